@@ -1,0 +1,258 @@
+package address
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
+)
+
+// A domainName is what stands after the at sign, in lower case.
+type domainName struct {
+	text  string // with labels decoded, for people
+	ascii string // with A-labels, for the DNS
+}
+
+// readDomain judges a domain in normalization form C.
+func readDomain(typed string) (domainName, *Problem) {
+	if problem := checkDomainShape(typed); problem != nil {
+		return domainName{}, problem
+	}
+	if problem := checkLabels(typed); problem != nil {
+		return domainName{}, problem
+	}
+	domain, problem := translate(typed)
+	if problem != nil {
+		return domainName{}, problem
+	}
+	return domain, checkTopLevel(domain.ascii)
+}
+
+func checkDomainShape(typed string) *Problem {
+	switch {
+	case typed == "":
+		return refuse(DomainEmpty, "there is nothing after the at sign")
+	case typed[0] == '[':
+		return refuse(DomainLiteral, "a domain must be a name, not an address in square brackets")
+	case typed[0] == '.':
+		return refuse(DomainLabelEmpty, "a domain cannot begin with a dot")
+	case typed[len(typed)-1] == '.':
+		return refuse(DomainLabelEmpty, "a domain cannot end with a dot")
+	case strings.Contains(typed, ".."):
+		return refuse(DomainLabelEmpty, "a domain cannot contain two dots in a row")
+	default:
+		return nil
+	}
+}
+
+// checkLabels judges the labels as they are written, be it by a person or by
+// the decoding of an A-label.
+func checkLabels(domain string) *Problem {
+	for more := true; more; {
+		var label string
+		label, domain, more = strings.Cut(domain, ".")
+		if problem := checkLabel(label); problem != nil {
+			return problem
+		}
+	}
+	return nil
+}
+
+func checkLabel(label string) *Problem {
+	for _, r := range label {
+		if !isLabel(r) {
+			return refuse(DomainCharacter, labelCharacter(r))
+		}
+	}
+	if problem := checkHyphens(label); problem != nil {
+		return problem
+	}
+	if len(label) > maxLabel && isASCII(label) {
+		return labelTooLong()
+	}
+	return nil
+}
+
+// checkHyphens leaves A-labels to their decoding, which knows best what is
+// wrong with them.
+func checkHyphens(label string) *Problem {
+	switch {
+	case isALabel(label):
+		return nil
+	case label[0] == '-':
+		return refuse(DomainHyphen, "no part of a domain can begin with a hyphen")
+	case label[len(label)-1] == '-':
+		return refuse(DomainHyphen, "no part of a domain can end with a hyphen")
+	case hasReservedHyphens(label):
+		return refuse(DomainHyphen, "no part of a domain can have hyphens as its third and fourth character")
+	default:
+		return nil
+	}
+}
+
+func isLabel(r rune) bool {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-':
+		return true
+	default:
+		return r > unicode.MaxASCII && (isWord(r) || strings.ContainsRune(labelPunctuation, r))
+	}
+}
+
+// labelPunctuation is what RFC 5892 admits beside letters, marks and digits
+// (§2.6, appendix A.3 to A.7). UTS #46 admits symbols and dashes as well, which
+// no U-label of an address may have (RFC 6531 §3.3).
+const labelPunctuation = "\u00b7\u0375\u05f3\u05f4\u06fd\u06fe\u0f0b\u3007\u30fb"
+
+func labelCharacter(r rune) string {
+	switch r {
+	case ' ':
+		return "a domain cannot contain spaces"
+	case ',':
+		return "a domain cannot contain a comma"
+	case '_':
+		return "a domain cannot contain an underscore"
+	default:
+		return "a domain contains letters, digits, hyphens and dots only"
+	}
+}
+
+// isALabel tells whether a label is written in the ASCII form of an
+// internationalised one.
+func isALabel(label string) bool {
+	return len(label) >= 4 && strings.EqualFold(label[:4], "xn--")
+}
+
+// hasReservedHyphens finds the hyphens that are kept for encodings such as
+// that of A-labels (RFC 5891 §4.2.3.1). Positions are characters, not octets.
+func hasReservedHyphens(label string) bool {
+	for range 2 {
+		_, size := utf8.DecodeRuneInString(label)
+		label = label[size:]
+	}
+	return strings.HasPrefix(label, "--")
+}
+
+func labelTooLong() *Problem {
+	return refuse(DomainLabelTooLong, "a part of a domain between two dots has at most 63 characters")
+}
+
+// translate gives both forms of a domain whose labels have been checked. Only
+// letters beyond ASCII and A-labels need the tables for it.
+func translate(typed string) (domainName, *Problem) {
+	if isASCII(typed) && !strings.Contains(typed, "--") {
+		name := strings.ToLower(typed)
+		return domainName{text: name, ascii: name}, nil
+	}
+	return translateIDN(typed)
+}
+
+// profile maps and validates as UTS #46 has it, non-transitional and with
+// STD3's ASCII. Hyphens and lengths are checked apart, for the reason's sake.
+var profile = idna.New(
+	idna.MapForLookup(),
+	idna.BidiRule(),
+	idna.StrictDomainName(true),
+	idna.Transitional(false),
+	idna.CheckHyphens(false),
+)
+
+func translateIDN(typed string) (domainName, *Problem) {
+	text, err := profile.ToUnicode(typed)
+	if err != nil {
+		return domainName{}, untranslatable()
+	}
+	ascii, err := profile.ToASCII(text)
+	if err != nil {
+		return domainName{}, untranslatable()
+	}
+	domain := domainName{text: text, ascii: ascii}
+	return domain, checkTranslation(typed, domain)
+}
+
+func untranslatable() *Problem {
+	return refuse(DomainCharacter, "a part of the domain is not a valid internationalised name")
+}
+
+// checkTranslation holds the two forms against what was typed, and judges what
+// an A-label turned out to hide.
+func checkTranslation(typed string, domain domainName) *Problem {
+	if problem := checkMapping(typed, domain); problem != nil {
+		return problem
+	}
+	if _, problem := unambiguous(domain.text); problem != nil {
+		return problem
+	}
+	if problem := checkLabels(domain.text); problem != nil {
+		return problem
+	}
+	for label := range strings.SplitSeq(domain.ascii, ".") {
+		if len(label) > maxLabel {
+			return labelTooLong()
+		}
+	}
+	return nil
+}
+
+// checkMapping refuses a domain that means another than the one typed: the
+// mapping may change the case of a letter, and nothing else.
+func checkMapping(typed string, domain domainName) *Problem {
+	before, after, ascii := strings.Split(typed, "."), strings.Split(domain.text, "."), strings.Split(domain.ascii, ".")
+	if len(before) != len(after) {
+		return refuse(AmbiguousCharacter, ambiguous)
+	}
+	for i, label := range before {
+		switch {
+		case isALabel(label):
+			if strings.ToLower(label) != ascii[i] {
+				return untranslatable()
+			}
+		case !differInCaseOnly(label, after[i]):
+			return refuse(AmbiguousCharacter, ambiguous)
+		}
+	}
+	return nil
+}
+
+// differInCaseOnly compares decomposed letters, since a capital may have a
+// composed form where the small letter has none, and the reverse.
+func differInCaseOnly(before, after string) bool {
+	b, a := []rune(norm.NFD.String(before)), []rune(norm.NFD.String(after))
+	if len(b) != len(a) {
+		return false
+	}
+	for i := range b {
+		if a[i] != b[i] && a[i] != unicode.ToLower(b[i]) && a[i] != unicode.ToUpper(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// checkTopLevel wants two letters of the top level: no name in the root has
+// fewer (an A-label brings two along), and an IP address has none.
+func checkTopLevel(ascii string) *Problem {
+	dot := strings.LastIndexByte(ascii, '.')
+	top := ascii[dot+1:]
+	switch letters := countLetters(top); {
+	case dot < 0:
+		return refuse(DomainTopLevel, "a domain needs an ending such as .com or .org")
+	case letters >= 2:
+		return nil
+	case letters == 0:
+		return refuse(DomainTopLevel, "a domain cannot end in a number")
+	default:
+		return refuse(DomainTopLevel, "the ending of a domain has at least two letters")
+	}
+}
+
+func countLetters(label string) (letters int) {
+	for _, r := range label {
+		if 'a' <= r && r <= 'z' {
+			letters++
+		}
+	}
+	return letters
+}

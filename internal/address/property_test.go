@@ -1,0 +1,268 @@
+package address
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
+	"pgregory.net/rapid"
+)
+
+// registrable is the strictest profile there is: it maps nothing, and verifies
+// the lengths that the DNS allows.
+var registrable = idna.New(idna.ValidateForRegistration(), idna.CheckHyphens(false))
+
+// checkValid holds an accepted address against everything that the package
+// promises about it.
+func checkValid(t rapid.TB, a Address) {
+	t.Helper()
+	for form, text := range map[string]string{"text": a.String(), "key": a.Key(), "envelope": a.Envelope()} {
+		local, domain, _ := strings.Cut(text, "@")
+		switch {
+		case !utf8.ValidString(text) || !norm.NFC.IsNormalString(text):
+			t.Errorf("%s %q is not in normalization form C", form, text)
+		case len(text) > 254 || len(local) > 64 || len(local) == 0:
+			t.Errorf("%s %q is %d octets long, %d before the at sign", form, text, len(text), len(local))
+		case strings.Count(text, "@") != 1:
+			t.Errorf("%s %q has not one at sign", form, text)
+		case strings.ContainsFunc(text, forbidden):
+			t.Errorf("%s %q has a forbidden character", form, text)
+		case !strings.Contains(domain, "."):
+			t.Errorf("%s %q has no top level", form, text)
+		}
+		again, problem := Parse(text)
+		if problem != nil {
+			t.Errorf("%s %q is refused: %v", form, text, problem)
+		}
+		if again.Key() != a.Key() {
+			t.Errorf("%s %q has key %q, want %q", form, text, again.Key(), a.Key())
+		}
+		if form != "key" && again != a {
+			t.Errorf("%s %q is read as another address than %q", form, text, a)
+		}
+	}
+	checkDNS(t, a)
+}
+
+// checkDNS judges the domain by the library's own rules and lengths.
+func checkDNS(t rapid.TB, a Address) {
+	t.Helper()
+	_, ascii, _ := strings.Cut(a.Envelope(), "@")
+	if a.Domain() == "" || !strings.HasSuffix(a.String(), "@"+a.Domain()) {
+		t.Errorf("%q has domain %q", a, a.Domain())
+	}
+	if got, err := registrable.ToASCII(a.Domain()); err != nil || got != ascii {
+		t.Errorf("domain %q is %q to the library (%v), %q here", a.Domain(), got, err, ascii)
+	}
+}
+
+func forbidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError ||
+		strings.ContainsRune(`"(),:;<>[\]`, r)
+}
+
+// checkRefused holds a problem against everything that the package promises.
+func checkRefused(t rapid.TB, input string, problem *Problem) {
+	t.Helper()
+	if !isReason(problem.Reason) {
+		t.Errorf("%q is refused for %q, which is no reason", input, problem.Reason)
+	}
+	if problem.Detail == "" || strings.HasSuffix(problem.Detail, ".") {
+		t.Errorf("%q is refused with %q, which is no clause", input, problem.Detail)
+	}
+	if problem.Suggestion == "" {
+		return
+	}
+	if problem.Suggestion == input {
+		t.Errorf("%q is refused and suggested", input)
+	}
+	a, again := Parse(problem.Suggestion)
+	if again != nil {
+		t.Fatalf("%q suggests %q, which is refused: %v", input, problem.Suggestion, again)
+	}
+	if a.String() != problem.Suggestion {
+		t.Errorf("%q suggests %q, which reads %q", input, problem.Suggestion, a)
+	}
+}
+
+func isReason(reason Reason) bool {
+	for _, known := range Reasons {
+		if reason == known {
+			return true
+		}
+	}
+	return false
+}
+
+func check(t rapid.TB, input string) {
+	t.Helper()
+	if a, problem := Parse(input); problem == nil {
+		checkValid(t, a)
+	} else {
+		checkRefused(t, input, problem)
+	}
+}
+
+// The alphabets are small, so that what is drawn hits the rules often.
+var (
+	atoms  = rapid.StringMatching(`[a-zA-Z0-9!#$%&'*+/=?^_{|}~-]{1,12}`)
+	words  = rapid.StringOfN(rapid.SampledFrom([]rune("aZ9éÉüÜßıİσςΣאбБ中ー\u0301\u0308\u0323")), 1, 8, -1)
+	labels = rapid.StringMatching(`[a-zA-Z0-9]([a-zA-Z0-9]{0,8}[a-zA-Z0-9])?`)
+	tops   = rapid.SampledFrom([]string{"example", "ch", "COM", "xn--p1ai", "рф"})
+	edges  = rapid.StringOfN(rapid.SampledFrom([]rune(" \t\r\n\u00a0\u2003\u3000")), 0, 4, -1)
+	noise  = rapid.StringOfN(rapid.SampledFrom([]rune("aA1é.@@ ,;<>\"'()[]:/-_xn\t\x00\u0085\u00a0\u00ad\u0301\u0345\u034f\u200b\u200dßẞİſᾳ。．ａ＠☕\U000e0100\ufeff\ufffd")), 0, 40, -1)
+)
+
+// plainAddresses are valid and ASCII.
+var plainAddresses = rapid.Custom(func(t *rapid.T) string {
+	local := strings.Join(rapid.SliceOfN(atoms, 1, 3).Draw(t, "local"), ".")
+	domain := strings.Join(rapid.SliceOfN(labels, 1, 3).Draw(t, "domain"), ".")
+	return local + "@" + domain + "." + rapid.SampledFrom([]string{"example", "ch", "COM"}).Draw(t, "top")
+})
+
+// worldlyAddresses are valid more often than not.
+var worldlyAddresses = rapid.Custom(func(t *rapid.T) string {
+	local := strings.Join(rapid.SliceOfN(rapid.OneOf(atoms, words), 1, 3).Draw(t, "local"), ".")
+	domain := strings.Join(rapid.SliceOfN(rapid.OneOf(labels, words), 1, 2).Draw(t, "domain"), ".")
+	return local + "@" + domain + "." + tops.Draw(t, "top")
+})
+
+func TestPropertyPromises(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		check(t, rapid.OneOf(plainAddresses, worldlyAddresses, noise, rapid.String()).Draw(t, "input"))
+	})
+}
+
+func TestPropertyPlainIsAccepted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		input := plainAddresses.Draw(t, "input")
+		a, problem := Parse(input)
+		if problem != nil {
+			t.Fatalf("%q is refused: %v", input, problem)
+		}
+		if a.Key() != strings.ToLower(input) || a.Envelope() != a.String() {
+			t.Fatalf("%q has key %q and envelope %q", input, a.Key(), a.Envelope())
+		}
+	})
+}
+
+func TestPropertyWrappingChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		input := rapid.OneOf(plainAddresses, worldlyAddresses).Draw(t, "input")
+		bare, problem := Parse(input)
+		if problem != nil {
+			t.Skip("not valid")
+		}
+		wrapped := rapid.SampledFrom([]string{"%", "%,", "%;", "% , ;", "<%>", "Ada <%>", `"Ada, B" <%>`, "< % > ;", "% <%>"}).Draw(t, "wrapping")
+		wrapped = edges.Draw(t, "left") + strings.ReplaceAll(wrapped, "%", input) + edges.Draw(t, "right")
+		if a, problem := Parse(wrapped); problem != nil || a != bare {
+			t.Fatalf("%q gives %q (%v), bare %q", wrapped, a, problem, bare)
+		}
+	})
+}
+
+func TestPropertyTrimmingChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		input := noise.Draw(t, "input")
+		a, problem := Parse(input)
+		b, again := Parse(edges.Draw(t, "left") + input + edges.Draw(t, "right"))
+		if a != b || (problem == nil) != (again == nil) {
+			t.Fatalf("%q gives %q (%v), padded %q (%v)", input, a, problem, b, again)
+		}
+		if problem != nil && *problem != *again {
+			t.Fatalf("%q gives %+v, padded %+v", input, problem, again)
+		}
+	})
+}
+
+func TestPropertyCaseVariantsShareAKey(t *testing.T) {
+	letters := rapid.StringOfN(rapid.SampledFrom([]rune("abzABZ059éÉàÀñÑüÜöÖбБжЖωΩ")), 1, 8, -1)
+	rapid.Check(t, func(t *rapid.T) {
+		input := letters.Draw(t, "local") + "@" + letters.Draw(t, "domain") + ".example"
+		a, problem := Parse(input)
+		if problem != nil {
+			t.Fatalf("%q is refused: %v", input, problem)
+		}
+		for _, variant := range []string{strings.ToUpper(input), strings.ToLower(input), norm.NFD.String(input)} {
+			if b, problem := Parse(variant); problem != nil || b.Key() != a.Key() {
+				t.Fatalf("%q has key %q, its variant %q has %q (%v)", input, a.Key(), variant, b.Key(), problem)
+			}
+		}
+	})
+}
+
+// Plain ASCII goes round x/net/idna and x/text: they would have come to the
+// same.
+func TestPropertyShortcutsAgree(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		domain := rapid.StringMatching(`[a-zA-Z0-9.-]{1,20}`).Draw(t, "domain")
+		if checkDomainShape(domain) != nil || checkLabels(domain) != nil || strings.Contains(domain, "--") {
+			t.Skip("refused before it is translated")
+		}
+		short, problem := translate(domain)
+		long, again := translateIDN(domain)
+		if problem != nil || again != nil || short != long {
+			t.Fatalf("%q is %v (%v) by the shortcut and %v (%v) without", domain, short, problem, long, again)
+		}
+	})
+}
+
+// What the shortcut for ASCII refuses by itself, the library refuses too.
+func TestPropertyASCIIDomainsAgreeWithLibrary(t *testing.T) {
+	strict := idna.New(idna.MapForLookup(), idna.StrictDomainName(true), idna.VerifyDNSLength(true), idna.BidiRule())
+	rapid.Check(t, func(t *rapid.T) {
+		domain := rapid.StringMatching(`[a-zA-Z_ ,.-]{1,20}(\.[a-z-]{62,65})?\.(ch|example)`).Draw(t, "domain")
+		_, problem := readDomain(domain)
+		_, err := strict.ToASCII(domain)
+		if (problem == nil) != (err == nil) {
+			t.Fatalf("%q: %v here, %v in the library", domain, problem, err)
+		}
+	})
+}
+
+func TestPropertyMistypedIsValidAndKnown(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		domains := rapid.SliceOfN(worldlyAddresses, 0, 3).Draw(t, "domains")
+		for i, address := range domains {
+			_, domains[i], _ = strings.Cut(address, "@")
+		}
+		known := rapid.SampledFrom(append(domains, providers...)).Draw(t, "known")
+		a, problem := Parse("ada@" + edited(t, known))
+		if problem != nil {
+			t.Skip("not valid")
+		}
+		meant := Mistyped(a, domains)
+		if meant == "" {
+			return
+		}
+		if b, problem := Parse(meant); problem != nil || b.String() != meant || b == a {
+			t.Fatalf("%q is mistyped for %q (%v)", a, meant, problem)
+		}
+	})
+}
+
+// edited changes one character of a text.
+func edited(t *rapid.T, s string) string {
+	runes := []rune(s)
+	at := rapid.IntRange(0, len(runes)-1).Draw(t, "at")
+	replacement := rapid.SampledFrom([]string{"", "x", "é", string(runes[at]) + "x"}).Draw(t, "replacement")
+	return string(runes[:at]) + replacement + string(runes[at+1:])
+}
+
+// Every character there is keeps every promise, first and within either part.
+func TestEveryCharacter(t *testing.T) {
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		c := string(r)
+		for _, input := range []string{c + "@uni.example", "a" + c + "b@uni.example", "ada@" + c + ".example", "ada@a" + c + "b.example"} {
+			if a, problem := judge(input); problem == nil {
+				checkValid(t, a)
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("%U", r)
+		}
+	}
+}
