@@ -1,0 +1,175 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// Rule says who may do something with an instance, and with which instances
+// it can be done.
+type Rule struct {
+	Roles  Roles   // any of them is enough
+	Kinds  []Kind  // nil: any
+	States []State // nil: any
+	// Restorable asks of a deleted instance that its time to be restored has
+	// not passed.
+	Restorable bool
+}
+
+// The rules of what can be done with an instance. The schema declares the same
+// ones with @role and @instance.
+var (
+	Inviting = Rule{
+		Roles:  RolesOf(SpaceAdministrator),
+		Kinds:  []Kind{Master, Working},
+		States: []State{Active},
+	}
+	Deleting  = Rule{Roles: RolesOf(SpaceAdministrator, InstanceEditor), Kinds: []Kind{Working}}
+	Restoring = Rule{Roles: RolesOf(SpaceAdministrator, InstanceEditor), Restorable: true}
+)
+
+// Permit decides whether the person who read an instance (nil: she found none)
+// may do what a rule is about, and explains why not. It fails with NOT_FOUND
+// or FORBIDDEN.
+func Permit(ctx context.Context, q postgres.Querier, i *Instance, r Rule) error {
+	if i == nil {
+		return NotFound()
+	}
+	if i.Roles&r.Roles != 0 {
+		return nil
+	}
+	contacts, err := i.contacts(ctx, q, r.Roles)
+	if err != nil {
+		return err
+	}
+	return forbidden(i, r, contacts)
+}
+
+// Admit decides whether what a rule is about can be done with an instance of
+// this kind, in this state, and explains why not. It fails with
+// INSTANCE_DISTRIBUTED, INSTANCE_PROTECTED, INSTANCE_DELETED or
+// RESTORE_WINDOW_EXPIRED.
+func Admit(ctx context.Context, q postgres.Querier, i *Instance, r Rule) error {
+	f := r.refusal(i)
+	if f == nil {
+		return nil
+	}
+	var err error
+	switch f.Code {
+	case fault.InstanceDistributed:
+		f.Instances, err = invitable(ctx, q, i.Space)
+		f.Remedy = "Choose another instance of the space" + namesOf(f.Instances) + "."
+	case fault.InstanceDeleted:
+		if i.Restorable && i.Roles&Restoring.Roles == 0 {
+			f.Contacts, err = i.contacts(ctx, q, Restoring.Roles)
+			f.Remedy = "Ask " + people(f.Contacts, "an editor of the instance or an administrator of the space") + " to restore it" + until(i) + "."
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return f
+}
+
+// refusal is the first reason, of kind and then of state, why a rule does not
+// admit an instance; nil where it does.
+func (r Rule) refusal(i *Instance) *fault.Fault {
+	switch {
+	case r.Kinds != nil && !slices.Contains(r.Kinds, i.Kind):
+		if i.Kind == Distributed && slices.Contains(r.Kinds, Master) {
+			return fault.New(fault.InstanceDistributed,
+				fmt.Sprintf("Nobody can be invited to the Distributed instance of %s.", i.Space.Name))
+		}
+		return &fault.Fault{
+			Code:    fault.InstanceProtected,
+			Message: fmt.Sprintf("%s belongs to the space %s for as long as the space exists; it cannot be deleted.", i.Name, i.Space.Name),
+			Remedy:  "Choose a working instance: every other instance of the space can be deleted.",
+		}
+	case r.States != nil && !slices.Contains(r.States, i.State()):
+		return deleted(i)
+	case r.Restorable && i.State() == Deleted && !i.Restorable:
+		return &fault.Fault{
+			Code: fault.RestoreWindowExpired,
+			Message: fmt.Sprintf("%s was deleted on %s and could be restored until %s. It cannot be brought back any more.",
+				i.Name, moment(*i.DeletedAt), moment(*i.RestorableUntil)),
+			Remedy:          "Ask an administrator of the space for a new instance.",
+			DeletedAt:       i.DeletedAt,
+			RestorableUntil: i.RestorableUntil,
+		}
+	}
+	return nil
+}
+
+// NotFound is one and the same whether a thing does not exist or must not be
+// known of.
+func NotFound() *fault.Fault {
+	return &fault.Fault{
+		Code:    fault.NotFound,
+		Message: "There is nothing with this id that you can see.",
+		Remedy:  "Check the id, and that you are signed in with the right account.",
+	}
+}
+
+func forbidden(i *Instance, r Rule, contacts []fault.Contact) *fault.Fault {
+	need := "an administrator of the space " + i.Space.Name
+	if r.Roles.Has(InstanceEditor) {
+		need = "an editor of the instance or " + need
+	}
+	remedy := "Ask " + people(contacts, need) + " to do it for you"
+	if r.Roles == RolesOf(SpaceAdministrator) {
+		remedy += ", or to make you an administrator of the space"
+	}
+	return &fault.Fault{
+		Code:     fault.Forbidden,
+		Message:  fmt.Sprintf("Only %s can do this in %s.", need, i.Name),
+		Remedy:   remedy + ".",
+		Contacts: contacts,
+	}
+}
+
+func deleted(i *Instance) *fault.Fault {
+	f := &fault.Fault{
+		Code:            fault.InstanceDeleted,
+		Message:         fmt.Sprintf("%s was deleted on %s.", i.Name, moment(*i.DeletedAt)),
+		Remedy:          "Restore it with restoreInstance" + until(i) + ", and then try again.",
+		DeletedAt:       i.DeletedAt,
+		RestorableUntil: i.RestorableUntil,
+	}
+	if !i.Restorable {
+		f.Remedy = "It can no longer be restored. Choose another instance of the space."
+	}
+	return f
+}
+
+func until(i *Instance) string { return ", which is possible until " + moment(*i.RestorableUntil) }
+
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// people names whom to ask, or failing them what they would be.
+func people(contacts []fault.Contact, otherwise string) string {
+	if len(contacts) == 0 {
+		return otherwise
+	}
+	names := make([]string, len(contacts))
+	for k, c := range contacts {
+		names[k] = c.Name + " (" + c.Email + ")"
+	}
+	return strings.Join(names, " or ")
+}
+
+func namesOf(places []fault.Place) string {
+	if len(places) == 0 {
+		return ""
+	}
+	names := make([]string, len(places))
+	for k, p := range places {
+		names[k] = p.Name
+	}
+	return ": " + strings.Join(names, ", ")
+}

@@ -1,0 +1,161 @@
+// Package access knows who may do what and why not.
+//
+// It reads organizations, spaces and instances as one person sees them, with
+// the roles that she holds there, derived ones included, and decides by rules
+// over these roles and the instance's kind and state. Refusals name the people
+// who can help. Every decision about permission is made here, whether a
+// directive asks, a field, or the transaction that is about to write.
+package access
+
+import (
+	"context"
+	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/batch"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+)
+
+// Person is somebody with an account.
+type Person struct {
+	ID    globalid.ID
+	Name  string
+	Email string
+	// Viewer marks who asked about herself (Query.viewer).
+	Viewer bool
+}
+
+// Contact is the person as somebody to write to.
+func (p Person) Contact() fault.Contact { return fault.Contact{Name: p.Name, Email: p.Email} }
+
+// Actor is the person who asks.
+type Actor = Person
+
+// Organization holds spaces.
+type Organization struct {
+	ID   globalid.ID
+	Name string
+}
+
+// Space is a space as one person sees it.
+type Space struct {
+	ID           globalid.ID
+	Name         string
+	Organization *Organization
+
+	standing standing
+
+	// siblings are the spaces read together with this one.
+	siblings *batch.Group[*Space]
+}
+
+// Instance is an instance as one person sees it.
+type Instance struct {
+	ID    globalid.ID
+	Name  string
+	Kind  Kind
+	Space *Space
+	// Roles are the person's effective roles: held here, or derived from what
+	// she is in the space and the organization.
+	Roles Roles
+
+	DeletedAt       *time.Time
+	DeletedBy       *fault.Contact
+	RestorableUntil *time.Time
+	// Restorable says whether RestorableUntil had not passed when the instance
+	// was read, by the database's clock.
+	Restorable bool
+
+	// Siblings are the instances read together with this one.
+	Siblings *batch.Group[globalid.ID]
+}
+
+// State is Deleted from the deletion to the restoration or the purge.
+func (i *Instance) State() State {
+	if i.DeletedAt != nil {
+		return Deleted
+	}
+	return Active
+}
+
+// ViewerRoles lists Roles.
+func (i *Instance) ViewerRoles() []Role { return i.Roles.List() }
+
+// ViewerRoles lists the roles that the person holds anywhere in the space,
+// derived ones included.
+func (s *Space) ViewerRoles() []Role { return s.standing.roles().List() }
+
+// standing is what a person is in a space: the facts that her effective roles
+// are derived from.
+type standing struct {
+	OrganizationRole *string `db:"organization_role"`
+	Administrator    bool    `db:"administrator"`
+	Edits            bool    `db:"edits"` // an instance of the space
+	Views            bool    `db:"views"` // an instance of the space
+}
+
+// inSpace are the roles that hold in every instance of the space.
+func (s standing) inSpace() (roles Roles) {
+	if s.OrganizationRole != nil {
+		switch *s.OrganizationRole {
+		case "MANAGER":
+			roles |= RolesOf(OrganizationManager, InstanceViewer)
+		case "FACULTY":
+			roles |= RolesOf(OrganizationFaculty)
+		case "MEMBER":
+			roles |= RolesOf(OrganizationMember)
+		}
+	}
+	if s.Administrator {
+		roles |= RolesOf(SpaceAdministrator, InstanceEditor, InstanceViewer)
+	}
+	return roles
+}
+
+// roles are the roles held anywhere in the space. An editor of any instance is
+// a viewer of the Distributed one.
+func (s standing) roles() Roles {
+	roles := s.inSpace()
+	if s.Edits {
+		roles |= RolesOf(InstanceEditor, InstanceViewer)
+	}
+	if s.Views {
+		roles |= RolesOf(InstanceViewer)
+	}
+	return roles
+}
+
+// rolesIn are the effective roles in an instance of which the person is a
+// member with a role, or not a member ("").
+func (s standing) rolesIn(kind Kind, membership InstanceRole) Roles {
+	roles := s.inSpace()
+	switch membership {
+	case Editor:
+		roles |= RolesOf(InstanceEditor)
+	case Viewer:
+		roles |= RolesOf(InstanceViewer)
+	}
+	if kind == Distributed && s.Edits {
+		roles |= RolesOf(InstanceViewer)
+	}
+	return roles
+}
+
+// visible reports whether roles let their holder know of a space or an
+// instance: a role in the organization alone does not.
+func (s Roles) visible() bool {
+	return s&RolesOf(SpaceAdministrator, InstanceEditor, InstanceViewer) != 0
+}
+
+type actorKey struct{}
+
+// WithActor gives a context that says who asks.
+func WithActor(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+// ActorOf gives the person who asks; false where nobody is signed in.
+func ActorOf(ctx context.Context) (Actor, bool) {
+	a, ok := ctx.Value(actorKey{}).(Actor)
+	return a, ok
+}

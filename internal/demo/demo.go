@@ -1,0 +1,129 @@
+// Package demo is the world that development begins with.
+package demo
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"alphacruncher.com/datahub-gateway/internal/account"
+	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/space"
+)
+
+// People are the addresses of the demo world's people, each with what she is
+// in it.
+var People = []struct{ Email, Is string }{
+	{"ada@uni.example", "administrator of Econometrics 2026"},
+	{"ed@uni.example", "editor of Groups 1, 2 and 3"},
+	{"vic@uni.example", "viewer of Groups 1 and 2"},
+	{"mia@uni.example", "manager of University of Example"},
+	{"sam@uni.example", "no role at all"},
+	{"rita@uni.example", "administrator of Private Research"},
+}
+
+// Load puts the demo world into a database, unless it has been put there
+// before.
+func Load(ctx context.Context, db *postgres.DB) error {
+	return db.InTx(ctx, func(tx *postgres.Tx) error {
+		if n, err := tx.Exec(ctx, `insert into demo_world default values on conflict do nothing`); err != nil || n == 0 {
+			return err
+		}
+		people, err := makePeople(ctx, tx)
+		if err != nil {
+			return err
+		}
+		w := world{ctx, tx, people}
+		if err := w.econometrics(); err != nil {
+			return err
+		}
+		_, err = w.space("Private Institute", "Private Research", "rita@uni.example")
+		return err
+	})
+}
+
+func makePeople(ctx context.Context, tx *postgres.Tx) (map[string]uuid.UUID, error) {
+	people := make(map[string]uuid.UUID, len(People))
+	for _, p := range People {
+		email, problem := address.Parse(p.Email)
+		if problem != nil {
+			return nil, problem
+		}
+		id, err := account.Provision(ctx, tx, email, account.NameFrom(email))
+		if err != nil {
+			return nil, err
+		}
+		people[p.Email] = id
+	}
+	return people, nil
+}
+
+type world struct {
+	ctx    context.Context
+	tx     *postgres.Tx
+	people map[string]uuid.UUID
+}
+
+func (w world) econometrics() error {
+	id, err := w.space("University of Example", "Econometrics 2026", "ada@uni.example")
+	if err != nil {
+		return err
+	}
+	if err := w.exec(`
+		insert into organization_member (organization_id, account_id, role)
+		select organization_id, $2, 'MANAGER' from space where id = $1`, id, w.people["mia@uni.example"]); err != nil {
+		return err
+	}
+	groups := []struct {
+		name       string
+		deletedFor time.Duration
+		members    map[string]string
+	}{
+		{"Group 1", 0, map[string]string{"ed@uni.example": "EDITOR", "vic@uni.example": "VIEWER"}},
+		{"Group 2", 2 * time.Hour, map[string]string{"ed@uni.example": "EDITOR", "vic@uni.example": "VIEWER"}},
+		{"Group 3", 30 * time.Hour, map[string]string{"ed@uni.example": "EDITOR"}},
+	}
+	for _, g := range groups {
+		instance := globalid.New(globalid.Instance).UUID
+		if err := w.exec(`insert into instance (id, space_id, name, kind) values ($1, $2, $3, 'WORKING')`, instance, id, g.name); err != nil {
+			return err
+		}
+		for email, role := range g.members {
+			if err := w.exec(`insert into instance_member (instance_id, account_id, role) values ($1, $2, $3)`, instance, w.people[email], role); err != nil {
+				return err
+			}
+		}
+		if g.deletedFor == 0 {
+			continue
+		}
+		if err := w.exec(`
+			update instance i
+			set deleted_at = t.at, deleted_by = $2, restorable_until = t.at + interval '24 hours'
+			from (select clock_timestamp() - $3 * interval '1 second' as at) t where i.id = $1`,
+			instance, w.people["ada@uni.example"], g.deletedFor.Seconds()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w world) space(organization, name, administrator string) (uuid.UUID, error) {
+	of, err := space.Organization(w.ctx, w.tx, organization)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	id, _, err := space.Create(w.ctx, w.tx, of, name)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	return id.UUID, w.exec(`insert into space_administrator (space_id, account_id) values ($1, $2) on conflict do nothing`,
+		id.UUID, w.people[administrator])
+}
+
+func (w world) exec(query string, args ...any) error {
+	_, err := w.tx.Exec(w.ctx, query, args...)
+	return err
+}

@@ -1,0 +1,109 @@
+// Package fault holds the errors that are safe to show to a client: each has
+// a code, words that help, and what a program needs to react to it. What
+// explains an error to an operator is its cause, which is logged and never
+// shown.
+package fault
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Code says what kind of error it is. Codes never change once released.
+type Code string
+
+// The codes, as the schema's ErrorCode documents them.
+const (
+	Unauthenticated      Code = "UNAUTHENTICATED"
+	Forbidden            Code = "FORBIDDEN"
+	NotFound             Code = "NOT_FOUND"
+	BadUserInput         Code = "BAD_USER_INPUT"
+	InvalidEmail         Code = "INVALID_EMAIL"
+	InstanceDistributed  Code = "INSTANCE_DISTRIBUTED"
+	InstanceDeleted      Code = "INSTANCE_DELETED"
+	InstanceProtected    Code = "INSTANCE_PROTECTED"
+	RestoreWindowExpired Code = "RESTORE_WINDOW_EXPIRED"
+	InvitationNotUsable  Code = "INVITATION_NOT_USABLE"
+	Conflict             Code = "CONFLICT"
+	IdempotencyKeyReused Code = "IDEMPOTENCY_KEY_REUSED"
+	RateLimited          Code = "RATE_LIMITED"
+	QueryTooComplex      Code = "QUERY_TOO_COMPLEX"
+	Unavailable          Code = "UNAVAILABLE"
+	InternalServerError  Code = "INTERNAL_SERVER_ERROR"
+
+	GraphQLParseFailed      Code = "GRAPHQL_PARSE_FAILED"
+	GraphQLValidationFailed Code = "GRAPHQL_VALIDATION_FAILED"
+	BadRequest              Code = "BAD_REQUEST"
+	PersistedQueryNotFound  Code = "PERSISTED_QUERY_NOT_FOUND"
+)
+
+// Retryable reports whether the same request, sent again, may succeed.
+func (c Code) Retryable() bool { return c == Unavailable || c == InternalServerError }
+
+// Contact is a person to ask.
+type Contact struct {
+	Name  string `json:"name" db:"name"`
+	Email string `json:"email" db:"email"`
+}
+
+// Place is an instance offered in the stead of one that was refused.
+type Place struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Fault is one error. Only Code and Message are always set.
+type Fault struct {
+	Code    Code
+	Message string // for a person, in whole sentences
+
+	Reason          string    // a documented enum that refines Code
+	InputPath       []any     // where in the arguments: names and indexes
+	Index           *int      // in the list that InputPath leads into
+	Email           string    // the address as it was given
+	Suggestion      string    // an address that was probably meant
+	Remedy          string    // what to do, for a person
+	Contacts        []Contact // whom to ask
+	Instances       []Place   // where it would work
+	DeletedAt       *time.Time
+	RestorableUntil *time.Time
+
+	Cause error // for the log
+}
+
+// New makes a fault of a code and its message.
+func New(code Code, message string) *Fault { return &Fault{Code: code, Message: message} }
+
+// Input is a BAD_USER_INPUT at a place in the arguments.
+func Input(message string, path ...any) *Fault {
+	return &Fault{Code: BadUserInput, Message: message, InputPath: path}
+}
+
+func (f *Fault) Error() string {
+	if f.Cause == nil {
+		return string(f.Code) + ": " + f.Message
+	}
+	return string(f.Code) + ": " + f.Message + ": " + f.Cause.Error()
+}
+
+func (f *Fault) Unwrap() error { return f.Cause }
+
+// List is several faults of one stage, all to be shown.
+type List []*Fault
+
+func (l List) Error() string {
+	codes := make([]string, len(l))
+	for i, f := range l {
+		codes[i] = string(f.Code)
+	}
+	return strconv.Itoa(len(l)) + " faults: " + strings.Join(codes, ", ")
+}
+
+// Err is the list as an error: nil when it is empty.
+func (l List) Err() error {
+	if len(l) == 0 {
+		return nil
+	}
+	return l
+}

@@ -1,0 +1,338 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"alphacruncher.com/datahub-gateway/internal/fault"
+)
+
+const (
+	responseJSON = "application/graphql-response+json"
+	legacyJSON   = "application/json"
+)
+
+// overHTTP is the transport of queries and mutations: GraphQL over HTTP as its
+// specification (draft of the GraphQL foundation) says, by POST, and by GET for
+// queries. gqlgen's own transports echo bodies, take what follows them, and
+// answer wrong status codes.
+type overHTTP struct {
+	maxBody int64
+	present graphql.ErrorPresenterFunc
+	guard   guard
+}
+
+var _ graphql.Transport = overHTTP{}
+
+// Supports implements graphql.Transport.
+func (overHTTP) Supports(*http.Request) bool { return true }
+
+// Do implements graphql.Transport.
+func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	ctx := r.Context()
+	mediaType, acceptable := negotiate(r.Header.Values("Accept"))
+	w.Header().Set("Content-Type", mediaType+"; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if !acceptable {
+		t.refuse(ctx, w, &requestError{http.StatusNotAcceptable, "The answer can be " + responseJSON + " or " + legacyJSON + "."})
+		return
+	}
+	params, err := t.read(w, r)
+	if err != nil {
+		t.refuse(ctx, w, err)
+		return
+	}
+	params.Headers = r.Header
+	operation, errs := exec.CreateOperationContext(ctx, params)
+	if errs == nil && r.Method == http.MethodGet && operation.Operation.Operation != ast.Query {
+		w.Header().Set("Allow", http.MethodPost)
+		t.refuse(ctx, w, &requestError{http.StatusMethodNotAllowed, "Mutations go by POST."})
+		return
+	}
+	if errs != nil {
+		// Whoever is not signed in learns that first, and not what is wrong
+		// with the variables.
+		if operation.Operation != nil && !t.guard.admits(ctx, operation.Operation) {
+			errs = gqlerror.List{unauthenticated()}
+		}
+		ctx = graphql.WithOperationContext(ctx, operation)
+		write(w, requestStatus(mediaType, errs), &graphql.Response{Errors: exec.DispatchError(ctx, errs).Errors})
+		return
+	}
+	noteOperation(ctx, operation)
+	handler, ctx := exec.DispatchOperation(ctx, operation)
+	write(w, http.StatusOK, handler(ctx))
+}
+
+// requestStatus is the status of a request whose operation was not begun. The
+// legacy media type has 200 for all that is JSON (section 6.4.1), but for who
+// is not signed in.
+func requestStatus(mediaType string, errs gqlerror.List) int {
+	for _, err := range errs {
+		var f *fault.Fault
+		if errors.As(err, &f) && f.Code == fault.Unauthenticated {
+			return http.StatusUnauthorized
+		}
+	}
+	if mediaType == legacyJSON {
+		return http.StatusOK
+	}
+	return http.StatusBadRequest
+}
+
+// negotiate chooses the media type of the answer (RFC 9110, section 12.5.1):
+// the better one of those that the client accepts most.
+func negotiate(accept []string) (mediaType string, acceptable bool) {
+	if len(accept) == 0 {
+		return legacyJSON, true
+	}
+	best := 0.0
+	mediaType = legacyJSON
+	for _, part := range strings.Split(strings.Join(accept, ","), ",") {
+		accepted, params, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		q := 1.0
+		if text, given := params["q"]; given {
+			if q, err = strconv.ParseFloat(text, 64); err != nil {
+				continue
+			}
+		}
+		switch accepted {
+		case "*/*", "application/*":
+			accepted = legacyJSON
+		case responseJSON, legacyJSON:
+		default:
+			continue
+		}
+		if q > best || q == best && q > 0 && accepted == responseJSON {
+			best, mediaType = q, accepted
+		}
+	}
+	return mediaType, best > 0
+}
+
+// requestError is a request that is no GraphQL.
+type requestError struct {
+	status  int
+	message string
+}
+
+func (e *requestError) Error() string { return e.message }
+
+func (t overHTTP) refuse(ctx context.Context, w http.ResponseWriter, err error) {
+	status := http.StatusBadRequest
+	if e := (*requestError)(nil); errors.As(err, &e) {
+		status = e.status
+	}
+	write(w, status, &graphql.Response{Errors: gqlerror.List{t.present(ctx, fault.New(fault.BadRequest, err.Error()))}})
+}
+
+// read reads the request's parameters (section 5).
+func (t overHTTP) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
+	switch r.Method {
+	case http.MethodGet:
+		return readQuery(r)
+	case http.MethodPost:
+		return t.readBody(w, r)
+	}
+	w.Header().Set("Allow", "GET, POST")
+	return nil, &requestError{http.StatusMethodNotAllowed, "GraphQL goes by POST, and queries by GET too."}
+}
+
+func readQuery(r *http.Request) (*graphql.RawParams, error) {
+	values := r.URL.Query()
+	params := &graphql.RawParams{Query: values.Get("query"), OperationName: values.Get("operationName")}
+	if params.Query == "" {
+		return nil, errors.New("The parameter query is missing.")
+	}
+	for name, into := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
+		if text := values.Get(name); text != "" && decode([]byte(text), into) != nil {
+			return nil, errors.New("The parameter " + name + " must be a JSON object.")
+		}
+	}
+	return params, nil
+}
+
+func (t overHTTP) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := strings.ToLower(params["charset"])
+	if err != nil || mediaType != legacyJSON || charset != "" && charset != "utf-8" || r.Header.Get("Content-Encoding") != "" {
+		return nil, &requestError{http.StatusUnsupportedMediaType, "The body must be " + legacyJSON + " in UTF-8, not compressed."}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, t.maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, &requestError{http.StatusRequestEntityTooLarge, "The body has more than " + strconv.FormatInt(t.maxBody, 10) + " octets."}
+	}
+	if err != nil {
+		return nil, errors.New("The body did not arrive whole.")
+	}
+	var request struct {
+		Query         *string        `json:"query"`
+		OperationName string         `json:"operationName"`
+		Variables     map[string]any `json:"variables"`
+		Extensions    map[string]any `json:"extensions"`
+	}
+	if err := decode(body, &request); err != nil {
+		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field != "" {
+			return nil, errors.New("In the body, " + strings.SplitN(wrong.Field, ".", 2)[0] + " has the wrong type.")
+		}
+		return nil, errors.New("The body must be one JSON object.")
+	}
+	if request.Query == nil {
+		return nil, errors.New("In the body, query is missing.")
+	}
+	return &graphql.RawParams{
+		Query:         *request.Query,
+		OperationName: request.OperationName,
+		Variables:     request.Variables,
+		Extensions:    request.Extensions,
+	}, nil
+}
+
+// decode reads one JSON value and nothing after it.
+func decode(b []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(b))
+	decoder.UseNumber()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return errors.New("something follows")
+	}
+	return nil
+}
+
+// write sends a response. Its data is JSON already and goes out as it is; a
+// response without data has no such entry (section 6.4).
+func write(w http.ResponseWriter, status int, response *graphql.Response) {
+	var body bytes.Buffer
+	body.WriteByte('{')
+	if len(response.Errors) > 0 {
+		encoded, err := json.Marshal(response.Errors)
+		if err != nil {
+			panic(err)
+		}
+		body.WriteString(`"errors":`)
+		body.Write(encoded)
+	}
+	if response.Data != nil {
+		if body.Len() > 1 {
+			body.WriteByte(',')
+		}
+		body.WriteString(`"data":`)
+		body.Write(response.Data)
+	}
+	body.WriteByte('}')
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes())
+}
+
+// guard refuses operations before they begin.
+type guard struct{ development bool }
+
+var (
+	_ graphql.HandlerExtension        = guard{}
+	_ graphql.OperationContextMutator = guard{}
+)
+
+// ExtensionName implements graphql.HandlerExtension.
+func (guard) ExtensionName() string { return "guard" }
+
+// Validate implements graphql.HandlerExtension.
+func (guard) Validate(graphql.ExecutableSchema) error { return nil }
+
+// MutateOperationContext lets somebody who is not signed in ask for public
+// fields alone, and keeps out @defer, whose later parts this transport would
+// lose.
+func (g guard) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+	if !g.admits(ctx, operation.Operation) {
+		return unauthenticated()
+	}
+	if defers(operation.Doc) {
+		err := gqlerror.Errorf("@defer is not supported.")
+		errcode.Set(err, errcode.ValidationFailed)
+		return err
+	}
+	return nil
+}
+
+// admits reports whether the asking person may begin an operation.
+func (g guard) admits(ctx context.Context, operation *ast.OperationDefinition) bool {
+	return signedIn(ctx) || g.public(operation.SelectionSet, map[string]bool{})
+}
+
+// public reports whether every root field may be asked for without a token.
+func (g guard) public(selections ast.SelectionSet, seen map[string]bool) bool {
+	for _, selection := range selections {
+		switch s := selection.(type) {
+		case *ast.Field:
+			introspection := s.Name == "__schema" || s.Name == "__type"
+			if s.Name != "__typename" && !(introspection && g.development) && s.Definition.Directives.ForName("public") == nil {
+				return false
+			}
+		case *ast.InlineFragment:
+			if !g.public(s.SelectionSet, seen) {
+				return false
+			}
+		case *ast.FragmentSpread:
+			if seen[s.Name] {
+				continue
+			}
+			seen[s.Name] = true
+			if !g.public(s.Definition.SelectionSet, seen) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// defers reports whether @defer stands anywhere in a document.
+func defers(doc *ast.QueryDocument) bool {
+	var in func(ast.SelectionSet) bool
+	in = func(selections ast.SelectionSet) bool {
+		for _, selection := range selections {
+			switch s := selection.(type) {
+			case *ast.Field:
+				if in(s.SelectionSet) {
+					return true
+				}
+			case *ast.InlineFragment:
+				if s.Directives.ForName("defer") != nil || in(s.SelectionSet) {
+					return true
+				}
+			case *ast.FragmentSpread:
+				if s.Directives.ForName("defer") != nil {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	for _, operation := range doc.Operations {
+		if in(operation.SelectionSet) {
+			return true
+		}
+	}
+	for _, fragment := range doc.Fragments {
+		if in(fragment.SelectionSet) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,368 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/mail"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/account"
+	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/demo"
+	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/instance"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+	outgoing "alphacruncher.com/datahub-gateway/internal/mail"
+	"alphacruncher.com/datahub-gateway/internal/mailbox"
+	"alphacruncher.com/datahub-gateway/internal/outbox"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/postgres/private"
+	"alphacruncher.com/datahub-gateway/internal/token"
+	"alphacruncher.com/datahub-gateway/resolvers"
+)
+
+const (
+	startTimeout = time.Minute
+	// drainTime is how long open connections are asked to close before no new
+	// ones are taken, and stopTime how long requests may take to end: together
+	// with the outbox's deadline less than the 30 seconds of a stop.
+	drainTime        = time.Second
+	stopTime         = 20 * time.Second
+	housekeepingTime = 10 * time.Minute
+)
+
+type serveCommand struct {
+	Reset bool `help:"Start with a fresh private database and an empty mailbox."`
+}
+
+func (c serveCommand) Run(ctx context.Context, t terminal, s *Settings) (err error) {
+	if err := s.servable(); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(t.err, nil))
+	if err := s.makeDataDir(); err != nil {
+		return err
+	}
+	if c.Reset {
+		if err := reset(ctx, s); err != nil {
+			return err
+		}
+	}
+	server := (<-chan struct{})(nil)
+	if s.DatabaseURL == "" {
+		private, err := startPrivate(ctx, s, log)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, private.Stop()) }()
+		server = private.Done()
+	}
+	g, err := Start(ctx, *s, log)
+	if err != nil {
+		return err
+	}
+	if err := g.announce(t.out); err != nil {
+		return errors.Join(err, g.Stop())
+	}
+	select {
+	case <-ctx.Done():
+	case <-server:
+		err = errors.New("the private PostgreSQL has ended")
+	case err = <-g.failed:
+	}
+	return errors.Join(err, g.Stop())
+}
+
+// reset forgets the private database and the mails. Keys stay, so that tokens
+// do.
+func reset(ctx context.Context, s *Settings) error {
+	if s.DatabaseURL != "" {
+		return errors.New("--reset: it is for the private database, and DATABASE_URL names another one")
+	}
+	return errors.Join(private.Remove(ctx, filepath.Join(s.DataDir, "postgres")), os.RemoveAll(filepath.Join(s.DataDir, "mailbox")))
+}
+
+// startPrivate starts the private database, brings it up to date and loads the
+// demo world; and sets DATABASE_URL to it.
+func startPrivate(ctx context.Context, s *Settings, log *slog.Logger) (*private.Server, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	server, err := private.Start(ctx, private.Options{Dir: filepath.Join(s.DataDir, "postgres"), Durable: true, Log: io.Discard})
+	if err != nil {
+		return nil, err
+	}
+	s.DatabaseURL = server.DSN("postgres")
+	_, err = postgres.Migrate(ctx, s.DatabaseURL)
+	if err == nil {
+		err = withDatabase(ctx, s, func(db *postgres.DB) error { return demo.Load(ctx, db) })
+	}
+	if err != nil {
+		return nil, errors.Join(err, server.Stop())
+	}
+	return server, nil
+}
+
+// Gateway is a gateway that serves.
+type Gateway struct {
+	settings Settings
+	listener net.Listener
+	server   *http.Server
+	api      *api
+	db       *postgres.DB
+	mailbox  *mailbox.Mailbox
+
+	failed      chan error // the server's end, if it was not asked for
+	connections atomic.Int64
+	stopWorkers context.CancelFunc
+	workers     sync.WaitGroup
+}
+
+// Start begins to serve with settings that name a database. It has ended what
+// it began when it fails.
+func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := postgres.CheckSchema(ctx, s.DatabaseURL); err != nil {
+		return nil, err
+	}
+	g = &Gateway{settings: s, failed: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			g.release()
+		}
+	}()
+	if g.db, err = s.openDatabase(); err != nil {
+		return nil, err
+	}
+	if g.listener, err = net.Listen("tcp", s.Addr); err != nil {
+		return nil, setting("DATAHUB_ADDR", err)
+	}
+	public, err := g.publicURL()
+	if err != nil {
+		return nil, err
+	}
+	sender, err := g.sender(public)
+	if err != nil {
+		return nil, err
+	}
+	key, err := token.OpenKey(s.DataDir, s.issuer())
+	if err != nil {
+		return nil, err
+	}
+
+	mails := &outbox.Queue{
+		DB:   g.db,
+		Log:  log,
+		Kind: invitation.MailKind,
+		Work: (&invitation.Mailer{DB: g.db, Sender: sender, PublicURL: public}).Send,
+	}
+	g.api = &api{
+		settings: &g.settings,
+		log:      log,
+		db:       g.db,
+		root: &resolvers.Root{
+			DB:        g.db,
+			Instances: &instance.Service{DB: g.db},
+			Invitations: &invitation.Service{DB: g.db, Outbox: mails, Limits: invitation.Limits{
+				Emails:  s.MaxEmails,
+				Message: s.MaxMessageLength,
+				TTL:     time.Duration(s.InvitationTTL),
+			}},
+			Log:      log,
+			PageSize: s.MaxPageSize,
+		},
+		key:     key,
+		people:  account.NewDirectory(g.db),
+		mailbox: g.mailbox,
+	}
+	g.serve(mails, log)
+	return g, nil
+}
+
+// serve starts what goes on until Stop.
+func (g *Gateway) serve(mails *outbox.Queue, log *slog.Logger) {
+	working, stop := context.WithCancel(context.Background())
+	g.stopWorkers = stop
+	g.workers.Go(func() { mails.Run(working) })
+	g.workers.Go(func() { keepHouse(working, g.db, log) })
+	g.server = &http.Server{
+		Handler:           g.api.handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       g.settings.RequestTimeout,
+		WriteTimeout:      g.settings.RequestTimeout + 10*time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ConnState:         g.countConnections,
+	}
+	g.workers.Go(func() {
+		if err := g.server.Serve(g.listener); !errors.Is(err, http.ErrServerClosed) {
+			g.failed <- err
+		}
+	})
+}
+
+func (g *Gateway) countConnections(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		g.connections.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		g.connections.Add(-1)
+	}
+}
+
+// publicURL is what links in mails begin with.
+func (g *Gateway) publicURL() (*url.URL, error) {
+	if g.settings.PublicURL != "" {
+		return url.Parse(g.settings.PublicURL)
+	}
+	return url.Parse(g.URL())
+}
+
+// sender is the way of mails: to the mail server or, in development, into the
+// mailbox.
+func (g *Gateway) sender(public *url.URL) (*outgoing.Sender, error) {
+	from := outgoing.Mailbox{Name: "DataHub", Email: "no-reply@" + mailDomain(public)}
+	if g.settings.MailFrom != "" {
+		parsed, err := mail.ParseAddress(g.settings.MailFrom)
+		if err != nil {
+			return nil, setting("DATAHUB_MAIL_FROM", err)
+		}
+		from.Email = parsed.Address
+		if parsed.Name != "" {
+			from.Name = parsed.Name
+		}
+	}
+	server, err := url.Parse(g.settings.SMTPURL)
+	if err != nil {
+		return nil, setting("DATAHUB_SMTP_URL", errors.New("it is no URL"))
+	}
+	if g.settings.SMTPURL == "" {
+		if g.mailbox, err = mailbox.Open(filepath.Join(g.settings.DataDir, "mailbox")); err != nil {
+			return nil, setting("DATAHUB_DATA_DIR", err)
+		}
+		server = g.mailbox.URL()
+	}
+	sender, err := outgoing.NewSender(server, from, mailDomain(public))
+	if err != nil {
+		return nil, setting("DATAHUB_SMTP_URL", err)
+	}
+	return sender, nil
+}
+
+// mailDomain is the domain of the gateway's own addresses and Message-IDs.
+func mailDomain(public *url.URL) string {
+	if net.ParseIP(public.Hostname()) != nil {
+		return "localhost"
+	}
+	return public.Hostname()
+}
+
+// URL is where the gateway listens.
+func (g *Gateway) URL() string {
+	addr := g.listener.Addr().(*net.TCPAddr)
+	host := addr.IP.String()
+	if addr.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port))
+}
+
+// Stop ends the gateway within 30 seconds: requests and mails that have begun
+// are brought to their end, and nothing new is begun.
+func (g *Gateway) Stop() error {
+	g.api.draining.Store(true)
+	g.stopWorkers()
+	g.drain()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	err := g.server.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("requests were cut off: %w", err), g.server.Close())
+	}
+	g.workers.Wait()
+	g.release()
+	return err
+}
+
+// drain lets clients that keep connections open send their next request and
+// learn that the connection closes after it; a connection that is closed
+// between two requests can lose the second.
+func (g *Gateway) drain() {
+	for end := time.Now().Add(drainTime); g.connections.Load() > 0 && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// release gives back what Start took, as far as it came.
+func (g *Gateway) release() {
+	if g.listener != nil {
+		_ = g.listener.Close()
+	}
+	if g.mailbox != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = g.mailbox.Close(ctx)
+	}
+	if g.db != nil {
+		_ = g.db.Close()
+	}
+}
+
+// announce prints what a person needs to begin.
+func (g *Gateway) announce(out io.Writer) error {
+	at := g.URL()
+	fmt.Fprintf(out, "DataHub gateway listens on %s\n\n  GraphQL     %s/graphql\n", at, at)
+	if g.settings.Development {
+		fmt.Fprintf(out, "  Playground  %s/\n", at)
+	}
+	if g.mailbox != nil {
+		fmt.Fprintf(out, "  Mailbox     %s/mailbox\n", at)
+	}
+	fmt.Fprintf(out, "  Schema      %s/schema.graphql\n", at)
+	if !g.settings.Development {
+		return nil
+	}
+	fmt.Fprintf(out, "\nTokens, good for %d days:\n", token.DevelopmentLifetime/(24*time.Hour))
+	for _, p := range demo.People {
+		email, problem := address.Parse(p.Email)
+		if problem != nil {
+			return problem
+		}
+		signed, err := g.api.key.Sign(email)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "\n%s, %s\n%s\n", p.Email, p.Is, signed)
+	}
+	return nil
+}
+
+// keepHouse removes, until ctx ends, what nobody needs any more.
+func keepHouse(ctx context.Context, db *postgres.DB, log *slog.Logger) {
+	for {
+		for what, forget := range map[string]func(context.Context, postgres.Querier) (int64, error){
+			"idempotency keys": idempotency.Forget,
+			"outbox rows":      outbox.Forget,
+		} {
+			if _, err := forget(ctx, db); err != nil && ctx.Err() == nil {
+				log.Error("housekeeping", "of", what, "error", err.Error())
+			}
+		}
+		select {
+		case <-time.After(housekeepingTime):
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/mail"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Settings are what an operator decides, by flags or in the environment.
+type Settings struct {
+	Addr        string `env:"DATAHUB_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen."`
+	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"The PostgreSQL database. Unset: a private one in the data folder, for development."`
+	Development bool   `env:"DATAHUB_DEVELOPMENT" help:"Development: tokens of an own key, mailbox, playground. On where DATABASE_URL is unset."`
+	DataDir     string `env:"DATAHUB_DATA_DIR" default:"${data_dir}" placeholder:"DIR" help:"Development: the folder of the signing key, the mailbox and the private database."`
+	PublicURL   string `env:"DATAHUB_PUBLIC_URL" placeholder:"URL" help:"What the links in mails begin with. Development: where the gateway listens."`
+
+	SMTPURL  string `env:"DATAHUB_SMTP_URL" placeholder:"URL" help:"The mail server: smtp://host:port or smtps://user:password@host:port. Unset in development: the mailbox."`
+	MailFrom string `env:"DATAHUB_MAIL_FROM" placeholder:"ADDRESS" help:"The sender of mails; by default no-reply at the public URL's host."`
+
+	JWTIssuer   string `env:"DATAHUB_JWT_ISSUER" default:"datahub-development" help:"The issuer (iss) of tokens."`
+	JWTAudience string `env:"DATAHUB_JWT_AUDIENCE" default:"datahub-gateway" help:"The audience (aud) of tokens."`
+
+	InvitationTTL Days `env:"DATAHUB_INVITATION_TTL" default:"30d" help:"How long an invitation can be accepted."`
+
+	MaxBodyBytes        int64         `env:"DATAHUB_MAX_BODY_BYTES" default:"1048576" help:"Octets of a request's body."`
+	MaxQueryTokens      int           `env:"DATAHUB_MAX_QUERY_TOKENS" default:"2000" help:"Tokens of a GraphQL document."`
+	MaxPageSize         int           `env:"DATAHUB_MAX_PAGE_SIZE" default:"100" help:"Rows of a connection's page."`
+	MaxEmails           int           `env:"DATAHUB_MAX_EMAILS" default:"1000" help:"Addresses in a request."`
+	MaxMessageLength    int           `env:"DATAHUB_MAX_MESSAGE_LENGTH" default:"2000" help:"Characters of an invitation's message, 2000 at most."`
+	RequestTimeout      time.Duration `env:"DATAHUB_REQUEST_TIMEOUT" default:"30s" help:"The time of one request."`
+	StatementTimeout    time.Duration `env:"DATAHUB_STATEMENT_TIMEOUT" default:"10s" help:"The time of one database statement."`
+	DatabaseConnections int           `env:"DATAHUB_DATABASE_CONNECTIONS" default:"20" help:"Connections to the database."`
+}
+
+// Days is a duration that may be written in days: 30d.
+type Days time.Duration
+
+// UnmarshalText reads 30d or whatever time.ParseDuration does.
+func (d *Days) UnmarshalText(b []byte) error {
+	text := string(b)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.Atoi(days)
+		if err != nil || n > 36500 {
+			return errors.New("expected a time such as 30d or 720h")
+		}
+		*d = Days(n) * Days(24*time.Hour)
+		return nil
+	}
+	duration, err := time.ParseDuration(text)
+	if err != nil {
+		return errors.New("expected a time such as 30d or 720h")
+	}
+	*d = Days(duration)
+	return nil
+}
+
+// setting names a setting in an error.
+func setting(name string, err error) error { return fmt.Errorf("%s: %w", name, err) }
+
+// Validate implements kong's check after parsing: the first setting that
+// cannot be used stops the start.
+func (s *Settings) Validate() error {
+	if s.DatabaseURL == "" {
+		s.Development = true
+	}
+	for _, number := range []struct {
+		name             string
+		value, low, high int64
+	}{
+		{"DATAHUB_MAX_BODY_BYTES", s.MaxBodyBytes, 1024, 64 << 20},
+		{"DATAHUB_MAX_QUERY_TOKENS", int64(s.MaxQueryTokens), 10, 100_000},
+		{"DATAHUB_MAX_PAGE_SIZE", int64(s.MaxPageSize), 1, 1000},
+		{"DATAHUB_MAX_EMAILS", int64(s.MaxEmails), 1, 10_000},
+		{"DATAHUB_MAX_MESSAGE_LENGTH", int64(s.MaxMessageLength), 0, 2000},
+		{"DATAHUB_DATABASE_CONNECTIONS", int64(s.DatabaseConnections), 2, 1000},
+	} {
+		if number.value < number.low || number.value > number.high {
+			return setting(number.name, fmt.Errorf("%d is not between %d and %d", number.value, number.low, number.high))
+		}
+	}
+	for _, time := range []struct {
+		name             string
+		value, low, high time.Duration
+	}{
+		{"DATAHUB_INVITATION_TTL", time.Duration(s.InvitationTTL), time.Second, 3650 * 24 * time.Hour},
+		{"DATAHUB_REQUEST_TIMEOUT", s.RequestTimeout, time.Second, 10 * time.Minute},
+		{"DATAHUB_STATEMENT_TIMEOUT", s.StatementTimeout, 100 * time.Millisecond, 10 * time.Minute},
+	} {
+		if time.value < time.low || time.value > time.high {
+			return setting(time.name, fmt.Errorf("%v is not between %v and %v", time.value, time.low, time.high))
+		}
+	}
+	if _, _, err := net.SplitHostPort(s.Addr); err != nil {
+		return setting("DATAHUB_ADDR", errors.New("expected HOST:PORT"))
+	}
+	if s.DataDir == "" {
+		return setting("DATAHUB_DATA_DIR", errors.New("it is empty"))
+	}
+	if s.PublicURL != "" {
+		u, err := url.Parse(s.PublicURL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return setting("DATAHUB_PUBLIC_URL", errors.New("expected https://HOST or https://HOST/PATH"))
+		}
+	}
+	if s.MailFrom != "" {
+		if _, err := mail.ParseAddress(s.MailFrom); err != nil {
+			return setting("DATAHUB_MAIL_FROM", errors.New("it is no e-mail address"))
+		}
+	}
+	if s.SMTPURL != "" {
+		if _, err := url.Parse(s.SMTPURL); err != nil {
+			// The error would quote the URL, and with it the password.
+			return setting("DATAHUB_SMTP_URL", errors.New("it is no URL"))
+		}
+	}
+	return nil
+}
+
+// servable decides whether the gateway can serve with these settings.
+func (s *Settings) servable() error {
+	if s.Development {
+		return nil
+	}
+	var missing []string
+	for _, required := range []struct{ name, value string }{
+		{"DATAHUB_SMTP_URL", s.SMTPURL},
+		{"DATAHUB_PUBLIC_URL", s.PublicURL},
+	} {
+		if required.value == "" {
+			missing = append(missing, required.name)
+		}
+	}
+	// The keys of an identity provider cannot be configured yet, and nothing
+	// else may say who somebody is.
+	missing = append(missing, "DATAHUB_JWKS_URL")
+	return fmt.Errorf("%s: needed outside development (DATAHUB_DEVELOPMENT=true turns development on)", strings.Join(missing, ", "))
+}
+
+// developing fails where a command is for development alone.
+func (s *Settings) developing() error {
+	if s.Development {
+		return nil
+	}
+	return errors.New("DATAHUB_DEVELOPMENT: this command is for development only; set it to true where that is meant")
+}
+
+// database fails where a command needs a database that is not named.
+func (s *Settings) database() error {
+	if s.DatabaseURL == "" {
+		return errors.New("DATABASE_URL: it must name the database that this command works on")
+	}
+	return nil
+}
+
+// defaultDataDir is a folder that PostgreSQL's own user can reach too, where
+// the gateway runs as root.
+func defaultDataDir() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/datahub-gateway"
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "datahub-gateway")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return filepath.Join(os.TempDir(), fmt.Sprintf("datahub-gateway-%d", os.Getuid()))
+	}
+	return filepath.Join(home, ".local", "share", "datahub-gateway")
+}
+
+// makeDataDir makes the data folder. Others can pass through it, since
+// PostgreSQL's user must; what is in it is closed to them.
+func (s *Settings) makeDataDir() error {
+	dir, err := filepath.Abs(s.DataDir)
+	if err != nil {
+		return setting("DATAHUB_DATA_DIR", err)
+	}
+	s.DataDir = dir
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return setting("DATAHUB_DATA_DIR", err)
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package invitation
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/idempotency"
+)
+
+// Request asks to invite people to an instance.
+type Request struct {
+	InstanceID     globalid.ID         `json:"instanceId"`
+	Role           access.InstanceRole `json:"role"`
+	Emails         []string            `json:"emails"` // as people type or paste them
+	Message        *string             `json:"message"`
+	IdempotencyKey *string             `json:"-"`
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (s *Service) Malformed(r Request) (faults fault.List) {
+	faults = append(faults, s.MalformedEmails(r.Emails, "input", "emails")...)
+	if r.Message != nil {
+		if n := utf8.RuneCountInString(*r.Message); n > s.Limits.Message {
+			faults = append(faults, fault.Input(fmt.Sprintf("The message has %d characters; it can have %d at most.", n, s.Limits.Message), "input", "message"))
+		}
+		if strings.ContainsFunc(*r.Message, unprintable) {
+			faults = append(faults, fault.Input("The message contains control characters.", "input", "message"))
+		}
+	}
+	return append(faults, idempotency.Check(r.IdempotencyKey)...)
+}
+
+// MalformedEmails gives what is wrong with the number of addresses.
+func (s *Service) MalformedEmails(emails []string, path ...any) fault.List {
+	if n := len(emails); n < 1 || n > s.Limits.Emails {
+		return fault.List{fault.Input(fmt.Sprintf("There are %d addresses; there can be 1 to %d.", n, s.Limits.Emails), path...)}
+	}
+	return nil
+}
+
+func unprintable(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' }
+
+// message is the message as it is kept: nil where it says nothing.
+func (r Request) message() *string {
+	if r.Message == nil {
+		return nil
+	}
+	if m := strings.TrimSpace(strings.ReplaceAll(*r.Message, "\r\n", "\n")); m != "" {
+		return &m
+	}
+	return nil
+}
+
+// invitee is an address of a request.
+type invitee struct {
+	address address.Address
+	key     string
+	first   int // index of the same address's first place in the request
+}
+
+// judge judges every address, and finds those given twice.
+func judge(emails []string) (invitees []invitee, faults fault.List) {
+	invitees = make([]invitee, len(emails))
+	firsts := make(map[string]int, len(emails))
+	for k, email := range emails {
+		a, problem := address.Parse(email)
+		if problem != nil {
+			faults = append(faults, invalid(k, email, problem))
+			continue
+		}
+		key := a.Key()
+		first, again := firsts[key]
+		if !again {
+			first = k
+			firsts[key] = k
+		}
+		invitees[k] = invitee{a, key, first}
+	}
+	return invitees, faults
+}
+
+func invalid(k int, email string, problem *address.Problem) *fault.Fault {
+	named := fmt.Sprintf("Address %d, %s,", k+1, excerpt(email))
+	if problem.Reason == address.Empty {
+		named = fmt.Sprintf("Address %d", k+1)
+	}
+	return &fault.Fault{
+		Code:       fault.InvalidEmail,
+		Message:    named + " is not valid: " + problem.Detail + ". Nobody was invited.",
+		Reason:     string(problem.Reason),
+		InputPath:  []any{"input", "emails", k},
+		Index:      &k,
+		Email:      shorten(email),
+		Suggestion: problem.Suggestion,
+	}
+}
+
+// excerpt is an address as it can stand in a sentence.
+func excerpt(email string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '·'
+		}
+		return r
+	}, strings.TrimSpace(shorten(email)))
+}
+
+// shorten keeps an input of any length from being sent back whole.
+func shorten(s string) string {
+	const most = 320 // octets, more than an address can have
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// Check is the judgement of one address, as typed.
+type Check struct {
+	Index      int
+	Input      string
+	Email      *string
+	Valid      bool
+	Reason     *address.Reason
+	Suggestion *string
+	Warning    *string
+}
+
+// CheckEmails judges addresses exactly as Invite does, and warns of valid ones
+// that look mistyped.
+func CheckEmails(emails []string) []*Check {
+	checks := make([]*Check, len(emails))
+	for k, input := range emails {
+		check := &Check{Index: k, Input: input}
+		checks[k] = check
+		a, problem := address.Parse(input)
+		if problem != nil {
+			check.Reason = &problem.Reason
+			check.Suggestion = optional(problem.Suggestion)
+			continue
+		}
+		email := a.String()
+		check.Valid, check.Email = true, &email
+		if meant := address.Mistyped(a, nil); meant != "" {
+			check.Suggestion = &meant
+			check.Warning = optional("Did you mean " + meant + "?")
+		}
+	}
+	return checks
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,90 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/lib/pq"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"alphacruncher.com/datahub-gateway/migrations"
+)
+
+// Migrate brings the database's schema up to date and gives the number of
+// migrations that this took. Each migration is one transaction, and a session
+// lock makes several callers take turns, so it can be started anywhere, any
+// number of times, and be killed at any moment.
+func Migrate(ctx context.Context, dsn string) (applied int, err error) {
+	err = withProvider(dsn, func(p *goose.Provider) error {
+		results, err := p.Up(ctx)
+		applied = len(results)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("migrate: %w", err)
+	}
+	return applied, nil
+}
+
+// SchemaError says that this gateway cannot work on the database's schema.
+type SchemaError struct{ Known, Found, OldestGateway int64 }
+
+func (e *SchemaError) Error() string {
+	if e.Found < e.Known {
+		return fmt.Sprintf("the database's schema is at version %d and this gateway needs %d: run datahub-gateway migrate", e.Found, e.Known)
+	}
+	return fmt.Sprintf("the database's schema is at version %d, which asks for a gateway that knows version %d; this one knows %d: install a newer gateway",
+		e.Found, e.OldestGateway, e.Known)
+}
+
+// CheckSchema fails with a *SchemaError where the database's schema is older
+// than this gateway's, or newer in a way that gateways of this age cannot work
+// with.
+func CheckSchema(ctx context.Context, dsn string) error {
+	e := &SchemaError{}
+	err := withProvider(dsn, func(p *goose.Provider) error {
+		sources := p.ListSources()
+		e.Known = sources[len(sources)-1].Version
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	db, err := sql.Open("postgres", dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	err = db.QueryRowContext(ctx, `
+		select coalesce((select max(version_id) from goose_db_version where is_applied), 0),
+		       coalesce((select oldest_gateway from schema_requirement), 0)`).Scan(&e.Found, &e.OldestGateway)
+	if empty := pq.As(err, "42P01"); err != nil && empty == nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if e.Found < e.Known || e.OldestGateway > e.Known {
+		return e
+	}
+	return nil
+}
+
+func withProvider(dsn string, do func(*goose.Provider) error) error {
+	db, err := sql.Open("postgres", dsn)
+	if err != nil {
+		return errors.New("postgres: the connection string cannot be read")
+	}
+	defer db.Close()
+	// Whoever finds the lock taken asks again every second, for five minutes.
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations.Files,
+		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
+	}
+	return do(provider)
+}

@@ -1,0 +1,252 @@
+// Package postgres is the way to the database: a bounded pool, prepared
+// statements, transactions as arguments, and what its errors mean.
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+)
+
+// acquireTimeout is how long a caller waits for a connection of a full pool.
+const acquireTimeout = 2 * time.Second
+
+// ErrPoolFull says that no connection came free in time.
+var ErrPoolFull = errors.New("postgres: no free connection within " + acquireTimeout.String())
+
+// Options bound what the gateway asks of the database.
+type Options struct {
+	MaxConnections   int           // at least 1
+	StatementTimeout time.Duration // of one statement, enforced by the server
+}
+
+// Querier carries out one statement: at once (DB) or as part of a transaction
+// (Tx). Queries are constants: each is prepared once a connection and kept.
+type Querier interface {
+	// Get reads the one row that the query gives into dest, or fails with
+	// sql.ErrNoRows.
+	Get(ctx context.Context, dest any, query string, args ...any) error
+	// Select reads all rows into dest, a pointer to a slice.
+	Select(ctx context.Context, dest any, query string, args ...any) error
+	// Exec carries out the query and gives the number of rows it changed.
+	Exec(ctx context.Context, query string, args ...any) (int64, error)
+}
+
+// DB is a pool of connections. A call that finds all of them taken fails with
+// ErrPoolFull after two seconds.
+type DB struct {
+	pool  *sqlx.DB
+	slots chan struct{}
+}
+
+// Tx is a transaction at READ COMMITTED: every statement sees what was
+// committed before it began.
+type Tx struct{ tx *sqlx.Tx }
+
+var (
+	_ Querier = (*DB)(nil)
+	_ Querier = (*Tx)(nil)
+)
+
+// Open makes the pool. It connects when first used.
+func Open(dsn string, o Options) (*DB, error) {
+	config, err := pq.NewConfig(dsn)
+	if err != nil {
+		// The driver's message quotes the DSN, and with it the password.
+		return nil, errors.New("postgres: the connection string cannot be read")
+	}
+	// lib/pq leaves a connect on a stalled network to run for ever.
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+	}
+	config.ApplicationName = "datahub-gateway"
+	if config.Runtime == nil {
+		config.Runtime = map[string]string{}
+	}
+	config.Runtime["statement_timeout"] = milliseconds(o.StatementTimeout)
+	config.Runtime["idle_in_transaction_session_timeout"] = milliseconds(2 * o.StatementTimeout)
+
+	connector, err := pq.NewConnectorConfig(config)
+	if err != nil {
+		return nil, errors.New("postgres: the connection string cannot be used")
+	}
+	pool := sqlx.NewDb(sql.OpenDB(preparing{connector}), "postgres")
+	pool.SetMaxOpenConns(o.MaxConnections)
+	pool.SetMaxIdleConns(o.MaxConnections)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	return &DB{pool, make(chan struct{}, o.MaxConnections)}, nil
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// Close ends every connection.
+func (db *DB) Close() error { return db.pool.Close() }
+
+// Ping asks the database for an answer.
+func (db *DB) Ping(ctx context.Context) error {
+	_, err := db.Exec(ctx, `select`)
+	return err
+}
+
+type counterKey struct{}
+
+// Counting gives a context whose statements are counted, BEGIN and COMMIT
+// included.
+func Counting(ctx context.Context) (context.Context, *atomic.Int64) {
+	n := new(atomic.Int64)
+	return context.WithValue(ctx, counterKey{}, n), n
+}
+
+func count(ctx context.Context) {
+	if n, ok := ctx.Value(counterKey{}).(*atomic.Int64); ok {
+		n.Add(1)
+	}
+}
+
+// InTx carries out do in a transaction: committed when it gives no error,
+// rolled back when it gives one, panics or the context ends.
+func (db *DB) InTx(ctx context.Context, do func(tx *Tx) error) error {
+	release, err := db.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+
+	count(ctx)
+	tx, err := db.pool.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	if err := do(&Tx{tx}); err != nil {
+		return err
+	}
+	count(ctx)
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// Get implements Querier.
+func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) error {
+	release, err := db.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	count(ctx)
+	return db.pool.GetContext(ctx, dest, query, args...)
+}
+
+// Select implements Querier.
+func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) error {
+	release, err := db.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	count(ctx)
+	return db.pool.SelectContext(ctx, dest, query, args...)
+}
+
+// Exec implements Querier.
+func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	release, err := db.acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	count(ctx)
+	return rowsAffected(db.pool.ExecContext(ctx, query, args...))
+}
+
+// Get implements Querier.
+func (tx *Tx) Get(ctx context.Context, dest any, query string, args ...any) error {
+	count(ctx)
+	return tx.tx.GetContext(ctx, dest, query, args...)
+}
+
+// Select implements Querier.
+func (tx *Tx) Select(ctx context.Context, dest any, query string, args ...any) error {
+	count(ctx)
+	return tx.tx.SelectContext(ctx, dest, query, args...)
+}
+
+// Exec implements Querier.
+func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	count(ctx)
+	return rowsAffected(tx.tx.ExecContext(ctx, query, args...))
+}
+
+func rowsAffected(result sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// acquire takes a connection's place before the pool is asked for one, since
+// database/sql can wait for it only as long as for the statement itself.
+func (db *DB) acquire(ctx context.Context) (release func(), err error) {
+	release = func() { <-db.slots }
+	select {
+	case db.slots <- struct{}{}:
+		return release, nil
+	default:
+	}
+	timeout := time.NewTimer(acquireTimeout)
+	defer timeout.Stop()
+	select {
+	case db.slots <- struct{}{}:
+		return release, nil
+	case <-timeout.C:
+		return nil, ErrPoolFull
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Unavailable reports whether an error is about reaching the database or its
+// having time, rather than about what was asked of it.
+func Unavailable(err error) bool {
+	var server *pq.Error
+	if errors.As(err, &server) {
+		switch server.Code.Class() {
+		case pqerror.ClassConnectionException, pqerror.ClassInsufficientResources,
+			pqerror.ClassOperatorIntervention, pqerror.ClassTransactionRollback, pqerror.ClassSystemError:
+			return true
+		}
+		return server.Code == pqerror.LockNotAvailable || server.Code == pqerror.IdleInTransactionSessionTimeout ||
+			server.Code == pqerror.ReadOnlySQLTransaction
+	}
+	var network net.Error
+	return errors.Is(err, ErrPoolFull) || errors.Is(err, context.DeadlineExceeded) ||
+		connectionLost(err) || errors.As(err, &network)
+}
+
+// Counts reads the rows of a query that gives an id and a number n.
+func Counts(ctx context.Context, q Querier, query string, args ...any) (map[uuid.UUID]int, error) {
+	var rows []struct {
+		ID uuid.UUID `db:"id"`
+		N  int       `db:"n"`
+	}
+	if err := q.Select(ctx, &rows, query, args...); err != nil {
+		return nil, err
+	}
+	counts := make(map[uuid.UUID]int, len(rows))
+	for _, row := range rows {
+		counts[row.ID] = row.N
+	}
+	return counts, nil
+}

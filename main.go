@@ -1,0 +1,19 @@
+// Datahub-gateway is the GraphQL API through which people are brought into an
+// instance of DataHub, and a deleted instance is brought back.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"alphacruncher.com/datahub-gateway/internal/gateway"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(gateway.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}

@@ -1,0 +1,157 @@
+package resolvers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/requestid"
+)
+
+// Support is whom to write to, with the request's id, when nothing else helps.
+const Support = "support@alphacruncher.com"
+
+// maxMessage bounds what an error of gqlgen's says, since it quotes the
+// request. In octets.
+const maxMessage = 500
+
+// Present makes an error one that a client may see. It is the one place where
+// the domain's errors become GraphQL's. A fault.List becomes as many errors.
+func (r *Root) Present(ctx context.Context, err error) *gqlerror.Error {
+	var list fault.List
+	var one *fault.Fault
+	switch {
+	case errors.As(err, &list):
+		// The one that is returned is added after those added here.
+		for _, f := range list[:len(list)-1] {
+			graphql.AddError(ctx, &gqlerror.Error{Err: f, Locations: locations(err)})
+		}
+		one = list[len(list)-1]
+	case errors.As(err, &one):
+	default:
+		one = r.faultOf(ctx, err)
+	}
+	return present(ctx, err, one)
+}
+
+// Recover makes a panic an error.
+func (r *Root) Recover(ctx context.Context, panicked any) error {
+	r.Log.LogAttrs(ctx, slog.LevelError, "panic", slog.String("requestId", requestid.Of(ctx)),
+		slog.Any("panic", panicked), slog.String("stack", string(debug.Stack())))
+	return internal(nil)
+}
+
+// faultOf judges an error that is not the domain's: gqlgen's own about a
+// request, or one that nobody expected.
+func (r *Root) faultOf(ctx context.Context, err error) *fault.Fault {
+	var g *gqlerror.Error
+	if errors.As(err, &g) && (g.Err == nil || isInput(ctx, g)) {
+		return requestFault(ctx, g)
+	}
+	f := internal(err)
+	if postgres.Unavailable(err) || errors.Is(err, context.Canceled) {
+		f = &fault.Fault{
+			Code:    fault.Unavailable,
+			Message: "DataHub cannot do this at the moment. Nothing was done.",
+			Remedy:  "Wait a little and send the request again, best with the same idempotency key.",
+			Cause:   err,
+		}
+	}
+	if !errors.Is(err, context.Canceled) {
+		r.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("requestId", requestid.Of(ctx)),
+			slog.String("code", string(f.Code)), slog.String("error", err.Error()))
+	}
+	return f
+}
+
+func internal(cause error) *fault.Fault {
+	return &fault.Fault{
+		Code:    fault.InternalServerError,
+		Message: "Something went wrong in DataHub. Nothing was done.",
+		Remedy:  "Wait a few minutes and send the request again. If it fails again, write to " + Support + " with the request's id.",
+		Cause:   cause,
+	}
+}
+
+// requestFault is what gqlgen says is wrong with a request.
+func requestFault(ctx context.Context, g *gqlerror.Error) *fault.Fault {
+	f := fault.New(fault.BadUserInput, shorten(g.Message))
+	switch code, _ := g.Extensions["code"].(string); {
+	case strings.Contains(g.Message, "exceeded token limit"):
+		f.Code = fault.QueryTooComplex
+	case code == errcode.ParseFailed:
+		f.Code = fault.GraphQLParseFailed
+	case len(g.Path) > 0 && g.Path[0] == ast.PathName("variable"):
+		f.InputPath = inputPath(g.Path[1:])
+	case code == errcode.ValidationFailed:
+		f.Code = fault.GraphQLValidationFailed
+	case code != "":
+		f.Code = fault.Code(code)
+	case isInput(ctx, g):
+		f.InputPath = inputPath(g.Path[len(graphql.GetPath(ctx)):])
+	}
+	return f
+}
+
+func inputPath(path ast.Path) []any {
+	elements := make([]any, len(path))
+	for k, element := range path {
+		elements[k] = element
+	}
+	return elements
+}
+
+func shorten(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
+}
+
+// isInput reports whether gqlgen met an error in a field's arguments: it then
+// puts the place in the input behind the field's path.
+func isInput(ctx context.Context, g *gqlerror.Error) bool {
+	return len(g.Path) > len(graphql.GetPath(ctx))
+}
+
+func present(ctx context.Context, err error, f *fault.Fault) *gqlerror.Error {
+	extensions := map[string]any{
+		"code":      f.Code,
+		"retryable": f.Code.Retryable(),
+		"requestId": requestid.Of(ctx),
+	}
+	add := func(name string, value any, given bool) {
+		if given {
+			extensions[name] = value
+		}
+	}
+	add("reason", f.Reason, f.Reason != "")
+	add("inputPath", f.InputPath, f.InputPath != nil)
+	add("index", f.Index, f.Index != nil)
+	add("email", f.Email, f.Code == fault.InvalidEmail)
+	add("suggestion", f.Suggestion, f.Suggestion != "")
+	add("remedy", f.Remedy, f.Remedy != "")
+	add("contacts", f.Contacts, len(f.Contacts) > 0)
+	add("instances", f.Instances, len(f.Instances) > 0)
+	add("deletedAt", f.DeletedAt, f.DeletedAt != nil)
+	add("restorableUntil", f.RestorableUntil, f.RestorableUntil != nil)
+	add("support", Support, f.Code.Retryable())
+	return &gqlerror.Error{Message: f.Message, Path: graphql.GetPath(ctx), Locations: locations(err), Extensions: extensions}
+}
+
+func locations(err error) []gqlerror.Location {
+	var g *gqlerror.Error
+	if errors.As(err, &g) {
+		return g.Locations
+	}
+	return nil
+}

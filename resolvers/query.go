@@ -1,0 +1,43 @@
+package resolvers
+
+import (
+	"context"
+
+	"alphacruncher.com/datahub-gateway/graph"
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+)
+
+type query struct{ *Root }
+
+var _ graph.QueryResolver = query{}
+
+func (query) Viewer(ctx context.Context) (*access.Person, error) {
+	a, err := actor(ctx)
+	a.Viewer = true
+	return &a, err
+}
+
+func (q query) Space(ctx context.Context, id globalid.ID) (*access.Space, error) {
+	a, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return access.FindSpace(ctx, q.DB, a, id)
+}
+
+func (q query) Instance(ctx context.Context, id globalid.ID) (*access.Instance, error) {
+	a, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return access.FindInstance(ctx, q.DB, a, id)
+}
+
+func (q query) CheckEmails(_ context.Context, emails []string) ([]*invitation.Check, error) {
+	if err := q.Invitations.MalformedEmails(emails, "emails").Err(); err != nil {
+		return nil, err
+	}
+	return invitation.CheckEmails(emails), nil
+}

@@ -1,0 +1,7 @@
+//go:build generate
+
+package main
+
+import _ "github.com/99designs/gqlgen"
+
+//go:generate go run github.com/99designs/gqlgen generate
