@@ -8116,14 +8116,14 @@ func (ec *executionContext) marshalNInstanceEdge2ᚖalphacruncherᚗcomᚋdatahu
 }
 
 func (ec *executionContext) unmarshalNInstanceKind2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐKind(ctx context.Context, v any) (access.Kind, error) {
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := access.Kind(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNInstanceKind2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐKind(ctx context.Context, sel ast.SelectionSet, v access.Kind) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalString(string(v))
+	res := scalar.MarshalString(string(v))
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "InstanceKind!")
 	}
@@ -8179,14 +8179,14 @@ func (ec *executionContext) marshalNInstanceMemberEdge2ᚖalphacruncherᚗcomᚋ
 }
 
 func (ec *executionContext) unmarshalNInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx context.Context, v any) (access.InstanceRole, error) {
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := access.InstanceRole(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx context.Context, sel ast.SelectionSet, v access.InstanceRole) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalString(string(v))
+	res := scalar.MarshalString(string(v))
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "InstanceRole!")
 	}
@@ -8194,14 +8194,14 @@ func (ec *executionContext) marshalNInstanceRole2alphacruncherᚗcomᚋdatahub�
 }
 
 func (ec *executionContext) unmarshalNInstanceState2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐState(ctx context.Context, v any) (access.State, error) {
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := access.State(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNInstanceState2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐState(ctx context.Context, sel ast.SelectionSet, v access.State) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalString(string(v))
+	res := scalar.MarshalString(string(v))
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "InstanceState!")
 	}
@@ -8271,14 +8271,14 @@ func (ec *executionContext) marshalNInvitationEdge2ᚖalphacruncherᚗcomᚋdata
 }
 
 func (ec *executionContext) unmarshalNInvitationStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐStatus(ctx context.Context, v any) (invitation.Status, error) {
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := invitation.Status(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNInvitationStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐStatus(ctx context.Context, sel ast.SelectionSet, v invitation.Status) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalString(string(v))
+	res := scalar.MarshalString(string(v))
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "InvitationStatus!")
 	}
@@ -8286,14 +8286,14 @@ func (ec *executionContext) marshalNInvitationStatus2alphacruncherᚗcomᚋdatah
 }
 
 func (ec *executionContext) unmarshalNInviteOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐOutcome(ctx context.Context, v any) (invitation.Outcome, error) {
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := invitation.Outcome(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNInviteOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐOutcome(ctx context.Context, sel ast.SelectionSet, v invitation.Outcome) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalString(string(v))
+	res := scalar.MarshalString(string(v))
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "InviteOutcome!")
 	}
@@ -8447,13 +8447,13 @@ func (ec *executionContext) marshalNSpaceSummary2ᚖalphacruncherᚗcomᚋdatahu
 }
 
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
-	res, err := graphql.UnmarshalString(v)
+	res, err := scalar.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNString2string(ctx context.Context, sel ast.SelectionSet, v string) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalString(v)
+	res := scalar.MarshalString(v)
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "String!")
 	}
@@ -8705,7 +8705,7 @@ func (ec *executionContext) unmarshalOEmailReason2ᚖalphacruncherᚗcomᚋdatah
 	if v == nil {
 		return nil, nil
 	}
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := address.Reason(tmp)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
@@ -8716,7 +8716,7 @@ func (ec *executionContext) marshalOEmailReason2ᚖalphacruncherᚗcomᚋdatahub
 	}
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalString(string(*v))
+	res := scalar.MarshalString(string(*v))
 	return res
 }
 
@@ -8771,7 +8771,7 @@ func (ec *executionContext) marshalOInstanceMemberConnection2ᚖalphacruncherᚗ
 }
 
 func (ec *executionContext) unmarshalOInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx context.Context, v any) (access.InstanceRole, error) {
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := access.InstanceRole(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -8779,7 +8779,7 @@ func (ec *executionContext) unmarshalOInstanceRole2alphacruncherᚗcomᚋdatahub
 func (ec *executionContext) marshalOInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx context.Context, sel ast.SelectionSet, v access.InstanceRole) graphql.Marshaler {
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalString(string(v))
+	res := scalar.MarshalString(string(v))
 	return res
 }
 
@@ -8787,7 +8787,7 @@ func (ec *executionContext) unmarshalOInstanceRole2ᚖalphacruncherᚗcomᚋdata
 	if v == nil {
 		return nil, nil
 	}
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := access.InstanceRole(tmp)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
@@ -8798,7 +8798,7 @@ func (ec *executionContext) marshalOInstanceRole2ᚖalphacruncherᚗcomᚋdatahu
 	}
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalString(string(*v))
+	res := scalar.MarshalString(string(*v))
 	return res
 }
 
@@ -8842,7 +8842,7 @@ func (ec *executionContext) unmarshalOInstanceState2ᚖalphacruncherᚗcomᚋdat
 	if v == nil {
 		return nil, nil
 	}
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := access.State(tmp)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
@@ -8853,7 +8853,7 @@ func (ec *executionContext) marshalOInstanceState2ᚖalphacruncherᚗcomᚋdatah
 	}
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalString(string(*v))
+	res := scalar.MarshalString(string(*v))
 	return res
 }
 
@@ -8893,7 +8893,7 @@ func (ec *executionContext) unmarshalOInvitationStatus2ᚖalphacruncherᚗcomᚋ
 	if v == nil {
 		return nil, nil
 	}
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := invitation.Status(tmp)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
@@ -8904,7 +8904,7 @@ func (ec *executionContext) marshalOInvitationStatus2ᚖalphacruncherᚗcomᚋda
 	}
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalString(string(*v))
+	res := scalar.MarshalString(string(*v))
 	return res
 }
 
@@ -8940,7 +8940,7 @@ func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v an
 	if v == nil {
 		return nil, nil
 	}
-	res, err := graphql.UnmarshalString(v)
+	res, err := scalar.UnmarshalString(v)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -8950,7 +8950,7 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	}
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalString(*v)
+	res := scalar.MarshalString(*v)
 	return res
 }
 

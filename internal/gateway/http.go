@@ -237,7 +237,7 @@ func (a *api) logRequest(ctx context.Context, r *http.Request, rec *record, took
 		slog.String("method", r.Method),
 		slog.String("path", r.URL.Path[:min(len(r.URL.Path), 100)]),
 		slog.Int("status", rec.status),
-		slog.Duration("took", took),
+		slog.Float64("milliseconds", float64(took.Microseconds())/1000),
 		slog.Int64("statements", rec.statements.Load()),
 	}
 	if rec.actor != "" {

@@ -173,21 +173,31 @@ func (w writing) insert(ctx context.Context, fresh *secrets) (map[string]*Invita
 	for k, key := range fresh.keys {
 		ids[k] = fresh.ids[key]
 	}
-	_, err := w.tx.Exec(ctx, `
+	var inserted []row
+	err := w.tx.Select(ctx, &inserted, `
 		insert into invitation (id, instance_id, email, email_key, role, token_hash, message, invited_by, expires_at)
 		select n.id, $1, n.email, n.email_key, $2, n.token_hash, $3, $4, clock_timestamp() + $5 * interval '1 second'
 		from unnest($6::uuid[], $7::text[], $8::text[], $9::bytea[]) as n (id, email, email_key, token_hash)
 		order by n.email_key
-		on conflict (instance_id, email_key) where status = 'PENDING' do nothing`,
+		on conflict (instance_id, email_key) where status = 'PENDING' do nothing
+		returning id, instance_id, email, email_key, role, message, created_at, expires_at, status`,
 		w.instance.ID.UUID, w.request.Role, w.request.message(), w.actor.ID.UUID, w.ttl.Seconds(),
 		globalid.Array(ids), pq.StringArray(fresh.emails), pq.StringArray(fresh.keys), pq.ByteaArray(fresh.hashes))
 	if err != nil {
 		return nil, err
 	}
+	for k := range inserted {
+		inserted[k].InviterName, inserted[k].InviterEmail = w.actor.Name, w.actor.Email
+		pending[inserted[k].EmailKey] = inserted[k].invitation(w.instance)
+	}
+	if len(pending) == len(fresh.keys) {
+		return pending, nil
+	}
+
 	// A statement of its own: one that waited for another transaction's row
 	// sees neither that row nor the one before it.
-	var rows []row
-	err = w.tx.Select(ctx, &rows, `
+	var present []row
+	err = w.tx.Select(ctx, &present, `
 		select `+columns+`
 		from invitation v join account a on a.id = v.invited_by
 		where v.instance_id = $1 and v.email_key = any ($2) and v.status = 'PENDING'`,
@@ -195,11 +205,11 @@ func (w writing) insert(ctx context.Context, fresh *secrets) (map[string]*Invita
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) != len(fresh.keys) {
+	if len(present) != len(fresh.keys) {
 		return nil, errors.New("invitation: a pending invitation ended while its instance was held")
 	}
-	for k := range rows {
-		pending[rows[k].EmailKey] = rows[k].invitation(w.instance)
+	for k := range present {
+		pending[present[k].EmailKey] = present[k].invitation(w.instance)
 	}
 	return pending, nil
 }

@@ -20,3 +20,16 @@ func UnmarshalDateTime(v any) (time.Time, error) {
 	}
 	return t.UTC(), nil
 }
+
+// MarshalString writes a String.
+func MarshalString(s string) graphql.Marshaler { return graphql.MarshalString(s) }
+
+// UnmarshalString reads a String. It takes strings alone, as the GraphQL
+// specification says (section 3.5.3); gqlgen's own makes one of a number.
+func UnmarshalString(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok {
+		return "", errors.New("a String is expected here")
+	}
+	return s, nil
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "alphacruncher.com/datahub-gateway"
+
+// Who may import whom. A package that is not named may import what the
+// domain's packages may.
+func TestImports(t *testing.T) {
+	libraries := []string{"github.com/99designs/", "github.com/jmoiron/sqlx", "github.com/lib/pq", "net/http"}
+	forbidden := map[string][]string{
+		"":                     append(libraries, module+"/graph", module+"/resolvers"),
+		"/graph":               {module + "/resolvers", module + "/internal/gateway", "github.com/lib/pq"},
+		"/resolvers":           {module + "/internal/gateway", "github.com/jmoiron/sqlx", "github.com/lib/pq", "net/http"},
+		"/internal/fault":      {module, "github.com/"},
+		"/internal/address":    {module},
+		"/internal/globalid":   {module, "github.com/99designs/"},
+		"/internal/batch":      {module},
+		"/internal/access":     domain("/internal/access"),
+		"/internal/instance":   domain("/internal/instance"),
+		"/internal/invitation": append(domain("/internal/invitation"), "github.com/wneessen/"),
+		"/internal/space":      domain("/internal/space"),
+		"/internal/account":    domain("/internal/account"),
+		"/internal/mail":       append(domain("/internal/mail"), module+"/internal/access", module+"/internal/postgres"),
+	}
+	packages := list(t)
+	for path, imports := range packages {
+		rule, named := forbidden[strings.TrimPrefix(path, module)]
+		if !named {
+			continue
+		}
+		for _, i := range imports {
+			if slices.ContainsFunc(rule, func(prefix string) bool {
+				return i == strings.TrimSuffix(prefix, "/") || strings.HasPrefix(i, strings.TrimSuffix(prefix, "/")+"/")
+			}) {
+				t.Errorf("%s imports %s", path, i)
+			}
+		}
+	}
+	for path := range forbidden {
+		if _, found := packages[module+path]; !found {
+			t.Errorf("there is no package %s", module+path)
+		}
+	}
+}
+
+// domain is what a package of the domain must not import: the API's packages,
+// the gateway, and the domain's other subjects.
+func domain(of string) []string {
+	rule := []string{"github.com/99designs/", "github.com/jmoiron/sqlx", "net/http", module + "/graph", module + "/resolvers", module + "/internal/gateway"}
+	for _, subject := range []string{"/internal/instance", "/internal/invitation"} {
+		if subject != of {
+			rule = append(rule, module+subject)
+		}
+	}
+	return rule
+}
+
+func list(t *testing.T) map[string][]string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := map[string][]string{}
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages[p.ImportPath] = p.Imports
+	}
+}

@@ -1,0 +1,246 @@
+package gateway_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// trials is how often each race is run.
+const trials = 300
+
+// together does things at the same moment, and waits for all.
+func together(things ...func()) {
+	var ready, done sync.WaitGroup
+	gun := make(chan struct{})
+	for _, thing := range things {
+		ready.Add(1)
+		done.Go(func() {
+			ready.Done()
+			<-gun
+			thing()
+		})
+	}
+	ready.Wait()
+	close(gun)
+	done.Wait()
+}
+
+// keepConnections lets the test's client reuse its connections.
+func keepConnections(t *testing.T) {
+	transport := http.DefaultTransport.(*http.Transport)
+	before := transport.MaxIdleConnsPerHost
+	transport.MaxIdleConnsPerHost = 50
+	t.Cleanup(func() { transport.MaxIdleConnsPerHost = before; transport.CloseIdleConnections() })
+}
+
+// Two administrators who invite the same people at once make one invitation
+// and one mail for each, whichever order they name them in.
+func TestTwoAdministratorsInviteTheSamePeople(t *testing.T) {
+	keepConnections(t)
+	w := newWorld(t)
+	w.exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name = 'Mia'`)
+	ada, mia := w.as("ada"), w.as("mia")
+	for n := range trials {
+		people := []string{fmt.Sprintf("a%d@new.example", n), fmt.Sprintf("b%d@new.example", n), fmt.Sprintf("c%d@new.example", n)}
+		reversed := slices.Clone(people)
+		slices.Reverse(reversed)
+		var first, second answer
+		together(
+			func() { first = ada.invite("Group 1", "VIEWER", people) },
+			func() { second = mia.invite("Group 1", "VIEWER", reversed) })
+		for k := range people {
+			outcomes := []string{
+				fmt.Sprint(first.ok().at("inviteUsers", "results", k, "outcome")),
+				fmt.Sprint(second.ok().at("inviteUsers", "results", 2-k, "outcome"))}
+			slices.Sort(outcomes)
+			if !slices.Equal(outcomes, []string{"ALREADY_INVITED", "INVITED"}) {
+				t.Fatalf("trial %d: %v", n, outcomes)
+			}
+			if a, b := first.at("inviteUsers", "results", k, "invitation", "id"), second.at("inviteUsers", "results", 2-k, "invitation", "id"); a != b {
+				t.Fatalf("trial %d: two invitations %v %v", n, a, b)
+			}
+		}
+	}
+	if n := w.number(`select count(*) from invitation`); n != 3*trials {
+		t.Errorf("%d invitations of %d", n, 3*trials)
+	}
+	w.mails(3 * trials)
+}
+
+// Nobody is invited to an instance once its deletion is answered.
+func TestInvitingAgainstDeleting(t *testing.T) {
+	keepConnections(t)
+	w := newWorld(t)
+	ada, ed := w.as("ada"), w.as("ed")
+	invited := 0
+	for n := range trials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		var invitation, deletion answer
+		together(
+			func() { invitation = ada.invite("Group 1", "VIEWER", []string{email}) },
+			func() { deletion = ed.delete("Group 1") })
+		deletion.ok()
+		switch codes := invitation.codes(); {
+		case len(codes) == 0:
+			invited++
+		case !slices.Equal(codes, []string{"INSTANCE_DELETED"}):
+			t.Fatalf("trial %d: %s", n, invitation.body)
+		}
+		late := w.number(`
+			select count(*) from invitation v join instance i on i.id = v.instance_id
+			where v.email = $1 and v.created_at > i.deleted_at`, email)
+		if late != 0 {
+			t.Fatalf("trial %d: somebody was invited after the deletion", n)
+		}
+		ed.restore("Group 1").ok()
+	}
+	if n := w.number(`select count(*) from invitation`); n != invited {
+		t.Errorf("%d invitations, %d answers say so", n, invited)
+	}
+	w.mails(invited)
+	t.Logf("the invitation was first in %d of %d trials", invited, trials)
+}
+
+// However often a request arrives at once, it is carried out once, and every
+// answer is the first one.
+func TestTwentyRequestsWithOneKey(t *testing.T) {
+	keepConnections(t)
+	w := newWorld(t)
+	ada := w.as("ada")
+	const copies, rounds = 20, trials / 20
+	for n := range rounds {
+		answers := make([]answer, copies)
+		var sends []func()
+		for k := range copies {
+			sends = append(sends, func() {
+				answers[k] = ada.invite("Group 1", "VIEWER", []string{fmt.Sprintf("p%d@new.example", n)}, "idempotencyKey", fmt.Sprint("key ", n))
+			})
+		}
+		together(sends...)
+		for _, a := range answers {
+			if got := a.ok().at("inviteUsers", "results", 0, "outcome"); got != "INVITED" {
+				t.Fatalf("round %d: %v", n, got)
+			}
+			if a.at("inviteUsers", "results", 0, "invitation", "id") != answers[0].at("inviteUsers", "results", 0, "invitation", "id") {
+				t.Fatalf("round %d: two invitations", n)
+			}
+		}
+	}
+	if n := w.number(`select count(*) from audit_log`); n != rounds {
+		t.Errorf("carried out %d times, want %d", n, rounds)
+	}
+	w.mails(rounds)
+}
+
+// A deletion sent twenty times with one key is one deletion, and each copy is
+// told so.
+func TestTwentyDeletionsWithOneKey(t *testing.T) {
+	keepConnections(t)
+	w := newWorld(t)
+	ed := w.as("ed")
+	for n := range trials / 20 {
+		answers := make([]answer, 20)
+		var sends []func()
+		for k := range answers {
+			sends = append(sends, func() { answers[k] = ed.delete("Group 1", "idempotencyKey", fmt.Sprint("key ", n)) })
+		}
+		together(sends...)
+		for _, a := range answers {
+			if a.ok().at("deleteInstance", "deleted") != true {
+				t.Fatalf("round %d: %s", n, a.body)
+			}
+		}
+		ed.restore("Group 1").ok()
+	}
+}
+
+// An instance is restored until its 24 hours are over, to the second, and
+// never after.
+func TestRestoringAtTheEdge(t *testing.T) {
+	keepConnections(t)
+	w := newWorld(t)
+	ada := w.as("ada")
+	restored := 0
+	for n := range trials {
+		// The deadline passes while the request is on its way.
+		w.exec(`update instance set deleted_at = t.until - interval '24 hours', restorable_until = t.until, deleted_by = (select id from account where name = 'Ada')
+			from (select clock_timestamp() + $1 * interval '1 microsecond' as until) t where name = 'Group 1'`, 500+10*n)
+		until := w.text(`select restorable_until::text from instance where name = 'Group 1'`)
+		a := ada.restore("Group 1")
+		after := w.text(`select clock_timestamp() >= $1::timestamptz`, until)
+		switch codes := a.codes(); {
+		case len(codes) == 0:
+			restored++
+			at := w.text(`select (max(at) < $1::timestamptz + interval '1 second') from audit_log where action = 'instance.restored'`, until)
+			if a.at("restoreInstance", "restored") != true || at != "true" {
+				t.Fatalf("trial %d: %s", n, a.body)
+			}
+		case slices.Equal(codes, []string{"RESTORE_WINDOW_EXPIRED"}):
+			if after != "true" {
+				t.Fatalf("trial %d: refused before the deadline", n)
+			}
+		default:
+			t.Fatalf("trial %d: %s", n, a.body)
+		}
+	}
+	t.Logf("restored in %d of %d trials", restored, trials)
+}
+
+// A restoration that waited for a lock beyond the deadline is refused: what
+// counts is the moment in which it would happen.
+func TestRestoringAfterWaitingBeyondTheDeadline(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`update instance set restorable_until = clock_timestamp() + interval '2 seconds' where name = 'Group 2'`)
+	tx, err := w.db.Beginx()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec(`select from instance where name = 'Group 2' for update`); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan answer)
+	go func() { answered <- w.as("ada").restore("Group 2") }()
+	w.eventually("a restoration that waits", func() bool {
+		return w.number(`select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`) > 0
+	})
+	w.eventually("the deadline", func() bool {
+		return w.text(`select clock_timestamp() > restorable_until from instance where name = 'Group 2'`) == "true"
+	})
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	(<-answered).refused("RESTORE_WINDOW_EXPIRED")
+}
+
+// A role that is revoked while a request waits is not used any more, and one
+// that is in use cannot be revoked before the request is answered.
+func TestInvitingAgainstLosingTheRole(t *testing.T) {
+	keepConnections(t)
+	w := newWorld(t)
+	ada := w.as("ada")
+	for n := range trials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		var a answer
+		var revoked time.Time
+		together(
+			func() { a = ada.invite("Group 1", "VIEWER", []string{email}) },
+			func() {
+				w.exec(`delete from space_administrator where account_id = (select id from account where name = 'Ada')`)
+				if err := w.db.Get(&revoked, `select clock_timestamp()`); err != nil {
+					t.Error(err)
+				}
+			})
+		if codes := a.codes(); len(codes) > 0 && !slices.Equal(codes, []string{"NOT_FOUND"}) {
+			t.Fatalf("trial %d: %s", n, a.body)
+		}
+		if late := w.number(`select count(*) from invitation where email = $1 and created_at > $2`, email, revoked); late != 0 {
+			t.Fatalf("trial %d: invited after the role was gone", n)
+		}
+		w.exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name = 'Ada'`)
+	}
+}

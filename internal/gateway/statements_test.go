@@ -1,0 +1,118 @@
+package gateway_test
+
+import (
+	"fmt"
+	"testing"
+)
+
+// statements is the number of SQL statements of the request that an answer
+// belongs to.
+func (w *world) statements(a answer) (n int) {
+	w.t.Helper()
+	id := a.header.Get("X-Request-Id")
+	w.eventually("the request's log line", func() bool {
+		for _, line := range w.log.lines("request") {
+			if line["requestId"] == id {
+				n = int(line["statements"].(float64))
+				return true
+			}
+		}
+		return false
+	})
+	return n
+}
+
+func TestStatementsOfAnInvitationDoNotGrowWithItsAddresses(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	ada.ask(`{ viewer { id } }`, nil).ok() // so that everybody's account is known
+	addresses := func(n int, format string) []string {
+		emails := make([]string, n)
+		for k := range emails {
+			emails[k] = fmt.Sprintf(format, n, k)
+		}
+		return emails
+	}
+	cases := []struct {
+		what string
+		most int
+		send func(n int) answer
+	}{
+		{"new people, without a key", 9, func(n int) answer {
+			return ada.invite("Group 1", "VIEWER", addresses(n, "new%d.%d@new.example")).ok()
+		}},
+		{"new people, with a key", 11, func(n int) answer {
+			return ada.invite("Group 1", "VIEWER", addresses(n, "key%d.%d@new.example"), "idempotencyKey", fmt.Sprint("k", n)).ok()
+		}},
+		{"a retry", 8, func(n int) answer {
+			return ada.invite("Group 1", "VIEWER", addresses(n, "key%d.%d@new.example"), "idempotencyKey", fmt.Sprint("k", n)).ok()
+		}},
+		{"people invited before", 9, func(n int) answer {
+			return ada.invite("Group 1", "VIEWER", addresses(n, "new%d.%d@new.example")).ok()
+		}},
+		{"people invited before, as something else", 10, func(n int) answer {
+			return ada.invite("Group 1", "EDITOR", addresses(n, "new%d.%d@new.example")).ok()
+		}},
+		{"addresses that are not valid", 2, func(n int) answer {
+			return ada.invite("Group 1", "EDITOR", addresses(n, "new%d.%d@new"))
+		}},
+	}
+	for _, c := range cases {
+		one, thousand := w.statements(c.send(1)), w.statements(c.send(1000))
+		t.Logf("%s: %d statements", c.what, one)
+		if one != thousand || one > c.most {
+			t.Errorf("%s: %d statements for one address, %d for 1,000; at most %d", c.what, one, thousand, c.most)
+		}
+	}
+}
+
+func TestStatementsOfANestedQueryDoNotGrowWithItsRows(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	const query = `{ viewer { spaces(first: 100) { totalCount nodes { name organization { name } viewerRoles administrators { name } instances(first: 100, state: null) {
+		totalCount nodes { name viewerRoles deletedBy { name } space { name administrators { name } }
+			members(first: 100) { totalCount nodes { role user { name } } }
+			invitations(first: 100) { totalCount nodes { email invitedBy { name } space { name } instance { name
+				members(first: 100) { nodes { user { email } } } } } } } } } } } }`
+	ada.ask(query, nil).ok() // so that her account is known
+	few := w.statements(ada.ask(query, nil).ok())
+
+	w.exec(`
+		insert into account (id, subject, email, email_key, name)
+		select gen_random_uuid(), 'x' || n, 'x' || n || '@new.example', 'x' || n || '@new.example', 'X' || n from generate_series(1, 50) n`)
+	for k := range 10 {
+		space := w.text(`
+			with s as (insert into space (id, organization_id, name)
+			           select gen_random_uuid(), id, $1 from organization where name = 'University of Example' returning id),
+			     i as (insert into instance (id, space_id, name, kind)
+			           select gen_random_uuid(), s.id, k, case k when 'Master' then 'MASTER' when 'Distributed' then 'DISTRIBUTED' else 'WORKING' end
+			           from s, unnest(array['Master', 'Distributed', 'A', 'B', 'C', 'D']) k returning id),
+			     m as (insert into instance_member (instance_id, account_id, role)
+			           select i.id, a.id, 'VIEWER' from i, account a where a.subject like 'x%')
+			insert into space_administrator (space_id, account_id) select s.id, a.id from s, account a where a.name = 'Ada' returning space_id`,
+			fmt.Sprint("Space ", k))
+		w.exec(`
+			insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
+			select gen_random_uuid(), i.id, n || '@y.example', n || '@y.example', 'VIEWER', sha256((i.id::text || n)::bytea), a.id, clock_timestamp() + interval '1 day'
+			from instance i, account a, generate_series(1, 20) n where i.space_id = $1 and a.name = 'Ada'`, space)
+	}
+	a := ada.ask(query, nil).ok()
+	if got := a.at("viewer", "spaces", "totalCount"); got != 11.0 {
+		t.Errorf("%v spaces", got)
+	}
+	many := w.statements(a)
+	t.Logf("%d statements", many)
+	if few != many || many > 10 {
+		t.Errorf("%d statements for few rows, %d for many", few, many)
+	}
+	// Neither do those of refusals.
+	const forbidden = `query($s: ID!) { space(id: $s) { instances(first: 100, state: null) { nodes { name members { totalCount } invitations { totalCount } } } } }`
+	one := w.statements(w.as("mia").ask(forbidden, map[string]any{"s": w.space("Private Research")}))
+	mia := w.as("mia").ask(forbidden, map[string]any{"s": w.space("Space 3")})
+	if len(mia.Errors) != 12 {
+		t.Errorf("%d refusals", len(mia.Errors))
+	}
+	if got := w.statements(mia); got > one+3 {
+		t.Errorf("%d statements for 12 refusals", got)
+	}
+}

@@ -1,0 +1,56 @@
+// Package postgrestest gives tests databases of their own, on a PostgreSQL that
+// is started for a package's tests and ends with them.
+//
+// Its time zone is not UTC, so that a time which loses its zone on the way to the
+// database or back is noticed. Nothing is written durably.
+package postgrestest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+)
+
+// current is the server of the package whose tests run.
+var current *server
+
+// Main runs a package's tests:
+//
+//	func TestMain(m *testing.M) { postgrestest.Main(m, migrate) }
+//
+// migrate makes the tables in an empty database, and must have closed its
+// connections when it returns. It is called once, by the first New: where no
+// test needs a database, no server is started.
+func Main(m *testing.M, migrate func(ctx context.Context, dsn string) error) {
+	current = &server{migrate: migrate}
+	code := m.Run()
+	if err := current.stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "postgrestest:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// New makes a database for this test alone, a clone of the migrated one, and
+// returns its DSN. It is dropped at the end of the test, with whatever
+// connections are left. Tests that run in parallel may call it.
+func New(t testing.TB) string {
+	t.Helper()
+	if current == nil {
+		t.Fatal("postgrestest.New without postgrestest.Main")
+	}
+	if err := current.start(); err != nil {
+		t.Fatalf("postgrestest: %v", err)
+	}
+	name, err := current.clone(t.Context())
+	if err != nil {
+		t.Fatalf("postgrestest: cloning a database: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := current.drop(name); err != nil {
+			t.Errorf("postgrestest: dropping a database: %v", err)
+		}
+	})
+	return current.postgres.DSN(name)
+}

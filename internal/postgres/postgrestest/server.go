@@ -1,0 +1,111 @@
+package postgrestest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	_ "github.com/lib/pq" // the driver
+
+	"alphacruncher.com/datahub-gateway/internal/postgres/private"
+)
+
+const (
+	timeZone    = "Pacific/Auckland"
+	connections = 300 // at once, over all tests of a package
+
+	startLimit = 3 * time.Minute // the migration included
+	cloneLimit = time.Minute
+)
+
+// server is a PostgreSQL with a migrated template.
+type server struct {
+	migrate func(ctx context.Context, dsn string) error
+
+	once     sync.Once
+	startErr error
+	dir      string
+	postgres *private.Server
+	admin    *sql.DB
+
+	cloning sync.Mutex
+	clones  int
+}
+
+// start starts the server where no test has done so before.
+func (s *server) start() error {
+	s.once.Do(func() { s.startErr = s.startNow() })
+	return s.startErr
+}
+
+func (s *server) startNow() (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
+
+	sweep(ctx)
+	if s.dir, err = os.MkdirTemp(place, prefix); err != nil {
+		return err
+	}
+	if s.postgres, err = private.Start(ctx, private.Options{Dir: s.dir, MaxConnections: connections}); err != nil {
+		return err
+	}
+	if s.admin, err = sql.Open("postgres", s.postgres.DSN("postgres")); err != nil {
+		return err
+	}
+	return s.makeTemplate(ctx)
+}
+
+func (s *server) makeTemplate(ctx context.Context) error {
+	// For all databases at once, as a clone does not inherit its template's.
+	if _, err := s.admin.ExecContext(ctx, "ALTER ROLE ALL SET timezone = '"+timeZone+"'"); err != nil {
+		return err
+	}
+	if _, err := s.admin.ExecContext(ctx, "CREATE DATABASE template"); err != nil {
+		return err
+	}
+	if err := s.migrate(ctx, s.postgres.DSN("template")); err != nil {
+		return fmt.Errorf("migrating the template: %w", err)
+	}
+	return nil
+}
+
+// clone copies the template. One at a time: copies made together take as long,
+// and PostgreSQL refuses to copy what somebody else is busy with.
+func (s *server) clone(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, cloneLimit)
+	defer cancel()
+	s.cloning.Lock()
+	defer s.cloning.Unlock()
+
+	s.clones++
+	name := fmt.Sprintf("test_%d", s.clones)
+	_, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+name+" TEMPLATE template")
+	return name, err
+}
+
+func (s *server) drop(name string) error {
+	// The test's own context has ended by now.
+	ctx, cancel := context.WithTimeout(context.Background(), cloneLimit)
+	defer cancel()
+	_, err := s.admin.ExecContext(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
+	return err
+}
+
+// stop ends what start began, however far it came.
+func (s *server) stop() error {
+	if s.dir == "" {
+		return nil
+	}
+	var errs []error
+	if s.admin != nil {
+		errs = append(errs, s.admin.Close())
+	}
+	if s.postgres != nil {
+		errs = append(errs, s.postgres.Stop())
+	}
+	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
+}

@@ -1,0 +1,126 @@
+package resolvers
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"alphacruncher.com/datahub-gateway/graph"
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+)
+
+func schema() *ast.Schema { return graph.NewExecutableSchema(graph.Config{}).Schema() }
+
+// rules are the directives that say who may.
+var rules = []string{"role", "authenticated", "public"}
+
+func TestEveryRootFieldDeclaresWhoMay(t *testing.T) {
+	s := schema()
+	for _, root := range []*ast.Definition{s.Query, s.Mutation, s.Subscription} {
+		if root == nil {
+			continue
+		}
+		for _, field := range root.Fields {
+			if strings.HasPrefix(field.Name, "__") {
+				continue
+			}
+			declared := 0
+			for _, rule := range rules {
+				declared += len(field.Directives.ForNames(rule))
+			}
+			if declared != 1 {
+				t.Errorf("%s.%s declares %d of @%s", root.Name, field.Name, declared, strings.Join(rules, ", @"))
+			}
+			if last := field.Directives[len(field.Directives)-1].Name; !slices.Contains(rules, last) {
+				t.Errorf("%s.%s: @%s runs before it is known who may", root.Name, field.Name, last)
+			}
+			if field.Description == "" {
+				t.Errorf("%s.%s has no description", root.Name, field.Name)
+			}
+		}
+	}
+}
+
+// What the schema declares is what the domain decides by, inside the
+// transaction.
+func TestTheSchemaDeclaresTheDomainsRules(t *testing.T) {
+	for name, rule := range map[string]access.Rule{
+		"inviteUsers":     access.Inviting,
+		"deleteInstance":  access.Deleting,
+		"restoreInstance": access.Restoring,
+	} {
+		field := schema().Mutation.Fields.ForName(name)
+		var roles access.Roles
+		for _, role := range argumentOf(field, "role", "any") {
+			var r access.Role
+			if err := r.UnmarshalGQL(role); err != nil {
+				t.Fatal(err)
+			}
+			roles |= access.RolesOf(r)
+		}
+		if roles != rule.Roles {
+			t.Errorf("%s: @role declares %v, the domain has %v", name, roles.List(), rule.Roles.List())
+		}
+		kinds, states := argumentOf(field, "instance", "kinds"), argumentOf(field, "instance", "states")
+		if !slices.Equal(kinds, texts(rule.Kinds)) || !slices.Equal(states, texts(rule.States)) {
+			t.Errorf("%s: @instance declares %v %v, the domain has %v %v", name, kinds, states, rule.Kinds, rule.States)
+		}
+	}
+}
+
+func argumentOf(field *ast.FieldDefinition, directive, name string) (values []string) {
+	d := field.Directives.ForName(directive)
+	if d == nil {
+		return nil
+	}
+	argument := d.Arguments.ForName(name)
+	if argument == nil {
+		return nil
+	}
+	for _, child := range argument.Value.Children {
+		values = append(values, child.Value.Raw)
+	}
+	return values
+}
+
+func texts[T ~string](values []T) (texts []string) {
+	for _, v := range values {
+		texts = append(texts, string(v))
+	}
+	return texts
+}
+
+func TestEnumsAreTheDomains(t *testing.T) {
+	var roles []string
+	for r := access.OrganizationManager; r <= access.InstanceViewer; r++ {
+		roles = append(roles, r.String())
+	}
+	for name, want := range map[string][]string{
+		"Role":             roles,
+		"InstanceRole":     texts([]access.InstanceRole{access.Editor, access.Viewer}),
+		"InstanceKind":     texts([]access.Kind{access.Master, access.Distributed, access.Working}),
+		"InstanceState":    texts([]access.State{access.Active, access.Deleted}),
+		"InvitationStatus": texts([]invitation.Status{invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Revoked, invitation.Expired}),
+		"InviteOutcome":    texts([]invitation.Outcome{invitation.Invited, invitation.AlreadyInvited, invitation.AlreadyMember, invitation.RoleChanged, invitation.Duplicate}),
+		"EmailReason":      texts(address.Reasons),
+		"ErrorCode": texts([]fault.Code{fault.Unauthenticated, fault.Forbidden, fault.NotFound, fault.BadUserInput, fault.InvalidEmail,
+			fault.InstanceDistributed, fault.InstanceDeleted, fault.InstanceProtected, fault.RestoreWindowExpired, fault.InvitationNotUsable,
+			fault.Conflict, fault.IdempotencyKeyReused, fault.RateLimited, fault.QueryTooComplex, fault.Unavailable, fault.InternalServerError,
+			fault.GraphQLParseFailed, fault.GraphQLValidationFailed, fault.BadRequest, fault.PersistedQueryNotFound}),
+	} {
+		var declared []string
+		for _, value := range schema().Types[name].EnumValues {
+			declared = append(declared, value.Name)
+		}
+		slices.Sort(declared)
+		slices.Sort(want)
+		if !slices.Equal(declared, want) {
+			t.Errorf("%s: the schema has %v, the domain %v", name, declared, want)
+		}
+	}
+}
