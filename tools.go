@@ -2,6 +2,9 @@
 
 package main
 
-import _ "github.com/99designs/gqlgen"
+import (
+	_ "github.com/99designs/gqlgen"
+	_ "honnef.co/go/tools/cmd/staticcheck"
+)
 
 //go:generate go run github.com/99designs/gqlgen generate

@@ -131,18 +131,14 @@ type requestError struct {
 	message string
 }
 
-func (e *requestError) Error() string { return e.message }
+func badRequest(message string) *requestError { return &requestError{http.StatusBadRequest, message} }
 
-func (t overHTTP) refuse(ctx context.Context, w http.ResponseWriter, err error) {
-	status := http.StatusBadRequest
-	if e := (*requestError)(nil); errors.As(err, &e) {
-		status = e.status
-	}
-	write(w, status, &graphql.Response{Errors: gqlerror.List{t.present(ctx, fault.New(fault.BadRequest, err.Error()))}})
+func (t overHTTP) refuse(ctx context.Context, w http.ResponseWriter, err *requestError) {
+	write(w, err.status, &graphql.Response{Errors: gqlerror.List{t.present(ctx, fault.New(fault.BadRequest, err.message))}})
 }
 
 // read reads the request's parameters (section 5).
-func (t overHTTP) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
+func (t overHTTP) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *requestError) {
 	switch r.Method {
 	case http.MethodGet:
 		return readQuery(r)
@@ -153,21 +149,21 @@ func (t overHTTP) read(w http.ResponseWriter, r *http.Request) (*graphql.RawPara
 	return nil, &requestError{http.StatusMethodNotAllowed, "GraphQL goes by POST, and queries by GET too."}
 }
 
-func readQuery(r *http.Request) (*graphql.RawParams, error) {
+func readQuery(r *http.Request) (*graphql.RawParams, *requestError) {
 	values := r.URL.Query()
 	params := &graphql.RawParams{Query: values.Get("query"), OperationName: values.Get("operationName")}
 	if params.Query == "" {
-		return nil, errors.New("The parameter query is missing.")
+		return nil, badRequest("The parameter query is missing.")
 	}
 	for name, into := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
 		if text := values.Get(name); text != "" && decode([]byte(text), into) != nil {
-			return nil, errors.New("The parameter " + name + " must be a JSON object.")
+			return nil, badRequest("The parameter " + name + " must be a JSON object.")
 		}
 	}
 	return params, nil
 }
 
-func (t overHTTP) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
+func (t overHTTP) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *requestError) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(params["charset"])
 	if err != nil || mediaType != legacyJSON || charset != "" && charset != "utf-8" || r.Header.Get("Content-Encoding") != "" {
@@ -178,7 +174,7 @@ func (t overHTTP) readBody(w http.ResponseWriter, r *http.Request) (*graphql.Raw
 		return nil, &requestError{http.StatusRequestEntityTooLarge, "The body has more than " + strconv.FormatInt(t.maxBody, 10) + " octets."}
 	}
 	if err != nil {
-		return nil, errors.New("The body did not arrive whole.")
+		return nil, badRequest("The body did not arrive whole.")
 	}
 	var request struct {
 		Query         *string        `json:"query"`
@@ -188,12 +184,12 @@ func (t overHTTP) readBody(w http.ResponseWriter, r *http.Request) (*graphql.Raw
 	}
 	if err := decode(body, &request); err != nil {
 		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field != "" {
-			return nil, errors.New("In the body, " + strings.SplitN(wrong.Field, ".", 2)[0] + " has the wrong type.")
+			return nil, badRequest("In the body, " + strings.SplitN(wrong.Field, ".", 2)[0] + " has the wrong type.")
 		}
-		return nil, errors.New("The body must be one JSON object.")
+		return nil, badRequest("The body must be one JSON object.")
 	}
 	if request.Query == nil {
-		return nil, errors.New("In the body, query is missing.")
+		return nil, badRequest("In the body, query is missing.")
 	}
 	return &graphql.RawParams{
 		Query:         *request.Query,

@@ -170,9 +170,6 @@ func (w *world) as(who string) person {
 	return person{w, w.gateway.URL(), signed}
 }
 
-// at is the person in front of another gateway.
-func (p person) at(g *gateway.Gateway) person { p.url = g.URL(); return p }
-
 // answer is a GraphQL response.
 type answer struct {
 	t      testing.TB
@@ -328,9 +325,6 @@ func (w *world) exec(query string, args ...any) {
 		w.t.Fatalf("%s: %v", query, err)
 	}
 }
-
-// uuid is the UUID of an id.
-func uuid(id string) string { _, digits, _ := strings.Cut(id, "_"); return digits }
 
 // mails waits until the mailbox has n mails and no further one is on its way,
 // and gives them, newest first.

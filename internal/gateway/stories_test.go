@@ -413,9 +413,10 @@ func TestEveryOutcome(t *testing.T) {
 	}
 
 	// After ended ones there is a new one.
-	for _, status := range []string{"ACCEPTED", "DECLINED", "REVOKED"} {
+	for k, status := range []string{"ACCEPTED", "DECLINED", "REVOKED"} {
 		w.exec(`update invitation set status = $1 where email_key = 'zoe@new.example' and status = 'PENDING'`, status)
 		expect(outcome("VIEWER", "zoe@new.example"), "INVITED", "VIEWER", nil, true)
+		w.mails(4 + k)
 	}
 
 	// One address given several times is invited once.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/lib/pq"
@@ -27,10 +28,12 @@ type preparing struct{ *pq.Connector }
 func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
 	c, err := p.Connector.Connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errConnect, err)
 	}
 	return &conn{pqConn: c.(pqConn), statements: map[string]driver.Stmt{}}, nil
 }
+
+var errConnect = errors.New("postgres: no connection can be made")
 
 // pqConn is what database/sql uses of lib/pq's connection.
 type pqConn interface {
@@ -173,5 +176,5 @@ func (r *rows) Close() error {
 }
 
 func connectionLost(err error) bool {
-	return errors.Is(err, driver.ErrBadConn) || strings.HasPrefix(err.Error(), "pq: server error:")
+	return errors.Is(err, errConnect) || errors.Is(err, driver.ErrBadConn) || strings.HasPrefix(err.Error(), "pq: server error:")
 }

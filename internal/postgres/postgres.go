@@ -220,19 +220,21 @@ func (db *DB) acquire(ctx context.Context) (release func(), err error) {
 // Unavailable reports whether an error is about reaching the database or its
 // having time, rather than about what was asked of it.
 func Unavailable(err error) bool {
-	var server *pq.Error
-	if errors.As(err, &server) {
-		switch server.Code.Class() {
-		case pqerror.ClassConnectionException, pqerror.ClassInsufficientResources,
-			pqerror.ClassOperatorIntervention, pqerror.ClassTransactionRollback, pqerror.ClassSystemError:
-			return true
-		}
-		return server.Code == pqerror.LockNotAvailable || server.Code == pqerror.IdleInTransactionSessionTimeout ||
-			server.Code == pqerror.ReadOnlySQLTransaction
-	}
 	var network net.Error
-	return errors.Is(err, ErrPoolFull) || errors.Is(err, context.DeadlineExceeded) ||
-		connectionLost(err) || errors.As(err, &network)
+	if errors.Is(err, ErrPoolFull) || errors.Is(err, context.DeadlineExceeded) || connectionLost(err) || errors.As(err, &network) {
+		return true
+	}
+	var server *pq.Error
+	if !errors.As(err, &server) {
+		return false
+	}
+	switch server.Code.Class() {
+	case pqerror.ClassConnectionException, pqerror.ClassInsufficientResources,
+		pqerror.ClassOperatorIntervention, pqerror.ClassTransactionRollback, pqerror.ClassSystemError:
+		return true
+	}
+	return server.Code == pqerror.LockNotAvailable || server.Code == pqerror.IdleInTransactionSessionTimeout ||
+		server.Code == pqerror.ReadOnlySQLTransaction
 }
 
 // Counts reads the rows of a query that gives an id and a number n.

@@ -22,25 +22,23 @@ func TestMeasure(t *testing.T) {
 	if err := s.start(); err != nil { t.Fatal(err) }
 	fmt.Println("start", time.Since(begin))
 	defer s.stop()
-	for _, strategy := range []string{"", "STRATEGY WAL_LOG", "STRATEGY FILE_COPY", "STRATEGY WAL_LOG", "STRATEGY FILE_COPY"} {
-		var c, d time.Duration
-		for i := range 20 {
-			n := fmt.Sprintf("m%d", i)
-			b := time.Now()
-			if _, err := s.admin.Exec("CREATE DATABASE "+n+" TEMPLATE template "+strategy); err != nil { t.Fatal(err) }
-			c += time.Since(b)
-			db, _ := sql.Open("postgres", s.postgres.DSN(n))
-			db.Exec("insert into t1 select gen_random_uuid(), -n, n from generate_series(1,500) n")
-			db.Close()
-			b = time.Now()
-			if _, err := s.admin.Exec("DROP DATABASE "+n+" WITH (FORCE)"); err != nil { t.Fatal(err) }
-			d += time.Since(b)
-		}
-		fmt.Println(strategy, "create", c/20, "drop", d/20)
+	total := map[string]time.Duration{}
+	for i := range 8 {
+	for _, strategy := range []string{"WAL_LOG", "FILE_COPY"} {
+	for _, limit := range []int{1, 2, 4} {
+		s.admin.SetMaxOpenConns(limit)
 		b := time.Now()
 		var wg sync.WaitGroup
-		for w := range 8 { wg.Go(func() { for i := range 5 { n := fmt.Sprintf("p%d_%d", w, i); if _, err := s.admin.Exec("CREATE DATABASE "+n+" TEMPLATE template "+strategy); err != nil { t.Error(err) } ; if _, err := s.admin.Exec("DROP DATABASE "+n+" WITH (FORCE)"); err != nil { t.Error(err) }}})}
+		for w := range 8 { wg.Go(func() {
+				n := fmt.Sprintf("m%d_%d", i, w)
+				if _, err := s.admin.Exec("CREATE DATABASE "+n+" TEMPLATE template STRATEGY "+strategy); err != nil { t.Error(err) }
+				db, _ := sql.Open("postgres", s.postgres.DSN(n))
+				db.Exec("insert into t1 select gen_random_uuid(), -n, n from generate_series(1,500) n")
+				db.Close()
+				if _, err := s.admin.Exec("DROP DATABASE "+n+" WITH (FORCE)"); err != nil { t.Error(err) }
+		}) }
 		wg.Wait()
-		fmt.Println("parallel: each create+drop", time.Since(b)/40)
-	}
+		total[fmt.Sprint(strategy, limit)] += time.Since(b)
+	}}}
+	for k, v := range total { fmt.Println(k, v/64) }
 }

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// program is the gateway as an operator has it: a binary.
+var program string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "datahub-program-")
+	if err != nil {
+		panic(err)
+	}
+	program = filepath.Join(dir, "datahub-gateway")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// running is a gateway on its private database.
+type running struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	url    string
+	tokens map[string]string
+	ended  chan error
+}
+
+// dataDir is a folder that PostgreSQL's user can reach, where the test's user
+// is root.
+func dataDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "datahub-program-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+var tokenLine = regexp.MustCompile(`^[\w-]+\.[\w-]+\.[\w-]+$`)
+
+// serve starts the program and reads what it prints.
+func serve(t *testing.T, dir string, args ...string) *running {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), "DATAHUB_DATA_DIR="+dir, "DATAHUB_ADDR=127.0.0.1:0", "DATABASE_URL=")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r := &running{t: t, cmd: cmd, tokens: map[string]string{}, ended: make(chan error, 1)}
+	lines := bufio.NewScanner(out)
+	who := ""
+	for len(r.tokens) < 6 && lines.Scan() {
+		line := lines.Text()
+		if _, at, found := strings.Cut(line, "listens on "); found {
+			r.url = at
+		}
+		if tokenLine.MatchString(line) {
+			r.tokens[who] = line
+		}
+		who, _, _ = strings.Cut(line, "@")
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, out)
+		r.ended <- cmd.Wait()
+	}()
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	if len(r.tokens) < 6 {
+		t.Fatalf("it did not start: %v %s", <-r.ended, complaints.String())
+	}
+	return r
+}
+
+// ask sends an operation as a person.
+func (r *running) ask(who, query string) map[string]any {
+	r.t.Helper()
+	body, _ := json.Marshal(map[string]string{"query": query})
+	request, err := http.NewRequest(http.MethodPost, r.url+"/graphql", bytes.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+r.tokens[who])
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var answer struct {
+		Data   map[string]any
+		Errors []any
+	}
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || answer.Errors != nil {
+		r.t.Fatalf("%v %v", err, answer.Errors)
+	}
+	return answer.Data
+}
+
+// end sends a signal and waits for the program and everything that it started
+// to be gone.
+func (r *running) end(signal syscall.Signal, dir string) {
+	r.t.Helper()
+	if err := r.cmd.Process.Signal(signal); err != nil {
+		r.t.Fatal(err)
+	}
+	select {
+	case <-r.ended:
+	case <-time.After(30 * time.Second):
+		r.t.Fatalf("it did not end after %v", signal)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		left := processes(r.t, dir)
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			r.t.Fatalf("after %v there is still %v", signal, left)
+		}
+	}
+}
+
+// processes are those that a folder's name stands in the command line of.
+func processes(t *testing.T, dir string) (found []string) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.Name()); err != nil {
+			continue
+		}
+		line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		if err == nil && bytes.Contains(line, []byte(dir)) {
+			found = append(found, fmt.Sprintf("%s %s", e.Name(), bytes.ReplaceAll(line, []byte{0}, []byte{' '})))
+		}
+	}
+	return found
+}
+
+const groups = `{ viewer { spaces { nodes { instances { nodes { id name } } } } } }`
+
+func (r *running) instance(name string) string {
+	r.t.Helper()
+	var find func(v any) string
+	find = func(v any) string {
+		switch v := v.(type) {
+		case map[string]any:
+			if v["name"] == name {
+				return fmt.Sprint(v["id"])
+			}
+			for _, inner := range v {
+				if id := find(inner); id != "" {
+					return id
+				}
+			}
+		case []any:
+			for _, inner := range v {
+				if id := find(inner); id != "" {
+					return id
+				}
+			}
+		}
+		return ""
+	}
+	return find(r.ask("ada", groups))
+}
+
+// However the program ends, nothing that it started outlives it, and the next
+// start finds the data, the mails and the tokens as they were.
+func TestEndingAndStartingAgain(t *testing.T) {
+	dir := dataDir(t)
+	r := serve(t, dir)
+	group1, tokens := r.instance("Group 1"), r.tokens
+	r.ask("ada", fmt.Sprintf(`mutation { inviteUsers(input: {instanceId: %q, role: VIEWER, emails: ["zoe@new.example"]}) { results { outcome } } }`, group1))
+	r.mails(1)
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		r.end(signal, dir)
+		r = serve(t, dir)
+		r.tokens = tokens
+		if got := r.instance("Group 1"); got != group1 {
+			t.Errorf("after %v Group 1 is %s, it was %s", signal, got, group1)
+		}
+		r.mails(1)
+	}
+	// Started afresh it knows nothing of what was, but still knows its people.
+	r.end(syscall.SIGINT, dir)
+	r = serve(t, dir, "serve", "--reset")
+	r.tokens = tokens
+	if got := r.instance("Group 1"); got == group1 || got == "" {
+		t.Errorf("after --reset Group 1 is %q", got)
+	}
+	r.mails(0)
+	r.end(syscall.SIGTERM, dir)
+}
+
+// mails waits until there are n mails in the mailbox.
+func (r *running) mails(n int) {
+	r.t.Helper()
+	var mails []any
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		response, err := http.Get(r.url + "/mailbox.json")
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		err = json.NewDecoder(response.Body).Decode(&mails)
+		response.Body.Close()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if len(mails) == n {
+			return
+		}
+	}
+	r.t.Fatalf("%d mails, want %d", len(mails), n)
+}
+
+func TestASecondGatewayOnTheSameFolderIsRefused(t *testing.T) {
+	dir := dataDir(t)
+	r := serve(t, dir)
+	second := exec.Command(program)
+	second.Env = append(os.Environ(), "DATAHUB_DATA_DIR="+dir, "DATAHUB_ADDR=127.0.0.1:0", "DATABASE_URL=")
+	out, err := second.CombinedOutput()
+	if err == nil || strings.Count(strings.TrimSpace(string(out)), "\n") != 0 || !strings.Contains(string(out), dir) {
+		t.Errorf("%v: %s", err, out)
+	}
+	r.instance("Group 1")
+	r.end(syscall.SIGTERM, dir)
+}
+
+// Tokens can be had while the gateway runs, for anybody.
+func TestTokensOfACommandWork(t *testing.T) {
+	dir := dataDir(t)
+	r := serve(t, dir)
+	command := exec.Command(program, "token", "Grace <grace@new.example>")
+	command.Env = append(os.Environ(), "DATAHUB_DATA_DIR="+dir, "DATABASE_URL=")
+	out, err := command.Output()
+	if err != nil || !tokenLine.MatchString(strings.TrimSuffix(string(out), "\n")) {
+		t.Fatalf("%v: %s", err, out)
+	}
+	r.tokens["grace"] = strings.TrimSpace(string(out))
+	if got := fmt.Sprint(r.ask("grace", `{ viewer { name email } }`)["viewer"]); got != "map[email:grace@new.example name:Grace]" {
+		t.Errorf("viewer %s", got)
+	}
+	r.end(syscall.SIGKILL, dir)
+}
