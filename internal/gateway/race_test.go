@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 )
 
 // trials is how often each race is run.
@@ -205,9 +204,7 @@ func TestRestoringAfterWaitingBeyondTheDeadline(t *testing.T) {
 	}
 	answered := make(chan answer)
 	go func() { answered <- w.as("ada").restore("Group 2") }()
-	w.eventually("a restoration that waits", func() bool {
-		return w.number(`select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`) > 0
-	})
+	w.eventually("a restoration that waits", func() bool { return w.waiting() == 1 })
 	w.eventually("the deadline", func() bool {
 		return w.text(`select clock_timestamp() > restorable_until from instance where name = 'Group 2'`) == "true"
 	})
@@ -217,30 +214,45 @@ func TestRestoringAfterWaitingBeyondTheDeadline(t *testing.T) {
 	(<-answered).refused("RESTORE_WINDOW_EXPIRED")
 }
 
-// A role that is revoked while a request waits is not used any more, and one
-// that is in use cannot be revoked before the request is answered.
+// waiting is the number of the database's sessions that wait for a lock.
+func (w *world) waiting() int {
+	w.t.Helper()
+	return w.number(`select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`)
+}
+
+// A role that a request is about to use cannot be revoked before the request
+// is done, and one that is revoked first is not used any more.
 func TestInvitingAgainstLosingTheRole(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	ada := w.as("ada")
-	for n := range trials {
-		email := fmt.Sprintf("p%d@new.example", n)
-		var a answer
-		var revoked time.Time
-		together(
-			func() { a = ada.invite("Group 1", "VIEWER", []string{email}) },
-			func() {
-				w.exec(`delete from space_administrator where account_id = (select id from account where name = 'Ada')`)
-				if err := w.db.Get(&revoked, `select clock_timestamp()`); err != nil {
-					t.Error(err)
-				}
-			})
-		if codes := a.codes(); len(codes) > 0 && !slices.Equal(codes, []string{"NOT_FOUND"}) {
-			t.Fatalf("trial %d: %s", n, a.body)
-		}
-		if late := w.number(`select count(*) from invitation where email = $1 and created_at > $2`, email, revoked); late != 0 {
-			t.Fatalf("trial %d: invited after the role was gone", n)
-		}
-		w.exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name = 'Ada'`)
+	halt, err := w.db.Beginx()
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer halt.Rollback()
+	if _, err := halt.Exec(`lock table invitation`); err != nil {
+		t.Fatal(err)
+	}
+	invited, revoked := make(chan answer, 1), make(chan error, 1)
+	go func() { invited <- ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}) }()
+	w.eventually("an invitation that is about to be written", func() bool { return w.waiting() == 1 })
+	go func() {
+		_, err := w.db.Exec(`delete from space_administrator where account_id = (select id from account where name = 'Ada')`)
+		revoked <- err
+	}()
+	w.eventually("a revocation that waits for it", func() bool {
+		if len(revoked) > 0 {
+			t.Fatal("the role was revoked while it was in use")
+		}
+		return w.waiting() == 2
+	})
+	if err := halt.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	(<-invited).ok()
+	if err := <-revoked; err != nil {
+		t.Fatal(err)
+	}
+	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).refused("NOT_FOUND")
+	w.mails(1)
 }
