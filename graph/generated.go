@@ -155,9 +155,9 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		DeleteInstance  func(childComplexity int, input instance.DeleteRequest) int
+		DeleteInstance  func(childComplexity int, input instance.Request) int
 		InviteUsers     func(childComplexity int, input invitation.Request) int
-		RestoreInstance func(childComplexity int, input instance.RestoreRequest) int
+		RestoreInstance func(childComplexity int, input instance.Request) int
 	}
 
 	Organization struct {
@@ -227,8 +227,8 @@ type InstanceResolver interface {
 	Invitations(ctx context.Context, obj *access.Instance, first *int, after *string, status *invitation.Status) (*InvitationConnection, error)
 }
 type MutationResolver interface {
-	DeleteInstance(ctx context.Context, input instance.DeleteRequest) (*instance.Deletion, error)
-	RestoreInstance(ctx context.Context, input instance.RestoreRequest) (*instance.Restoration, error)
+	DeleteInstance(ctx context.Context, input instance.Request) (*instance.Deletion, error)
+	RestoreInstance(ctx context.Context, input instance.Request) (*instance.Restoration, error)
 	InviteUsers(ctx context.Context, input invitation.Request) (*invitation.Results, error)
 }
 type QueryResolver interface {
@@ -669,7 +669,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DeleteInstance(childComplexity, args["input"].(instance.DeleteRequest)), true
+		return e.ComplexityRoot.Mutation.DeleteInstance(childComplexity, args["input"].(instance.Request)), true
 	case "Mutation.inviteUsers":
 		if e.ComplexityRoot.Mutation.InviteUsers == nil {
 			break
@@ -691,7 +691,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.RestoreInstance(childComplexity, args["input"].(instance.RestoreRequest)), true
+		return e.ComplexityRoot.Mutation.RestoreInstance(childComplexity, args["input"].(instance.Request)), true
 
 	case "Organization.id":
 		if e.ComplexityRoot.Organization.ID == nil {
@@ -1998,8 +1998,8 @@ func (ec *executionContext) field_Mutation_deleteInstance_args(ctx context.Conte
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (instance.DeleteRequest, error) {
-			return ec.unmarshalNDeleteInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐDeleteRequest(ctx, v)
+		func(ctx context.Context, v any) (instance.Request, error) {
+			return ec.unmarshalNDeleteInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRequest(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2026,8 +2026,8 @@ func (ec *executionContext) field_Mutation_restoreInstance_args(ctx context.Cont
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (instance.RestoreRequest, error) {
-			return ec.unmarshalNRestoreInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRestoreRequest(ctx, v)
+		func(ctx context.Context, v any) (instance.Request, error) {
+			return ec.unmarshalNRestoreInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRequest(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -3940,7 +3940,7 @@ func (ec *executionContext) _Mutation_deleteInstance(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().DeleteInstance(ctx, fc.Args["input"].(instance.DeleteRequest))
+			return ec.Resolvers.Mutation().DeleteInstance(ctx, fc.Args["input"].(instance.Request))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -4024,7 +4024,7 @@ func (ec *executionContext) _Mutation_restoreInstance(ctx context.Context, field
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().RestoreInstance(ctx, fc.Args["input"].(instance.RestoreRequest))
+			return ec.Resolvers.Mutation().RestoreInstance(ctx, fc.Args["input"].(instance.Request))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -6238,8 +6238,8 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
-func (ec *executionContext) unmarshalInputDeleteInstanceInput(ctx context.Context, obj any) (instance.DeleteRequest, error) {
-	var it instance.DeleteRequest
+func (ec *executionContext) unmarshalInputDeleteInstanceInput(ctx context.Context, obj any) (instance.Request, error) {
+	var it instance.Request
 	if obj == nil {
 		return it, nil
 	}
@@ -6281,8 +6281,8 @@ func (ec *executionContext) unmarshalInputDeleteInstanceInput(ctx context.Contex
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalDeleteInstanceInput(ctx context.Context, raw any) (instance.DeleteRequest, error) {
-	var out instance.DeleteRequest
+func UnmarshalDeleteInstanceInput(ctx context.Context, raw any) (instance.Request, error) {
+	var out instance.Request
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteInstanceInput", raw, &out)
 	return out, err
 }
@@ -6357,8 +6357,8 @@ func UnmarshalInviteUsersInput(ctx context.Context, raw any) (invitation.Request
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputRestoreInstanceInput(ctx context.Context, obj any) (instance.RestoreRequest, error) {
-	var it instance.RestoreRequest
+func (ec *executionContext) unmarshalInputRestoreInstanceInput(ctx context.Context, obj any) (instance.Request, error) {
+	var it instance.Request
 	if obj == nil {
 		return it, nil
 	}
@@ -6400,8 +6400,8 @@ func (ec *executionContext) unmarshalInputRestoreInstanceInput(ctx context.Conte
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalRestoreInstanceInput(ctx context.Context, raw any) (instance.RestoreRequest, error) {
-	var out instance.RestoreRequest
+func UnmarshalRestoreInstanceInput(ctx context.Context, raw any) (instance.Request, error) {
+	var out instance.Request
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "RestoreInstanceInput", raw, &out)
 	return out, err
 }
@@ -8020,7 +8020,7 @@ func (ec *executionContext) marshalNDateTime2timeᚐTime(ctx context.Context, se
 	return res
 }
 
-func (ec *executionContext) unmarshalNDeleteInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐDeleteRequest(ctx context.Context, v any) (instance.DeleteRequest, error) {
+func (ec *executionContext) unmarshalNDeleteInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRequest(ctx context.Context, v any) (instance.Request, error) {
 	res, err := ec.unmarshalInputDeleteInstanceInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -8345,7 +8345,7 @@ func (ec *executionContext) marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑ
 	return ec._PageInfo(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNRestoreInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRestoreRequest(ctx context.Context, v any) (instance.RestoreRequest, error) {
+func (ec *executionContext) unmarshalNRestoreInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRequest(ctx context.Context, v any) (instance.Request, error) {
 	res, err := ec.unmarshalInputRestoreInstanceInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }

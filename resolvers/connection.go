@@ -20,16 +20,18 @@ func (r *Root) page(ctx context.Context, first *int, after *string, kind globali
 	return page, err
 }
 
-// cursors are the cursors of a list's rows, and the page information that
-// follows from them.
-func cursors[T any](list relay.List[T], page relay.Page, id func(T) globalid.ID) ([]string, *graph.PageInfo) {
-	cursors := make([]string, len(list.Nodes))
-	for k, node := range list.Nodes {
-		cursors[k] = relay.Cursor(id(node))
-	}
+// connection makes the edges of a list, and the page information that follows
+// from their cursors.
+func connection[T, E any](list relay.List[T], page relay.Page, id func(T) globalid.ID, edge func(cursor string, node T) E) ([]E, *graph.PageInfo) {
 	info := &graph.PageInfo{HasNextPage: list.HasNext, HasPreviousPage: page.HasPrevious()}
-	if n := len(cursors); n > 0 {
-		info.StartCursor, info.EndCursor = &cursors[0], &cursors[n-1]
+	edges := make([]E, len(list.Nodes))
+	for k, node := range list.Nodes {
+		cursor := relay.Cursor(id(node))
+		edges[k] = edge(cursor, node)
+		if k == 0 {
+			info.StartCursor = &cursor
+		}
+		info.EndCursor = &cursor
 	}
-	return cursors, info
+	return edges, info
 }

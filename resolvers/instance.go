@@ -30,12 +30,11 @@ func (f instanceFields) Members(ctx context.Context, obj *access.Instance, first
 	if err != nil {
 		return nil, err
 	}
-	cursors, info := cursors(list, page, func(m *instance.Member) globalid.ID { return m.User.ID })
-	c := &graph.InstanceMemberConnection{Nodes: list.Nodes, PageInfo: info, TotalCount: list.Total}
-	for k, node := range list.Nodes {
-		c.Edges = append(c.Edges, &graph.InstanceMemberEdge{Cursor: cursors[k], Node: node})
-	}
-	return c, nil
+	edges, info := connection(list, page, func(m *instance.Member) globalid.ID { return m.User.ID },
+		func(cursor string, node *instance.Member) *graph.InstanceMemberEdge {
+			return &graph.InstanceMemberEdge{Cursor: cursor, Node: node}
+		})
+	return &graph.InstanceMemberConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
 }
 
 func (f instanceFields) Invitations(ctx context.Context, obj *access.Instance, first *int, after *string, status *invitation.Status) (*graph.InvitationConnection, error) {
@@ -57,11 +56,12 @@ func (f instanceFields) Invitations(ctx context.Context, obj *access.Instance, f
 	if err != nil {
 		return nil, err
 	}
-	cursors, info := cursors(list, page, func(v *invitation.Invitation) globalid.ID { return v.ID })
-	c := &graph.InvitationConnection{Nodes: list.Nodes, PageInfo: info, TotalCount: list.Total}
-	for k, node := range list.Nodes {
+	for _, node := range list.Nodes {
 		node.Instance = obj
-		c.Edges = append(c.Edges, &graph.InvitationEdge{Cursor: cursors[k], Node: node})
 	}
-	return c, nil
+	edges, info := connection(list, page, func(v *invitation.Invitation) globalid.ID { return v.ID },
+		func(cursor string, node *invitation.Invitation) *graph.InvitationEdge {
+			return &graph.InvitationEdge{Cursor: cursor, Node: node}
+		})
+	return &graph.InvitationConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
 }

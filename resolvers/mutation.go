@@ -21,7 +21,7 @@ func (m mutation) InviteUsers(ctx context.Context, input invitation.Request) (*i
 	return &results, err
 }
 
-func (m mutation) DeleteInstance(ctx context.Context, input instance.DeleteRequest) (*instance.Deletion, error) {
+func (m mutation) DeleteInstance(ctx context.Context, input instance.Request) (*instance.Deletion, error) {
 	a, err := actor(ctx)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func (m mutation) DeleteInstance(ctx context.Context, input instance.DeleteReque
 	return &deletion, err
 }
 
-func (m mutation) RestoreInstance(ctx context.Context, input instance.RestoreRequest) (*instance.Restoration, error) {
+func (m mutation) RestoreInstance(ctx context.Context, input instance.Request) (*instance.Restoration, error) {
 	a, err := actor(ctx)
 	if err != nil {
 		return nil, err

@@ -34,10 +34,9 @@ func (s space) Instances(ctx context.Context, obj *access.Space, first *int, aft
 	if err != nil {
 		return nil, err
 	}
-	cursors, info := cursors(list, page, func(i *access.Instance) globalid.ID { return i.ID })
-	c := &graph.InstanceConnection{Nodes: list.Nodes, PageInfo: info, TotalCount: list.Total}
-	for k, node := range list.Nodes {
-		c.Edges = append(c.Edges, &graph.InstanceEdge{Cursor: cursors[k], Node: node})
-	}
-	return c, nil
+	edges, info := connection(list, page, func(i *access.Instance) globalid.ID { return i.ID },
+		func(cursor string, node *access.Instance) *graph.InstanceEdge {
+			return &graph.InstanceEdge{Cursor: cursor, Node: node}
+		})
+	return &graph.InstanceConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
 }

@@ -33,10 +33,9 @@ func (u user) Spaces(ctx context.Context, obj *access.Person, first *int, after 
 	if err != nil {
 		return nil, err
 	}
-	cursors, info := cursors(list, page, func(s *access.Space) globalid.ID { return s.ID })
-	c := &graph.SpaceConnection{Nodes: list.Nodes, PageInfo: info, TotalCount: list.Total}
-	for k, node := range list.Nodes {
-		c.Edges = append(c.Edges, &graph.SpaceEdge{Cursor: cursors[k], Node: node})
-	}
-	return c, nil
+	edges, info := connection(list, page, func(s *access.Space) globalid.ID { return s.ID },
+		func(cursor string, node *access.Space) *graph.SpaceEdge {
+			return &graph.SpaceEdge{Cursor: cursor, Node: node}
+		})
+	return &graph.SpaceConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
 }

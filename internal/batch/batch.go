@@ -5,7 +5,10 @@
 // A group lives as long as what was read with it, which is one request.
 package batch
 
-import "sync"
+import (
+	"errors"
+	"sync"
+)
 
 // Group is a number of things that were read together, by their keys. Its
 // methods may be called concurrently.
@@ -25,6 +28,9 @@ type answer struct {
 // NewGroup makes a group of keys.
 func NewGroup[K comparable](keys ...K) *Group[K] { return &Group[K]{keys: keys} }
 
+// errPanicked is what the others get when the first to ask panicked.
+var errPanicked = errors.New("batch: the question was not answered")
+
 // Ask answers a question about the thing of a key. The first to ask a question
 // has it asked about every key of the group; question must be comparable and
 // tell apart everything that ask depends on.
@@ -40,7 +46,10 @@ func Ask[K comparable, V any](g *Group[K], key K, question any, ask func(keys []
 	}
 	g.mu.Unlock()
 
-	a.once.Do(func() { a.value, a.err = ask(g.keys) })
+	a.once.Do(func() {
+		a.err = errPanicked
+		a.value, a.err = ask(g.keys)
+	})
 	values, _ := a.value.(map[K]V)
 	return values[key], a.err
 }

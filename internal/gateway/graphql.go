@@ -68,7 +68,11 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 			errs = gqlerror.List{unauthenticated()}
 		}
 		ctx = graphql.WithOperationContext(ctx, operation)
-		write(w, requestStatus(mediaType, errs), &graphql.Response{Errors: exec.DispatchError(ctx, errs).Errors})
+		status := requestStatus(mediaType, errs)
+		if status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+		}
+		write(w, status, &graphql.Response{Errors: exec.DispatchError(ctx, errs).Errors})
 		return
 	}
 	noteOperation(ctx, operation)

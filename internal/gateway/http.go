@@ -135,8 +135,6 @@ func (a *api) authenticate(next http.Handler) http.Handler {
 		case present:
 			noteActor(ctx, actor)
 			ctx = access.WithActor(ctx, actor)
-		default:
-			w.Header().Set("WWW-Authenticate", "Bearer")
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})

@@ -19,16 +19,16 @@ import (
 // Service carries out what is asked about instances.
 type Service struct{ DB *postgres.DB }
 
-// DeleteRequest asks to delete an instance.
-type DeleteRequest struct {
+// Request asks to delete an instance, or to restore it.
+type Request struct {
 	InstanceID     globalid.ID `json:"instanceId"`
 	IdempotencyKey *string     `json:"-"`
 }
 
 // Malformed gives what is wrong with the form of the request.
-func (r DeleteRequest) Malformed() fault.List { return idempotency.Check(r.IdempotencyKey) }
+func (r Request) Malformed() fault.List { return idempotency.Check(r.IdempotencyKey) }
 
-// Deletion is what came of a DeleteRequest.
+// Deletion is what came of a request to delete.
 type Deletion struct {
 	Instance *access.Instance `json:"-"`
 	Deleted  bool             `json:"deleted"` // false: it was deleted already
@@ -36,29 +36,13 @@ type Deletion struct {
 
 // Delete deletes a working instance; it can be restored for 24 hours. It fails
 // with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED or INSTANCE_PROTECTED.
-func (s *Service) Delete(ctx context.Context, actor access.Actor, r DeleteRequest) (deletion Deletion, err error) {
-	err = s.DB.InTx(ctx, func(tx *postgres.Tx) error {
-		deletion = Deletion{}
-		return change(ctx, tx, actor, access.Deleting,
-			idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "deleteInstance", Input: r},
-			r.InstanceID, &deletion, &deletion.Instance, func(i *access.Instance) (err error) {
-				deletion.Deleted, err = markDeleted(ctx, tx, actor, i)
-				return err
-			})
-	})
-	return deletion, err
+func (s *Service) Delete(ctx context.Context, actor access.Actor, r Request) (d Deletion, err error) {
+	c := change{actor, "deleteInstance", access.Deleting, markDeleted}
+	d.Instance, err = c.carryOut(ctx, s.DB, r, &d, &d.Deleted)
+	return d, err
 }
 
-// RestoreRequest asks to bring a deleted instance back.
-type RestoreRequest struct {
-	InstanceID     globalid.ID `json:"instanceId"`
-	IdempotencyKey *string     `json:"-"`
-}
-
-// Malformed gives what is wrong with the form of the request.
-func (r RestoreRequest) Malformed() fault.List { return idempotency.Check(r.IdempotencyKey) }
-
-// Restoration is what came of a RestoreRequest.
+// Restoration is what came of a request to restore.
 type Restoration struct {
 	Instance *access.Instance `json:"-"`
 	Restored bool             `json:"restored"` // false: it was active already
@@ -67,42 +51,45 @@ type Restoration struct {
 // Restore brings back an instance that was deleted in the last 24 hours, and
 // everything in it. It fails with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED
 // or RESTORE_WINDOW_EXPIRED.
-func (s *Service) Restore(ctx context.Context, actor access.Actor, r RestoreRequest) (restoration Restoration, err error) {
-	err = s.DB.InTx(ctx, func(tx *postgres.Tx) error {
-		restoration = Restoration{}
-		return change(ctx, tx, actor, access.Restoring,
-			idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "restoreInstance", Input: r},
-			r.InstanceID, &restoration, &restoration.Instance, func(i *access.Instance) (err error) {
-				restoration.Restored, err = markRestored(ctx, tx, actor, i)
-				return err
-			})
-	})
-	return restoration, err
+func (s *Service) Restore(ctx context.Context, actor access.Actor, r Request) (d Restoration, err error) {
+	c := change{actor, "restoreInstance", access.Restoring, markRestored}
+	d.Instance, err = c.carryOut(ctx, s.DB, r, &d, &d.Restored)
+	return d, err
 }
 
-// change does to an instance what a rule is about: claims the key, holds the
-// instance off everybody else, decides, and records the answer.
-func change(ctx context.Context, tx *postgres.Tx, actor access.Actor, rule access.Rule, request idempotency.Request,
-	id globalid.ID, answer any, instance **access.Instance, do func(*access.Instance) error) error {
-	claim, err := idempotency.NewClaim(ctx, tx, request)
-	if err != nil {
-		return err
-	}
-	i, err := access.Hold(ctx, tx, actor, id, rule, access.Exclusive)
-	if err != nil {
-		return err
-	}
-	*instance = i
-	if answered, err := claim.Answered(answer); answered || err != nil {
-		return err
-	}
-	if err := access.Admit(ctx, tx, i, rule); err != nil {
-		return err
-	}
-	if err := do(i); err != nil {
-		return err
-	}
-	return claim.Record(ctx, tx, answer)
+// change is what somebody does to an instance as a whole.
+type change struct {
+	actor     access.Actor
+	operation string
+	rule      access.Rule
+	// do makes the change; false where there was nothing to do.
+	do func(context.Context, *postgres.Tx, access.Actor, *access.Instance) (bool, error)
+}
+
+// carryOut claims the request's key, holds the instance off everybody else,
+// decides, makes the change and records the answer, of which done is a part.
+func (c change) carryOut(ctx context.Context, db *postgres.DB, r Request, answer any, done *bool) (i *access.Instance, err error) {
+	err = db.InTx(ctx, func(tx *postgres.Tx) error {
+		claim, err := idempotency.NewClaim(ctx, tx, idempotency.Request{
+			Actor: c.actor, Key: r.IdempotencyKey, Operation: c.operation, Input: r})
+		if err != nil {
+			return err
+		}
+		if i, err = access.Hold(ctx, tx, c.actor, r.InstanceID, c.rule, access.Exclusive); err != nil {
+			return err
+		}
+		if answered, err := claim.Answered(answer); answered || err != nil {
+			return err
+		}
+		if err := access.Admit(ctx, tx, i, c.rule); err != nil {
+			return err
+		}
+		if *done, err = c.do(ctx, tx, c.actor, i); err != nil {
+			return err
+		}
+		return claim.Record(ctx, tx, answer)
+	})
+	return i, err
 }
 
 func markDeleted(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *access.Instance) (bool, error) {

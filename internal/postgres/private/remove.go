@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-// Remove removes a data folder with everything in it. It fails with ErrInUse
-// while a server uses the folder, after waiting up to 15 seconds for one whose
-// gateway was just killed, and refuses a folder that is not a server's. A folder
-// that does not exist is no error.
+// Remove removes a data folder with everything in it. It fails at once with
+// ErrInUse while a gateway uses the folder, waits up to 15 seconds, or until ctx
+// ends, for the server of one that was just killed, and refuses a folder that is
+// not a server's. A folder that does not exist is no error.
 func Remove(ctx context.Context, dir string) error {
 	if err := remove(ctx, dir); err != nil {
 		return fmt.Errorf("removing a private PostgreSQL: %w", err)
@@ -30,7 +30,7 @@ func remove(ctx context.Context, dir string) error {
 	case !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, syscall.EEXIST):
 		return &os.PathError{Op: "rmdir", Path: dir, Err: err}
 	}
-	f, err := hold(ctx, dir)
+	f, err := hold(dir)
 	if errors.Is(err, fs.ErrNotExist) { // somebody else removes it
 		return nil
 	}
@@ -54,20 +54,19 @@ func remove(ctx context.Context, dir string) error {
 }
 
 // hold locks a folder that exists.
-func hold(ctx context.Context, dir string) (*folder, error) {
+func hold(dir string) (*folder, error) {
 	path, err := resolve(dir)
 	if err != nil {
 		return nil, err
 	}
 	f := &folder{path: path}
-	ctx, cancel := context.WithTimeoutCause(ctx, lockPatience, f.inUse())
-	defer cancel()
-	err = poll(ctx, func() (bool, error) {
-		if err := f.isOurs(); err != nil {
-			return false, err
-		}
-		return f.tryLock(0)
-	})
+	if err := f.isOurs(); err != nil {
+		return nil, err
+	}
+	locked, err := f.tryLock(0)
+	if err == nil && !locked {
+		err = f.inUse()
+	}
 	return f, err
 }
 

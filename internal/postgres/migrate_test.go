@@ -1,0 +1,295 @@
+package postgres_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/migrations"
+)
+
+// known is how many migrations there are, and so the number of the last.
+func known(t testing.TB) int {
+	t.Helper()
+	names, err := fs.Glob(migrations.Files, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(names)
+}
+
+func tables(t testing.TB, db *sql.DB) int {
+	t.Helper()
+	return read[int](t, db, `select count(*) from pg_class where relnamespace = 'public'::regnamespace and relname not like 'goose_db_version%'`)
+}
+
+// applied is how often each version has been applied, goose's own mark of the
+// beginning left out.
+func applied(t testing.TB, db *sql.DB) string {
+	t.Helper()
+	return read[string](t, db, `
+		select coalesce(string_agg(version_id || '×' || n, ' ' order by version_id), '')
+		from (select version_id, count(*) as n from goose_db_version where version_id > 0 group by version_id) v`)
+}
+
+func eachOnce(t testing.TB) string {
+	t.Helper()
+	var b []string
+	for v := range known(t) {
+		b = append(b, itoa(v+1)+"×1")
+	}
+	return strings.Join(b, " ")
+}
+
+func TestMigrateAtOnce(t *testing.T) {
+	dsn := newEmptyDatabase(t)
+	const callers = 8
+	var counts [callers]int
+	var callersDone sync.WaitGroup
+	for k := range callers {
+		callersDone.Go(func() {
+			var err error
+			if counts[k], err = postgres.Migrate(withPatience(t), dsn); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	callersDone.Wait()
+
+	sum := 0
+	for _, n := range counts {
+		sum += n
+	}
+	if sum != known(t) {
+		t.Errorf("they applied %v migrations, want %d in all", counts, known(t))
+	}
+	db := connect(t, dsn)
+	if got := applied(t, db); got != eachOnce(t) {
+		t.Errorf("applied %s, want %s", got, eachOnce(t))
+	}
+	if err := postgres.CheckSchema(t.Context(), dsn); err != nil {
+		t.Error(err)
+	}
+	if n, err := postgres.Migrate(t.Context(), dsn); n != 0 || err != nil {
+		t.Errorf("once more applied %d, %v", n, err)
+	}
+}
+
+// The migration is held up at its last table, by somebody who has made one of
+// this name and neither commits nor gives up.
+func TestMigrateKilledInTheMiddle(t *testing.T) {
+	dsn := newEmptyDatabase(t)
+	db := connect(t, dsn)
+	obstacle, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := obstacle.Exec(`create table demo_world ()`); err != nil {
+		t.Fatal(err)
+	}
+	failed := make(chan error, 1)
+	go func() {
+		_, err := postgres.Migrate(withPatience(t), dsn)
+		failed <- err
+	}()
+	eventually(t, "a migration that waits", func() bool {
+		return read[int](t, db, `
+			select count(pg_terminate_backend(pid)) from pg_stat_activity
+			where datname = current_database() and wait_event_type = 'Lock' and query ilike '%create table demo_world%'`) == 1
+	})
+	if err := <-failed; err == nil {
+		t.Error("a migration whose connection was lost reports success")
+	}
+	if err := obstacle.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+
+	if n := tables(t, db); n != 0 {
+		t.Errorf("%d tables and indexes were left behind", n)
+	}
+	if got := applied(t, db); got != "" {
+		t.Errorf("applied %s", got)
+	}
+	var older *postgres.SchemaError
+	if err := postgres.CheckSchema(t.Context(), dsn); !errors.As(err, &older) {
+		t.Errorf("the check of a schema that is not there: %v", err)
+	}
+	if n, err := postgres.Migrate(withPatience(t), dsn); n != known(t) || err != nil {
+		t.Errorf("the next one applied %d, %v", n, err)
+	}
+	if got := applied(t, db); got != eachOnce(t) {
+		t.Errorf("applied %s, want %s", got, eachOnce(t))
+	}
+}
+
+func TestMigrateGivesUpWithItsContext(t *testing.T) {
+	dsn := newEmptyDatabase(t)
+	db := connect(t, dsn)
+	db.SetMaxOpenConns(1)
+	// goose's lock, in the hands of another gateway that migrates.
+	execute(t, db, `select pg_advisory_lock(4097083626)`)
+	ctx, cancel := context.WithCancel(withPatience(t))
+	failed := make(chan error, 1)
+	go func() {
+		_, err := postgres.Migrate(ctx, dsn)
+		failed <- err
+	}()
+	eventually(t, "somebody who asks for the lock", func() bool {
+		return read[bool](t, db, `select exists (
+			select from pg_stat_activity where datname = current_database() and query like 'SELECT pg_try_advisory_lock%')`)
+	})
+	cancel()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want the context's error", err)
+	}
+	if n := tables(t, db); n != 0 {
+		t.Errorf("%d tables were made without the lock", n)
+	}
+}
+
+func TestCheckSchema(t *testing.T) {
+	last := int64(known(t))
+	tests := map[string]struct {
+		empty   bool
+		change  []string
+		want    *postgres.SchemaError
+		message string
+	}{
+		"empty": {
+			empty:   true,
+			want:    &postgres.SchemaError{Known: last},
+			message: "run datahub-gateway migrate",
+		},
+		"older": {
+			change:  []string{`delete from goose_db_version where version_id = (select max(version_id) from goose_db_version)`},
+			want:    &postgres.SchemaError{Known: last, Found: last - 1, OldestGateway: 1},
+			message: "run datahub-gateway migrate",
+		},
+		"the same": {},
+		"newer, compatible": {
+			change: []string{`insert into goose_db_version (version_id, is_applied) values (1000, true)`},
+		},
+		"newer, incompatible": {
+			change: []string{
+				`insert into goose_db_version (version_id, is_applied) values (1000, true)`,
+				`update schema_requirement set oldest_gateway = 1000`,
+			},
+			want:    &postgres.SchemaError{Known: last, Found: 1000, OldestGateway: 1000},
+			message: "install a newer gateway",
+		},
+		"newer, which this one is just new enough for": {
+			change: []string{
+				`insert into goose_db_version (version_id, is_applied) values (1000, true)`,
+				`update schema_requirement set oldest_gateway = ` + itoa(int(last)),
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			dsn := newDatabase(t)
+			if test.empty {
+				dsn = newEmptyDatabase(t)
+			}
+			db := connect(t, dsn)
+			for _, change := range test.change {
+				execute(t, db, change)
+			}
+			err := postgres.CheckSchema(withPatience(t), dsn)
+			var got *postgres.SchemaError
+			errors.As(err, &got)
+			if diff := cmp.Diff(test.want, got); diff != "" || (err == nil) != (test.want == nil) {
+				t.Errorf("%v\n%s", err, diff)
+			}
+			if err != nil && !strings.Contains(err.Error(), test.message) {
+				t.Errorf("%q does not say: %s", err, test.message)
+			}
+		})
+	}
+}
+
+// An old gateway's migrate command leaves a newer schema as it is.
+func TestMigrateNewerSchema(t *testing.T) {
+	dsn := newDatabase(t)
+	db := connect(t, dsn)
+	execute(t, db, `insert into goose_db_version (version_id, is_applied) values (1000, true)`)
+	if n, err := postgres.Migrate(withPatience(t), dsn); n != 0 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// Without such an index every deletion of what is referred to reads the whole
+// table that refers to it. A partial one serves where it leaves out nothing
+// but null, which refers to nothing.
+func TestForeignKeysAreIndexed(t *testing.T) {
+	db := connect(t, newDatabase(t))
+	if read[int](t, db, `select count(*) from pg_constraint where contype = 'f'`) == 0 {
+		t.Fatal("no foreign key was found")
+	}
+	if bare := read[string](t, db, `
+		select coalesce(string_agg(c.conname, ', '), '') from pg_constraint c
+		where c.contype = 'f' and not exists (
+			select from pg_index i
+			where i.indrelid = c.conrelid and i.indisvalid
+			  and (select array_agg(k order by k) from unnest(c.conkey) k)
+			    = (select array_agg(k order by k) from unnest((i.indkey::int2[])[0:cardinality(c.conkey) - 1]) k)
+			  and (i.indpred is null or pg_get_expr(i.indpred, i.indrelid) in (
+				select '(' || quote_ident(a.attname) || ' IS NOT NULL)' from pg_attribute a
+				where a.attrelid = c.conrelid and a.attnum = any (c.conkey))))`); bare != "" {
+		t.Errorf("foreign keys without an index: %s", bare)
+	}
+}
+
+// The gateway recognises a broken rule by its constraint's name, so each name
+// must stand in a migration rather than be PostgreSQL's invention.
+func TestConstraintsAreNamed(t *testing.T) {
+	db := connect(t, newDatabase(t))
+	var text strings.Builder
+	err := fs.WalkDir(migrations.Files, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(migrations.Files, path)
+		text.Write(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	chosen := map[string]bool{}
+	for _, match := range regexp.MustCompile(`(?i)\bconstraint(?:\s+trigger)?\s+([a-z_0-9]+)`).FindAllStringSubmatch(text.String(), -1) {
+		chosen[match[1]] = true
+	}
+
+	rows, err := db.Query(`
+		select r.relname, c.conname from pg_constraint c join pg_class r on r.oid = c.conrelid
+		where r.relnamespace = 'public'::regnamespace and r.relname not like 'goose%' and c.contype <> 'n'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	n := 0
+	for rows.Next() {
+		var table, name string
+		if err := rows.Scan(&table, &name); err != nil {
+			t.Fatal(err)
+		}
+		n++
+		if !chosen[name] {
+			t.Errorf("the constraint %s of %s is named by no migration", name, table)
+		}
+		if !strings.HasPrefix(name, table+"_") {
+			t.Errorf("the constraint %s does not begin with its table's name, %s", name, table)
+		}
+	}
+	if err := rows.Err(); err != nil || n == 0 {
+		t.Errorf("%d constraints, %v", n, err)
+	}
+}
