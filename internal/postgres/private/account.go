@@ -72,7 +72,7 @@ func (a account) own(path string) error {
 
 // reaches fails where root is about to put dir where the account cannot follow.
 // PostgreSQL would say so as well, in more lines and without naming who lacks
-// what. Parents that are missing will be made so that it can.
+// what. Parents that do not exist yet are passed over.
 func (a account) reaches(dir string) error {
 	if !a.drop {
 		return nil
