@@ -97,7 +97,11 @@ func reset(ctx context.Context, s *Settings) error {
 func startPrivate(ctx context.Context, s *Settings, log *slog.Logger) (*private.Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	server, err := private.Start(ctx, private.Options{Dir: filepath.Join(s.DataDir, "postgres"), Durable: true, Log: io.Discard})
+	private.ClearEnvironment()
+	server, err := private.Start(ctx, private.Options{Dir: filepath.Join(s.DataDir, "postgres"), Durable: true})
+	if errors.Is(err, private.ErrFolder) {
+		return nil, setting("DATAHUB_DATA_DIR", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ type Sender struct {
 	from    Mailbox
 	domain  string // of Message-IDs
 	host    string
-	options []mail.Option
+	options []mail.Option; tls struct{ RootCAs any }
 }
 
 // NewSender makes a sender for the server of a URL: smtp://host:port upgrades

@@ -129,6 +129,10 @@ func (m *Mailbox) Mails() ([]Mail, error) {
 	if err != nil {
 		return nil, err
 	}
+	return m.read(names)
+}
+
+func (m *Mailbox) read(names []string) ([]Mail, error) {
 	mails := make([]Mail, 0, len(names))
 	for _, name := range names {
 		content, err := os.ReadFile(filepath.Join(m.dir, name))
@@ -140,7 +144,8 @@ func (m *Mailbox) Mails() ([]Mail, error) {
 		}
 		mail, err := parse(bytes.NewReader(content))
 		if err != nil {
-			return nil, fmt.Errorf("mail %s: %w", name, err)
+			// One mail that cannot be read must not hide the others.
+			mail = Mail{Subject: "A mail that cannot be read: " + err.Error(), Text: string(content)}
 		}
 		mails = append(mails, mail)
 	}

@@ -10,11 +10,18 @@ import (
 //go:embed mailbox.html
 var pageHTML string
 
+// shown is how many mails the page shows at most.
+const shown = 200
+
 var page = template.Must(template.New("mailbox").Parse(pageHTML))
 
-// ServePage shows the mails to a browser.
+// ServePage shows the newest mails to a browser.
 func (m *Mailbox) ServePage(w http.ResponseWriter, _ *http.Request) {
-	mails, err := m.Mails()
+	names, err := m.names()
+	var mails []Mail
+	if err == nil {
+		mails, err = m.read(names[:min(len(names), shown)])
+	}
 	if err != nil {
 		http.Error(w, "The mails cannot be read: "+err.Error(), http.StatusInternalServerError)
 		return
@@ -23,7 +30,10 @@ func (m *Mailbox) ServePage(w http.ResponseWriter, _ *http.Request) {
 	// The mails stand in sandboxed frames; their scripts, had they any, would
 	// not run.
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'none'")
-	_ = page.Execute(w, mails)
+	_ = page.Execute(w, struct {
+		Mails []Mail
+		Total int
+	}{mails, len(names)})
 }
 
 // ServeJSON gives the mails to a program.

@@ -174,7 +174,7 @@ func (q *Queue) settle(ctx context.Context, jobs []Job, results []error) error {
 	pauses := make([]float64, len(jobs))
 	for k, job := range jobs {
 		ids[k], leases[k] = job.ID.String(), job.Lease.String()
-		states[k], errs[k] = outcome(results[k])
+		states[k], errs[k] = outcome(job, results[k])
 		pauses[k] = pause(job.Attempts).Seconds()
 	}
 	_, err := q.DB.Exec(ctx, `
@@ -194,7 +194,7 @@ func (q *Queue) settle(ctx context.Context, jobs []Job, results []error) error {
 	return err
 }
 
-func outcome(err error) (state, text string) {
+func outcome(job Job, err error) (state, text string) {
 	switch {
 	case err == nil:
 		return "SENT", ""
@@ -206,6 +206,9 @@ func outcome(err error) (state, text string) {
 		state = "QUEUED"
 	}
 	text = strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", ""), "")
+	if job.Secret != "" {
+		text = strings.ReplaceAll(text, job.Secret, "…") // a mail server may quote what it refuses
+	}
 	return state, strings.ToValidUTF8(text[:min(len(text), 500)], "")
 }
 

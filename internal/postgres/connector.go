@@ -21,7 +21,7 @@ const maxStatements = 200
 //
 // A server error of over 30,000 bytes leaves lib/pq 1.12.3 out of step with
 // the server, and the next query hangs (lib/pq#1326); here such a connection
-// is thrown away.
+// is closed at once.
 type preparing struct{ *pq.Connector }
 
 // Connect implements driver.Connector.
@@ -33,7 +33,10 @@ func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
 	return &conn{pqConn: c.(pqConn), statements: map[string]driver.Stmt{}}, nil
 }
 
-var errConnect = errors.New("postgres: no connection can be made")
+var (
+	errConnect = errors.New("postgres: no connection can be made")
+	errLost    = errors.New("postgres: the connection is lost")
+)
 
 // pqConn is what database/sql uses of lib/pq's connection.
 type pqConn interface {
@@ -50,7 +53,7 @@ type pqConn interface {
 type conn struct {
 	pqConn
 	statements map[string]driver.Stmt
-	lost       bool
+	full       bool
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
@@ -86,7 +89,7 @@ func (c *conn) statement(ctx context.Context, query string) (driver.Stmt, error)
 	if len(c.statements) == maxStatements {
 		// Queries are constants, so this is a mistake in the program; the
 		// connection is better replaced than filled.
-		c.lost = true
+		c.full = true
 	}
 	stmt, err := c.PrepareContext(ctx, query)
 	if err != nil {
@@ -110,9 +113,18 @@ func (c *conn) noting(query string, err error) error {
 		}
 	case strings.HasPrefix(err.Error(), "pq: server error:"),
 		strings.Contains(err.Error(), "already a query being processed"):
-		c.lost = true
+		c.lose()
+		return fmt.Errorf("%w: %w", errLost, err)
 	}
 	return err
+}
+
+// lose closes a connection that is out of step with the server. lib/pq, which
+// would wait for what it takes for the length of a message, notices with the
+// next thing it sends; from then on it fails without reading.
+func (c *conn) lose() {
+	_ = c.pqConn.Close()
+	_, _ = c.pqConn.BeginTx(context.Background(), driver.TxOptions{})
 }
 
 func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
@@ -124,35 +136,15 @@ func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, erro
 }
 
 // IsValid implements driver.Validator.
-func (c *conn) IsValid() bool { return !c.lost && c.pqConn.IsValid() }
-
-// ResetSession implements driver.SessionResetter.
-func (c *conn) ResetSession(ctx context.Context) error {
-	if c.lost {
-		return driver.ErrBadConn
-	}
-	return c.pqConn.ResetSession(ctx)
-}
+func (c *conn) IsValid() bool { return !c.full && c.pqConn.IsValid() }
 
 type tx struct {
 	driver.Tx
 	conn *conn
 }
 
-func (t tx) Commit() error {
-	if t.conn.lost {
-		return driver.ErrBadConn
-	}
-	return t.conn.noting("", t.Tx.Commit())
-}
-
-// Rollback leaves a lost connection alone: closing it rolls back.
-func (t tx) Rollback() error {
-	if t.conn.lost {
-		return nil
-	}
-	return t.conn.noting("", t.Tx.Rollback())
-}
+func (t tx) Commit() error   { return t.conn.noting("", t.Tx.Commit()) }
+func (t tx) Rollback() error { return t.conn.noting("", t.Tx.Rollback()) }
 
 func (c *conn) rows(r driver.Rows) driver.Rows {
 	if r == nil {
@@ -167,14 +159,8 @@ type rows struct {
 }
 
 func (r *rows) Next(dest []driver.Value) error { return r.conn.noting("", r.Rows.Next(dest)) }
-
-func (r *rows) Close() error {
-	if r.conn.lost {
-		return nil
-	}
-	return r.conn.noting("", r.Rows.Close())
-}
+func (r *rows) Close() error                   { return r.conn.noting("", r.Rows.Close()) }
 
 func connectionLost(err error) bool {
-	return errors.Is(err, errConnect) || errors.Is(err, driver.ErrBadConn) || strings.HasPrefix(err.Error(), "pq: server error:")
+	return errors.Is(err, errConnect) || errors.Is(err, errLost) || errors.Is(err, driver.ErrBadConn)
 }

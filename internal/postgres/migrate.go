@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/lib/pq"
@@ -18,7 +17,7 @@ import (
 // lock makes several callers take turns, so it can be started anywhere, any
 // number of times, and be killed at any moment.
 func Migrate(ctx context.Context, dsn string) (applied int, err error) {
-	err = withProvider(dsn, func(p *goose.Provider) error {
+	err = withProvider(dsn, func(_ *sql.DB, p *goose.Provider) error {
 		results, err := p.Up(ctx)
 		applied = len(results)
 		return err
@@ -45,22 +44,13 @@ func (e *SchemaError) Error() string {
 // with.
 func CheckSchema(ctx context.Context, dsn string) error {
 	e := &SchemaError{}
-	err := withProvider(dsn, func(p *goose.Provider) error {
+	err := withProvider(dsn, func(db *sql.DB, p *goose.Provider) error {
 		sources := p.ListSources()
 		e.Known = sources[len(sources)-1].Version
-		return nil
+		return db.QueryRowContext(ctx, `
+			select coalesce((select max(version_id) from goose_db_version where is_applied), 0),
+			       coalesce((select oldest_gateway from schema_requirement), 0)`).Scan(&e.Found, &e.OldestGateway)
 	})
-	if err != nil {
-		return err
-	}
-	db, err := sql.Open("postgres", dsn)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	err = db.QueryRowContext(ctx, `
-		select coalesce((select max(version_id) from goose_db_version where is_applied), 0),
-		       coalesce((select oldest_gateway from schema_requirement), 0)`).Scan(&e.Found, &e.OldestGateway)
 	if empty := pq.As(err, "42P01"); err != nil && empty == nil {
 		return fmt.Errorf("read the schema's version: %w", err)
 	}
@@ -70,11 +60,12 @@ func CheckSchema(ctx context.Context, dsn string) error {
 	return nil
 }
 
-func withProvider(dsn string, do func(*goose.Provider) error) error {
-	db, err := sql.Open("postgres", dsn)
+func withProvider(dsn string, do func(*sql.DB, *goose.Provider) error) error {
+	connector, err := newConnector(dsn, nil)
 	if err != nil {
-		return errors.New("postgres: the connection string cannot be read")
+		return err
 	}
+	db := sql.OpenDB(connector)
 	defer db.Close()
 	// Whoever finds the lock taken asks again every second, for five minutes.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
@@ -86,5 +77,5 @@ func withProvider(dsn string, do func(*goose.Provider) error) error {
 	if err != nil {
 		return err
 	}
-	return do(provider)
+	return do(db, provider)
 }

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"strconv"
 	"sync/atomic"
@@ -60,6 +61,22 @@ var (
 
 // Open makes the pool. It connects when first used.
 func Open(dsn string, o Options) (*DB, error) {
+	connector, err := newConnector(dsn, map[string]string{
+		"statement_timeout":                   milliseconds(o.StatementTimeout),
+		"idle_in_transaction_session_timeout": milliseconds(2 * o.StatementTimeout),
+	})
+	if err != nil {
+		return nil, err
+	}
+	pool := sqlx.NewDb(sql.OpenDB(preparing{connector}), "postgres")
+	pool.SetMaxOpenConns(o.MaxConnections)
+	pool.SetMaxIdleConns(o.MaxConnections)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	return &DB{pool, make(chan struct{}, o.MaxConnections)}, nil
+}
+
+// newConnector reads a connection string and adds parameters to its own.
+func newConnector(dsn string, parameters map[string]string) (*pq.Connector, error) {
 	config, err := pq.NewConfig(dsn)
 	if err != nil {
 		// The driver's message quotes the DSN, and with it the password.
@@ -73,18 +90,12 @@ func Open(dsn string, o Options) (*DB, error) {
 	if config.Runtime == nil {
 		config.Runtime = map[string]string{}
 	}
-	config.Runtime["statement_timeout"] = milliseconds(o.StatementTimeout)
-	config.Runtime["idle_in_transaction_session_timeout"] = milliseconds(2 * o.StatementTimeout)
-
+	maps.Copy(config.Runtime, parameters)
 	connector, err := pq.NewConnectorConfig(config)
 	if err != nil {
 		return nil, errors.New("postgres: the connection string cannot be used")
 	}
-	pool := sqlx.NewDb(sql.OpenDB(preparing{connector}), "postgres")
-	pool.SetMaxOpenConns(o.MaxConnections)
-	pool.SetMaxIdleConns(o.MaxConnections)
-	pool.SetConnMaxIdleTime(5 * time.Minute)
-	return &DB{pool, make(chan struct{}, o.MaxConnections)}, nil
+	return connector, nil
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
@@ -123,7 +134,7 @@ func (db *DB) InTx(ctx context.Context, do func(tx *Tx) error) error {
 	defer release()
 
 	count(ctx)
-	tx, err := db.pool.BeginTxx(ctx, nil)
+	tx, err := db.pool.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}

@@ -6,11 +6,11 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -265,6 +265,19 @@ func TestConnectionIsNotFilledWithStatements(t *testing.T) {
 		if err := db.Get(ctx, &n, `select $1::int + `+itoa(k), 1); n != 1+k || err != nil {
 			t.Fatalf("%d: %d, %v", k, n, err)
 		}
+		if k == 420 {
+			// The limit is no reason to fail, in a transaction least of all.
+			if err := db.InTx(ctx, func(tx *postgres.Tx) error {
+				for k := range 250 {
+					if err := tx.Get(ctx, &n, `select $1::int - `+itoa(k), k); n != 0 || err != nil {
+						t.Errorf("in a transaction: %d, %v", n, err)
+					}
+				}
+				return nil
+			}); err != nil {
+				t.Errorf("in a transaction: %v", err)
+			}
+		}
 		if k%50 == 0 {
 			if err := db.Get(ctx, &prepared, `select count(*) from pg_prepared_statements`); prepared > 201 || err != nil {
 				t.Errorf("%d statements are prepared, %v", prepared, err)
@@ -448,30 +461,29 @@ func TestFullPool(t *testing.T) {
 	if err := db.Ping(impatient); !errors.Is(err, context.Canceled) {
 		t.Errorf("who waits for a place and leaves: %v", err)
 	}
+	var callers sync.WaitGroup
 	for name, call := range map[string]func() error{
 		"Get":    func() error { return db.Get(ctx, new(int), `select 1`) },
 		"Select": func() error { return db.Select(ctx, new([]int), `select 1`) },
 		"Exec":   func() error { return db.Ping(ctx) },
 		"InTx":   func() error { return db.InTx(ctx, func(*postgres.Tx) error { return nil }) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		callers.Go(func() {
 			if err := call(); !errors.Is(err, postgres.ErrPoolFull) || !postgres.Unavailable(err) {
-				t.Errorf("%v", err)
+				t.Errorf("%s: %v", name, err)
 			}
 		})
 	}
-	t.Cleanup(func() {
-		close(free)
-		for range places {
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
+	callers.Wait()
+	close(free)
+	for range places {
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
-		if err := db.Ping(ctx); err != nil {
-			t.Errorf("when there is room again: %v", err)
-		}
-	})
+	}
+	if err := db.Ping(ctx); err != nil {
+		t.Errorf("when there is room again: %v", err)
+	}
 }
 
 // The server ends connections when it stops, and an operator may.
@@ -516,22 +528,43 @@ func TestConnectionIsEnded(t *testing.T) {
 	}
 	pid()
 
+	if got := notes(t, direct); got != "" {
+		t.Errorf("stored: %s", got)
+	}
+}
+
+// A statement whose connection is ended while it runs is carried out once, or
+// not at all and says so.
+func TestConnectionIsEndedDuringStatement(t *testing.T) {
+	dsn, direct := newNotes(t)
+	db := open(t, dsn, postgres.Options{})
+	ctx := withPatience(t)
+	obstacle, err := direct.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := obstacle.Exec(`lock table note`); err != nil {
+		t.Fatal(err)
+	}
 	failed := make(chan error, 1)
-	go func() {
-		_, err := db.Exec(ctx, `select pg_sleep(600) /* to be ended */`)
-		failed <- err
-	}()
+	go func() { failed <- write(ctx, db, "once") }()
 	eventually(t, "a statement to end", func() bool {
 		return read[int](t, direct, `
 			select count(pg_terminate_backend(pid)) from pg_stat_activity
-			where state = 'active' and query like '%to be ended%' and pid <> pg_backend_pid()`) == 1
+			where datname = current_database() and wait_event_type = 'Lock'`) == 1
 	})
-	if err := <-failed; err == nil || !postgres.Unavailable(err) {
-		t.Errorf("during a statement: %v", err)
+	if err := obstacle.Rollback(); err != nil {
+		t.Fatal(err)
 	}
-	pid()
-	if got := notes(t, direct); got != "" {
-		t.Errorf("stored: %s", got)
+	err, want := <-failed, "once"
+	if err != nil {
+		want = ""
+		if !postgres.Unavailable(err) {
+			t.Errorf("%v", err)
+		}
+	}
+	if got := notes(t, direct); got != want {
+		t.Errorf("stored: %q; want %q (%v)", got, want, err)
 	}
 }
 
@@ -597,9 +630,7 @@ func TestUnavailable(t *testing.T) {
 		{driver.ErrBadConn, true},
 		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true},
 		{&net.DNSError{Name: "nowhere.invalid"}, true},
-		{os.NewSyscallError("connect", syscall.ECONNREFUSED), true},
-		{io.EOF, true},
-		{io.ErrUnexpectedEOF, true},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, true},
 
 		{server(pqerror.ConnectionFailure), true},
 		{server(pqerror.TooManyConnections), true},

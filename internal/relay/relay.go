@@ -12,7 +12,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 )
 
-// DefaultFirst is the size of a page where none is asked for.
+// DefaultFirst is the size of a page where none is asked for, or the largest
+// one where that is smaller.
 const DefaultFirst = 20
 
 // Page is which part of a list is asked for. It is comparable.
@@ -41,7 +42,7 @@ func (p Page) HasPrevious() bool { return p.After != uuid.Nil }
 // ParsePage reads a connection's arguments. The cursor must be one of a list
 // of things of the kind given. It fails with BAD_USER_INPUT.
 func ParsePage(first *int, after *string, most int, kind globalid.Kind) (Page, error) {
-	page := Page{First: DefaultFirst}
+	page := Page{First: min(DefaultFirst, most)}
 	var faults fault.List
 	if first != nil {
 		page.First = *first
@@ -50,9 +51,11 @@ func ParsePage(first *int, after *string, most int, kind globalid.Kind) (Page, e
 		}
 	}
 	if after != nil {
-		id, err := base64.RawURLEncoding.DecodeString(*after)
+		// Decoding passes over line ends, so that only a cursor which is written
+		// just as it came has been given out.
+		id, _ := base64.RawURLEncoding.DecodeString(*after)
 		cursor := globalid.Parse(string(id))
-		if err != nil || cursor.Kind != kind {
+		if cursor.Kind != kind || cursor.UUID == uuid.Nil || Cursor(cursor) != *after {
 			faults = append(faults, fault.Input("after is not a cursor of this list.", "after"))
 		}
 		page.After = cursor.UUID

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"alphacruncher.com/datahub-gateway/internal/postgres/private"
 )
 
 // current is the server of the package whose tests run.
@@ -24,6 +26,7 @@ var current *server
 // test needs a database, no server is started.
 func Main(m *testing.M, migrate func(ctx context.Context, dsn string) error) {
 	current = &server{migrate: migrate}
+	private.ClearEnvironment()
 	code := m.Run()
 	if err := current.stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "postgrestest:", err)

@@ -14,8 +14,10 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -37,6 +39,9 @@ const (
 
 	defaultConnections = 100
 )
+
+// ErrFolder says that the data folder cannot be used; what follows it says why.
+var ErrFolder = errors.New("private PostgreSQL")
 
 // Options says which server Start starts.
 type Options struct {
@@ -68,6 +73,17 @@ type Server struct {
 	stopErr error
 }
 
+// ClearEnvironment takes PGHOSTADDR and its like out of this process's
+// environment: a driver that reads them could be led away from the private
+// server to another one, whatever its DSN says.
+func ClearEnvironment() {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "PG") {
+			_ = os.Unsetenv(name)
+		}
+	}
+}
+
 // Start starts a server and returns once it takes connections. It gives up
 // when ctx ends, and after two minutes. ctx does not bound the server's life:
 // only Stop and the end of this process do.
@@ -82,7 +98,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 
 	folder, err := claim(ctx, o.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("private PostgreSQL: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrFolder, err)
 	}
 	s := &Server{folder: folder, log: &logTail{to: o.Log}}
 	if err := s.start(ctx, o); err != nil {

@@ -1,0 +1,433 @@
+package mail_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"alphacruncher.com/datahub-gateway/internal/mail"
+)
+
+// messages are mails to people.
+func messages(t testing.TB, people ...string) (messages []mail.Message) {
+	t.Helper()
+	for _, p := range people {
+		i := invitation(t, "Ada")
+		i.ID, i.To = "for-"+p, parse(t, p+"@new.example")
+		m, err := i.Compose()
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages = append(messages, m)
+	}
+	return messages
+}
+
+func recipients(mails []received) (people []string) {
+	for _, m := range mails {
+		person, _, _ := strings.Cut(strings.Join(m.to, " "), "@")
+		people = append(people, person)
+	}
+	return people
+}
+
+// What the server says of one mail decides about this mail alone, and whether
+// another attempt is worth it.
+func TestRefusals(t *testing.T) {
+	reply := func(code int) error {
+		return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 0, 0}, Message: "not this one"}
+	}
+	// Only the first mail is refused.
+	once := func(err error) func() error {
+		return func() error {
+			defer func() { err = nil }()
+			return err
+		}
+	}
+	from := func(answer func() error) script { return script{from: func(*smtp.Conn) error { return answer() }} }
+	to := func(answer func() error) script { return script{to: func(string) error { return answer() }} }
+	data := func(answer func() error) script { return script{data: func(string) error { return answer() }} }
+	for what, c := range map[string]struct {
+		script   script
+		refused  bool
+		sessions int
+	}{
+		"the recipient does not exist":  {to(once(reply(550))), true, 1},
+		"the recipient's box is full":   {to(once(reply(452))), false, 1},
+		"the recipient is greylisted":   {to(once(reply(451))), false, 1},
+		"the content is refused":        {data(once(reply(554))), true, 2},
+		"the content is not taken now":  {data(once(reply(451))), false, 2},
+		"the sender is refused":         {from(once(reply(550))), false, 1},
+		"the gateway must sign in":      {from(once(reply(530))), false, 1},
+		"the sender must wait":          {from(once(reply(450))), false, 1},
+		"the server says it will close": {to(once(reply(421))), false, 2},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newServer(t, c.script)
+			errs := s.sender(t).Send(t.Context(), messages(t, "zoe", "bob", "kim"))
+			if errs[0] == nil || errors.Is(errs[0], mail.ErrRefused) != c.refused {
+				t.Errorf("Zoe's mail: %v", errs[0])
+			}
+			if errs[1] != nil || errs[2] != nil {
+				t.Errorf("the others' mails: %v, %v", errs[1], errs[2])
+			}
+			mails, sessions := s.mails()
+			if got := recipients(mails); !slices.Equal(got, []string{"bob", "kim"}) {
+				t.Errorf("mails for %v", got)
+			}
+			if sessions != c.sessions {
+				t.Errorf("%d sessions, want %d", sessions, c.sessions)
+			}
+		})
+	}
+}
+
+// A mail that the server has answered for is sent, whatever becomes of the
+// connection; to send it again would be to send it twice.
+func TestTheConnectionBreaksAfterAMailWasTaken(t *testing.T) {
+	s := newServer(t, script{reset: func(c *smtp.Conn) { _ = c.Conn().Close() }})
+	for k, err := range s.sender(t).Send(t.Context(), messages(t, "zoe", "bob")) {
+		if err != nil {
+			t.Errorf("mail %d: %v", k, err)
+		}
+	}
+	mails, sessions := s.mails()
+	if got := recipients(mails); !slices.Equal(got, []string{"zoe", "bob"}) || sessions != 2 {
+		t.Errorf("mails for %v in %d sessions", got, sessions)
+	}
+}
+
+func TestTheConnectionBreaksBeforeAMailIsTaken(t *testing.T) {
+	var broken bool
+	s := newServer(t, script{from: func(c *smtp.Conn) error {
+		if broken {
+			return nil
+		}
+		broken = true
+		return c.Conn().Close()
+	}})
+	errs := s.sender(t).Send(t.Context(), messages(t, "zoe", "bob"))
+	if errs[0] == nil || errors.Is(errs[0], mail.ErrRefused) || errs[1] != nil {
+		t.Errorf("%v", errs)
+	}
+	mails, _ := s.mails()
+	if got := recipients(mails); !slices.Equal(got, []string{"bob"}) {
+		t.Errorf("mails for %v", got)
+	}
+}
+
+// A server that does not answer is left as soon as the context ends, at
+// whatever step, and none of its mails is taken for refused.
+func TestAServerThatHangsIsLeftWhenTheTimeIsOver(t *testing.T) {
+	for _, step := range []string{"greeting", "EHLO", "MAIL", "RCPT", "DATA", "RSET"} {
+		t.Run(step, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			left := make(chan struct{})
+			defer close(left)
+			hang := func() { cancel(); <-left }
+			var script script
+			switch step {
+			case "EHLO":
+				script.greet = func() error { hang(); return nil }
+			case "MAIL":
+				script.from = func(*smtp.Conn) error { hang(); return nil }
+			case "RCPT":
+				script.to = func(string) error { hang(); return nil }
+			case "DATA":
+				script.data = func(string) error { hang(); return nil }
+			case "RSET":
+				// The first one is the server's own, after the mail.
+				resets := 0
+				script.reset = func(*smtp.Conn) {
+					if resets++; resets == 2 {
+						hang()
+					}
+				}
+			}
+			s := newServer(t, script)
+			if step == "greeting" {
+				s.url = silentServer(t, cancel)
+			}
+			errs := s.sender(t).Send(ctx, messages(t, "zoe", "bob"))
+			if step == "RSET" {
+				if errs[0] != nil {
+					t.Errorf("Zoe's mail was taken: %v", errs[0])
+				}
+				errs = errs[1:]
+			}
+			for _, err := range errs {
+				if !errors.Is(err, context.Canceled) || errors.Is(err, mail.ErrRefused) {
+					t.Errorf("%v", err)
+				}
+			}
+		})
+	}
+}
+
+// silentServer connects and says nothing, but tells that somebody has come.
+func silentServer(t *testing.T, come func()) *url.URL {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		come()
+		_, _ = io.Copy(io.Discard, conn)
+	})
+	t.Cleanup(func() { listener.Close(); serving.Wait() })
+	return &url.URL{Scheme: "smtp", Host: listener.Addr().String()}
+}
+
+func TestNobodyListens(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "[::1]"} {
+		s := &server{url: &url.URL{Scheme: "smtp", Host: host + ":1"}}
+		for k, err := range s.sender(t).Send(t.Context(), messages(t, "zoe", "bob")) {
+			if err == nil || errors.Is(err, mail.ErrRefused) || !strings.Contains(err.Error(), "dial tcp "+host+":1: connect: ") {
+				t.Errorf("%s, mail %d: %v", host, k, err)
+			}
+		}
+	}
+}
+
+func TestTheMailServersURL(t *testing.T) {
+	for _, c := range []struct{ url, fault string }{
+		{"smtp://mail.example", ""},
+		{"smtp://mail.example:25", ""},
+		{"smtp://mail.example:25/", ""},
+		{"SMTP://mail.example", ""},
+		{"smtp://127.0.0.1:2525", ""},
+		{"smtp://[::1]:2525", ""},
+		{"smtp://user:swordfish@mail.example", ""},
+		{"smtps://mail.example", ""},
+		{"smtps://user%40mail.example:sw%2Frd%23fish@mail.example:465", ""},
+		{"", "it must begin with smtp:// or smtps://"},
+		{"mail.example", "it must begin with smtp:// or smtps://"},
+		{"mail.example:25", "it must begin with smtp:// or smtps://"},
+		{"//mail.example", "it must begin with smtp:// or smtps://"},
+		{"http://mail.example", "it must begin with smtp:// or smtps://"},
+		{"smtp:mail.example", "it names no host"},
+		{"smtp://", "it names no host"},
+		{"smtp://:25", "it names no host"},
+		{"smtp://user:swordfish@", "it names no host"},
+		{"smtp://user@mail.example", "it must name both a user and a password, or neither"},
+		{"smtps://user:@mail.example", "it must name both a user and a password, or neither"},
+		{"smtp://:swordfish@mail.example", "it must name both a user and a password, or neither"},
+		{"smtp://@mail.example", "it must name both a user and a password, or neither"},
+		{"smtp://user:12/swordfish@mail.example", "it must end with the host or the port; write a password's special characters as %XX"},
+		{"smtp://user:12?swordfish@mail.example", "it must end with the host or the port; write a password's special characters as %XX"},
+		{"smtp://user:12#swordfish@mail.example", "it must end with the host or the port; write a password's special characters as %XX"},
+		{"smtp://user:swordfish@mail.example:0", "invalid port number"},
+		{"smtp://user:swordfish@mail.example:65536", "invalid port number"},
+		{"smtp://user:swordfish@mail.example:99999999999999999999", "its port is no number"},
+	} {
+		u, err := url.Parse(c.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sender, err := mail.NewSender(u, mail.Mailbox{Name: "DataHub", Email: "no-reply@datahub.example"}, "datahub.example")
+		switch {
+		case c.fault == "":
+			if err != nil || sender == nil {
+				t.Errorf("%s: %v", c.url, err)
+			}
+		case err == nil || !strings.Contains(err.Error(), c.fault):
+			t.Errorf("%s: %v, want %s", c.url, err, c.fault)
+		case strings.Contains(err.Error(), "swordfish"):
+			t.Errorf("%s: the password stands in %v", c.url, err)
+		}
+	}
+}
+
+// The password goes to the mail server that was meant, and only in TLS.
+func TestSigningIn(t *testing.T) {
+	certificate, roots := certify(t)
+	_, others := certify(t)
+	for what, c := range map[string]struct {
+		scheme   string
+		starttls bool
+		roots    *x509.CertPool
+		signedIn bool
+	}{
+		"TLS from the start":                {"smtps", false, roots, true},
+		"STARTTLS":                          {"smtp", true, roots, true},
+		"no TLS":                            {"smtp", false, roots, false},
+		"TLS from the start, of a stranger": {"smtps", false, others, false},
+		"STARTTLS of a stranger":            {"smtp", true, others, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newSubmission(t, certificate, c.scheme == "smtps", c.starttls)
+			sender, err := mail.NewSender(&url.URL{Scheme: c.scheme, User: url.UserPassword("gateway", "sword/fish"), Host: s.addr},
+				mail.Mailbox{Name: "DataHub", Email: "no-reply@datahub.example"}, "datahub.example")
+			if err != nil {
+				t.Fatal(err)
+			}
+			sender.Trust(c.roots)
+			err = sender.Send(t.Context(), messages(t, "zoe"))[0]
+			heard := s.stop()
+			plain := base64.StdEncoding.EncodeToString([]byte("\x00gateway\x00sword/fish"))
+			if c.signedIn {
+				// The server lets nobody in, so as to say that the error does not tell the password.
+				if !slices.Contains(heard, "AUTH PLAIN "+plain) {
+					t.Errorf("the server heard %q; %v", heard, err)
+				}
+			} else if slices.ContainsFunc(heard, func(line string) bool { return strings.HasPrefix(line, "AUTH") }) {
+				t.Errorf("the server heard %q", heard)
+			}
+			if err == nil || errors.Is(err, mail.ErrRefused) {
+				t.Errorf("%v is tried again, once somebody has put it right", err)
+			}
+			if err != nil && (strings.Contains(err.Error(), "fish") || strings.Contains(err.Error(), plain)) {
+				t.Errorf("the password stands in %v", err)
+			}
+		})
+	}
+}
+
+// submission is a server that hears whoever signs in, and turns all away.
+type submission struct {
+	addr     string
+	listener net.Listener
+	serving  sync.WaitGroup
+	heard    []string
+}
+
+func newSubmission(t *testing.T, certificate tls.Certificate, wrapped, starttls bool) *submission {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}}
+	s := &submission{addr: listener.Addr().String(), listener: listener}
+	s.serving.Go(func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		if wrapped {
+			conn = tls.Server(conn, config)
+		}
+		defer func() { conn.Close() }()
+		text := textproto.NewConn(conn)
+		if text.PrintfLine("220 mail.example") != nil || !s.converse(text, starttls) {
+			return
+		}
+		conn = tls.Server(conn, config)
+		s.converse(textproto.NewConn(conn), false)
+	})
+	t.Cleanup(func() { s.stop() })
+	return s
+}
+
+// converse answers until the client leaves or wants to begin TLS.
+func (s *submission) converse(text *textproto.Conn, starttls bool) (begin bool) {
+	for {
+		line, err := text.ReadLine()
+		if err != nil {
+			return false
+		}
+		s.heard = append(s.heard, line)
+		verb, _, _ := strings.Cut(line, " ")
+		switch {
+		case verb == "EHLO" && starttls:
+			err = text.PrintfLine("250-mail.example\r\n250-STARTTLS\r\n250 AUTH PLAIN")
+		case verb == "EHLO":
+			err = text.PrintfLine("250-mail.example\r\n250 AUTH PLAIN")
+		case verb == "STARTTLS":
+			return text.PrintfLine("220 go on") == nil
+		case verb == "AUTH":
+			err = text.PrintfLine("535 5.7.8 wrong user or password")
+		case verb == "QUIT":
+			_ = text.PrintfLine("221 bye")
+			return false
+		default:
+			err = text.PrintfLine("500 what?")
+		}
+		if err != nil {
+			return false
+		}
+	}
+}
+
+// stop ends the server and gives the lines that it heard.
+func (s *submission) stop() []string {
+	s.listener.Close()
+	s.serving.Wait()
+	return s.heard
+}
+
+// certify makes a certificate for 127.0.0.1, and the roots that trust it.
+func certify(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		NotAfter:              time.Now().Add(time.Hour),
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(parsed)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
+}
+
+// Ten senders at once do not get into each other's way.
+func TestManySendersAtOnce(t *testing.T) {
+	s := newServer(t, script{})
+	sender := s.sender(t)
+	var sending sync.WaitGroup
+	for k := range 10 {
+		sending.Go(func() {
+			for _, err := range sender.Send(t.Context(), messages(t, fmt.Sprintf("a%d", k), fmt.Sprintf("b%d", k))) {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	sending.Wait()
+	mails, _ := s.mails()
+	got := recipients(mails)
+	slices.Sort(got)
+	if want := []string{"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8", "b9"}; !slices.Equal(got, want) {
+		t.Errorf("mails for %v", got)
+	}
+}
