@@ -8179,33 +8179,23 @@ func (ec *executionContext) marshalNInstanceMemberEdge2ᚖalphacruncherᚗcomᚋ
 }
 
 func (ec *executionContext) unmarshalNInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx context.Context, v any) (access.InstanceRole, error) {
-	tmp, err := scalar.UnmarshalString(v)
-	res := access.InstanceRole(tmp)
+	var res access.InstanceRole
+	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx context.Context, sel ast.SelectionSet, v access.InstanceRole) graphql.Marshaler {
-	_ = sel
-	res := scalar.MarshalString(string(v))
-	if res == graphql.Null {
-		graphql.AddInvalidNullFromMarshaler(ctx, "InstanceRole!")
-	}
-	return res
+	return v
 }
 
 func (ec *executionContext) unmarshalNInstanceState2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐState(ctx context.Context, v any) (access.State, error) {
-	tmp, err := scalar.UnmarshalString(v)
-	res := access.State(tmp)
+	var res access.State
+	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNInstanceState2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐState(ctx context.Context, sel ast.SelectionSet, v access.State) graphql.Marshaler {
-	_ = sel
-	res := scalar.MarshalString(string(v))
-	if res == graphql.Null {
-		graphql.AddInvalidNullFromMarshaler(ctx, "InstanceState!")
-	}
-	return res
+	return v
 }
 
 func (ec *executionContext) unmarshalNInt2int(ctx context.Context, v any) (int, error) {
@@ -8271,18 +8261,13 @@ func (ec *executionContext) marshalNInvitationEdge2ᚖalphacruncherᚗcomᚋdata
 }
 
 func (ec *executionContext) unmarshalNInvitationStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐStatus(ctx context.Context, v any) (invitation.Status, error) {
-	tmp, err := scalar.UnmarshalString(v)
-	res := invitation.Status(tmp)
+	var res invitation.Status
+	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNInvitationStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐStatus(ctx context.Context, sel ast.SelectionSet, v invitation.Status) graphql.Marshaler {
-	_ = sel
-	res := scalar.MarshalString(string(v))
-	if res == graphql.Null {
-		graphql.AddInvalidNullFromMarshaler(ctx, "InvitationStatus!")
-	}
-	return res
+	return v
 }
 
 func (ec *executionContext) unmarshalNInviteOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐOutcome(ctx context.Context, v any) (invitation.Outcome, error) {
@@ -8771,35 +8756,29 @@ func (ec *executionContext) marshalOInstanceMemberConnection2ᚖalphacruncherᚗ
 }
 
 func (ec *executionContext) unmarshalOInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx context.Context, v any) (access.InstanceRole, error) {
-	tmp, err := scalar.UnmarshalString(v)
-	res := access.InstanceRole(tmp)
+	var res access.InstanceRole
+	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalOInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx context.Context, sel ast.SelectionSet, v access.InstanceRole) graphql.Marshaler {
-	_ = sel
-	_ = ctx
-	res := scalar.MarshalString(string(v))
-	return res
+	return v
 }
 
 func (ec *executionContext) unmarshalOInstanceRole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx context.Context, v any) (*access.InstanceRole, error) {
 	if v == nil {
 		return nil, nil
 	}
-	tmp, err := scalar.UnmarshalString(v)
-	res := access.InstanceRole(tmp)
-	return &res, graphql.ErrorOnPath(ctx, err)
+	var res = new(access.InstanceRole)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalOInstanceRole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx context.Context, sel ast.SelectionSet, v *access.InstanceRole) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
-	_ = sel
-	_ = ctx
-	res := scalar.MarshalString(string(*v))
-	return res
+	return v
 }
 
 func (ec *executionContext) unmarshalOInstanceState2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐStateᚄ(ctx context.Context, v any) ([]access.State, error) {
@@ -8842,19 +8821,16 @@ func (ec *executionContext) unmarshalOInstanceState2ᚖalphacruncherᚗcomᚋdat
 	if v == nil {
 		return nil, nil
 	}
-	tmp, err := scalar.UnmarshalString(v)
-	res := access.State(tmp)
-	return &res, graphql.ErrorOnPath(ctx, err)
+	var res = new(access.State)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalOInstanceState2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐState(ctx context.Context, sel ast.SelectionSet, v *access.State) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
-	_ = sel
-	_ = ctx
-	res := scalar.MarshalString(string(*v))
-	return res
+	return v
 }
 
 func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*int, error) {
@@ -8893,19 +8869,16 @@ func (ec *executionContext) unmarshalOInvitationStatus2ᚖalphacruncherᚗcomᚋ
 	if v == nil {
 		return nil, nil
 	}
-	tmp, err := scalar.UnmarshalString(v)
-	res := invitation.Status(tmp)
-	return &res, graphql.ErrorOnPath(ctx, err)
+	var res = new(invitation.Status)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalOInvitationStatus2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐStatus(ctx context.Context, sel ast.SelectionSet, v *invitation.Status) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
-	_ = sel
-	_ = ctx
-	res := scalar.MarshalString(string(*v))
-	return res
+	return v
 }
 
 func (ec *executionContext) marshalOInviteUsersPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResults(ctx context.Context, sel ast.SelectionSet, v *invitation.Results) graphql.Marshaler {

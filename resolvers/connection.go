@@ -13,11 +13,11 @@ import (
 // page reads the arguments of a connection; its whole list is counted only
 // where totalCount is asked for.
 func (r *Root) page(ctx context.Context, first *int, after *string, kind globalid.Kind) (relay.Page, error) {
-	page, err := relay.ParsePage(first, after, r.PageSize, kind)
+	page, faults := relay.ParsePage(first, after, r.PageSize, kind)
 	for _, field := range graphql.CollectFieldsCtx(ctx, nil) {
 		page.Total = page.Total || field.Name == "totalCount"
 	}
-	return page, err
+	return page, faults.Err()
 }
 
 // connection makes the edges of a list, and the page information that follows

@@ -66,11 +66,21 @@ func (r *Root) faultOf(ctx context.Context, err error) *fault.Fault {
 			Cause:   err,
 		}
 	}
+	if afterMutation(ctx) {
+		f.Message = "It was done, but what you asked to see of it cannot be shown at the moment."
+	}
 	if !errors.Is(err, context.Canceled) {
 		r.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("requestId", requestid.Of(ctx)),
 			slog.String("code", string(f.Code)), slog.String("error", err.Error()))
 	}
 	return f
+}
+
+// afterMutation reports whether an error was met below a mutation's own field,
+// which was carried out by then.
+func afterMutation(ctx context.Context) bool {
+	return graphql.HasOperationContext(ctx) && len(graphql.GetPath(ctx)) > 1 &&
+		graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation
 }
 
 func internal(cause error) *fault.Fault {
@@ -90,8 +100,9 @@ func requestFault(ctx context.Context, g *gqlerror.Error) *fault.Fault {
 		f.Code = fault.QueryTooComplex
 	case code == errcode.ParseFailed:
 		f.Code = fault.GraphQLParseFailed
-	case len(g.Path) > 0 && g.Path[0] == ast.PathName("variable"):
-		f.InputPath = inputPath(g.Path[1:])
+	case len(g.Path) > 1 && g.Path[0] == ast.PathName("variable"):
+		name, _ := g.Path[1].(ast.PathName)
+		f.InputPath = append(variablePlace(graphql.GetOperationContext(ctx).Operation, string(name)), inputPath(g.Path[2:])...)
 	case code == errcode.ValidationFailed:
 		f.Code = fault.GraphQLValidationFailed
 	case code != "":
@@ -142,8 +153,9 @@ func present(ctx context.Context, err error, f *fault.Fault) *gqlerror.Error {
 	add("remedy", f.Remedy, f.Remedy != "")
 	add("contacts", f.Contacts, len(f.Contacts) > 0)
 	add("instances", f.Instances, len(f.Instances) > 0)
-	add("deletedAt", f.DeletedAt, f.DeletedAt != nil)
-	add("restorableUntil", f.RestorableUntil, f.RestorableUntil != nil)
+	if f.DeletedAt != nil {
+		extensions["deletedAt"], extensions["restorableUntil"] = f.DeletedAt.UTC(), f.RestorableUntil.UTC()
+	}
 	add("support", Support, f.Code.Retryable())
 	return &gqlerror.Error{Message: f.Message, Path: graphql.GetPath(ctx), Locations: locations(err), Extensions: extensions}
 }

@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"slices"
 
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
@@ -56,8 +57,13 @@ func (f instanceFields) Invitations(ctx context.Context, obj *access.Instance, f
 	if err != nil {
 		return nil, err
 	}
-	for _, node := range list.Nodes {
-		node.Instance = obj
+	// The answer is shared with whoever asks the same of the instance under
+	// another name, at the same time.
+	list.Nodes = slices.Clone(list.Nodes)
+	for k, node := range list.Nodes {
+		v := *node
+		v.Instance = obj
+		list.Nodes[k] = &v
 	}
 	edges, info := connection(list, page, func(v *invitation.Invitation) globalid.ID { return v.ID },
 		func(cursor string, node *invitation.Invitation) *graph.InvitationEdge {

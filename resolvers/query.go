@@ -35,9 +35,9 @@ func (q query) Instance(ctx context.Context, id globalid.ID) (*access.Instance, 
 	return access.FindInstance(ctx, q.DB, a, id)
 }
 
-func (q query) CheckEmails(_ context.Context, emails []string) ([]*invitation.Check, error) {
+func (q query) CheckEmails(ctx context.Context, emails []string) ([]*invitation.Check, error) {
 	if err := q.Invitations.MalformedEmails(emails, "emails").Err(); err != nil {
 		return nil, err
 	}
-	return invitation.CheckEmails(emails), nil
+	return invitation.CheckEmails(ctx, emails)
 }

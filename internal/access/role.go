@@ -1,10 +1,12 @@
 package access
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"math/bits"
 	"strconv"
+
+	"alphacruncher.com/datahub-gateway/internal/enum"
 )
 
 // Role is something that a person can be in an organization, a space or an
@@ -43,7 +45,7 @@ func (r *Role) UnmarshalGQL(v any) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("not a Role")
+	return errors.New("it is not a Role")
 }
 
 // Roles is a set of roles.
@@ -81,6 +83,15 @@ const (
 	Viewer InstanceRole = "VIEWER"
 )
 
+// MarshalGQL writes the schema's enum InstanceRole.
+func (r InstanceRole) MarshalGQL(w io.Writer) { enum.Write(w, r) }
+
+// UnmarshalGQL reads the schema's enum InstanceRole.
+func (r *InstanceRole) UnmarshalGQL(v any) (err error) {
+	*r, err = enum.Read(v, Editor, Viewer)
+	return err
+}
+
 // Kind tells a space's two special instances from its working instances.
 type Kind string
 
@@ -99,3 +110,12 @@ const (
 	Active  State = "ACTIVE"
 	Deleted State = "DELETED"
 )
+
+// MarshalGQL writes the schema's enum InstanceState.
+func (s State) MarshalGQL(w io.Writer) { enum.Write(w, s) }
+
+// UnmarshalGQL reads the schema's enum InstanceState.
+func (s *State) UnmarshalGQL(v any) (err error) {
+	*s, err = enum.Read(v, Active, Deleted)
+	return err
+}

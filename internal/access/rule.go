@@ -65,6 +65,11 @@ func Admit(ctx context.Context, q postgres.Querier, i *Instance, r Rule) error {
 	case fault.InstanceDistributed:
 		f.Instances, err = invitable(ctx, q, i.Space)
 		f.Remedy = "Choose another instance of the space" + namesOf(f.Instances) + "."
+	case fault.RestoreWindowExpired:
+		if !i.Roles.Has(SpaceAdministrator) {
+			f.Contacts, err = i.contacts(ctx, q, RolesOf(SpaceAdministrator))
+			f.Remedy = "Ask " + people(f.Contacts, "an administrator of the space") + " for a new instance."
+		}
 	case fault.InstanceDeleted:
 		if i.Restorable && i.Roles&Restoring.Roles == 0 {
 			f.Contacts, err = i.contacts(ctx, q, Restoring.Roles)
@@ -98,7 +103,7 @@ func (r Rule) refusal(i *Instance) *fault.Fault {
 			Code: fault.RestoreWindowExpired,
 			Message: fmt.Sprintf("%s was deleted on %s and could be restored until %s. It cannot be brought back any more.",
 				i.Name, moment(*i.DeletedAt), moment(*i.RestorableUntil)),
-			Remedy:          "Ask an administrator of the space for a new instance.",
+			Remedy:          "A new instance of the space can take its place.",
 			DeletedAt:       i.DeletedAt,
 			RestorableUntil: i.RestorableUntil,
 		}

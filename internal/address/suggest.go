@@ -23,8 +23,15 @@ var repairs = []func(string) string{
 	withProvider,
 }
 
+// maxRepaired is the length in octets beyond which nothing is plain any more.
+// The longest address and a scheme or brackets around it are within.
+const maxRepaired = 320
+
 // suggest gives the address that was plainly meant by a refused one, or "".
 func suggest(refused string) string {
+	if len(refused) > maxRepaired {
+		return ""
+	}
 	candidate := refused
 	for _, repair := range repairs {
 		repaired := trim(repair(candidate))
@@ -127,10 +134,16 @@ func before(s, terminators string) string {
 	return s
 }
 
+// maxWords is how many pieces an address may have come into.
+const maxWords = 8
+
 // withoutGaps joins an address that white space has come into. Where words
 // stand beside an address, joining would only mangle it.
 func withoutGaps(s string) string {
 	words := strings.Fields(s)
+	if len(words) > maxWords {
+		return s
+	}
 	joined, names := "", 0
 	for _, word := range words {
 		if isComplete(joined) && word[0] != '.' {

@@ -147,24 +147,33 @@ func TestInputOfTheWrongForm(t *testing.T) {
 	}
 	one := []string{"zoe@new.example"}
 	for what, a := range map[string]answer{
-		"no address":                  ada.invite("Group 1", "VIEWER", []string{}),
-		"1,001 addresses":             ada.invite("Group 1", "VIEWER", many),
-		"a message too long":          ada.invite("Group 1", "VIEWER", one, "message", strings.Repeat("é", 2001)),
-		"a message with NUL":          ada.invite("Group 1", "VIEWER", one, "message", "a\x00b"),
-		"an empty key":                ada.invite("Group 1", "VIEWER", one, "idempotencyKey", ""),
-		"a key too long":              ada.invite("Group 1", "VIEWER", one, "idempotencyKey", strings.Repeat("k", 256)),
-		"a key with NUL":              ada.invite("Group 1", "VIEWER", one, "idempotencyKey", "a\x00"),
-		"a key with a line break":     ada.invite("Group 1", "VIEWER", one, "idempotencyKey", "a\nb"),
-		"a key of a deletion":         ada.delete("Group 1", "idempotencyKey", "\u200b"),
-		"a key of a restoration":      ada.restore("Group 2", "idempotencyKey", ""),
-		"an unknown role":             ada.invite("Group 1", "OWNER", one),
-		"an address that is none":     ada.invite("Group 1", "VIEWER", one, "emails", []any{nil}),
-		"an address that is a number": ada.invite("Group 1", "VIEWER", one, "emails", []any{5}),
-		"checks of nothing":           ada.ask(`{ checkEmails(emails: []) { valid } }`, nil),
-		"a page too large":            ada.ask(`query($s: ID!) { space(id: $s) { instances(first: 101) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026")}),
-		"a negative page":             ada.ask(`query($s: ID!) { space(id: $s) { instances(first: -1) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026")}),
-		"a forged cursor":             ada.ask(`query($s: ID!) { space(id: $s) { instances(after: "x") { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026")}),
-		"a huge integer":              ada.ask(`query($s: ID!, $n: Int) { space(id: $s) { instances(first: $n) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "n": 1e18}),
+		"no address":                                ada.invite("Group 1", "VIEWER", []string{}),
+		"1,001 addresses":                           ada.invite("Group 1", "VIEWER", many),
+		"a message too long":                        ada.invite("Group 1", "VIEWER", one, "message", strings.Repeat("é", 2001)),
+		"a message with NUL":                        ada.invite("Group 1", "VIEWER", one, "message", "a\x00b"),
+		"an empty key":                              ada.invite("Group 1", "VIEWER", one, "idempotencyKey", ""),
+		"a key too long":                            ada.invite("Group 1", "VIEWER", one, "idempotencyKey", strings.Repeat("k", 256)),
+		"a key with NUL":                            ada.invite("Group 1", "VIEWER", one, "idempotencyKey", "a\x00"),
+		"a key with a line break":                   ada.invite("Group 1", "VIEWER", one, "idempotencyKey", "a\nb"),
+		"a key of a deletion":                       ada.delete("Group 1", "idempotencyKey", "\u200b"),
+		"a key of a restoration":                    ada.restore("Group 2", "idempotencyKey", ""),
+		"an unknown role":                           ada.invite("Group 1", "OWNER", one),
+		"an address that is none":                   ada.invite("Group 1", "VIEWER", one, "emails", []any{nil}),
+		"an address that is a number":               ada.invite("Group 1", "VIEWER", one, "emails", []any{5}),
+		"checks of nothing":                         ada.ask(`{ checkEmails(emails: []) { valid } }`, nil),
+		"a page too large":                          ada.ask(`query($s: ID!) { space(id: $s) { instances(first: 101) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026")}),
+		"a negative page":                           ada.ask(`query($s: ID!) { space(id: $s) { instances(first: -1) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026")}),
+		"a forged cursor":                           ada.ask(`query($s: ID!) { space(id: $s) { instances(after: "x") { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026")}),
+		"a role in lower case":                      ada.invite("Group 1", "viewer", one),
+		"a state in lower case":                     ada.ask(`query($s: ID!, $x: InstanceState) { space(id: $s) { instances(state: $x) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "x": "deleted"}),
+		"a status in lower case":                    ada.ask(`query($i: ID!, $x: InvitationStatus) { instance(id: $i) { invitations(status: $x) { totalCount } } }`, map[string]any{"i": w.instance("Group 1"), "x": "pending"}),
+		"a message with a lone surrogate":           ada.invite("Group 1", "VIEWER", one, "message", "a\ufffdb"),
+		"a key with a lone surrogate":               ada.invite("Group 1", "VIEWER", one, "idempotencyKey", "a\ufffd"),
+		"a null condition":                          ada.ask(`query($x: Boolean = true) { __typename @skip(if: $x) }`, map[string]any{"x": nil}),
+		"a null input":                              ada.ask(`mutation($x: DeleteInstanceInput = {instanceId: "x"}) { deleteInstance(input: $x) { deleted } }`, map[string]any{"x": nil}),
+		"a null field of an input":                  ada.ask(`mutation($x: InstanceRole = VIEWER) { inviteUsers(input: {instanceId: "x", role: $x, emails: ["a@b.example"]}) { results { email } } }`, map[string]any{"x": nil}),
+		"a page too large for whom it is forbidden": w.as("vic").ask(`query($i: ID!) { instance(id: $i) { members(first: 101) { totalCount } } }`, map[string]any{"i": w.instance("Group 1")}),
+		"a huge integer":                            ada.ask(`query($s: ID!, $n: Int) { space(id: $s) { instances(first: $n) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "n": 1e18}),
 	} {
 		if got := a.codes(); !slices.Equal(got, []string{"BAD_USER_INPUT"}) {
 			t.Errorf("%s: %.300s", what, a.body)
@@ -190,6 +199,61 @@ func TestInputOfTheWrongForm(t *testing.T) {
 	if len(a.body) > 2000 {
 		t.Errorf("%d octets were sent back", len(a.body))
 	}
+}
+
+// Nothing is done for a request whose answer could not be given.
+func TestABadArgumentBelowAMutation(t *testing.T) {
+	w := newWorld(t)
+	for _, selection := range []string{
+		`instance { space { instances(first: 1000) { totalCount } } }`,
+		`instance { space { instances(after: "x") { totalCount } } }`,
+		`...F } } fragment F on DeleteInstancePayload { instance { space { ... on Space { instances(first: 1000) { totalCount } } }`,
+	} {
+		w.as("ada").ask(`mutation { deleteInstance(input: {instanceId: "`+w.instance("Group 1")+`"}) { deleted `+selection+` } }`, nil).refused("BAD_USER_INPUT")
+	}
+	w.as("ada").ask(`mutation($x: Boolean = true) { deleteInstance(input: {instanceId: "`+w.instance("Group 1")+`"}) { deleted @skip(if: $x) } }`,
+		map[string]any{"x": nil}).refused("BAD_USER_INPUT")
+	if got := w.text(`select deleted_at is null from instance where name = 'Group 1'`); got != "true" {
+		t.Error("it was deleted")
+	}
+}
+
+func TestWhereInTheInput(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	for _, c := range []struct {
+		query     string
+		variables map[string]any
+		want      []any
+	}{
+		{`mutation($x: InviteUsersInput!) { inviteUsers(input: $x) { results { email } } }`,
+			map[string]any{"x": map[string]any{"instanceId": "x", "role": "X", "emails": []string{"a@b.example"}}}, []any{"input", "role"}},
+		{`mutation($r: InstanceRole!) { inviteUsers(input: {instanceId: "x", role: $r, emails: ["a@b.example"]}) { results { email } } }`,
+			map[string]any{"r": "X"}, []any{"input", "role"}},
+		{`mutation($e: String!) { inviteUsers(input: {instanceId: "x", role: VIEWER, emails: ["a@b.example", $e]}) { results { email } } }`,
+			map[string]any{"e": 5}, []any{"input", "emails", 1.0}},
+		{`mutation($x: InviteUsersInput!) { inviteUsers(input: $x) { results { email } } }`,
+			map[string]any{"x": map[string]any{"instanceId": "x", "role": "VIEWER", "emails": []any{"a@b.example", nil}}}, []any{"input", "emails", 1.0}},
+	} {
+		e := ada.ask(c.query, c.variables).refused("BAD_USER_INPUT")
+		if diff := cmp.Diff(any(c.want), e.Extensions["inputPath"]); diff != "" {
+			t.Errorf("%v: %s", c.variables, diff)
+		}
+	}
+}
+
+// One list under two names is resolved at the same time.
+func TestTheSameListTwice(t *testing.T) {
+	w := newWorld(t)
+	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).ok()
+	for range 20 {
+		a := w.as("ada").ask(`{ viewer { spaces { nodes { instances(state: null) { nodes { name
+			i: invitations { nodes { instance { name } } } j: invitations { nodes { instance { id name } } } } } } } } }`, nil).ok()
+		if got := a.at("viewer", "spaces", "nodes", 0, "instances", "nodes", 2, "j", "nodes", 1, "instance", "name"); got != "Group 1" {
+			t.Fatalf("%v", got)
+		}
+	}
+	w.mails(2)
 }
 
 func TestCheckingAddresses(t *testing.T) {

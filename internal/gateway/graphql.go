@@ -8,8 +8,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
@@ -17,12 +19,16 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/resolvers"
 )
 
 const (
 	responseJSON = "application/graphql-response+json"
 	legacyJSON   = "application/json"
 )
+
+// maxErrors is how many errors are reported of a document that is not valid.
+const maxErrors = 20
 
 // overHTTP is the transport of queries and mutations: GraphQL over HTTP as its
 // specification (draft of the GraphQL foundation) says, by POST, and by GET for
@@ -67,6 +73,7 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 		if operation.Operation != nil && !t.guard.admits(ctx, operation.Operation) {
 			errs = gqlerror.List{unauthenticated()}
 		}
+		errs = errs[:min(len(errs), maxErrors)]
 		ctx = graphql.WithOperationContext(ctx, operation)
 		status := requestStatus(mediaType, errs)
 		if status == http.StatusUnauthorized {
@@ -99,7 +106,7 @@ func requestStatus(mediaType string, errs gqlerror.List) int {
 // negotiate chooses the media type of the answer (RFC 9110, section 12.5.1):
 // the better one of those that the client accepts most.
 func negotiate(accept []string) (mediaType string, acceptable bool) {
-	if len(accept) == 0 {
+	if strings.TrimSpace(strings.Join(accept, "")) == "" {
 		return legacyJSON, true
 	}
 	best := 0.0
@@ -158,6 +165,10 @@ func readQuery(r *http.Request) (*graphql.RawParams, *requestError) {
 	params := &graphql.RawParams{Query: values.Get("query"), OperationName: values.Get("operationName")}
 	if params.Query == "" {
 		return nil, badRequest("The parameter query is missing.")
+	}
+	// In a body Go's decoder sees to it.
+	if text, err := url.QueryUnescape(r.URL.RawQuery); err != nil || !utf8.ValidString(text) {
+		return nil, badRequest("The parameters are not UTF-8.")
 	}
 	for name, into := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
 		if text := values.Get(name); text != "" && decode([]byte(text), into) != nil {
@@ -243,7 +254,10 @@ func write(w http.ResponseWriter, status int, response *graphql.Response) {
 }
 
 // guard refuses operations before they begin.
-type guard struct{ development bool }
+type guard struct {
+	development bool
+	root        *resolvers.Root
+}
 
 var (
 	_ graphql.HandlerExtension        = guard{}
@@ -257,8 +271,8 @@ func (guard) ExtensionName() string { return "guard" }
 func (guard) Validate(graphql.ExecutableSchema) error { return nil }
 
 // MutateOperationContext lets somebody who is not signed in ask for public
-// fields alone, and keeps out @defer, whose later parts this transport would
-// lose.
+// fields alone, keeps out @defer, whose later parts this transport would lose,
+// and has the arguments examined.
 func (g guard) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	if !g.admits(ctx, operation.Operation) {
 		return unauthenticated()
@@ -268,7 +282,7 @@ func (g guard) MutateOperationContext(ctx context.Context, operation *graphql.Op
 		errcode.Set(err, errcode.ValidationFailed)
 		return err
 	}
-	return nil
+	return g.root.Examine(ctx, operation)
 }
 
 // admits reports whether the asking person may begin an operation.

@@ -84,12 +84,12 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 // graphql is the GraphQL server without the question who asks.
 func (a *api) graphql() http.Handler {
 	server := handler.New(graph.NewExecutableSchema(a.root.Config()))
-	guard := guard{a.settings.Development}
+	guard := guard{a.settings.Development, a.root}
 	server.AddTransport(overHTTP{a.settings.MaxBodyBytes, a.root.Present, guard})
 	server.SetErrorPresenter(a.root.Present)
 	server.SetRecoverFunc(a.root.Recover)
 	server.SetParserTokenLimit(a.settings.MaxQueryTokens)
-	server.SetQueryCache(shortDocuments{lru.New[*ast.QueryDocument](1000)})
+	server.SetQueryCache(shortDocuments{lru.New[*ast.QueryDocument](250)})
 	if a.settings.Development {
 		server.Use(extension.Introspection{})
 	}
@@ -97,17 +97,17 @@ func (a *api) graphql() http.Handler {
 	return server
 }
 
-// shortDocuments keeps parsed documents, but none so long that a thousand of
-// them would take much memory.
+// shortDocuments keeps the parsed documents of people who are signed in, but
+// none that is long: a document takes twenty times its text in memory.
 type shortDocuments struct {
 	graphql.Cache[*ast.QueryDocument]
 }
 
-const longDocument = 8 << 10 // octets
+const longDocument = 4 << 10 // octets
 
 // Add implements graphql.Cache.
 func (c shortDocuments) Add(ctx context.Context, query string, doc *ast.QueryDocument) {
-	if len(query) <= longDocument {
+	if len(query) <= longDocument && signedIn(ctx) {
 		c.Cache.Add(ctx, query, doc)
 	}
 }

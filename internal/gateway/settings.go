@@ -21,7 +21,7 @@ type Settings struct {
 	DataDir     string `env:"DATAHUB_DATA_DIR" default:"${data_dir}" placeholder:"DIR" help:"Development: the folder of the signing key, the mailbox and the private database."`
 	PublicURL   string `env:"DATAHUB_PUBLIC_URL" placeholder:"URL" help:"What the links in mails begin with. Development: where the gateway listens."`
 
-	SMTPURL  string `env:"DATAHUB_SMTP_URL" placeholder:"URL" help:"The mail server: smtp://host:port or smtps://user:password@host:port. Unset in development: the mailbox."`
+	SMTPURL  string `name:"smtp-url" env:"DATAHUB_SMTP_URL" placeholder:"URL" help:"The mail server: smtp://host:port or smtps://user:password@host:port. Unset in development: the mailbox."`
 	MailFrom string `env:"DATAHUB_MAIL_FROM" placeholder:"ADDRESS" help:"The sender of mails; by default no-reply at the public URL's host."`
 
 	JWTIssuer   string `env:"DATAHUB_JWT_ISSUER" default:"datahub-development" help:"The issuer (iss) of tokens."`

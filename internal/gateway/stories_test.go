@@ -242,10 +242,18 @@ func TestDeletingAndRestoring(t *testing.T) {
 	ada.invite("Group 2", "VIEWER", []string{"zoe@new.example"}).ok()
 
 	e := ed.restore("Group 3").refused("RESTORE_WINDOW_EXPIRED")
-	if e.Extensions["restorableUntil"] == nil || e.Extensions["deletedAt"] == nil {
-		t.Errorf("extensions %v", e.Extensions)
+	for _, name := range []string{"restorableUntil", "deletedAt"} {
+		if at := fmt.Sprint(e.Extensions[name]); !strings.HasSuffix(at, "Z") {
+			t.Errorf("%s: %s", name, at)
+		}
 	}
-	ada.restore("Group 3").refused("RESTORE_WINDOW_EXPIRED")
+	if remedy := fmt.Sprint(e.Extensions["remedy"]); !strings.Contains(remedy, "Ada (ada@uni.example)") {
+		t.Errorf("remedy %q", remedy)
+	}
+	e = ada.restore("Group 3").refused("RESTORE_WINDOW_EXPIRED")
+	if e.Extensions["contacts"] != nil {
+		t.Errorf("Ada is sent to %v", e.Extensions["contacts"])
+	}
 
 	vic.delete("Group 1").refused("FORBIDDEN")
 	deleted := ada.delete("Group 1").ok()

@@ -31,9 +31,10 @@ func Check(key *string) fault.List {
 	if key == nil {
 		return nil
 	}
-	printable := utf8.ValidString(*key)
+	printable := true
 	for _, r := range *key {
-		printable = printable && unicode.IsPrint(r)
+		// A lone surrogate has become U+FFFD, like every other one.
+		printable = printable && unicode.IsPrint(r) && r != utf8.RuneError
 	}
 	if n := utf8.RuneCountInString(*key); n < 1 || n > 255 || !printable {
 		return fault.List{fault.Input("idempotencyKey must be 1 to 255 printable characters.", "input", "idempotencyKey")}

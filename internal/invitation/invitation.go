@@ -3,10 +3,12 @@ package invitation
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/enum"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
@@ -25,6 +27,15 @@ const (
 	Revoked  Status = "REVOKED"
 	Expired  Status = "EXPIRED"
 )
+
+// MarshalGQL writes the schema's enum InvitationStatus.
+func (s Status) MarshalGQL(w io.Writer) { enum.Write(w, s) }
+
+// UnmarshalGQL reads the schema's enum InvitationStatus.
+func (s *Status) UnmarshalGQL(v any) (err error) {
+	*s, err = enum.Read(v, Pending, Accepted, Declined, Revoked, Expired)
+	return err
+}
 
 // Invitation asks the person of an address to become a member.
 type Invitation struct {
@@ -99,14 +110,17 @@ type Limits struct {
 // INVALID_EMAIL for every address that is not valid.
 func (s *Service) Invite(ctx context.Context, actor access.Actor, r Request) (Results, error) {
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "inviteUsers", Input: r}
-	invitees, faults := judge(r.Emails)
+	invitees, faults, err := judge(ctx, r.Emails)
+	if err != nil {
+		return Results{}, err
+	}
 	if len(faults) > 0 {
 		return Results{}, s.refuse(ctx, actor, r, key, faults)
 	}
 
 	var results Results
 	mails := 0
-	err := s.DB.InTx(ctx, func(tx *postgres.Tx) error {
+	err = s.DB.InTx(ctx, func(tx *postgres.Tx) error {
 		claim, err := idempotency.NewClaim(ctx, tx, key)
 		if err != nil {
 			return err

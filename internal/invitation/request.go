@@ -1,6 +1,7 @@
 package invitation
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"unicode"
@@ -29,7 +30,7 @@ func (s *Service) Malformed(r Request) (faults fault.List) {
 		if n := utf8.RuneCountInString(*r.Message); n > s.Limits.Message {
 			faults = append(faults, fault.Input(fmt.Sprintf("The message has %d characters; it can have %d at most.", n, s.Limits.Message), "input", "message"))
 		}
-		if strings.ContainsFunc(*r.Message, unprintable) {
+		if strings.ContainsFunc(*r.Message, unprintable) || strings.ContainsRune(*r.Message, utf8.RuneError) {
 			faults = append(faults, fault.Input("The message contains control characters.", "input", "message"))
 		}
 	}
@@ -64,11 +65,15 @@ type invitee struct {
 	first   int // index of the same address's first place in the request
 }
 
-// judge judges every address, and finds those given twice.
-func judge(emails []string) (invitees []invitee, faults fault.List) {
+// judge judges every address, and finds those given twice. It gives up when
+// the context ends.
+func judge(ctx context.Context, emails []string) (invitees []invitee, faults fault.List, err error) {
 	invitees = make([]invitee, len(emails))
 	firsts := make(map[string]int, len(emails))
 	for k, email := range emails {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
 		a, problem := address.Parse(email)
 		if problem != nil {
 			faults = append(faults, invalid(k, email, problem))
@@ -82,7 +87,7 @@ func judge(emails []string) (invitees []invitee, faults fault.List) {
 		}
 		invitees[k] = invitee{a, key, first}
 	}
-	return invitees, faults
+	return invitees, faults, nil
 }
 
 func invalid(k int, email string, problem *address.Problem) *fault.Fault {
@@ -132,10 +137,13 @@ type Check struct {
 }
 
 // CheckEmails judges addresses exactly as Invite does, and warns of valid ones
-// that look mistyped.
-func CheckEmails(emails []string) []*Check {
+// that look mistyped. It gives up when the context ends.
+func CheckEmails(ctx context.Context, emails []string) ([]*Check, error) {
 	checks := make([]*Check, len(emails))
 	for k, input := range emails {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		check := &Check{Index: k, Input: input}
 		checks[k] = check
 		a, problem := address.Parse(input)
@@ -151,7 +159,7 @@ func CheckEmails(emails []string) []*Check {
 			check.Warning = optional("Did you mean " + meant + "?")
 		}
 	}
-	return checks
+	return checks, nil
 }
 
 func optional(s string) *string {

@@ -67,6 +67,30 @@ type writing struct {
 	ttl      time.Duration
 }
 
+// offer is an address that is to be invited, and what came of it.
+type offer struct {
+	invitee
+	id    globalid.ID // of the invitation, if it is a new one
+	token string      // 256 random bits, of which the invitation keeps the hash
+	hash  []byte
+
+	invitation *Invitation
+	outcome    Outcome // Invited: a mail is to be sent
+	previous   *access.InstanceRole
+}
+
+func newOffer(i invitee) *offer {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails
+	token := base64.RawURLEncoding.EncodeToString(random)
+	return &offer{invitee: i, id: globalid.New(globalid.Invitation), token: token, hash: tokenHash(token)}
+}
+
+func tokenHash(token string) []byte {
+	h := sha256.Sum256([]byte(token))
+	return h[:]
+}
+
 // invite writes the invitations of people who are neither members nor invited,
 // with their mails, and gives the results and the number of mails.
 func (w writing) invite(ctx context.Context, invitees []invitee) (results []*Result, mails int, err error) {
@@ -74,58 +98,40 @@ func (w writing) invite(ctx context.Context, invitees []invitee) (results []*Res
 	if err != nil {
 		return nil, 0, err
 	}
-	fresh := newSecrets()
+	var offers []*offer
+	offered := make(map[string]*offer, len(invitees))
 	for k, i := range invitees {
 		if _, member := members[i.key]; !member && i.first == k {
-			fresh.add(globalid.New(globalid.Invitation), i)
+			offered[i.key] = newOffer(i)
+			offers = append(offers, offered[i.key])
 		}
 	}
-	pending, err := w.insert(ctx, fresh)
-	if err != nil {
+	if err := w.insert(ctx, offers, offered); err != nil {
 		return nil, 0, err
 	}
-	replaced, renewed, err := w.replace(ctx, pending, fresh)
-	if err != nil {
+	if err := w.replace(ctx, offers); err != nil {
+		return nil, 0, err
+	}
+	if mails, err = w.enqueue(ctx, offers); err != nil {
 		return nil, 0, err
 	}
 
 	results = make([]*Result, len(invitees))
-	var subjects []globalid.ID
-	var tokens []string
 	for k, i := range invitees {
 		r := &Result{Index: k, Email: i.address.String()}
 		results[k] = r
-		if i.first < k {
-			first := results[i.first]
-			r.Outcome, r.Role, r.InvitationID, r.Invitation = Duplicate, first.Role, first.InvitationID, first.Invitation
-			continue
-		}
 		if role, member := members[i.key]; member {
 			r.Outcome, r.Role = AlreadyMember, &role
-			continue
+		} else {
+			o := offered[i.key]
+			r.Outcome, r.Role, r.PreviousRole = o.outcome, &o.invitation.Role, o.previous
+			r.Invitation, r.InvitationID = o.invitation, o.invitation.ID
 		}
-		r.Invitation = pending[i.key]
-		r.InvitationID, r.Role = r.Invitation.ID, &r.Invitation.Role
-		previous, changed := replaced[r.InvitationID]
-		token, again := renewed[r.InvitationID]
-		switch {
-		case fresh.ids[i.key] == r.InvitationID:
-			r.Outcome, token, again = Invited, fresh.tokens[i.key], true
-		case again:
-			r.Outcome = Invited
-		case changed:
-			r.Outcome, r.PreviousRole = RoleChanged, &previous
-		default:
-			r.Outcome = AlreadyInvited
-		}
-		if again {
-			subjects, tokens = append(subjects, r.InvitationID), append(tokens, token)
+		if i.first < k {
+			r.Outcome, r.PreviousRole = Duplicate, nil
 		}
 	}
-	if len(subjects) == 0 {
-		return results, 0, nil
-	}
-	return results, len(subjects), outbox.Enqueue(ctx, w.tx, MailKind, subjects, tokens)
+	return results, mails, nil
 }
 
 // members gives the roles of those who are members of the instance or
@@ -160,18 +166,17 @@ func (w writing) members(ctx context.Context, invitees []invitee) (map[string]ac
 	return members, nil
 }
 
-// insert writes the invitations that are not pending yet and gives, by their
-// addresses' keys, all that now are. The rows are written in the order of
-// their keys, so that two transactions with the same addresses never wait for
-// each other in a circle.
-func (w writing) insert(ctx context.Context, fresh *secrets) (map[string]*Invitation, error) {
-	pending := make(map[string]*Invitation, len(fresh.keys))
-	if len(fresh.keys) == 0 {
-		return pending, nil
+// insert writes the invitations that are not pending yet, and reads those that
+// are. The rows are written in the order of their keys, so that two
+// transactions with the same addresses never wait for each other in a circle.
+func (w writing) insert(ctx context.Context, offers []*offer, offered map[string]*offer) error {
+	if len(offers) == 0 {
+		return nil
 	}
-	ids := make([]globalid.ID, len(fresh.keys))
-	for k, key := range fresh.keys {
-		ids[k] = fresh.ids[key]
+	ids := make([]globalid.ID, len(offers))
+	emails, keys, hashes := make([]string, len(offers)), make([]string, len(offers)), make([][]byte, len(offers))
+	for k, o := range offers {
+		ids[k], emails[k], keys[k], hashes[k] = o.id, o.address.String(), o.key, o.hash
 	}
 	var inserted []row
 	err := w.tx.Select(ctx, &inserted, `
@@ -182,16 +187,17 @@ func (w writing) insert(ctx context.Context, fresh *secrets) (map[string]*Invita
 		on conflict (instance_id, email_key) where status = 'PENDING' do nothing
 		returning id, instance_id, email, email_key, role, message, created_at, expires_at, status`,
 		w.instance.ID.UUID, w.request.Role, w.request.message(), w.actor.ID.UUID, w.ttl.Seconds(),
-		globalid.Array(ids), pq.StringArray(fresh.emails), pq.StringArray(fresh.keys), pq.ByteaArray(fresh.hashes))
+		globalid.Array(ids), pq.StringArray(emails), pq.StringArray(keys), pq.ByteaArray(hashes))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for k := range inserted {
-		inserted[k].InviterName, inserted[k].InviterEmail = w.actor.Name, w.actor.Email
-		pending[inserted[k].EmailKey] = inserted[k].invitation(w.instance)
+	for _, r := range inserted {
+		r.InviterName, r.InviterEmail = w.actor.Name, w.actor.Email
+		o := offered[r.EmailKey]
+		o.invitation, o.outcome = r.invitation(w.instance), Invited
 	}
-	if len(pending) == len(fresh.keys) {
-		return pending, nil
+	if len(inserted) == len(offers) {
+		return nil
 	}
 
 	// A statement of its own: one that waited for another transaction's row
@@ -201,36 +207,35 @@ func (w writing) insert(ctx context.Context, fresh *secrets) (map[string]*Invita
 		select `+columns+`
 		from invitation v join account a on a.id = v.invited_by
 		where v.instance_id = $1 and v.email_key = any ($2) and v.status = 'PENDING'`,
-		w.instance.ID.UUID, pq.StringArray(fresh.keys))
+		w.instance.ID.UUID, pq.StringArray(keys))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if len(present) != len(fresh.keys) {
-		return nil, errors.New("invitation: a pending invitation ended while its instance was held")
+	for _, r := range present {
+		if o := offered[r.EmailKey]; o.invitation == nil {
+			o.invitation, o.outcome = r.invitation(w.instance), AlreadyInvited
+		}
 	}
-	for k := range present {
-		pending[present[k].EmailKey] = present[k].invitation(w.instance)
+	if len(present) != len(offers) {
+		return errors.New("invitation: a pending invitation ended while its instance was held")
 	}
-	return pending, nil
+	return nil
 }
 
 // replace gives the role of the request to pending invitations that have
-// another one, and renews those that have expired. It gives the roles that
-// were replaced and the new tokens.
-func (w writing) replace(ctx context.Context, pending map[string]*Invitation, fresh *secrets) (
-	replaced map[globalid.ID]access.InstanceRole, renewed map[globalid.ID]string, err error) {
+// another one, and renews those that have expired.
+func (w writing) replace(ctx context.Context, offers []*offer) error {
 	var ids []globalid.ID
 	var hashes pq.ByteaArray
-	tokens := map[globalid.ID]string{}
-	changing := map[globalid.ID]*Invitation{}
-	for k, key := range fresh.keys {
-		if v := pending[key]; v.Role != w.request.Role || v.Status == Expired {
-			ids, hashes = append(ids, v.ID), append(hashes, fresh.hashes[k])
-			tokens[v.ID], changing[v.ID] = fresh.tokens[key], v
+	changing := map[uuid.UUID]*offer{}
+	for _, o := range offers {
+		if o.invitation.Role != w.request.Role || o.invitation.Status == Expired {
+			ids, hashes = append(ids, o.invitation.ID), append(hashes, o.hash)
+			changing[o.invitation.ID.UUID] = o
 		}
 	}
 	if len(ids) == 0 {
-		return nil, nil, nil
+		return nil
 	}
 	var rows []struct {
 		ID        uuid.UUID           `db:"id"`
@@ -238,7 +243,7 @@ func (w writing) replace(ctx context.Context, pending map[string]*Invitation, fr
 		Expired   bool                `db:"expired"`
 		ExpiresAt time.Time           `db:"expires_at"`
 	}
-	err = w.tx.Select(ctx, &rows, `
+	err := w.tx.Select(ctx, &rows, `
 		update invitation v
 		set role = $3,
 		    token_hash = case when o.expired then n.token_hash else v.token_hash end,
@@ -252,49 +257,35 @@ func (w writing) replace(ctx context.Context, pending map[string]*Invitation, fr
 		returning v.id, o.role as previous, o.expired, v.expires_at`,
 		globalid.Array(ids), hashes, w.request.Role, w.request.message(), w.actor.ID.UUID, w.ttl.Seconds())
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	replaced, renewed = map[globalid.ID]access.InstanceRole{}, map[globalid.ID]string{}
 	inviter := w.actor.Contact()
 	for _, r := range rows {
-		id := globalid.ID{Kind: globalid.Invitation, UUID: r.ID}
-		v := changing[id]
-		v.Role, v.ExpiresAt = w.request.Role, r.ExpiresAt
+		o := changing[r.ID]
+		v := o.invitation
+		v.Role, v.Status, v.ExpiresAt = w.request.Role, Pending, r.ExpiresAt
 		if r.Expired {
-			renewed[id] = tokens[id]
-			v.Status, v.Message, v.InvitedBy = Pending, w.request.message(), &inviter
+			v.Message, v.InvitedBy, o.outcome = w.request.message(), &inviter, Invited
 		} else if r.Previous != w.request.Role {
-			replaced[id] = r.Previous
+			o.outcome, o.previous = RoleChanged, &r.Previous
 		}
 	}
-	return replaced, renewed, nil
+	return nil
 }
 
-// secrets are new tokens for addresses. A token is 256 random bits; the
-// invitation keeps its hash alone.
-type secrets struct {
-	keys, emails []string
-	hashes       [][]byte
-	ids          map[string]globalid.ID // by key
-	tokens       map[string]string      // by key
-}
-
-func newSecrets() *secrets {
-	return &secrets{ids: map[string]globalid.ID{}, tokens: map[string]string{}}
-}
-
-func (s *secrets) add(id globalid.ID, i invitee) {
-	token := make([]byte, 32)
-	_, _ = rand.Read(token) // never fails
-	text := base64.RawURLEncoding.EncodeToString(token)
-	s.keys, s.emails = append(s.keys, i.key), append(s.emails, i.address.String())
-	s.hashes = append(s.hashes, tokenHash(text))
-	s.ids[i.key], s.tokens[i.key] = id, text
-}
-
-func tokenHash(token string) []byte {
-	h := sha256.Sum256([]byte(token))
-	return h[:]
+// enqueue asks for the mails, and gives their number.
+func (w writing) enqueue(ctx context.Context, offers []*offer) (int, error) {
+	var invitations []globalid.ID
+	var tokens []string
+	for _, o := range offers {
+		if o.outcome == Invited {
+			invitations, tokens = append(invitations, o.invitation.ID), append(tokens, o.token)
+		}
+	}
+	if len(invitations) == 0 {
+		return 0, nil
+	}
+	return len(invitations), outbox.Enqueue(ctx, w.tx, MailKind, invitations, tokens)
 }
 
 // byID reads invitations of an instance.

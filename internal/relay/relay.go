@@ -40,8 +40,8 @@ func (p Page) Before() uuid.UUID {
 func (p Page) HasPrevious() bool { return p.After != uuid.Nil }
 
 // ParsePage reads a connection's arguments. The cursor must be one of a list
-// of things of the kind given. It fails with BAD_USER_INPUT.
-func ParsePage(first *int, after *string, most int, kind globalid.Kind) (Page, error) {
+// of things of the kind given. What is wrong with them is BAD_USER_INPUT.
+func ParsePage(first *int, after *string, most int, kind globalid.Kind) (Page, fault.List) {
 	page := Page{First: min(DefaultFirst, most)}
 	var faults fault.List
 	if first != nil {
@@ -60,7 +60,7 @@ func ParsePage(first *int, after *string, most int, kind globalid.Kind) (Page, e
 		}
 		page.After = cursor.UUID
 	}
-	return page, faults.Err()
+	return page, faults
 }
 
 // Cursor is the opaque mark of a row.
