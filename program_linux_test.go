@@ -248,13 +248,21 @@ func (r *running) mails(n int) {
 func TestASecondGatewayOnTheSameFolderIsRefused(t *testing.T) {
 	dir := dataDir(t)
 	r := serve(t, dir)
-	second := exec.Command(program)
-	second.Env = append(os.Environ(), "DATAHUB_DATA_DIR="+dir, "DATAHUB_ADDR=127.0.0.1:0", "DATABASE_URL=")
-	out, err := second.CombinedOutput()
-	if err == nil || strings.Count(strings.TrimSpace(string(out)), "\n") != 0 || !strings.Contains(string(out), dir) {
-		t.Errorf("%v: %s", err, out)
+	group1 := r.instance("Group 1")
+	r.ask("ada", fmt.Sprintf(`mutation { inviteUsers(input: {instanceId: %q, role: VIEWER, emails: ["zoe@new.example"]}) { results { outcome } } }`, group1))
+	r.mails(1)
+	for _, args := range [][]string{nil, {"serve", "--reset"}} {
+		second := exec.Command(program, args...)
+		second.Env = append(os.Environ(), "DATAHUB_DATA_DIR="+dir, "DATAHUB_ADDR=127.0.0.1:0", "DATABASE_URL=")
+		out, err := second.CombinedOutput()
+		if err == nil || strings.Count(strings.TrimSpace(string(out)), "\n") != 0 || !strings.Contains(string(out), dir) || !strings.Contains(string(out), "DATAHUB_DATA_DIR") {
+			t.Errorf("%v: %v: %s", args, err, out)
+		}
 	}
-	r.instance("Group 1")
+	if got := r.instance("Group 1"); got != group1 {
+		t.Errorf("Group 1 is %s, it was %s", got, group1)
+	}
+	r.mails(1)
 	r.end(syscall.SIGTERM, dir)
 }
 

@@ -1077,15 +1077,21 @@ enum ErrorCode {
 
 "A working copy that people share."
 type Instance {
+  "Opaque, and the same for ever."
   id: ID!
+  "What it is called."
   name: String!
+  "Whether it is one of the space's two special instances."
   kind: InstanceKind!
+  "Whether it can be used."
   state: InstanceState!
+  "Where it belongs."
   space: Space!
   "The roles that the asking person holds here, derived ones included."
   viewerRoles: [Role!]!
   "When it was deleted; ` + "`" + `null` + "`" + ` while it is active."
   deletedAt: DateTime
+  "Who deleted it; ` + "`" + `null` + "`" + ` while it is active."
   deletedBy: Contact
   "Until when it can be restored: 24 hours after its deletion; ` + "`" + `null` + "`" + ` while it is active."
   restorableUntil: DateTime
@@ -1097,6 +1103,7 @@ type Instance {
     @role(any: [SPACE_ADMINISTRATOR], of: "id")
 }
 
+"Tells a space's two special instances from all others."
 enum InstanceKind {
   "Every space has one; it cannot be deleted."
   MASTER
@@ -1106,7 +1113,9 @@ enum InstanceKind {
   WORKING
 }
 
+"Whether an instance can be used."
 enum InstanceState {
+  "It can be used."
   ACTIVE
   "It can be restored until ` + "`" + `restorableUntil` + "`" + `."
   DELETED
@@ -1114,47 +1123,69 @@ enum InstanceState {
 
 "What a member is in an instance."
 enum InstanceRole {
+  "Works in the instance; may delete and restore it."
   EDITOR
+  "Sees the instance."
   VIEWER
 }
 
+"Somebody with a role of her own in an instance."
 type InstanceMember {
+  "Who it is."
   user: User!
+  "What she is in the instance."
   role: InstanceRole!
+  "Since when she is a member."
   since: DateTime!
 }
 
+"A page of members."
 type InstanceMemberConnection {
+  "The page's rows."
   nodes: [InstanceMember!]!
+  "The page's rows, each with its cursor."
   edges: [InstanceMemberEdge!]!
+  "Where the page ends."
   pageInfo: PageInfo!
+  "The number of rows of the whole list."
   totalCount: Int!
 }
 
+"A row of a page."
 type InstanceMemberEdge {
+  "Marks the row, for ` + "`" + `after` + "`" + `."
   cursor: String!
+  "The row."
   node: InstanceMember!
 }
 
+"Which instance is to be deleted."
 input DeleteInstanceInput {
+  "The instance."
   instanceId: ID!
   "1 to 255 printable characters."
   idempotencyKey: String
 }
 
+"What came of deleting an instance."
 type DeleteInstancePayload {
+  "The instance as it is now."
   instance: Instance!
   "` + "`" + `false` + "`" + `: it was deleted already."
   deleted: Boolean!
 }
 
+"Which instance is to be brought back."
 input RestoreInstanceInput {
+  "The instance."
   instanceId: ID!
   "1 to 255 printable characters."
   idempotencyKey: String
 }
 
+"What came of restoring an instance."
 type RestoreInstancePayload {
+  "The instance as it is now."
   instance: Instance!
   "` + "`" + `false` + "`" + `: it was active already."
   restored: Boolean!
@@ -1175,7 +1206,9 @@ type RestoreInstancePayload {
     @role(any: [SPACE_ADMINISTRATOR])
 }
 
+"Who is to be invited, to which instance, and as what."
 input InviteUsersInput {
+  "The instance: any but a Distributed or a deleted one."
   instanceId: ID!
   "What the invited people are to become."
   role: InstanceRole!
@@ -1187,7 +1220,9 @@ input InviteUsersInput {
   idempotencyKey: String
 }
 
+"What came of inviting people."
 type InviteUsersPayload {
+  "The instance that they were invited to."
   instance: Instance!
   "One for each address, in the order given."
   results: [InviteResult!]!
@@ -1199,14 +1234,17 @@ type InviteResult {
   index: Int!
   "The address as it was understood."
   email: String!
+  "What was done."
   outcome: InviteOutcome!
   "The role of the invitation or, for a member, the role held."
   role: InstanceRole
   "With ROLE_CHANGED, the role that the invitation had."
   previousRole: InstanceRole
+  "The pending invitation; ` + "`" + `null` + "`" + ` for a member."
   invitation: Invitation
 }
 
+"What inviting one address came to. None of these is an error."
 enum InviteOutcome {
   "A mail is on its way."
   INVITED
@@ -1222,44 +1260,69 @@ enum InviteOutcome {
 
 "An invitation to become a member, sent to an address."
 type Invitation {
+  "Opaque, and the same for ever."
   id: ID!
+  "The address that the invitation was sent to; only an account of this address can accept it."
   email: String!
+  "What the invited person is to become in the instance."
   role: InstanceRole
+  "What has become of it."
   status: InvitationStatus!
+  "The instance, for whoever may see it."
   instance: Instance
+  "The space, as much of it as an invited person may know."
   space: SpaceSummary!
+  "The name of the instance."
   instanceName: String
   "What the inviting person wrote."
   message: String
+  "Who invites."
   invitedBy: Contact!
+  "When the address was first invited."
   createdAt: DateTime!
+  "Until when it can be accepted."
   expiresAt: DateTime!
 }
 
 "What an invited person may know of a space."
 type SpaceSummary {
+  "What the space is called."
   name: String!
+  "What the organization is called that the space belongs to."
   organizationName: String!
 }
 
+"What has become of an invitation."
 enum InvitationStatus {
+  "It can be accepted."
   PENDING
+  "The invited person has become a member."
   ACCEPTED
+  "The invited person does not want it."
   DECLINED
+  "An administrator has taken it back."
   REVOKED
   "It was pending when its time was over. Inviting the address again renews it."
   EXPIRED
 }
 
+"A page of invitations."
 type InvitationConnection {
+  "The page's rows."
   nodes: [Invitation!]!
+  "The page's rows, each with its cursor."
   edges: [InvitationEdge!]!
+  "Where the page ends."
   pageInfo: PageInfo!
+  "The number of rows of the whole list."
   totalCount: Int!
 }
 
+"A row of a page."
 type InvitationEdge {
+  "Marks the row, for ` + "`" + `after` + "`" + `."
   cursor: String!
+  "The row."
   node: Invitation!
 }
 
@@ -1267,9 +1330,11 @@ type InvitationEdge {
 type EmailCheck {
   "The address's place in the list, from 0."
   index: Int!
+  "The address as it was given."
   input: String!
   "The address as it is understood; ` + "`" + `null` + "`" + ` where it is not valid."
   email: String
+  "Whether an invitation could be sent to it."
   valid: Boolean!
   "Why it is not valid."
   reason: EmailReason
@@ -1349,10 +1414,10 @@ type Query {
   "The person who asks."
   viewer: User! @authenticated
 
-  "A space in which the person holds a role."
+  "A space in which the person holds a role; ` + "`" + `null` + "`" + ` where there is none of this id."
   space(id: ID!): Space @authenticated
 
-  "An instance in which the person holds a role, derived ones included."
+  "An instance in which the person holds a role; ` + "`" + `null` + "`" + ` where there is none of this id."
   instance(id: ID!): Instance @authenticated
 
   """
@@ -1373,8 +1438,11 @@ type Mutation
 
 "Somebody with an account."
 type User {
+  "Opaque, and the same for ever."
   id: ID!
+  "As the person likes to be called."
   name: String!
+  "The address that the identity provider has verified."
   email: String!
   """
   The spaces in which the person holds a role, oldest first; for oneself alone.
@@ -1385,7 +1453,9 @@ type User {
 
 "Somebody to write to."
 type Contact {
+  "As the person likes to be called."
   name: String!
+  "Where to write to."
   email: String!
 }
 
@@ -1407,22 +1477,31 @@ enum Role {
 
 "Where a page of a list ends (Relay cursor connections specification)."
 type PageInfo {
+  "Whether more follows: ask for it with ` + "`" + `after: endCursor` + "`" + `."
   hasNextPage: Boolean!
+  "Whether something stands before this page."
   hasPreviousPage: Boolean!
+  "The cursor of the first row; ` + "`" + `null` + "`" + ` on an empty page."
   startCursor: String
+  "The cursor of the last row; ` + "`" + `null` + "`" + ` on an empty page."
   endCursor: String
 }
 `, BuiltIn: false},
 	{Name: "../schema/space.graphqls", Input: `"An organization, such as a university."
 type Organization {
+  "Opaque, and the same for ever."
   id: ID!
+  "What it is called."
   name: String!
 }
 
 "A course, a research project or a dataset, with its instances."
 type Space {
+  "Opaque, and the same for ever."
   id: ID!
+  "What it is called."
   name: String!
+  "Whose space it is."
   organization: Organization!
   "The roles that the asking person holds anywhere in the space, derived ones included."
   viewerRoles: [Role!]!
@@ -1435,27 +1514,43 @@ type Space {
   instances(first: Int, after: String, state: InstanceState = ACTIVE): InstanceConnection!
 }
 
+"A page of spaces."
 type SpaceConnection {
+  "The page's rows."
   nodes: [Space!]!
+  "The page's rows, each with its cursor."
   edges: [SpaceEdge!]!
+  "Where the page ends."
   pageInfo: PageInfo!
+  "The number of rows of the whole list."
   totalCount: Int!
 }
 
+"A row of a page."
 type SpaceEdge {
+  "Marks the row, for ` + "`" + `after` + "`" + `."
   cursor: String!
+  "The row."
   node: Space!
 }
 
+"A page of instances."
 type InstanceConnection {
+  "The page's rows."
   nodes: [Instance!]!
+  "The page's rows, each with its cursor."
   edges: [InstanceEdge!]!
+  "Where the page ends."
   pageInfo: PageInfo!
+  "The number of rows of the whole list."
   totalCount: Int!
 }
 
+"A row of a page."
 type InstanceEdge {
+  "Marks the row, for ` + "`" + `after` + "`" + `."
   cursor: String!
+  "The row."
   node: Instance!
 }
 `, BuiltIn: false},

@@ -8,40 +8,64 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 )
 
+// A page of instances.
 type InstanceConnection struct {
-	Nodes      []*access.Instance `json:"nodes"`
-	Edges      []*InstanceEdge    `json:"edges"`
-	PageInfo   *PageInfo          `json:"pageInfo"`
-	TotalCount int                `json:"totalCount"`
+	// The page's rows.
+	Nodes []*access.Instance `json:"nodes"`
+	// The page's rows, each with its cursor.
+	Edges []*InstanceEdge `json:"edges"`
+	// Where the page ends.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// The number of rows of the whole list.
+	TotalCount int `json:"totalCount"`
 }
 
+// A row of a page.
 type InstanceEdge struct {
-	Cursor string           `json:"cursor"`
-	Node   *access.Instance `json:"node"`
+	// Marks the row, for `after`.
+	Cursor string `json:"cursor"`
+	// The row.
+	Node *access.Instance `json:"node"`
 }
 
+// A page of members.
 type InstanceMemberConnection struct {
-	Nodes      []*instance.Member    `json:"nodes"`
-	Edges      []*InstanceMemberEdge `json:"edges"`
-	PageInfo   *PageInfo             `json:"pageInfo"`
-	TotalCount int                   `json:"totalCount"`
+	// The page's rows.
+	Nodes []*instance.Member `json:"nodes"`
+	// The page's rows, each with its cursor.
+	Edges []*InstanceMemberEdge `json:"edges"`
+	// Where the page ends.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// The number of rows of the whole list.
+	TotalCount int `json:"totalCount"`
 }
 
+// A row of a page.
 type InstanceMemberEdge struct {
-	Cursor string           `json:"cursor"`
-	Node   *instance.Member `json:"node"`
+	// Marks the row, for `after`.
+	Cursor string `json:"cursor"`
+	// The row.
+	Node *instance.Member `json:"node"`
 }
 
+// A page of invitations.
 type InvitationConnection struct {
-	Nodes      []*invitation.Invitation `json:"nodes"`
-	Edges      []*InvitationEdge        `json:"edges"`
-	PageInfo   *PageInfo                `json:"pageInfo"`
-	TotalCount int                      `json:"totalCount"`
+	// The page's rows.
+	Nodes []*invitation.Invitation `json:"nodes"`
+	// The page's rows, each with its cursor.
+	Edges []*InvitationEdge `json:"edges"`
+	// Where the page ends.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// The number of rows of the whole list.
+	TotalCount int `json:"totalCount"`
 }
 
+// A row of a page.
 type InvitationEdge struct {
-	Cursor string                 `json:"cursor"`
-	Node   *invitation.Invitation `json:"node"`
+	// Marks the row, for `after`.
+	Cursor string `json:"cursor"`
+	// The row.
+	Node *invitation.Invitation `json:"node"`
 }
 
 // What can be done. Every mutation is carried out wholly or not at all, and once
@@ -54,10 +78,14 @@ type Mutation struct {
 
 // Where a page of a list ends (Relay cursor connections specification).
 type PageInfo struct {
-	HasNextPage     bool    `json:"hasNextPage"`
-	HasPreviousPage bool    `json:"hasPreviousPage"`
-	StartCursor     *string `json:"startCursor,omitempty"`
-	EndCursor       *string `json:"endCursor,omitempty"`
+	// Whether more follows: ask for it with `after: endCursor`.
+	HasNextPage bool `json:"hasNextPage"`
+	// Whether something stands before this page.
+	HasPreviousPage bool `json:"hasPreviousPage"`
+	// The cursor of the first row; `null` on an empty page.
+	StartCursor *string `json:"startCursor,omitempty"`
+	// The cursor of the last row; `null` on an empty page.
+	EndCursor *string `json:"endCursor,omitempty"`
 }
 
 // What can be asked. Whatever the asking person must not know of is `null`,
@@ -65,14 +93,22 @@ type PageInfo struct {
 type Query struct {
 }
 
+// A page of spaces.
 type SpaceConnection struct {
-	Nodes      []*access.Space `json:"nodes"`
-	Edges      []*SpaceEdge    `json:"edges"`
-	PageInfo   *PageInfo       `json:"pageInfo"`
-	TotalCount int             `json:"totalCount"`
+	// The page's rows.
+	Nodes []*access.Space `json:"nodes"`
+	// The page's rows, each with its cursor.
+	Edges []*SpaceEdge `json:"edges"`
+	// Where the page ends.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// The number of rows of the whole list.
+	TotalCount int `json:"totalCount"`
 }
 
+// A row of a page.
 type SpaceEdge struct {
-	Cursor string        `json:"cursor"`
-	Node   *access.Space `json:"node"`
+	// Marks the row, for `after`.
+	Cursor string `json:"cursor"`
+	// The row.
+	Node *access.Space `json:"node"`
 }

@@ -39,8 +39,28 @@ func TestEveryRootFieldDeclaresWhoMay(t *testing.T) {
 			if last := field.Directives[len(field.Directives)-1].Name; !slices.Contains(rules, last) {
 				t.Errorf("%s.%s: @%s runs before it is known who may", root.Name, field.Name, last)
 			}
-			if field.Description == "" {
-				t.Errorf("%s.%s has no description", root.Name, field.Name)
+		}
+	}
+}
+
+// Partners know the gateway by its schema alone.
+func TestEverythingIsDescribed(t *testing.T) {
+	s := schema()
+	for name, d := range s.Types {
+		if d.BuiltIn {
+			continue
+		}
+		if d.Description == "" {
+			t.Errorf("%s has no description", name)
+		}
+		for _, field := range d.Fields {
+			if field.Description == "" && !strings.HasPrefix(field.Name, "__") {
+				t.Errorf("%s.%s has no description", name, field.Name)
+			}
+		}
+		for _, value := range d.EnumValues {
+			if value.Description == "" {
+				t.Errorf("%s.%s has no description", name, value.Name)
 			}
 		}
 	}

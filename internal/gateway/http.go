@@ -129,8 +129,11 @@ func (a *api) authenticate(next http.Handler) http.Handler {
 				Remedy:  "Sign in again.",
 			})
 			return
-		case err != nil:
+		case postgres.Unavailable(err):
 			a.fail(ctx, w, http.StatusServiceUnavailable, err)
+			return
+		case err != nil:
+			a.fail(ctx, w, http.StatusInternalServerError, err)
 			return
 		case present:
 			noteActor(ctx, actor)

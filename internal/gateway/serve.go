@@ -89,7 +89,11 @@ func reset(ctx context.Context, s *Settings) error {
 	if s.DatabaseURL != "" {
 		return errors.New("--reset: it is for the private database, and DATABASE_URL names another one")
 	}
-	return errors.Join(private.Remove(ctx, filepath.Join(s.DataDir, "postgres")), os.RemoveAll(filepath.Join(s.DataDir, "mailbox")))
+	// The database first: it is not removed while a gateway uses the folder.
+	if err := private.Remove(ctx, filepath.Join(s.DataDir, "postgres")); err != nil {
+		return setting("DATAHUB_DATA_DIR", err)
+	}
+	return os.RemoveAll(filepath.Join(s.DataDir, "mailbox"))
 }
 
 // startPrivate starts the private database, brings it up to date and loads the
