@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 	"golang.org/x/text/unicode/norm"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
@@ -91,10 +93,12 @@ func (r row) actor() access.Actor {
 // one.
 func (d *Directory) firstSight(ctx context.Context, id Identity) (r row, err error) {
 	err = d.db.Get(ctx, &r, `
-		update account set subject = $1, name = coalesce(nullif($3, ''), name)
+		update account set subject = $1, email = $3, name = coalesce(nullif($4, ''), name)
 		where email_key = $2 and subject is null returning id, name, email`,
-		id.Subject, id.Email.Key(), id.Name)
-	if errors.Is(err, sql.ErrNoRows) {
+		id.Subject, id.Email.Key(), id.Email.String(), id.Name)
+	// Another request can have made the person's account by now.
+	taken := pq.As(err, pqerror.UniqueViolation)
+	if errors.Is(err, sql.ErrNoRows) || taken != nil && taken.Constraint == "account_subject_key" {
 		return d.store(ctx, id)
 	}
 	return r, err
@@ -148,7 +152,8 @@ func CleanName(name string) string {
 			return -1
 		}
 		return r
-	}, norm.NFC.String(name))
-	runes := []rune(strings.Join(strings.Fields(name), " "))
+	}, name)
+	// Only now: what is left out can have stood between a letter and its accent.
+	runes := []rune(strings.Join(strings.Fields(norm.NFC.String(name)), " "))
 	return strings.TrimSpace(string(runes[:min(len(runes), nameLength)]))
 }

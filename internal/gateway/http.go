@@ -218,10 +218,7 @@ func (a *api) observe(next http.Handler) http.Handler {
 		header.Set("X-Request-Id", id)
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "no-referrer")
-		if a.draining.Load() {
-			header.Set("Connection", "close")
-		}
-		recorder := &statusRecorder{w, rec}
+		recorder := &statusRecorder{w, rec, &a.draining}
 		defer func() {
 			if p := recover(); p != nil {
 				a.fail(ctx, recorder, http.StatusInternalServerError, a.root.Recover(ctx, p))
@@ -253,13 +250,19 @@ func (a *api) logRequest(ctx context.Context, r *http.Request, rec *record, took
 	a.log.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
 }
 
+// statusRecorder notes the status for the log, and tells the client to close
+// its connection where the gateway is stopping by the time that it answers.
 type statusRecorder struct {
 	http.ResponseWriter
-	record *record
+	record   *record
+	draining *atomic.Bool
 }
 
 func (w *statusRecorder) WriteHeader(status int) {
 	w.record.status = status
+	if w.draining.Load() {
+		w.Header().Set("Connection", "close")
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 

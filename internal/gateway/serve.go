@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/mail"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/account"
@@ -33,10 +34,12 @@ import (
 
 const (
 	startTimeout = time.Minute
-	// drainTime is how long open connections are asked to close before no new
-	// ones are taken, and stopTime how long requests may take to end: together
-	// with the outbox's deadline less than the 30 seconds of a stop.
-	drainTime        = time.Second
+	// drainTime is how long open connections are asked to close, before and
+	// after the last one is taken, quietTime how long this goes on when none
+	// does, and stopTime how long requests may then take to end: together less
+	// than the 30 seconds of a stop.
+	drainTime        = 4 * time.Second
+	quietTime        = time.Second
 	stopTime         = 20 * time.Second
 	housekeepingTime = 10 * time.Minute
 )
@@ -130,7 +133,7 @@ type Gateway struct {
 	mailbox  *mailbox.Mailbox
 
 	failed      chan error // the server's end, if it was not asked for
-	connections atomic.Int64
+	connections connections
 	stopWorkers context.CancelFunc
 	workers     sync.WaitGroup
 }
@@ -211,22 +214,47 @@ func (g *Gateway) serve(mails *outbox.Queue, log *slog.Logger) {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		ConnState:         g.countConnections,
+		ConnState:         g.connections.note,
 	}
 	g.workers.Go(func() {
-		if err := g.server.Serve(g.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := g.server.Serve(g.listener); !g.api.draining.Load() {
 			g.failed <- err
 		}
 	})
 }
 
-func (g *Gateway) countConnections(_ net.Conn, state http.ConnState) {
+// connections are those that are open.
+type connections struct {
+	mu   sync.Mutex
+	open map[net.Conn]struct{}
+}
+
+func (c *connections) note(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch state {
 	case http.StateNew:
-		g.connections.Add(1)
+		if c.open == nil {
+			c.open = map[net.Conn]struct{}{}
+		}
+		c.open[conn] = struct{}{}
 	case http.StateClosed, http.StateHijacked:
-		g.connections.Add(-1)
+		delete(c.open, conn)
 	}
+}
+
+// list gives the connections that are open now.
+func (c *connections) list() []net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.open))
+}
+
+// stillOpen gives those of some connections that are open now.
+func (c *connections) stillOpen(of []net.Conn) []net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(of, func(conn net.Conn) bool { _, open := c.open[conn]; return !open })
 }
 
 // publicURL is what links in mails begin with.
@@ -303,12 +331,26 @@ func (g *Gateway) Stop() error {
 	return err
 }
 
-// drain lets clients that keep connections open send their next request and
-// learn that the connection closes after it; a connection that is closed
-// between two requests can lose the second.
+// drain lets every client that has sent a request have its answer. Clients
+// that keep connections open send their next request and learn that the
+// connection closes after it; then no new connections are taken, and those
+// that were are served. Only then may the server be shut down: it drops
+// requests that it reads from then on.
 func (g *Gateway) drain() {
-	for end := time.Now().Add(drainTime); g.connections.Load() > 0 && time.Now().Before(end); {
-		time.Sleep(10 * time.Millisecond)
+	g.awaitClosing(g.connections.list())
+	_ = g.listener.Close()
+	g.awaitClosing(g.connections.list())
+}
+
+// awaitClosing waits for connections to close, as long as some do.
+func (g *Gateway) awaitClosing(open []net.Conn) {
+	begun, moved := time.Now(), time.Now()
+	for len(open) > 0 && time.Since(begun) < drainTime && time.Since(moved) < quietTime {
+		time.Sleep(5 * time.Millisecond)
+		n := len(open)
+		if open = g.connections.stillOpen(open); len(open) < n {
+			moved = time.Now()
+		}
 	}
 }
 

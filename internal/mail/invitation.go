@@ -6,6 +6,7 @@ import (
 	"strings"
 	texttemplate "text/template"
 	"time"
+	"unicode"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
 )
@@ -43,8 +44,31 @@ func (i Invitation) Role() string {
 // Expiry is the last day of the invitation, UTC.
 func (i Invitation) Expiry() string { return i.ExpiresAt.UTC().Format("2 January 2006, 15:04 UTC") }
 
+// Quoted is the message as plain text quotes it, so that no line of it can pass
+// for one of the gateway's.
+func (i Invitation) Quoted() string {
+	return "> " + strings.ReplaceAll(lineEnds.Replace(i.Message), "\n", "\n> ")
+}
+
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+
+// oneLine makes a name fit to stand in a sentence of the gateway's: it neither
+// breaks the line nor turns its direction around.
+func oneLine(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Bidi_Control, r) {
+			return -1
+		}
+		return r
+	}, name)
+	return strings.Join(strings.Fields(name), " ")
+}
+
 // Compose writes the mail.
 func (i Invitation) Compose() (Message, error) {
+	for _, name := range []*string{&i.From.Name, &i.Organization, &i.Space, &i.Instance} {
+		*name = oneLine(*name)
+	}
 	var text, html strings.Builder
 	if err := invitationText.Execute(&text, i); err != nil {
 		return Message{}, err

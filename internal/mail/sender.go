@@ -3,10 +3,17 @@ package mail
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"mime"
+	"net"
+	netmail "net/mail"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wneessen/go-mail"
@@ -35,12 +42,20 @@ type Message struct {
 // Mailbox is a person or a service with an address.
 type Mailbox struct{ Name, Email string }
 
+// header is the mailbox as it stands in a header, its name quoted or encoded.
+func (m Mailbox) header() string {
+	return (&netmail.Address{Name: m.Name, Address: m.Email}).String()
+}
+
 // Sender hands mails to one mail server. It may be used concurrently.
 type Sender struct {
 	from    Mailbox
 	domain  string // of Message-IDs
 	host    string
-	options []mail.Option; tls struct{ RootCAs any }
+	port    int
+	tls     *tls.Config
+	wrapped bool // in TLS from the start
+	options []mail.Option
 }
 
 // NewSender makes a sender for the server of a URL: smtp://host:port upgrades
@@ -48,92 +63,142 @@ type Sender struct {
 // smtps://host:port speaks TLS from the start. Ports default to 25, 587 with a
 // user, and 465. The domain is that of Message-IDs.
 func NewSender(server *url.URL, from Mailbox, domain string) (*Sender, error) {
-	s := &Sender{from: from, domain: domain, host: server.Hostname()}
-	if s.host == "" {
-		return nil, errors.New("it names no host")
-	}
+	s := &Sender{from: from, domain: domain, host: server.Hostname(), port: 25}
+	s.tls = &tls.Config{ServerName: s.host, MinVersion: tls.VersionTLS12}
 	password, authenticated := server.User.Password()
-	port := 25
+	policy := mail.TLSOpportunistic
 	switch {
 	case server.Scheme == "smtps":
-		port = 465
-		s.options = append(s.options, mail.WithSSL())
-	case server.Scheme == "smtp" && authenticated:
-		port = 587
-		s.options = append(s.options, mail.WithTLSPolicy(mail.TLSMandatory))
-	case server.Scheme == "smtp":
-		s.options = append(s.options, mail.WithTLSPolicy(mail.TLSOpportunistic))
-	default:
+		s.port, s.wrapped = 465, true // in which no STARTTLS is offered
+	case server.Scheme != "smtp":
 		return nil, errors.New("it must begin with smtp:// or smtps://")
+	case authenticated:
+		s.port, policy = 587, mail.TLSMandatory
+	}
+	switch {
+	case s.host == "":
+		return nil, errors.New("it names no host")
+	case server.User != nil && (server.User.Username() == "" || password == ""):
+		return nil, errors.New("it must name both a user and a password, or neither")
+	case strings.Trim(server.Path, "/") != "" || server.RawQuery != "" || server.Fragment != "":
+		return nil, errors.New("it must end with the host or the port; write a password's special characters as %XX")
 	}
 	if server.Port() != "" {
 		var err error
-		if port, err = strconv.Atoi(server.Port()); err != nil {
+		if s.port, err = strconv.Atoi(server.Port()); err != nil {
 			return nil, errors.New("its port is no number")
 		}
 	}
+	s.options = []mail.Option{mail.WithPort(s.port), mail.WithTLSPolicy(policy), mail.WithTLSConfig(s.tls), mail.WithTimeout(timeout), mail.WithHELO(domain)}
 	if authenticated {
 		s.options = append(s.options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover),
 			mail.WithUsername(server.User.Username()), mail.WithPassword(password))
 	}
-	s.options = append(s.options, mail.WithPort(port), mail.WithTimeout(timeout), mail.WithHELO(domain))
 	_, err := mail.NewClient(s.host, s.options...)
 	return s, err
 }
 
 // Send hands over messages, over one connection while it lasts, and gives an
-// error, or nil, for each. ErrRefused says that another attempt is in vain.
+// error, or nil, for each. ErrRefused says that another attempt is in vain. It
+// ends with its context, whatever the server does.
 func (s *Sender) Send(ctx context.Context, messages []Message) []error {
 	errs := make([]error, len(messages))
-	var client *mail.Client
-	defer func() { hangUp(client) }()
+	var open *connection
+	defer func() { open.hangUp() }()
 	for k, m := range messages {
 		if errs[k] = ctx.Err(); errs[k] != nil {
 			continue
 		}
-		if client == nil {
-			if client, errs[k] = s.dial(ctx); errs[k] != nil {
+		if open == nil {
+			if open, errs[k] = s.dial(ctx); errs[k] != nil {
 				for rest := range messages[k:] {
 					errs[k+rest] = errs[k]
 				}
 				return errs
 			}
 		}
-		errs[k] = s.send(client, m)
-		if errs[k] != nil && !replied(errs[k]) {
-			hangUp(client)
-			client = nil
+		var usable bool
+		if usable, errs[k] = s.send(ctx, open, m); !usable {
+			open.hangUp()
+			open = nil
 		}
 	}
 	return errs
 }
 
-func (s *Sender) dial(ctx context.Context) (*mail.Client, error) {
-	client, err := mail.NewClient(s.host, s.options...)
-	if err != nil {
+// connection is a conversation with the mail server.
+type connection struct {
+	*mail.Client
+	conn net.Conn
+	stop func() bool // keeps conn from being closed when the context ends
+}
+
+// dial begins a conversation that is cut off when the context ends.
+func (s *Sender) dial(ctx context.Context) (*connection, error) {
+	c := &connection{}
+	connect := func(dialing context.Context, network, _ string) (_ net.Conn, err error) {
+		if c.conn, err = (&net.Dialer{}).DialContext(dialing, network, net.JoinHostPort(s.host, strconv.Itoa(s.port))); err != nil {
+			return nil, err
+		}
+		c.stop = context.AfterFunc(ctx, func() { _ = c.conn.Close() })
+		if !s.wrapped {
+			return c.conn, nil
+		}
+		secured := tls.Client(c.conn, s.tls)
+		return secured, secured.HandshakeContext(dialing)
+	}
+	var err error
+	if c.Client, err = mail.NewClient(s.host, append(slices.Clone(s.options), mail.WithDialContextFunc(connect))...); err != nil {
 		return nil, err
 	}
-	if err := client.DialWithContext(ctx); err != nil {
-		return nil, fmt.Errorf("reach the mail server: %w", err)
+	if err := c.DialWithContext(ctx); err != nil {
+		c.hangUp()
+		return nil, fmt.Errorf("reach the mail server: %w", cause(ctx, err))
 	}
-	return client, nil
+	return c, nil
 }
 
-func hangUp(client *mail.Client) {
-	if client != nil {
-		_ = client.Close()
+// hangUp takes leave, and closes the connection even where the server does not
+// answer that.
+func (c *connection) hangUp() {
+	if c == nil {
+		return
+	}
+	_ = c.Close()
+	if c.stop != nil {
+		c.stop()
+		_ = c.conn.Close()
 	}
 }
 
-func (s *Sender) send(client *mail.Client, m Message) error {
+// send hands over a message, and tells whether the connection is good for
+// another one.
+func (s *Sender) send(ctx context.Context, c *connection, m Message) (usable bool, err error) {
 	msg, err := s.compose(m)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
+		return true, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	err = client.Send(msg)
+	if err = c.Send(msg); err == nil {
+		return true, nil
+	}
+	if msg.IsDelivered() {
+		return false, nil // what failed was tidying up for the next one
+	}
+	err = cause(ctx, err)
 	var failed *mail.SendError
-	if errors.As(err, &failed) && failed.ErrorCode() >= 500 && aboutRecipient(failed.Reason) {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
+	if !errors.As(err, &failed) {
+		return false, err
+	}
+	if failed.ErrorCode() >= 500 && aboutRecipient(failed.Reason) {
+		err = fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return begunAnew(failed), err
+}
+
+// cause names the end of the context where that is why something failed.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	return err
 }
@@ -144,24 +209,25 @@ func aboutRecipient(r mail.SendErrReason) bool {
 	return r == mail.ErrSMTPRcptTo || r == mail.ErrSMTPData || r == mail.ErrSMTPDataClose
 }
 
-// replied reports whether the server answered, so that the connection is still
-// good.
-func replied(err error) bool {
-	var failed *mail.SendError
-	return errors.Is(err, ErrRefused) || errors.As(err, &failed) && failed.ErrorCode() != 0
+// begunAnew reports whether the server refused a mail and forgot about it, so
+// that it is ready for the next one: go-mail sends RSET after a refused MAIL
+// or RCPT alone, and 421 announces that the server closes the connection.
+func begunAnew(failed *mail.SendError) bool {
+	return (failed.Reason == mail.ErrSMTPMailFrom || failed.Reason == mail.ErrSMTPRcptTo) &&
+		failed.ErrorCode() != 0 && failed.ErrorCode() != 421
 }
 
 func (s *Sender) compose(m Message) (*mail.Msg, error) {
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	err := errors.Join(
-		msg.FromFormat(s.from.Name, s.from.Email),
+		msg.From(s.from.header()),
 		msg.To(m.To.Envelope()),
-		msg.ReplyToFormat(m.ReplyTo.Name, m.ReplyTo.Email),
+		msg.ReplyTo(m.ReplyTo.header()),
 	)
 	if err != nil {
 		return nil, err
 	}
-	msg.Subject(m.Subject)
+	msg.Subject(literally(m.Subject))
 	msg.SetMessageIDWithValue(m.ID + "@" + s.domain)
 	msg.SetDate()
 	// RFC 3834: no out-of-office reply to a mail that a program sent.
@@ -170,4 +236,18 @@ func (s *Sender) compose(m Message) (*mail.Msg, error) {
 	msg.SetBodyString(mail.TypeTextPlain, m.Text)
 	msg.AddAlternativeString(mail.TypeTextHTML, m.HTML)
 	return msg, nil
+}
+
+// literally encodes text that would otherwise be taken for encoded already
+// (RFC 2047), and decoded.
+func literally(text string) string {
+	if !strings.Contains(text, "=?") || mime.QEncoding.Encode("utf-8", text) != text {
+		return text
+	}
+	const most = 45 // octets a word, so that it is no longer than 75 characters
+	var words []string
+	for chunk := range slices.Chunk([]byte(text), most) {
+		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString(chunk)+"?=")
+	}
+	return strings.Join(words, " ")
 }

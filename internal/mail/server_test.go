@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 	"go.uber.org/goleak"
@@ -14,6 +15,9 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/mail"
 )
+
+// patience is how long a server waits for a client that ought to be gone.
+const patience = 10 * time.Second
 
 // A sender that has returned keeps no connection open.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -68,9 +72,10 @@ func newServer(t testing.TB, s script) *server {
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(listener) })
 	t.Cleanup(func() {
-		// Only a client that has not hung up keeps this from ending.
-		if err := server.Shutdown(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			t.Errorf("a client has not hung up: %v", err)
 		}
 		serving.Wait()
 	})

@@ -29,9 +29,9 @@ const (
 
 // Mailbox is a folder of mails, each a file as it came over SMTP.
 type Mailbox struct {
-	dir    string
-	server *smtp.Server
-	addr   net.Addr
+	dir      string
+	server   *smtp.Server
+	listener net.Listener
 
 	mu     sync.Mutex
 	stored int
@@ -48,7 +48,7 @@ func Open(dir string) (*Mailbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mailbox{dir: dir, addr: listener.Addr()}
+	m := &Mailbox{dir: dir, listener: listener}
 	m.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{mailbox: m}, nil }))
 	m.server.Domain = "localhost"
 	m.server.EnableSMTPUTF8 = true
@@ -62,10 +62,14 @@ func Open(dir string) (*Mailbox, error) {
 }
 
 // URL is where the mailbox takes mails.
-func (m *Mailbox) URL() *url.URL { return &url.URL{Scheme: "smtp", Host: m.addr.String()} }
+func (m *Mailbox) URL() *url.URL { return &url.URL{Scheme: "smtp", Host: m.listener.Addr().String()} }
 
 // Close takes no more mails, and waits for those that are under way.
-func (m *Mailbox) Close(ctx context.Context) error { return m.server.Shutdown(ctx) }
+func (m *Mailbox) Close(ctx context.Context) error {
+	err := m.server.Shutdown(ctx)
+	_ = m.listener.Close() // which the server does not know before it serves
+	return err
+}
 
 // store keeps a mail: wholly or not at all, whenever the process ends.
 func (m *Mailbox) store(content []byte) error {
@@ -165,7 +169,12 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	return s.mailbox.store(content)
+	if err := s.mailbox.store(content); err != nil {
+		// A full disk passes; without a code of its own it would be taken for a
+		// refusal that lasts.
+		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "the mail cannot be stored: " + err.Error()}
+	}
+	return nil
 }
 
 // discard is a log for the sessions that end in the middle when the gateway

@@ -5,7 +5,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
+	"time"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -14,7 +16,11 @@ import (
 // maxStatements is how many statements a connection keeps prepared.
 const maxStatements = 200
 
-// preparing connects with lib/pq and mends two things about its connections.
+// graceTime is how long after the end of its context a statement may take to
+// be cancelled.
+const graceTime = 2 * time.Second
+
+// preparing connects with lib/pq and mends three things about its connections.
 //
 // A query with arguments costs lib/pq two round trips, one to prepare it and
 // one to run it; here the first of them is made once a connection.
@@ -22,15 +28,40 @@ const maxStatements = 200
 // A server error of over 30,000 bytes leaves lib/pq 1.12.3 out of step with
 // the server, and the next query hangs (lib/pq#1326); here such a connection
 // is closed at once.
+//
+// On a network that stalls, a statement would wait for ever: lib/pq asks the
+// server to cancel it, and goes on to wait for the answer; here the wait ends.
 type preparing struct{ *pq.Connector }
 
 // Connect implements driver.Connector.
 func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
-	c, err := p.Connector.Connect(ctx)
+	var socket net.Conn
+	c, err := p.Connector.Connect(context.WithValue(ctx, socketKey{}, &socket))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errConnect, err)
 	}
-	return &conn{pqConn: c.(pqConn), statements: map[string]driver.Stmt{}}, nil
+	return &conn{pqConn: c.(pqConn), socket: socket, statements: map[string]driver.Stmt{}}, nil
+}
+
+// socketKey is where a context says who wants to have the socket.
+type socketKey struct{}
+
+type dialer struct{ net.Dialer }
+
+// DialContext implements pq.DialerContext.
+func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := d.Dialer.DialContext(ctx, network, address)
+	if socket, ok := ctx.Value(socketKey{}).(*net.Conn); ok {
+		*socket = c
+	}
+	return c, err
+}
+
+// DialTimeout implements pq.Dialer.
+func (d *dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return d.DialContext(ctx, network, address)
 }
 
 var (
@@ -52,34 +83,57 @@ type pqConn interface {
 
 type conn struct {
 	pqConn
+	socket     net.Conn
 	statements map[string]driver.Stmt
-	full       bool
+	retired    bool // not to be used again
+}
+
+// watch bounds what is done for a context, until it is done.
+func (c *conn) watch(ctx context.Context) (done func()) {
+	stop := context.AfterFunc(ctx, func() { _ = c.socket.SetDeadline(time.Now().Add(graceTime)) })
+	return func() {
+		if !stop() {
+			c.retired = true // with the deadline upon it
+		}
+	}
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	done := c.watch(ctx)
+	r, err := c.query(ctx, query, args)
+	if err != nil {
+		done()
+		return nil, c.noting(query, err)
+	}
+	return &rows{r, c, done}, nil
+}
+
+func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	if len(args) == 0 {
-		r, err := c.pqConn.QueryContext(ctx, query, args)
-		return c.rows(r), c.noting(query, err)
+		return c.pqConn.QueryContext(ctx, query, args)
 	}
 	stmt, err := c.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	r, err := stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
-	return c.rows(r), c.noting(query, err)
+	return stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	defer c.watch(ctx)()
+	r, err := c.exec(ctx, query, args)
+	return r, c.noting(query, err)
+}
+
+func (c *conn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	if len(args) == 0 {
-		r, err := c.pqConn.ExecContext(ctx, query, args)
-		return r, c.noting(query, err)
+		return c.pqConn.ExecContext(ctx, query, args)
 	}
 	stmt, err := c.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	r, err := stmt.(driver.StmtExecContext).ExecContext(ctx, args)
-	return r, c.noting(query, err)
+	return stmt.(driver.StmtExecContext).ExecContext(ctx, args)
 }
 
 func (c *conn) statement(ctx context.Context, query string) (driver.Stmt, error) {
@@ -89,11 +143,11 @@ func (c *conn) statement(ctx context.Context, query string) (driver.Stmt, error)
 	if len(c.statements) == maxStatements {
 		// Queries are constants, so this is a mistake in the program; the
 		// connection is better replaced than filled.
-		c.full = true
+		c.retired = true
 	}
 	stmt, err := c.PrepareContext(ctx, query)
 	if err != nil {
-		return nil, c.noting(query, err)
+		return nil, err
 	}
 	c.statements[query] = stmt
 	return stmt, nil
@@ -128,38 +182,46 @@ func (c *conn) lose() {
 }
 
 func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	done := c.watch(ctx)
 	t, err := c.pqConn.BeginTx(ctx, o)
 	if err != nil {
+		done()
 		return nil, c.noting("", err)
 	}
-	return tx{t, c}, nil
+	return &tx{t, c, done}, nil
 }
 
 // IsValid implements driver.Validator.
-func (c *conn) IsValid() bool { return !c.full && c.pqConn.IsValid() }
+func (c *conn) IsValid() bool { return !c.retired && c.pqConn.IsValid() }
 
 type tx struct {
 	driver.Tx
 	conn *conn
+	done func()
 }
 
-func (t tx) Commit() error   { return t.conn.noting("", t.Tx.Commit()) }
-func (t tx) Rollback() error { return t.conn.noting("", t.Tx.Rollback()) }
+func (t *tx) Commit() error {
+	defer t.done()
+	return t.conn.noting("", t.Tx.Commit())
+}
 
-func (c *conn) rows(r driver.Rows) driver.Rows {
-	if r == nil {
-		return nil
-	}
-	return &rows{r, c}
+func (t *tx) Rollback() error {
+	defer t.done()
+	return t.conn.noting("", t.Tx.Rollback())
 }
 
 type rows struct {
 	driver.Rows
 	conn *conn
+	done func()
 }
 
 func (r *rows) Next(dest []driver.Value) error { return r.conn.noting("", r.Rows.Next(dest)) }
-func (r *rows) Close() error                   { return r.conn.noting("", r.Rows.Close()) }
+
+func (r *rows) Close() error {
+	defer r.done()
+	return r.conn.noting("", r.Rows.Close())
+}
 
 func connectionLost(err error) bool {
 	return errors.Is(err, errConnect) || errors.Is(err, errLost) || errors.Is(err, driver.ErrBadConn)

@@ -95,6 +95,7 @@ func newConnector(dsn string, parameters map[string]string) (*pq.Connector, erro
 	if err != nil {
 		return nil, errors.New("postgres: the connection string cannot be used")
 	}
+	connector.Dialer(&dialer{})
 	return connector, nil
 }
 

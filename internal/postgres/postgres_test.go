@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -378,6 +379,7 @@ func TestOverlongServerError(t *testing.T) {
 				}
 			}
 			wantWorking()
+			allocated := allocations()
 			if err := fail(ctx, db); err == nil {
 				t.Error("there is no error")
 			}
@@ -401,16 +403,30 @@ func TestOverlongServerError(t *testing.T) {
 			if ctx.Err() != nil {
 				t.Error("something hung")
 			}
+			// Words taken for a length ask for a gigabyte.
+			if octets := allocations() - allocated; octets > 256<<20 {
+				t.Errorf("%d octets were allocated", octets)
+			}
 		})
 	}
+}
+
+func allocations() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }
 
 func TestStatementTimeout(t *testing.T) {
 	dsn := newDatabase(t)
 	db := open(t, dsn, postgres.Options{StatementTimeout: 50 * time.Millisecond})
-	_, err := db.Exec(withPatience(t), `select pg_sleep($1)`, 600)
+	ctx := withPatience(t)
+	_, err := db.Exec(ctx, `select pg_sleep($1)`, 600)
 	if pq.As(err, pqerror.QueryCanceled) == nil || !postgres.Unavailable(err) {
 		t.Errorf("%v, unavailable: %t", err, postgres.Unavailable(err))
+	}
+	if ctx.Err() != nil {
+		t.Error("it was not the server that ended it")
 	}
 	if err := db.Ping(withPatience(t)); err != nil {
 		t.Errorf("afterwards: %v", err)
@@ -427,13 +443,18 @@ func TestContextEndsStatement(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var before, after int
+			if err := db.Get(withPatience(t), &before, `select pg_backend_pid()`); err != nil {
+				t.Fatal(err)
+			}
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
 			if err := query(ctx); err == nil || !postgres.Unavailable(err) {
 				t.Errorf("%v", err)
 			}
-			if err := db.Ping(withPatience(t)); err != nil {
-				t.Errorf("afterwards: %v", err)
+			// What cut off one statement must not reach the next.
+			if err := db.Get(withPatience(t), &after, `select pg_backend_pid()`); err != nil || after == before {
+				t.Errorf("afterwards: connection %d, before %d, %v", after, before, err)
 			}
 		})
 	}
@@ -611,6 +632,17 @@ func TestErrorsKeepThePassword(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Whatever a server says to somebody who wants to connect, it is not about a
+// request.
+func TestRefusedConnectionIsUnavailable(t *testing.T) {
+	dsn := newDatabase(t)
+	for _, wrong := range []string{" dbname=nowhere", " user=nobody"} {
+		if err := open(t, dsn+wrong, postgres.Options{}).Ping(withPatience(t)); err == nil || !postgres.Unavailable(err) {
+			t.Errorf("%s: %v", wrong, err)
+		}
 	}
 }
 

@@ -25,9 +25,9 @@ type Founding struct {
 // instances, the administrator's account and her role: whatever of it is not
 // there yet. It gives the space's id and whether it is new.
 func Found(ctx context.Context, db *postgres.DB, f Founding) (id globalid.ID, made bool, err error) {
-	for what, name := range map[string]string{"organization": f.Organization, "name": f.Name} {
-		if n := utf8.RuneCountInString(name); n < 1 || n > 200 || name != account.CleanName(name) {
-			return globalid.ID{}, false, fmt.Errorf("the %s must be 1 to 200 printable characters", what)
+	for _, given := range []struct{ what, name string }{{"organization", f.Organization}, {"name", f.Name}} {
+		if n := utf8.RuneCountInString(given.name); n < 1 || n > 200 || given.name != account.CleanName(given.name) {
+			return globalid.ID{}, false, fmt.Errorf("the %s must be 1 to 200 printable characters, with no more than one space between words", given.what)
 		}
 	}
 	err = db.InTx(ctx, func(tx *postgres.Tx) error {

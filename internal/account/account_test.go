@@ -1,0 +1,315 @@
+package account
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"go.uber.org/goleak"
+	"golang.org/x/text/unicode/norm"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
+)
+
+func TestMain(m *testing.M) {
+	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
+		_, err := postgres.Migrate(ctx, dsn)
+		return err
+	})
+}
+
+func newDatabase(t *testing.T) *postgres.DB {
+	t.Helper()
+	dsn := postgrestest.New(t)
+	before := goleak.IgnoreCurrent()
+	db, err := postgres.Open(dsn, postgres.Options{MaxConnections: 25, StatementTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		db.Close()
+		goleak.VerifyNone(t, before)
+	})
+	return db
+}
+
+func parse(t testing.TB, text string) address.Address {
+	t.Helper()
+	email, problem := address.Parse(text)
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	return email
+}
+
+func identity(t testing.TB, subject, email, name string) Identity {
+	t.Helper()
+	return Identity{subject, parse(t, email), name}
+}
+
+// see asks a directory that has seen nobody yet, as after a start.
+func see(t testing.TB, db *postgres.DB, id Identity) access.Actor {
+	t.Helper()
+	actor, err := NewDirectory(db).Actor(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return actor
+}
+
+func provision(t testing.TB, db *postgres.DB, email string) (id uuid.UUID) {
+	t.Helper()
+	if err := db.InTx(t.Context(), func(tx *postgres.Tx) (err error) {
+		id, err = Provision(t.Context(), tx, parse(t, email), "Provisioned")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func accounts(t testing.TB, db *postgres.DB) (list []string) {
+	t.Helper()
+	if err := db.Select(t.Context(), &list, `
+		select concat_ws(' ', coalesce(subject, '-'), email, email_key, name) from account order by created_at, id`); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func wantAccounts(t testing.TB, db *postgres.DB, want ...string) {
+	t.Helper()
+	if got := accounts(t, db); !slices.Equal(got, want) {
+		t.Errorf("the accounts are %q, want %q", got, want)
+	}
+}
+
+func TestFirstSight(t *testing.T) {
+	db := newDatabase(t)
+	first := see(t, db, identity(t, "s1", "Ada@uni.example", "Ada Lovelace"))
+	if first.Name != "Ada Lovelace" || first.Email != "Ada@uni.example" || first.Viewer {
+		t.Errorf("%+v", first)
+	}
+	wantAccounts(t, db, "s1 Ada@uni.example ada@uni.example Ada Lovelace")
+	if again := see(t, db, identity(t, "s1", "Ada@uni.example", "Ada Lovelace")); again != first {
+		t.Errorf("%+v, at first %+v", again, first)
+	}
+	if nameless := see(t, db, identity(t, "s1", "Ada@uni.example", " \x00")); nameless != first {
+		t.Errorf("without a name %+v, at first %+v", nameless, first)
+	}
+	changed := see(t, db, identity(t, "s1", "ada@else.example", "Countess"))
+	if changed.ID != first.ID || changed.Name != "Countess" || changed.Email != "ada@else.example" {
+		t.Errorf("changed: %+v, at first %+v", changed, first)
+	}
+	wantAccounts(t, db, "s1 ada@else.example ada@else.example Countess")
+
+	if other := see(t, db, identity(t, "s2", "ada@else.example", "")); other.ID == first.ID || other.Name != "Ada" {
+		t.Errorf("another person of the same address: %+v", other)
+	}
+	wantAccounts(t, db, "s1 ada@else.example ada@else.example Countess", "s2 ada@else.example ada@else.example Ada")
+}
+
+// A directory that has seen a person notices what her next token says.
+func TestDirectoryRemembers(t *testing.T) {
+	db := newDatabase(t)
+	d := NewDirectory(db)
+	ctx, statements := postgres.Counting(t.Context())
+	for range 3 {
+		if _, err := d.Actor(ctx, identity(t, "s1", "ada@uni.example", "Ada")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := statements.Load(); n > 3 {
+		t.Errorf("%d statements for one person", n)
+	}
+	if actor, err := d.Actor(ctx, identity(t, "s1", "ada@uni.example", "Countess")); actor.Name != "Countess" || err != nil {
+		t.Errorf("%+v, %v", actor, err)
+	}
+}
+
+func TestParallelFirstSight(t *testing.T) {
+	for name, provisioned := range map[string]bool{"a new account": false, "a provisioned account": true} {
+		t.Run(name, func(t *testing.T) {
+			db := newDatabase(t)
+			var made uuid.UUID
+			if provisioned {
+				made = provision(t, db, "ada@uni.example")
+			}
+			id := identity(t, "s1", "ada@uni.example", "Ada")
+			actors := make([]access.Actor, 20)
+			var requests sync.WaitGroup
+			for k := range actors {
+				requests.Go(func() {
+					var err error
+					if actors[k], err = NewDirectory(db).Actor(t.Context(), id); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			requests.Wait()
+			for _, a := range actors {
+				if a != actors[0] || provisioned && a.ID.UUID != made {
+					t.Errorf("%+v beside %+v", a, actors[0])
+				}
+			}
+			wantAccounts(t, db, "s1 ada@uni.example ada@uni.example Ada")
+		})
+	}
+}
+
+func TestOneOfTwoClaims(t *testing.T) {
+	db := newDatabase(t)
+	made := provision(t, db, "ada@uni.example")
+	ids := []Identity{identity(t, "s1", "ada@uni.example", ""), identity(t, "s2", "ADA@uni.example", "")}
+	actors := make([]access.Actor, 20)
+	var requests sync.WaitGroup
+	for k := range actors {
+		requests.Go(func() {
+			var err error
+			if actors[k], err = NewDirectory(db).Actor(t.Context(), ids[k%2]); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	requests.Wait()
+	for k, a := range actors {
+		if a.ID != actors[k%2].ID {
+			t.Errorf("%s is %v and %v", ids[k%2].Subject, a.ID, actors[k%2].ID)
+		}
+	}
+	if first, second := actors[0].ID.UUID == made, actors[1].ID.UUID == made; first == second {
+		t.Errorf("claimed by the first %t, by the second %t", first, second)
+	}
+	if n := len(accounts(t, db)); n != 2 {
+		t.Errorf("%d accounts", n)
+	}
+}
+
+func TestClaim(t *testing.T) {
+	db := newDatabase(t)
+	made := provision(t, db, "ada@uni.example")
+	wantAccounts(t, db, "- ada@uni.example ada@uni.example Provisioned")
+	if other := see(t, db, identity(t, "s0", "eve@uni.example", "")); other.ID.UUID == made {
+		t.Error("somebody of another address has claimed it")
+	}
+	// The spelling is the person's own from the first moment.
+	actor := see(t, db, identity(t, "s1", "ADA@uni.example", ""))
+	if actor.ID.UUID != made || actor.Email != "ADA@uni.example" || actor.Name != "Provisioned" {
+		t.Errorf("%+v", actor)
+	}
+	wantAccounts(t, db, "s1 ADA@uni.example ada@uni.example Provisioned", "s0 eve@uni.example eve@uni.example Eve")
+}
+
+// Between the two statements of a first sight another request can have made
+// the person's account, and somebody have provisioned one for her address.
+func TestClaimAfterFirstSight(t *testing.T) {
+	db := newDatabase(t)
+	id := identity(t, "s1", "ada@uni.example", "")
+	first := see(t, db, id)
+	if _, err := db.Exec(t.Context(), `
+		insert into account (id, email, email_key, name) values ($1, $2, $2, 'Provisioned')`, uuid.New(), "ada@uni.example"); err != nil {
+		t.Fatal(err)
+	}
+	row, err := NewDirectory(db).firstSight(t.Context(), id)
+	if err != nil || row.ID != first.ID.UUID {
+		t.Errorf("%v, %v; want %v", row, err, first.ID)
+	}
+}
+
+func TestProvision(t *testing.T) {
+	db := newDatabase(t)
+	made := make([]uuid.UUID, 20)
+	var founders sync.WaitGroup
+	for k := range made {
+		founders.Go(func() { made[k] = provision(t, db, []string{"ada@uni.example", "Ada@UNI.example"}[k%2]) })
+	}
+	founders.Wait()
+	for _, id := range made {
+		if id != made[0] || id == uuid.Nil {
+			t.Errorf("accounts %v and %v", made[0], id)
+		}
+	}
+	if n := len(accounts(t, db)); n != 1 {
+		t.Errorf("%d accounts", n)
+	}
+	see(t, db, identity(t, "s1", "ada@uni.example", ""))
+	again := provision(t, db, "ada@uni.example")
+	if n := len(accounts(t, db)); again != made[0] || n != 1 {
+		t.Errorf("for somebody who has signed in there are %d accounts", n)
+	}
+}
+
+func TestNameFrom(t *testing.T) {
+	for email, want := range map[string]string{
+		"ada@uni.example":          "Ada",
+		"Ada.Lovelace@uni.example": "Ada.Lovelace",
+		"élodie@uni.example":       "Élodie",
+		"1@uni.example":            "1",
+		"a@uni.example":            "A",
+		"अदा@uni.example":          "अदा",
+	} {
+		if got := NameFrom(parse(t, email)); got != want {
+			t.Errorf("%s: %q, want %q", email, got, want)
+		}
+	}
+}
+
+func TestCleanName(t *testing.T) {
+	for name, test := range map[string]struct{ name, want string }{
+		"nothing":                     {"", ""},
+		"plain":                       {"Ada Lovelace", "Ada Lovelace"},
+		"spaces around and within":    {"  Ada \t Lovelace\n", "Ada Lovelace"},
+		"a no-break space":            {"Ada\u00a0Lovelace", "Ada Lovelace"},
+		"only spaces":                 {" \t\n\u2028", ""},
+		"a header that goes on":       {"Ada\r\nBcc: eve@uni.example", "Ada Bcc: eve@uni.example"},
+		"NUL":                         {"A\x00da", "Ada"},
+		"a bidirectional control":     {"Ada\u202eecalevoL", "AdaecalevoL"},
+		"invisible characters":        {"A\u200bd\ufeffa", "Ada"},
+		"a decomposed letter":         {"E\u0301lodie", "\u00c9lodie"},
+		"one that was hidden":         {"E\u200b\u0301lodie", "\u00c9lodie"},
+		"not UTF-8":                   {"A\xffda", "Ada"},
+		"other scripts":               {"愛達 Ада עדה", "愛達 Ада עדה"},
+		"an emoji":                    {"Ada 🧮", "Ada 🧮"},
+		"200 characters":              {strings.Repeat("é", 200), strings.Repeat("é", 200)},
+		"201 characters":              {strings.Repeat("é", 201), strings.Repeat("é", 200)},
+		"a space at the limit":        {strings.Repeat("a", 199) + " bc", strings.Repeat("a", 199)},
+		"megabytes":                   {strings.Repeat("a", 1<<21), strings.Repeat("a", 200)},
+		"a letter at the octet limit": {strings.Repeat("\x00", 1599) + "é", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := CleanName(test.name); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func FuzzCleanName(f *testing.F) {
+	for _, seed := range []string{"", "Ada Lovelace", " \t\x00", "E\u200b\u0301lodie", "\u0301", "a \u0301", "\xff\xfe", "\u1100\u200b\u1161\u11a8", "ﬁ \u2028x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		got := CleanName(name)
+		switch {
+		case !utf8.ValidString(got) || !norm.NFC.IsNormalString(got):
+			t.Errorf("%q becomes %q, which is not in normalization form C", name, got)
+		case utf8.RuneCountInString(got) > 200:
+			t.Errorf("%q is too long", got)
+		case got != strings.Join(strings.Fields(got), " "):
+			t.Errorf("%q becomes %q: spaces are left", name, got)
+		case strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }):
+			t.Errorf("%q becomes %q: it cannot be printed", name, got)
+		case CleanName(got) != got:
+			t.Errorf("%q becomes %q, and that %q", name, got, CleanName(got))
+		}
+	})
+}

@@ -1,0 +1,182 @@
+package demo_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"alphacruncher.com/datahub-gateway/internal/demo"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
+)
+
+func TestMain(m *testing.M) {
+	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
+		_, err := postgres.Migrate(ctx, dsn)
+		return err
+	})
+}
+
+func newDatabase(t *testing.T) *postgres.DB {
+	t.Helper()
+	dsn := postgrestest.New(t)
+	before := goleak.IgnoreCurrent()
+	db, err := postgres.Open(dsn, postgres.Options{MaxConnections: 25, StatementTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		db.Close()
+		goleak.VerifyNone(t, before)
+	})
+	return db
+}
+
+func lines(t testing.TB, db *postgres.DB, query string) (list []string) {
+	t.Helper()
+	if err := db.Select(t.Context(), &list, query); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// facts is the world in words. Times are told by the database's clock at the
+// load, to the minute.
+const facts = `
+	select 'organization ' || name from organization
+	union all
+	select 'account ' || name || ' ' || email || ' ' || email_key || ' ' || coalesce(subject, '-') from account
+	union all
+	select 'space ' || s.name || ' of ' || o.name from space s join organization o on o.id = s.organization_id
+	union all
+	select 'instance ' || i.name || ' ' || i.kind || ' of ' || s.name || coalesce(
+		', deleted ' || round(extract(epoch from w.loaded_at - i.deleted_at) / 60) || ' minutes before'
+		|| ', restorable for ' || round(extract(epoch from i.restorable_until - i.deleted_at) / 60, 6)::float, '')
+	from instance i join space s on s.id = i.space_id cross join demo_world w
+	union all
+	select m.role || ' ' || a.name || ' of ' || o.name
+	from organization_member m join account a on a.id = m.account_id join organization o on o.id = m.organization_id
+	union all
+	select 'ADMINISTRATOR ' || a.name || ' of ' || s.name
+	from space_administrator sa join account a on a.id = sa.account_id join space s on s.id = sa.space_id
+	union all
+	select m.role || ' ' || a.name || ' of ' || i.name
+	from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id`
+
+var world = []string{
+	"ADMINISTRATOR Ada of Econometrics 2026",
+	"ADMINISTRATOR Rita of Private Research",
+	"EDITOR Ed of Group 1",
+	"EDITOR Ed of Group 2",
+	"EDITOR Ed of Group 3",
+	"MANAGER Mia of University of Example",
+	"VIEWER Vic of Group 1",
+	"VIEWER Vic of Group 2",
+	"account Ada ada@uni.example ada@uni.example -",
+	"account Ed ed@uni.example ed@uni.example -",
+	"account Mia mia@uni.example mia@uni.example -",
+	"account Rita rita@uni.example rita@uni.example -",
+	"account Sam sam@uni.example sam@uni.example -",
+	"account Vic vic@uni.example vic@uni.example -",
+	"instance Distributed DISTRIBUTED of Econometrics 2026",
+	"instance Distributed DISTRIBUTED of Private Research",
+	"instance Group 1 WORKING of Econometrics 2026",
+	"instance Group 2 WORKING of Econometrics 2026, deleted 120 minutes before, restorable for 1440",
+	"instance Group 3 WORKING of Econometrics 2026, deleted 1800 minutes before, restorable for 1440",
+	"instance Master MASTER of Econometrics 2026",
+	"instance Master MASTER of Private Research",
+	"organization Private Institute",
+	"organization University of Example",
+	"space Econometrics 2026 of University of Example",
+	"space Private Research of Private Institute",
+}
+
+// rows is every row of the database but those of the migrations.
+const rows = `
+	select t.table_name || ' ' || x.row::text
+	from information_schema.tables t
+	cross join lateral xmltable('/table/row' passing query_to_xml(format('select * from %I', t.table_name), true, false, '') columns row xml path '.') x
+	where t.table_schema = 'public' and t.table_type = 'BASE TABLE' and t.table_name not like 'goose%'`
+
+func load(t testing.TB, db *postgres.DB) {
+	t.Helper()
+	if err := demo.Load(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWorld(t *testing.T) {
+	db := newDatabase(t)
+	load(t, db)
+	if diff := cmp.Diff(world, lines(t, db, facts)); diff != "" {
+		t.Error(diff)
+	}
+	if got := lines(t, db, `select table_name from information_schema.tables
+		where table_schema = 'public' and table_name in ('invitation', 'outbox', 'idempotency_key', 'audit_log')
+		and (xpath('count(/table/row)', query_to_xml(format('select 1 from %I', table_name), true, false, '')))[1]::text <> '0'`); len(got) > 0 {
+		t.Errorf("there are rows in %v", got)
+	}
+}
+
+func TestLoadTwice(t *testing.T) {
+	db := newDatabase(t)
+	load(t, db)
+	before := lines(t, db, rows)
+	if len(before) < len(world) {
+		t.Fatalf("only %d rows are seen", len(before))
+	}
+	load(t, db)
+	if diff := cmp.Diff(before, lines(t, db, rows)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What somebody has done with the world since is hers.
+func TestLoadAgainKeepsChanges(t *testing.T) {
+	db := newDatabase(t)
+	load(t, db)
+	if _, err := db.Exec(t.Context(), `delete from instance_member where role = $1`, "VIEWER"); err != nil {
+		t.Fatal(err)
+	}
+	load(t, db)
+	if got := strings.Join(lines(t, db, facts), "\n"); strings.Contains(got, "VIEWER") {
+		t.Error("a role that was taken has come back")
+	}
+}
+
+func TestLoadInParallel(t *testing.T) {
+	db := newDatabase(t)
+	var loading sync.WaitGroup
+	for range 20 {
+		loading.Go(func() {
+			if err := demo.Load(t.Context(), db); err != nil {
+				t.Error(err)
+			}
+			// Whoever returns finds the world, though somebody else has made it.
+			if diff := cmp.Diff(world, lines(t, db, facts)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	loading.Wait()
+}
+
+func TestPeople(t *testing.T) {
+	db := newDatabase(t)
+	load(t, db)
+	var listed []string
+	for _, p := range demo.People {
+		listed = append(listed, p.Email)
+	}
+	slices.Sort(listed)
+	if diff := cmp.Diff(lines(t, db, `select email from account`), listed); diff != "" {
+		t.Error(diff)
+	}
+}

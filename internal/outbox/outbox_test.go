@@ -1,0 +1,454 @@
+package outbox_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/goleak"
+
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/outbox"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
+)
+
+func TestMain(m *testing.M) {
+	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
+		_, err := postgres.Migrate(ctx, dsn)
+		return err
+	})
+}
+
+// Every row is worked on by one gateway, once, however many there are.
+func TestTwoGatewaysShareTheWork(t *testing.T) {
+	d := newDatabase(t)
+	want := d.enqueue(1000)
+
+	// Each begins before either goes on, so that the work is shared.
+	var began sync.WaitGroup
+	began.Add(2)
+	var mu sync.Mutex
+	done := map[uuid.UUID]int{}
+	for range 2 {
+		var first sync.Once
+		d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+			first.Do(began.Done)
+			began.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			for _, j := range jobs {
+				done[j.Subject]++
+			}
+			return make([]error, len(jobs))
+		}})
+	}
+	d.eventually("all work", func() bool { return d.count(`state = 'SENT'`) == len(want) })
+	mu.Lock()
+	defer mu.Unlock()
+	for _, id := range want {
+		if done[id.UUID] != 1 {
+			t.Errorf("a row was worked on %d times", done[id.UUID])
+		}
+	}
+	if n := d.count(`attempts <> 1 or secret is not null or lease is not null or finished_at is null`); n > 0 {
+		t.Errorf("%d rows did not end as they should", n)
+	}
+}
+
+// What a gateway that was killed had taken is left to it for its lease, and
+// then taken by another.
+func TestAnotherGatewayTakesOverFromOneThatVanished(t *testing.T) {
+	d := newDatabase(t)
+	vanished, busy := d.enqueue(1)[0], d.enqueue(1)[0]
+	d.exec(`update outbox set attempts = 1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() - interval '1 second' where subject_id = $1`, vanished.UUID)
+	d.exec(`update outbox set attempts = 1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() + interval '1 hour' where subject_id = $1`, busy.UUID)
+	id := d.row(vanished).ID
+
+	worked := make(chan outbox.Job, 2)
+	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+		for _, j := range jobs {
+			worked <- j
+		}
+		return make([]error, len(jobs))
+	}})
+	d.eventually("the vanished gateway's work", func() bool { return d.row(vanished).State == "SENT" })
+	if j := <-worked; j.Subject != vanished.UUID || j.ID != id || j.Secret != secret(vanished) || j.Attempts != 2 {
+		t.Errorf("the work was %+v", j)
+	}
+	if r := d.row(busy); len(worked) > 0 || r.State != "QUEUED" || r.Attempts != 1 || r.Lease == nil {
+		t.Errorf("another gateway's work was taken from it: %+v", r)
+	}
+}
+
+// A lease outlasts whatever its worker may still be doing.
+func TestALeaseIsLongerThanAnAttempt(t *testing.T) {
+	d := newDatabase(t)
+	id := d.enqueue(1)[0]
+	remaining := make(chan time.Duration, 1)
+	d.run(&outbox.Queue{Work: func(ctx context.Context, jobs []outbox.Job) []error {
+		// On the database's clock, which the test shares.
+		end, _ := ctx.Deadline()
+		remaining <- d.row(id).NextAttemptAt.Sub(end)
+		return make([]error, len(jobs))
+	}})
+	if got := <-remaining; got <= 0 {
+		t.Errorf("the lease ends %v before the attempt", -got)
+	}
+}
+
+func TestAPanicIsSurvived(t *testing.T) {
+	d := newDatabase(t)
+	id := d.enqueue(1)[0]
+	var mended atomic.Bool
+	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+		if !mended.Load() {
+			panic("no mail today")
+		}
+		return make([]error, len(jobs))
+	}})
+	var r row
+	d.eventually("a note of the failure", func() bool { r = d.row(id); return r.Attempts > 0 && r.Lease == nil })
+	if r.State != "QUEUED" || r.Secret == nil || r.LastError == nil || strings.Contains(*r.LastError, "no mail today") {
+		t.Errorf("after the panic: %+v", r)
+	}
+	if !strings.Contains(d.log.String(), "no mail today") {
+		t.Errorf("the log does not tell of the panic: %s", d.log.String())
+	}
+	mended.Store(true)
+	d.hurry()
+	d.eventually("another attempt", func() bool { return d.row(id).State == "SENT" })
+	if r := d.row(id); r.LastError != nil || r.Attempts < 2 {
+		t.Errorf("after another attempt: %+v", r)
+	}
+}
+
+// Whoever comes back after another gateway has taken over the work has nothing
+// more to say about it, whatever came of it.
+func TestALateWorkerChangesNothing(t *testing.T) {
+	for what, result := range map[string]error{"success": nil, "failure": errors.New("it failed"), "the end": outbox.ErrPermanent} {
+		t.Run(what, func(t *testing.T) {
+			d := newDatabase(t)
+			id := d.enqueue(1)[0]
+			working, release := make(chan struct{}), make(chan struct{})
+			stop := d.run(&outbox.Queue{Work: func(context.Context, []outbox.Job) []error {
+				close(working)
+				<-release
+				return []error{result}
+			}})
+			<-working
+			// This is how another gateway takes a row.
+			d.exec(`update outbox set attempts = attempts + 1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() + interval '45 seconds'`)
+			want := d.row(id)
+			close(release)
+			stop()
+			if got := d.row(id); got.text() != want.text() {
+				t.Errorf("it changed %s to %s", want.text(), got.text())
+			}
+		})
+	}
+}
+
+func TestHowAJobEnds(t *testing.T) {
+	const day = 24 * time.Hour
+	for what, c := range map[string]struct {
+		age       time.Duration
+		result    error
+		state     string
+		lastError string
+	}{
+		"success":                      {0, nil, "SENT", ""},
+		"late success":                 {3 * day, nil, "SENT", ""},
+		"failure":                      {0, errors.New("try later"), "QUEUED", "try later"},
+		"failure, nearly two days old": {2*day - 10*time.Minute, errors.New("try later"), "QUEUED", "try later"},
+		"failure, two days old":        {2*day + time.Minute, errors.New("try later"), "FAILED", "try later"},
+		"never":                        {0, fmt.Errorf("%w: no such person", outbox.ErrPermanent), "FAILED", "outbox: will never succeed: no such person"},
+		"nothing to do":                {0, fmt.Errorf("%w: it was revoked", outbox.ErrDropped), "DROPPED", ""},
+		"nothing to do, two days old":  {3 * day, outbox.ErrDropped, "DROPPED", ""},
+		"what PostgreSQL refuses":      {0, errors.New("a\x00b\xffc"), "QUEUED", "abc"},
+		"a long story":                 {0, errors.New(strings.Repeat("é", 400)), "QUEUED", strings.Repeat("é", 250)},
+	} {
+		t.Run(what, func(t *testing.T) {
+			d := newDatabase(t)
+			id := d.enqueue(1)[0]
+			d.exec(`update outbox set created_at = clock_timestamp() - $1 * interval '1 second'`, c.age.Seconds())
+			stop := d.run(&outbox.Queue{Work: func(context.Context, []outbox.Job) []error { return []error{c.result} }})
+			d.eventually("a result", func() bool { r := d.row(id); return r.Attempts > 0 && r.Lease == nil })
+			stop()
+			r := d.row(id)
+			if r.State != c.state || pointed(r.LastError) != c.lastError {
+				t.Errorf("it ended as %s", r.text())
+			}
+			if ended := c.state != "QUEUED"; ended != (r.Secret == nil) || ended != (r.FinishedAt != nil) {
+				t.Errorf("it ended as %s", r.text())
+			}
+		})
+	}
+}
+
+// The pauses grow, so that a server in trouble is left alone, up to an hour
+// and a half, so that two days are many attempts.
+func TestPausesGrow(t *testing.T) {
+	d := newDatabase(t)
+	ids := d.enqueue(30)
+	for k, id := range ids {
+		d.exec(`update outbox set attempts = $2 where subject_id = $1`, id.UUID, k)
+	}
+	stop := d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+		return slices.Repeat([]error{errors.New("try later")}, len(jobs))
+	}})
+	d.eventually("30 failures", func() bool { return d.count(`last_error is not null`) == len(ids) })
+	stop()
+	for _, id := range ids {
+		r := d.row(id)
+		middle := min(time.Hour, 5*time.Second<<min(r.Attempts-1, 20))
+		// A minute is more than the time since the failure.
+		if pause := r.NextAttemptAt.Sub(r.Now); pause > middle*3/2 || pause < middle/2-time.Minute {
+			t.Errorf("after attempt %d a pause of %v", r.Attempts, pause)
+		}
+	}
+}
+
+// The mail server's words can quote the mail, and with it the link.
+func TestTheSecretIsNotKeptInAnError(t *testing.T) {
+	d := newDatabase(t)
+	id := d.enqueue(1)[0]
+	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+		return []error{fmt.Errorf("%w: 554 spam: %s see https://datahub.example/#%s", outbox.ErrPermanent, strings.Repeat("x", 400), jobs[0].Secret)}
+	}})
+	d.eventually("the end", func() bool { return d.row(id).State == "FAILED" })
+	// Not even its beginning, where the error is cut.
+	if got := pointed(d.row(id).LastError); strings.Contains(got, secret(id)[:10]) || !strings.Contains(got, "554 spam") {
+		t.Errorf("the error says %q", got)
+	}
+}
+
+// A queue that is told to end does so at once, but for work that has begun.
+func TestRunWaitsForWorkThatHasBegun(t *testing.T) {
+	d := newDatabase(t)
+	id := d.enqueue(1)[0]
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	working, release := make(chan context.Context), make(chan struct{})
+	ended, idle := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.queue(&outbox.Queue{Work: func(ctx context.Context, _ []outbox.Job) []error {
+			working <- ctx
+			<-release
+			return []error{ctx.Err()}
+		}}).Run(ctx)
+	}()
+	at := <-working
+	go func() {
+		defer close(idle)
+		d.queue(&outbox.Queue{Kind: "nothing"}).Run(ctx)
+	}()
+	cancel()
+	d.wait(idle)
+	select {
+	case <-ended:
+		t.Error("it did not wait")
+	default:
+	}
+	if at.Err() != nil {
+		t.Errorf("the work was cut off: %v", at.Err())
+	}
+	if _, bounded := at.Deadline(); !bounded {
+		t.Error("the work may take for ever")
+	}
+	close(release)
+	d.wait(ended)
+	if r := d.row(id); r.State != "SENT" {
+		t.Errorf("the work that had begun: %s", r.text())
+	}
+}
+
+// A database that cannot be reached for a while is no reason to end.
+func TestTheDatabaseIsAwayForAWhile(t *testing.T) {
+	d := newDatabase(t)
+	d.exec(`alter table outbox rename to elsewhere`)
+	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error { return make([]error, len(jobs)) }})
+	d.eventually("a complaint", func() bool { return strings.Contains(d.log.String(), `"msg":"outbox"`) })
+	d.exec(`alter table elsewhere rename to outbox`)
+	id := d.enqueue(1)[0]
+	d.eventually("the work", func() bool { return d.row(id).State == "SENT" })
+}
+
+func TestForgetting(t *testing.T) {
+	d := newDatabase(t)
+	old, young, queued := d.enqueue(1)[0], d.enqueue(1)[0], d.enqueue(1)[0]
+	d.exec(`update outbox set created_at = clock_timestamp() - interval '40 days'`)
+	d.exec(`update outbox set state = 'SENT', secret = null, finished_at = clock_timestamp() - interval '30 days 1 second' where subject_id = $1`, old.UUID)
+	d.exec(`update outbox set state = 'SENT', secret = null, finished_at = clock_timestamp() - interval '29 days' where subject_id = $1`, young.UUID)
+	if n, err := outbox.Forget(t.Context(), d.db); n != 1 || err != nil {
+		t.Errorf("%d rows forgotten, %v", n, err)
+	}
+	for _, id := range []globalid.ID{young, queued} {
+		d.row(id)
+	}
+}
+
+// database is one with an outbox, on which queues of this test run.
+type database struct {
+	t   *testing.T
+	db  *postgres.DB
+	log *buffer
+}
+
+func newDatabase(t *testing.T) database {
+	t.Helper()
+	dsn := postgrestest.New(t)
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	db, err := postgres.Open(dsn, postgres.Options{MaxConnections: 20, StatementTimeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return database{t, db, &buffer{}}
+}
+
+const kind = "test"
+
+func secret(subject globalid.ID) string { return "secret of " + subject.String() }
+
+// enqueue asks for work on n new subjects.
+func (d database) enqueue(n int) (subjects []globalid.ID) {
+	d.t.Helper()
+	var secrets []string
+	for k := range n {
+		subjects = append(subjects, globalid.New(globalid.Invitation))
+		secrets = append(secrets, secret(subjects[k]))
+	}
+	err := d.db.InTx(d.t.Context(), func(tx *postgres.Tx) error {
+		return outbox.Enqueue(d.t.Context(), tx, kind, subjects, secrets)
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return subjects
+}
+
+func (d database) queue(q *outbox.Queue) *outbox.Queue {
+	q.DB, q.Log = d.db, slog.New(slog.NewJSONHandler(d.log, nil))
+	if q.Kind == "" {
+		q.Kind = kind
+	}
+	return q
+}
+
+// run runs a queue until stop, or else the end of the test.
+func (d database) run(q *outbox.Queue) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { d.queue(q).Run(ctx) })
+	stop = func() { cancel(); running.Wait() }
+	d.t.Cleanup(stop)
+	return stop
+}
+
+// hurry ends every pause.
+func (d database) hurry() {
+	d.t.Helper()
+	d.exec(`update outbox set next_attempt_at = clock_timestamp() where state = 'QUEUED' and lease is null`)
+}
+
+type row struct {
+	ID            uuid.UUID  `db:"id"`
+	State         string     `db:"state"`
+	Secret        *string    `db:"secret"`
+	LastError     *string    `db:"last_error"`
+	Attempts      int        `db:"attempts"`
+	Lease         *uuid.UUID `db:"lease"`
+	NextAttemptAt time.Time  `db:"next_attempt_at"`
+	FinishedAt    *time.Time `db:"finished_at"`
+	Now           time.Time  `db:"now"`
+}
+
+func (r row) text() string {
+	return fmt.Sprint(r.ID, r.State, r.Secret != nil, pointed(r.LastError), r.Attempts, r.Lease, r.NextAttemptAt, r.FinishedAt)
+}
+
+func (d database) row(subject globalid.ID) (r row) {
+	d.t.Helper()
+	err := d.db.Get(context.Background(), &r, `
+		select id, state, secret, last_error, attempts, lease, next_attempt_at, finished_at, clock_timestamp() as now
+		from outbox where subject_id = $1`, subject.UUID)
+	if err != nil {
+		d.t.Error(err)
+	}
+	return r
+}
+
+func (d database) count(where string) (n int) {
+	d.t.Helper()
+	if err := d.db.Get(context.Background(), &n, `select count(*) from outbox where `+where); err != nil {
+		d.t.Error(err)
+	}
+	return n
+}
+
+func (d database) exec(query string, args ...any) {
+	d.t.Helper()
+	if _, err := d.db.Exec(context.Background(), query, args...); err != nil {
+		d.t.Fatalf("%s: %v", query, err)
+	}
+}
+
+// eventually waits for what the queues bring about by themselves.
+func (d database) eventually(what string, condition func() bool) {
+	d.t.Helper()
+	for end := time.Now().Add(30 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			d.t.Fatalf("it did not come to %s", what)
+		}
+	}
+}
+
+func (d database) wait(end <-chan struct{}) {
+	d.t.Helper()
+	select {
+	case <-end:
+	case <-time.After(30 * time.Second):
+		d.t.Fatal("a queue did not end")
+	}
+}
+
+func pointed(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// buffer is a log that may be read while it is written.
+type buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

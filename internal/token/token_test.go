@@ -1,0 +1,266 @@
+package token
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"alphacruncher.com/datahub-gateway/internal/account"
+	"alphacruncher.com/datahub-gateway/internal/address"
+)
+
+var issuer = Issuer{Name: "issuer", Audience: "gateway"}
+
+func parse(t testing.TB, text string) address.Address {
+	t.Helper()
+	email, problem := address.Parse(text)
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	return email
+}
+
+func openKey(t testing.TB, dir string) *Key {
+	t.Helper()
+	key, err := OpenKey(dir, issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func sign(t testing.TB, key *Key, email string) string {
+	t.Helper()
+	signed, err := key.Sign(parse(t, email))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// wantKeyAlone checks that the folder holds the key's file and nothing else.
+func wantKeyAlone(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "signing-key" {
+		t.Fatalf("the folder holds %v, %v", entries, err)
+	}
+	info, err := entries[0].Info()
+	if err != nil || info.Mode() != 0o600 || info.Size() != 32 {
+		t.Errorf("the key's file has mode %v and %d octets, %v", info.Mode(), info.Size(), err)
+	}
+}
+
+func TestKeyIsKept(t *testing.T) {
+	dir := t.TempDir()
+	signed := sign(t, openKey(t, dir), "Ada@uni.example")
+	wantKeyAlone(t, dir)
+	got, err := openKey(t, dir).Verify(signed)
+	want := account.Identity{Subject: "development|ada@uni.example", Email: parse(t, "Ada@uni.example")}
+	if got != want || err != nil {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	wantKeyAlone(t, dir)
+	if _, err := openKey(t, t.TempDir()).Verify(signed); !errors.Is(err, ErrInvalid) {
+		t.Errorf("with another key: %v", err)
+	}
+}
+
+func TestKeyIsMadeOnce(t *testing.T) {
+	dir := t.TempDir()
+	keys := make([]*Key, 20)
+	begin := make(chan struct{})
+	var opening sync.WaitGroup
+	for k := range keys {
+		opening.Go(func() {
+			<-begin
+			var err error
+			if keys[k], err = OpenKey(dir, issuer); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	close(begin)
+	opening.Wait()
+	if t.Failed() {
+		return
+	}
+	signed := sign(t, openKey(t, dir), "ada@uni.example")
+	for _, key := range keys {
+		if _, err := key.Verify(signed); err != nil {
+			t.Error(err)
+		}
+	}
+	wantKeyAlone(t, dir)
+}
+
+func TestDamagedKey(t *testing.T) {
+	for name, content := range map[string]string{
+		"empty":     "",
+		"too short": strings.Repeat("k", 31),
+		"too long":  strings.Repeat("k", 32) + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "signing-key")
+			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := OpenKey(filepath.Dir(path), issuer)
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "remove it") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%v", err)
+			}
+			if kept, err := os.ReadFile(path); string(kept) != content || err != nil {
+				t.Errorf("the file has become %q, %v", kept, err)
+			}
+		})
+	}
+}
+
+func TestKeyOutOfReach(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := OpenKey(filepath.Join(dir, "nowhere"), issuer); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a folder: %v", err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "signing-key"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenKey(dir, issuer); err == nil || !strings.Contains(err.Error(), "signing-key") {
+		t.Errorf("a folder for a key: %v", err)
+	}
+}
+
+func TestLifetime(t *testing.T) {
+	key := openKey(t, t.TempDir())
+	var c claims
+	if _, err := key.parser.ParseWithClaims(sign(t, key, "ada@uni.example"), &c, func(*jwt.Token) (any, error) { return key.secret, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.ExpiresAt.Sub(c.IssuedAt.Time); got != 30*24*time.Hour {
+		t.Errorf("a token lives for %v", got)
+	}
+}
+
+func TestVerify(t *testing.T) {
+	key := openKey(t, t.TempDir())
+	now := time.Now()
+	at := func(d time.Duration) int64 { return now.Add(d).Unix() }
+	good := jwt.MapClaims{
+		"iss": "issuer", "aud": "gateway", "sub": "s1", "exp": at(time.Hour),
+		"email": "ada@uni.example", "email_verified": true, "name": "Ada",
+	}
+	with := func(name string, value any) jwt.MapClaims {
+		c := maps.Clone(good)
+		if value == nil {
+			delete(c, name)
+		} else {
+			c[name] = value
+		}
+		return c
+	}
+	accepted := map[string]jwt.MapClaims{
+		"good":                     good,
+		"one audience of two":      with("aud", []string{"other", "gateway"}),
+		"without a name":           with("name", nil),
+		"an issue time":            with("iat", at(-time.Hour)),
+		"a subject of 255 octets":  with("sub", strings.Repeat("s", 255)),
+		"clocks that differ":       with("exp", at(-10*time.Second)),
+		"a beginning that differs": with("nbf", at(10*time.Second)),
+	}
+	refused := map[string]jwt.MapClaims{
+		"another issuer":           with("iss", "eve"),
+		"no issuer":                with("iss", nil),
+		"another audience":         with("aud", "other"),
+		"no audience":              with("aud", nil),
+		"expired":                  with("exp", at(-time.Minute)),
+		"without an end":           with("exp", nil),
+		"an end that is no time":   with("exp", "tomorrow"),
+		"not yet":                  with("nbf", at(time.Minute)),
+		"no subject":               with("sub", nil),
+		"an empty subject":         with("sub", ""),
+		"a long subject":           with("sub", strings.Repeat("s", 256)),
+		"a subject with NUL":       with("sub", "s\x00"),
+		"a replaced character":     with("sub", "s\ufffd"),
+		"a subject of a number":    with("sub", 7),
+		"no address":               with("email", nil),
+		"an address that is none":  with("email", "ada"),
+		"an address not verified":  with("email_verified", false),
+		"nothing about verified":   with("email_verified", nil),
+		"verified in a string":     with("email_verified", "true"),
+		"an over-long name":        with("name", strings.Repeat("n", 8<<10)),
+		"a long list of audiences": with("aud", []string{"a", "b"}),
+	}
+	hs256 := func(c jwt.MapClaims) string {
+		t.Helper()
+		signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(key.secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signed
+	}
+	for name, c := range accepted {
+		id, err := key.Verify(hs256(c))
+		if err != nil || id.Subject != c["sub"] || id.Email.String() != "ada@uni.example" {
+			t.Errorf("%s: %+v, %v", name, id, err)
+		}
+	}
+	tokens := map[string]string{
+		"nothing":             "",
+		"a word":              "token",
+		"dots":                "..",
+		"a signature cut off": hs256(good)[:len(hs256(good))-4],
+		"no signature":        strings.Join(strings.Split(hs256(good), ".")[:2], ".") + ".",
+		"a megabyte":          strings.Repeat("a", 1<<20),
+		"a second token":      hs256(good) + "." + hs256(good),
+	}
+	for name, c := range refused {
+		tokens[name] = hs256(c)
+	}
+	for name, method := range map[string]jwt.SigningMethod{"HS384": jwt.SigningMethodHS384, "HS512": jwt.SigningMethodHS512} {
+		signed, err := jwt.NewWithClaims(method, good).SignedString(key.secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens[name] = signed
+	}
+	none, err := jwt.NewWithClaims(jwt.SigningMethodNone, good).SignedString(jwt.UnsafeAllowNoneSignatureType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens["unsigned"] = none
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tokens["an algorithm of two keys"], err = jwt.NewWithClaims(jwt.SigningMethodES256, good).SignedString(private); err != nil {
+		t.Fatal(err)
+	}
+	for name, token := range tokens {
+		if id, err := key.Verify(token); !errors.Is(err, ErrInvalid) || id != (account.Identity{}) {
+			t.Errorf("%s: %+v, %v", name, id, err)
+		}
+	}
+}
+
+func FuzzVerify(f *testing.F) {
+	key := openKey(f, f.TempDir())
+	signed := sign(f, key, "ada@uni.example")
+	for _, seed := range []string{"", "..", signed, signed[1:], "eyJhbGciOiJub25lIn0.e30."} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		if _, err := key.Verify(token); (err == nil) != (token == signed) || err != nil && !errors.Is(err, ErrInvalid) {
+			t.Errorf("%q: %v", token, err)
+		}
+	})
+}
