@@ -218,11 +218,15 @@ func begunAnew(failed *mail.SendError) bool {
 }
 
 func (s *Sender) compose(m Message) (*mail.Msg, error) {
+	replyTo := m.ReplyTo
+	if a, problem := address.Parse(replyTo.Email); problem == nil {
+		replyTo.Email = a.Envelope() // every server takes a domain in A-labels
+	}
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	err := errors.Join(
 		msg.From(s.from.header()),
 		msg.To(m.To.Envelope()),
-		msg.ReplyTo(m.ReplyTo.header()),
+		msg.ReplyTo(replyTo.header()),
 	)
 	if err != nil {
 		return nil, err
