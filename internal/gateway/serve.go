@@ -323,6 +323,9 @@ func (g *Gateway) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
 	err := g.server.Shutdown(ctx)
+	if errors.Is(err, net.ErrClosed) {
+		err = nil // the listener, by drain
+	}
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests were cut off: %w", err), g.server.Close())
 	}
