@@ -1,43 +1,20 @@
 package access
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"go.uber.org/goleak"
 
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
+	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
 	"alphacruncher.com/datahub-gateway/internal/relay"
 )
 
-func TestMain(m *testing.M) {
-	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
-		_, err := postgres.Migrate(ctx, dsn)
-		return err
-	})
-}
-
-func newDatabase(t *testing.T) *postgres.DB {
-	t.Helper()
-	dsn := postgrestest.New(t)
-	before := goleak.IgnoreCurrent()
-	db, err := postgres.Open(dsn, postgres.Options{MaxConnections: 4, StatementTimeout: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		db.Close()
-		goleak.VerifyNone(t, before)
-	})
-	return db
-}
+func TestMain(m *testing.M) { schematest.Main(m) }
 
 func execute(t *testing.T, db *postgres.DB, query string, args ...any) {
 	t.Helper()
@@ -172,7 +149,7 @@ func populate(t *testing.T, db *postgres.DB) (space globalid.ID, places []place,
 // What is read one by one, what is listed and what is derived agree, for
 // everybody.
 func TestWhoSeesWhat(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	ctx := t.Context()
 	id, places, people := populate(t, db)
 	page := relay.Page{First: 10, Total: true}

@@ -1,46 +1,23 @@
 package account
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"go.uber.org/goleak"
 	"golang.org/x/text/unicode/norm"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
+	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
 )
 
-func TestMain(m *testing.M) {
-	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
-		_, err := postgres.Migrate(ctx, dsn)
-		return err
-	})
-}
-
-func newDatabase(t *testing.T) *postgres.DB {
-	t.Helper()
-	dsn := postgrestest.New(t)
-	before := goleak.IgnoreCurrent()
-	db, err := postgres.Open(dsn, postgres.Options{MaxConnections: 25, StatementTimeout: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		db.Close()
-		goleak.VerifyNone(t, before)
-	})
-	return db
-}
+func TestMain(m *testing.M) { schematest.Main(m) }
 
 func parse(t testing.TB, text string) address.Address {
 	t.Helper()
@@ -94,7 +71,7 @@ func wantAccounts(t testing.TB, db *postgres.DB, want ...string) {
 }
 
 func TestFirstSight(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	first := see(t, db, identity(t, "s1", "Ada@uni.example", "Ada Lovelace"))
 	if first.Name != "Ada Lovelace" || first.Email != "Ada@uni.example" || first.Viewer {
 		t.Errorf("%+v", first)
@@ -120,7 +97,7 @@ func TestFirstSight(t *testing.T) {
 
 // A directory that has seen a person notices what her next token says.
 func TestDirectoryRemembers(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	d := NewDirectory(db)
 	ctx, statements := postgres.Counting(t.Context())
 	for range 3 {
@@ -139,7 +116,7 @@ func TestDirectoryRemembers(t *testing.T) {
 func TestParallelFirstSight(t *testing.T) {
 	for name, provisioned := range map[string]bool{"a new account": false, "a provisioned account": true} {
 		t.Run(name, func(t *testing.T) {
-			db := newDatabase(t)
+			db := schematest.New(t)
 			var made uuid.UUID
 			if provisioned {
 				made = provision(t, db, "ada@uni.example")
@@ -167,7 +144,7 @@ func TestParallelFirstSight(t *testing.T) {
 }
 
 func TestOneOfTwoClaims(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	made := provision(t, db, "ada@uni.example")
 	ids := []Identity{identity(t, "s1", "ada@uni.example", ""), identity(t, "s2", "ADA@uni.example", "")}
 	actors := make([]access.Actor, 20)
@@ -195,7 +172,7 @@ func TestOneOfTwoClaims(t *testing.T) {
 }
 
 func TestClaim(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	made := provision(t, db, "ada@uni.example")
 	wantAccounts(t, db, "- ada@uni.example ada@uni.example Provisioned")
 	if other := see(t, db, identity(t, "s0", "eve@uni.example", "")); other.ID.UUID == made {
@@ -212,7 +189,7 @@ func TestClaim(t *testing.T) {
 // Between the two statements of a first sight another request can have made
 // the person's account, and somebody have provisioned one for her address.
 func TestClaimAfterFirstSight(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	id := identity(t, "s1", "ada@uni.example", "")
 	first := see(t, db, id)
 	if _, err := db.Exec(t.Context(), `
@@ -226,7 +203,7 @@ func TestClaimAfterFirstSight(t *testing.T) {
 }
 
 func TestProvision(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	made := make([]uuid.UUID, 20)
 	var founders sync.WaitGroup
 	for k := range made {

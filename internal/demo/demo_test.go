@@ -1,42 +1,19 @@
 package demo_test
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"alphacruncher.com/datahub-gateway/internal/demo"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
+	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
 )
 
-func TestMain(m *testing.M) {
-	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
-		_, err := postgres.Migrate(ctx, dsn)
-		return err
-	})
-}
-
-func newDatabase(t *testing.T) *postgres.DB {
-	t.Helper()
-	dsn := postgrestest.New(t)
-	before := goleak.IgnoreCurrent()
-	db, err := postgres.Open(dsn, postgres.Options{MaxConnections: 25, StatementTimeout: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		db.Close()
-		goleak.VerifyNone(t, before)
-	})
-	return db
-}
+func TestMain(m *testing.M) { schematest.Main(m) }
 
 func lines(t testing.TB, db *postgres.DB, query string) (list []string) {
 	t.Helper()
@@ -113,7 +90,7 @@ func load(t testing.TB, db *postgres.DB) {
 }
 
 func TestWorld(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	load(t, db)
 	if diff := cmp.Diff(world, lines(t, db, facts)); diff != "" {
 		t.Error(diff)
@@ -126,7 +103,7 @@ func TestWorld(t *testing.T) {
 }
 
 func TestLoadTwice(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	load(t, db)
 	before := lines(t, db, rows)
 	if len(before) < len(world) {
@@ -140,7 +117,7 @@ func TestLoadTwice(t *testing.T) {
 
 // What somebody has done with the world since is hers.
 func TestLoadAgainKeepsChanges(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	load(t, db)
 	if _, err := db.Exec(t.Context(), `delete from instance_member where role = $1`, "VIEWER"); err != nil {
 		t.Fatal(err)
@@ -152,7 +129,7 @@ func TestLoadAgainKeepsChanges(t *testing.T) {
 }
 
 func TestLoadInParallel(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	var loading sync.WaitGroup
 	for range 20 {
 		loading.Go(func() {
@@ -169,7 +146,7 @@ func TestLoadInParallel(t *testing.T) {
 }
 
 func TestPeople(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	load(t, db)
 	var listed []string
 	for _, p := range demo.People {

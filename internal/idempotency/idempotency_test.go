@@ -10,39 +10,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	_ "github.com/lib/pq" // to look at the rows without the package under test
-	"go.uber.org/goleak"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
+	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
 )
 
-func TestMain(m *testing.M) {
-	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
-		_, err := postgres.Migrate(ctx, dsn)
-		return err
-	})
-}
-
-func newDatabase(t *testing.T) *postgres.DB {
-	t.Helper()
-	dsn := postgrestest.New(t)
-	before := goleak.IgnoreCurrent()
-	db, err := postgres.Open(dsn, postgres.Options{MaxConnections: 25, StatementTimeout: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		db.Close()
-		goleak.VerifyNone(t, before)
-	})
-	return db
-}
+func TestMain(m *testing.M) { schematest.Main(m) }
 
 func execute(t *testing.T, db *postgres.DB, query string, args ...any) {
 	t.Helper()
@@ -107,7 +85,7 @@ func TestCheck(t *testing.T) {
 
 // What Check lets through, the database takes.
 func TestEveryGoodKeyCanBeStored(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	ada := newActor(t, db, "ada@uni.example")
 	for _, key := range []string{"k", strings.Repeat("鍵", 255), strings.Repeat("🔑", 255)} {
 		if faults := Check(&key); faults != nil {
@@ -192,7 +170,7 @@ func wantReused(t *testing.T, err error) {
 }
 
 func TestParallelCopies(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	r := Request{newActor(t, db, "ada@uni.example"), new("key"), "inviteUsers", "input"}
 	var worked atomic.Int64
 	var copies sync.WaitGroup
@@ -214,7 +192,7 @@ func TestParallelCopies(t *testing.T) {
 }
 
 func TestClaim(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	ctx := t.Context()
 	ada, ed := newActor(t, db, "ada@uni.example"), newActor(t, db, "ed@uni.example")
 	worked := 0
@@ -273,7 +251,7 @@ func TestClaim(t *testing.T) {
 }
 
 func TestKeyIsKeptForADay(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	ctx := t.Context()
 	ada := newActor(t, db, "ada@uni.example")
 	worked := 0
@@ -309,7 +287,7 @@ func TestKeyIsKeptForADay(t *testing.T) {
 }
 
 func TestForget(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	ctx := t.Context()
 	ada := newActor(t, db, "ada@uni.example")
 	const old, young = 2300, 50
@@ -335,7 +313,7 @@ func TestForget(t *testing.T) {
 // Forgetting waits for nobody, and takes nothing from somebody who is about to
 // use a key again.
 func TestForgetLeavesWhatIsInUse(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	ctx := t.Context()
 	r := Request{newActor(t, db, "ada@uni.example"), new("key"), "inviteUsers", "input"}
 	if _, err := carryOut(ctx, db, r, nil); err != nil {

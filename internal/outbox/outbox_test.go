@@ -20,14 +20,10 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
+	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
 )
 
-func TestMain(m *testing.M) {
-	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
-		_, err := postgres.Migrate(ctx, dsn)
-		return err
-	})
-}
+func TestMain(m *testing.M) { schematest.Main(m) }
 
 // Every row is worked on by one gateway, once, however many there are.
 func TestTwoGatewaysShareTheWork(t *testing.T) {

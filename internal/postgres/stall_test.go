@@ -48,7 +48,7 @@ func newNetwork(t *testing.T, dsn string) (n *network, through string) {
 		n.mu.Unlock()
 		n.pipes.Wait()
 	})
-	return n, dsn + " host=127.0.0.1 port=" + itoa(listener.Addr().(*net.TCPAddr).Port)
+	return n, dsn + " connect_timeout=1 host=127.0.0.1 port=" + itoa(listener.Addr().(*net.TCPAddr).Port)
 }
 
 func (n *network) accept() {
@@ -107,6 +107,7 @@ func (n *network) flow() {
 // Every call ends, whatever becomes of the network while it is under way.
 func TestStalledNetwork(t *testing.T) {
 	dsn := newDatabase(t)
+	var calls sync.WaitGroup
 	for name, call := range map[string]func(ctx context.Context, db *postgres.DB, stall func()) error{
 		"a statement": func(ctx context.Context, db *postgres.DB, stall func()) error {
 			stall()
@@ -143,13 +144,12 @@ func TestStalledNetwork(t *testing.T) {
 			})
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			n, through := newNetwork(t, dsn)
-			db := open(t, through, postgres.Options{})
-			if err := db.Ping(withPatience(t)); err != nil {
-				t.Fatal(err)
-			}
+		n, through := newNetwork(t, dsn)
+		db := open(t, through, postgres.Options{})
+		if err := db.Ping(withPatience(t)); err != nil {
+			t.Fatal(err)
+		}
+		calls.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
 			ended := make(chan error, 1)
@@ -157,17 +157,18 @@ func TestStalledNetwork(t *testing.T) {
 			select {
 			case err := <-ended:
 				if err == nil || !postgres.Unavailable(err) {
-					t.Errorf("%v", err)
+					t.Errorf("%s: %v", name, err)
 				}
 			case <-time.After(patience):
-				t.Error("it hangs")
+				t.Errorf("%s hangs", name)
 				n.flow()
 				<-ended
 			}
 			n.flow()
 			if err := db.Ping(withPatience(t)); err != nil {
-				t.Errorf("when it flows again: %v", err)
+				t.Errorf("%s: when it flows again: %v", name, err)
 			}
 		})
 	}
+	calls.Wait()
 }

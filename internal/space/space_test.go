@@ -1,44 +1,21 @@
 package space_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
+	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
 	"alphacruncher.com/datahub-gateway/internal/space"
 )
 
-func TestMain(m *testing.M) {
-	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
-		_, err := postgres.Migrate(ctx, dsn)
-		return err
-	})
-}
-
-func newDatabase(t *testing.T) *postgres.DB {
-	t.Helper()
-	dsn := postgrestest.New(t)
-	before := goleak.IgnoreCurrent()
-	db, err := postgres.Open(dsn, postgres.Options{MaxConnections: 25, StatementTimeout: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		db.Close()
-		goleak.VerifyNone(t, before)
-	})
-	return db
-}
+func TestMain(m *testing.M) { schematest.Main(m) }
 
 func founding(t testing.TB, organization, name, administrator string) space.Founding {
 	t.Helper()
@@ -79,7 +56,7 @@ var econometrics = []string{
 }
 
 func TestFoundTwice(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	f := founding(t, "University", "Econometrics", "ada@uni.example")
 	first, made, err := space.Found(t.Context(), db, f)
 	if !made || err != nil || first.Kind != globalid.Space {
@@ -95,7 +72,7 @@ func TestFoundTwice(t *testing.T) {
 }
 
 func TestFoundInParallel(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	ids := make([]globalid.ID, 20)
 	newOnes := make([]bool, len(ids))
 	var founders sync.WaitGroup
@@ -126,7 +103,7 @@ func TestFoundInParallel(t *testing.T) {
 }
 
 func TestFoundMore(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	for _, f := range []space.Founding{
 		founding(t, "University", "Econometrics", "ada@uni.example"),
 		founding(t, "University", "Econometrics", "ed@uni.example"),
@@ -162,7 +139,7 @@ func TestFoundMore(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	names := map[string]bool{
 		"X":                                 true,
 		"Économétrie 2026 – 計量 📈":           true,
@@ -206,7 +183,7 @@ func TestNames(t *testing.T) {
 
 // A space is never without its two special instances, whoever makes it.
 func TestSpecialInstances(t *testing.T) {
-	db := newDatabase(t)
+	db := schematest.New(t)
 	ctx := t.Context()
 	for k, kinds := range [][]string{{}, {"MASTER"}, {"DISTRIBUTED"}, {"WORKING", "WORKING"}} {
 		err := db.InTx(ctx, func(tx *postgres.Tx) error {
