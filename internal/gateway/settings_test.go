@@ -159,7 +159,7 @@ func TestFlagsGoBeforeTheEnvironment(t *testing.T) {
 func TestCommandsNeedDatabase(t *testing.T) {
 	environment(t)
 	for _, line := range []string{"migrate", "seed", "create-space --organization=U --name=E --administrator=ada@uni.example"} {
-		command(t, strings.Fields(line)...).failed(t, 1, "DATABASE_URL")
+		command(t, strings.Fields(line)...).failed(t, 1, "DATABASE_URL: it must name the database")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"mime/quotedprintable"
 	netmail "net/mail"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -238,9 +239,12 @@ func send(t testing.TB, m mail.Message) readMail {
 // squeeze makes every white space one blank, as HTML does.
 func squeeze(s string) string { return strings.Join(strings.Fields(s), " ") }
 
+// lineEnds are whatever a mail program may show as the end of a line.
+var lineEnds = regexp.MustCompile(`\r\n|[\n\v\f\r\x{85}\x{2028}\x{2029}]`)
+
 // ownLines are the lines that quote nobody.
 func ownLines(text string) []string {
-	return slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return strings.HasPrefix(line, ">") })
+	return slices.DeleteFunc(lineEnds.Split(text, -1), func(line string) bool { return strings.HasPrefix(line, ">") })
 }
 
 // skeleton is a document without its texts.

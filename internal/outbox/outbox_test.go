@@ -70,10 +70,13 @@ func TestAnotherGatewayTakesOverFromOneThatVanished(t *testing.T) {
 	d.exec(`update outbox set attempts = 1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() + interval '1 hour' where subject_id = $1`, busy.UUID)
 	id := d.row(vanished).ID
 
-	worked := make(chan outbox.Job, 2)
+	worked := make(chan outbox.Job, 100)
 	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
 		for _, j := range jobs {
-			worked <- j
+			select {
+			case worked <- j:
+			default:
+			}
 		}
 		return make([]error, len(jobs))
 	}})
@@ -86,7 +89,7 @@ func TestAnotherGatewayTakesOverFromOneThatVanished(t *testing.T) {
 	}
 }
 
-// A lease outlasts whatever its worker may still be doing.
+// A lease leaves time, after the attempt, to note what came of it.
 func TestALeaseIsLongerThanAnAttempt(t *testing.T) {
 	d := newDatabase(t)
 	id := d.enqueue(1)[0]
@@ -97,8 +100,8 @@ func TestALeaseIsLongerThanAnAttempt(t *testing.T) {
 		remaining <- d.row(id).NextAttemptAt.Sub(end)
 		return make([]error, len(jobs))
 	}})
-	if got := <-remaining; got <= 0 {
-		t.Errorf("the lease ends %v before the attempt", -got)
+	if got := <-remaining; got < 10*time.Second {
+		t.Errorf("the lease ends %v after the attempt", got)
 	}
 }
 
