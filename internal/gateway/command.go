@@ -86,7 +86,7 @@ func (migrateCommand) Run(ctx context.Context, t terminal, s *Settings) error {
 	}
 	applied, err := postgres.Migrate(ctx, s.DatabaseURL)
 	if err != nil {
-		return err
+		return setting("DATABASE_URL", err)
 	}
 	fmt.Fprintf(t.out, "%d migrations applied; the schema is up to date.\n", applied)
 	return nil
@@ -183,7 +183,7 @@ func (s *Settings) issuer() token.Issuer {
 // withDatabase works on the database at DATABASE_URL, if its schema is one
 // that this program knows.
 func withDatabase(ctx context.Context, s *Settings, do func(*postgres.DB) error) error {
-	if err := postgres.CheckSchema(ctx, s.DatabaseURL); err != nil {
+	if err := s.checkSchema(ctx); err != nil {
 		return err
 	}
 	db, err := s.openDatabase()
@@ -192,6 +192,13 @@ func withDatabase(ctx context.Context, s *Settings, do func(*postgres.DB) error)
 	}
 	defer db.Close()
 	return do(db)
+}
+
+func (s *Settings) checkSchema(ctx context.Context) error {
+	if err := postgres.CheckSchema(ctx, s.DatabaseURL); err != nil {
+		return setting("DATABASE_URL", err)
+	}
+	return nil
 }
 
 func (s *Settings) openDatabase() (*postgres.DB, error) {

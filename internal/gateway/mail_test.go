@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,8 +172,10 @@ func TestTheTokenIsInTheMailAlone(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := newMailServer(t)
+			var busy atomic.Bool
+			busy.Store(true)
 			s.data = func(a attempt) error {
-				if a.number == 1 {
+				if busy.Load() {
 					return reply(451, "later: "+a.link)
 				}
 				return c.answer(a)
@@ -194,6 +197,7 @@ func TestTheTokenIsInTheMailAlone(t *testing.T) {
 			if got := pointed(w.outbox()[0].LastError); strings.Contains(got, token) || !strings.Contains(got, "451") {
 				t.Errorf("the error says %q", got)
 			}
+			busy.Store(false)
 			w.tryNow()
 			w.eventually("the end", func() bool { return w.outbox()[0].State == c.state })
 			if got := w.holders(token, hex.EncodeToString(raw)); len(got) > 0 {
@@ -235,11 +239,10 @@ func TestTheMailServerIsStartedAfterTheGateway(t *testing.T) {
 // Nobody is sent a link that leads nowhere any more.
 func TestMailsWhoseInvitationEndedAreDropped(t *testing.T) {
 	s := newMailServer(t)
-	busy := true
+	var busy atomic.Bool
+	busy.Store(true)
 	s.data = func(attempt) error {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if busy {
+		if busy.Load() {
 			return reply(451, "later")
 		}
 		return nil
@@ -260,9 +263,7 @@ func TestMailsWhoseInvitationEndedAreDropped(t *testing.T) {
 	}
 	w.exec(`update invitation set expires_at = clock_timestamp() - interval '1 second' where email in ('expired@new.example', 'renewed@new.example')`)
 	before := s.seen()
-	s.mu.Lock()
-	busy = false
-	s.mu.Unlock()
+	busy.Store(false)
 	ada.invite("Group 1", "VIEWER", []string{"renewed@new.example"}).ok()
 	w.eventually("the renewed invitation's mail", func() bool { return len(s.seen()) == len(before)+1 })
 	w.tryNow()

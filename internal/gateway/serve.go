@@ -143,15 +143,15 @@ type Gateway struct {
 func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := postgres.CheckSchema(ctx, s.DatabaseURL); err != nil {
+	if err := s.checkSchema(ctx); err != nil {
 		return nil, err
 	}
 	g = &Gateway{settings: s, failed: make(chan error, 1)}
-	defer func() {
+	defer func(begun *Gateway) {
 		if err != nil {
-			g.release()
+			begun.release()
 		}
-	}()
+	}(g)
 	if g.db, err = s.openDatabase(); err != nil {
 		return nil, err
 	}

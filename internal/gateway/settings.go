@@ -15,10 +15,10 @@ import (
 
 // Settings are what an operator decides, by flags or in the environment.
 type Settings struct {
-	Addr        string `env:"DATAHUB_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen."`
+	Addr        string `env:"DATAHUB_ADDR" default:"127.0.0.1:8080" help:"Where to listen."`
 	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"The PostgreSQL database. Unset: a private one in the data folder, for development."`
 	Development bool   `env:"DATAHUB_DEVELOPMENT" help:"Development: tokens of an own key, mailbox, playground. On where DATABASE_URL is unset."`
-	DataDir     string `env:"DATAHUB_DATA_DIR" default:"${data_dir}" placeholder:"DIR" help:"Development: the folder of the signing key, the mailbox and the private database."`
+	DataDir     string `env:"DATAHUB_DATA_DIR" default:"${data_dir}" help:"Development: the folder of the signing key, the mailbox and the private database."`
 	PublicURL   string `env:"DATAHUB_PUBLIC_URL" placeholder:"URL" help:"What the links in mails begin with. Development: where the gateway listens."`
 
 	SMTPURL  string `name:"smtp-url" env:"DATAHUB_SMTP_URL" placeholder:"URL" help:"The mail server: smtp://host:port or smtps://user:password@host:port. Unset in development: the mailbox."`
@@ -47,7 +47,7 @@ func (d *Days) UnmarshalText(b []byte) error {
 	text := string(b)
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.Atoi(days)
-		if err != nil || n > 36500 {
+		if err != nil || n < 0 || n > 36500 {
 			return errors.New("expected a time such as 30d or 720h")
 		}
 		*d = Days(n) * Days(24*time.Hour)
@@ -100,8 +100,15 @@ func (s *Settings) Validate() error {
 	if _, _, err := net.SplitHostPort(s.Addr); err != nil {
 		return setting("DATAHUB_ADDR", errors.New("expected HOST:PORT"))
 	}
-	if s.DataDir == "" {
-		return setting("DATAHUB_DATA_DIR", errors.New("it is empty"))
+	for _, required := range []struct{ name, value string }{
+		{"DATAHUB_DATA_DIR", s.DataDir},
+		// Where nothing is expected, nothing is checked.
+		{"DATAHUB_JWT_ISSUER", s.JWTIssuer},
+		{"DATAHUB_JWT_AUDIENCE", s.JWTAudience},
+	} {
+		if required.value == "" {
+			return setting(required.name, errors.New("it is empty"))
+		}
 	}
 	if s.PublicURL != "" {
 		u, err := url.Parse(s.PublicURL)

@@ -192,14 +192,19 @@ func TestCheckSchema(t *testing.T) {
 			},
 		},
 	}
+	migrated, empty := newDatabase(t), newEmptyDatabase(t)
+	db := connect(t, migrated)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			dsn := newDatabase(t)
+			dsn := migrated
 			if test.empty {
-				dsn = newEmptyDatabase(t)
+				dsn = empty
 			}
-			db := connect(t, dsn)
-			for _, change := range test.change {
+			for _, change := range append([]string{
+				`delete from goose_db_version`,
+				`insert into goose_db_version (version_id, is_applied) select v, true from generate_series(0, ` + itoa(int(last)) + `) v`,
+				`update schema_requirement set oldest_gateway = 1`,
+			}, test.change...) {
 				execute(t, db, change)
 			}
 			err := postgres.CheckSchema(withPatience(t), dsn)
