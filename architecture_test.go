@@ -29,6 +29,7 @@ func TestImports(t *testing.T) {
 		"/internal/invitation": append(domain("/internal/invitation"), "github.com/wneessen/"),
 		"/internal/space":      domain("/internal/space"),
 		"/internal/account":    domain("/internal/account"),
+		"/internal/transport":  {module + "/resolvers", module + "/internal/gateway", "github.com/jmoiron/sqlx", "github.com/lib/pq"},
 		"/internal/mail":       append(domain("/internal/mail"), module+"/internal/access", module+"/internal/postgres"),
 	}
 	packages := list(t)

@@ -25,6 +25,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/requestid"
 	"alphacruncher.com/datahub-gateway/internal/token"
+	"alphacruncher.com/datahub-gateway/internal/transport"
 	"alphacruncher.com/datahub-gateway/resolvers"
 )
 
@@ -84,8 +85,14 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 // graphql is the GraphQL server without the question who asks.
 func (a *api) graphql() http.Handler {
 	server := handler.New(graph.NewExecutableSchema(a.root.Config()))
-	guard := guard{a.settings.Development, a.root}
-	server.AddTransport(overHTTP{a.settings.MaxBodyBytes, a.root.Present, guard})
+	guard := resolvers.Guard{Root: a.root, Introspection: a.settings.Development}
+	server.AddTransport(transport.HTTP{
+		MaxBody:         a.settings.MaxBodyBytes,
+		Present:         a.root.Present,
+		Admits:          guard.Admits,
+		Unauthenticated: resolvers.Unauthenticated,
+		Begun:           noteOperation,
+	})
 	server.SetErrorPresenter(a.root.Present)
 	server.SetRecoverFunc(a.root.Recover)
 	server.SetParserTokenLimit(a.settings.MaxQueryTokens)
@@ -162,17 +169,15 @@ func (a *api) actor(ctx context.Context, header http.Header) (actor access.Actor
 
 // fail answers a request that did not come as far as GraphQL.
 func (a *api) fail(ctx context.Context, w http.ResponseWriter, status int, err error) {
-	w.Header().Set("Content-Type", legacyJSON+"; charset=utf-8")
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	write(w, status, &graphql.Response{Errors: gqlerror.List{a.root.Present(ctx, err)}})
+	transport.Write(w, status, &graphql.Response{Errors: gqlerror.List{a.root.Present(ctx, err)}})
 }
 
 func signedIn(ctx context.Context) bool {
 	_, ok := access.ActorOf(ctx)
 	return ok
 }
-
-func unauthenticated() *gqlerror.Error { return &gqlerror.Error{Err: resolvers.Unauthenticated()} }
 
 // record is what the log says of a request.
 type record struct {

@@ -1,4 +1,5 @@
-package gateway
+// Package transport carries GraphQL between clients and the executor.
+package transport
 
 import (
 	"bytes"
@@ -14,12 +15,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/resolvers"
 )
 
 const (
@@ -30,23 +29,28 @@ const (
 // maxErrors is how many errors are reported of a document that is not valid.
 const maxErrors = 20
 
-// overHTTP is the transport of queries and mutations: GraphQL over HTTP as its
+// HTTP is the transport of queries and mutations: GraphQL over HTTP as its
 // specification (draft of the GraphQL foundation) says, by POST, and by GET for
 // queries. gqlgen's own transports echo bodies, take what follows them, and
 // answer wrong status codes.
-type overHTTP struct {
-	maxBody int64
-	present graphql.ErrorPresenterFunc
-	guard   guard
+type HTTP struct {
+	MaxBody int64 // octets
+	Present graphql.ErrorPresenterFunc
+	// Admits reports whether the asking person may begin an operation.
+	Admits func(context.Context, *ast.OperationDefinition) bool
+	// Unauthenticated is the refusal of somebody who is not signed in.
+	Unauthenticated func() *fault.Fault
+	// Begun is told of every operation that is carried out.
+	Begun func(context.Context, *graphql.OperationContext)
 }
 
-var _ graphql.Transport = overHTTP{}
+var _ graphql.Transport = HTTP{}
 
 // Supports implements graphql.Transport.
-func (overHTTP) Supports(*http.Request) bool { return true }
+func (HTTP) Supports(*http.Request) bool { return true }
 
 // Do implements graphql.Transport.
-func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	ctx := r.Context()
 	mediaType, acceptable := negotiate(r.Header.Values("Accept"))
 	w.Header().Set("Content-Type", mediaType+"; charset=utf-8")
@@ -70,8 +74,8 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 	if errs != nil {
 		// Whoever is not signed in learns that first, and not what is wrong
 		// with the variables.
-		if operation.Operation != nil && !t.guard.admits(ctx, operation.Operation) {
-			errs = gqlerror.List{unauthenticated()}
+		if operation.Operation != nil && !t.Admits(ctx, operation.Operation) {
+			errs = gqlerror.List{{Err: t.Unauthenticated()}}
 		}
 		errs = errs[:min(len(errs), maxErrors)]
 		ctx = graphql.WithOperationContext(ctx, operation)
@@ -79,12 +83,12 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 		if status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 		}
-		write(w, status, &graphql.Response{Errors: exec.DispatchError(ctx, errs).Errors})
+		Write(w, status, &graphql.Response{Errors: exec.DispatchError(ctx, errs).Errors})
 		return
 	}
-	noteOperation(ctx, operation)
+	t.Begun(ctx, operation)
 	handler, ctx := exec.DispatchOperation(ctx, operation)
-	write(w, http.StatusOK, handler(ctx))
+	Write(w, http.StatusOK, handler(ctx))
 }
 
 // requestStatus is the status of a request whose operation was not begun. The
@@ -144,12 +148,12 @@ type requestError struct {
 
 func badRequest(message string) *requestError { return &requestError{http.StatusBadRequest, message} }
 
-func (t overHTTP) refuse(ctx context.Context, w http.ResponseWriter, err *requestError) {
-	write(w, err.status, &graphql.Response{Errors: gqlerror.List{t.present(ctx, fault.New(fault.BadRequest, err.message))}})
+func (t HTTP) refuse(ctx context.Context, w http.ResponseWriter, err *requestError) {
+	Write(w, err.status, &graphql.Response{Errors: gqlerror.List{t.Present(ctx, fault.New(fault.BadRequest, err.message))}})
 }
 
 // read reads the request's parameters (section 5).
-func (t overHTTP) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *requestError) {
+func (t HTTP) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *requestError) {
 	switch r.Method {
 	case http.MethodGet:
 		return readQuery(r)
@@ -178,15 +182,15 @@ func readQuery(r *http.Request) (*graphql.RawParams, *requestError) {
 	return params, nil
 }
 
-func (t overHTTP) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *requestError) {
+func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *requestError) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(params["charset"])
 	if err != nil || mediaType != legacyJSON || charset != "" && charset != "utf-8" || r.Header.Get("Content-Encoding") != "" {
 		return nil, &requestError{http.StatusUnsupportedMediaType, "The body must be " + legacyJSON + " in UTF-8, not compressed."}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, t.maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, t.MaxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, &requestError{http.StatusRequestEntityTooLarge, "The body has more than " + strconv.FormatInt(t.maxBody, 10) + " octets."}
+		return nil, &requestError{http.StatusRequestEntityTooLarge, "The body has more than " + strconv.FormatInt(t.MaxBody, 10) + " octets."}
 	}
 	if err != nil {
 		return nil, badRequest("The body did not arrive whole.")
@@ -227,9 +231,9 @@ func decode(b []byte, into any) error {
 	return nil
 }
 
-// write sends a response. Its data is JSON already and goes out as it is; a
+// Write sends a response. Its data is JSON already and goes out as it is; a
 // response without data has no such entry (section 6.4).
-func write(w http.ResponseWriter, status int, response *graphql.Response) {
+func Write(w http.ResponseWriter, status int, response *graphql.Response) {
 	var body bytes.Buffer
 	body.WriteByte('{')
 	if len(response.Errors) > 0 {
@@ -251,102 +255,4 @@ func write(w http.ResponseWriter, status int, response *graphql.Response) {
 	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes())
-}
-
-// guard refuses operations before they begin.
-type guard struct {
-	development bool
-	root        *resolvers.Root
-}
-
-var (
-	_ graphql.HandlerExtension        = guard{}
-	_ graphql.OperationContextMutator = guard{}
-)
-
-// ExtensionName implements graphql.HandlerExtension.
-func (guard) ExtensionName() string { return "guard" }
-
-// Validate implements graphql.HandlerExtension.
-func (guard) Validate(graphql.ExecutableSchema) error { return nil }
-
-// MutateOperationContext lets somebody who is not signed in ask for public
-// fields alone, keeps out @defer, whose later parts this transport would lose,
-// and has the arguments examined.
-func (g guard) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
-	if !g.admits(ctx, operation.Operation) {
-		return unauthenticated()
-	}
-	if defers(operation.Doc) {
-		err := gqlerror.Errorf("@defer is not supported.")
-		errcode.Set(err, errcode.ValidationFailed)
-		return err
-	}
-	return g.root.Examine(ctx, operation)
-}
-
-// admits reports whether the asking person may begin an operation.
-func (g guard) admits(ctx context.Context, operation *ast.OperationDefinition) bool {
-	return signedIn(ctx) || g.public(operation.SelectionSet, map[string]bool{})
-}
-
-// public reports whether every root field may be asked for without a token.
-func (g guard) public(selections ast.SelectionSet, seen map[string]bool) bool {
-	for _, selection := range selections {
-		switch s := selection.(type) {
-		case *ast.Field:
-			introspection := s.Name == "__schema" || s.Name == "__type"
-			if s.Name != "__typename" && !(introspection && g.development) && s.Definition.Directives.ForName("public") == nil {
-				return false
-			}
-		case *ast.InlineFragment:
-			if !g.public(s.SelectionSet, seen) {
-				return false
-			}
-		case *ast.FragmentSpread:
-			if seen[s.Name] {
-				continue
-			}
-			seen[s.Name] = true
-			if !g.public(s.Definition.SelectionSet, seen) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// defers reports whether @defer stands anywhere in a document.
-func defers(doc *ast.QueryDocument) bool {
-	var in func(ast.SelectionSet) bool
-	in = func(selections ast.SelectionSet) bool {
-		for _, selection := range selections {
-			switch s := selection.(type) {
-			case *ast.Field:
-				if in(s.SelectionSet) {
-					return true
-				}
-			case *ast.InlineFragment:
-				if s.Directives.ForName("defer") != nil || in(s.SelectionSet) {
-					return true
-				}
-			case *ast.FragmentSpread:
-				if s.Directives.ForName("defer") != nil {
-					return true
-				}
-			}
-		}
-		return false
-	}
-	for _, operation := range doc.Operations {
-		if in(operation.SelectionSet) {
-			return true
-		}
-	}
-	for _, fragment := range doc.Fragments {
-		if in(fragment.SelectionSet) {
-			return true
-		}
-	}
-	return false
 }
