@@ -14,11 +14,14 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/scalar"
+	"alphacruncher.com/datahub-gateway/internal/space"
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/introspection"
 	gqlparser "github.com/vektah/gqlparser/v2"
@@ -36,9 +39,12 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
 	Instance() InstanceResolver
+	Invitation() InvitationResolver
 	Mutation() MutationResolver
+	Obstacle() ObstacleResolver
 	Query() QueryResolver
 	Space() SpaceResolver
+	Subscription() SubscriptionResolver
 	User() UserResolver
 }
 
@@ -50,9 +56,61 @@ type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	AcceptInvitationPayload struct {
+		Instance   func(childComplexity int) int
+		Invitation func(childComplexity int) int
+		Space      func(childComplexity int) int
+	}
+
+	AuditEntry struct {
+		Action       func(childComplexity int) int
+		ActorID      func(childComplexity int) int
+		ActorName    func(childComplexity int) int
+		At           func(childComplexity int) int
+		Emails       func(childComplexity int) int
+		ID           func(childComplexity int) int
+		InstanceID   func(childComplexity int) int
+		InstanceName func(childComplexity int) int
+		PreviousRole func(childComplexity int) int
+		Role         func(childComplexity int) int
+		Summary      func(childComplexity int) int
+		UserID       func(childComplexity int) int
+		UserName     func(childComplexity int) int
+	}
+
+	AuditEntryConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	AuditEntryEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	ChangeMemberRolePayload struct {
+		Changed      func(childComplexity int) int
+		Member       func(childComplexity int) int
+		PreviousRole func(childComplexity int) int
+	}
+
 	Contact struct {
 		Email func(childComplexity int) int
 		Name  func(childComplexity int) int
+	}
+
+	CreateInstancePayload struct {
+		Instance func(childComplexity int) int
+	}
+
+	CreateSpacePayload struct {
+		Space func(childComplexity int) int
+	}
+
+	DeclineInvitationPayload struct {
+		Invitation func(childComplexity int) int
 	}
 
 	DeleteInstancePayload struct {
@@ -115,7 +173,9 @@ type ComplexityRoot struct {
 	}
 
 	Invitation struct {
+		Accepting    func(childComplexity int) int
 		CreatedAt    func(childComplexity int) int
+		Delivery     func(childComplexity int) int
 		Email        func(childComplexity int) int
 		ExpiresAt    func(childComplexity int) int
 		ID           func(childComplexity int) int
@@ -135,9 +195,24 @@ type ComplexityRoot struct {
 		TotalCount func(childComplexity int) int
 	}
 
+	InvitationDelivery struct {
+		Attempts      func(childComplexity int) int
+		Explanation   func(childComplexity int) int
+		LastAttemptAt func(childComplexity int) int
+		NextAttemptAt func(childComplexity int) int
+		Reply         func(childComplexity int) int
+		Status        func(childComplexity int) int
+	}
+
 	InvitationEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	InvitationEvent struct {
+		At         func(childComplexity int) int
+		Change     func(childComplexity int) int
+		Invitation func(childComplexity int) int
 	}
 
 	InviteResult struct {
@@ -149,20 +224,60 @@ type ComplexityRoot struct {
 		Role         func(childComplexity int) int
 	}
 
+	InviteSpaceAdministratorsPayload struct {
+		Results func(childComplexity int) int
+		Space   func(childComplexity int) int
+	}
+
 	InviteUsersPayload struct {
 		Instance func(childComplexity int) int
 		Results  func(childComplexity int) int
 	}
 
+	LeaveInstancePayload struct {
+		Left func(childComplexity int) int
+	}
+
 	Mutation struct {
-		DeleteInstance  func(childComplexity int, input instance.Request) int
-		InviteUsers     func(childComplexity int, input invitation.Request) int
-		RestoreInstance func(childComplexity int, input instance.Request) int
+		AcceptInvitation          func(childComplexity int, input invitation.AnswerRequest) int
+		ChangeMemberRole          func(childComplexity int, input membership.ChangeRequest) int
+		CreateInstance            func(childComplexity int, input instance.CreateRequest) int
+		CreateSpace               func(childComplexity int, input space.CreateRequest) int
+		DeclineInvitation         func(childComplexity int, input invitation.AnswerRequest) int
+		DeleteInstance            func(childComplexity int, input instance.Request) int
+		InviteSpaceAdministrators func(childComplexity int, input invitation.AdministratorsRequest) int
+		InviteUsers               func(childComplexity int, input invitation.Request) int
+		LeaveInstance             func(childComplexity int, input membership.LeaveRequest) int
+		RemoveMember              func(childComplexity int, input membership.RemovalRequest) int
+		ResendInvitations         func(childComplexity int, input invitation.SelectionRequest) int
+		RestoreInstance           func(childComplexity int, input instance.Request) int
+		RevokeInvitations         func(childComplexity int, input invitation.SelectionRequest) int
+	}
+
+	Obstacle struct {
+		Code     func(childComplexity int) int
+		Contacts func(childComplexity int) int
+		Message  func(childComplexity int) int
+		Reason   func(childComplexity int) int
+		Remedy   func(childComplexity int) int
 	}
 
 	Organization struct {
-		ID   func(childComplexity int) int
-		Name func(childComplexity int) int
+		ID          func(childComplexity int) int
+		Name        func(childComplexity int) int
+		ViewerRoles func(childComplexity int) int
+	}
+
+	OrganizationConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	OrganizationEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	PageInfo struct {
@@ -175,8 +290,28 @@ type ComplexityRoot struct {
 	Query struct {
 		CheckEmails func(childComplexity int, emails []string) int
 		Instance    func(childComplexity int, id globalid.ID) int
+		Invitation  func(childComplexity int, token string) int
 		Space       func(childComplexity int, id globalid.ID) int
 		Viewer      func(childComplexity int) int
+	}
+
+	Readiness struct {
+		Allowed   func(childComplexity int) int
+		Obstacles func(childComplexity int) int
+	}
+
+	RemoveMemberPayload struct {
+		Removed func(childComplexity int) int
+	}
+
+	ResendInvitationsPayload struct {
+		Results func(childComplexity int) int
+	}
+
+	ResendResult struct {
+		Index      func(childComplexity int) int
+		Invitation func(childComplexity int) int
+		Outcome    func(childComplexity int) int
 	}
 
 	RestoreInstancePayload struct {
@@ -184,10 +319,23 @@ type ComplexityRoot struct {
 		Restored func(childComplexity int) int
 	}
 
+	RevokeInvitationsPayload struct {
+		Results func(childComplexity int) int
+	}
+
+	RevokeResult struct {
+		Index      func(childComplexity int) int
+		Invitation func(childComplexity int) int
+		Outcome    func(childComplexity int) int
+	}
+
 	Space struct {
 		Administrators func(childComplexity int) int
+		AuditLog       func(childComplexity int, first *int, after *string) int
 		ID             func(childComplexity int) int
 		Instances      func(childComplexity int, first *int, after *string, state *access.State) int
+		Invitations    func(childComplexity int, first *int, after *string, status *invitation.Status) int
+		Members        func(childComplexity int, first *int, after *string) int
 		Name           func(childComplexity int) int
 		Organization   func(childComplexity int) int
 		ViewerRoles    func(childComplexity int) int
@@ -205,16 +353,40 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	SpaceMember struct {
+		Roles func(childComplexity int) int
+		Since func(childComplexity int) int
+		User  func(childComplexity int) int
+	}
+
+	SpaceMemberConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	SpaceMemberEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	SpaceSummary struct {
 		Name             func(childComplexity int) int
 		OrganizationName func(childComplexity int) int
 	}
 
+	Subscription struct {
+		InvitationChanged func(childComplexity int, instanceID globalid.ID) int
+	}
+
 	User struct {
-		Email  func(childComplexity int) int
-		ID     func(childComplexity int) int
-		Name   func(childComplexity int) int
-		Spaces func(childComplexity int, first *int, after *string) int
+		Email         func(childComplexity int) int
+		ID            func(childComplexity int) int
+		Invitations   func(childComplexity int, first *int, after *string) int
+		Name          func(childComplexity int) int
+		Organizations func(childComplexity int, first *int, after *string) int
+		Spaces        func(childComplexity int, first *int, after *string) int
 	}
 }
 
@@ -226,23 +398,48 @@ type InstanceResolver interface {
 	Members(ctx context.Context, obj *access.Instance, first *int, after *string) (*InstanceMemberConnection, error)
 	Invitations(ctx context.Context, obj *access.Instance, first *int, after *string, status *invitation.Status) (*InvitationConnection, error)
 }
+type InvitationResolver interface {
+	Accepting(ctx context.Context, obj *invitation.Invitation) (*Readiness, error)
+}
 type MutationResolver interface {
+	CreateInstance(ctx context.Context, input instance.CreateRequest) (*instance.Creation, error)
 	DeleteInstance(ctx context.Context, input instance.Request) (*instance.Deletion, error)
 	RestoreInstance(ctx context.Context, input instance.Request) (*instance.Restoration, error)
 	InviteUsers(ctx context.Context, input invitation.Request) (*invitation.Results, error)
+	InviteSpaceAdministrators(ctx context.Context, input invitation.AdministratorsRequest) (*invitation.AdministratorResults, error)
+	AcceptInvitation(ctx context.Context, input invitation.AnswerRequest) (*invitation.Acceptance, error)
+	DeclineInvitation(ctx context.Context, input invitation.AnswerRequest) (*invitation.Refusal, error)
+	RevokeInvitations(ctx context.Context, input invitation.SelectionRequest) (*invitation.Selection, error)
+	ResendInvitations(ctx context.Context, input invitation.SelectionRequest) (*invitation.Selection, error)
+	ChangeMemberRole(ctx context.Context, input membership.ChangeRequest) (*membership.Change, error)
+	RemoveMember(ctx context.Context, input membership.RemovalRequest) (*membership.Removal, error)
+	LeaveInstance(ctx context.Context, input membership.LeaveRequest) (*membership.Leave, error)
+	CreateSpace(ctx context.Context, input space.CreateRequest) (*space.Creation, error)
+}
+type ObstacleResolver interface {
+	Reason(ctx context.Context, obj *fault.Fault) (*string, error)
 }
 type QueryResolver interface {
 	Viewer(ctx context.Context) (*access.Person, error)
 	Space(ctx context.Context, id globalid.ID) (*access.Space, error)
 	Instance(ctx context.Context, id globalid.ID) (*access.Instance, error)
+	Invitation(ctx context.Context, token string) (*invitation.Invitation, error)
 	CheckEmails(ctx context.Context, emails []string) ([]*invitation.Check, error)
 }
 type SpaceResolver interface {
 	Administrators(ctx context.Context, obj *access.Space) ([]*fault.Contact, error)
 	Instances(ctx context.Context, obj *access.Space, first *int, after *string, state *access.State) (*InstanceConnection, error)
+	Members(ctx context.Context, obj *access.Space, first *int, after *string) (*SpaceMemberConnection, error)
+	Invitations(ctx context.Context, obj *access.Space, first *int, after *string, status *invitation.Status) (*InvitationConnection, error)
+	AuditLog(ctx context.Context, obj *access.Space, first *int, after *string) (*AuditEntryConnection, error)
+}
+type SubscriptionResolver interface {
+	InvitationChanged(ctx context.Context, instanceID globalid.ID) (<-chan *invitation.Event, error)
 }
 type UserResolver interface {
 	Spaces(ctx context.Context, obj *access.Person, first *int, after *string) (*SpaceConnection, error)
+	Organizations(ctx context.Context, obj *access.Person, first *int, after *string) (*OrganizationConnection, error)
+	Invitations(ctx context.Context, obj *access.Person, first *int, after *string) (*InvitationConnection, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -263,6 +460,161 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	_ = ec
 	switch typeName + "." + field {
 
+	case "AcceptInvitationPayload.instance":
+		if e.ComplexityRoot.AcceptInvitationPayload.Instance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AcceptInvitationPayload.Instance(childComplexity), true
+	case "AcceptInvitationPayload.invitation":
+		if e.ComplexityRoot.AcceptInvitationPayload.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AcceptInvitationPayload.Invitation(childComplexity), true
+	case "AcceptInvitationPayload.space":
+		if e.ComplexityRoot.AcceptInvitationPayload.Space == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AcceptInvitationPayload.Space(childComplexity), true
+
+	case "AuditEntry.action":
+		if e.ComplexityRoot.AuditEntry.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Action(childComplexity), true
+	case "AuditEntry.actorId":
+		if e.ComplexityRoot.AuditEntry.ActorID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.ActorID(childComplexity), true
+	case "AuditEntry.actorName":
+		if e.ComplexityRoot.AuditEntry.ActorName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.ActorName(childComplexity), true
+	case "AuditEntry.at":
+		if e.ComplexityRoot.AuditEntry.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.At(childComplexity), true
+	case "AuditEntry.emails":
+		if e.ComplexityRoot.AuditEntry.Emails == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Emails(childComplexity), true
+	case "AuditEntry.id":
+		if e.ComplexityRoot.AuditEntry.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.ID(childComplexity), true
+	case "AuditEntry.instanceId":
+		if e.ComplexityRoot.AuditEntry.InstanceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.InstanceID(childComplexity), true
+	case "AuditEntry.instanceName":
+		if e.ComplexityRoot.AuditEntry.InstanceName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.InstanceName(childComplexity), true
+	case "AuditEntry.previousRole":
+		if e.ComplexityRoot.AuditEntry.PreviousRole == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.PreviousRole(childComplexity), true
+	case "AuditEntry.role":
+		if e.ComplexityRoot.AuditEntry.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Role(childComplexity), true
+	case "AuditEntry.summary":
+		if e.ComplexityRoot.AuditEntry.Summary == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Summary(childComplexity), true
+	case "AuditEntry.userId":
+		if e.ComplexityRoot.AuditEntry.UserID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.UserID(childComplexity), true
+	case "AuditEntry.userName":
+		if e.ComplexityRoot.AuditEntry.UserName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.UserName(childComplexity), true
+
+	case "AuditEntryConnection.edges":
+		if e.ComplexityRoot.AuditEntryConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.Edges(childComplexity), true
+	case "AuditEntryConnection.nodes":
+		if e.ComplexityRoot.AuditEntryConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.Nodes(childComplexity), true
+	case "AuditEntryConnection.pageInfo":
+		if e.ComplexityRoot.AuditEntryConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.PageInfo(childComplexity), true
+	case "AuditEntryConnection.totalCount":
+		if e.ComplexityRoot.AuditEntryConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.TotalCount(childComplexity), true
+
+	case "AuditEntryEdge.cursor":
+		if e.ComplexityRoot.AuditEntryEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryEdge.Cursor(childComplexity), true
+	case "AuditEntryEdge.node":
+		if e.ComplexityRoot.AuditEntryEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryEdge.Node(childComplexity), true
+
+	case "ChangeMemberRolePayload.changed":
+		if e.ComplexityRoot.ChangeMemberRolePayload.Changed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeMemberRolePayload.Changed(childComplexity), true
+	case "ChangeMemberRolePayload.member":
+		if e.ComplexityRoot.ChangeMemberRolePayload.Member == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeMemberRolePayload.Member(childComplexity), true
+	case "ChangeMemberRolePayload.previousRole":
+		if e.ComplexityRoot.ChangeMemberRolePayload.PreviousRole == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeMemberRolePayload.PreviousRole(childComplexity), true
+
 	case "Contact.email":
 		if e.ComplexityRoot.Contact.Email == nil {
 			break
@@ -275,6 +627,27 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Contact.Name(childComplexity), true
+
+	case "CreateInstancePayload.instance":
+		if e.ComplexityRoot.CreateInstancePayload.Instance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateInstancePayload.Instance(childComplexity), true
+
+	case "CreateSpacePayload.space":
+		if e.ComplexityRoot.CreateSpacePayload.Space == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateSpacePayload.Space(childComplexity), true
+
+	case "DeclineInvitationPayload.invitation":
+		if e.ComplexityRoot.DeclineInvitationPayload.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeclineInvitationPayload.Invitation(childComplexity), true
 
 	case "DeleteInstancePayload.deleted":
 		if e.ComplexityRoot.DeleteInstancePayload.Deleted == nil {
@@ -504,12 +877,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InstanceMemberEdge.Node(childComplexity), true
 
+	case "Invitation.accepting":
+		if e.ComplexityRoot.Invitation.Accepting == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.Accepting(childComplexity), true
 	case "Invitation.createdAt":
 		if e.ComplexityRoot.Invitation.CreatedAt == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Invitation.CreatedAt(childComplexity), true
+	case "Invitation.delivery":
+		if e.ComplexityRoot.Invitation.Delivery == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.Delivery(childComplexity), true
 	case "Invitation.email":
 		if e.ComplexityRoot.Invitation.Email == nil {
 			break
@@ -596,6 +981,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InvitationConnection.TotalCount(childComplexity), true
 
+	case "InvitationDelivery.attempts":
+		if e.ComplexityRoot.InvitationDelivery.Attempts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationDelivery.Attempts(childComplexity), true
+	case "InvitationDelivery.explanation":
+		if e.ComplexityRoot.InvitationDelivery.Explanation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationDelivery.Explanation(childComplexity), true
+	case "InvitationDelivery.lastAttemptAt":
+		if e.ComplexityRoot.InvitationDelivery.LastAttemptAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationDelivery.LastAttemptAt(childComplexity), true
+	case "InvitationDelivery.nextAttemptAt":
+		if e.ComplexityRoot.InvitationDelivery.NextAttemptAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationDelivery.NextAttemptAt(childComplexity), true
+	case "InvitationDelivery.reply":
+		if e.ComplexityRoot.InvitationDelivery.Reply == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationDelivery.Reply(childComplexity), true
+	case "InvitationDelivery.status":
+		if e.ComplexityRoot.InvitationDelivery.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationDelivery.Status(childComplexity), true
+
 	case "InvitationEdge.cursor":
 		if e.ComplexityRoot.InvitationEdge.Cursor == nil {
 			break
@@ -608,6 +1030,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InvitationEdge.Node(childComplexity), true
+
+	case "InvitationEvent.at":
+		if e.ComplexityRoot.InvitationEvent.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationEvent.At(childComplexity), true
+	case "InvitationEvent.change":
+		if e.ComplexityRoot.InvitationEvent.Change == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationEvent.Change(childComplexity), true
+	case "InvitationEvent.invitation":
+		if e.ComplexityRoot.InvitationEvent.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationEvent.Invitation(childComplexity), true
 
 	case "InviteResult.email":
 		if e.ComplexityRoot.InviteResult.Email == nil {
@@ -646,6 +1087,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InviteResult.Role(childComplexity), true
 
+	case "InviteSpaceAdministratorsPayload.results":
+		if e.ComplexityRoot.InviteSpaceAdministratorsPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteSpaceAdministratorsPayload.Results(childComplexity), true
+	case "InviteSpaceAdministratorsPayload.space":
+		if e.ComplexityRoot.InviteSpaceAdministratorsPayload.Space == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteSpaceAdministratorsPayload.Space(childComplexity), true
+
 	case "InviteUsersPayload.instance":
 		if e.ComplexityRoot.InviteUsersPayload.Instance == nil {
 			break
@@ -659,6 +1113,68 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InviteUsersPayload.Results(childComplexity), true
 
+	case "LeaveInstancePayload.left":
+		if e.ComplexityRoot.LeaveInstancePayload.Left == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LeaveInstancePayload.Left(childComplexity), true
+
+	case "Mutation.acceptInvitation":
+		if e.ComplexityRoot.Mutation.AcceptInvitation == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_acceptInvitation_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AcceptInvitation(childComplexity, args["input"].(invitation.AnswerRequest)), true
+	case "Mutation.changeMemberRole":
+		if e.ComplexityRoot.Mutation.ChangeMemberRole == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_changeMemberRole_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ChangeMemberRole(childComplexity, args["input"].(membership.ChangeRequest)), true
+	case "Mutation.createInstance":
+		if e.ComplexityRoot.Mutation.CreateInstance == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createInstance_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateInstance(childComplexity, args["input"].(instance.CreateRequest)), true
+	case "Mutation.createSpace":
+		if e.ComplexityRoot.Mutation.CreateSpace == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createSpace_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateSpace(childComplexity, args["input"].(space.CreateRequest)), true
+	case "Mutation.declineInvitation":
+		if e.ComplexityRoot.Mutation.DeclineInvitation == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_declineInvitation_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeclineInvitation(childComplexity, args["input"].(invitation.AnswerRequest)), true
 	case "Mutation.deleteInstance":
 		if e.ComplexityRoot.Mutation.DeleteInstance == nil {
 			break
@@ -670,6 +1186,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteInstance(childComplexity, args["input"].(instance.Request)), true
+	case "Mutation.inviteSpaceAdministrators":
+		if e.ComplexityRoot.Mutation.InviteSpaceAdministrators == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_inviteSpaceAdministrators_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.InviteSpaceAdministrators(childComplexity, args["input"].(invitation.AdministratorsRequest)), true
 	case "Mutation.inviteUsers":
 		if e.ComplexityRoot.Mutation.InviteUsers == nil {
 			break
@@ -681,6 +1208,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.InviteUsers(childComplexity, args["input"].(invitation.Request)), true
+	case "Mutation.leaveInstance":
+		if e.ComplexityRoot.Mutation.LeaveInstance == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_leaveInstance_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LeaveInstance(childComplexity, args["input"].(membership.LeaveRequest)), true
+	case "Mutation.removeMember":
+		if e.ComplexityRoot.Mutation.RemoveMember == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_removeMember_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemoveMember(childComplexity, args["input"].(membership.RemovalRequest)), true
+	case "Mutation.resendInvitations":
+		if e.ComplexityRoot.Mutation.ResendInvitations == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resendInvitations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResendInvitations(childComplexity, args["input"].(invitation.SelectionRequest)), true
 	case "Mutation.restoreInstance":
 		if e.ComplexityRoot.Mutation.RestoreInstance == nil {
 			break
@@ -692,6 +1252,48 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RestoreInstance(childComplexity, args["input"].(instance.Request)), true
+	case "Mutation.revokeInvitations":
+		if e.ComplexityRoot.Mutation.RevokeInvitations == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revokeInvitations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeInvitations(childComplexity, args["input"].(invitation.SelectionRequest)), true
+
+	case "Obstacle.code":
+		if e.ComplexityRoot.Obstacle.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Obstacle.Code(childComplexity), true
+	case "Obstacle.contacts":
+		if e.ComplexityRoot.Obstacle.Contacts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Obstacle.Contacts(childComplexity), true
+	case "Obstacle.message":
+		if e.ComplexityRoot.Obstacle.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Obstacle.Message(childComplexity), true
+	case "Obstacle.reason":
+		if e.ComplexityRoot.Obstacle.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Obstacle.Reason(childComplexity), true
+	case "Obstacle.remedy":
+		if e.ComplexityRoot.Obstacle.Remedy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Obstacle.Remedy(childComplexity), true
 
 	case "Organization.id":
 		if e.ComplexityRoot.Organization.ID == nil {
@@ -705,6 +1307,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Organization.Name(childComplexity), true
+	case "Organization.viewerRoles":
+		if e.ComplexityRoot.Organization.ViewerRoles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Organization.ViewerRoles(childComplexity), true
+
+	case "OrganizationConnection.edges":
+		if e.ComplexityRoot.OrganizationConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationConnection.Edges(childComplexity), true
+	case "OrganizationConnection.nodes":
+		if e.ComplexityRoot.OrganizationConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationConnection.Nodes(childComplexity), true
+	case "OrganizationConnection.pageInfo":
+		if e.ComplexityRoot.OrganizationConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationConnection.PageInfo(childComplexity), true
+	case "OrganizationConnection.totalCount":
+		if e.ComplexityRoot.OrganizationConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationConnection.TotalCount(childComplexity), true
+
+	case "OrganizationEdge.cursor":
+		if e.ComplexityRoot.OrganizationEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationEdge.Cursor(childComplexity), true
+	case "OrganizationEdge.node":
+		if e.ComplexityRoot.OrganizationEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationEdge.Node(childComplexity), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -754,6 +1400,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Instance(childComplexity, args["id"].(globalid.ID)), true
 
+	case "Query.invitation":
+		if e.ComplexityRoot.Query.Invitation == nil {
+			break
+		}
+
+		args, err := ec.field_Query_invitation_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Invitation(childComplexity, args["token"].(string)), true
 	case "Query.space":
 		if e.ComplexityRoot.Query.Space == nil {
 			break
@@ -772,6 +1429,52 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
 
+	case "Readiness.allowed":
+		if e.ComplexityRoot.Readiness.Allowed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Readiness.Allowed(childComplexity), true
+	case "Readiness.obstacles":
+		if e.ComplexityRoot.Readiness.Obstacles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Readiness.Obstacles(childComplexity), true
+
+	case "RemoveMemberPayload.removed":
+		if e.ComplexityRoot.RemoveMemberPayload.Removed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveMemberPayload.Removed(childComplexity), true
+
+	case "ResendInvitationsPayload.results":
+		if e.ComplexityRoot.ResendInvitationsPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ResendInvitationsPayload.Results(childComplexity), true
+
+	case "ResendResult.index":
+		if e.ComplexityRoot.ResendResult.Index == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ResendResult.Index(childComplexity), true
+	case "ResendResult.invitation":
+		if e.ComplexityRoot.ResendResult.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ResendResult.Invitation(childComplexity), true
+	case "ResendResult.outcome":
+		if e.ComplexityRoot.ResendResult.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ResendResult.Outcome(childComplexity), true
+
 	case "RestoreInstancePayload.instance":
 		if e.ComplexityRoot.RestoreInstancePayload.Instance == nil {
 			break
@@ -785,12 +1488,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RestoreInstancePayload.Restored(childComplexity), true
 
+	case "RevokeInvitationsPayload.results":
+		if e.ComplexityRoot.RevokeInvitationsPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeInvitationsPayload.Results(childComplexity), true
+
+	case "RevokeResult.index":
+		if e.ComplexityRoot.RevokeResult.Index == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeResult.Index(childComplexity), true
+	case "RevokeResult.invitation":
+		if e.ComplexityRoot.RevokeResult.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeResult.Invitation(childComplexity), true
+	case "RevokeResult.outcome":
+		if e.ComplexityRoot.RevokeResult.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeResult.Outcome(childComplexity), true
+
 	case "Space.administrators":
 		if e.ComplexityRoot.Space.Administrators == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Space.Administrators(childComplexity), true
+	case "Space.auditLog":
+		if e.ComplexityRoot.Space.AuditLog == nil {
+			break
+		}
+
+		args, err := ec.field_Space_auditLog_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Space.AuditLog(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Space.id":
 		if e.ComplexityRoot.Space.ID == nil {
 			break
@@ -808,6 +1548,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Space.Instances(childComplexity, args["first"].(*int), args["after"].(*string), args["state"].(*access.State)), true
+	case "Space.invitations":
+		if e.ComplexityRoot.Space.Invitations == nil {
+			break
+		}
+
+		args, err := ec.field_Space_invitations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Space.Invitations(childComplexity, args["first"].(*int), args["after"].(*string), args["status"].(*invitation.Status)), true
+	case "Space.members":
+		if e.ComplexityRoot.Space.Members == nil {
+			break
+		}
+
+		args, err := ec.field_Space_members_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Space.Members(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Space.name":
 		if e.ComplexityRoot.Space.Name == nil {
 			break
@@ -865,6 +1627,63 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SpaceEdge.Node(childComplexity), true
 
+	case "SpaceMember.roles":
+		if e.ComplexityRoot.SpaceMember.Roles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SpaceMember.Roles(childComplexity), true
+	case "SpaceMember.since":
+		if e.ComplexityRoot.SpaceMember.Since == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SpaceMember.Since(childComplexity), true
+	case "SpaceMember.user":
+		if e.ComplexityRoot.SpaceMember.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SpaceMember.User(childComplexity), true
+
+	case "SpaceMemberConnection.edges":
+		if e.ComplexityRoot.SpaceMemberConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SpaceMemberConnection.Edges(childComplexity), true
+	case "SpaceMemberConnection.nodes":
+		if e.ComplexityRoot.SpaceMemberConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SpaceMemberConnection.Nodes(childComplexity), true
+	case "SpaceMemberConnection.pageInfo":
+		if e.ComplexityRoot.SpaceMemberConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SpaceMemberConnection.PageInfo(childComplexity), true
+	case "SpaceMemberConnection.totalCount":
+		if e.ComplexityRoot.SpaceMemberConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SpaceMemberConnection.TotalCount(childComplexity), true
+
+	case "SpaceMemberEdge.cursor":
+		if e.ComplexityRoot.SpaceMemberEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SpaceMemberEdge.Cursor(childComplexity), true
+	case "SpaceMemberEdge.node":
+		if e.ComplexityRoot.SpaceMemberEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SpaceMemberEdge.Node(childComplexity), true
+
 	case "SpaceSummary.name":
 		if e.ComplexityRoot.SpaceSummary.Name == nil {
 			break
@@ -878,6 +1697,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SpaceSummary.OrganizationName(childComplexity), true
 
+	case "Subscription.invitationChanged":
+		if e.ComplexityRoot.Subscription.InvitationChanged == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_invitationChanged_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.InvitationChanged(childComplexity, args["instanceId"].(globalid.ID)), true
+
 	case "User.email":
 		if e.ComplexityRoot.User.Email == nil {
 			break
@@ -890,12 +1721,34 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.ID(childComplexity), true
+	case "User.invitations":
+		if e.ComplexityRoot.User.Invitations == nil {
+			break
+		}
+
+		args, err := ec.field_User_invitations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.User.Invitations(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "User.name":
 		if e.ComplexityRoot.User.Name == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.Name(childComplexity), true
+	case "User.organizations":
+		if e.ComplexityRoot.User.Organizations == nil {
+			break
+		}
+
+		args, err := ec.field_User_organizations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.User.Organizations(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "User.spaces":
 		if e.ComplexityRoot.User.Spaces == nil {
 			break
@@ -917,9 +1770,19 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("AcceptInvitationInput", ec.unmarshalInputAcceptInvitationInput),
+			graphql.NewInputUnmarshaler("ChangeMemberRoleInput", ec.unmarshalInputChangeMemberRoleInput),
+			graphql.NewInputUnmarshaler("CreateInstanceInput", ec.unmarshalInputCreateInstanceInput),
+			graphql.NewInputUnmarshaler("CreateSpaceInput", ec.unmarshalInputCreateSpaceInput),
+			graphql.NewInputUnmarshaler("DeclineInvitationInput", ec.unmarshalInputDeclineInvitationInput),
 			graphql.NewInputUnmarshaler("DeleteInstanceInput", ec.unmarshalInputDeleteInstanceInput),
+			graphql.NewInputUnmarshaler("InviteSpaceAdministratorsInput", ec.unmarshalInputInviteSpaceAdministratorsInput),
 			graphql.NewInputUnmarshaler("InviteUsersInput", ec.unmarshalInputInviteUsersInput),
+			graphql.NewInputUnmarshaler("LeaveInstanceInput", ec.unmarshalInputLeaveInstanceInput),
+			graphql.NewInputUnmarshaler("RemoveMemberInput", ec.unmarshalInputRemoveMemberInput),
+			graphql.NewInputUnmarshaler("ResendInvitationsInput", ec.unmarshalInputResendInvitationsInput),
 			graphql.NewInputUnmarshaler("RestoreInstanceInput", ec.unmarshalInputRestoreInstanceInput),
+			graphql.NewInputUnmarshaler("RevokeInvitationsInput", ec.unmarshalInputRevokeInvitationsInput),
 		)
 	}
 	first := true
@@ -970,6 +1833,23 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 				Data: buf.Bytes(),
 			}
 		}
+	case ast.Subscription:
+		next := ec._Subscription(ctx, opCtx.Operation.SelectionSet)
+
+		var buf bytes.Buffer
+		return func(ctx context.Context) *graphql.Response {
+			buf.Reset()
+			data := next(ctx)
+
+			if data == nil {
+				return nil
+			}
+			data.MarshalGQL(&buf)
+
+			return &graphql.Response{
+				Data: buf.Bytes(),
+			}
+		}
 
 	default:
 		return graphql.OneShot(graphql.ErrorResponse(ctx, "unsupported GraphQL operation"))
@@ -996,6 +1876,91 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
+	{Name: "../schema/audit.graphqls", Input: `"""
+Something that somebody did in a space. Names are those of that time, and stay
+when what they name is gone.
+"""
+type AuditEntry {
+  "Opaque, and the same for ever."
+  id: ID!
+  "When it was done."
+  at: DateTime!
+  "What was done."
+  action: AuditAction!
+  "The same in a sentence, in English."
+  summary: String!
+  "Who did it; ` + "`" + `null` + "`" + `: DataHub itself, in the course of time."
+  actorId: ID
+  "What that person was called."
+  actorName: String!
+  "To which instance it was done; ` + "`" + `null` + "`" + `: to the space."
+  instanceId: ID
+  "What the instance was called."
+  instanceName: String
+  "To which member it was done."
+  userId: ID
+  "What the member was called."
+  userName: String
+  "The addresses of the invitations."
+  emails: [String!]!
+  "The role of the invitations or of the member."
+  role: InstanceRole
+  "The role that the member had before."
+  previousRole: InstanceRole
+}
+
+"What can be done in a space."
+enum AuditAction {
+  "The space was made."
+  SPACE_CREATED
+  "An instance was made."
+  INSTANCE_CREATED
+  "An instance was deleted."
+  INSTANCE_DELETED
+  "A deleted instance was brought back."
+  INSTANCE_RESTORED
+  "An instance was removed for good, some days after its deletion."
+  INSTANCE_PURGED
+  "People were invited, to an instance or to administrate the space."
+  INVITATION_SENT
+  "Pending invitations were given another role."
+  INVITATION_ROLE_CHANGED
+  "Pending invitations were sent again."
+  INVITATION_RESENT
+  "Pending invitations were taken back."
+  INVITATION_REVOKED
+  "An invited person became a member, or an administrator."
+  INVITATION_ACCEPTED
+  "An invited person did not want to."
+  INVITATION_DECLINED
+  "A member was given another role."
+  MEMBER_ROLE_CHANGED
+  "A member was removed, from an instance or from the whole space."
+  MEMBER_REMOVED
+  "A member left an instance."
+  MEMBER_LEFT
+}
+
+"A page of the trail."
+type AuditEntryConnection {
+  "The page's rows."
+  nodes: [AuditEntry!]!
+  "The page's rows, each with its cursor."
+  edges: [AuditEntryEdge!]!
+  "Where the page ends."
+  pageInfo: PageInfo!
+  "The number of rows of the whole list."
+  totalCount: Int!
+}
+
+"A row of a page."
+type AuditEntryEdge {
+  "Marks the row, for ` + "`" + `after` + "`" + `."
+  cursor: String!
+  "The row."
+  node: AuditEntry!
+}
+`, BuiltIn: false},
 	{Name: "../schema/error.graphqls", Input: `"""
 What kind of error it is: ` + "`" + `extensions.code` + "`" + ` of every error. Codes and reasons
 never change; messages may.
@@ -1004,12 +1969,12 @@ never change; messages may.
 succeed later) and ` + "`" + `requestId` + "`" + ` (for support). Where they apply it has ` + "`" + `reason` + "`" + `,
 ` + "`" + `index` + "`" + ` and ` + "`" + `inputPath` + "`" + ` (the place in the input), ` + "`" + `email` + "`" + `, ` + "`" + `suggestion` + "`" + `,
 ` + "`" + `remedy` + "`" + ` (what to do), ` + "`" + `contacts` + "`" + ` (whom to ask, ` + "`" + `[{name, email}]` + "`" + `), ` + "`" + `instances` + "`" + `
-(where it would work, ` + "`" + `[{id, name}]` + "`" + `), ` + "`" + `deletedAt` + "`" + `, ` + "`" + `restorableUntil` + "`" + ` and
-` + "`" + `support` + "`" + `.
+(where it would work, ` + "`" + `[{id, name}]` + "`" + `), ` + "`" + `deletedAt` + "`" + `, ` + "`" + `restorableUntil` + "`" + `,
+` + "`" + `retryAfter` + "`" + ` (in seconds) and ` + "`" + `support` + "`" + `.
 
 When several things are wrong, the first of these stages answers, completely:
 UNAUTHENTICATED, BAD_USER_INPUT, NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED,
-the instance's kind and state, INVALID_EMAIL.
+the instance's kind and state, RATE_LIMITED, INVALID_EMAIL.
 """
 enum ErrorCode {
   "There is no token, or it is not valid. Sign in."
@@ -1030,9 +1995,9 @@ enum ErrorCode {
   INSTANCE_PROTECTED
   "The 24 hours in which a deleted instance can be restored are over."
   RESTORE_WINDOW_EXPIRED
-  "The invitation cannot be accepted or declined; ` + "`" + `reason` + "`" + ` says why, where the person may know."
+  "The invitation cannot be accepted or declined; ` + "`" + `reason` + "`" + `, an InvitationNotUsableReason, says why, where the person may know."
   INVITATION_NOT_USABLE
-  "It contradicts what is there; ` + "`" + `reason` + "`" + ` says how."
+  "It contradicts what is there; ` + "`" + `reason` + "`" + `, a ConflictReason, says how."
   CONFLICT
   "The idempotency key was used for another request."
   IDEMPOTENCY_KEY_REUSED
@@ -1053,8 +2018,22 @@ enum ErrorCode {
   "The gateway does not know the persisted query. Send it whole."
   PERSISTED_QUERY_NOT_FOUND
 }
+
+"How a request contradicts what is there: ` + "`" + `extensions.reason` + "`" + ` of a CONFLICT."
+enum ConflictReason {
+  "The last administrator of a space cannot be removed, and cannot leave."
+  LAST_ADMINISTRATOR
+}
 `, BuiltIn: false},
 	{Name: "../schema/instance.graphqls", Input: `extend type Mutation {
+  """
+  Makes a working instance of a space.
+
+  Errors: NOT_FOUND, FORBIDDEN.
+  """
+  createInstance(input: CreateInstanceInput!): CreateInstancePayload
+    @role(any: [SPACE_ADMINISTRATOR], of: "input.spaceId")
+
   """
   Deletes a working instance. It can be restored for 24 hours, with everything
   in it. Deleting it again succeeds, and says that nothing was left to do.
@@ -1129,34 +2108,20 @@ enum InstanceRole {
   VIEWER
 }
 
-"Somebody with a role of her own in an instance."
-type InstanceMember {
-  "Who it is."
-  user: User!
-  "What she is in the instance."
-  role: InstanceRole!
-  "Since when she is a member."
-  since: DateTime!
+"What a new instance is to be."
+input CreateInstanceInput {
+  "Where it is to belong."
+  spaceId: ID!
+  "What it is to be called: 1 to 200 printable characters."
+  name: String!
+  "1 to 255 printable characters."
+  idempotencyKey: String
 }
 
-"A page of members."
-type InstanceMemberConnection {
-  "The page's rows."
-  nodes: [InstanceMember!]!
-  "The page's rows, each with its cursor."
-  edges: [InstanceMemberEdge!]!
-  "Where the page ends."
-  pageInfo: PageInfo!
-  "The number of rows of the whole list."
-  totalCount: Int!
-}
-
-"A row of a page."
-type InstanceMemberEdge {
-  "Marks the row, for ` + "`" + `after` + "`" + `."
-  cursor: String!
-  "The row."
-  node: InstanceMember!
+"What came of making an instance."
+type CreateInstancePayload {
+  "The instance; ` + "`" + `null` + "`" + ` where it is gone since."
+  instance: Instance
 }
 
 "Which instance is to be deleted."
@@ -1204,6 +2169,217 @@ type RestoreInstancePayload {
   inviteUsers(input: InviteUsersInput!): InviteUsersPayload
     @instance(kinds: [MASTER, WORKING], states: [ACTIVE])
     @role(any: [SPACE_ADMINISTRATOR])
+
+  """
+  Invites people to administrate a space, by the rules of inviteUsers.
+
+  Errors: NOT_FOUND, FORBIDDEN, INVALID_EMAIL.
+  """
+  inviteSpaceAdministrators(input: InviteSpaceAdministratorsInput!): InviteSpaceAdministratorsPayload
+    @role(any: [SPACE_ADMINISTRATOR], of: "input.spaceId")
+
+  """
+  Accepts an invitation, with the account of the invited address: the person
+  becomes a member of the instance, or an administrator of the space. Nobody
+  becomes less than she is.
+
+  Errors: NOT_FOUND (for an ` + "`" + `invitationId` + "`" + `), INVITATION_NOT_USABLE.
+  """
+  acceptInvitation(input: AcceptInvitationInput!): AcceptInvitationPayload @authenticated
+
+  """
+  Declines an invitation, with the account of the invited address.
+
+  Errors: NOT_FOUND (for an ` + "`" + `invitationId` + "`" + `), INVITATION_NOT_USABLE.
+  """
+  declineInvitation(input: DeclineInvitationInput!): DeclineInvitationPayload @authenticated
+
+  """
+  Takes back pending invitations: all of them or, where the person may not do so
+  with one, none. Those that have been answered or taken back before are no
+  error; ` + "`" + `results` + "`" + ` says so for each.
+
+  Errors: NOT_FOUND, FORBIDDEN.
+  """
+  revokeInvitations(input: RevokeInvitationsInput!): RevokeInvitationsPayload
+    @role(any: [SPACE_ADMINISTRATOR], of: "input.invitationIds")
+
+  """
+  Sends pending invitations again, expired ones included: with a new link and a
+  new expiry; the old link is dead. Not more often than once in ten minutes for
+  an address in a space.
+
+  Errors: NOT_FOUND, FORBIDDEN, INSTANCE_DELETED, RATE_LIMITED (one for each
+  address that has to wait; nothing is sent then).
+  """
+  resendInvitations(input: ResendInvitationsInput!): ResendInvitationsPayload
+    @role(any: [SPACE_ADMINISTRATOR], of: "input.invitationIds")
+}
+
+extend type Subscription {
+  """
+  Every change of an invitation to the instance, within a second, whoever makes
+  it: over server-sent events, and over graphql-transport-ws. It ends with an
+  error when the person loses the role.
+
+  Errors: NOT_FOUND, FORBIDDEN.
+  """
+  invitationChanged(instanceId: ID!): InvitationEvent!
+    @role(any: [SPACE_ADMINISTRATOR], of: "instanceId")
+}
+
+"A change of an invitation."
+type InvitationEvent {
+  "The invitation as it is now."
+  invitation: Invitation!
+  "What has changed."
+  change: InvitationChange!
+  "When it changed."
+  at: DateTime!
+}
+
+"What can change about an invitation."
+enum InvitationChange {
+  "The address was invited."
+  CREATED
+  "The pending invitation has another role now."
+  ROLE_CHANGED
+  "It was sent again, or invited again after it had expired: with a new link and a new expiry."
+  RENEWED
+  "The mail server has taken the mail."
+  SENT
+  "The mail server has not taken the mail yet. It is tried again."
+  DELAYED
+  "The mail server refuses the mail for good."
+  FAILED
+  "The invited person has become a member."
+  ACCEPTED
+  "The invited person does not want it."
+  DECLINED
+  "An administrator has taken it back."
+  REVOKED
+  "Its time is over."
+  EXPIRED
+}
+
+"Which invitation is to be accepted: by the token of its mail, or by its id."
+input AcceptInvitationInput {
+  "What stands behind the ` + "`" + `#` + "`" + ` of the link in the mail. Either this or ` + "`" + `invitationId` + "`" + `."
+  token: String
+  "An invitation of ` + "`" + `viewer.invitations` + "`" + `."
+  invitationId: ID
+  "1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of accepting an invitation."
+type AcceptInvitationPayload {
+  "The invitation as it is now."
+  invitation: Invitation!
+  "The instance that it led to; ` + "`" + `null` + "`" + ` where it led to a space, or the person has left it since."
+  instance: Instance
+  "The space that it led to; ` + "`" + `null` + "`" + ` where the person has left it since."
+  space: Space
+}
+
+"Which invitation is to be declined: by the token of its mail, or by its id."
+input DeclineInvitationInput {
+  "What stands behind the ` + "`" + `#` + "`" + ` of the link in the mail. Either this or ` + "`" + `invitationId` + "`" + `."
+  token: String
+  "An invitation of ` + "`" + `viewer.invitations` + "`" + `."
+  invitationId: ID
+  "1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of declining an invitation."
+type DeclineInvitationPayload {
+  "The invitation as it is now."
+  invitation: Invitation!
+}
+
+"Which invitations are to be taken back."
+input RevokeInvitationsInput {
+  "1 to 1,000 invitations."
+  invitationIds: [ID!]!
+  "1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of taking back invitations."
+type RevokeInvitationsPayload {
+  "One for each id, in the order given."
+  results: [RevokeResult!]!
+}
+
+"What came of taking back one invitation."
+type RevokeResult {
+  "The id's place in ` + "`" + `invitationIds` + "`" + `, from 0."
+  index: Int!
+  "The invitation as it is now."
+  invitation: Invitation!
+  "What was done."
+  outcome: RevokeOutcome!
+}
+
+"What taking back one invitation came to. None of these is an error."
+enum RevokeOutcome {
+  "It was pending, and cannot be accepted any more."
+  REVOKED
+  "It was accepted, declined or revoked before: ` + "`" + `invitation.status` + "`" + ` says which."
+  ALREADY_ENDED
+}
+
+"Which invitations are to be sent again."
+input ResendInvitationsInput {
+  "1 to 1,000 invitations."
+  invitationIds: [ID!]!
+  "1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of sending invitations again."
+type ResendInvitationsPayload {
+  "One for each id, in the order given."
+  results: [ResendResult!]!
+}
+
+"What came of sending one invitation again."
+type ResendResult {
+  "The id's place in ` + "`" + `invitationIds` + "`" + `, from 0."
+  index: Int!
+  "The invitation as it is now."
+  invitation: Invitation!
+  "What was done."
+  outcome: ResendOutcome!
+}
+
+"What sending one invitation again came to. None of these is an error."
+enum ResendOutcome {
+  "A mail with a new link is on its way."
+  RESENT
+  "It was accepted, declined or revoked before: ` + "`" + `invitation.status` + "`" + ` says which. No mail is sent."
+  ALREADY_ENDED
+}
+
+"Who is to be invited to administrate which space."
+input InviteSpaceAdministratorsInput {
+  "The space."
+  spaceId: ID!
+  "1 to 1,000 addresses, each as a person types or pastes it: ` + "`" + `Ada <ada@uni.example>` + "`" + ` is one."
+  emails: [String!]!
+  "Plain text for the mail, 2,000 characters at most."
+  message: String
+  "1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of inviting people to administrate a space."
+type InviteSpaceAdministratorsPayload {
+  "The space that they were invited to."
+  space: Space!
+  "One for each address, in the order given."
+  results: [InviteResult!]!
 }
 
 "Who is to be invited, to which instance, and as what."
@@ -1236,7 +2412,7 @@ type InviteResult {
   email: String!
   "What was done."
   outcome: InviteOutcome!
-  "The role of the invitation or, for a member, the role held."
+  "The role of the invitation or, for a member, the role held; ` + "`" + `null` + "`" + ` for administrators of a space."
   role: InstanceRole
   "With ROLE_CHANGED, the role that the invitation had."
   previousRole: InstanceRole
@@ -1258,13 +2434,13 @@ enum InviteOutcome {
   DUPLICATE
 }
 
-"An invitation to become a member, sent to an address."
+"An invitation to become a member of an instance, or an administrator of a space, sent to an address."
 type Invitation {
   "Opaque, and the same for ever."
   id: ID!
   "The address that the invitation was sent to; only an account of this address can accept it."
   email: String!
-  "What the invited person is to become in the instance."
+  "What the invited person is to become in the instance; ` + "`" + `null` + "`" + `: an administrator of the space."
   role: InstanceRole
   "What has become of it."
   status: InvitationStatus!
@@ -1272,7 +2448,7 @@ type Invitation {
   instance: Instance
   "The space, as much of it as an invited person may know."
   space: SpaceSummary!
-  "The name of the instance."
+  "The name of the instance; ` + "`" + `null` + "`" + ` where the invitation leads to the space."
   instanceName: String
   "What the inviting person wrote."
   message: String
@@ -1282,6 +2458,58 @@ type Invitation {
   createdAt: DateTime!
   "Until when it can be accepted."
   expiresAt: DateTime!
+  "Whether the asking person can accept it and, if not, what she can do about it."
+  accepting: Readiness!
+  """
+  What became of the mail that was sent last, for the space's administrators;
+  ` + "`" + `null` + "`" + ` for everybody else, and where the invitation ended before a mail was
+  sent.
+  """
+  delivery: InvitationDelivery
+}
+
+"What became of an invitation's mail."
+type InvitationDelivery {
+  "Where the mail is."
+  status: DeliveryStatus!
+  "How often it was tried to send it."
+  attempts: Int!
+  "When that was tried last."
+  lastAttemptAt: DateTime
+  "When it is tried next; ` + "`" + `null` + "`" + ` where it is not, or not before something else happens."
+  nextAttemptAt: DateTime
+  "What is the matter, in words that help, in English; ` + "`" + `null` + "`" + ` where all is well."
+  explanation: String
+  "What the mail server replied to the last attempt, where it refused the mail: a code and a text."
+  reply: String
+}
+
+"Where an invitation's mail is."
+enum DeliveryStatus {
+  "It is about to be sent."
+  QUEUED
+  "The mail server has taken it."
+  SENT
+  "The mail server has not taken it yet. It is tried again by itself, for two days."
+  DELAYED
+  "The mail server refuses it for good, or has not taken it for two days."
+  FAILED
+}
+
+"Why an invitation cannot be accepted or declined: ` + "`" + `extensions.reason` + "`" + ` of an INVITATION_NOT_USABLE."
+enum InvitationNotUsableReason {
+  "Its time is over."
+  EXPIRED
+  "An administrator has taken it back."
+  REVOKED
+  "It was declined before."
+  DECLINED
+  "It was accepted before."
+  ACCEPTED
+  "The instance is deleted. The invitation is good again when it is restored."
+  INSTANCE_DELETED
+  "It was sent to another address than that of the account."
+  OTHER_ADDRESS
 }
 
 "What an invited person may know of a space."
@@ -1382,11 +2610,126 @@ enum EmailReason {
   AMBIGUOUS_CHARACTER
 }
 `, BuiltIn: false},
+	{Name: "../schema/membership.graphqls", Input: `extend type Mutation {
+  """
+  Gives a member of an instance another role.
+
+  Errors: NOT_FOUND (also where the person is no member), FORBIDDEN.
+  """
+  changeMemberRole(input: ChangeMemberRoleInput!): ChangeMemberRolePayload
+    @role(any: [SPACE_ADMINISTRATOR])
+
+  """
+  Ends the roles of a person, in one instance or in the whole space. Doing it
+  again succeeds, and says that nothing was left to do.
+
+  Errors: NOT_FOUND, FORBIDDEN, CONFLICT (LAST_ADMINISTRATOR).
+  """
+  removeMember(input: RemoveMemberInput!): RemoveMemberPayload
+    @role(any: [SPACE_ADMINISTRATOR], of: "input.instanceId|input.spaceId")
+
+  """
+  Ends one's own role in an instance. What an administrator of the space or a
+  manager of the organization sees as such, she goes on to see; to stop being an
+  administrator, use removeMember of oneself.
+
+  Errors: NOT_FOUND, CONFLICT (LAST_ADMINISTRATOR).
+  """
+  leaveInstance(input: LeaveInstanceInput!): LeaveInstancePayload
+    @role(any: [INSTANCE_EDITOR, INSTANCE_VIEWER])
+}
+
+"Who is to have which role in an instance."
+input ChangeMemberRoleInput {
+  "The instance."
+  instanceId: ID!
+  "The member: ` + "`" + `InstanceMember.user.id` + "`" + `."
+  userId: ID!
+  "The role that she is to have."
+  role: InstanceRole!
+  "1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of changing a role."
+type ChangeMemberRolePayload {
+  "The member as she is now; ` + "`" + `null` + "`" + ` where she has left since."
+  member: InstanceMember
+  "The role that she had."
+  previousRole: InstanceRole!
+  "` + "`" + `false` + "`" + `: she had the role already."
+  changed: Boolean!
+}
+
+"Who is to be removed, and from where."
+input RemoveMemberInput {
+  "The person."
+  userId: ID!
+  "The instance. Either this or ` + "`" + `spaceId` + "`" + `."
+  instanceId: ID
+  "The space: the person is removed from each of its instances, and from its administrators."
+  spaceId: ID
+  "1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of removing somebody."
+type RemoveMemberPayload {
+  "` + "`" + `false` + "`" + `: she had no role of her own there."
+  removed: Boolean!
+}
+
+"Which instance is to be left."
+input LeaveInstanceInput {
+  "The instance."
+  instanceId: ID!
+  "1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of leaving an instance."
+type LeaveInstancePayload {
+  "` + "`" + `false` + "`" + `: the person had no role of her own there."
+  left: Boolean!
+}
+
+"Somebody with a role of her own in an instance."
+type InstanceMember {
+  "Who it is."
+  user: User!
+  "What she is in the instance."
+  role: InstanceRole!
+  "Since when she is a member."
+  since: DateTime!
+}
+
+"A page of members."
+type InstanceMemberConnection {
+  "The page's rows."
+  nodes: [InstanceMember!]!
+  "The page's rows, each with its cursor."
+  edges: [InstanceMemberEdge!]!
+  "Where the page ends."
+  pageInfo: PageInfo!
+  "The number of rows of the whole list."
+  totalCount: Int!
+}
+
+"A row of a page."
+type InstanceMemberEdge {
+  "Marks the row, for ` + "`" + `after` + "`" + `."
+  cursor: String!
+  "The row."
+  node: InstanceMember!
+}
+`, BuiltIn: false},
 	{Name: "../schema/schema.graphqls", Input: `"""
 Who may: a person who holds any of these roles where the id at ` + "`" + `of` + "`" + ` stands.
-` + "`" + `of` + "`" + ` is a path into the field's arguments; on a field of an instance, ` + "`" + `id` + "`" + ` is
-that instance. Any kind of id is resolved to its place. Whoever must not know
-of the place gets NOT_FOUND, whoever knows of it FORBIDDEN.
+` + "`" + `of` + "`" + ` is a path into the field's arguments, or several such paths with ` + "`" + `|` + "`" + `
+between them, of which one is given; on a field of a space or an instance, ` + "`" + `id` + "`" + `
+is that one. Any kind of id is resolved to its place, that of an invitation to
+where it leads; of a list, each. Whoever must not know of the place gets
+NOT_FOUND, whoever knows of it FORBIDDEN.
 """
 directive @role(any: [Role!]!, of: String! = "input.instanceId") on FIELD_DEFINITION
 
@@ -1421,6 +2764,15 @@ type Query {
   instance(id: ID!): Instance @authenticated
 
   """
+  The invitation of a mail's link: ` + "`" + `token` + "`" + ` is what stands behind its ` + "`" + `#` + "`" + `. It is
+  for the invited person, who needs no account to look at it; see ` + "`" + `accepting` + "`" + `
+  for how she can accept it. What has become of one that cannot be accepted any
+  more, only the invited account is told; for everybody else it is ` + "`" + `null` + "`" + `, as
+  for a token that is none.
+  """
+  invitation(token: String!): Invitation @public
+
+  """
   Judges e-mail addresses, 1 to 1,000 at once, exactly as inviteUsers does.
   Nothing is sent, and nothing is said about who has an account.
   """
@@ -1436,6 +2788,15 @@ A mutation that fails is ` + "`" + `null` + "`" + `, and ` + "`" + `errors` + "`
 """
 type Mutation
 
+"""
+What can be watched: over server-sent events (by POST with
+` + "`" + `Accept: text/event-stream` + "`" + `, the protocol of graphql-sse in its mode of distinct
+connections), or over a WebSocket (the protocol graphql-transport-ws; the token
+goes into the payload of ` + "`" + `connection_init` + "`" + ` as ` + "`" + `Authorization` + "`" + `). It ends when the
+token expires.
+"""
+type Subscription
+
 "Somebody with an account."
 type User {
   "Opaque, and the same for ever."
@@ -1449,6 +2810,41 @@ type User {
   ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
   """
   spaces(first: Int, after: String): SpaceConnection
+  """
+  The organizations that the person belongs to, oldest first; for oneself alone.
+  ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+  """
+  organizations(first: Int, after: String): OrganizationConnection
+  """
+  The invitations that the person can accept, newest first; for oneself alone.
+  ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+  """
+  invitations(first: Int, after: String): InvitationConnection
+}
+
+"""
+Whether somebody can do something and, if not, why: every obstacle at once, in
+the order in which the mutation would fail with them.
+"""
+type Readiness {
+  "Whether nothing stands in the way."
+  allowed: Boolean!
+  "What stands in the way."
+  obstacles: [Obstacle!]!
+}
+
+"Something that stands in the way, and the way out."
+type Obstacle {
+  "What the mutation would fail with."
+  code: ErrorCode!
+  "What refines the code, as in ` + "`" + `extensions.reason` + "`" + `."
+  reason: String
+  "What is in the way."
+  message: String!
+  "What to do."
+  remedy: String!
+  "Whom to ask."
+  contacts: [Contact!]!
 }
 
 "Somebody to write to."
@@ -1487,12 +2883,25 @@ type PageInfo {
   endCursor: String
 }
 `, BuiltIn: false},
-	{Name: "../schema/space.graphqls", Input: `"An organization, such as a university."
+	{Name: "../schema/space.graphqls", Input: `extend type Mutation {
+  """
+  Makes a space, with its Master and Distributed instances. Whoever makes it is
+  its administrator.
+
+  Errors: NOT_FOUND, FORBIDDEN.
+  """
+  createSpace(input: CreateSpaceInput!): CreateSpacePayload
+    @role(any: [ORGANIZATION_MANAGER, ORGANIZATION_FACULTY], of: "input.organizationId")
+}
+
+"An organization, such as a university."
 type Organization {
   "Opaque, and the same for ever."
   id: ID!
   "What it is called."
   name: String!
+  "The roles that the asking person holds in the organization itself."
+  viewerRoles: [Role!]!
 }
 
 "A course, a research project or a dataset, with its instances."
@@ -1512,6 +2921,81 @@ type Space {
   asks for active and deleted ones. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
   """
   instances(first: Int, after: String, state: InstanceState = ACTIVE): InstanceConnection!
+  "The people with a role of their own anywhere in the space. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most."
+  members(first: Int, after: String): SpaceMemberConnection
+    @role(any: [SPACE_ADMINISTRATOR], of: "id")
+  "The invitations to administrate the space, newest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most."
+  invitations(first: Int, after: String, status: InvitationStatus): InvitationConnection
+    @role(any: [SPACE_ADMINISTRATOR], of: "id")
+  "Who did what in the space, newest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most."
+  auditLog(first: Int, after: String): AuditEntryConnection
+    @role(any: [SPACE_ADMINISTRATOR], of: "id")
+}
+
+"What a new space is to be."
+input CreateSpaceInput {
+  "Whose space it is to be."
+  organizationId: ID!
+  "What it is to be called: 1 to 200 printable characters."
+  name: String!
+  "1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of making a space."
+type CreateSpacePayload {
+  "The space; ` + "`" + `null` + "`" + ` where the person has left it since."
+  space: Space
+}
+
+"Somebody with a role of her own in a space."
+type SpaceMember {
+  "Who it is."
+  user: User!
+  "What she is in the space, or in any of its instances."
+  roles: [Role!]!
+  "Since when she has the first of them."
+  since: DateTime!
+}
+
+"A page of a space's members."
+type SpaceMemberConnection {
+  "The page's rows."
+  nodes: [SpaceMember!]!
+  "The page's rows, each with its cursor."
+  edges: [SpaceMemberEdge!]!
+  "Where the page ends."
+  pageInfo: PageInfo!
+  "The number of rows of the whole list."
+  totalCount: Int!
+}
+
+"A row of a page."
+type SpaceMemberEdge {
+  "Marks the row, for ` + "`" + `after` + "`" + `."
+  cursor: String!
+  "The row."
+  node: SpaceMember!
+}
+
+"A page of organizations."
+type OrganizationConnection {
+  "The page's rows."
+  nodes: [Organization!]!
+  "The page's rows, each with its cursor."
+  edges: [OrganizationEdge!]!
+  "Where the page ends."
+  pageInfo: PageInfo!
+  "The number of rows of the whole list."
+  totalCount: Int!
+}
+
+"A row of a page."
+type OrganizationEdge {
+  "Marks the row, for ` + "`" + `after` + "`" + `."
+  cursor: String!
+  "The row."
+  node: Organization!
 }
 
 "A page of spaces."
@@ -1561,6 +3045,86 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func (ec *executionContext) childFields_AcceptInvitationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "invitation":
+		return ec.fieldContext_AcceptInvitationPayload_invitation(ctx, field)
+	case "instance":
+		return ec.fieldContext_AcceptInvitationPayload_instance(ctx, field)
+	case "space":
+		return ec.fieldContext_AcceptInvitationPayload_space(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AcceptInvitationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_AuditEntry_id(ctx, field)
+	case "at":
+		return ec.fieldContext_AuditEntry_at(ctx, field)
+	case "action":
+		return ec.fieldContext_AuditEntry_action(ctx, field)
+	case "summary":
+		return ec.fieldContext_AuditEntry_summary(ctx, field)
+	case "actorId":
+		return ec.fieldContext_AuditEntry_actorId(ctx, field)
+	case "actorName":
+		return ec.fieldContext_AuditEntry_actorName(ctx, field)
+	case "instanceId":
+		return ec.fieldContext_AuditEntry_instanceId(ctx, field)
+	case "instanceName":
+		return ec.fieldContext_AuditEntry_instanceName(ctx, field)
+	case "userId":
+		return ec.fieldContext_AuditEntry_userId(ctx, field)
+	case "userName":
+		return ec.fieldContext_AuditEntry_userName(ctx, field)
+	case "emails":
+		return ec.fieldContext_AuditEntry_emails(ctx, field)
+	case "role":
+		return ec.fieldContext_AuditEntry_role(ctx, field)
+	case "previousRole":
+		return ec.fieldContext_AuditEntry_previousRole(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_AuditEntryConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_AuditEntryConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_AuditEntryConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_AuditEntryConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntryConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AuditEntryEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_AuditEntryEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntryEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ChangeMemberRolePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return ec.fieldContext_ChangeMemberRolePayload_member(ctx, field)
+	case "previousRole":
+		return ec.fieldContext_ChangeMemberRolePayload_previousRole(ctx, field)
+	case "changed":
+		return ec.fieldContext_ChangeMemberRolePayload_changed(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ChangeMemberRolePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Contact(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -1569,6 +3133,30 @@ func (ec *executionContext) childFields_Contact(ctx context.Context, field graph
 		return ec.fieldContext_Contact_email(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Contact", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateInstancePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "instance":
+		return ec.fieldContext_CreateInstancePayload_instance(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateInstancePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateSpacePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "space":
+		return ec.fieldContext_CreateSpacePayload_space(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateSpacePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeclineInvitationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "invitation":
+		return ec.fieldContext_DeclineInvitationPayload_invitation(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeclineInvitationPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteInstancePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1713,6 +3301,10 @@ func (ec *executionContext) childFields_Invitation(ctx context.Context, field gr
 		return ec.fieldContext_Invitation_createdAt(ctx, field)
 	case "expiresAt":
 		return ec.fieldContext_Invitation_expiresAt(ctx, field)
+	case "accepting":
+		return ec.fieldContext_Invitation_accepting(ctx, field)
+	case "delivery":
+		return ec.fieldContext_Invitation_delivery(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Invitation", field.Name)
 }
@@ -1731,6 +3323,24 @@ func (ec *executionContext) childFields_InvitationConnection(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type InvitationConnection", field.Name)
 }
 
+func (ec *executionContext) childFields_InvitationDelivery(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "status":
+		return ec.fieldContext_InvitationDelivery_status(ctx, field)
+	case "attempts":
+		return ec.fieldContext_InvitationDelivery_attempts(ctx, field)
+	case "lastAttemptAt":
+		return ec.fieldContext_InvitationDelivery_lastAttemptAt(ctx, field)
+	case "nextAttemptAt":
+		return ec.fieldContext_InvitationDelivery_nextAttemptAt(ctx, field)
+	case "explanation":
+		return ec.fieldContext_InvitationDelivery_explanation(ctx, field)
+	case "reply":
+		return ec.fieldContext_InvitationDelivery_reply(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InvitationDelivery", field.Name)
+}
+
 func (ec *executionContext) childFields_InvitationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "cursor":
@@ -1739,6 +3349,18 @@ func (ec *executionContext) childFields_InvitationEdge(ctx context.Context, fiel
 		return ec.fieldContext_InvitationEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type InvitationEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_InvitationEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "invitation":
+		return ec.fieldContext_InvitationEvent_invitation(ctx, field)
+	case "change":
+		return ec.fieldContext_InvitationEvent_change(ctx, field)
+	case "at":
+		return ec.fieldContext_InvitationEvent_at(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InvitationEvent", field.Name)
 }
 
 func (ec *executionContext) childFields_InviteResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1759,6 +3381,16 @@ func (ec *executionContext) childFields_InviteResult(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type InviteResult", field.Name)
 }
 
+func (ec *executionContext) childFields_InviteSpaceAdministratorsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "space":
+		return ec.fieldContext_InviteSpaceAdministratorsPayload_space(ctx, field)
+	case "results":
+		return ec.fieldContext_InviteSpaceAdministratorsPayload_results(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InviteSpaceAdministratorsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_InviteUsersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "instance":
@@ -1769,14 +3401,64 @@ func (ec *executionContext) childFields_InviteUsersPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type InviteUsersPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_LeaveInstancePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "left":
+		return ec.fieldContext_LeaveInstancePayload_left(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LeaveInstancePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Obstacle(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return ec.fieldContext_Obstacle_code(ctx, field)
+	case "reason":
+		return ec.fieldContext_Obstacle_reason(ctx, field)
+	case "message":
+		return ec.fieldContext_Obstacle_message(ctx, field)
+	case "remedy":
+		return ec.fieldContext_Obstacle_remedy(ctx, field)
+	case "contacts":
+		return ec.fieldContext_Obstacle_contacts(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Obstacle", field.Name)
+}
+
 func (ec *executionContext) childFields_Organization(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
 		return ec.fieldContext_Organization_id(ctx, field)
 	case "name":
 		return ec.fieldContext_Organization_name(ctx, field)
+	case "viewerRoles":
+		return ec.fieldContext_Organization_viewerRoles(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Organization", field.Name)
+}
+
+func (ec *executionContext) childFields_OrganizationConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_OrganizationConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_OrganizationConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_OrganizationConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_OrganizationConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OrganizationConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_OrganizationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_OrganizationEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_OrganizationEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OrganizationEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1793,6 +3475,44 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_Readiness(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "allowed":
+		return ec.fieldContext_Readiness_allowed(ctx, field)
+	case "obstacles":
+		return ec.fieldContext_Readiness_obstacles(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Readiness", field.Name)
+}
+
+func (ec *executionContext) childFields_RemoveMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "removed":
+		return ec.fieldContext_RemoveMemberPayload_removed(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RemoveMemberPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ResendInvitationsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_ResendInvitationsPayload_results(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ResendInvitationsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ResendResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "index":
+		return ec.fieldContext_ResendResult_index(ctx, field)
+	case "invitation":
+		return ec.fieldContext_ResendResult_invitation(ctx, field)
+	case "outcome":
+		return ec.fieldContext_ResendResult_outcome(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ResendResult", field.Name)
+}
+
 func (ec *executionContext) childFields_RestoreInstancePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "instance":
@@ -1801,6 +3521,26 @@ func (ec *executionContext) childFields_RestoreInstancePayload(ctx context.Conte
 		return ec.fieldContext_RestoreInstancePayload_restored(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RestoreInstancePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RevokeInvitationsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_RevokeInvitationsPayload_results(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RevokeInvitationsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RevokeResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "index":
+		return ec.fieldContext_RevokeResult_index(ctx, field)
+	case "invitation":
+		return ec.fieldContext_RevokeResult_invitation(ctx, field)
+	case "outcome":
+		return ec.fieldContext_RevokeResult_outcome(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RevokeResult", field.Name)
 }
 
 func (ec *executionContext) childFields_Space(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1817,6 +3557,12 @@ func (ec *executionContext) childFields_Space(ctx context.Context, field graphql
 		return ec.fieldContext_Space_administrators(ctx, field)
 	case "instances":
 		return ec.fieldContext_Space_instances(ctx, field)
+	case "members":
+		return ec.fieldContext_Space_members(ctx, field)
+	case "invitations":
+		return ec.fieldContext_Space_invitations(ctx, field)
+	case "auditLog":
+		return ec.fieldContext_Space_auditLog(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Space", field.Name)
 }
@@ -1845,6 +3591,42 @@ func (ec *executionContext) childFields_SpaceEdge(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type SpaceEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_SpaceMember(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_SpaceMember_user(ctx, field)
+	case "roles":
+		return ec.fieldContext_SpaceMember_roles(ctx, field)
+	case "since":
+		return ec.fieldContext_SpaceMember_since(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SpaceMember", field.Name)
+}
+
+func (ec *executionContext) childFields_SpaceMemberConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_SpaceMemberConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_SpaceMemberConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SpaceMemberConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SpaceMemberConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SpaceMemberConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SpaceMemberEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SpaceMemberEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SpaceMemberEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SpaceMemberEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_SpaceSummary(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -1865,6 +3647,10 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_email(ctx, field)
 	case "spaces":
 		return ec.fieldContext_User_spaces(ctx, field)
+	case "organizations":
+		return ec.fieldContext_User_organizations(ctx, field)
+	case "invitations":
+		return ec.fieldContext_User_invitations(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
 }
@@ -2089,12 +3875,96 @@ func (ec *executionContext) field_Instance_members_args(ctx context.Context, raw
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_acceptInvitation_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (invitation.AnswerRequest, error) {
+			return ec.unmarshalNAcceptInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerRequest(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_changeMemberRole_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (membership.ChangeRequest, error) {
+			return ec.unmarshalNChangeMemberRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChangeRequest(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_createInstance_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (instance.CreateRequest, error) {
+			return ec.unmarshalNCreateInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐCreateRequest(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_createSpace_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (space.CreateRequest, error) {
+			return ec.unmarshalNCreateSpaceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐCreateRequest(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_declineInvitation_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (invitation.AnswerRequest, error) {
+			return ec.unmarshalNDeclineInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerRequest(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_deleteInstance_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (instance.Request, error) {
 			return ec.unmarshalNDeleteInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRequest(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_inviteSpaceAdministrators_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (invitation.AdministratorsRequest, error) {
+			return ec.unmarshalNInviteSpaceAdministratorsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAdministratorsRequest(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2117,12 +3987,68 @@ func (ec *executionContext) field_Mutation_inviteUsers_args(ctx context.Context,
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_leaveInstance_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (membership.LeaveRequest, error) {
+			return ec.unmarshalNLeaveInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveRequest(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_removeMember_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (membership.RemovalRequest, error) {
+			return ec.unmarshalNRemoveMemberInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemovalRequest(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_resendInvitations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (invitation.SelectionRequest, error) {
+			return ec.unmarshalNResendInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionRequest(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_restoreInstance_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (instance.Request, error) {
 			return ec.unmarshalNRestoreInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRequest(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_revokeInvitations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (invitation.SelectionRequest, error) {
+			return ec.unmarshalNRevokeInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionRequest(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2173,6 +4099,20 @@ func (ec *executionContext) field_Query_instance_args(ctx context.Context, rawAr
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_invitation_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "token",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["token"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_space_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -2184,6 +4124,28 @@ func (ec *executionContext) field_Query_space_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Space_auditLog_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
 	return args, nil
 }
 
@@ -2214,6 +4176,116 @@ func (ec *executionContext) field_Space_instances_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["state"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Space_invitations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "status",
+		func(ctx context.Context, v any) (*invitation.Status, error) {
+			return ec.unmarshalOInvitationStatus2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐStatus(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["status"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Space_members_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_invitationChanged_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "instanceId",
+		func(ctx context.Context, v any) (globalid.ID, error) {
+			return ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["instanceId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_User_invitations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_User_organizations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
 	return args, nil
 }
 
@@ -2313,6 +4385,653 @@ func (ec *executionContext) field___Type_inputFields_args(ctx context.Context, r
 
 // region    **************************** field.gotpl *****************************
 
+func (ec *executionContext) _AcceptInvitationPayload_invitation(ctx context.Context, field graphql.CollectedField, obj *invitation.Acceptance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AcceptInvitationPayload_invitation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Invitation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Invitation) graphql.Marshaler {
+			return ec.marshalNInvitation2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInvitation(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AcceptInvitationPayload_invitation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AcceptInvitationPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Invitation(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AcceptInvitationPayload_instance(ctx context.Context, field graphql.CollectedField, obj *invitation.Acceptance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AcceptInvitationPayload_instance(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Instance, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Instance) graphql.Marshaler {
+			return ec.marshalOInstance2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstance(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AcceptInvitationPayload_instance(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AcceptInvitationPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Instance(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AcceptInvitationPayload_space(ctx context.Context, field graphql.CollectedField, obj *invitation.Acceptance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AcceptInvitationPayload_space(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Space, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Space) graphql.Marshaler {
+			return ec.marshalOSpace2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐSpace(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AcceptInvitationPayload_space(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AcceptInvitationPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Space(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AuditEntry_id(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v globalid.ID) graphql.Marshaler {
+			return ec.marshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "ID")
+}
+
+func (ec *executionContext) _AuditEntry_at(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_at(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_at(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _AuditEntry_action(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_action(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Action, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v audit.Action) graphql.Marshaler {
+			return ec.marshalNAuditAction2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐAction(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_action(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "AuditAction")
+}
+
+func (ec *executionContext) _AuditEntry_summary(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_summary(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Summary(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_summary(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, true, false, "String")
+}
+
+func (ec *executionContext) _AuditEntry_actorId(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_actorId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ActorID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *globalid.ID) graphql.Marshaler {
+			return ec.marshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_actorId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "ID")
+}
+
+func (ec *executionContext) _AuditEntry_actorName(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_actorName(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ActorName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_actorName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "String")
+}
+
+func (ec *executionContext) _AuditEntry_instanceId(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_instanceId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.InstanceID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *globalid.ID) graphql.Marshaler {
+			return ec.marshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_instanceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "ID")
+}
+
+func (ec *executionContext) _AuditEntry_instanceName(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_instanceName(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.InstanceName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_instanceName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "String")
+}
+
+func (ec *executionContext) _AuditEntry_userId(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_userId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *globalid.ID) graphql.Marshaler {
+			return ec.marshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_userId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "ID")
+}
+
+func (ec *executionContext) _AuditEntry_userName(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_userName(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_userName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "String")
+}
+
+func (ec *executionContext) _AuditEntry_emails(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_emails(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Emails, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_emails(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "String")
+}
+
+func (ec *executionContext) _AuditEntry_role(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_role(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Role, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.InstanceRole) graphql.Marshaler {
+			return ec.marshalOInstanceRole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_role(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "InstanceRole")
+}
+
+func (ec *executionContext) _AuditEntry_previousRole(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_previousRole(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PreviousRole, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.InstanceRole) graphql.Marshaler {
+			return ec.marshalOInstanceRole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_previousRole(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "InstanceRole")
+}
+
+func (ec *executionContext) _AuditEntryConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *AuditEntryConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*audit.Entry) graphql.Marshaler {
+			return ec.marshalNAuditEntry2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐEntryᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEntryConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AuditEntry(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AuditEntryConnection_edges(ctx context.Context, field graphql.CollectedField, obj *AuditEntryConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*AuditEntryEdge) graphql.Marshaler {
+			return ec.marshalNAuditEntryEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐAuditEntryEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEntryConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AuditEntryEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AuditEntryConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *AuditEntryConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEntryConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AuditEntryConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *AuditEntryConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntryConnection", field, false, false, "Int")
+}
+
+func (ec *executionContext) _AuditEntryEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *AuditEntryEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntryEdge", field, false, false, "String")
+}
+
+func (ec *executionContext) _AuditEntryEdge_node(ctx context.Context, field graphql.CollectedField, obj *AuditEntryEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *audit.Entry) graphql.Marshaler {
+			return ec.marshalNAuditEntry2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐEntry(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEntryEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AuditEntry(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ChangeMemberRolePayload_member(ctx context.Context, field graphql.CollectedField, obj *membership.Change) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeMemberRolePayload_member(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Member, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.Member) graphql.Marshaler {
+			return ec.marshalOInstanceMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐMember(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeMemberRolePayload_member(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangeMemberRolePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InstanceMember(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ChangeMemberRolePayload_previousRole(ctx context.Context, field graphql.CollectedField, obj *membership.Change) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeMemberRolePayload_previousRole(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PreviousRole, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v access.InstanceRole) graphql.Marshaler {
+			return ec.marshalNInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeMemberRolePayload_previousRole(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ChangeMemberRolePayload", field, false, false, "InstanceRole")
+}
+
+func (ec *executionContext) _ChangeMemberRolePayload_changed(ctx context.Context, field graphql.CollectedField, obj *membership.Change) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeMemberRolePayload_changed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Changed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeMemberRolePayload_changed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ChangeMemberRolePayload", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _Contact_name(ctx context.Context, field graphql.CollectedField, obj *fault.Contact) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2357,6 +5076,102 @@ func (ec *executionContext) _Contact_email(ctx context.Context, field graphql.Co
 }
 func (ec *executionContext) fieldContext_Contact_email(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Contact", field, false, false, "String")
+}
+
+func (ec *executionContext) _CreateInstancePayload_instance(ctx context.Context, field graphql.CollectedField, obj *instance.Creation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateInstancePayload_instance(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Instance, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Instance) graphql.Marshaler {
+			return ec.marshalOInstance2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstance(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CreateInstancePayload_instance(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateInstancePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Instance(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CreateSpacePayload_space(ctx context.Context, field graphql.CollectedField, obj *space.Creation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateSpacePayload_space(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Space, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Space) graphql.Marshaler {
+			return ec.marshalOSpace2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐSpace(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CreateSpacePayload_space(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateSpacePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Space(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DeclineInvitationPayload_invitation(ctx context.Context, field graphql.CollectedField, obj *invitation.Refusal) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeclineInvitationPayload_invitation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Invitation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Invitation) graphql.Marshaler {
+			return ec.marshalNInvitation2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInvitation(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DeclineInvitationPayload_invitation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeclineInvitationPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Invitation(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _DeleteInstancePayload_instance(ctx context.Context, field graphql.CollectedField, obj *instance.Deletion) (ret graphql.Marshaler) {
@@ -3108,7 +5923,7 @@ func (ec *executionContext) fieldContext_InstanceEdge_node(_ context.Context, fi
 	return fc, nil
 }
 
-func (ec *executionContext) _InstanceMember_user(ctx context.Context, field graphql.CollectedField, obj *instance.Member) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceMember_user(ctx context.Context, field graphql.CollectedField, obj *membership.Member) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3140,7 +5955,7 @@ func (ec *executionContext) fieldContext_InstanceMember_user(_ context.Context, 
 	return fc, nil
 }
 
-func (ec *executionContext) _InstanceMember_role(ctx context.Context, field graphql.CollectedField, obj *instance.Member) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceMember_role(ctx context.Context, field graphql.CollectedField, obj *membership.Member) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3163,7 +5978,7 @@ func (ec *executionContext) fieldContext_InstanceMember_role(_ context.Context, 
 	return graphql.NewScalarFieldContext("InstanceMember", field, false, false, "InstanceRole")
 }
 
-func (ec *executionContext) _InstanceMember_since(ctx context.Context, field graphql.CollectedField, obj *instance.Member) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceMember_since(ctx context.Context, field graphql.CollectedField, obj *membership.Member) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3198,8 +6013,8 @@ func (ec *executionContext) _InstanceMemberConnection_nodes(ctx context.Context,
 			return obj.Nodes, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*instance.Member) graphql.Marshaler {
-			return ec.marshalNInstanceMember2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐMemberᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*membership.Member) graphql.Marshaler {
+			return ec.marshalNInstanceMember2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐMemberᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3340,8 +6155,8 @@ func (ec *executionContext) _InstanceMemberEdge_node(ctx context.Context, field 
 			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *instance.Member) graphql.Marshaler {
-			return ec.marshalNInstanceMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐMember(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.Member) graphql.Marshaler {
+			return ec.marshalNInstanceMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐMember(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3418,8 +6233,8 @@ func (ec *executionContext) _Invitation_role(ctx context.Context, field graphql.
 			return obj.Role, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v access.InstanceRole) graphql.Marshaler {
-			return ec.marshalOInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *access.InstanceRole) graphql.Marshaler {
+			return ec.marshalOInstanceRole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx, selections, v)
 		},
 		true,
 		false,
@@ -3493,7 +6308,7 @@ func (ec *executionContext) _Invitation_space(ctx context.Context, field graphql
 			return ec.fieldContext_Invitation_space(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Space(), nil
+			return obj.Space, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *invitation.SpaceSummary) graphql.Marshaler {
@@ -3507,7 +6322,7 @@ func (ec *executionContext) fieldContext_Invitation_space(_ context.Context, fie
 	fc = &graphql.FieldContext{
 		Object:     "Invitation",
 		Field:      field,
-		IsMethod:   true,
+		IsMethod:   false,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_SpaceSummary(ctx, field)
@@ -3525,7 +6340,7 @@ func (ec *executionContext) _Invitation_instanceName(ctx context.Context, field 
 			return ec.fieldContext_Invitation_instanceName(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.InstanceName(), nil
+			return obj.InstanceName, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -3536,7 +6351,7 @@ func (ec *executionContext) _Invitation_instanceName(ctx context.Context, field 
 	)
 }
 func (ec *executionContext) fieldContext_Invitation_instanceName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Invitation", field, true, false, "String")
+	return graphql.NewScalarFieldContext("Invitation", field, false, false, "String")
 }
 
 func (ec *executionContext) _Invitation_message(ctx context.Context, field graphql.CollectedField, obj *invitation.Invitation) (ret graphql.Marshaler) {
@@ -3638,6 +6453,70 @@ func (ec *executionContext) _Invitation_expiresAt(ctx context.Context, field gra
 }
 func (ec *executionContext) fieldContext_Invitation_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Invitation", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _Invitation_accepting(ctx context.Context, field graphql.CollectedField, obj *invitation.Invitation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Invitation_accepting(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Invitation().Accepting(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Readiness) graphql.Marshaler {
+			return ec.marshalNReadiness2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐReadiness(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Invitation_accepting(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Invitation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Readiness(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Invitation_delivery(ctx context.Context, field graphql.CollectedField, obj *invitation.Invitation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Invitation_delivery(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Delivery, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Delivery) graphql.Marshaler {
+			return ec.marshalOInvitationDelivery2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDelivery(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Invitation_delivery(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Invitation",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InvitationDelivery(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _InvitationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *InvitationConnection) (ret graphql.Marshaler) {
@@ -3759,6 +6638,144 @@ func (ec *executionContext) fieldContext_InvitationConnection_totalCount(_ conte
 	return graphql.NewScalarFieldContext("InvitationConnection", field, false, false, "Int")
 }
 
+func (ec *executionContext) _InvitationDelivery_status(ctx context.Context, field graphql.CollectedField, obj *invitation.Delivery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InvitationDelivery_status(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v invitation.DeliveryStatus) graphql.Marshaler {
+			return ec.marshalNDeliveryStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDeliveryStatus(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InvitationDelivery_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvitationDelivery", field, false, false, "DeliveryStatus")
+}
+
+func (ec *executionContext) _InvitationDelivery_attempts(ctx context.Context, field graphql.CollectedField, obj *invitation.Delivery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InvitationDelivery_attempts(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Attempts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InvitationDelivery_attempts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvitationDelivery", field, false, false, "Int")
+}
+
+func (ec *executionContext) _InvitationDelivery_lastAttemptAt(ctx context.Context, field graphql.CollectedField, obj *invitation.Delivery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InvitationDelivery_lastAttemptAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastAttemptAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_InvitationDelivery_lastAttemptAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvitationDelivery", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _InvitationDelivery_nextAttemptAt(ctx context.Context, field graphql.CollectedField, obj *invitation.Delivery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InvitationDelivery_nextAttemptAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NextAttemptAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_InvitationDelivery_nextAttemptAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvitationDelivery", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _InvitationDelivery_explanation(ctx context.Context, field graphql.CollectedField, obj *invitation.Delivery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InvitationDelivery_explanation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Explanation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_InvitationDelivery_explanation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvitationDelivery", field, false, false, "String")
+}
+
+func (ec *executionContext) _InvitationDelivery_reply(ctx context.Context, field graphql.CollectedField, obj *invitation.Delivery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InvitationDelivery_reply(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reply, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_InvitationDelivery_reply(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvitationDelivery", field, false, false, "String")
+}
+
 func (ec *executionContext) _InvitationEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *InvitationEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3812,6 +6829,84 @@ func (ec *executionContext) fieldContext_InvitationEdge_node(_ context.Context, 
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _InvitationEvent_invitation(ctx context.Context, field graphql.CollectedField, obj *invitation.Event) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InvitationEvent_invitation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Invitation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Invitation) graphql.Marshaler {
+			return ec.marshalNInvitation2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInvitation(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InvitationEvent_invitation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InvitationEvent",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Invitation(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _InvitationEvent_change(ctx context.Context, field graphql.CollectedField, obj *invitation.Event) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InvitationEvent_change(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Change, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v invitation.Change) graphql.Marshaler {
+			return ec.marshalNInvitationChange2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐChange(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InvitationEvent_change(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvitationEvent", field, false, false, "InvitationChange")
+}
+
+func (ec *executionContext) _InvitationEvent_at(ctx context.Context, field graphql.CollectedField, obj *invitation.Event) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InvitationEvent_at(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InvitationEvent_at(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvitationEvent", field, false, false, "DateTime")
 }
 
 func (ec *executionContext) _InviteResult_index(ctx context.Context, field graphql.CollectedField, obj *invitation.Result) (ret graphql.Marshaler) {
@@ -3961,6 +7056,70 @@ func (ec *executionContext) fieldContext_InviteResult_invitation(_ context.Conte
 	return fc, nil
 }
 
+func (ec *executionContext) _InviteSpaceAdministratorsPayload_space(ctx context.Context, field graphql.CollectedField, obj *invitation.AdministratorResults) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InviteSpaceAdministratorsPayload_space(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Space, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Space) graphql.Marshaler {
+			return ec.marshalNSpace2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐSpace(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InviteSpaceAdministratorsPayload_space(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InviteSpaceAdministratorsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Space(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _InviteSpaceAdministratorsPayload_results(ctx context.Context, field graphql.CollectedField, obj *invitation.AdministratorResults) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InviteSpaceAdministratorsPayload_results(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Results, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*invitation.Result) graphql.Marshaler {
+			return ec.marshalNInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResultᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InviteSpaceAdministratorsPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InviteSpaceAdministratorsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InviteResult(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _InviteUsersPayload_instance(ctx context.Context, field graphql.CollectedField, obj *invitation.Results) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4021,6 +7180,96 @@ func (ec *executionContext) fieldContext_InviteUsersPayload_results(_ context.Co
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_InviteResult(ctx, field)
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _LeaveInstancePayload_left(ctx context.Context, field graphql.CollectedField, obj *membership.Leave) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LeaveInstancePayload_left(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Left, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LeaveInstancePayload_left(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LeaveInstancePayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _Mutation_createInstance(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createInstance(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateInstance(ctx, fc.Args["input"].(instance.CreateRequest))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *instance.Creation
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.spaceId")
+				if err != nil {
+					var zeroVal *instance.Creation
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *instance.Creation
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *instance.Creation) graphql.Marshaler {
+			return ec.marshalOCreateInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐCreation(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createInstance(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CreateInstancePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createInstance_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -4265,6 +7514,713 @@ func (ec *executionContext) fieldContext_Mutation_inviteUsers(ctx context.Contex
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_inviteSpaceAdministrators(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_inviteSpaceAdministrators(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().InviteSpaceAdministrators(ctx, fc.Args["input"].(invitation.AdministratorsRequest))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *invitation.AdministratorResults
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.spaceId")
+				if err != nil {
+					var zeroVal *invitation.AdministratorResults
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *invitation.AdministratorResults
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.AdministratorResults) graphql.Marshaler {
+			return ec.marshalOInviteSpaceAdministratorsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAdministratorResults(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_inviteSpaceAdministrators(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InviteSpaceAdministratorsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_inviteSpaceAdministrators_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_acceptInvitation(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_acceptInvitation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AcceptInvitation(ctx, fc.Args["input"].(invitation.AnswerRequest))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authenticated == nil {
+					var zeroVal *invitation.Acceptance
+					return zeroVal, errors.New("directive authenticated is not implemented")
+				}
+				return ec.Directives.Authenticated(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Acceptance) graphql.Marshaler {
+			return ec.marshalOAcceptInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAcceptance(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_acceptInvitation(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AcceptInvitationPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_acceptInvitation_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_declineInvitation(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_declineInvitation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeclineInvitation(ctx, fc.Args["input"].(invitation.AnswerRequest))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authenticated == nil {
+					var zeroVal *invitation.Refusal
+					return zeroVal, errors.New("directive authenticated is not implemented")
+				}
+				return ec.Directives.Authenticated(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Refusal) graphql.Marshaler {
+			return ec.marshalODeclineInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐRefusal(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_declineInvitation(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DeclineInvitationPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_declineInvitation_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_revokeInvitations(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_revokeInvitations(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RevokeInvitations(ctx, fc.Args["input"].(invitation.SelectionRequest))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *invitation.Selection
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.invitationIds")
+				if err != nil {
+					var zeroVal *invitation.Selection
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *invitation.Selection
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Selection) graphql.Marshaler {
+			return ec.marshalORevokeInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_revokeInvitations(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RevokeInvitationsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_revokeInvitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_resendInvitations(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_resendInvitations(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ResendInvitations(ctx, fc.Args["input"].(invitation.SelectionRequest))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *invitation.Selection
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.invitationIds")
+				if err != nil {
+					var zeroVal *invitation.Selection
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *invitation.Selection
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Selection) graphql.Marshaler {
+			return ec.marshalOResendInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_resendInvitations(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ResendInvitationsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_resendInvitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_changeMemberRole(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_changeMemberRole(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ChangeMemberRole(ctx, fc.Args["input"].(membership.ChangeRequest))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *membership.Change
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
+				if err != nil {
+					var zeroVal *membership.Change
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *membership.Change
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.Change) graphql.Marshaler {
+			return ec.marshalOChangeMemberRolePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChange(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_changeMemberRole(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ChangeMemberRolePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_changeMemberRole_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_removeMember(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_removeMember(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RemoveMember(ctx, fc.Args["input"].(membership.RemovalRequest))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *membership.Removal
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.instanceId|input.spaceId")
+				if err != nil {
+					var zeroVal *membership.Removal
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *membership.Removal
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.Removal) graphql.Marshaler {
+			return ec.marshalORemoveMemberPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemoval(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_removeMember(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RemoveMemberPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_removeMember_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_leaveInstance(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_leaveInstance(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().LeaveInstance(ctx, fc.Args["input"].(membership.LeaveRequest))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"INSTANCE_EDITOR", "INSTANCE_VIEWER"})
+				if err != nil {
+					var zeroVal *membership.Leave
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
+				if err != nil {
+					var zeroVal *membership.Leave
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *membership.Leave
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.Leave) graphql.Marshaler {
+			return ec.marshalOLeaveInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeave(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_leaveInstance(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LeaveInstancePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_leaveInstance_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_createSpace(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createSpace(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateSpace(ctx, fc.Args["input"].(space.CreateRequest))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"ORGANIZATION_MANAGER", "ORGANIZATION_FACULTY"})
+				if err != nil {
+					var zeroVal *space.Creation
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.organizationId")
+				if err != nil {
+					var zeroVal *space.Creation
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *space.Creation
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *space.Creation) graphql.Marshaler {
+			return ec.marshalOCreateSpacePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐCreation(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createSpace(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CreateSpacePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createSpace_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Obstacle_code(ctx context.Context, field graphql.CollectedField, obj *fault.Fault) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Obstacle_code(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Code, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v fault.Code) graphql.Marshaler {
+			return ec.marshalNErrorCode2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐCode(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Obstacle_code(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Obstacle", field, false, false, "ErrorCode")
+}
+
+func (ec *executionContext) _Obstacle_reason(ctx context.Context, field graphql.CollectedField, obj *fault.Fault) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Obstacle_reason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Obstacle().Reason(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Obstacle_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Obstacle", field, true, true, "String")
+}
+
+func (ec *executionContext) _Obstacle_message(ctx context.Context, field graphql.CollectedField, obj *fault.Fault) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Obstacle_message(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Message, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Obstacle_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Obstacle", field, false, false, "String")
+}
+
+func (ec *executionContext) _Obstacle_remedy(ctx context.Context, field graphql.CollectedField, obj *fault.Fault) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Obstacle_remedy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Remedy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Obstacle_remedy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Obstacle", field, false, false, "String")
+}
+
+func (ec *executionContext) _Obstacle_contacts(ctx context.Context, field graphql.CollectedField, obj *fault.Fault) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Obstacle_contacts(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Contacts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []fault.Contact) graphql.Marshaler {
+			return ec.marshalNContact2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐContactᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Obstacle_contacts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Obstacle",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Contact(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Organization_id(ctx context.Context, field graphql.CollectedField, obj *access.Organization) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4309,6 +8265,203 @@ func (ec *executionContext) _Organization_name(ctx context.Context, field graphq
 }
 func (ec *executionContext) fieldContext_Organization_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Organization", field, false, false, "String")
+}
+
+func (ec *executionContext) _Organization_viewerRoles(ctx context.Context, field graphql.CollectedField, obj *access.Organization) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Organization_viewerRoles(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ViewerRoles(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []access.Role) graphql.Marshaler {
+			return ec.marshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Organization_viewerRoles(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Organization", field, true, false, "Role")
+}
+
+func (ec *executionContext) _OrganizationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *OrganizationConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OrganizationConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*access.Organization) graphql.Marshaler {
+			return ec.marshalNOrganization2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐOrganizationᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OrganizationConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "OrganizationConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Organization(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _OrganizationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *OrganizationConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OrganizationConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*OrganizationEdge) graphql.Marshaler {
+			return ec.marshalNOrganizationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐOrganizationEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OrganizationConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "OrganizationConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_OrganizationEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _OrganizationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *OrganizationConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OrganizationConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OrganizationConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "OrganizationConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _OrganizationConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *OrganizationConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OrganizationConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OrganizationConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("OrganizationConnection", field, false, false, "Int")
+}
+
+func (ec *executionContext) _OrganizationEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *OrganizationEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OrganizationEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OrganizationEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("OrganizationEdge", field, false, false, "String")
+}
+
+func (ec *executionContext) _OrganizationEdge_node(ctx context.Context, field graphql.CollectedField, obj *OrganizationEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OrganizationEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Organization) graphql.Marshaler {
+			return ec.marshalNOrganization2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐOrganization(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OrganizationEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "OrganizationEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Organization(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
@@ -4562,6 +8715,63 @@ func (ec *executionContext) fieldContext_Query_instance(ctx context.Context, fie
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_invitation(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_invitation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Invitation(ctx, fc.Args["token"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Public == nil {
+					var zeroVal *invitation.Invitation
+					return zeroVal, errors.New("directive public is not implemented")
+				}
+				return ec.Directives.Public(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Invitation) graphql.Marshaler {
+			return ec.marshalOInvitation2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInvitation(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_invitation(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Invitation(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_invitation_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_checkEmails(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4695,6 +8905,194 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _Readiness_allowed(ctx context.Context, field graphql.CollectedField, obj *Readiness) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Readiness_allowed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Allowed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Readiness_allowed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Readiness", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _Readiness_obstacles(ctx context.Context, field graphql.CollectedField, obj *Readiness) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Readiness_obstacles(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Obstacles, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*fault.Fault) graphql.Marshaler {
+			return ec.marshalNObstacle2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐFaultᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Readiness_obstacles(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Readiness",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Obstacle(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RemoveMemberPayload_removed(ctx context.Context, field graphql.CollectedField, obj *membership.Removal) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RemoveMemberPayload_removed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Removed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RemoveMemberPayload_removed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RemoveMemberPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _ResendInvitationsPayload_results(ctx context.Context, field graphql.CollectedField, obj *invitation.Selection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ResendInvitationsPayload_results(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Results, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*invitation.SelectionResult) graphql.Marshaler {
+			return ec.marshalNResendResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionResultᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ResendInvitationsPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ResendInvitationsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ResendResult(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ResendResult_index(ctx context.Context, field graphql.CollectedField, obj *invitation.SelectionResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ResendResult_index(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Index, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ResendResult_index(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ResendResult", field, false, false, "Int")
+}
+
+func (ec *executionContext) _ResendResult_invitation(ctx context.Context, field graphql.CollectedField, obj *invitation.SelectionResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ResendResult_invitation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Invitation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Invitation) graphql.Marshaler {
+			return ec.marshalNInvitation2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInvitation(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ResendResult_invitation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ResendResult",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Invitation(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ResendResult_outcome(ctx context.Context, field graphql.CollectedField, obj *invitation.SelectionResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ResendResult_outcome(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Outcome, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v invitation.SelectionOutcome) graphql.Marshaler {
+			return ec.marshalNResendOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionOutcome(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ResendResult_outcome(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ResendResult", field, false, false, "ResendOutcome")
+}
+
 func (ec *executionContext) _RestoreInstancePayload_instance(ctx context.Context, field graphql.CollectedField, obj *instance.Restoration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4748,6 +9146,116 @@ func (ec *executionContext) _RestoreInstancePayload_restored(ctx context.Context
 }
 func (ec *executionContext) fieldContext_RestoreInstancePayload_restored(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RestoreInstancePayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _RevokeInvitationsPayload_results(ctx context.Context, field graphql.CollectedField, obj *invitation.Selection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RevokeInvitationsPayload_results(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Results, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*invitation.SelectionResult) graphql.Marshaler {
+			return ec.marshalNRevokeResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionResultᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RevokeInvitationsPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RevokeInvitationsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RevokeResult(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RevokeResult_index(ctx context.Context, field graphql.CollectedField, obj *invitation.SelectionResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RevokeResult_index(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Index, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RevokeResult_index(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RevokeResult", field, false, false, "Int")
+}
+
+func (ec *executionContext) _RevokeResult_invitation(ctx context.Context, field graphql.CollectedField, obj *invitation.SelectionResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RevokeResult_invitation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Invitation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Invitation) graphql.Marshaler {
+			return ec.marshalNInvitation2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInvitation(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RevokeResult_invitation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RevokeResult",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Invitation(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RevokeResult_outcome(ctx context.Context, field graphql.CollectedField, obj *invitation.SelectionResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RevokeResult_outcome(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Outcome, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v invitation.SelectionOutcome) graphql.Marshaler {
+			return ec.marshalNRevokeOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionOutcome(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RevokeResult_outcome(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RevokeResult", field, false, false, "RevokeOutcome")
 }
 
 func (ec *executionContext) _Space_id(ctx context.Context, field graphql.CollectedField, obj *access.Space) (ret graphql.Marshaler) {
@@ -4921,6 +9429,207 @@ func (ec *executionContext) fieldContext_Space_instances(ctx context.Context, fi
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Space_instances_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Space_members(ctx context.Context, field graphql.CollectedField, obj *access.Space) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Space_members(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Space().Members(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *SpaceMemberConnection
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "id")
+				if err != nil {
+					var zeroVal *SpaceMemberConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *SpaceMemberConnection
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, obj, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *SpaceMemberConnection) graphql.Marshaler {
+			return ec.marshalOSpaceMemberConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceMemberConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Space_members(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Space",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SpaceMemberConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Space_members_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Space_invitations(ctx context.Context, field graphql.CollectedField, obj *access.Space) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Space_invitations(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Space().Invitations(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["status"].(*invitation.Status))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *InvitationConnection
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "id")
+				if err != nil {
+					var zeroVal *InvitationConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *InvitationConnection
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, obj, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *InvitationConnection) graphql.Marshaler {
+			return ec.marshalOInvitationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInvitationConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Space_invitations(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Space",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InvitationConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Space_invitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Space_auditLog(ctx context.Context, field graphql.CollectedField, obj *access.Space) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Space_auditLog(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Space().AuditLog(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *AuditEntryConnection
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "id")
+				if err != nil {
+					var zeroVal *AuditEntryConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *AuditEntryConnection
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, obj, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *AuditEntryConnection) graphql.Marshaler {
+			return ec.marshalOAuditEntryConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐAuditEntryConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Space_auditLog(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Space",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AuditEntryConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Space_auditLog_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -5101,6 +9810,258 @@ func (ec *executionContext) fieldContext_SpaceEdge_node(_ context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _SpaceMember_user(ctx context.Context, field graphql.CollectedField, obj *membership.SpaceMember) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SpaceMember_user(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Person) graphql.Marshaler {
+			return ec.marshalNUser2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐPerson(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SpaceMember_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SpaceMember",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SpaceMember_roles(ctx context.Context, field graphql.CollectedField, obj *membership.SpaceMember) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SpaceMember_roles(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Roles(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []access.Role) graphql.Marshaler {
+			return ec.marshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SpaceMember_roles(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SpaceMember", field, true, false, "Role")
+}
+
+func (ec *executionContext) _SpaceMember_since(ctx context.Context, field graphql.CollectedField, obj *membership.SpaceMember) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SpaceMember_since(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Since, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SpaceMember_since(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SpaceMember", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _SpaceMemberConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *SpaceMemberConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SpaceMemberConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*membership.SpaceMember) graphql.Marshaler {
+			return ec.marshalNSpaceMember2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐSpaceMemberᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SpaceMemberConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SpaceMemberConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SpaceMember(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SpaceMemberConnection_edges(ctx context.Context, field graphql.CollectedField, obj *SpaceMemberConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SpaceMemberConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*SpaceMemberEdge) graphql.Marshaler {
+			return ec.marshalNSpaceMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceMemberEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SpaceMemberConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SpaceMemberConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SpaceMemberEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SpaceMemberConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *SpaceMemberConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SpaceMemberConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SpaceMemberConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SpaceMemberConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SpaceMemberConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *SpaceMemberConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SpaceMemberConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SpaceMemberConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SpaceMemberConnection", field, false, false, "Int")
+}
+
+func (ec *executionContext) _SpaceMemberEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *SpaceMemberEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SpaceMemberEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SpaceMemberEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SpaceMemberEdge", field, false, false, "String")
+}
+
+func (ec *executionContext) _SpaceMemberEdge_node(ctx context.Context, field graphql.CollectedField, obj *SpaceMemberEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SpaceMemberEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.SpaceMember) graphql.Marshaler {
+			return ec.marshalNSpaceMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐSpaceMember(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SpaceMemberEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SpaceMemberEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SpaceMember(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _SpaceSummary_name(ctx context.Context, field graphql.CollectedField, obj *invitation.SpaceSummary) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5145,6 +10106,73 @@ func (ec *executionContext) _SpaceSummary_organizationName(ctx context.Context, 
 }
 func (ec *executionContext) fieldContext_SpaceSummary_organizationName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SpaceSummary", field, false, false, "String")
+}
+
+func (ec *executionContext) _Subscription_invitationChanged(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_invitationChanged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().InvitationChanged(ctx, fc.Args["instanceId"].(globalid.ID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *invitation.Event
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "instanceId")
+				if err != nil {
+					var zeroVal *invitation.Event
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *invitation.Event
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Event) graphql.Marshaler {
+			return ec.marshalNInvitationEvent2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐEvent(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_invitationChanged(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InvitationEvent(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_invitationChanged_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _User_id(ctx context.Context, field graphql.CollectedField, obj *access.Person) (ret graphql.Marshaler) {
@@ -5254,6 +10282,94 @@ func (ec *executionContext) fieldContext_User_spaces(ctx context.Context, field 
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_User_spaces_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _User_organizations(ctx context.Context, field graphql.CollectedField, obj *access.Person) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_organizations(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.User().Organizations(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *OrganizationConnection) graphql.Marshaler {
+			return ec.marshalOOrganizationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐOrganizationConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_User_organizations(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "User",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_OrganizationConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_User_organizations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _User_invitations(ctx context.Context, field graphql.CollectedField, obj *access.Person) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_invitations(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.User().Invitations(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *InvitationConnection) graphql.Marshaler {
+			return ec.marshalOInvitationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInvitationConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_User_invitations(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "User",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InvitationConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_User_invitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -6333,6 +11449,293 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputAcceptInvitationInput(ctx context.Context, obj any) (invitation.AnswerRequest, error) {
+	var it invitation.AnswerRequest
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"token", "invitationId", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "token":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("token"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Token = data
+		case "invitationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("invitationId"))
+			data, err := ec.unmarshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.InvitationID = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAcceptInvitationInput unmarshals raw into the AcceptInvitationInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAcceptInvitationInput(ctx context.Context, raw any) (invitation.AnswerRequest, error) {
+	var out invitation.AnswerRequest
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AcceptInvitationInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputChangeMemberRoleInput(ctx context.Context, obj any) (membership.ChangeRequest, error) {
+	var it membership.ChangeRequest
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"instanceId", "userId", "role", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "instanceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("instanceId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.InstanceID = data
+		case "userId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserID = data
+		case "role":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("role"))
+			data, err := ec.unmarshalNInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Role = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalChangeMemberRoleInput unmarshals raw into the ChangeMemberRoleInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalChangeMemberRoleInput(ctx context.Context, raw any) (membership.ChangeRequest, error) {
+	var out membership.ChangeRequest
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ChangeMemberRoleInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputCreateInstanceInput(ctx context.Context, obj any) (instance.CreateRequest, error) {
+	var it instance.CreateRequest
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"spaceId", "name", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "spaceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("spaceId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SpaceID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCreateInstanceInput unmarshals raw into the CreateInstanceInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCreateInstanceInput(ctx context.Context, raw any) (instance.CreateRequest, error) {
+	var out instance.CreateRequest
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CreateInstanceInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputCreateSpaceInput(ctx context.Context, obj any) (space.CreateRequest, error) {
+	var it space.CreateRequest
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"organizationId", "name", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCreateSpaceInput unmarshals raw into the CreateSpaceInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCreateSpaceInput(ctx context.Context, raw any) (space.CreateRequest, error) {
+	var out space.CreateRequest
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CreateSpaceInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputDeclineInvitationInput(ctx context.Context, obj any) (invitation.AnswerRequest, error) {
+	var it invitation.AnswerRequest
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"token", "invitationId", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "token":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("token"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Token = data
+		case "invitationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("invitationId"))
+			data, err := ec.unmarshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.InvitationID = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDeclineInvitationInput unmarshals raw into the DeclineInvitationInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDeclineInvitationInput(ctx context.Context, raw any) (invitation.AnswerRequest, error) {
+	var out invitation.AnswerRequest
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeclineInvitationInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputDeleteInstanceInput(ctx context.Context, obj any) (instance.Request, error) {
 	var it instance.Request
 	if obj == nil {
@@ -6379,6 +11782,69 @@ func (ec *executionContext) unmarshalInputDeleteInstanceInput(ctx context.Contex
 func UnmarshalDeleteInstanceInput(ctx context.Context, raw any) (instance.Request, error) {
 	var out instance.Request
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteInstanceInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputInviteSpaceAdministratorsInput(ctx context.Context, obj any) (invitation.AdministratorsRequest, error) {
+	var it invitation.AdministratorsRequest
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"spaceId", "emails", "message", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "spaceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("spaceId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SpaceID = data
+		case "emails":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("emails"))
+			data, err := ec.unmarshalNString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Emails = data
+		case "message":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("message"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Message = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalInviteSpaceAdministratorsInput unmarshals raw into the InviteSpaceAdministratorsInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalInviteSpaceAdministratorsInput(ctx context.Context, raw any) (invitation.AdministratorsRequest, error) {
+	var out invitation.AdministratorsRequest
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "InviteSpaceAdministratorsInput", raw, &out)
 	return out, err
 }
 
@@ -6452,6 +11918,167 @@ func UnmarshalInviteUsersInput(ctx context.Context, raw any) (invitation.Request
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputLeaveInstanceInput(ctx context.Context, obj any) (membership.LeaveRequest, error) {
+	var it membership.LeaveRequest
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"instanceId", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "instanceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("instanceId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.InstanceID = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalLeaveInstanceInput unmarshals raw into the LeaveInstanceInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalLeaveInstanceInput(ctx context.Context, raw any) (membership.LeaveRequest, error) {
+	var out membership.LeaveRequest
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "LeaveInstanceInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputRemoveMemberInput(ctx context.Context, obj any) (membership.RemovalRequest, error) {
+	var it membership.RemovalRequest
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"userId", "instanceId", "spaceId", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "userId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserID = data
+		case "instanceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("instanceId"))
+			data, err := ec.unmarshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.InstanceID = data
+		case "spaceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("spaceId"))
+			data, err := ec.unmarshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SpaceID = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRemoveMemberInput unmarshals raw into the RemoveMemberInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRemoveMemberInput(ctx context.Context, raw any) (membership.RemovalRequest, error) {
+	var out membership.RemovalRequest
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RemoveMemberInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputResendInvitationsInput(ctx context.Context, obj any) (invitation.SelectionRequest, error) {
+	var it invitation.SelectionRequest
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"invitationIds", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "invitationIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("invitationIds"))
+			data, err := ec.unmarshalNID2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐIDᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.InvitationIDs = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalResendInvitationsInput unmarshals raw into the ResendInvitationsInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalResendInvitationsInput(ctx context.Context, raw any) (invitation.SelectionRequest, error) {
+	var out invitation.SelectionRequest
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ResendInvitationsInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputRestoreInstanceInput(ctx context.Context, obj any) (instance.Request, error) {
 	var it instance.Request
 	if obj == nil {
@@ -6501,6 +12128,55 @@ func UnmarshalRestoreInstanceInput(ctx context.Context, raw any) (instance.Reque
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputRevokeInvitationsInput(ctx context.Context, obj any) (invitation.SelectionRequest, error) {
+	var it invitation.SelectionRequest
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"invitationIds", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "invitationIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("invitationIds"))
+			data, err := ec.unmarshalNID2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐIDᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.InvitationIDs = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRevokeInvitationsInput unmarshals raw into the RevokeInvitationsInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRevokeInvitationsInput(ctx context.Context, raw any) (invitation.SelectionRequest, error) {
+	var out invitation.SelectionRequest
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RevokeInvitationsInput", raw, &out)
+	return out, err
+}
+
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -6508,6 +12184,271 @@ func UnmarshalRestoreInstanceInput(ctx context.Context, raw any) (instance.Reque
 // endregion ************************** interface.gotpl ***************************
 
 // region    **************************** object.gotpl ****************************
+
+var acceptInvitationPayloadImplementors = []string{"AcceptInvitationPayload"}
+
+func (ec *executionContext) _AcceptInvitationPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.Acceptance) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, acceptInvitationPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AcceptInvitationPayload")
+		case "invitation":
+			out.Values[i] = ec._AcceptInvitationPayload_invitation(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "instance":
+			out.Values[i] = ec._AcceptInvitationPayload_instance(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "space":
+			out.Values[i] = ec._AcceptInvitationPayload_space(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var auditEntryImplementors = []string{"AuditEntry"}
+
+func (ec *executionContext) _AuditEntry(ctx context.Context, sel ast.SelectionSet, obj *audit.Entry) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditEntryImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditEntry")
+		case "id":
+			out.Values[i] = ec._AuditEntry_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "at":
+			out.Values[i] = ec._AuditEntry_at(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "action":
+			out.Values[i] = ec._AuditEntry_action(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "summary":
+			out.Values[i] = ec._AuditEntry_summary(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "actorId":
+			out.Values[i] = ec._AuditEntry_actorId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "actorName":
+			out.Values[i] = ec._AuditEntry_actorName(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "instanceId":
+			out.Values[i] = ec._AuditEntry_instanceId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "instanceName":
+			out.Values[i] = ec._AuditEntry_instanceName(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userId":
+			out.Values[i] = ec._AuditEntry_userId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userName":
+			out.Values[i] = ec._AuditEntry_userName(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "emails":
+			out.Values[i] = ec._AuditEntry_emails(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "role":
+			out.Values[i] = ec._AuditEntry_role(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "previousRole":
+			out.Values[i] = ec._AuditEntry_previousRole(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var auditEntryConnectionImplementors = []string{"AuditEntryConnection"}
+
+func (ec *executionContext) _AuditEntryConnection(ctx context.Context, sel ast.SelectionSet, obj *AuditEntryConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditEntryConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditEntryConnection")
+		case "nodes":
+			out.Values[i] = ec._AuditEntryConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "edges":
+			out.Values[i] = ec._AuditEntryConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._AuditEntryConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = ec._AuditEntryConnection_totalCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var auditEntryEdgeImplementors = []string{"AuditEntryEdge"}
+
+func (ec *executionContext) _AuditEntryEdge(ctx context.Context, sel ast.SelectionSet, obj *AuditEntryEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditEntryEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditEntryEdge")
+		case "cursor":
+			out.Values[i] = ec._AuditEntryEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._AuditEntryEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var changeMemberRolePayloadImplementors = []string{"ChangeMemberRolePayload"}
+
+func (ec *executionContext) _ChangeMemberRolePayload(ctx context.Context, sel ast.SelectionSet, obj *membership.Change) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, changeMemberRolePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ChangeMemberRolePayload")
+		case "member":
+			out.Values[i] = ec._ChangeMemberRolePayload_member(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "previousRole":
+			out.Values[i] = ec._ChangeMemberRolePayload_previousRole(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "changed":
+			out.Values[i] = ec._ChangeMemberRolePayload_changed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
 
 var contactImplementors = []string{"Contact"}
 
@@ -6527,6 +12468,105 @@ func (ec *executionContext) _Contact(ctx context.Context, sel ast.SelectionSet, 
 			}
 		case "email":
 			out.Values[i] = ec._Contact_email(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var createInstancePayloadImplementors = []string{"CreateInstancePayload"}
+
+func (ec *executionContext) _CreateInstancePayload(ctx context.Context, sel ast.SelectionSet, obj *instance.Creation) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createInstancePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CreateInstancePayload")
+		case "instance":
+			out.Values[i] = ec._CreateInstancePayload_instance(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var createSpacePayloadImplementors = []string{"CreateSpacePayload"}
+
+func (ec *executionContext) _CreateSpacePayload(ctx context.Context, sel ast.SelectionSet, obj *space.Creation) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createSpacePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CreateSpacePayload")
+		case "space":
+			out.Values[i] = ec._CreateSpacePayload_space(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var declineInvitationPayloadImplementors = []string{"DeclineInvitationPayload"}
+
+func (ec *executionContext) _DeclineInvitationPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.Refusal) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, declineInvitationPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeclineInvitationPayload")
+		case "invitation":
+			out.Values[i] = ec._DeclineInvitationPayload_invitation(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -6821,7 +12861,7 @@ func (ec *executionContext) _InstanceEdge(ctx context.Context, sel ast.Selection
 
 var instanceMemberImplementors = []string{"InstanceMember"}
 
-func (ec *executionContext) _InstanceMember(ctx context.Context, sel ast.SelectionSet, obj *instance.Member) graphql.Marshaler {
+func (ec *executionContext) _InstanceMember(ctx context.Context, sel ast.SelectionSet, obj *membership.Member) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, instanceMemberImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -6962,57 +13002,68 @@ func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSe
 		case "id":
 			out.Values[i] = ec._Invitation_id(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "email":
 			out.Values[i] = ec._Invitation_email(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "role":
 			out.Values[i] = ec._Invitation_role(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "status":
 			out.Values[i] = ec._Invitation_status(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "instance":
 			out.Values[i] = ec._Invitation_instance(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "space":
 			out.Values[i] = ec._Invitation_space(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "instanceName":
 			out.Values[i] = ec._Invitation_instanceName(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "message":
 			out.Values[i] = ec._Invitation_message(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "invitedBy":
 			out.Values[i] = ec._Invitation_invitedBy(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "createdAt":
 			out.Values[i] = ec._Invitation_createdAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "expiresAt":
 			out.Values[i] = ec._Invitation_expiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "accepting":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Invitation_accepting(ctx, field, obj)
+				})
+		case "delivery":
+			out.Values[i] = ec._Invitation_delivery(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -7079,6 +13130,64 @@ func (ec *executionContext) _InvitationConnection(ctx context.Context, sel ast.S
 	return out
 }
 
+var invitationDeliveryImplementors = []string{"InvitationDelivery"}
+
+func (ec *executionContext) _InvitationDelivery(ctx context.Context, sel ast.SelectionSet, obj *invitation.Delivery) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, invitationDeliveryImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("InvitationDelivery")
+		case "status":
+			out.Values[i] = ec._InvitationDelivery_status(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "attempts":
+			out.Values[i] = ec._InvitationDelivery_attempts(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "lastAttemptAt":
+			out.Values[i] = ec._InvitationDelivery_lastAttemptAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "nextAttemptAt":
+			out.Values[i] = ec._InvitationDelivery_nextAttemptAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "explanation":
+			out.Values[i] = ec._InvitationDelivery_explanation(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "reply":
+			out.Values[i] = ec._InvitationDelivery_reply(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var invitationEdgeImplementors = []string{"InvitationEdge"}
 
 func (ec *executionContext) _InvitationEdge(ctx context.Context, sel ast.SelectionSet, obj *InvitationEdge) graphql.Marshaler {
@@ -7097,6 +13206,49 @@ func (ec *executionContext) _InvitationEdge(ctx context.Context, sel ast.Selecti
 			}
 		case "node":
 			out.Values[i] = ec._InvitationEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var invitationEventImplementors = []string{"InvitationEvent"}
+
+func (ec *executionContext) _InvitationEvent(ctx context.Context, sel ast.SelectionSet, obj *invitation.Event) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, invitationEventImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("InvitationEvent")
+		case "invitation":
+			out.Values[i] = ec._InvitationEvent_invitation(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "change":
+			out.Values[i] = ec._InvitationEvent_change(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "at":
+			out.Values[i] = ec._InvitationEvent_at(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -7175,6 +13327,44 @@ func (ec *executionContext) _InviteResult(ctx context.Context, sel ast.Selection
 	return out
 }
 
+var inviteSpaceAdministratorsPayloadImplementors = []string{"InviteSpaceAdministratorsPayload"}
+
+func (ec *executionContext) _InviteSpaceAdministratorsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.AdministratorResults) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, inviteSpaceAdministratorsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("InviteSpaceAdministratorsPayload")
+		case "space":
+			out.Values[i] = ec._InviteSpaceAdministratorsPayload_space(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "results":
+			out.Values[i] = ec._InviteSpaceAdministratorsPayload_results(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var inviteUsersPayloadImplementors = []string{"InviteUsersPayload"}
 
 func (ec *executionContext) _InviteUsersPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.Results) graphql.Marshaler {
@@ -7193,6 +13383,39 @@ func (ec *executionContext) _InviteUsersPayload(ctx context.Context, sel ast.Sel
 			}
 		case "results":
 			out.Values[i] = ec._InviteUsersPayload_results(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var leaveInstancePayloadImplementors = []string{"LeaveInstancePayload"}
+
+func (ec *executionContext) _LeaveInstancePayload(ctx context.Context, sel ast.SelectionSet, obj *membership.Leave) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, leaveInstancePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("LeaveInstancePayload")
+		case "left":
+			out.Values[i] = ec._LeaveInstancePayload_left(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -7232,6 +13455,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Mutation")
+		case "createInstance":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createInstance(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "deleteInstance":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_deleteInstance(ctx, field)
@@ -7252,6 +13482,123 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
+			}
+		case "inviteSpaceAdministrators":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_inviteSpaceAdministrators(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "acceptInvitation":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_acceptInvitation(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "declineInvitation":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_declineInvitation(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "revokeInvitations":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_revokeInvitations(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "resendInvitations":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_resendInvitations(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "changeMemberRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_changeMemberRole(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "removeMember":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_removeMember(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "leaveInstance":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_leaveInstance(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "createSpace":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createSpace(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var obstacleImplementors = []string{"Obstacle"}
+
+func (ec *executionContext) _Obstacle(ctx context.Context, sel ast.SelectionSet, obj *fault.Fault) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, obstacleImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Obstacle")
+		case "code":
+			out.Values[i] = ec._Obstacle_code(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "reason":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Obstacle_reason(ctx, field, obj)
+				})
+		case "message":
+			out.Values[i] = ec._Obstacle_message(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "remedy":
+			out.Values[i] = ec._Obstacle_remedy(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "contacts":
+			out.Values[i] = ec._Obstacle_contacts(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -7288,6 +13635,97 @@ func (ec *executionContext) _Organization(ctx context.Context, sel ast.Selection
 			}
 		case "name":
 			out.Values[i] = ec._Organization_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "viewerRoles":
+			out.Values[i] = ec._Organization_viewerRoles(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var organizationConnectionImplementors = []string{"OrganizationConnection"}
+
+func (ec *executionContext) _OrganizationConnection(ctx context.Context, sel ast.SelectionSet, obj *OrganizationConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, organizationConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("OrganizationConnection")
+		case "nodes":
+			out.Values[i] = ec._OrganizationConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "edges":
+			out.Values[i] = ec._OrganizationConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._OrganizationConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = ec._OrganizationConnection_totalCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var organizationEdgeImplementors = []string{"OrganizationEdge"}
+
+func (ec *executionContext) _OrganizationEdge(ctx context.Context, sel ast.SelectionSet, obj *OrganizationEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, organizationEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("OrganizationEdge")
+		case "cursor":
+			out.Values[i] = ec._OrganizationEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._OrganizationEdge_node(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -7393,6 +13831,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_instance(ctx, field)
 				})
+		case "invitation":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_invitation(ctx, field)
+				})
 		case "checkEmails":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, true,
@@ -7430,6 +13874,153 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 	return out
 }
 
+var readinessImplementors = []string{"Readiness"}
+
+func (ec *executionContext) _Readiness(ctx context.Context, sel ast.SelectionSet, obj *Readiness) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, readinessImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Readiness")
+		case "allowed":
+			out.Values[i] = ec._Readiness_allowed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "obstacles":
+			out.Values[i] = ec._Readiness_obstacles(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var removeMemberPayloadImplementors = []string{"RemoveMemberPayload"}
+
+func (ec *executionContext) _RemoveMemberPayload(ctx context.Context, sel ast.SelectionSet, obj *membership.Removal) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, removeMemberPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RemoveMemberPayload")
+		case "removed":
+			out.Values[i] = ec._RemoveMemberPayload_removed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var resendInvitationsPayloadImplementors = []string{"ResendInvitationsPayload"}
+
+func (ec *executionContext) _ResendInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.Selection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, resendInvitationsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ResendInvitationsPayload")
+		case "results":
+			out.Values[i] = ec._ResendInvitationsPayload_results(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var resendResultImplementors = []string{"ResendResult"}
+
+func (ec *executionContext) _ResendResult(ctx context.Context, sel ast.SelectionSet, obj *invitation.SelectionResult) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, resendResultImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ResendResult")
+		case "index":
+			out.Values[i] = ec._ResendResult_index(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "invitation":
+			out.Values[i] = ec._ResendResult_invitation(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "outcome":
+			out.Values[i] = ec._ResendResult_outcome(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var restoreInstancePayloadImplementors = []string{"RestoreInstancePayload"}
 
 func (ec *executionContext) _RestoreInstancePayload(ctx context.Context, sel ast.SelectionSet, obj *instance.Restoration) graphql.Marshaler {
@@ -7448,6 +14039,82 @@ func (ec *executionContext) _RestoreInstancePayload(ctx context.Context, sel ast
 			}
 		case "restored":
 			out.Values[i] = ec._RestoreInstancePayload_restored(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var revokeInvitationsPayloadImplementors = []string{"RevokeInvitationsPayload"}
+
+func (ec *executionContext) _RevokeInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.Selection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, revokeInvitationsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RevokeInvitationsPayload")
+		case "results":
+			out.Values[i] = ec._RevokeInvitationsPayload_results(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var revokeResultImplementors = []string{"RevokeResult"}
+
+func (ec *executionContext) _RevokeResult(ctx context.Context, sel ast.SelectionSet, obj *invitation.SelectionResult) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, revokeResultImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RevokeResult")
+		case "index":
+			out.Values[i] = ec._RevokeResult_index(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "invitation":
+			out.Values[i] = ec._RevokeResult_invitation(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "outcome":
+			out.Values[i] = ec._RevokeResult_outcome(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -7510,6 +14177,24 @@ func (ec *executionContext) _Space(ctx context.Context, sel ast.SelectionSet, ob
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Space_instances(ctx, field, obj)
+				})
+		case "members":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Space_members(ctx, field, obj)
+				})
+		case "invitations":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Space_invitations(ctx, field, obj)
+				})
+		case "auditLog":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Space_auditLog(ctx, field, obj)
 				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -7614,6 +14299,135 @@ func (ec *executionContext) _SpaceEdge(ctx context.Context, sel ast.SelectionSet
 	return out
 }
 
+var spaceMemberImplementors = []string{"SpaceMember"}
+
+func (ec *executionContext) _SpaceMember(ctx context.Context, sel ast.SelectionSet, obj *membership.SpaceMember) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, spaceMemberImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SpaceMember")
+		case "user":
+			out.Values[i] = ec._SpaceMember_user(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "roles":
+			out.Values[i] = ec._SpaceMember_roles(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "since":
+			out.Values[i] = ec._SpaceMember_since(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var spaceMemberConnectionImplementors = []string{"SpaceMemberConnection"}
+
+func (ec *executionContext) _SpaceMemberConnection(ctx context.Context, sel ast.SelectionSet, obj *SpaceMemberConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, spaceMemberConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SpaceMemberConnection")
+		case "nodes":
+			out.Values[i] = ec._SpaceMemberConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "edges":
+			out.Values[i] = ec._SpaceMemberConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._SpaceMemberConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = ec._SpaceMemberConnection_totalCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var spaceMemberEdgeImplementors = []string{"SpaceMemberEdge"}
+
+func (ec *executionContext) _SpaceMemberEdge(ctx context.Context, sel ast.SelectionSet, obj *SpaceMemberEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, spaceMemberEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SpaceMemberEdge")
+		case "cursor":
+			out.Values[i] = ec._SpaceMemberEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._SpaceMemberEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var spaceSummaryImplementors = []string{"SpaceSummary"}
 
 func (ec *executionContext) _SpaceSummary(ctx context.Context, sel ast.SelectionSet, obj *invitation.SpaceSummary) graphql.Marshaler {
@@ -7652,6 +14466,26 @@ func (ec *executionContext) _SpaceSummary(ctx context.Context, sel ast.Selection
 	return out
 }
 
+var subscriptionImplementors = []string{"Subscription"}
+
+func (ec *executionContext) _Subscription(ctx context.Context, sel ast.SelectionSet) func(ctx context.Context) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, subscriptionImplementors)
+	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{
+		Object: "Subscription",
+	})
+	if len(fields) != 1 {
+		graphql.AddErrorf(ctx, "must subscribe to exactly one stream")
+		return nil
+	}
+
+	switch fields[0].Name {
+	case "invitationChanged":
+		return ec._Subscription_invitationChanged(ctx, fields[0])
+	default:
+		panic("unknown field " + strconv.Quote(fields[0].Name))
+	}
+}
+
 var userImplementors = []string{"User"}
 
 func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj *access.Person) graphql.Marshaler {
@@ -7683,6 +14517,18 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._User_spaces(ctx, field, obj)
+				})
+		case "organizations":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._User_organizations(ctx, field, obj)
+				})
+		case "invitations":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._User_invitations(ctx, field, obj)
 				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -8063,6 +14909,69 @@ func (ec *executionContext) ___Type(ctx context.Context, sel ast.SelectionSet, o
 
 // region    ***************************** type.gotpl *****************************
 
+func (ec *executionContext) unmarshalNAcceptInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerRequest(ctx context.Context, v any) (invitation.AnswerRequest, error) {
+	res, err := ec.unmarshalInputAcceptInvitationInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNAuditAction2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐAction(ctx context.Context, v any) (audit.Action, error) {
+	var res audit.Action
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAuditAction2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐAction(ctx context.Context, sel ast.SelectionSet, v audit.Action) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) marshalNAuditEntry2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐEntryᚄ(ctx context.Context, sel ast.SelectionSet, v []*audit.Entry) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNAuditEntry2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐEntry(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNAuditEntry2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐEntry(ctx context.Context, sel ast.SelectionSet, v *audit.Entry) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AuditEntry!")
+		return graphql.Null
+	}
+	return ec._AuditEntry(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNAuditEntryEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐAuditEntryEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*AuditEntryEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNAuditEntryEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐAuditEntryEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNAuditEntryEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐAuditEntryEdge(ctx context.Context, sel ast.SelectionSet, v *AuditEntryEdge) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AuditEntryEdge!")
+		return graphql.Null
+	}
+	return ec._AuditEntryEdge(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNBoolean2bool(ctx context.Context, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -8075,6 +14984,31 @@ func (ec *executionContext) marshalNBoolean2bool(ctx context.Context, sel ast.Se
 		graphql.AddInvalidNullFromMarshaler(ctx, "Boolean!")
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNChangeMemberRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChangeRequest(ctx context.Context, v any) (membership.ChangeRequest, error) {
+	res, err := ec.unmarshalInputChangeMemberRoleInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNContact2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐContact(ctx context.Context, sel ast.SelectionSet, v fault.Contact) graphql.Marshaler {
+	return ec._Contact(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNContact2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐContactᚄ(ctx context.Context, sel ast.SelectionSet, v []fault.Contact) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNContact2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐContact(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalNContact2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐContactᚄ(ctx context.Context, sel ast.SelectionSet, v []*fault.Contact) graphql.Marshaler {
@@ -8101,6 +15035,16 @@ func (ec *executionContext) marshalNContact2ᚖalphacruncherᚗcomᚋdatahubᚑg
 	return ec._Contact(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNCreateInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐCreateRequest(ctx context.Context, v any) (instance.CreateRequest, error) {
+	res, err := ec.unmarshalInputCreateInstanceInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNCreateSpaceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐCreateRequest(ctx context.Context, v any) (space.CreateRequest, error) {
+	res, err := ec.unmarshalInputCreateSpaceInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNDateTime2timeᚐTime(ctx context.Context, v any) (time.Time, error) {
 	res, err := scalar.UnmarshalDateTime(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -8115,9 +15059,24 @@ func (ec *executionContext) marshalNDateTime2timeᚐTime(ctx context.Context, se
 	return res
 }
 
+func (ec *executionContext) unmarshalNDeclineInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerRequest(ctx context.Context, v any) (invitation.AnswerRequest, error) {
+	res, err := ec.unmarshalInputDeclineInvitationInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNDeleteInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRequest(ctx context.Context, v any) (instance.Request, error) {
 	res, err := ec.unmarshalInputDeleteInstanceInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNDeliveryStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDeliveryStatus(ctx context.Context, v any) (invitation.DeliveryStatus, error) {
+	var res invitation.DeliveryStatus
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDeliveryStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDeliveryStatus(ctx context.Context, sel ast.SelectionSet, v invitation.DeliveryStatus) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) marshalNEmailCheck2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐCheckᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.Check) graphql.Marshaler {
@@ -8144,6 +15103,21 @@ func (ec *executionContext) marshalNEmailCheck2ᚖalphacruncherᚗcomᚋdatahub�
 	return ec._EmailCheck(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNErrorCode2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐCode(ctx context.Context, v any) (fault.Code, error) {
+	tmp, err := scalar.UnmarshalString(v)
+	res := fault.Code(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNErrorCode2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐCode(ctx context.Context, sel ast.SelectionSet, v fault.Code) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "ErrorCode!")
+	}
+	return res
+}
+
 func (ec *executionContext) unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx context.Context, v any) (globalid.ID, error) {
 	var res globalid.ID
 	err := res.UnmarshalGQL(v)
@@ -8152,6 +15126,35 @@ func (ec *executionContext) unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgateway
 
 func (ec *executionContext) marshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx context.Context, sel ast.SelectionSet, v globalid.ID) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNID2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐIDᚄ(ctx context.Context, v any) ([]globalid.ID, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]globalid.ID, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNID2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐIDᚄ(ctx context.Context, sel ast.SelectionSet, v []globalid.ID) graphql.Marshaler {
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalNInstance2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceᚄ(ctx context.Context, sel ast.SelectionSet, v []*access.Instance) graphql.Marshaler {
@@ -8225,11 +15228,11 @@ func (ec *executionContext) marshalNInstanceKind2alphacruncherᚗcomᚋdatahub�
 	return res
 }
 
-func (ec *executionContext) marshalNInstanceMember2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐMemberᚄ(ctx context.Context, sel ast.SelectionSet, v []*instance.Member) graphql.Marshaler {
+func (ec *executionContext) marshalNInstanceMember2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐMemberᚄ(ctx context.Context, sel ast.SelectionSet, v []*membership.Member) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNInstanceMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐMember(ctx, sel, v[i])
+		return ec.marshalNInstanceMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐMember(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -8241,7 +15244,7 @@ func (ec *executionContext) marshalNInstanceMember2ᚕᚖalphacruncherᚗcomᚋd
 	return ret
 }
 
-func (ec *executionContext) marshalNInstanceMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐMember(ctx context.Context, sel ast.SelectionSet, v *instance.Member) graphql.Marshaler {
+func (ec *executionContext) marshalNInstanceMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐMember(ctx context.Context, sel ast.SelectionSet, v *membership.Member) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "InstanceMember!")
 		return graphql.Null
@@ -8331,6 +15334,16 @@ func (ec *executionContext) marshalNInvitation2ᚖalphacruncherᚗcomᚋdatahub�
 	return ec._Invitation(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNInvitationChange2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐChange(ctx context.Context, v any) (invitation.Change, error) {
+	var res invitation.Change
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNInvitationChange2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐChange(ctx context.Context, sel ast.SelectionSet, v invitation.Change) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) marshalNInvitationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInvitationEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*InvitationEdge) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -8353,6 +15366,14 @@ func (ec *executionContext) marshalNInvitationEdge2ᚖalphacruncherᚗcomᚋdata
 		return graphql.Null
 	}
 	return ec._InvitationEdge(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNInvitationEvent2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐEvent(ctx context.Context, sel ast.SelectionSet, v *invitation.Event) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "InvitationEvent!")
+		return graphql.Null
+	}
+	return ec._InvitationEvent(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNInvitationStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐStatus(ctx context.Context, v any) (invitation.Status, error) {
@@ -8404,9 +15425,59 @@ func (ec *executionContext) marshalNInviteResult2ᚖalphacruncherᚗcomᚋdatahu
 	return ec._InviteResult(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNInviteSpaceAdministratorsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAdministratorsRequest(ctx context.Context, v any) (invitation.AdministratorsRequest, error) {
+	res, err := ec.unmarshalInputInviteSpaceAdministratorsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNInviteUsersInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐRequest(ctx context.Context, v any) (invitation.Request, error) {
 	res, err := ec.unmarshalInputInviteUsersInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNLeaveInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveRequest(ctx context.Context, v any) (membership.LeaveRequest, error) {
+	res, err := ec.unmarshalInputLeaveInstanceInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNObstacle2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐFaultᚄ(ctx context.Context, sel ast.SelectionSet, v []*fault.Fault) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNObstacle2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐFault(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNObstacle2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐFault(ctx context.Context, sel ast.SelectionSet, v *fault.Fault) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Obstacle!")
+		return graphql.Null
+	}
+	return ec._Obstacle(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNOrganization2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐOrganizationᚄ(ctx context.Context, sel ast.SelectionSet, v []*access.Organization) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNOrganization2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐOrganization(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalNOrganization2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐOrganization(ctx context.Context, sel ast.SelectionSet, v *access.Organization) graphql.Marshaler {
@@ -8417,6 +15488,30 @@ func (ec *executionContext) marshalNOrganization2ᚖalphacruncherᚗcomᚋdatahu
 	return ec._Organization(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNOrganizationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐOrganizationEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*OrganizationEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNOrganizationEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐOrganizationEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNOrganizationEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐOrganizationEdge(ctx context.Context, sel ast.SelectionSet, v *OrganizationEdge) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "OrganizationEdge!")
+		return graphql.Null
+	}
+	return ec._OrganizationEdge(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v *PageInfo) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "PageInfo!")
@@ -8425,9 +15520,110 @@ func (ec *executionContext) marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑ
 	return ec._PageInfo(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNReadiness2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐReadiness(ctx context.Context, sel ast.SelectionSet, v *Readiness) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Readiness!")
+		return graphql.Null
+	}
+	return ec._Readiness(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNRemoveMemberInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemovalRequest(ctx context.Context, v any) (membership.RemovalRequest, error) {
+	res, err := ec.unmarshalInputRemoveMemberInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNResendInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionRequest(ctx context.Context, v any) (invitation.SelectionRequest, error) {
+	res, err := ec.unmarshalInputResendInvitationsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNResendOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionOutcome(ctx context.Context, v any) (invitation.SelectionOutcome, error) {
+	tmp, err := scalar.UnmarshalString(v)
+	res := invitation.SelectionOutcome(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNResendOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionOutcome(ctx context.Context, sel ast.SelectionSet, v invitation.SelectionOutcome) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "ResendOutcome!")
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNResendResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.SelectionResult) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNResendResult2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionResult(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNResendResult2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionResult(ctx context.Context, sel ast.SelectionSet, v *invitation.SelectionResult) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ResendResult!")
+		return graphql.Null
+	}
+	return ec._ResendResult(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNRestoreInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRequest(ctx context.Context, v any) (instance.Request, error) {
 	res, err := ec.unmarshalInputRestoreInstanceInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNRevokeInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionRequest(ctx context.Context, v any) (invitation.SelectionRequest, error) {
+	res, err := ec.unmarshalInputRevokeInvitationsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNRevokeOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionOutcome(ctx context.Context, v any) (invitation.SelectionOutcome, error) {
+	tmp, err := scalar.UnmarshalString(v)
+	res := invitation.SelectionOutcome(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRevokeOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionOutcome(ctx context.Context, sel ast.SelectionSet, v invitation.SelectionOutcome) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "RevokeOutcome!")
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNRevokeResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.SelectionResult) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNRevokeResult2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionResult(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNRevokeResult2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionResult(ctx context.Context, sel ast.SelectionSet, v *invitation.SelectionResult) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "RevokeResult!")
+		return graphql.Null
+	}
+	return ec._RevokeResult(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRole(ctx context.Context, v any) (access.Role, error) {
@@ -8516,6 +15712,54 @@ func (ec *executionContext) marshalNSpaceEdge2ᚖalphacruncherᚗcomᚋdatahub�
 		return graphql.Null
 	}
 	return ec._SpaceEdge(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSpaceMember2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐSpaceMemberᚄ(ctx context.Context, sel ast.SelectionSet, v []*membership.SpaceMember) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSpaceMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐSpaceMember(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSpaceMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐSpaceMember(ctx context.Context, sel ast.SelectionSet, v *membership.SpaceMember) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SpaceMember!")
+		return graphql.Null
+	}
+	return ec._SpaceMember(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSpaceMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceMemberEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*SpaceMemberEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSpaceMemberEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceMemberEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSpaceMemberEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceMemberEdge(ctx context.Context, sel ast.SelectionSet, v *SpaceMemberEdge) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SpaceMemberEdge!")
+		return graphql.Null
+	}
+	return ec._SpaceMemberEdge(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNSpaceSummary2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSpaceSummary(ctx context.Context, sel ast.SelectionSet, v *invitation.SpaceSummary) graphql.Marshaler {
@@ -8719,6 +15963,20 @@ func (ec *executionContext) marshalN__TypeKind2string(ctx context.Context, sel a
 	return res
 }
 
+func (ec *executionContext) marshalOAcceptInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAcceptance(ctx context.Context, sel ast.SelectionSet, v *invitation.Acceptance) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._AcceptInvitationPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOAuditEntryConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐAuditEntryConnection(ctx context.Context, sel ast.SelectionSet, v *AuditEntryConnection) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._AuditEntryConnection(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalOBoolean2bool(ctx context.Context, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -8749,11 +16007,32 @@ func (ec *executionContext) marshalOBoolean2ᚖbool(ctx context.Context, sel ast
 	return res
 }
 
+func (ec *executionContext) marshalOChangeMemberRolePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChange(ctx context.Context, sel ast.SelectionSet, v *membership.Change) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ChangeMemberRolePayload(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalOContact2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐContact(ctx context.Context, sel ast.SelectionSet, v *fault.Contact) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._Contact(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOCreateInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐCreation(ctx context.Context, sel ast.SelectionSet, v *instance.Creation) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._CreateInstancePayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOCreateSpacePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐCreation(ctx context.Context, sel ast.SelectionSet, v *space.Creation) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._CreateSpacePayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalODateTime2ᚖtimeᚐTime(ctx context.Context, v any) (*time.Time, error) {
@@ -8772,6 +16051,13 @@ func (ec *executionContext) marshalODateTime2ᚖtimeᚐTime(ctx context.Context,
 	_ = ctx
 	res := scalar.MarshalDateTime(*v)
 	return res
+}
+
+func (ec *executionContext) marshalODeclineInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐRefusal(ctx context.Context, sel ast.SelectionSet, v *invitation.Refusal) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._DeclineInvitationPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalODeleteInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐDeletion(ctx context.Context, sel ast.SelectionSet, v *instance.Deletion) graphql.Marshaler {
@@ -8798,6 +16084,22 @@ func (ec *executionContext) marshalOEmailReason2ᚖalphacruncherᚗcomᚋdatahub
 	_ = ctx
 	res := scalar.MarshalString(string(*v))
 	return res
+}
+
+func (ec *executionContext) unmarshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx context.Context, v any) (*globalid.ID, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(globalid.ID)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx context.Context, sel ast.SelectionSet, v *globalid.ID) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) marshalOInstance2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstance(ctx context.Context, sel ast.SelectionSet, v *access.Instance) graphql.Marshaler {
@@ -8843,21 +16145,18 @@ func (ec *executionContext) marshalOInstanceKind2ᚕalphacruncherᚗcomᚋdatahu
 	return ret
 }
 
+func (ec *executionContext) marshalOInstanceMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐMember(ctx context.Context, sel ast.SelectionSet, v *membership.Member) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._InstanceMember(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalOInstanceMemberConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInstanceMemberConnection(ctx context.Context, sel ast.SelectionSet, v *InstanceMemberConnection) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._InstanceMemberConnection(ctx, sel, v)
-}
-
-func (ec *executionContext) unmarshalOInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx context.Context, v any) (access.InstanceRole, error) {
-	var res access.InstanceRole
-	err := res.UnmarshalGQL(v)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) marshalOInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx context.Context, sel ast.SelectionSet, v access.InstanceRole) graphql.Marshaler {
-	return v
 }
 
 func (ec *executionContext) unmarshalOInstanceRole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx context.Context, v any) (*access.InstanceRole, error) {
@@ -8960,6 +16259,13 @@ func (ec *executionContext) marshalOInvitationConnection2ᚖalphacruncherᚗcom�
 	return ec._InvitationConnection(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOInvitationDelivery2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDelivery(ctx context.Context, sel ast.SelectionSet, v *invitation.Delivery) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._InvitationDelivery(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalOInvitationStatus2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐStatus(ctx context.Context, v any) (*invitation.Status, error) {
 	if v == nil {
 		return nil, nil
@@ -8976,6 +16282,13 @@ func (ec *executionContext) marshalOInvitationStatus2ᚖalphacruncherᚗcomᚋda
 	return v
 }
 
+func (ec *executionContext) marshalOInviteSpaceAdministratorsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAdministratorResults(ctx context.Context, sel ast.SelectionSet, v *invitation.AdministratorResults) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._InviteSpaceAdministratorsPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalOInviteUsersPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResults(ctx context.Context, sel ast.SelectionSet, v *invitation.Results) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -8983,11 +16296,46 @@ func (ec *executionContext) marshalOInviteUsersPayload2ᚖalphacruncherᚗcomᚋ
 	return ec._InviteUsersPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOLeaveInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeave(ctx context.Context, sel ast.SelectionSet, v *membership.Leave) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._LeaveInstancePayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOOrganizationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐOrganizationConnection(ctx context.Context, sel ast.SelectionSet, v *OrganizationConnection) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._OrganizationConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORemoveMemberPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemoval(ctx context.Context, sel ast.SelectionSet, v *membership.Removal) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RemoveMemberPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOResendInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelection(ctx context.Context, sel ast.SelectionSet, v *invitation.Selection) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ResendInvitationsPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalORestoreInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRestoration(ctx context.Context, sel ast.SelectionSet, v *instance.Restoration) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._RestoreInstancePayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORevokeInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelection(ctx context.Context, sel ast.SelectionSet, v *invitation.Selection) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RevokeInvitationsPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOSpace2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐSpace(ctx context.Context, sel ast.SelectionSet, v *access.Space) graphql.Marshaler {
@@ -9002,6 +16350,13 @@ func (ec *executionContext) marshalOSpaceConnection2ᚖalphacruncherᚗcomᚋdat
 		return graphql.Null
 	}
 	return ec._SpaceConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOSpaceMemberConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceMemberConnection(ctx context.Context, sel ast.SelectionSet, v *SpaceMemberConnection) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._SpaceMemberConnection(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v any) (*string, error) {

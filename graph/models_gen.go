@@ -3,10 +3,37 @@
 package graph
 
 import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+
 	"alphacruncher.com/datahub-gateway/internal/access"
-	"alphacruncher.com/datahub-gateway/internal/instance"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 )
+
+// A page of the trail.
+type AuditEntryConnection struct {
+	// The page's rows.
+	Nodes []*audit.Entry `json:"nodes"`
+	// The page's rows, each with its cursor.
+	Edges []*AuditEntryEdge `json:"edges"`
+	// Where the page ends.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// The number of rows of the whole list.
+	TotalCount int `json:"totalCount"`
+}
+
+// A row of a page.
+type AuditEntryEdge struct {
+	// Marks the row, for `after`.
+	Cursor string `json:"cursor"`
+	// The row.
+	Node *audit.Entry `json:"node"`
+}
 
 // A page of instances.
 type InstanceConnection struct {
@@ -31,7 +58,7 @@ type InstanceEdge struct {
 // A page of members.
 type InstanceMemberConnection struct {
 	// The page's rows.
-	Nodes []*instance.Member `json:"nodes"`
+	Nodes []*membership.Member `json:"nodes"`
 	// The page's rows, each with its cursor.
 	Edges []*InstanceMemberEdge `json:"edges"`
 	// Where the page ends.
@@ -45,7 +72,7 @@ type InstanceMemberEdge struct {
 	// Marks the row, for `after`.
 	Cursor string `json:"cursor"`
 	// The row.
-	Node *instance.Member `json:"node"`
+	Node *membership.Member `json:"node"`
 }
 
 // A page of invitations.
@@ -76,6 +103,26 @@ type InvitationEdge struct {
 type Mutation struct {
 }
 
+// A page of organizations.
+type OrganizationConnection struct {
+	// The page's rows.
+	Nodes []*access.Organization `json:"nodes"`
+	// The page's rows, each with its cursor.
+	Edges []*OrganizationEdge `json:"edges"`
+	// Where the page ends.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// The number of rows of the whole list.
+	TotalCount int `json:"totalCount"`
+}
+
+// A row of a page.
+type OrganizationEdge struct {
+	// Marks the row, for `after`.
+	Cursor string `json:"cursor"`
+	// The row.
+	Node *access.Organization `json:"node"`
+}
+
 // Where a page of a list ends (Relay cursor connections specification).
 type PageInfo struct {
 	// Whether more follows: ask for it with `after: endCursor`.
@@ -91,6 +138,15 @@ type PageInfo struct {
 // What can be asked. Whatever the asking person must not know of is `null`,
 // exactly as if it did not exist.
 type Query struct {
+}
+
+// Whether somebody can do something and, if not, why: every obstacle at once, in
+// the order in which the mutation would fail with them.
+type Readiness struct {
+	// Whether nothing stands in the way.
+	Allowed bool `json:"allowed"`
+	// What stands in the way.
+	Obstacles []*fault.Fault `json:"obstacles"`
 }
 
 // A page of spaces.
@@ -111,4 +167,157 @@ type SpaceEdge struct {
 	Cursor string `json:"cursor"`
 	// The row.
 	Node *access.Space `json:"node"`
+}
+
+// A page of a space's members.
+type SpaceMemberConnection struct {
+	// The page's rows.
+	Nodes []*membership.SpaceMember `json:"nodes"`
+	// The page's rows, each with its cursor.
+	Edges []*SpaceMemberEdge `json:"edges"`
+	// Where the page ends.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// The number of rows of the whole list.
+	TotalCount int `json:"totalCount"`
+}
+
+// A row of a page.
+type SpaceMemberEdge struct {
+	// Marks the row, for `after`.
+	Cursor string `json:"cursor"`
+	// The row.
+	Node *membership.SpaceMember `json:"node"`
+}
+
+// What can be watched: over server-sent events (by POST with
+// `Accept: text/event-stream`, the protocol of graphql-sse in its mode of distinct
+// connections), or over a WebSocket (the protocol graphql-transport-ws; the token
+// goes into the payload of `connection_init` as `Authorization`). It ends when the
+// token expires.
+type Subscription struct {
+}
+
+// How a request contradicts what is there: `extensions.reason` of a CONFLICT.
+type ConflictReason string
+
+const (
+	// The last administrator of a space cannot be removed, and cannot leave.
+	ConflictReasonLastAdministrator ConflictReason = "LAST_ADMINISTRATOR"
+)
+
+var AllConflictReason = []ConflictReason{
+	ConflictReasonLastAdministrator,
+}
+
+func (e ConflictReason) IsValid() bool {
+	switch e {
+	case ConflictReasonLastAdministrator:
+		return true
+	}
+	return false
+}
+
+func (e ConflictReason) String() string {
+	return string(e)
+}
+
+func (e *ConflictReason) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ConflictReason(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ConflictReason", str)
+	}
+	return nil
+}
+
+func (e ConflictReason) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ConflictReason) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ConflictReason) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Why an invitation cannot be accepted or declined: `extensions.reason` of an INVITATION_NOT_USABLE.
+type InvitationNotUsableReason string
+
+const (
+	// Its time is over.
+	InvitationNotUsableReasonExpired InvitationNotUsableReason = "EXPIRED"
+	// An administrator has taken it back.
+	InvitationNotUsableReasonRevoked InvitationNotUsableReason = "REVOKED"
+	// It was declined before.
+	InvitationNotUsableReasonDeclined InvitationNotUsableReason = "DECLINED"
+	// It was accepted before.
+	InvitationNotUsableReasonAccepted InvitationNotUsableReason = "ACCEPTED"
+	// The instance is deleted. The invitation is good again when it is restored.
+	InvitationNotUsableReasonInstanceDeleted InvitationNotUsableReason = "INSTANCE_DELETED"
+	// It was sent to another address than that of the account.
+	InvitationNotUsableReasonOtherAddress InvitationNotUsableReason = "OTHER_ADDRESS"
+)
+
+var AllInvitationNotUsableReason = []InvitationNotUsableReason{
+	InvitationNotUsableReasonExpired,
+	InvitationNotUsableReasonRevoked,
+	InvitationNotUsableReasonDeclined,
+	InvitationNotUsableReasonAccepted,
+	InvitationNotUsableReasonInstanceDeleted,
+	InvitationNotUsableReasonOtherAddress,
+}
+
+func (e InvitationNotUsableReason) IsValid() bool {
+	switch e {
+	case InvitationNotUsableReasonExpired, InvitationNotUsableReasonRevoked, InvitationNotUsableReasonDeclined, InvitationNotUsableReasonAccepted, InvitationNotUsableReasonInstanceDeleted, InvitationNotUsableReasonOtherAddress:
+		return true
+	}
+	return false
+}
+
+func (e InvitationNotUsableReason) String() string {
+	return string(e)
+}
+
+func (e *InvitationNotUsableReason) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = InvitationNotUsableReason(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid InvitationNotUsableReason", str)
+	}
+	return nil
+}
+
+func (e InvitationNotUsableReason) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *InvitationNotUsableReason) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e InvitationNotUsableReason) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }

@@ -17,55 +17,85 @@ import (
 // gqlgen runs the directive that is listed last first, so in the schema @role
 // stands last. Each of them refuses by itself, in whatever order they run.
 
-// role is @role. What has the wrong form is refused before permission is
-// asked about.
+// role is @role. What has the wrong form is refused before permission is asked
+// about. A request that was carried out before is let through: whoever has given
+// up the role by it is to get her answer, and the domain decides once more.
 func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, roles []access.Role, of string) (any, error) {
 	if err := r.wellFormed(ctx); err != nil {
 		return nil, err
 	}
-	i, err := r.place(ctx, obj, of)
-	if err != nil {
-		return nil, err
-	}
-	if err := access.Permit(ctx, r.DB, i, access.Rule{Roles: access.RolesOf(roles...)}); err != nil {
-		return nil, err
-	}
-	return next(context.WithValue(ctx, placeKey{}, i))
-}
-
-// instance is @instance. A request that was carried out before is let through
-// to its answer, whatever has become of the instance since.
-func (r *Root) instance(ctx context.Context, obj any, next graphql.Resolver, kinds []access.Kind, states []access.State, of string) (any, error) {
-	if err := r.wellFormed(ctx); err != nil {
-		return nil, err
-	}
-	i, err := r.place(ctx, obj, of)
-	if err != nil {
-		return nil, err
-	}
-	if i == nil {
-		return nil, access.NotFound()
-	}
-	refusal := access.Admit(ctx, r.DB, i, access.Rule{Kinds: kinds, States: states})
-	if refusal == nil {
+	rule := access.Rule{Roles: access.RolesOf(roles...)}
+	if place, ok := obj.(access.Place); ok && of == "id" {
+		if err := access.Permit(ctx, r.DB, place, rule); err != nil {
+			return nil, err
+		}
 		return next(ctx)
-	}
-	key, given := argument(ctx, "input.idempotencyKey")
-	if !given {
-		return nil, refusal
 	}
 	a, err := actor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	known, err := idempotency.Known(ctx, r.DB, a, key)
+	ids, path, listed := idsAt(ctx, of)
+	found, err := access.FindPlaces(ctx, r.DB, a, ids)
 	if err != nil {
 		return nil, err
 	}
+	var refusal error
+	if listed {
+		refusal = access.PermitAll(ctx, r.DB, found, ids, rule, path...)
+	} else {
+		refusal = access.Permit(ctx, r.DB, found[ids[0]], rule)
+	}
+	if err := r.unlessCarriedOut(ctx, a, refusal); err != nil {
+		return nil, err
+	}
+	return next(context.WithValue(ctx, placesKey{}, found))
+}
+
+// instance is @instance. A request that was carried out before is let through
+// to its answer, whatever has become of the instance since.
+func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, kinds []access.Kind, states []access.State, of string) (any, error) {
+	if err := r.wellFormed(ctx); err != nil {
+		return nil, err
+	}
+	a, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids, _, _ := idsAt(ctx, of)
+	found, known := ctx.Value(placesKey{}).(map[globalid.ID]access.Place) // by @role
 	if !known {
-		return nil, refusal
+		if found, err = access.FindPlaces(ctx, r.DB, a, ids); err != nil {
+			return nil, err
+		}
+	}
+	var refusal error
+	if i, ok := found[ids[0]].(*access.Instance); ok {
+		refusal = access.Admit(ctx, r.DB, i, access.Rule{Kinds: kinds, States: states})
+	} else {
+		refusal = access.NotFound()
+	}
+	if err := r.unlessCarriedOut(ctx, a, refusal); err != nil {
+		return nil, err
 	}
 	return next(ctx)
+}
+
+type placesKey struct{}
+
+// unlessCarriedOut is a refusal, but for a request that was carried out before.
+func (r *Root) unlessCarriedOut(ctx context.Context, a access.Actor, refusal error) error {
+	key, given := argument(ctx, "input.idempotencyKey").(string)
+	if refusal == nil || !given {
+		return refusal
+	}
+	switch known, err := idempotency.Known(ctx, r.DB, a, key); {
+	case err != nil:
+		return err
+	case known:
+		return nil
+	}
+	return refusal
 }
 
 // authenticated is @authenticated.
@@ -92,10 +122,12 @@ func (r *Root) wellFormed(ctx context.Context) error {
 	var faults fault.List
 	for name, value := range graphql.GetFieldContext(ctx).Args {
 		switch value := value.(type) {
-		case invitation.Request:
-			faults = append(faults, r.Invitations.Malformed(value)...)
 		case []string:
-			faults = append(faults, r.Invitations.MalformedEmails(value, name)...)
+			faults = append(faults, r.Invitations.Limits.MalformedEmails(value, name)...)
+		case interface {
+			Malformed(invitation.Limits) fault.List
+		}:
+			faults = append(faults, value.Malformed(r.Invitations.Limits)...)
 		case interface{ Malformed() fault.List }:
 			faults = append(faults, value.Malformed()...)
 		}
@@ -103,33 +135,38 @@ func (r *Root) wellFormed(ctx context.Context) error {
 	return faults.Err()
 }
 
-type placeKey struct{}
-
-// place finds the instance that a rule is about; nil where there is none that
-// the actor may know of. @role leaves what it found to @instance.
-func (r *Root) place(ctx context.Context, obj any, of string) (*access.Instance, error) {
-	if i, ok := obj.(*access.Instance); ok && of == "id" {
-		return i, nil
+// idsAt reads the ids at a path into the field's arguments, or at the first of
+// several paths at which there is something; and that path. There is always an
+// id: one that cannot be read names nothing.
+func idsAt(ctx context.Context, of string) (ids []globalid.ID, path []any, listed bool) {
+	for way := range strings.SplitSeq(of, "|") {
+		value := argument(ctx, way)
+		if value == nil {
+			continue
+		}
+		for step := range strings.SplitSeq(way, ".") {
+			path = append(path, step)
+		}
+		values, listed := value.([]any)
+		if !listed {
+			values = []any{value}
+		}
+		for _, v := range values {
+			text, _ := v.(string)
+			ids = append(ids, globalid.Parse(text))
+		}
+		return ids, path, listed
 	}
-	a, err := actor(ctx)
-	if err != nil {
-		return nil, err
-	}
-	text, _ := argument(ctx, of)
-	id := globalid.Parse(text)
-	if found, ok := ctx.Value(placeKey{}).(*access.Instance); ok && found.ID == id {
-		return found, nil
-	}
-	return access.FindInstance(ctx, r.DB, a, id)
+	return []globalid.ID{{}}, nil, false
 }
 
-// argument reads a string at a path into the field's arguments, as sent.
-func argument(ctx context.Context, path string) (string, bool) {
+// argument reads a value at a path into the field's arguments, as sent.
+func argument(ctx context.Context, path string) any {
 	variables := graphql.GetOperationContext(ctx).Variables
 	name, rest, _ := strings.Cut(path, ".")
 	arg := graphql.GetFieldContext(ctx).Field.Arguments.ForName(name)
 	if arg == nil {
-		return "", false
+		return nil
 	}
 	literal := arg.Value
 	for rest != "" && literal != nil && literal.Kind == ast.ObjectValue {
@@ -137,7 +174,7 @@ func argument(ctx context.Context, path string) (string, bool) {
 		literal = literal.Children.ForName(name)
 	}
 	if literal == nil {
-		return "", false
+		return nil
 	}
 	value, err := literal.Value(variables)
 	for rest != "" && err == nil {
@@ -145,6 +182,8 @@ func argument(ctx context.Context, path string) (string, bool) {
 		name, rest, _ = strings.Cut(rest, ".")
 		value = fields[name]
 	}
-	s, ok := value.(string)
-	return s, ok && err == nil
+	if err != nil {
+		return nil
+	}
+	return value
 }

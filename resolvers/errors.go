@@ -148,7 +148,7 @@ func present(ctx context.Context, err error, f *fault.Fault) *gqlerror.Error {
 	add("reason", f.Reason, f.Reason != "")
 	add("inputPath", f.InputPath, f.InputPath != nil)
 	add("index", f.Index, f.Index != nil)
-	add("email", f.Email, f.Code == fault.InvalidEmail)
+	add("email", f.Email, f.Code == fault.InvalidEmail || f.Email != "")
 	add("suggestion", f.Suggestion, f.Suggestion != "")
 	add("remedy", f.Remedy, f.Remedy != "")
 	add("contacts", f.Contacts, len(f.Contacts) > 0)
@@ -156,7 +156,8 @@ func present(ctx context.Context, err error, f *fault.Fault) *gqlerror.Error {
 	if f.DeletedAt != nil {
 		extensions["deletedAt"], extensions["restorableUntil"] = f.DeletedAt.UTC(), f.RestorableUntil.UTC()
 	}
-	add("support", Support, f.Code.Retryable())
+	add("retryAfter", int(f.RetryAfter.Seconds()), f.RetryAfter > 0)
+	add("support", Support, f.Code == fault.Unavailable || f.Code == fault.InternalServerError)
 	return &gqlerror.Error{Message: f.Message, Path: graphql.GetPath(ctx), Locations: locations(err), Extensions: extensions}
 }
 

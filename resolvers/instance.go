@@ -8,8 +8,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/batch"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
-	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/relay"
 )
 
@@ -25,14 +25,14 @@ func (f instanceFields) Members(ctx context.Context, obj *access.Instance, first
 		return nil, err
 	}
 	type question struct{ relay.Page }
-	list, err := batch.Ask(obj.Siblings, obj.ID, question{page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*instance.Member], error) {
-		return f.Instances.Members(ctx, ids, page)
+	list, err := batch.Ask(obj.Siblings, obj.ID, question{page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*membership.Member], error) {
+		return f.Memberships.Of(ctx, ids, page)
 	})
 	if err != nil {
 		return nil, err
 	}
-	edges, info := connection(list, page, func(m *instance.Member) globalid.ID { return m.User.ID },
-		func(cursor string, node *instance.Member) *graph.InstanceMemberEdge {
+	edges, info := connection(list, page, func(m *membership.Member) globalid.ID { return m.User.ID },
+		func(cursor string, node *membership.Member) *graph.InstanceMemberEdge {
 			return &graph.InstanceMemberEdge{Cursor: cursor, Node: node}
 		})
 	return &graph.InstanceMemberConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
@@ -43,14 +43,7 @@ func (f instanceFields) Invitations(ctx context.Context, obj *access.Instance, f
 	if err != nil {
 		return nil, err
 	}
-	type question struct {
-		relay.Page
-		invitation.Status
-	}
-	q := question{Page: page}
-	if status != nil {
-		q.Status = *status
-	}
+	q := invitationsAsked(page, status)
 	list, err := batch.Ask(obj.Siblings, obj.ID, q, func(ids []globalid.ID) (map[globalid.ID]relay.List[*invitation.Invitation], error) {
 		return f.Root.Invitations.Of(ctx, ids, q.Status, page)
 	})
@@ -65,9 +58,5 @@ func (f instanceFields) Invitations(ctx context.Context, obj *access.Instance, f
 		v.Instance = obj
 		list.Nodes[k] = &v
 	}
-	edges, info := connection(list, page, func(v *invitation.Invitation) globalid.ID { return v.ID },
-		func(cursor string, node *invitation.Invitation) *graph.InvitationEdge {
-			return &graph.InvitationEdge{Cursor: cursor, Node: node}
-		})
-	return &graph.InvitationConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
+	return invitationConnection(list, page), nil
 }

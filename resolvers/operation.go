@@ -21,6 +21,9 @@ var connections = map[string]globalid.Kind{
 	"InstanceConnection":       globalid.Instance,
 	"InstanceMemberConnection": globalid.User,
 	"InvitationConnection":     globalid.Invitation,
+	"OrganizationConnection":   globalid.Organization,
+	"SpaceMemberConnection":    globalid.User,
+	"AuditEntryConnection":     globalid.AuditEntry,
 }
 
 // Examine finds what is wrong with the arguments of an operation's fields,

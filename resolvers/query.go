@@ -35,8 +35,12 @@ func (q query) Instance(ctx context.Context, id globalid.ID) (*access.Instance, 
 	return access.FindInstance(ctx, q.DB, a, id)
 }
 
+func (q query) Invitation(ctx context.Context, token string) (*invitation.Invitation, error) {
+	return q.Invitations.ByToken(ctx, anybody(ctx), token)
+}
+
 func (q query) CheckEmails(ctx context.Context, emails []string) ([]*invitation.Check, error) {
-	if err := q.Invitations.MalformedEmails(emails, "emails").Err(); err != nil {
+	if err := q.Invitations.Limits.MalformedEmails(emails, "emails").Err(); err != nil {
 		return nil, err
 	}
 	return invitation.CheckEmails(ctx, emails)

@@ -11,13 +11,17 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/space"
 )
 
 // Root answers the schema's fields.
 type Root struct {
 	DB          *postgres.DB
+	Spaces      *space.Service
 	Instances   *instance.Service
+	Memberships *membership.Service
 	Invitations *invitation.Service
 	Log         *slog.Logger
 	PageSize    int // rows of a page at most
@@ -41,14 +45,23 @@ func (r *Root) Query() graph.QueryResolver { return query{r} }
 // Mutation implements graph.ResolverRoot.
 func (r *Root) Mutation() graph.MutationResolver { return mutation{r} }
 
+// Subscription implements graph.ResolverRoot.
+func (r *Root) Subscription() graph.SubscriptionResolver { return subscription{r} }
+
 // User implements graph.ResolverRoot.
 func (r *Root) User() graph.UserResolver { return user{r} }
 
 // Space implements graph.ResolverRoot.
-func (r *Root) Space() graph.SpaceResolver { return space{r} }
+func (r *Root) Space() graph.SpaceResolver { return spaceFields{r} }
 
 // Instance implements graph.ResolverRoot.
 func (r *Root) Instance() graph.InstanceResolver { return instanceFields{r} }
+
+// Invitation implements graph.ResolverRoot.
+func (r *Root) Invitation() graph.InvitationResolver { return invitationFields{} }
+
+// Obstacle implements graph.ResolverRoot.
+func (r *Root) Obstacle() graph.ObstacleResolver { return obstacle{} }
 
 // actor gives the person who asks, for fields that are not public.
 func actor(ctx context.Context) (access.Actor, error) {

@@ -5,19 +5,24 @@ import (
 
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/batch"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/membership"
+	"alphacruncher.com/datahub-gateway/internal/relay"
 )
 
-type space struct{ *Root }
+type spaceFields struct{ *Root }
 
-var _ graph.SpaceResolver = space{}
+var _ graph.SpaceResolver = spaceFields{}
 
-func (s space) Administrators(ctx context.Context, obj *access.Space) ([]*fault.Contact, error) {
+func (s spaceFields) Administrators(ctx context.Context, obj *access.Space) ([]*fault.Contact, error) {
 	return obj.Administrators(ctx, s.DB)
 }
 
-func (s space) Instances(ctx context.Context, obj *access.Space, first *int, after *string, state *access.State) (*graph.InstanceConnection, error) {
+func (s spaceFields) Instances(ctx context.Context, obj *access.Space, first *int, after *string, state *access.State) (*graph.InstanceConnection, error) {
 	page, err := s.page(ctx, first, after, globalid.Instance)
 	if err != nil {
 		return nil, err
@@ -39,4 +44,73 @@ func (s space) Instances(ctx context.Context, obj *access.Space, first *int, aft
 			return &graph.InstanceEdge{Cursor: cursor, Node: node}
 		})
 	return &graph.InstanceConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
+}
+
+func (s spaceFields) Members(ctx context.Context, obj *access.Space, first *int, after *string) (*graph.SpaceMemberConnection, error) {
+	page, err := s.page(ctx, first, after, globalid.User)
+	if err != nil {
+		return nil, err
+	}
+	type question struct{ relay.Page }
+	list, err := askSpaces(obj, question{page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*membership.SpaceMember], error) {
+		return s.Memberships.Everybody(ctx, ids, page)
+	})
+	if err != nil {
+		return nil, err
+	}
+	edges, info := connection(list, page, func(m *membership.SpaceMember) globalid.ID { return m.User.ID },
+		func(cursor string, node *membership.SpaceMember) *graph.SpaceMemberEdge {
+			return &graph.SpaceMemberEdge{Cursor: cursor, Node: node}
+		})
+	return &graph.SpaceMemberConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
+}
+
+func (s spaceFields) Invitations(ctx context.Context, obj *access.Space, first *int, after *string, status *invitation.Status) (*graph.InvitationConnection, error) {
+	page, err := s.page(ctx, first, after, globalid.Invitation)
+	if err != nil {
+		return nil, err
+	}
+	q := invitationsAsked(page, status)
+	list, err := askSpaces(obj, q, func(ids []globalid.ID) (map[globalid.ID]relay.List[*invitation.Invitation], error) {
+		return s.Root.Invitations.Of(ctx, ids, q.Status, page)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return invitationConnection(list, page), nil
+}
+
+func (s spaceFields) AuditLog(ctx context.Context, obj *access.Space, first *int, after *string) (*graph.AuditEntryConnection, error) {
+	page, err := s.page(ctx, first, after, globalid.AuditEntry)
+	if err != nil {
+		return nil, err
+	}
+	type question struct{ relay.Page }
+	list, err := askSpaces(obj, question{page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*audit.Entry], error) {
+		return audit.Of(ctx, s.DB, ids, page)
+	})
+	if err != nil {
+		return nil, err
+	}
+	edges, info := connection(list, page, func(e *audit.Entry) globalid.ID { return e.ID },
+		func(cursor string, node *audit.Entry) *graph.AuditEntryEdge {
+			return &graph.AuditEntryEdge{Cursor: cursor, Node: node}
+		})
+	return &graph.AuditEntryConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
+}
+
+// askSpaces asks about a space's siblings too, by their ids.
+func askSpaces[V any](of *access.Space, question any, ask func([]globalid.ID) (map[globalid.ID]V, error)) (V, error) {
+	return batch.Ask(of.Siblings, of, question, func(spaces []*access.Space) (map[*access.Space]V, error) {
+		ids := make([]globalid.ID, len(spaces))
+		for k, s := range spaces {
+			ids[k] = s.ID
+		}
+		byID, err := ask(ids)
+		answers := make(map[*access.Space]V, len(spaces))
+		for _, s := range spaces {
+			answers[s] = byID[s.ID]
+		}
+		return answers, err
+	})
 }

@@ -7,6 +7,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/relay"
 )
 
 type user struct{ *Root }
@@ -14,22 +16,9 @@ type user struct{ *Root }
 var _ graph.UserResolver = user{}
 
 func (u user) Spaces(ctx context.Context, obj *access.Person, first *int, after *string) (*graph.SpaceConnection, error) {
-	a, err := actor(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if !obj.Viewer {
-		return nil, &fault.Fault{
-			Code:    fault.Forbidden,
-			Message: "The spaces of other people are not shown.",
-			Remedy:  "Ask for your own: viewer { spaces { nodes { name } } }.",
-		}
-	}
-	page, err := u.page(ctx, first, after, globalid.Space)
-	if err != nil {
-		return nil, err
-	}
-	list, err := access.Spaces(ctx, u.DB, a, page)
+	list, page, err := own(ctx, u, obj, first, after, globalid.Space, func(a access.Actor, page relay.Page) (relay.List[*access.Space], error) {
+		return access.Spaces(ctx, u.DB, a, page)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -38,4 +27,49 @@ func (u user) Spaces(ctx context.Context, obj *access.Person, first *int, after 
 			return &graph.SpaceEdge{Cursor: cursor, Node: node}
 		})
 	return &graph.SpaceConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
+}
+
+func (u user) Organizations(ctx context.Context, obj *access.Person, first *int, after *string) (*graph.OrganizationConnection, error) {
+	list, page, err := own(ctx, u, obj, first, after, globalid.Organization, func(a access.Actor, page relay.Page) (relay.List[*access.Organization], error) {
+		return access.Organizations(ctx, u.DB, a, page)
+	})
+	if err != nil {
+		return nil, err
+	}
+	edges, info := connection(list, page, func(o *access.Organization) globalid.ID { return o.ID },
+		func(cursor string, node *access.Organization) *graph.OrganizationEdge {
+			return &graph.OrganizationEdge{Cursor: cursor, Node: node}
+		})
+	return &graph.OrganizationConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
+}
+
+func (u user) Invitations(ctx context.Context, obj *access.Person, first *int, after *string) (*graph.InvitationConnection, error) {
+	list, page, err := own(ctx, u, obj, first, after, globalid.Invitation, func(a access.Actor, page relay.Page) (relay.List[*invitation.Invitation], error) {
+		return u.Root.Invitations.PendingFor(ctx, a, page)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return invitationConnection(list, page), nil
+}
+
+// own reads a page of what is shown of oneself alone.
+func own[T any](ctx context.Context, u user, obj *access.Person, first *int, after *string, kind globalid.Kind,
+	read func(access.Actor, relay.Page) (relay.List[T], error)) (list relay.List[T], page relay.Page, err error) {
+	a, err := actor(ctx)
+	if err != nil {
+		return list, page, err
+	}
+	if !obj.Viewer {
+		return list, page, &fault.Fault{
+			Code:    fault.Forbidden,
+			Message: "This is shown of oneself alone.",
+			Remedy:  "Ask for your own: viewer { spaces { nodes { name } } }.",
+		}
+	}
+	if page, err = u.page(ctx, first, after, kind); err != nil {
+		return list, page, err
+	}
+	list, err = read(a, page)
+	return list, page, err
 }

@@ -2,8 +2,8 @@ package access
 
 import (
 	"context"
-	"database/sql"
-	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,15 +16,21 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/relay"
 )
 
-// spaceColumns are a space and the standing in it of account $1.
-const spaceColumns = `
-	s.id as space_id, s.name as space_name, o.id as organization_id, o.name as organization_name,
+// standingOf gives the columns of an account's standing in space s, of whose
+// organization om is its membership.
+func standingOf(account string) string {
+	return `
 	om.role as organization_role,
-	exists (select from space_administrator sa where sa.space_id = s.id and sa.account_id = $1) as administrator,
+	exists (select from space_administrator sa where sa.space_id = s.id and sa.account_id = ` + account + `) as administrator,
 	exists (select from instance_member em join instance ei on ei.id = em.instance_id
-	        where em.account_id = $1 and em.role = 'EDITOR' and ei.space_id = s.id) as edits,
+	        where em.account_id = ` + account + ` and em.role = 'EDITOR' and ei.space_id = s.id) as edits,
 	exists (select from instance_member vm join instance vi on vi.id = vm.instance_id
-	        where vm.account_id = $1 and vm.role = 'VIEWER' and vi.space_id = s.id) as views`
+	        where vm.account_id = ` + account + ` and vm.role = 'VIEWER' and vi.space_id = s.id) as views`
+}
+
+// spaceColumns are a space and the standing in it of account $1.
+var spaceColumns = `
+	s.id as space_id, s.name as space_name, o.id as organization_id, o.name as organization_name,` + standingOf("$1")
 
 const spaceTables = `
 	space s
@@ -55,8 +61,9 @@ func (r *spaceRow) space() *Space {
 		ID:   globalid.ID{Kind: globalid.Space, UUID: r.SpaceID},
 		Name: r.SpaceName,
 		Organization: &Organization{
-			ID:   globalid.ID{Kind: globalid.Organization, UUID: r.OrganizationID},
-			Name: r.OrganizationName,
+			ID:    globalid.ID{Kind: globalid.Organization, UUID: r.OrganizationID},
+			Name:  r.OrganizationName,
+			Roles: inOrganization(r.OrganizationRole),
 		},
 		standing: r.standing,
 	}
@@ -100,20 +107,28 @@ func FindSpace(ctx context.Context, q postgres.Querier, actor Actor, id globalid
 	if id.Kind != globalid.Space {
 		return nil, nil
 	}
-	var row spaceRow
-	err := q.Get(ctx, &row, `select `+spaceColumns+` from `+spaceTables+` where s.id = $2`, actor.ID.UUID, id.UUID)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
+	found, err := findSpaces(ctx, q, actor, []globalid.ID{id})
+	return found[id], err
+}
+
+func findSpaces(ctx context.Context, q postgres.Querier, actor Actor, ids []globalid.ID) (map[globalid.ID]*Space, error) {
+	var rows []spaceRow
+	err := q.Select(ctx, &rows, `select `+spaceColumns+` from `+spaceTables+` where s.id = any ($2::uuid[])`,
+		actor.ID.UUID, globalid.Array(ids))
 	if err != nil {
 		return nil, err
 	}
-	space := row.space()
-	if !space.standing.roles().visible() {
-		return nil, nil
+	found := make(map[globalid.ID]*Space, len(rows))
+	for k := range rows {
+		if space := rows[k].space(); space.known() {
+			found[space.ID] = space
+		}
 	}
-	space.siblings = batch.NewGroup(space)
-	return space, nil
+	siblings := batch.NewGroup(slices.Collect(maps.Values(found))...)
+	for _, space := range found {
+		space.Siblings = siblings
+	}
+	return found, nil
 }
 
 // Spaces reads a page of the spaces that the actor may know of, in the order
@@ -144,7 +159,7 @@ func Spaces(ctx context.Context, q postgres.Querier, actor Actor, page relay.Pag
 	}
 	siblings := batch.NewGroup(spaces...)
 	for _, s := range spaces {
-		s.siblings = siblings
+		s.Siblings = siblings
 	}
 	return relay.Cut(spaces, page, total), nil
 }
@@ -155,28 +170,40 @@ func FindInstance(ctx context.Context, q postgres.Querier, actor Actor, id globa
 	if id.Kind != globalid.Instance {
 		return nil, nil
 	}
-	var row struct {
+	found, err := findInstances(ctx, q, actor, []globalid.ID{id})
+	return found[id], err
+}
+
+func findInstances(ctx context.Context, q postgres.Querier, actor Actor, ids []globalid.ID) (map[globalid.ID]*Instance, error) {
+	var rows []struct {
 		spaceRow
 		instanceRow
 	}
-	err := q.Get(ctx, &row, `
+	err := q.Select(ctx, &rows, `
 		select `+instanceColumns+`, `+spaceColumns+`
 		from `+instanceTables+` join (`+spaceTables+`) on s.id = i.space_id
-		where i.id = $2`, actor.ID.UUID, id.UUID)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
+		where i.id = any ($2::uuid[])`, actor.ID.UUID, globalid.Array(ids))
 	if err != nil {
 		return nil, err
 	}
-	space := row.space()
-	instance := row.instance(space)
-	if !instance.Roles.visible() {
-		return nil, nil
+	found := make(map[globalid.ID]*Instance, len(rows))
+	spaces := map[uuid.UUID]*Space{}
+	for k := range rows {
+		space := spaces[rows[k].SpaceID]
+		if space == nil {
+			space = rows[k].space()
+			spaces[rows[k].SpaceID] = space
+		}
+		if instance := rows[k].instance(space); instance.known() {
+			found[instance.ID] = instance
+		}
 	}
-	space.siblings = batch.NewGroup(space)
-	instance.Siblings = batch.NewGroup(instance.ID)
-	return instance, nil
+	siblings := batch.NewGroup(slices.Collect(maps.Keys(found))...)
+	spacesOf := batch.NewGroup(slices.Collect(maps.Values(spaces))...)
+	for _, instance := range found {
+		instance.Siblings, instance.Space.Siblings = siblings, spacesOf
+	}
+	return found, nil
 }
 
 // Instances reads a page of the instances of a space that the actor may know
@@ -186,7 +213,7 @@ func (s *Space) Instances(ctx context.Context, q postgres.Querier, actor Actor, 
 		State
 		relay.Page
 	}
-	return batch.Ask(s.siblings, s, question{state, page}, func(spaces []*Space) (map[*Space]relay.List[*Instance], error) {
+	return batch.Ask(s.Siblings, s, question{state, page}, func(spaces []*Space) (map[*Space]relay.List[*Instance], error) {
 		return instances(ctx, q, actor, spaces, state, page)
 	})
 }
@@ -251,136 +278,64 @@ func instances(ctx context.Context, q postgres.Querier, actor Actor, spaces []*S
 	return lists, nil
 }
 
-// Lock is how strongly Hold keeps others off an instance.
-type Lock string
-
-// The locks: Shared ones bear one another, and keep off an Exclusive one.
-const (
-	Shared    Lock = "share"
-	Exclusive Lock = "no key update"
-)
-
-// holdQueries lock an instance and the rows that give account $2 its roles
-// there. Each query is a constant, as postgres.Querier asks.
-var holdQueries = map[Lock]string{Shared: holdQuery(Shared), Exclusive: holdQuery(Exclusive)}
-
-func holdQuery(lock Lock) string {
-	return `
-		with held as materialized (
-			select id, space_id from instance where id = $1 for ` + string(lock) + `),
-		administrator as materialized (
-			select from space_administrator
-			where account_id = $2 and space_id = (select space_id from held) for share),
-		member as materialized (
-			select from instance_member
-			where account_id = $2 and instance_id = (select id from held) for share)
-		select (select count(*) from held), (select count(*) from administrator), (select count(*) from member)`
-}
-
-// Hold locks an instance and the actor's roles in it until the end of the
-// transaction, and then decides by a rule whether she may do what she is
-// about to. It fails with NOT_FOUND or FORBIDDEN.
-func Hold(ctx context.Context, tx *postgres.Tx, actor Actor, id globalid.ID, rule Rule, lock Lock) (*Instance, error) {
-	if id.Kind == globalid.Instance {
-		if _, err := tx.Exec(ctx, holdQueries[lock], id.UUID, actor.ID.UUID); err != nil {
-			return nil, err
-		}
-	}
-	// A statement of its own: one that waited for a lock sees what was there
-	// before the wait.
-	instance, err := FindInstance(ctx, tx, actor, id)
-	if err != nil {
-		return nil, err
-	}
-	return instance, Permit(ctx, tx, instance, rule)
-}
-
-// contacts are the people who hold one of the roles of a set in the instance.
-func (i *Instance) contacts(ctx context.Context, q postgres.Querier, roles Roles) ([]fault.Contact, error) {
-	type holders Roles
-	return batch.Ask(i.Siblings, i.ID, holders(roles), func(ids []globalid.ID) (map[globalid.ID][]fault.Contact, error) {
-		return contacts(ctx, q, ids, roles)
-	})
-}
-
-// contacts are the people who hold, by themselves, one of the roles of a set
-// in each of some instances: editors first, then the space's administrators;
-// 20 an instance at most.
-func contacts(ctx context.Context, q postgres.Querier, instances []globalid.ID, roles Roles) (map[globalid.ID][]fault.Contact, error) {
-	var rows []struct {
-		InstanceID uuid.UUID `db:"instance_id"`
-		fault.Contact
-	}
+// findOrganizations reads organizations in which the actor is a member, or
+// holds a role in one of their spaces.
+func findOrganizations(ctx context.Context, q postgres.Querier, actor Actor, ids []globalid.ID) (map[globalid.ID]*Organization, error) {
+	var rows []organizationRow
 	err := q.Select(ctx, &rows, `
-		select i.id as instance_id, h.name, h.email
-		from instance i cross join lateral (
-			select a.id, a.name, a.email, min(r.rank) as rank
-			from account a join (
-				select m.account_id, 1 as rank from instance_member m
-				where $2 and m.instance_id = i.id and m.role = 'EDITOR'
-				union all
-				select sa.account_id, 2 from space_administrator sa
-				where $3 and sa.space_id = i.space_id) r on r.account_id = a.id
-			group by a.id order by min(r.rank), a.name, a.id limit 20) h
-		where i.id = any ($1::uuid[])
-		order by i.id, h.rank, h.name, h.id`,
-		globalid.Array(instances), roles.Has(InstanceEditor), roles.Has(SpaceAdministrator))
+		select o.id, o.name, m.role
+		from organization o
+		left join organization_member m on m.organization_id = o.id and m.account_id = $1
+		where o.id = any ($2::uuid[]) and (m.role is not null
+			or exists (select from space s join space_administrator a on a.space_id = s.id
+			           where s.organization_id = o.id and a.account_id = $1)
+			or exists (select from space s join instance i on i.space_id = s.id join instance_member im on im.instance_id = i.id
+			           where s.organization_id = o.id and im.account_id = $1))`,
+		actor.ID.UUID, globalid.Array(ids))
 	if err != nil {
 		return nil, err
 	}
-	holders := make(map[globalid.ID][]fault.Contact, len(instances))
+	found := make(map[globalid.ID]*Organization, len(rows))
 	for _, row := range rows {
-		id := globalid.ID{Kind: globalid.Instance, UUID: row.InstanceID}
-		holders[id] = append(holders[id], row.Contact)
+		o := row.organization()
+		found[o.ID] = o
 	}
-	return holders, nil
+	return found, nil
 }
 
-// Administrators are a space's administrators, by name; 100 at most.
-func (s *Space) Administrators(ctx context.Context, q postgres.Querier) ([]*fault.Contact, error) {
-	type administrators struct{}
-	return batch.Ask(s.siblings, s, administrators{}, func(spaces []*Space) (map[*Space][]*fault.Contact, error) {
-		of := make(map[uuid.UUID]*Space, len(spaces))
-		ids := make([]globalid.ID, len(spaces))
-		found := make(map[*Space][]*fault.Contact, len(spaces))
-		for k, s := range spaces {
-			ids[k], of[s.ID.UUID], found[s] = s.ID, s, []*fault.Contact{}
-		}
-		var rows []struct {
-			SpaceID uuid.UUID `db:"space_id"`
-			fault.Contact
-		}
-		err := q.Select(ctx, &rows, `
-			select s.id as space_id, a.name, a.email
-			from unnest($1::uuid[]) as s (id)
-			cross join lateral (
-				select a.id, a.name, a.email from account a join space_administrator sa on sa.account_id = a.id
-				where sa.space_id = s.id order by a.name, a.id limit $2) a
-			order by s.id, a.name, a.id`, globalid.Array(ids), 100)
-		for k := range rows {
-			s := of[rows[k].SpaceID]
-			found[s] = append(found[s], &rows[k].Contact)
-		}
-		return found, err
-	})
+type organizationRow struct {
+	ID   uuid.UUID `db:"id"`
+	Name string    `db:"name"`
+	Role *string   `db:"role"`
 }
 
-// invitable are the instances of a space that people can be invited to; 20 at
-// most.
-func invitable(ctx context.Context, q postgres.Querier, space *Space) ([]fault.Place, error) {
-	var rows []struct {
-		ID   uuid.UUID `db:"id"`
-		Name string    `db:"name"`
+func (r organizationRow) organization() *Organization {
+	return &Organization{
+		ID:    globalid.ID{Kind: globalid.Organization, UUID: r.ID},
+		Name:  r.Name,
+		Roles: inOrganization(r.Role),
 	}
-	err := q.Select(ctx, &rows, `
-		select id, name from instance
-		where space_id = $1 and kind <> 'DISTRIBUTED' and deleted_at is null order by id limit 20`, space.ID.UUID)
+}
+
+// Organizations reads a page of the organizations that the actor belongs to,
+// in the order of their making.
+func Organizations(ctx context.Context, q postgres.Querier, actor Actor, page relay.Page) (list relay.List[*Organization], err error) {
+	total := 0
+	if page.Total {
+		if err := q.Get(ctx, &total, `select count(*) from organization_member where account_id = $1`, actor.ID.UUID); err != nil {
+			return list, err
+		}
+	}
+	var rows []organizationRow
+	err = q.Select(ctx, &rows, `
+		select o.id, o.name, m.role from organization o join organization_member m on m.organization_id = o.id
+		where m.account_id = $1 and o.id > $2 order by o.id limit $3`, actor.ID.UUID, page.After, page.Limit())
 	if err != nil {
-		return nil, err
+		return list, err
 	}
-	places := make([]fault.Place, len(rows))
+	organizations := make([]*Organization, len(rows))
 	for k, row := range rows {
-		places[k] = fault.Place{ID: globalid.ID{Kind: globalid.Instance, UUID: row.ID}.String(), Name: row.Name}
+		organizations[k] = row.organization()
 	}
-	return places, nil
+	return relay.Cut(organizations, page, total), nil
 }

@@ -2,17 +2,19 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// Rule says who may do something with an instance, and with which instances
-// it can be done.
+// Rule says who may do something in a place and, where that is an instance,
+// with which instances it can be done.
 type Rule struct {
 	Roles  Roles   // any of them is enough
 	Kinds  []Kind  // nil: any
@@ -22,8 +24,8 @@ type Rule struct {
 	Restorable bool
 }
 
-// The rules of what can be done with an instance. The schema declares the same
-// ones with @role and @instance.
+// The rules of what can be done. The schema declares the same ones with @role
+// and @instance.
 var (
 	Inviting = Rule{
 		Roles:  RolesOf(SpaceAdministrator),
@@ -32,23 +34,65 @@ var (
 	}
 	Deleting  = Rule{Roles: RolesOf(SpaceAdministrator, InstanceEditor), Kinds: []Kind{Working}}
 	Restoring = Rule{Roles: RolesOf(SpaceAdministrator, InstanceEditor), Restorable: true}
+	// Administering is what a space's administrators alone may do: revoke and
+	// send again invitations, change roles, make instances, invite further
+	// administrators.
+	Administering = Rule{Roles: RolesOf(SpaceAdministrator)}
+	Resending     = Rule{Roles: RolesOf(SpaceAdministrator), States: []State{Active}}
+	Leaving       = Rule{Roles: RolesOf(InstanceEditor, InstanceViewer)}
+	Founding      = Rule{Roles: RolesOf(OrganizationManager, OrganizationFaculty)}
 )
 
-// Permit decides whether the person who read an instance (nil: she found none)
-// may do what a rule is about, and explains why not. It fails with NOT_FOUND
-// or FORBIDDEN.
-func Permit(ctx context.Context, q postgres.Querier, i *Instance, r Rule) error {
-	if i == nil {
+// Permit decides whether the person who read a place (nil: she found none) may
+// do what a rule is about, and explains why not. It fails with NOT_FOUND or
+// FORBIDDEN.
+func Permit(ctx context.Context, q postgres.Querier, p Place, r Rule) error {
+	if p == nil || !p.known() {
 		return NotFound()
 	}
-	if i.Roles&r.Roles != 0 {
+	if p.held()&r.Roles != 0 {
 		return nil
 	}
-	contacts, err := i.contacts(ctx, q, r.Roles)
+	contacts, err := p.contacts(ctx, q, r.Roles)
 	if err != nil {
 		return err
 	}
-	return forbidden(i, r, contacts)
+	return forbidden(p, r, contacts)
+}
+
+// PermitAll decides about many ids at once, by the places that they stand for.
+// Each that is not known is a NOT_FOUND of its own and, where all are, each
+// place that the actor may not do it in a FORBIDDEN. path leads to the ids in
+// the arguments.
+func PermitAll(ctx context.Context, q postgres.Querier, found map[globalid.ID]Place, ids []globalid.ID, r Rule, path ...any) error {
+	var unknown, refused fault.List
+	decided := map[Place]bool{}
+	for k, id := range ids {
+		place := found[id]
+		if decided[place] {
+			continue
+		}
+		err := Permit(ctx, q, place, r)
+		var f *fault.Fault
+		switch {
+		case err == nil:
+			decided[place] = true
+			continue
+		case !errors.As(err, &f):
+			return err
+		}
+		f.Index, f.InputPath = &k, append(slices.Clone(path), k)
+		if f.Code == fault.NotFound {
+			unknown = append(unknown, f)
+			continue
+		}
+		decided[place] = true
+		refused = append(refused, f)
+	}
+	if unknown != nil {
+		return unknown
+	}
+	return refused.Err()
 }
 
 // Admit decides whether what a rule is about can be done with an instance of
@@ -121,18 +165,19 @@ func NotFound() *fault.Fault {
 	}
 }
 
-func forbidden(i *Instance, r Rule, contacts []fault.Contact) *fault.Fault {
-	need := "an administrator of the space " + i.Space.Name
-	if r.Roles.Has(InstanceEditor) {
-		need = "an editor of the instance or " + need
+func forbidden(p Place, r Rule, contacts []fault.Contact) *fault.Fault {
+	var holders []string
+	for _, role := range slices.Backward(r.Roles.List()) {
+		holders = append(holders, p.holder(role))
 	}
+	need := strings.Join(holders, " or ")
 	remedy := "Ask " + people(contacts, need) + " to do it for you"
 	if r.Roles == RolesOf(SpaceAdministrator) {
 		remedy += ", or to make you an administrator of the space"
 	}
 	return &fault.Fault{
 		Code:     fault.Forbidden,
-		Message:  fmt.Sprintf("Only %s can do this in %s.", need, i.Name),
+		Message:  "Only " + need + " can do this" + p.scope() + ".",
 		Remedy:   remedy + ".",
 		Contacts: contacts,
 	}

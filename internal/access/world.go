@@ -21,6 +21,9 @@ type Person struct {
 	ID    globalid.ID
 	Name  string
 	Email string
+	// EmailKey is Email as addresses compare (address.Address.Key); for the
+	// person who asks alone.
+	EmailKey string
 	// Viewer marks who asked about herself (Query.viewer).
 	Viewer bool
 }
@@ -31,10 +34,12 @@ func (p Person) Contact() fault.Contact { return fault.Contact{Name: p.Name, Ema
 // Actor is the person who asks.
 type Actor = Person
 
-// Organization holds spaces.
+// Organization is an organization as one person sees it. It holds spaces.
 type Organization struct {
 	ID   globalid.ID
 	Name string
+	// Roles are what the person is in the organization itself.
+	Roles Roles
 }
 
 // Space is a space as one person sees it.
@@ -45,8 +50,8 @@ type Space struct {
 
 	standing standing
 
-	// siblings are the spaces read together with this one.
-	siblings *batch.Group[*Space]
+	// Siblings are the spaces read together with this one.
+	Siblings *batch.Group[*Space]
 }
 
 // Instance is an instance as one person sees it.
@@ -79,6 +84,9 @@ func (i *Instance) State() State {
 }
 
 // ViewerRoles lists Roles.
+func (o *Organization) ViewerRoles() []Role { return o.Roles.List() }
+
+// ViewerRoles lists Roles.
 func (i *Instance) ViewerRoles() []Role { return i.Roles.List() }
 
 // ViewerRoles lists the roles that the person holds anywhere in the space,
@@ -94,17 +102,27 @@ type standing struct {
 	Views            bool    `db:"views"` // an instance of the space
 }
 
-// inSpace are the roles that hold in every instance of the space.
-func (s standing) inSpace() (roles Roles) {
-	if s.OrganizationRole != nil {
-		switch *s.OrganizationRole {
-		case "MANAGER":
-			roles |= RolesOf(OrganizationManager, InstanceViewer)
-		case "FACULTY":
-			roles |= RolesOf(OrganizationFaculty)
-		case "MEMBER":
-			roles |= RolesOf(OrganizationMember)
-		}
+// inOrganization are the roles of a member of an organization (nil: somebody
+// who is none).
+func inOrganization(role *string) Roles {
+	if role == nil {
+		return 0
+	}
+	switch *role {
+	case "MANAGER":
+		return RolesOf(OrganizationManager)
+	case "FACULTY":
+		return RolesOf(OrganizationFaculty)
+	}
+	return RolesOf(OrganizationMember)
+}
+
+// inSpace are the roles that hold in every instance of the space. A manager of
+// the organization is a viewer of each.
+func (s standing) inSpace() Roles {
+	roles := inOrganization(s.OrganizationRole)
+	if roles.Has(OrganizationManager) {
+		roles |= RolesOf(InstanceViewer)
 	}
 	if s.Administrator {
 		roles |= RolesOf(SpaceAdministrator, InstanceEditor, InstanceViewer)

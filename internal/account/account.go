@@ -8,24 +8,23 @@ import (
 	"errors"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
-	"golang.org/x/text/unicode/norm"
+	"golang.org/x/text/language"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/name"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
 const (
 	remembered  = 10_000      // people whose accounts are kept at hand
 	rememberFor = time.Minute // roles are never kept, they are read at every request
-	nameLength  = 200         // characters at most
 )
 
 // Identity is what an identity provider says of a person.
@@ -33,6 +32,9 @@ type Identity struct {
 	Subject string // names her for ever, 255 octets at most
 	Email   address.Address
 	Name    string // as she likes to be called; may be empty
+	// Locale is the language that she reads, or a list of them as browsers send
+	// it (BCP 47; RFC 9110, section 12.5.4); may be empty.
+	Locale string
 }
 
 // Directory finds accounts. It may be used concurrently.
@@ -57,25 +59,31 @@ func NewDirectory(db *postgres.DB) *Directory {
 
 // Actor gives the person of an identity. Her account is made when she is seen
 // for the first time, or, where one was made for her address beforehand,
-// becomes hers; a new address or name replaces the old one.
+// becomes hers; a new address, name or language replaces the old one, at once or
+// within a minute.
 func (d *Directory) Actor(ctx context.Context, id Identity) (access.Actor, error) {
-	id.Name = CleanName(id.Name)
-	if s, ok := d.known.Get(id); ok && time.Since(s.at) < rememberFor {
+	id.Name = name.Clean(id.Name)
+	// The language tells nobody apart: browsers may send another one each time.
+	same := id
+	same.Locale = ""
+	if s, ok := d.known.Get(same); ok && time.Since(s.at) < rememberFor {
 		return s.actor, nil
 	}
+	id.Locale = firstLanguage(id.Locale)
 	var row row
-	err := d.db.Get(ctx, &row, `select id, name, email from account where subject = $1`, id.Subject)
+	err := d.db.Get(ctx, &row, `select `+columns+` from account where subject = $1`, id.Subject)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		row, err = d.firstSight(ctx, id)
-	case err == nil && (row.Email != id.Email.String() || id.Name != "" && row.Name != id.Name):
+	case err == nil && (row.Email != id.Email.String() || id.Name != "" && row.Name != id.Name || id.Locale != "" && row.Locale != id.Locale):
 		row, err = d.store(ctx, id)
 	}
 	if err != nil {
 		return access.Actor{}, err
 	}
 	actor := row.actor()
-	d.known.Add(id, sighting{actor, time.Now()})
+	actor.EmailKey = id.Email.Key()
+	d.known.Add(same, sighting{actor, time.Now()})
 	return actor, nil
 }
 
@@ -83,7 +91,11 @@ type row struct {
 	ID    uuid.UUID `db:"id"`
 	Name  string    `db:"name"`
 	Email string    `db:"email"`
+	// Locale is "" where it is not known.
+	Locale string `db:"locale"`
 }
+
+const columns = `id, name, email, coalesce(locale, '') as locale`
 
 func (r row) actor() access.Actor {
 	return access.Actor{ID: globalid.ID{Kind: globalid.User, UUID: r.ID}, Name: r.Name, Email: r.Email}
@@ -93,9 +105,10 @@ func (r row) actor() access.Actor {
 // one.
 func (d *Directory) firstSight(ctx context.Context, id Identity) (r row, err error) {
 	err = d.db.Get(ctx, &r, `
-		update account set subject = $1, email = $3, name = coalesce(nullif($4, ''), name)
-		where email_key = $2 and subject is null returning id, name, email`,
-		id.Subject, id.Email.Key(), id.Email.String(), id.Name)
+		update account
+		set subject = $1, email = $3, name = coalesce(nullif($4, ''), name), locale = coalesce(nullif($5, ''), locale)
+		where email_key = $2 and subject is null returning `+columns,
+		id.Subject, id.Email.Key(), id.Email.String(), id.Name, id.Locale)
 	// Another request can have made the person's account by now.
 	taken := pq.As(err, pqerror.UniqueViolation)
 	if errors.Is(err, sql.ErrNoRows) || taken != nil && taken.Constraint == "account_subject_key" {
@@ -107,23 +120,24 @@ func (d *Directory) firstSight(ctx context.Context, id Identity) (r row, err err
 // store is safe for two requests that see a person for the first time at once.
 func (d *Directory) store(ctx context.Context, id Identity) (r row, err error) {
 	err = d.db.Get(ctx, &r, `
-		insert into account as a (id, subject, email, email_key, name)
-		values ($1, $2, $3, $4, coalesce(nullif($5, ''), $6))
+		insert into account as a (id, subject, email, email_key, name, locale)
+		values ($1, $2, $3, $4, coalesce(nullif($5, ''), $6), nullif($7, ''))
 		on conflict (subject) do update
-		set email = excluded.email, email_key = excluded.email_key, name = coalesce(nullif($5, ''), a.name)
-		returning id, name, email`,
-		globalid.New(globalid.User).UUID, id.Subject, id.Email.String(), id.Email.Key(), id.Name, NameFrom(id.Email))
+		set email = excluded.email, email_key = excluded.email_key, name = coalesce(nullif($5, ''), a.name),
+		    locale = coalesce(excluded.locale, a.locale)
+		returning `+columns,
+		globalid.New(globalid.User).UUID, id.Subject, id.Email.String(), id.Email.Key(), id.Name, NameFrom(id.Email), id.Locale)
 	return r, err
 }
 
 // Provision gives the id of the account of an address, and makes one, waiting
 // for the person's first sign-in, where there is none.
-func Provision(ctx context.Context, tx *postgres.Tx, email address.Address, name string) (id uuid.UUID, err error) {
+func Provision(ctx context.Context, tx *postgres.Tx, email address.Address, called string) (id uuid.UUID, err error) {
 	if _, err := tx.Exec(ctx, `
 		insert into account (id, email, email_key, name)
 		select $1::uuid, $2, $3, $4 where not exists (select from account where email_key = $3)
 		on conflict (email_key) where subject is null do nothing`,
-		globalid.New(globalid.User).UUID, email.String(), email.Key(), name); err != nil {
+		globalid.New(globalid.User).UUID, email.String(), email.Key(), called); err != nil {
 		return uuid.Nil, err
 	}
 	err = tx.Get(ctx, &id, `select id from account where email_key = $1 order by created_at, id limit 1`, email.Key())
@@ -140,20 +154,16 @@ func NameFrom(email address.Address) string {
 	return local
 }
 
-// CleanName makes a name fit to stand in a line of text: in NFC, without
-// control characters, of 200 characters at most.
-func CleanName(name string) string {
-	name = strings.ToValidUTF8(name[:min(len(name), 8*nameLength)], "")
-	name = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, name)
-	// Only now: what is left out can have stood between a letter and its accent.
-	runes := []rune(strings.Join(strings.Fields(norm.NFC.String(name)), " "))
-	return strings.TrimSpace(string(runes[:min(len(runes), nameLength)]))
+// firstLanguage is the language that a list of them asks for first, or "".
+func firstLanguage(list string) string {
+	const longest, longestTag = 200, 35 // octets; of a tag: RFC 5646, section 4.4.1
+	tags, _, err := language.ParseAcceptLanguage(list[:min(len(list), longest)])
+	if err != nil || len(tags) == 0 {
+		return ""
+	}
+	tag := tags[0].String()
+	if len(tag) > longestTag || tags[0].IsRoot() {
+		return ""
+	}
+	return tag
 }

@@ -5,11 +5,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"golang.org/x/text/unicode/norm"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
@@ -30,7 +27,7 @@ func parse(t testing.TB, text string) address.Address {
 
 func identity(t testing.TB, subject, email, name string) Identity {
 	t.Helper()
-	return Identity{subject, parse(t, email), name}
+	return Identity{Subject: subject, Email: parse(t, email), Name: name}
 }
 
 // see asks a directory that has seen nobody yet, as after a start.
@@ -225,6 +222,43 @@ func TestProvision(t *testing.T) {
 	}
 }
 
+func TestLanguage(t *testing.T) {
+	db := schematest.New(t)
+	for _, c := range []struct{ locale, want string }{
+		{"", ""},
+		{"de-CH", "de-CH"},
+		{"", "de-CH"}, // what is not said changes nothing
+		{"fr_CA", "fr-CA"},
+		{"en;q=0.5, it;q=0.9", "it"},
+		{"\x00", "it"},
+		{"not a language at all", "it"},
+		{strings.Repeat("de,", 1000), "de"},
+		{"en-a-bbb-" + strings.Repeat("x", 8) + "-" + strings.Repeat("y", 8) + "-" + strings.Repeat("z", 8) + "-ww", "de"}, // too long to be one
+	} {
+		id := identity(t, "s1", "ada@uni.example", "Ada")
+		id.Locale = c.locale
+		see(t, db, id)
+		var got string
+		if err := db.Get(t.Context(), &got, `select coalesce(locale, '') from account`); err != nil || got != c.want {
+			t.Errorf("after %.30q: %q, %v; want %q", c.locale, got, err, c.want)
+		}
+	}
+	// A browser that asks for another language each time is not written down
+	// each time.
+	d := NewDirectory(db)
+	ctx, statements := postgres.Counting(t.Context())
+	for _, locale := range []string{"de", "fr", "en", "de", "fr"} {
+		id := identity(t, "s1", "ada@uni.example", "Ada")
+		id.Locale = locale
+		if _, err := d.Actor(ctx, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := statements.Load(); n > 2 {
+		t.Errorf("%d statements", n)
+	}
+}
+
 func TestNameFrom(t *testing.T) {
 	for email, want := range map[string]string{
 		"ada@uni.example":          "Ada",
@@ -238,55 +272,4 @@ func TestNameFrom(t *testing.T) {
 			t.Errorf("%s: %q, want %q", email, got, want)
 		}
 	}
-}
-
-func TestCleanName(t *testing.T) {
-	for name, test := range map[string]struct{ name, want string }{
-		"nothing":                     {"", ""},
-		"plain":                       {"Ada Lovelace", "Ada Lovelace"},
-		"spaces around and within":    {"  Ada \t Lovelace\n", "Ada Lovelace"},
-		"a no-break space":            {"Ada\u00a0Lovelace", "Ada Lovelace"},
-		"only spaces":                 {" \t\n\u2028", ""},
-		"a header that goes on":       {"Ada\r\nBcc: eve@uni.example", "Ada Bcc: eve@uni.example"},
-		"NUL":                         {"A\x00da", "Ada"},
-		"a bidirectional control":     {"Ada\u202eecalevoL", "AdaecalevoL"},
-		"invisible characters":        {"A\u200bd\ufeffa", "Ada"},
-		"a decomposed letter":         {"E\u0301lodie", "\u00c9lodie"},
-		"one that was hidden":         {"E\u200b\u0301lodie", "\u00c9lodie"},
-		"not UTF-8":                   {"A\xffda", "Ada"},
-		"other scripts":               {"愛達 Ада עדה", "愛達 Ада עדה"},
-		"an emoji":                    {"Ada 🧮", "Ada 🧮"},
-		"200 characters":              {strings.Repeat("é", 200), strings.Repeat("é", 200)},
-		"201 characters":              {strings.Repeat("é", 201), strings.Repeat("é", 200)},
-		"a space at the limit":        {strings.Repeat("a", 199) + " bc", strings.Repeat("a", 199)},
-		"megabytes":                   {strings.Repeat("a", 1<<21), strings.Repeat("a", 200)},
-		"a letter at the octet limit": {strings.Repeat("\x00", 1599) + "é", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := CleanName(test.name); got != test.want {
-				t.Errorf("%q, want %q", got, test.want)
-			}
-		})
-	}
-}
-
-func FuzzCleanName(f *testing.F) {
-	for _, seed := range []string{"", "Ada Lovelace", " \t\x00", "E\u200b\u0301lodie", "\u0301", "a \u0301", "\xff\xfe", "\u1100\u200b\u1161\u11a8", "ﬁ \u2028x"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, name string) {
-		got := CleanName(name)
-		switch {
-		case !utf8.ValidString(got) || !norm.NFC.IsNormalString(got):
-			t.Errorf("%q becomes %q, which is not in normalization form C", name, got)
-		case utf8.RuneCountInString(got) > 200:
-			t.Errorf("%q is too long", got)
-		case got != strings.Join(strings.Fields(got), " "):
-			t.Errorf("%q becomes %q: spaces are left", name, got)
-		case strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }):
-			t.Errorf("%q becomes %q: it cannot be printed", name, got)
-		case CleanName(got) != got:
-			t.Errorf("%q becomes %q, and that %q", name, got, CleanName(got))
-		}
-	})
 }

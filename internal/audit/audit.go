@@ -1,35 +1,125 @@
-// Package audit keeps the trail of who did what in a space, and when.
+// Package audit keeps the trail of who did what in a space, and when. The trail
+// is append-only: its rows hold names beside ids, so that they outlive what
+// they tell of.
 package audit
 
 import (
 	"context"
 	"encoding/json"
+	"io"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/enum"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// Entry is one deed.
-type Entry struct {
-	Action   string // what was done, such as "instance.deleted"
-	Actor    access.Actor
-	Instance *access.Instance
-	Details  map[string]any
+// Action is what was done.
+type Action string
+
+// The actions.
+const (
+	SpaceCreated          Action = "SPACE_CREATED"
+	InstanceCreated       Action = "INSTANCE_CREATED"
+	InstanceDeleted       Action = "INSTANCE_DELETED"
+	InstanceRestored      Action = "INSTANCE_RESTORED"
+	InstancePurged        Action = "INSTANCE_PURGED"
+	InvitationSent        Action = "INVITATION_SENT"
+	InvitationRoleChanged Action = "INVITATION_ROLE_CHANGED"
+	InvitationResent      Action = "INVITATION_RESENT"
+	InvitationRevoked     Action = "INVITATION_REVOKED"
+	InvitationAccepted    Action = "INVITATION_ACCEPTED"
+	InvitationDeclined    Action = "INVITATION_DECLINED"
+	MemberRoleChanged     Action = "MEMBER_ROLE_CHANGED"
+	MemberRemoved         Action = "MEMBER_REMOVED"
+	MemberLeft            Action = "MEMBER_LEFT"
+)
+
+// Actions are all of them.
+var Actions = []Action{
+	SpaceCreated, InstanceCreated, InstanceDeleted, InstanceRestored, InstancePurged,
+	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationRevoked, InvitationAccepted, InvitationDeclined,
+	MemberRoleChanged, MemberRemoved, MemberLeft,
 }
 
-// Record adds an entry to the trail; in the transaction that does the deed.
-func Record(ctx context.Context, tx *postgres.Tx, e Entry) error {
-	details, err := json.Marshal(e.Details)
-	if err != nil {
-		return err
-	}
-	if e.Details == nil {
-		details = []byte("{}")
-	}
-	_, err = tx.Exec(ctx, `
-		insert into audit_log (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)
-		values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		e.Action, e.Actor.ID.UUID, e.Actor.Name, e.Instance.Space.ID.UUID, e.Instance.Space.Name,
-		e.Instance.ID.UUID, e.Instance.Name, string(details))
+// MarshalGQL writes the schema's enum AuditAction.
+func (a Action) MarshalGQL(w io.Writer) { enum.Write(w, a) }
+
+// UnmarshalGQL reads the schema's enum AuditAction.
+func (a *Action) UnmarshalGQL(v any) (err error) {
+	*a, err = enum.Read(v, Actions...)
 	return err
+}
+
+// Deed is what somebody did.
+type Deed struct {
+	Action Action
+	Actor  access.Actor // zero: the gateway itself, in the course of time
+	Where
+	Details
+}
+
+// Where is the space in which something was done and, where it was done to one,
+// the instance.
+type Where struct{ Space, Instance Name }
+
+// Name is an id with the name that it had then.
+type Name struct {
+	ID   uuid.UUID
+	Name string
+}
+
+// In is somewhere in a space.
+func In(s *access.Space) Where { return Where{Space: Name{s.ID.UUID, s.Name}} }
+
+// To is something done to an instance.
+func To(i *access.Instance) Where {
+	return Where{Name{i.Space.ID.UUID, i.Space.Name}, Name{i.ID.UUID, i.Name}}
+}
+
+// Details are what more there is to say.
+type Details struct {
+	Emails       []string             `json:"emails,omitempty"` // of invitations
+	Role         *access.InstanceRole `json:"role,omitempty"`
+	PreviousRole *access.InstanceRole `json:"previousRole,omitempty"`
+	PersonID     uuid.NullUUID        `json:"personId,omitzero"` // to whom it was done
+	PersonName   string               `json:"personName,omitempty"`
+}
+
+// Record adds deeds to the trail, in the transaction that does them.
+func Record(ctx context.Context, tx *postgres.Tx, deeds ...Deed) error {
+	if len(deeds) == 0 {
+		return nil
+	}
+	var actions, actors, actorNames, spaces, spaceNames, instances, instanceNames, details pq.StringArray
+	for _, d := range deeds {
+		if d.Actor.Name == "" {
+			d.Actor.Name = "DataHub"
+		}
+		b, err := json.Marshal(d.Details)
+		if err != nil {
+			return err
+		}
+		actions, details = append(actions, string(d.Action)), append(details, string(b))
+		actors, actorNames = append(actors, orEmpty(d.Actor.ID.UUID)), append(actorNames, d.Actor.Name)
+		spaces, spaceNames = append(spaces, d.Space.ID.String()), append(spaceNames, d.Space.Name)
+		instances, instanceNames = append(instances, orEmpty(d.Instance.ID)), append(instanceNames, d.Instance.Name)
+	}
+	_, err := tx.Exec(ctx, `
+		insert into audit_log (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)
+		select d.action, nullif(d.actor_id, '')::uuid, d.actor_name, d.space_id::uuid, d.space_name,
+		       nullif(d.instance_id, '')::uuid, nullif(d.instance_name, ''), d.details::jsonb
+		from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+		     as d (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)`,
+		actions, actors, actorNames, spaces, spaceNames, instances, instanceNames, details)
+	return err
+}
+
+func orEmpty(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
 }

@@ -115,12 +115,11 @@ func (w world) space(organization, name, administrator string) (uuid.UUID, error
 	if err != nil {
 		return uuid.Nil, err
 	}
-	id, _, err := space.Create(w.ctx, w.tx, of, name)
+	id, err := space.Make(w.ctx, w.tx, of, name)
 	if err != nil {
 		return uuid.Nil, err
 	}
-	return id.UUID, w.exec(`insert into space_administrator (space_id, account_id) values ($1, $2) on conflict do nothing`,
-		id.UUID, w.people[administrator])
+	return id.UUID, space.Appoint(w.ctx, w.tx, id, w.people[administrator])
 }
 
 func (w world) exec(query string, args ...any) error {

@@ -38,8 +38,15 @@ const (
 	PersistedQueryNotFound  Code = "PERSISTED_QUERY_NOT_FOUND"
 )
 
+// Reasons of a CONFLICT.
+const (
+	LastAdministrator = "LAST_ADMINISTRATOR"
+)
+
 // Retryable reports whether the same request, sent again, may succeed.
-func (c Code) Retryable() bool { return c == Unavailable || c == InternalServerError }
+func (c Code) Retryable() bool {
+	return c == Unavailable || c == InternalServerError || c == RateLimited
+}
 
 // Contact is a person to ask.
 type Contact struct {
@@ -68,6 +75,7 @@ type Fault struct {
 	Instances       []Place   // where it would work
 	DeletedAt       *time.Time
 	RestorableUntil *time.Time
+	RetryAfter      time.Duration // until the same request may succeed
 
 	Cause error // for the log
 }

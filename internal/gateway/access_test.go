@@ -96,7 +96,7 @@ func TestARoleRevokedIsGoneAtTheNextRequest(t *testing.T) {
 	w := newWorld(t)
 	ada := w.as("ada")
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
-	w.exec(`delete from space_administrator where account_id = (select id from account where name = 'Ada')`)
+	w.dismiss("Ada")
 	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).refused("NOT_FOUND")
 	w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name = 'Group 1' and a.name = 'Ada'`)
 	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).refused("FORBIDDEN")

@@ -136,7 +136,8 @@ func (c createSpaceCommand) Run(ctx context.Context, t terminal, s *Settings) er
 }
 
 type tokenCommand struct {
-	Email string `arg:"" help:"The person's e-mail address."`
+	Email  string `arg:"" help:"The person's e-mail address."`
+	Locale string `placeholder:"LANGUAGE" help:"The language that the person reads, such as de."`
 }
 
 func (c tokenCommand) Run(t terminal, s *Settings) error {
@@ -154,7 +155,7 @@ func (c tokenCommand) Run(t terminal, s *Settings) error {
 	if err != nil {
 		return err
 	}
-	signed, err := key.Sign(email)
+	signed, err := key.Sign(email, c.Locale)
 	if err != nil {
 		return err
 	}

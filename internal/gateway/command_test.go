@@ -168,7 +168,7 @@ func TestTokenCommand(t *testing.T) {
 			t.Fatal(err)
 		}
 		want, _ := address.Parse(email)
-		if id, err := key.Verify(signed); err != nil || id.Email != want {
+		if id, _, err := key.Verify(signed); err != nil || id.Email != want {
 			t.Errorf("%s: %+v, %v", email, id, err)
 		}
 	}

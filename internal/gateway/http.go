@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,8 @@ type api struct {
 	mailbox  *mailbox.Mailbox // nil where mails go to a mail server
 
 	draining atomic.Bool
+	closing  chan struct{}  // closed where streams are to end
+	sockets  sync.WaitGroup // connections that net/http does not know any more
 }
 
 // handler routes requests.
@@ -55,12 +58,34 @@ func (a *api) handler() http.Handler {
 	if a.settings.Development {
 		mux.Handle("GET /{$}", playground.Handler("DataHub gateway", "/graphql"))
 	}
+	// Until there is a page, whoever opens a mail's link is told what to do.
+	mux.HandleFunc("GET /app/invitation", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, invitationPage) })
 	if a.mailbox != nil {
 		mux.HandleFunc("GET /mailbox", a.mailbox.ServePage)
 		mux.HandleFunc("GET /mailbox.json", a.mailbox.ServeJSON)
 	}
 	return a.observe(mux)
 }
+
+const invitationPage = `You are invited to DataHub.
+
+The address of this page ends with # and a token. With it, anybody can look at
+the invitation; send to /graphql:
+
+    query { invitation(token: "TOKEN") {
+      email role status instanceName space { name organizationName }
+      invitedBy { name email } message expiresAt
+      accepting { allowed obstacles { message remedy } }
+    } }
+
+To accept it, sign in with the DataHub account of the invited address, or sign
+up with this address where there is none yet, and send:
+
+    mutation { acceptInvitation(input: {token: "TOKEN"}) {
+      space { name } instance { id name viewerRoles }
+    } }
+
+declineInvitation, in the same way, declines it.`
 
 func plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -86,13 +111,32 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 func (a *api) graphql() http.Handler {
 	server := handler.New(graph.NewExecutableSchema(a.root.Config()))
 	guard := resolvers.Guard{Root: a.root, Introspection: a.settings.Development}
-	server.AddTransport(transport.HTTP{
-		MaxBody:         a.settings.MaxBodyBytes,
+	operations := transport.Operations{
+		Timeout:         a.settings.RequestTimeout,
 		Present:         a.root.Present,
+		Recover:         a.root.Recover,
 		Admits:          guard.Admits,
 		Unauthenticated: resolvers.Unauthenticated,
 		Begun:           noteOperation,
+		Ending: func(ctx context.Context) (context.Context, func() error) {
+			ctx, ending := resolvers.WithEnding(ctx)
+			return ctx, ending.Err
+		},
+		Until:   tokenExpiry,
+		Closing: a.closing,
+	}
+	server.AddTransport(transport.WebSocket{
+		Operations:    operations,
+		MaxMessage:    a.settings.MaxBodyBytes,
+		MaxOperations: a.settings.MaxSubscriptions,
+		SignIn: func(ctx context.Context, authorization string) (context.Context, error) {
+			return a.signIn(ctx, http.Header{"Authorization": {authorization}})
+		},
+		SignedIn: signedIn,
+		Observe:  a.observeOperation,
+		Open:     &a.sockets,
 	})
+	server.AddTransport(transport.HTTP{Operations: operations, MaxBody: a.settings.MaxBodyBytes})
 	server.SetErrorPresenter(a.root.Present)
 	server.SetRecoverFunc(a.root.Recover)
 	server.SetParserTokenLimit(a.settings.MaxQueryTokens)
@@ -123,48 +167,67 @@ func (c shortDocuments) Add(ctx context.Context, query string, doc *ast.QueryDoc
 // is public.
 func (a *api) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), a.settings.RequestTimeout)
-		defer cancel()
-		actor, present, err := a.actor(ctx, r.Header)
+		ctx := r.Context()
+		signed, err := a.signIn(ctx, r.Header)
 		switch {
+		case err == nil:
+			next.ServeHTTP(w, r.WithContext(signed))
 		case errors.Is(err, token.ErrInvalid):
-			noteCause(ctx, err)
 			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 			a.fail(ctx, w, http.StatusUnauthorized, &fault.Fault{
 				Code:    fault.Unauthenticated,
 				Message: "The token is not valid.",
 				Remedy:  "Sign in again.",
 			})
-			return
 		case postgres.Unavailable(err):
 			a.fail(ctx, w, http.StatusServiceUnavailable, err)
-			return
-		case err != nil:
+		default:
 			a.fail(ctx, w, http.StatusInternalServerError, err)
-			return
-		case present:
-			noteActor(ctx, actor)
-			ctx = access.WithActor(ctx, actor)
 		}
-		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
-func (a *api) actor(ctx context.Context, header http.Header) (actor access.Actor, present bool, err error) {
+type expiryKey struct{}
+
+// tokenExpiry is when the token expires by which the person is signed in; zero
+// where nobody is.
+func tokenExpiry(ctx context.Context) time.Time {
+	expiry, _ := ctx.Value(expiryKey{}).(time.Time)
+	return expiry
+}
+
+// signIn gives a context of the person whom a request's header names, if it
+// names one. It fails with token.ErrInvalid.
+func (a *api) signIn(ctx context.Context, header http.Header) (context.Context, error) {
 	values := header.Values("Authorization")
 	if len(values) == 0 {
-		return access.Actor{}, false, nil
+		return ctx, nil
 	}
-	scheme, credentials, _ := strings.Cut(values[0], " ")
-	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") {
-		return access.Actor{}, false, token.ErrInvalid
-	}
-	identity, err := a.key.Verify(strings.TrimSpace(credentials))
+	actor, expiry, err := a.actor(ctx, values, header.Get("Accept-Language"))
 	if err != nil {
-		return access.Actor{}, false, err
+		noteCause(ctx, err)
+		return nil, err
+	}
+	noteActor(ctx, actor)
+	return access.WithActor(context.WithValue(ctx, expiryKey{}, expiry), actor), nil
+}
+
+func (a *api) actor(ctx context.Context, authorization []string, languages string) (actor access.Actor, expiry time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, a.settings.RequestTimeout)
+	defer cancel()
+	scheme, credentials, _ := strings.Cut(authorization[0], " ")
+	if len(authorization) > 1 || !strings.EqualFold(scheme, "Bearer") {
+		return actor, expiry, token.ErrInvalid
+	}
+	identity, expiry, err := a.key.Verify(strings.TrimSpace(credentials))
+	if err != nil {
+		return actor, expiry, err
+	}
+	if identity.Locale == "" {
+		identity.Locale = languages
 	}
 	actor, err = a.people.Actor(ctx, identity)
-	return actor, err == nil, err
+	return actor, expiry, err
 }
 
 // fail answers a request that did not come as far as GraphQL.
@@ -181,6 +244,8 @@ func signedIn(ctx context.Context) bool {
 
 // record is what the log says of a request.
 type record struct {
+	method    string
+	path      string
 	actor     string
 	operation string
 	kind      string
@@ -214,13 +279,9 @@ func noteCause(ctx context.Context, err error) {
 // observe names every request, logs it, and answers for panics.
 func (a *api) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := time.Now()
-		id := requestid.New()
-		ctx, statements := postgres.Counting(requestid.With(r.Context(), id))
-		rec := &record{status: http.StatusOK, statements: statements}
-		ctx = context.WithValue(ctx, recordKey{}, rec)
+		ctx, rec, done := a.recorded(r.Context(), r.Method, r.URL.Path)
 		header := w.Header()
-		header.Set("X-Request-Id", id)
+		header.Set("X-Request-Id", requestid.Of(ctx))
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "no-referrer")
 		recorder := &statusRecorder{w, rec, &a.draining}
@@ -228,17 +289,35 @@ func (a *api) observe(next http.Handler) http.Handler {
 			if p := recover(); p != nil {
 				a.fail(ctx, recorder, http.StatusInternalServerError, a.root.Recover(ctx, p))
 			}
-			a.logRequest(ctx, r, rec, time.Since(began))
+			done()
 		}()
 		next.ServeHTTP(recorder, r.WithContext(ctx))
 	})
 }
 
-func (a *api) logRequest(ctx context.Context, r *http.Request, rec *record, took time.Duration) {
+// observeOperation names and logs an operation that came over a WebSocket.
+func (a *api) observeOperation(ctx context.Context) (context.Context, func()) {
+	ctx, _, done := a.recorded(ctx, "WEBSOCKET", "/graphql")
+	if actor, ok := access.ActorOf(ctx); ok {
+		noteActor(ctx, actor)
+	}
+	return ctx, done
+}
+
+// recorded begins the record of a request, which done logs.
+func (a *api) recorded(ctx context.Context, method, path string) (_ context.Context, rec *record, done func()) {
+	began := time.Now()
+	ctx, statements := postgres.Counting(requestid.With(ctx, requestid.New()))
+	rec = &record{method: method, path: path[:min(len(path), 100)], status: http.StatusOK, statements: statements}
+	ctx = context.WithValue(ctx, recordKey{}, rec)
+	return ctx, rec, func() { a.logRequest(ctx, rec, time.Since(began)) }
+}
+
+func (a *api) logRequest(ctx context.Context, rec *record, took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("requestId", requestid.Of(ctx)),
-		slog.String("method", r.Method),
-		slog.String("path", r.URL.Path[:min(len(r.URL.Path), 100)]),
+		slog.String("method", rec.method),
+		slog.String("path", rec.path),
 		slog.Int("status", rec.status),
 		slog.Float64("milliseconds", float64(took.Microseconds())/1000),
 		slog.Int64("statements", rec.statements.Load()),

@@ -321,7 +321,7 @@ func TestAFullPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	if _, err := tx.Exec(`lock table invitation`); err != nil {
+	if _, err := tx.Exec(`lock table invitation in share mode`); err != nil {
 		t.Fatal(err)
 	}
 	answers := make([]answer, 6)

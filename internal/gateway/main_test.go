@@ -88,11 +88,13 @@ func (w *world) start(change ...func(*gateway.Settings)) (*gateway.Gateway, *log
 		JWTIssuer:           issuer.Name,
 		JWTAudience:         issuer.Audience,
 		InvitationTTL:       gateway.Days(30 * 24 * time.Hour),
+		PurgeGrace:          gateway.Days(7 * 24 * time.Hour),
 		MaxBodyBytes:        1 << 20,
 		MaxQueryTokens:      2000,
 		MaxPageSize:         100,
 		MaxEmails:           1000,
 		MaxMessageLength:    2000,
+		MaxSubscriptions:    50,
 		RequestTimeout:      30 * time.Second,
 		StatementTimeout:    10 * time.Second,
 		DatabaseConnections: 30,
@@ -163,7 +165,7 @@ func (w *world) as(who string) person {
 	if problem != nil {
 		w.t.Fatal(problem)
 	}
-	signed, err := w.key.Sign(email)
+	signed, err := w.key.Sign(email, "")
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -324,6 +326,20 @@ func (w *world) exec(query string, args ...any) {
 	if _, err := w.db.Exec(query, args...); err != nil {
 		w.t.Fatalf("%s: %v", query, err)
 	}
+}
+
+// appoint makes somebody a further administrator of Econometrics 2026.
+func (w *world) appoint(name string) {
+	w.t.Helper()
+	w.exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name = $1`, name)
+}
+
+// dismiss makes somebody an administrator of Econometrics 2026 no more; Rita is
+// one in her stead.
+func (w *world) dismiss(name string) {
+	w.t.Helper()
+	w.appoint("Rita")
+	w.exec(`delete from space_administrator using account a where account_id = a.id and a.name = $1`, name)
 }
 
 // mails waits until the mailbox has n mails and no further one is on its way,

@@ -41,7 +41,7 @@ func keepConnections(t *testing.T) {
 func TestTwoAdministratorsInviteTheSamePeople(t *testing.T) {
 	keepConnections(t)
 	w := newWorld(t)
-	w.exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name = 'Mia'`)
+	w.appoint("Mia")
 	ada, mia := w.as("ada"), w.as("mia")
 	for n := range trials {
 		people := []string{fmt.Sprintf("a%d@new.example", n), fmt.Sprintf("b%d@new.example", n), fmt.Sprintf("c%d@new.example", n)}
@@ -174,7 +174,7 @@ func TestRestoringAtTheEdge(t *testing.T) {
 		switch codes := a.codes(); {
 		case len(codes) == 0:
 			restored++
-			at := w.text(`select (max(at) < $1::timestamptz + interval '1 second') from audit_log where action = 'instance.restored'`, until)
+			at := w.text(`select (max(at) < $1::timestamptz + interval '1 second') from audit_log where action = 'INSTANCE_RESTORED'`, until)
 			if a.at("restoreInstance", "restored") != true || at != "true" {
 				t.Fatalf("trial %d: %s", n, a.body)
 			}
@@ -225,12 +225,13 @@ func (w *world) waiting() int {
 func TestInvitingAgainstLosingTheRole(t *testing.T) {
 	w := newWorld(t)
 	ada := w.as("ada")
+	w.appoint("Rita")
 	halt, err := w.db.Beginx()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer halt.Rollback()
-	if _, err := halt.Exec(`lock table invitation`); err != nil {
+	if _, err := halt.Exec(`lock table invitation in share mode`); err != nil {
 		t.Fatal(err)
 	}
 	invited, revoked := make(chan answer, 1), make(chan error, 1)

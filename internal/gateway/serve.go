@@ -20,14 +20,17 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/demo"
+	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	outgoing "alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/mailbox"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/postgres/private"
+	"alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/token"
 	"alphacruncher.com/datahub-gateway/resolvers"
 )
@@ -41,7 +44,7 @@ const (
 	drainTime        = 4 * time.Second
 	quietTime        = time.Second
 	stopTime         = 20 * time.Second
-	housekeepingTime = 10 * time.Minute
+	housekeepingTime = time.Minute
 )
 
 type serveCommand struct {
@@ -171,6 +174,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 		return nil, err
 	}
 
+	feed := &event.Feed{DB: g.db, Log: log, Lapsed: invitation.Lapsed}
 	mails := &outbox.Queue{
 		DB:   g.db,
 		Log:  log,
@@ -182,9 +186,11 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 		log:      log,
 		db:       g.db,
 		root: &resolvers.Root{
-			DB:        g.db,
-			Instances: &instance.Service{DB: g.db},
-			Invitations: &invitation.Service{DB: g.db, Outbox: mails, Limits: invitation.Limits{
+			DB:          g.db,
+			Spaces:      &space.Service{DB: g.db},
+			Instances:   &instance.Service{DB: g.db},
+			Memberships: &membership.Service{DB: g.db},
+			Invitations: &invitation.Service{DB: g.db, Outbox: mails, Events: feed, Limits: invitation.Limits{
 				Emails:  s.MaxEmails,
 				Message: s.MaxMessageLength,
 				TTL:     time.Duration(s.InvitationTTL),
@@ -195,17 +201,19 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 		key:     key,
 		people:  account.NewDirectory(g.db),
 		mailbox: g.mailbox,
+		closing: make(chan struct{}),
 	}
-	g.serve(mails, log)
+	g.serve(mails, feed, log)
 	return g, nil
 }
 
 // serve starts what goes on until Stop.
-func (g *Gateway) serve(mails *outbox.Queue, log *slog.Logger) {
+func (g *Gateway) serve(mails *outbox.Queue, feed *event.Feed, log *slog.Logger) {
 	working, stop := context.WithCancel(context.Background())
 	g.stopWorkers = stop
 	g.workers.Go(func() { mails.Run(working) })
-	g.workers.Go(func() { keepHouse(working, g.db, log) })
+	g.workers.Go(func() { feed.Run(working) })
+	g.workers.Go(func() { g.keepHouse(working, log) })
 	g.server = &http.Server{
 		Handler:           g.api.handler(),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -317,7 +325,9 @@ func (g *Gateway) URL() string {
 // Stop ends the gateway within 30 seconds: requests and mails that have begun
 // are brought to their end, and nothing new is begun.
 func (g *Gateway) Stop() error {
-	g.api.draining.Store(true)
+	if !g.api.draining.Swap(true) {
+		close(g.api.closing)
+	}
 	g.stopWorkers()
 	g.drain()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
@@ -329,6 +339,7 @@ func (g *Gateway) Stop() error {
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests were cut off: %w", err), g.server.Close())
 	}
+	g.api.sockets.Wait()
 	g.workers.Wait()
 	g.release()
 	return err
@@ -392,7 +403,7 @@ func (g *Gateway) announce(out io.Writer) error {
 		if problem != nil {
 			return problem
 		}
-		signed, err := g.api.key.Sign(email)
+		signed, err := g.api.key.Sign(email, "")
 		if err != nil {
 			return err
 		}
@@ -402,15 +413,23 @@ func (g *Gateway) announce(out io.Writer) error {
 }
 
 // keepHouse removes, until ctx ends, what nobody needs any more.
-func keepHouse(ctx context.Context, db *postgres.DB, log *slog.Logger) {
+func (g *Gateway) keepHouse(ctx context.Context, log *slog.Logger) {
 	for {
 		for what, forget := range map[string]func(context.Context, postgres.Querier) (int64, error){
 			"idempotency keys": idempotency.Forget,
-			"outbox rows":      outbox.Forget,
+			"resends":          invitation.ForgetResends,
+			"events":           event.Forget,
 		} {
-			if _, err := forget(ctx, db); err != nil && ctx.Err() == nil {
+			if err := forgetAll(ctx, g.db, forget); err != nil && ctx.Err() == nil {
 				log.Error("housekeeping", "of", what, "error", err.Error())
 			}
+		}
+		purged, err := instance.Purge(ctx, g.db, time.Duration(g.settings.PurgeGrace))
+		if err != nil && ctx.Err() == nil {
+			log.Error("housekeeping", "of", "deleted instances", "error", err.Error())
+		}
+		if purged > 0 {
+			log.Info("housekeeping", "purged", purged)
 		}
 		select {
 		case <-time.After(housekeepingTime):
@@ -418,4 +437,14 @@ func keepHouse(ctx context.Context, db *postgres.DB, log *slog.Logger) {
 			return
 		}
 	}
+}
+
+// forgetAll forgets in small batches until there is nothing left to forget.
+func forgetAll(ctx context.Context, db *postgres.DB, forget func(context.Context, postgres.Querier) (int64, error)) error {
+	for ctx.Err() == nil {
+		if n, err := forget(ctx, db); n == 0 || err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
 }

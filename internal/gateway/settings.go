@@ -28,12 +28,14 @@ type Settings struct {
 	JWTAudience string `env:"DATAHUB_JWT_AUDIENCE" default:"datahub-gateway" help:"The audience (aud) of tokens."`
 
 	InvitationTTL Days `env:"DATAHUB_INVITATION_TTL" default:"30d" help:"How long an invitation can be accepted."`
+	PurgeGrace    Days `env:"DATAHUB_PURGE_GRACE" default:"7d" help:"How long a deleted instance is kept when its 24 hours are over."`
 
 	MaxBodyBytes        int64         `env:"DATAHUB_MAX_BODY_BYTES" default:"1048576" help:"Octets of a request's body."`
 	MaxQueryTokens      int           `env:"DATAHUB_MAX_QUERY_TOKENS" default:"2000" help:"Tokens of a GraphQL document."`
 	MaxPageSize         int           `env:"DATAHUB_MAX_PAGE_SIZE" default:"100" help:"Rows of a connection's page."`
 	MaxEmails           int           `env:"DATAHUB_MAX_EMAILS" default:"1000" help:"Addresses in a request."`
 	MaxMessageLength    int           `env:"DATAHUB_MAX_MESSAGE_LENGTH" default:"2000" help:"Characters of an invitation's message, 2000 at most."`
+	MaxSubscriptions    int           `env:"DATAHUB_MAX_SUBSCRIPTIONS" default:"50" help:"Operations at once over one WebSocket."`
 	RequestTimeout      time.Duration `env:"DATAHUB_REQUEST_TIMEOUT" default:"30s" help:"The time of one request."`
 	StatementTimeout    time.Duration `env:"DATAHUB_STATEMENT_TIMEOUT" default:"10s" help:"The time of one database statement."`
 	DatabaseConnections int           `env:"DATAHUB_DATABASE_CONNECTIONS" default:"20" help:"Connections to the database."`
@@ -79,6 +81,7 @@ func (s *Settings) Validate() error {
 		{"DATAHUB_MAX_PAGE_SIZE", int64(s.MaxPageSize), 1, 1000},
 		{"DATAHUB_MAX_EMAILS", int64(s.MaxEmails), 1, 10_000},
 		{"DATAHUB_MAX_MESSAGE_LENGTH", int64(s.MaxMessageLength), 0, 2000},
+		{"DATAHUB_MAX_SUBSCRIPTIONS", int64(s.MaxSubscriptions), 1, 10_000},
 		{"DATAHUB_DATABASE_CONNECTIONS", int64(s.DatabaseConnections), 2, 1000},
 	} {
 		if number.value < number.low || number.value > number.high {
@@ -90,6 +93,7 @@ func (s *Settings) Validate() error {
 		value, low, high time.Duration
 	}{
 		{"DATAHUB_INVITATION_TTL", time.Duration(s.InvitationTTL), time.Second, 3650 * 24 * time.Hour},
+		{"DATAHUB_PURGE_GRACE", time.Duration(s.PurgeGrace), 0, 3650 * 24 * time.Hour},
 		{"DATAHUB_REQUEST_TIMEOUT", s.RequestTimeout, time.Second, 10 * time.Minute},
 		{"DATAHUB_STATEMENT_TIMEOUT", s.StatementTimeout, 100 * time.Millisecond, 10 * time.Minute},
 	} {

@@ -292,7 +292,7 @@ func TestDeletingAndRestoring(t *testing.T) {
 		}
 	}
 	if got := w.text(`select string_agg(action || ' ' || instance_name || ' by ' || actor_name, ', ' order by id) from audit_log`); got !=
-		"instance.restored Group 2 by Ed, invitation.sent Group 2 by Ada, instance.deleted Group 1 by Ada, instance.restored Group 1 by Ed" {
+		"INSTANCE_RESTORED Group 2 by Ed, INVITATION_SENT Group 2 by Ada, INSTANCE_DELETED Group 1 by Ada, INSTANCE_RESTORED Group 1 by Ed" {
 		t.Errorf("the trail: %s", got)
 	}
 }
@@ -327,7 +327,7 @@ func TestTheRetryOfAnInvitationIsAnsweredWhateverBecameOfTheInstance(t *testing.
 		t.Errorf("the instance is %v", got)
 	}
 	// The key answers after permission: who has lost the role is refused.
-	w.exec(`delete from space_administrator where account_id = (select id from account where name = 'Ada')`)
+	w.dismiss("Ada")
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "ed@uni.example", "ZOE@new.example"}, "idempotencyKey", "k").refused("NOT_FOUND")
 	w.mails(1)
 }

@@ -22,6 +22,7 @@ const (
 	Space        Kind = "space"
 	Instance     Kind = "instance"
 	Invitation   Kind = "invitation"
+	AuditEntry   Kind = "audit"
 )
 
 // ID names one thing. The zero ID names nothing.
@@ -42,7 +43,7 @@ func Parse(s string) ID {
 		return ID{}
 	}
 	switch Kind(kind) {
-	case User, Organization, Space, Instance, Invitation:
+	case User, Organization, Space, Instance, Invitation, AuditEntry:
 	default:
 		return ID{}
 	}
@@ -51,6 +52,14 @@ func Parse(s string) ID {
 		return ID{}
 	}
 	id.Kind = Kind(kind)
+	return id
+}
+
+// As is the id where it is of a kind, and otherwise the zero ID.
+func (id ID) As(kind Kind) ID {
+	if id.Kind != kind {
+		return ID{}
+	}
 	return id
 }
 

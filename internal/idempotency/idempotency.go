@@ -42,22 +42,67 @@ func Check(key *string) fault.List {
 	return nil
 }
 
-// Claim is a key in the hands of the transaction that carries out its request,
+// Steps are what it takes to carry out a request, each in the transaction of
+// the request.
+type Steps[A any] struct {
+	// Permit decides whether the person may have it carried out, and holds what
+	// the others rely on; nil: that is for Do to decide.
+	Permit func(context.Context, *postgres.Tx) error
+	// Recall completes an answer that was given before with what is read
+	// afresh; nil: the answer is complete.
+	Recall func(context.Context, *postgres.Tx, *A) error
+	// Do carries out the request, and gives the answer: what is to be
+	// remembered of it as JSON.
+	Do func(context.Context, *postgres.Tx) (A, error)
+}
+
+// Once carries out a request in a transaction: once for its key in 24 hours.
+// Every further copy of the request gets the answer of the first, and waits for
+// it where it is still under way. It fails with IDEMPOTENCY_KEY_REUSED where
+// the key was used for another request.
+func Once[A any](ctx context.Context, db *postgres.DB, r Request, s Steps[A]) (answer A, err error) {
+	err = db.InTx(ctx, func(tx *postgres.Tx) error {
+		claim, err := newClaim(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		if s.Permit != nil {
+			if err := s.Permit(ctx, tx); err != nil {
+				return err
+			}
+		}
+		switch answered, err := claim.answered(&answer); {
+		case err != nil:
+			return err
+		case answered && s.Recall != nil:
+			return s.Recall(ctx, tx, &answer)
+		case answered:
+			return nil
+		}
+		if answer, err = s.Do(ctx, tx); err != nil {
+			return err
+		}
+		return claim.record(ctx, tx, answer)
+	})
+	return answer, err
+}
+
+// claim is a key in the hands of the transaction that carries out its request,
 // or that finds it carried out.
-type Claim struct {
+type claim struct {
 	request  Request
 	hash     []byte
 	response []byte // of the request that was carried out; nil: it is for this one to do
 	reused   bool   // for another request
 }
 
-// NewClaim claims a request's key. It waits for a transaction that has claimed
+// newClaim claims a request's key. It waits for a transaction that has claimed
 // the key before, and is to be the first statement of its own.
-func NewClaim(ctx context.Context, tx *postgres.Tx, r Request) (*Claim, error) {
+func newClaim(ctx context.Context, tx *postgres.Tx, r Request) (*claim, error) {
 	if r.Key == nil {
-		return &Claim{}, nil
+		return &claim{}, nil
 	}
-	claim := &Claim{request: r, hash: hash(r)}
+	claim := &claim{request: r, hash: hash(r)}
 	claimed, err := tx.Exec(ctx, `
 		insert into idempotency_key as k (account_id, key, request_hash) values ($1, $2, $3)
 		on conflict (account_id, key) do update
@@ -78,10 +123,10 @@ func NewClaim(ctx context.Context, tx *postgres.Tx, r Request) (*Claim, error) {
 	return claim, err
 }
 
-// Answered reads the answer of the request that was carried out with this key
+// answered reads the answer of the request that was carried out with this key
 // into a pointer; false where it is yet to be carried out. It fails with
 // IDEMPOTENCY_KEY_REUSED where that was another request.
-func (c *Claim) Answered(response any) (bool, error) {
+func (c *claim) answered(response any) (bool, error) {
 	if c.reused {
 		return false, reused()
 	}
@@ -91,8 +136,8 @@ func (c *Claim) Answered(response any) (bool, error) {
 	return true, json.Unmarshal(c.response, response)
 }
 
-// Record keeps the answer for whoever sends the request again within 24 hours.
-func (c *Claim) Record(ctx context.Context, tx *postgres.Tx, response any) error {
+// record keeps the answer for whoever sends the request again within 24 hours.
+func (c *claim) record(ctx context.Context, tx *postgres.Tx, response any) error {
 	if c.request.Key == nil {
 		return nil
 	}

@@ -140,25 +140,65 @@ func TestHash(t *testing.T) {
 	}
 }
 
-// carryOut does what a mutation does with a key. The work is to be done once.
+// carryOut carries out a mutation, whose work is to be done once.
 func carryOut(ctx context.Context, db *postgres.DB, r Request, work func(tx *postgres.Tx) error) (answer string, err error) {
-	err = db.InTx(ctx, func(tx *postgres.Tx) error {
-		claim, err := NewClaim(ctx, tx, r)
-		if err != nil {
-			return err
-		}
-		if done, err := claim.Answered(&answer); done || err != nil {
-			return err
-		}
+	return Once(ctx, db, r, Steps[string]{Do: func(_ context.Context, tx *postgres.Tx) (string, error) {
 		if work != nil {
 			if err := work(tx); err != nil {
-				return err
+				return "", err
 			}
 		}
-		answer = "made"
-		return claim.Record(ctx, tx, answer)
-	})
-	return answer, err
+		return "made", nil
+	}})
+}
+
+// Permission is asked about before the key is, and what is read afresh comes
+// after it.
+func TestSteps(t *testing.T) {
+	db := schematest.New(t)
+	ctx := t.Context()
+	r := Request{newActor(t, db, "ada@uni.example"), new("key"), "inviteUsers", "input"}
+	var steps []string
+	refusal := errors.New("not she")
+	allowed := true
+	once := func(r Request) (string, error) {
+		steps = nil
+		return Once(ctx, db, r, Steps[string]{
+			Permit: func(context.Context, *postgres.Tx) error {
+				steps = append(steps, "permit")
+				if !allowed {
+					return refusal
+				}
+				return nil
+			},
+			Recall: func(_ context.Context, _ *postgres.Tx, answer *string) error {
+				steps = append(steps, "recall")
+				*answer += " before"
+				return nil
+			},
+			Do: func(context.Context, *postgres.Tx) (string, error) { steps = append(steps, "do"); return "made", nil },
+		})
+	}
+	for _, c := range []struct {
+		allowed bool
+		input   string
+		answer  string
+		steps   string
+		err     error
+	}{
+		{false, "input", "", "[permit]", refusal},
+		{true, "input", "made", "[permit do]", nil},
+		{true, "input", "made before", "[permit recall]", nil},
+		{false, "input", "", "[permit]", refusal},
+		{false, "other", "", "[permit]", refusal},
+		{true, "other", "", "[permit]", reused()},
+	} {
+		allowed, r.Input = c.allowed, c.input
+		answer, err := once(r)
+		if fmt.Sprint(err) != fmt.Sprint(c.err) || err == nil && answer != c.answer || fmt.Sprint(steps) != c.steps {
+			t.Errorf("%+v: %q, %v, %v", c, answer, steps, err)
+		}
+	}
 }
 
 func wantReused(t *testing.T, err error) {

@@ -1,19 +1,18 @@
-// Package instance deletes instances, restores them, and knows their members.
+// Package instance makes, deletes and restores instances, and removes for good
+// what nobody can restore any more.
 package instance
 
 import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
-
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/relay"
 )
 
 // Service carries out what is asked about instances.
@@ -30,66 +29,49 @@ func (r Request) Malformed() fault.List { return idempotency.Check(r.Idempotency
 
 // Deletion is what came of a request to delete.
 type Deletion struct {
-	Instance *access.Instance `json:"-"`
-	Deleted  bool             `json:"deleted"` // false: it was deleted already
+	Instance *access.Instance
+	Deleted  bool // false: it was deleted already
 }
 
 // Delete deletes a working instance; it can be restored for 24 hours. It fails
 // with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED or INSTANCE_PROTECTED.
-func (s *Service) Delete(ctx context.Context, actor access.Actor, r Request) (d Deletion, err error) {
-	c := change{actor, "deleteInstance", access.Deleting, markDeleted}
-	d.Instance, err = c.carryOut(ctx, s.DB, r, &d, &d.Deleted)
-	return d, err
+func (s *Service) Delete(ctx context.Context, actor access.Actor, r Request) (Deletion, error) {
+	i, deleted, err := s.change(ctx, actor, r, "deleteInstance", access.Deleting, markDeleted)
+	return Deletion{i, deleted}, err
 }
 
 // Restoration is what came of a request to restore.
 type Restoration struct {
-	Instance *access.Instance `json:"-"`
-	Restored bool             `json:"restored"` // false: it was active already
+	Instance *access.Instance
+	Restored bool // false: it was active already
 }
 
 // Restore brings back an instance that was deleted in the last 24 hours, and
 // everything in it. It fails with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED
 // or RESTORE_WINDOW_EXPIRED.
-func (s *Service) Restore(ctx context.Context, actor access.Actor, r Request) (d Restoration, err error) {
-	c := change{actor, "restoreInstance", access.Restoring, markRestored}
-	d.Instance, err = c.carryOut(ctx, s.DB, r, &d, &d.Restored)
-	return d, err
+func (s *Service) Restore(ctx context.Context, actor access.Actor, r Request) (Restoration, error) {
+	i, restored, err := s.change(ctx, actor, r, "restoreInstance", access.Restoring, markRestored)
+	return Restoration{i, restored}, err
 }
 
-// change is what somebody does to an instance as a whole.
-type change struct {
-	actor     access.Actor
-	operation string
-	rule      access.Rule
-	// do makes the change; false where there was nothing to do.
-	do func(context.Context, *postgres.Tx, access.Actor, *access.Instance) (bool, error)
-}
-
-// carryOut claims the request's key, holds the instance off everybody else,
-// decides, makes the change and records the answer, of which done is a part.
-func (c change) carryOut(ctx context.Context, db *postgres.DB, r Request, answer any, done *bool) (i *access.Instance, err error) {
-	err = db.InTx(ctx, func(tx *postgres.Tx) error {
-		claim, err := idempotency.NewClaim(ctx, tx, idempotency.Request{
-			Actor: c.actor, Key: r.IdempotencyKey, Operation: c.operation, Input: r})
-		if err != nil {
+// change holds the instance off everybody else, decides by the rule, and makes
+// a change to it as a whole; false where there was nothing to do.
+func (s *Service) change(ctx context.Context, actor access.Actor, r Request, operation string, rule access.Rule,
+	do func(context.Context, *postgres.Tx, access.Actor, *access.Instance) (bool, error)) (i *access.Instance, done bool, err error) {
+	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: operation, Input: r}
+	done, err = idempotency.Once(ctx, s.DB, key, idempotency.Steps[bool]{
+		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
+			i, err = access.HoldOne[*access.Instance](ctx, tx, actor, r.InstanceID, rule, access.Exclusive)
 			return err
-		}
-		if i, err = access.Hold(ctx, tx, c.actor, r.InstanceID, c.rule, access.Exclusive); err != nil {
-			return err
-		}
-		if answered, err := claim.Answered(answer); answered || err != nil {
-			return err
-		}
-		if err := access.Admit(ctx, tx, i, c.rule); err != nil {
-			return err
-		}
-		if *done, err = c.do(ctx, tx, c.actor, i); err != nil {
-			return err
-		}
-		return claim.Record(ctx, tx, answer)
+		},
+		Do: func(ctx context.Context, tx *postgres.Tx) (bool, error) {
+			if err := access.Admit(ctx, tx, i, rule); err != nil {
+				return false, err
+			}
+			return do(ctx, tx, actor, i)
+		},
 	})
-	return i, err
+	return i, done, err
 }
 
 func markDeleted(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *access.Instance) (bool, error) {
@@ -111,7 +93,10 @@ func markDeleted(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *ac
 	}
 	by := actor.Contact()
 	i.DeletedAt, i.DeletedBy, i.RestorableUntil, i.Restorable = &row.DeletedAt, &by, &row.RestorableUntil, true
-	return true, audit.Record(ctx, tx, audit.Entry{Action: "instance.deleted", Actor: actor, Instance: i})
+	if err := outbox.Hold(ctx, tx, i.ID); err != nil {
+		return false, err
+	}
+	return true, audit.Record(ctx, tx, audit.Deed{Action: audit.InstanceDeleted, Actor: actor, Where: audit.To(i)})
 }
 
 // markRestored decides about the 24 hours once more, in the statement that
@@ -131,58 +116,8 @@ func markRestored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *a
 		return false, access.Admit(ctx, tx, i, access.Restoring)
 	}
 	i.DeletedAt, i.DeletedBy, i.RestorableUntil, i.Restorable = nil, nil, nil, false
-	return true, audit.Record(ctx, tx, audit.Entry{Action: "instance.restored", Actor: actor, Instance: i})
-}
-
-// Member is a person with a role in an instance.
-type Member struct {
-	User  *access.Person
-	Role  access.InstanceRole
-	Since time.Time
-}
-
-// Members reads a page of the members of each instance, in an order that stays
-// the same.
-func (s *Service) Members(ctx context.Context, instances []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Member], error) {
-	totals := map[uuid.UUID]int{}
-	if page.Total {
-		var err error
-		if totals, err = postgres.Counts(ctx, s.DB, `
-			select instance_id as id, count(*) as n from instance_member
-			where instance_id = any ($1::uuid[]) group by instance_id`, globalid.Array(instances)); err != nil {
-			return nil, err
-		}
+	if err := outbox.Release(ctx, tx, i.ID); err != nil {
+		return false, err
 	}
-	var rows []struct {
-		InstanceID uuid.UUID           `db:"instance_id"`
-		AccountID  uuid.UUID           `db:"account_id"`
-		Name       string              `db:"name"`
-		Email      string              `db:"email"`
-		Role       access.InstanceRole `db:"role"`
-		Since      time.Time           `db:"since"`
-	}
-	err := s.DB.Select(ctx, &rows, `
-		select m.instance_id, m.account_id, a.name, a.email, m.role, m.since
-		from unnest($1::uuid[]) as i (id)
-		cross join lateral (
-			select * from instance_member
-			where instance_id = i.id and account_id > $2 order by account_id limit $3) m
-		join account a on a.id = m.account_id
-		order by m.instance_id, m.account_id`, globalid.Array(instances), page.After, page.Limit())
-	if err != nil {
-		return nil, err
-	}
-	members := make(map[uuid.UUID][]*Member, len(instances))
-	for _, row := range rows {
-		members[row.InstanceID] = append(members[row.InstanceID], &Member{
-			User:  &access.Person{ID: globalid.ID{Kind: globalid.User, UUID: row.AccountID}, Name: row.Name, Email: row.Email},
-			Role:  row.Role,
-			Since: row.Since,
-		})
-	}
-	lists := make(map[globalid.ID]relay.List[*Member], len(instances))
-	for _, id := range instances {
-		lists[id] = relay.Cut(members[id.UUID], page, totals[id.UUID])
-	}
-	return lists, nil
+	return true, audit.Record(ctx, tx, audit.Deed{Action: audit.InstanceRestored, Actor: actor, Where: audit.To(i)})
 }

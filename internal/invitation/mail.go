@@ -34,7 +34,7 @@ func Link(public *url.URL, token string) string {
 // Send is the work of the outbox's jobs of MailKind.
 func (m *Mailer) Send(ctx context.Context, jobs []outbox.Job) []error {
 	errs := make([]error, len(jobs))
-	invitations, err := m.read(ctx, jobs)
+	sendings, err := m.read(ctx, jobs)
 	if err != nil {
 		for k := range errs {
 			errs[k] = err
@@ -44,7 +44,7 @@ func (m *Mailer) Send(ctx context.Context, jobs []outbox.Job) []error {
 	var messages []mail.Message
 	var places []int // of the messages among the jobs
 	for k, job := range jobs {
-		message, err := m.compose(job, invitations[job.Subject])
+		message, err := m.compose(job, sendings[job.Subject])
 		if err != nil {
 			errs[k] = err
 			continue
@@ -52,80 +52,96 @@ func (m *Mailer) Send(ctx context.Context, jobs []outbox.Job) []error {
 		messages, places = append(messages, message), append(places, k)
 	}
 	for k, err := range m.Sender.Send(ctx, messages) {
-		if errors.Is(err, mail.ErrRefused) {
+		switch {
+		case errors.Is(err, mail.ErrRefused):
 			err = fmt.Errorf("%w: %w", outbox.ErrPermanent, err)
+		case errors.Is(err, mail.ErrNotTried):
+			err = outbox.ErrPostponed
 		}
 		errs[places[k]] = err
 	}
 	return errs
 }
 
-type mailRow struct {
-	ID           uuid.UUID           `db:"id"`
-	Email        string              `db:"email"`
-	Role         access.InstanceRole `db:"role"`
-	Message      *string             `db:"message"`
-	ExpiresAt    time.Time           `db:"expires_at"`
-	TokenHash    []byte              `db:"token_hash"`
-	Live         bool                `db:"live"`
-	Instance     string              `db:"instance"`
-	Space        string              `db:"space"`
-	Organization string              `db:"organization"`
-	InviterName  string              `db:"inviter_name"`
-	InviterEmail string              `db:"inviter_email"`
+// sending is what a mail tells of an invitation.
+type sending struct {
+	ID           uuid.UUID            `db:"id"`
+	Email        string               `db:"email"`
+	Locale       string               `db:"locale"`
+	Role         *access.InstanceRole `db:"role"`
+	Message      string               `db:"message"`
+	ExpiresAt    time.Time            `db:"expires_at"`
+	TokenHash    []byte               `db:"token_hash"`
+	Live         bool                 `db:"live"`
+	Deleted      bool                 `db:"deleted"` // the instance
+	Instance     string               `db:"instance"`
+	Space        string               `db:"space"`
+	Organization string               `db:"organization"`
+	InviterName  string               `db:"inviter_name"`
+	InviterEmail string               `db:"inviter_email"`
 }
 
-func (m *Mailer) read(ctx context.Context, jobs []outbox.Job) (map[uuid.UUID]*mailRow, error) {
+// read reads what the mails tell. Of several accounts of an address, the
+// newest that tells one knows the language.
+func (m *Mailer) read(ctx context.Context, jobs []outbox.Job) (map[uuid.UUID]*sending, error) {
 	ids := make([]string, len(jobs))
 	for k, job := range jobs {
 		ids[k] = job.Subject.String()
 	}
-	var rows []mailRow
+	var rows []sending
 	err := m.DB.Select(ctx, &rows, `
-		select v.id, v.email, v.role, v.message, v.expires_at, v.token_hash,
-		       v.status = 'PENDING' and v.expires_at > clock_timestamp() as live,
-		       i.name as instance, s.name as space, o.name as organization,
-		       a.name as inviter_name, a.email as inviter_email
+		select v.id, v.email, v.role, coalesce(v.message, '') as message, v.expires_at, v.token_hash,
+		       v.status = 'PENDING' and v.expires_at > clock_timestamp() as live, i.deleted_at is not null as deleted,
+		       coalesce(i.name, '') as instance, s.name as space, o.name as organization,
+		       a.name as inviter_name, a.email as inviter_email,
+		       coalesce((select r.locale from account r where r.email_key = v.email_key and r.locale is not null
+		                 order by r.id desc limit 1), '') as locale
 		from invitation v
 		join account a on a.id = v.invited_by
-		join instance i on i.id = v.instance_id
-		join space s on s.id = i.space_id
+		left join instance i on i.id = v.instance_id
+		join space s on s.id = coalesce(v.space_id, i.space_id)
 		join organization o on o.id = s.organization_id
 		where v.id = any ($1::uuid[])`, pq.StringArray(ids))
 	if err != nil {
 		return nil, err
 	}
-	byID := make(map[uuid.UUID]*mailRow, len(rows))
+	byID := make(map[uuid.UUID]*sending, len(rows))
 	for k := range rows {
 		byID[rows[k].ID] = &rows[k]
 	}
 	return byID, nil
 }
 
-// compose writes a job's mail, unless its link would be dead on arrival.
-func (m *Mailer) compose(job outbox.Job, v *mailRow) (mail.Message, error) {
-	if v == nil || !v.Live || !bytes.Equal(tokenHash(job.Secret), v.TokenHash) {
+// compose writes a job's mail, unless its link would be dead on arrival. Where
+// the instance was deleted a moment ago the mail is held by now.
+func (m *Mailer) compose(job outbox.Job, v *sending) (mail.Message, error) {
+	switch {
+	case v == nil || !v.Live || !bytes.Equal(tokenHash(job.Secret), v.TokenHash):
 		return mail.Message{}, outbox.ErrDropped
+	case v.Deleted:
+		return mail.Message{}, outbox.ErrPostponed
 	}
 	to, problem := address.Parse(v.Email)
 	if problem != nil {
 		return mail.Message{}, fmt.Errorf("%w: the stored address is not valid: %w", outbox.ErrPermanent, problem)
 	}
-	i := mail.Invitation{
+	role := mail.Administrator
+	if v.Role != nil {
+		role = map[access.InstanceRole]mail.Role{access.Editor: mail.Editor, access.Viewer: mail.Viewer}[*v.Role]
+	}
+	message, err := mail.Invitation{
 		ID:           job.ID.String(),
 		To:           to,
+		Locale:       v.Locale,
 		From:         mail.Mailbox{Name: v.InviterName, Email: v.InviterEmail},
 		Organization: v.Organization,
 		Space:        v.Space,
 		Instance:     v.Instance,
-		Editor:       v.Role == access.Editor,
+		Role:         role,
+		Message:      v.Message,
 		Link:         Link(m.PublicURL, job.Secret),
 		ExpiresAt:    v.ExpiresAt,
-	}
-	if v.Message != nil {
-		i.Message = *v.Message
-	}
-	message, err := i.Compose()
+	}.Compose()
 	if err != nil {
 		return mail.Message{}, fmt.Errorf("%w: %w", outbox.ErrPermanent, err)
 	}

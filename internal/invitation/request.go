@@ -23,39 +23,57 @@ type Request struct {
 	IdempotencyKey *string             `json:"-"`
 }
 
+// AdministratorsRequest asks to invite people to administrate a space.
+type AdministratorsRequest struct {
+	SpaceID        globalid.ID `json:"spaceId"`
+	Emails         []string    `json:"emails"` // as people type or paste them
+	Message        *string     `json:"message"`
+	IdempotencyKey *string     `json:"-"`
+}
+
 // Malformed gives what is wrong with the form of the request.
-func (s *Service) Malformed(r Request) (faults fault.List) {
-	faults = append(faults, s.MalformedEmails(r.Emails, "input", "emails")...)
-	if r.Message != nil {
-		if n := utf8.RuneCountInString(*r.Message); n > s.Limits.Message {
-			faults = append(faults, fault.Input(fmt.Sprintf("The message has %d characters; it can have %d at most.", n, s.Limits.Message), "input", "message"))
+func (r Request) Malformed(l Limits) fault.List {
+	return malformed(l, r.Emails, r.Message, r.IdempotencyKey)
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (r AdministratorsRequest) Malformed(l Limits) fault.List {
+	return malformed(l, r.Emails, r.Message, r.IdempotencyKey)
+}
+
+func malformed(l Limits, emails []string, message, key *string) (faults fault.List) {
+	faults = append(faults, l.MalformedEmails(emails, "input", "emails")...)
+	if message != nil {
+		if n := utf8.RuneCountInString(*message); n > l.Message {
+			faults = append(faults, fault.Input(fmt.Sprintf("The message has %d characters; it can have %d at most.", n, l.Message), "input", "message"))
 		}
-		if strings.ContainsFunc(*r.Message, unprintable) || strings.ContainsRune(*r.Message, utf8.RuneError) {
+		if strings.ContainsFunc(*message, unprintable) || strings.ContainsRune(*message, utf8.RuneError) {
 			faults = append(faults, fault.Input("The message contains control characters.", "input", "message"))
 		}
 	}
-	return append(faults, idempotency.Check(r.IdempotencyKey)...)
+	return append(faults, idempotency.Check(key)...)
 }
 
 // MalformedEmails gives what is wrong with the number of addresses.
-func (s *Service) MalformedEmails(emails []string, path ...any) fault.List {
-	if n := len(emails); n < 1 || n > s.Limits.Emails {
-		return fault.List{fault.Input(fmt.Sprintf("There are %d addresses; there can be 1 to %d.", n, s.Limits.Emails), path...)}
+func (l Limits) MalformedEmails(emails []string, path ...any) fault.List {
+	return l.malformedNumber(len(emails), "addresses", path...)
+}
+
+func (l Limits) malformedNumber(n int, of string, path ...any) fault.List {
+	if n < 1 || n > l.Emails {
+		return fault.List{fault.Input(fmt.Sprintf("There are %d %s; there can be 1 to %d.", n, of, l.Emails), path...)}
 	}
 	return nil
 }
 
 func unprintable(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' }
 
-// message is the message as it is kept: nil where it says nothing.
-func (r Request) message() *string {
-	if r.Message == nil {
+// cleaned is a message as it is kept: nil where it says nothing.
+func cleaned(message *string) *string {
+	if message == nil {
 		return nil
 	}
-	if m := strings.TrimSpace(strings.ReplaceAll(*r.Message, "\r\n", "\n")); m != "" {
-		return &m
-	}
-	return nil
+	return optional(strings.TrimSpace(strings.ReplaceAll(*message, "\r\n", "\n")))
 }
 
 // invitee is an address of a request.

@@ -6,12 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
@@ -22,49 +24,111 @@ import (
 // MailKind is the outbox's name for the mails of invitations.
 const MailKind = "INVITATION"
 
-// columns are an invitation v whose inviter is account a.
-const columns = `
-	v.id, v.instance_id, v.email, v.email_key, v.role, v.message, v.created_at, v.expires_at,
-	case when v.status = 'PENDING' and v.expires_at <= clock_timestamp() then 'EXPIRED' else v.status end as status,
-	a.name as inviter_name, a.email as inviter_email`
+// columns and tables are an invitation v as people see it. Which of two rows of
+// the outbox is the later one, their time decides.
+const (
+	columns = `
+		v.id, v.instance_id, v.space_id, v.email, v.email_key, v.role, v.message, v.created_at, v.expires_at,
+		` + status + ` as status, a.name as inviter_name, a.email as inviter_email,
+		i.name as instance_name, i.deleted_at is not null as instance_deleted, s.id as of_space, s.name as space_name, o.name as organization_name,
+		m.state as mail_state, m.attempts as mail_attempts, m.last_error is not null as mail_failed, m.reply as mail_reply,
+		m.attempted_at as mail_attempted_at, m.next_attempt_at as mail_next_attempt_at`
+	tables = `
+		join account a on a.id = v.invited_by
+		left join instance i on i.id = v.instance_id
+		join space s on s.id = coalesce(v.space_id, i.space_id)
+		join organization o on o.id = s.organization_id
+		left join lateral (
+			select * from outbox where subject_id = v.id order by created_at desc, id desc limit 1) m on true`
+	status = `case when v.status = 'PENDING' and v.expires_at <= clock_timestamp() then 'EXPIRED' else v.status end`
+)
 
 type row struct {
-	ID           uuid.UUID           `db:"id"`
-	InstanceID   uuid.UUID           `db:"instance_id"`
-	Email        string              `db:"email"`
-	EmailKey     string              `db:"email_key"`
-	Role         access.InstanceRole `db:"role"`
-	Message      *string             `db:"message"`
-	CreatedAt    time.Time           `db:"created_at"`
-	ExpiresAt    time.Time           `db:"expires_at"`
-	Status       Status              `db:"status"`
-	InviterName  string              `db:"inviter_name"`
-	InviterEmail string              `db:"inviter_email"`
+	ID               uuid.UUID            `db:"id"`
+	InstanceID       uuid.NullUUID        `db:"instance_id"`
+	SpaceID          uuid.NullUUID        `db:"space_id"`
+	Email            string               `db:"email"`
+	EmailKey         string               `db:"email_key"`
+	Role             *access.InstanceRole `db:"role"`
+	Message          *string              `db:"message"`
+	CreatedAt        time.Time            `db:"created_at"`
+	ExpiresAt        time.Time            `db:"expires_at"`
+	Status           Status               `db:"status"`
+	InviterName      string               `db:"inviter_name"`
+	InviterEmail     string               `db:"inviter_email"`
+	InstanceName     *string              `db:"instance_name"`
+	InstanceDeleted  bool                 `db:"instance_deleted"`
+	OfSpace          uuid.UUID            `db:"of_space"`
+	SpaceName        string               `db:"space_name"`
+	OrganizationName string               `db:"organization_name"`
+	mailRow
 }
 
-func (r *row) invitation(instance *access.Instance) *Invitation {
+// place is where the invitation leads.
+func (r *row) place() globalid.ID {
+	if r.SpaceID.Valid {
+		return globalid.ID{Kind: globalid.Space, UUID: r.SpaceID.UUID}
+	}
+	return globalid.ID{Kind: globalid.Instance, UUID: r.InstanceID.UUID}
+}
+
+// where is the same, as the trail names it.
+func (r *row) where() audit.Where {
+	w := audit.Where{Space: audit.Name{ID: r.OfSpace, Name: r.SpaceName}}
+	if r.InstanceName != nil {
+		w.Instance = audit.Name{ID: r.InstanceID.UUID, Name: *r.InstanceName}
+	}
+	return w
+}
+
+// invitation is the invitation as the invited person sees it.
+func (r *row) invitation() *Invitation {
 	return &Invitation{
-		ID:        globalid.ID{Kind: globalid.Invitation, UUID: r.ID},
-		Email:     r.Email,
-		Role:      r.Role,
-		Status:    r.Status,
-		Instance:  instance,
-		Message:   r.Message,
-		InvitedBy: &fault.Contact{Name: r.InviterName, Email: r.InviterEmail},
-		CreatedAt: r.CreatedAt,
-		ExpiresAt: r.ExpiresAt,
+		ID:           globalid.ID{Kind: globalid.Invitation, UUID: r.ID},
+		Email:        r.Email,
+		Role:         r.Role,
+		Status:       r.Status,
+		Message:      r.Message,
+		InvitedBy:    &fault.Contact{Name: r.InviterName, Email: r.InviterEmail},
+		CreatedAt:    r.CreatedAt,
+		ExpiresAt:    r.ExpiresAt,
+		Space:        &SpaceSummary{r.SpaceName, r.OrganizationName},
+		InstanceName: r.InstanceName,
+		row:          r,
 	}
 }
 
-// writing is the transaction of one Request, which holds the instance. While
-// it does, others can invite to the instance too; but whatever makes members
-// or ends invitations holds the instance exclusively, and waits.
+// administrated is the invitation as the space's administrators see it, with
+// the instance that it leads to, if it is one.
+func (i *Invitation) administrated(instance *access.Instance) *Invitation {
+	if i == nil {
+		return nil
+	}
+	v := *i
+	v.Instance, v.Delivery = instance, i.row.delivery()
+	return &v
+}
+
+// byPlace makes a query of invitations to instances, and one to spaces, of a
+// pattern in which PLACE stands for the column. Each is a constant, as
+// postgres.Querier asks.
+func byPlace(pattern string) map[globalid.Kind]string {
+	return map[globalid.Kind]string{
+		globalid.Instance: strings.ReplaceAll(pattern, "PLACE", "instance_id"),
+		globalid.Space:    strings.ReplaceAll(pattern, "PLACE", "space_id"),
+	}
+}
+
+// writing is the transaction of a call to invite, which holds the place. While
+// it does, others can invite there too; but whatever makes members or ends
+// invitations holds the place exclusively, and waits.
 type writing struct {
-	tx       *postgres.Tx
-	actor    access.Actor
-	instance *access.Instance
-	request  Request
-	ttl      time.Duration
+	tx      *postgres.Tx
+	actor   access.Actor
+	to      destination
+	role    *access.InstanceRole
+	message *string
+	ttl     time.Duration
 }
 
 // offer is an address that is to be invited, and what came of it.
@@ -80,10 +144,16 @@ type offer struct {
 }
 
 func newOffer(i invitee) *offer {
+	token, hash := newToken()
+	return &offer{invitee: i, id: globalid.New(globalid.Invitation), token: token, hash: hash}
+}
+
+// newToken makes the secret of an invitation's link, and what is kept of it.
+func newToken() (token string, hash []byte) {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails
-	token := base64.RawURLEncoding.EncodeToString(random)
-	return &offer{invitee: i, id: globalid.New(globalid.Invitation), token: token, hash: tokenHash(token)}
+	token = base64.RawURLEncoding.EncodeToString(random)
+	return token, tokenHash(token)
 }
 
 func tokenHash(token string) []byte {
@@ -121,10 +191,10 @@ func (w writing) invite(ctx context.Context, invitees []invitee) (results []*Res
 		r := &Result{Index: k, Email: i.address.String()}
 		results[k] = r
 		if role, member := members[i.key]; member {
-			r.Outcome, r.Role = AlreadyMember, &role
+			r.Outcome, r.Role = AlreadyMember, role
 		} else {
 			o := offered[i.key]
-			r.Outcome, r.Role, r.PreviousRole = o.outcome, &o.invitation.Role, o.previous
+			r.Outcome, r.Role, r.PreviousRole = o.outcome, o.invitation.Role, o.previous
 			r.Invitation, r.InvitationID = o.invitation, o.invitation.ID
 		}
 		if i.first < k {
@@ -135,8 +205,9 @@ func (w writing) invite(ctx context.Context, invitees []invitee) (results []*Res
 }
 
 // members gives the roles of those who are members of the instance or
-// administrators of its space, by their addresses' keys.
-func (w writing) members(ctx context.Context, invitees []invitee) (map[string]access.InstanceRole, error) {
+// administrators of its space, by their addresses' keys; nil, where it is
+// administrators who are invited.
+func (w writing) members(ctx context.Context, invitees []invitee) (map[string]*access.InstanceRole, error) {
 	keys := make([]string, len(invitees))
 	for k, i := range invitees {
 		keys[k] = i.key
@@ -152,19 +223,51 @@ func (w writing) members(ctx context.Context, invitees []invitee) (map[string]ac
 		left join space_administrator sa on sa.space_id = $2 and sa.account_id = a.id
 		where a.email_key = any ($3) and (m.role is not null or sa.account_id is not null)
 		group by a.email_key`,
-		w.instance.ID.UUID, w.instance.Space.ID.UUID, pq.StringArray(keys))
+		w.instanceID(), w.to.Space.ID.UUID, pq.StringArray(keys))
 	if err != nil {
 		return nil, err
 	}
-	members := make(map[string]access.InstanceRole, len(rows))
+	members := make(map[string]*access.InstanceRole, len(rows))
 	for _, r := range rows {
-		members[r.EmailKey] = access.Viewer
+		role := access.Viewer
 		if r.Editor {
-			members[r.EmailKey] = access.Editor
+			role = access.Editor
+		}
+		members[r.EmailKey] = &role
+		if w.role == nil {
+			members[r.EmailKey] = nil
 		}
 	}
 	return members, nil
 }
+
+// instanceID and spaceID are the columns of an invitation: one of them is null.
+func (w writing) instanceID() (id uuid.NullUUID) {
+	if w.to.Instance != nil {
+		id = uuid.NullUUID{UUID: w.to.Instance.ID.UUID, Valid: true}
+	}
+	return id
+}
+
+func (w writing) spaceID() (id uuid.NullUUID) {
+	if w.to.Instance == nil {
+		id = uuid.NullUUID{UUID: w.to.Space.ID.UUID, Valid: true}
+	}
+	return id
+}
+
+var (
+	insertQueries = byPlace(`
+		insert into invitation (id, instance_id, space_id, email, email_key, role, token_hash, message, invited_by, expires_at)
+		select n.id, $1, $2, n.email, n.email_key, $3, n.token_hash, $4, $5, clock_timestamp() + $6 * interval '1 second'
+		from unnest($7::uuid[], $8::text[], $9::text[], $10::bytea[]) as n (id, email, email_key, token_hash)
+		order by n.email_key
+		on conflict (email_key, PLACE) where status = 'PENDING' and PLACE is not null do nothing
+		returning id, email, email_key, role, message, created_at, expires_at, status`)
+	presentQueries = byPlace(`
+		select ` + columns + ` from invitation v ` + tables + `
+		where v.PLACE = $1 and v.email_key = any ($2) and v.status = 'PENDING'`)
+)
 
 // insert writes the invitations that are not pending yet, and reads those that
 // are. The rows are written in the order of their keys, so that two
@@ -178,23 +281,23 @@ func (w writing) insert(ctx context.Context, offers []*offer, offered map[string
 	for k, o := range offers {
 		ids[k], emails[k], keys[k], hashes[k] = o.id, o.address.String(), o.key, o.hash
 	}
+	kind := w.to.id().Kind
 	var inserted []row
-	err := w.tx.Select(ctx, &inserted, `
-		insert into invitation (id, instance_id, email, email_key, role, token_hash, message, invited_by, expires_at)
-		select n.id, $1, n.email, n.email_key, $2, n.token_hash, $3, $4, clock_timestamp() + $5 * interval '1 second'
-		from unnest($6::uuid[], $7::text[], $8::text[], $9::bytea[]) as n (id, email, email_key, token_hash)
-		order by n.email_key
-		on conflict (instance_id, email_key) where status = 'PENDING' do nothing
-		returning id, instance_id, email, email_key, role, message, created_at, expires_at, status`,
-		w.instance.ID.UUID, w.request.Role, w.request.message(), w.actor.ID.UUID, w.ttl.Seconds(),
+	err := w.tx.Select(ctx, &inserted, insertQueries[kind],
+		w.instanceID(), w.spaceID(), w.role, w.message, w.actor.ID.UUID, w.ttl.Seconds(),
 		globalid.Array(ids), pq.StringArray(emails), pq.StringArray(keys), pq.ByteaArray(hashes))
 	if err != nil {
 		return err
 	}
-	for _, r := range inserted {
+	for k := range inserted {
+		r := &inserted[k]
 		r.InviterName, r.InviterEmail = w.actor.Name, w.actor.Email
+		r.SpaceName, r.OrganizationName = w.to.Space.Name, w.to.Space.Organization.Name
+		if w.to.Instance != nil {
+			r.InstanceName = &w.to.Instance.Name
+		}
 		o := offered[r.EmailKey]
-		o.invitation, o.outcome = r.invitation(w.instance), Invited
+		o.invitation, o.outcome = r.invitation().administrated(w.to.Instance), Invited
 	}
 	if len(inserted) == len(offers) {
 		return nil
@@ -203,17 +306,12 @@ func (w writing) insert(ctx context.Context, offers []*offer, offered map[string
 	// A statement of its own: one that waited for another transaction's row
 	// sees neither that row nor the one before it.
 	var present []row
-	err = w.tx.Select(ctx, &present, `
-		select `+columns+`
-		from invitation v join account a on a.id = v.invited_by
-		where v.instance_id = $1 and v.email_key = any ($2) and v.status = 'PENDING'`,
-		w.instance.ID.UUID, pq.StringArray(keys))
-	if err != nil {
+	if err := w.tx.Select(ctx, &present, presentQueries[kind], w.to.id().UUID, pq.StringArray(keys)); err != nil {
 		return err
 	}
-	for _, r := range present {
-		if o := offered[r.EmailKey]; o.invitation == nil {
-			o.invitation, o.outcome = r.invitation(w.instance), AlreadyInvited
+	for k := range present {
+		if o := offered[present[k].EmailKey]; o.invitation == nil {
+			o.invitation, o.outcome = present[k].invitation().administrated(w.to.Instance), AlreadyInvited
 		}
 	}
 	if len(present) != len(offers) {
@@ -229,7 +327,7 @@ func (w writing) replace(ctx context.Context, offers []*offer) error {
 	var hashes pq.ByteaArray
 	changing := map[uuid.UUID]*offer{}
 	for _, o := range offers {
-		if o.invitation.Role != w.request.Role || o.invitation.Status == Expired {
+		if !same(o.invitation.Role, w.role) || o.invitation.Status == Expired {
 			ids, hashes = append(ids, o.invitation.ID), append(hashes, o.hash)
 			changing[o.invitation.ID.UUID] = o
 		}
@@ -238,10 +336,10 @@ func (w writing) replace(ctx context.Context, offers []*offer) error {
 		return nil
 	}
 	var rows []struct {
-		ID        uuid.UUID           `db:"id"`
-		Previous  access.InstanceRole `db:"previous"`
-		Expired   bool                `db:"expired"`
-		ExpiresAt time.Time           `db:"expires_at"`
+		ID        uuid.UUID            `db:"id"`
+		Previous  *access.InstanceRole `db:"previous"`
+		Expired   bool                 `db:"expired"`
+		ExpiresAt time.Time            `db:"expires_at"`
 	}
 	err := w.tx.Select(ctx, &rows, `
 		update invitation v
@@ -255,7 +353,7 @@ func (w writing) replace(ctx context.Context, offers []*offer) error {
 		join unnest($1::uuid[], $2::bytea[]) as n (id, token_hash) on n.id = o.id
 		where v.id = o.id
 		returning v.id, o.role as previous, o.expired, v.expires_at`,
-		globalid.Array(ids), hashes, w.request.Role, w.request.message(), w.actor.ID.UUID, w.ttl.Seconds())
+		globalid.Array(ids), hashes, w.role, w.message, w.actor.ID.UUID, w.ttl.Seconds())
 	if err != nil {
 		return err
 	}
@@ -263,83 +361,112 @@ func (w writing) replace(ctx context.Context, offers []*offer) error {
 	for _, r := range rows {
 		o := changing[r.ID]
 		v := o.invitation
-		v.Role, v.Status, v.ExpiresAt = w.request.Role, Pending, r.ExpiresAt
+		v.Role, v.Status, v.ExpiresAt = w.role, Pending, r.ExpiresAt
 		if r.Expired {
-			v.Message, v.InvitedBy, o.outcome = w.request.message(), &inviter, Invited
-		} else if r.Previous != w.request.Role {
-			o.outcome, o.previous = RoleChanged, &r.Previous
+			v.Message, v.InvitedBy, o.outcome = w.message, &inviter, Invited
+		} else if !same(r.Previous, w.role) {
+			o.outcome, o.previous = RoleChanged, r.Previous
 		}
 	}
 	return nil
 }
 
+func same(a, b *access.InstanceRole) bool { return a == b || a != nil && b != nil && *a == *b }
+
 // enqueue asks for the mails, and gives their number.
 func (w writing) enqueue(ctx context.Context, offers []*offer) (int, error) {
-	var invitations []globalid.ID
-	var tokens []string
+	var tasks []outbox.Task
 	for _, o := range offers {
 		if o.outcome == Invited {
-			invitations, tokens = append(invitations, o.invitation.ID), append(tokens, o.token)
+			tasks = append(tasks, outbox.Task{Subject: o.invitation.ID, Instance: w.to.id().As(globalid.Instance), Secret: o.token})
+			o.invitation.Delivery = &Delivery{Status: Queued}
 		}
 	}
-	if len(invitations) == 0 {
+	if len(tasks) == 0 {
 		return 0, nil
 	}
-	return len(invitations), outbox.Enqueue(ctx, w.tx, MailKind, invitations, tokens)
+	return len(tasks), outbox.Enqueue(ctx, w.tx, MailKind, tasks)
 }
 
-// byID reads invitations of an instance.
-func byID(ctx context.Context, q postgres.Querier, instance *access.Instance, ids []globalid.ID) (map[globalid.ID]*Invitation, error) {
+// byID reads invitations.
+func byID(ctx context.Context, q postgres.Querier, ids []globalid.ID) (map[globalid.ID]*Invitation, error) {
 	var rows []row
-	err := q.Select(ctx, &rows, `
-		select `+columns+` from invitation v join account a on a.id = v.invited_by
-		where v.id = any ($1::uuid[])`, globalid.Array(ids))
+	err := q.Select(ctx, &rows, `select `+columns+` from invitation v `+tables+` where v.id = any ($1::uuid[])`, globalid.Array(ids))
 	if err != nil {
 		return nil, err
 	}
 	invitations := make(map[globalid.ID]*Invitation, len(rows))
 	for k := range rows {
-		v := rows[k].invitation(instance)
+		v := rows[k].invitation()
 		invitations[v.ID] = v
 	}
 	return invitations, nil
 }
 
-// Of reads a page of the invitations of each instance, newest first; with one
-// status, or with any (""). The caller puts in the instances.
-func (s *Service) Of(ctx context.Context, instances []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Invitation], error) {
-	const wanted = `($2 = '' or $2 = case when status = 'PENDING' and expires_at <= clock_timestamp() then 'EXPIRED' else status end)`
+const wanted = `($2 = '' or $2 = ` + status + `)`
+
+var (
+	countQueries = byPlace(`
+		select v.PLACE as id, count(*) as n from invitation v
+		where v.PLACE = any ($1::uuid[]) and ` + wanted + ` group by v.PLACE`)
+	listQueries = byPlace(`
+		select ` + columns + `
+		from unnest($1::uuid[]) as p (id)
+		cross join lateral (
+			select * from invitation v
+			where v.PLACE = p.id and v.id < $3 and ` + wanted + ` order by v.id desc limit $4) v ` + tables + `
+		order by p.id, v.id desc`)
+)
+
+// Of reads a page of the invitations to each of some instances or of some
+// spaces, newest first; with one status, or with any (""). It is for their
+// administrators; the caller puts in the instances.
+func (s *Service) Of(ctx context.Context, places []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Invitation], error) {
+	kind := places[0].Kind
 	totals := map[uuid.UUID]int{}
 	if page.Total {
 		var err error
-		if totals, err = postgres.Counts(ctx, s.DB, `
-			select instance_id as id, count(*) as n from invitation
-			where instance_id = any ($1::uuid[]) and `+wanted+` group by instance_id`,
-			globalid.Array(instances), string(status)); err != nil {
+		if totals, err = postgres.Counts(ctx, s.DB, countQueries[kind], globalid.Array(places), string(status)); err != nil {
 			return nil, err
 		}
 	}
 	var rows []row
-	err := s.DB.Select(ctx, &rows, `
-		select `+columns+`
-		from unnest($1::uuid[]) as i (id)
-		cross join lateral (
-			select * from invitation
-			where instance_id = i.id and id < $3 and `+wanted+` order by id desc limit $4) v
-		join account a on a.id = v.invited_by
-		order by v.instance_id, v.id desc`,
-		globalid.Array(instances), string(status), page.Before(), page.Limit())
+	err := s.DB.Select(ctx, &rows, listQueries[kind], globalid.Array(places), string(status), page.Before(), page.Limit())
 	if err != nil {
 		return nil, err
 	}
-	invitations := make(map[uuid.UUID][]*Invitation, len(instances))
+	invitations := make(map[globalid.ID][]*Invitation, len(places))
 	for k := range rows {
-		of := rows[k].InstanceID
-		invitations[of] = append(invitations[of], rows[k].invitation(nil))
+		of := rows[k].place()
+		invitations[of] = append(invitations[of], rows[k].invitation().administrated(nil))
 	}
-	lists := make(map[globalid.ID]relay.List[*Invitation], len(instances))
-	for _, id := range instances {
-		lists[id] = relay.Cut(invitations[id.UUID], page, totals[id.UUID])
+	lists := make(map[globalid.ID]relay.List[*Invitation], len(places))
+	for _, id := range places {
+		lists[id] = relay.Cut(invitations[id], page, totals[id.UUID])
 	}
 	return lists, nil
+}
+
+// PendingFor reads a page of the invitations that a person can accept, newest
+// first.
+func (s *Service) PendingFor(ctx context.Context, actor access.Actor, page relay.Page) (list relay.List[*Invitation], err error) {
+	const from = ` from invitation v ` + tables + `
+		where v.email_key = $1 and v.status = 'PENDING' and v.expires_at > clock_timestamp() and i.deleted_at is null`
+	total := 0
+	if page.Total {
+		if err := s.DB.Get(ctx, &total, `select count(*)`+from, actor.EmailKey); err != nil {
+			return list, err
+		}
+	}
+	var rows []row
+	err = s.DB.Select(ctx, &rows, `select `+columns+from+` and v.id < $2 order by v.id desc limit $3`,
+		actor.EmailKey, page.Before(), page.Limit())
+	if err != nil {
+		return list, err
+	}
+	invitations := make([]*Invitation, len(rows))
+	for k := range rows {
+		invitations[k] = rows[k].invitation()
+	}
+	return relay.Cut(invitations, page, total), nil
 }

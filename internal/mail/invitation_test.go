@@ -128,6 +128,7 @@ func TestHostileNamesAndMessages(t *testing.T) {
 			}
 			words := visible(t, m.html)
 			for part, text := range map[string]string{"text": strings.ReplaceAll(m.text, "\n> ", "\n"), "HTML": words} {
+				text = strings.ReplaceAll(text, "\u200b", "")
 				for _, said := range []string{c.name + " (ada@uni.example) invites you", "Instance", "Space", "Role", "viewer", c.name + ", " + c.name,
 					c.name + " writes:", c.text, "Review invitation", link, "for zoe@new.example", "until 1 March 2026, 10:30 UTC", "If you do not know " + c.name + ","} {
 					if !strings.Contains(squeeze(text), squeeze(said)) {
@@ -143,13 +144,99 @@ func TestHostileNamesAndMessages(t *testing.T) {
 			if got := hrefs(t, m.html); !slices.Equal(got, []string{link}) {
 				t.Errorf("links %q", got)
 			}
+			for part, text := range map[string]string{"text": m.text, "HTML": words} {
+				if got := linked(text); len(got) > 0 {
+					t.Errorf("a mail program makes links of the %s part: %q", part, got)
+				}
+			}
 		})
+	}
+}
+
+// autolink finds what mail programs make links of.
+var autolink = regexp.MustCompile(`(?i)(?:[a-z]+:/*|\bmailto:|\btel:)?[^\s\x{200b}()<>,]*(?:[\pL\pN-]\.\pL{2,}|:/[^\s\x{200b}]|@[\pL\pN])[^\s\x{200b}()<>,]*`)
+
+// linked are the links that a mail program sees in a text, beside the
+// gateway's own.
+func linked(text string) []string {
+	return slices.DeleteFunc(autolink.FindAllString(text, -1), func(l string) bool {
+		return l == link || l == "ada@uni.example" || l == "zoe@new.example"
+	})
+}
+
+func TestNothingThatPeopleWroteBecomesALink(t *testing.T) {
+	for _, text := range []string{
+		"https://evil.example/x", "http://evil.example", "www.evil.example", "evil.example", "evil.example/path?x=y",
+		"mailto:eve@evil.example", "eve@evil.example", "tel:+123", "HTTPS://EVIL.EXAMPLE", "see (https://evil.example).", "ftp://evil",
+		"bücher.example", "file:///etc/passwd",
+	} {
+		i := invitation(t, "Ada")
+		i.Message, i.Space = text, text
+		m := sent(t, i)
+		for part, got := range map[string]string{"text": m.text, "HTML": visible(t, m.html)} {
+			if !strings.Contains(strings.ReplaceAll(got, "\u200b", ""), text) {
+				t.Errorf("the %s part does not say %q", part, text)
+			}
+			if l := linked(got); len(l) > 0 {
+				t.Errorf("the %s part has the links %q", part, l)
+			}
+		}
+	}
+	// What is no link is left as it is.
+	for _, text := range []string{"See you at 10:30, room 3.14: bring A&B (e.g. pencils).", "1.5 h", "a:b", "…"} {
+		i := invitation(t, "Ada")
+		i.Message = text
+		if m := sent(t, i); !strings.Contains(m.text, text) {
+			t.Errorf("%q became\n%s", text, m.text)
+		}
+	}
+}
+
+func TestTheRecipientsLanguage(t *testing.T) {
+	for locale, want := range map[string]struct{ language, subject, button, said string }{
+		"":        {"en", "DataHub Ada has sent you an invitation", "Review invitation", "until 1 March 2026, 10:30 UTC"},
+		"en-GB":   {"en", "DataHub Ada has sent you an invitation", "Review invitation", "viewer"},
+		"de":      {"de", "DataHub Ada hat Ihnen eine Einladung geschickt", "Einladung ansehen", "bis zum 1. März 2026, 10:30 UTC"},
+		"de-CH":   {"de", "DataHub Ada hat Ihnen eine Einladung geschickt", "Einladung ansehen", "Ada schreibt:"},
+		"fr_CA":   {"fr", "DataHub Ada vous a envoyé une invitation", "Voir l’invitation", "1er mars 2026 à 10:30 UTC"},
+		"rm":      {"de", "DataHub Ada hat Ihnen eine Einladung geschickt", "Einladung ansehen", "Ada schreibt:"},
+		"ja":      {"en", "DataHub Ada has sent you an invitation", "Review invitation", "Ada writes:"},
+		"{{x}}\r": {"en", "DataHub Ada has sent you an invitation", "Review invitation", "Ada writes:"},
+	} {
+		i := invitation(t, "Ada")
+		i.Locale = locale
+		m := sent(t, i)
+		subject, _ := new(mime.WordDecoder).DecodeHeader(m.header.Get("Subject"))
+		if subject != want.subject || m.header.Get("Content-Language") != want.language || !strings.Contains(m.html, `<html lang="`+want.language+`">`) {
+			t.Errorf("%s: %s %q", locale, m.header.Get("Content-Language"), subject)
+		}
+		for part, text := range map[string]string{"text": m.text, "HTML": visible(t, m.html)} {
+			for _, said := range []string{want.button, want.said, link} {
+				if !strings.Contains(text, said) {
+					t.Errorf("%s: the %s part does not say %q:\n%s", locale, part, said, text)
+				}
+			}
+			if strings.ContainsAny(text, "{}") {
+				t.Errorf("%s: something is not filled in:\n%s", locale, text)
+			}
+		}
+	}
+}
+
+func TestAnInvitationToAdministrateASpace(t *testing.T) {
+	i := invitation(t, "Ada")
+	i.Role, i.Instance = mail.Administrator, ""
+	m := sent(t, i)
+	for part, text := range map[string]string{"text": m.text, "HTML": visible(t, m.html)} {
+		if !strings.Contains(text, "administrator of the space") || strings.Contains(text, "Instance") {
+			t.Errorf("the %s part:\n%s", part, text)
+		}
 	}
 }
 
 func TestAnInvitationWithoutAMessage(t *testing.T) {
 	i := invitation(t, "Ada")
-	i.Message, i.Editor = "", true
+	i.Message, i.Role = "", mail.Editor
 	m := sent(t, i)
 	for part, text := range map[string]string{"text": m.text, "HTML": m.html} {
 		if strings.Contains(text, "writes") || strings.Contains(text, "blockquote") || !strings.Contains(text, "editor") || strings.Contains(text, "viewer") {
@@ -268,8 +355,8 @@ func visible(t testing.TB, document string) string {
 	t.Helper()
 	var text strings.Builder
 	walk(t, document, func(n *html.Node) {
-		if n.Type == html.TextNode {
-			text.WriteString(n.Data)
+		if n.Type == html.TextNode && n.Parent.Data != "title" {
+			text.WriteString(n.Data + "\n")
 		}
 	})
 	return text.String()

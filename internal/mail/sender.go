@@ -11,9 +11,11 @@ import (
 	"net"
 	netmail "net/mail"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/wneessen/go-mail"
@@ -21,12 +23,42 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/address"
 )
 
-// timeout bounds each step with the mail server: connecting, and each mail.
-const timeout = 8 * time.Second
+const (
+	// timeout bounds each step with the mail server: connecting, and each mail.
+	timeout = 20 * time.Second
+	// A mail that takes longer than stuckTime does not hold up the others: they
+	// go by a connection of their own, up to maxConnections of one Send.
+	stuckTime      = time.Second
+	maxConnections = 4
+	// longestSpeech is how many octets are read over one connection.
+	longestSpeech = 1 << 20
+)
 
-// ErrRefused says that the mail server will never take a mail for this
-// recipient (a reply 5yz, RFC 5321 section 4.2.1).
-var ErrRefused = errors.New("mail: refused for good")
+var (
+	// ErrRefused says that the mail server will never take this mail (a reply
+	// 5yz, RFC 5321 section 4.2.1).
+	ErrRefused = errors.New("mail: refused for good")
+	// ErrNotTried says that there was no time left for a mail.
+	ErrNotTried = errors.New("mail: not tried")
+)
+
+// Refusal is a reply of the mail server's that is not the taking of a mail. It
+// is an ErrRefused where it is permanent.
+type Refusal struct {
+	permanent bool
+	reply     string
+	cause     error
+}
+
+func (r *Refusal) Error() string { return r.cause.Error() }
+
+func (r *Refusal) Unwrap() error { return r.cause }
+
+// Is serves errors.Is.
+func (r *Refusal) Is(target error) bool { return target == ErrRefused && r.permanent }
+
+// Reply is what the server said: a code of three digits and a text.
+func (r *Refusal) Reply() string { return r.reply }
 
 // Message is a mail to one person.
 type Message struct {
@@ -98,32 +130,112 @@ func NewSender(server *url.URL, from Mailbox, domain string) (*Sender, error) {
 	return s, err
 }
 
-// Send hands over messages, over one connection while it lasts, and gives an
-// error, or nil, for each. ErrRefused says that another attempt is in vain. It
-// ends with its context, whatever the server does.
+// Send hands over messages, over one connection while it lasts and none of them
+// is stuck, and gives an error, or nil, for each. ErrRefused says that another
+// attempt is in vain, ErrNotTried that there was none. It ends with its context,
+// whatever the server does.
 func (s *Sender) Send(ctx context.Context, messages []Message) []error {
-	errs := make([]error, len(messages))
-	var open *connection
-	defer func() { open.hangUp() }()
-	for k, m := range messages {
-		if errs[k] = ctx.Err(); errs[k] != nil {
-			continue
-		}
-		if open == nil {
-			if open, errs[k] = s.dial(ctx); errs[k] != nil {
-				for rest := range messages[k:] {
-					errs[k+rest] = errs[k]
-				}
-				return errs
+	e := &errand{messages: messages, progress: make(chan struct{}, 2*len(messages))}
+	for k := range messages {
+		e.errs = append(e.errs, ErrNotTried)
+		e.waiting = append(e.waiting, k)
+	}
+	ended := make(chan struct{}, maxConnections)
+	begin := func(first bool) { s.converse(ctx, e, first); ended <- struct{}{} }
+	go begin(true)
+	stuck := time.NewTicker(stuckTime)
+	defer stuck.Stop()
+	reached := false
+	for open := 1; open > 0; {
+		select {
+		case <-ended:
+			open--
+		case <-e.progress:
+			reached = true
+			stuck.Reset(stuckTime)
+		case <-stuck.C:
+			if reached && open < maxConnections && e.left() {
+				open++
+				go begin(false)
 			}
 		}
+	}
+	return e.errs
+}
+
+// errand is what several connections hand over together.
+type errand struct {
+	messages []Message
+	errs     []error       // each written by who took the message
+	progress chan struct{} // the server was reached, or has answered for a message
+
+	mu      sync.Mutex
+	waiting []int // of the messages
+}
+
+// take gives the next message to hand over; false where none is left.
+func (e *errand) take() (int, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.waiting) == 0 {
+		return 0, false
+	}
+	k := e.waiting[0]
+	e.waiting = e.waiting[1:]
+	return k, true
+}
+
+// giveBack is for who cannot hand over the message that it took.
+func (e *errand) giveBack(k int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.waiting = append(e.waiting, k)
+}
+
+func (e *errand) left() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.waiting) > 0
+}
+
+// converse hands over messages until none is left, or the context ends. Where
+// the server cannot be reached, it cannot for any of them; a further connection
+// leaves them to the first.
+func (s *Sender) converse(ctx context.Context, e *errand, first bool) {
+	var open *connection
+	k := 0
+	defer func() {
+		if p := recover(); p != nil {
+			e.errs[k] = fmt.Errorf("mail: %v", p)
+		}
+		open.hangUp()
+	}()
+	for ctx.Err() == nil {
+		var ok bool
+		if k, ok = e.take(); !ok {
+			return
+		}
+		if open == nil {
+			var err error
+			if open, err = s.dial(ctx); err != nil {
+				if !first {
+					e.giveBack(k)
+					return
+				}
+				for ; ok; k, ok = e.take() {
+					e.errs[k] = err
+				}
+				return
+			}
+			e.progress <- struct{}{}
+		}
 		var usable bool
-		if usable, errs[k] = s.send(ctx, open, m); !usable {
+		if usable, e.errs[k] = s.send(ctx, open, e.messages[k]); !usable {
 			open.hangUp()
 			open = nil
 		}
+		e.progress <- struct{}{}
 	}
-	return errs
 }
 
 // connection is a conversation with the mail server.
@@ -141,6 +253,7 @@ func (s *Sender) dial(ctx context.Context) (*connection, error) {
 			return nil, err
 		}
 		c.stop = context.AfterFunc(ctx, func() { _ = c.conn.Close() })
+		c.conn = &bounded{c.conn, longestSpeech}
 		if !s.wrapped {
 			return c.conn, nil
 		}
@@ -153,7 +266,11 @@ func (s *Sender) dial(ctx context.Context) (*connection, error) {
 	}
 	if err := c.DialWithContext(ctx); err != nil {
 		c.hangUp()
-		return nil, fmt.Errorf("reach the mail server: %w", cause(ctx, err))
+		err = fmt.Errorf("reach the mail server: %w", cause(ctx, err))
+		if said := reply(err); said != "" {
+			err = &Refusal{reply: said, cause: err}
+		}
+		return nil, err
 	}
 	return c, nil
 }
@@ -189,10 +306,24 @@ func (s *Sender) send(ctx context.Context, c *connection, m Message) (usable boo
 	if !errors.As(err, &failed) {
 		return false, err
 	}
-	if failed.ErrorCode() >= 500 && aboutRecipient(failed.Reason) {
-		err = fmt.Errorf("%w: %w", ErrRefused, err)
+	if said := reply(failed); said != "" {
+		err = &Refusal{failed.ErrorCode() >= 500 && aboutMail(failed), said, err}
 	}
 	return begunAnew(failed), err
+}
+
+// replied finds a reply in the text of an error of go-mail's.
+var replied = regexp.MustCompile(`\b([45]\d\d) ("(?:[^"\\]|\\.)*")`)
+
+// reply is what the server said, or "": go-mail tells it in the text of its
+// error alone.
+func reply(err error) string {
+	found := replied.FindStringSubmatch(err.Error())
+	if found == nil {
+		return ""
+	}
+	text, _ := strconv.Unquote(found[2])
+	return found[1] + " " + text
 }
 
 // cause names the end of the context where that is why something failed.
@@ -203,10 +334,14 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// aboutRecipient tells refusals of a mail from those of the gateway itself,
-// which an operator can put right.
-func aboutRecipient(r mail.SendErrReason) bool {
-	return r == mail.ErrSMTPRcptTo || r == mail.ErrSMTPData || r == mail.ErrSMTPDataClose
+// aboutMail tells refusals of a mail from those of a gateway that has not signed
+// in as the server wants (RFC 4954, section 6), which an operator can put right.
+func aboutMail(failed *mail.SendError) bool {
+	switch failed.Reason {
+	case mail.ErrSMTPMailFrom, mail.ErrSMTPRcptTo, mail.ErrSMTPData, mail.ErrSMTPDataClose:
+		return failed.ErrorCode() != 530 && failed.ErrorCode() != 535
+	}
+	return false
 }
 
 // begunAnew reports whether the server refused a mail and forgot about it, so
@@ -254,4 +389,21 @@ func literally(text string) string {
 		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString(chunk)+"?=")
 	}
 	return strings.Join(words, " ")
+}
+
+// bounded is a connection that ends when the other side says too much.
+type bounded struct {
+	net.Conn
+	left int
+}
+
+var errTooMuch = errors.New("the mail server says too much")
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooMuch
+	}
+	n, err := b.Conn.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
 }

@@ -1,6 +1,7 @@
 package mail_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -14,6 +15,7 @@ import (
 	"net"
 	"net/textproto"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -48,6 +50,8 @@ func recipients(mails []received) (people []string) {
 	return people
 }
 
+var replied = regexp.MustCompile(`^[45]\d\d [45]\.0\.0 not this one$`)
+
 // What the server says of one mail decides about this mail alone, and whether
 // another attempt is worth it.
 func TestRefusals(t *testing.T) {
@@ -74,7 +78,7 @@ func TestRefusals(t *testing.T) {
 		"the recipient is greylisted":   {to(once(reply(451))), false, 1},
 		"the content is refused":        {data(once(reply(554))), true, 2},
 		"the content is not taken now":  {data(once(reply(451))), false, 2},
-		"the sender is refused":         {from(once(reply(550))), false, 1},
+		"the sender is refused":         {from(once(reply(550))), true, 1},
 		"the gateway must sign in":      {from(once(reply(530))), false, 1},
 		"the sender must wait":          {from(once(reply(450))), false, 1},
 		"the server says it will close": {to(once(reply(421))), false, 2},
@@ -82,7 +86,8 @@ func TestRefusals(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			s := newServer(t, c.script)
 			errs := s.sender(t).Send(t.Context(), messages(t, "zoe", "bob", "kim"))
-			if errs[0] == nil || errors.Is(errs[0], mail.ErrRefused) != c.refused {
+			var said *mail.Refusal
+			if !errors.As(errs[0], &said) || errors.Is(errs[0], mail.ErrRefused) != c.refused || !replied.MatchString(said.Reply()) {
 				t.Errorf("Zoe's mail: %v", errs[0])
 			}
 			if errs[1] != nil || errs[2] != nil {
@@ -170,9 +175,11 @@ func TestAServerThatHangsIsLeftWhenTheTimeIsOver(t *testing.T) {
 				}
 				errs = errs[1:]
 			}
-			for _, err := range errs {
-				if !errors.Is(err, context.Canceled) || errors.Is(err, mail.ErrRefused) || strings.Contains(err.Error(), "i/o timeout") {
-					t.Errorf("%v", err)
+			for k, err := range errs {
+				tried := k == 0 && step != "RSET"
+				if tried && !errors.Is(err, context.Canceled) || !tried && step != "EHLO" && !errors.Is(err, mail.ErrNotTried) ||
+					errors.Is(err, mail.ErrRefused) || strings.Contains(err.Error(), "i/o timeout") {
+					t.Errorf("mail %d: %v", k, err)
 				}
 			}
 		})
@@ -185,9 +192,59 @@ func TestTheServerTurnsTheGatewayAway(t *testing.T) {
 		return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "not from there"}
 	}})
 	for k, err := range s.sender(t).Send(t.Context(), messages(t, "zoe", "bob")) {
-		if err == nil || errors.Is(err, mail.ErrRefused) {
+		var said *mail.Refusal
+		if !errors.As(err, &said) || errors.Is(err, mail.ErrRefused) || said.Reply() != "554 5.7.1 not from there" {
 			t.Errorf("mail %d: %v", k, err)
 		}
+	}
+}
+
+// A mail that the server hangs on holds up no other one.
+func TestTheServerHangsOnSomeMails(t *testing.T) {
+	const people, hang = 20, 3
+	taken, release := make(chan struct{}, people), make(chan struct{})
+	s := newServer(t, script{
+		to: func(to string) error {
+			if strings.HasPrefix(to, "hang") {
+				<-release
+			}
+			return nil
+		},
+		data: func(string) error { taken <- struct{}{}; return nil },
+	})
+	var names []string
+	for k := range people {
+		name := fmt.Sprint("p", k)
+		if k < hang {
+			name = fmt.Sprint("hang", k)
+		}
+		names = append(names, name)
+	}
+	errs := make(chan []error, 1)
+	go func() { errs <- s.sender(t).Send(t.Context(), messages(t, names...)) }()
+	for range people - hang {
+		<-taken
+	}
+	close(release)
+	for k, err := range <-errs {
+		if err != nil {
+			t.Errorf("%s: %v", names[k], err)
+		}
+	}
+}
+
+// Nor does a server that never ends a sentence fill the memory.
+func TestTheServerSaysTooMuch(t *testing.T) {
+	s := newServer(t, script{from: func(c *smtp.Conn) error {
+		line := bytes.Repeat([]byte("x"), 1<<16)
+		for {
+			if _, err := c.Conn().Write(line); err != nil {
+				return err
+			}
+		}
+	}})
+	if errs := s.sender(t).Send(t.Context(), messages(t, "zoe")); errs[0] == nil || !strings.Contains(errs[0].Error(), "too much") {
+		t.Errorf("%v", errs)
 	}
 }
 

@@ -2,9 +2,12 @@
 // row written with the data is worked on when both are committed, by whichever
 // gateway takes it first, again and again until it succeeds or cannot.
 //
-// A row is leased for the time that one attempt may take. A gateway that is
-// killed leaves its lease to run out, and another one takes the row: work is
-// done at least once.
+// A row is leased to a gateway, which renews the lease while it works. A gateway
+// that is killed leaves its lease to run out, and another one takes the row:
+// work is done at least once.
+//
+// A row stays when its work has ended, to tell what came of it, for as long as
+// the instance that it was for.
 package outbox
 
 import (
@@ -16,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
@@ -25,10 +29,12 @@ import (
 )
 
 const (
-	// Lease is how long a row is left to the worker that took it.
-	Lease = 45 * time.Second
+	// Lease is how long a row is left to a gateway that says nothing more.
+	Lease = 30 * time.Second
 	// Deadline is how long a worker may take for the rows that it took.
-	Deadline = 20 * time.Second
+	Deadline = time.Minute
+	// StopTime is what is left to it of this when the gateway stops.
+	StopTime = 15 * time.Second
 
 	workers      = 4
 	batchSize    = 20
@@ -36,6 +42,8 @@ const (
 	patience     = 2 * 24 * time.Hour
 	firstRetry   = 5 * time.Second
 	lastRetry    = time.Hour
+	longestNote  = 500              // octets of an error, or of a reply
+	callTime     = 10 * time.Second // of a statement
 )
 
 // Job is one row of the outbox.
@@ -48,26 +56,53 @@ type Job struct {
 }
 
 // Outcomes of a job, as errors. Every other error is tried again, with growing
-// pauses, for two days.
+// pauses, for two days. What an error's method Reply gives, if it has one, is
+// kept as what the other side said.
 var (
 	// ErrDropped ends a job that there is nothing left to do for.
 	ErrDropped = errors.New("outbox: nothing left to do")
 	// ErrPermanent ends a job that would fail in the same way for ever.
 	ErrPermanent = errors.New("outbox: will never succeed")
+	// ErrPostponed leaves a job that was not tried to the next who comes.
+	ErrPostponed = errors.New("outbox: not tried")
 )
 
-// Enqueue asks for work of a kind on each subject; secrets go with the
-// subjects. The work begins when the transaction is committed.
-func Enqueue(ctx context.Context, tx *postgres.Tx, kind string, subjects []globalid.ID, secrets []string) error {
-	ids := make([]globalid.ID, len(subjects))
-	for k := range ids {
+// Task is work that is asked for.
+type Task struct {
+	Subject  globalid.ID
+	Instance globalid.ID // the work is held while it is deleted; zero: none
+	Secret   string      // goes with the task until it ends
+}
+
+// Enqueue asks for work of a kind. It begins when the transaction is committed.
+func Enqueue(ctx context.Context, tx *postgres.Tx, kind string, tasks []Task) error {
+	ids, subjects := make([]globalid.ID, len(tasks)), make([]globalid.ID, len(tasks))
+	instances, secrets := make([]globalid.ID, len(tasks)), make([]string, len(tasks))
+	for k, t := range tasks {
 		ids[k].UUID = uuid.Must(uuid.NewV7())
+		subjects[k], instances[k], secrets[k] = t.Subject, t.Instance, t.Secret
 	}
 	_, err := tx.Exec(ctx, `
-		insert into outbox (id, kind, subject_id, secret)
-		select j.id, $1, j.subject_id, j.secret
-		from unnest($2::uuid[], $3::uuid[], $4::text[]) as j (id, subject_id, secret)`,
-		kind, globalid.Array(ids), globalid.Array(subjects), pq.StringArray(secrets))
+		insert into outbox (id, kind, subject_id, instance_id, secret)
+		select t.id, $1, t.subject_id, nullif(t.instance_id, $6::uuid), t.secret
+		from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) as t (id, subject_id, instance_id, secret)`,
+		kind, globalid.Array(ids), globalid.Array(subjects), globalid.Array(instances), pq.StringArray(secrets), uuid.Nil)
+	return err
+}
+
+// Hold has the work for an instance wait, but for what is being tried at this
+// moment.
+func Hold(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
+	_, err := tx.Exec(ctx, `update outbox set state = 'HELD' where instance_id = $1 and state = 'QUEUED'`, instance.UUID)
+	return err
+}
+
+// Release ends Hold. What waited is due at once.
+func Release(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
+	_, err := tx.Exec(ctx, `
+		update outbox
+		set state = 'QUEUED', next_attempt_at = case when lease is null then clock_timestamp() else next_attempt_at end
+		where instance_id = $1 and state = 'HELD'`, instance.UUID)
 	return err
 }
 
@@ -99,7 +134,7 @@ func (q *Queue) bell() chan struct{} {
 }
 
 // Run works until the context ends, and then ends what it has begun, within
-// Deadline.
+// StopTime.
 func (q *Queue) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for range workers {
@@ -110,7 +145,7 @@ func (q *Queue) Run(ctx context.Context) {
 
 func (q *Queue) worker(ctx context.Context) {
 	for ctx.Err() == nil {
-		n, err := q.round(context.WithoutCancel(ctx))
+		n, err := q.round(ctx)
 		if err != nil {
 			q.Log.Error("outbox", "kind", q.Kind, "error", err.Error())
 		}
@@ -126,9 +161,8 @@ func (q *Queue) worker(ctx context.Context) {
 }
 
 // round takes what is due, works on it and notes what came of it.
-func (q *Queue) round(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, Lease)
-	defer cancel()
+func (q *Queue) round(running context.Context) (int, error) {
+	ctx := context.WithoutCancel(running)
 	jobs, err := q.claim(ctx)
 	if err != nil || len(jobs) == 0 {
 		return 0, err
@@ -136,13 +170,26 @@ func (q *Queue) round(ctx context.Context) (int, error) {
 	if len(jobs) == batchSize {
 		q.Wake() // there may be more than this worker should do alone
 	}
-	return len(jobs), q.settle(ctx, jobs, q.attempt(ctx, jobs))
+	var renewing sync.WaitGroup
+	done := make(chan struct{})
+	renewing.Go(func() { q.renew(ctx, jobs, done) })
+	results := q.attempt(running, jobs)
+	close(done)
+	renewing.Wait()
+	return len(jobs), q.settle(ctx, jobs, results)
 }
 
-func (q *Queue) attempt(ctx context.Context, jobs []Job) (results []error) {
-	ctx, cancel := context.WithTimeout(ctx, Deadline)
+// attempt bounds the time of the work: by Deadline and, from the moment in
+// which the gateway is to stop, by StopTime.
+func (q *Queue) attempt(running context.Context, jobs []Job) (results []error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(running), Deadline)
 	defer cancel()
+	stopping := make(chan *time.Timer, 1)
+	unhook := context.AfterFunc(running, func() { stopping <- time.AfterFunc(StopTime, cancel) })
 	defer func() {
+		if !unhook() {
+			(<-stopping).Stop()
+		}
 		if p := recover(); p != nil {
 			q.Log.Error("outbox", "kind", q.Kind, "panic", fmt.Sprint(p))
 			results = make([]error, len(jobs))
@@ -155,6 +202,8 @@ func (q *Queue) attempt(ctx context.Context, jobs []Job) (results []error) {
 }
 
 func (q *Queue) claim(ctx context.Context) (jobs []Job, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
 	err = q.DB.Select(ctx, &jobs, `
 		update outbox o
 		set attempts = attempts + 1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() + $2 * interval '1 second'
@@ -167,49 +216,110 @@ func (q *Queue) claim(ctx context.Context) (jobs []Job, err error) {
 	return jobs, err
 }
 
-// settle notes what came of each job whose lease is still this worker's.
-func (q *Queue) settle(ctx context.Context, jobs []Job, results []error) error {
-	ids, leases := make([]string, len(jobs)), make([]string, len(jobs))
-	states, errs := make([]string, len(jobs)), make([]string, len(jobs))
-	pauses := make([]float64, len(jobs))
-	for k, job := range jobs {
-		ids[k], leases[k] = job.ID.String(), job.Lease.String()
-		states[k], errs[k] = outcome(job, results[k])
-		pauses[k] = pause(job.Attempts).Seconds()
+// renew keeps the leases of jobs until they are done.
+func (q *Queue) renew(ctx context.Context, jobs []Job, done <-chan struct{}) {
+	ids, leases := named(jobs)
+	for {
+		select {
+		case <-done:
+			return
+		case <-time.After(Lease / 3):
+		}
+		if err := q.extend(ctx, ids, leases); err != nil {
+			q.Log.Error("outbox", "kind", q.Kind, "error", err.Error())
+		}
 	}
+}
+
+func (q *Queue) extend(ctx context.Context, ids, leases pq.StringArray) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
 	_, err := q.DB.Exec(ctx, `
-		update outbox o
-		set state = s.state, lease = null, last_error = nullif(s.error, ''),
-		    secret = case when s.state = 'QUEUED' then o.secret end,
-		    finished_at = case when s.state <> 'QUEUED' then clock_timestamp() end,
-		    next_attempt_at = clock_timestamp() + s.pause * interval '1 second'
-		from (select r.id, r.lease, r.error, r.pause,
-		             case when r.state = 'QUEUED' and h.created_at < clock_timestamp() - $6 * interval '1 second'
-		                  then 'FAILED' else r.state end as state
-		      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::float8[]) as r (id, lease, state, error, pause)
-		      join outbox h on h.id = r.id) s
-		where o.id = s.id and o.lease = s.lease`,
-		pq.StringArray(ids), pq.StringArray(leases), pq.StringArray(states), pq.StringArray(errs),
-		pq.Float64Array(pauses), patience.Seconds())
+		update outbox o set next_attempt_at = clock_timestamp() + $3 * interval '1 second'
+		from unnest($1::uuid[], $2::uuid[]) as j (id, lease)
+		where o.id = j.id and o.lease = j.lease`, ids, leases, Lease.Seconds())
 	return err
 }
 
-func outcome(job Job, err error) (state, text string) {
+func named(jobs []Job) (ids, leases pq.StringArray) {
+	for _, job := range jobs {
+		ids, leases = append(ids, job.ID.String()), append(leases, job.Lease.String())
+	}
+	return ids, leases
+}
+
+// settle notes what came of each job whose lease is still this worker's. What
+// was held meanwhile, and is to be tried again, stays held.
+func (q *Queue) settle(ctx context.Context, jobs []Job, results []error) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	ids, leases := named(jobs)
+	states, errs, replies := make([]string, len(jobs)), make([]string, len(jobs)), make([]string, len(jobs))
+	pauses, tried := make([]float64, len(jobs)), make([]bool, len(jobs))
+	for k, job := range jobs {
+		tried[k] = !errors.Is(results[k], ErrPostponed)
+		states[k], errs[k], replies[k] = outcome(job, results[k])
+		if tried[k] {
+			pauses[k] = pause(job.Attempts).Seconds()
+		}
+	}
+	_, err := q.DB.Exec(ctx, `
+		update outbox o
+		set state = case when s.state = 'QUEUED' then o.state else s.state end,
+		    lease = null,
+		    attempts = o.attempts - case when s.tried then 0 else 1 end,
+		    attempted_at = case when s.tried then clock_timestamp() else o.attempted_at end,
+		    last_error = case when s.tried then nullif(s.error, '') else o.last_error end,
+		    reply = case when s.tried then nullif(s.reply, '') else o.reply end,
+		    secret = case when s.state = 'QUEUED' then o.secret end,
+		    finished_at = case when s.state <> 'QUEUED' then clock_timestamp() end,
+		    next_attempt_at = clock_timestamp() + s.pause * interval '1 second'
+		from (select r.id, r.lease, r.error, r.reply, r.pause, r.tried,
+		             case when r.state = 'QUEUED' and r.tried and h.created_at < clock_timestamp() - $8 * interval '1 second'
+		                  then 'FAILED' else r.state end as state
+		      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::bool[])
+		           as r (id, lease, state, error, reply, pause, tried)
+		      join outbox h on h.id = r.id) s
+		where o.id = s.id and o.lease = s.lease`,
+		ids, leases, pq.StringArray(states), pq.StringArray(errs), pq.StringArray(replies),
+		pq.Float64Array(pauses), pq.BoolArray(tried), patience.Seconds())
+	return err
+}
+
+func outcome(job Job, err error) (state, note, reply string) {
 	switch {
 	case err == nil:
-		return "SENT", ""
+		return "SENT", "", ""
 	case errors.Is(err, ErrDropped):
-		return "DROPPED", ""
+		return "DROPPED", "", ""
 	case errors.Is(err, ErrPermanent):
 		state = "FAILED"
 	default:
 		state = "QUEUED"
 	}
-	text = strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", ""), "")
-	if job.Secret != "" {
-		text = strings.ReplaceAll(text, job.Secret, "…") // a mail server may quote what it refuses
+	var other interface{ Reply() string }
+	if errors.As(err, &other) {
+		reply = noted(job, other.Reply())
 	}
-	return state, strings.ToValidUTF8(text[:min(len(text), 500)], "")
+	return state, noted(job, err.Error()), reply
+}
+
+// noted makes a text fit to be kept: in one line, without the secret, which the
+// other side may quote.
+func noted(job Job, text string) string {
+	if job.Secret != "" {
+		text = strings.ReplaceAll(text, job.Secret, "…")
+	}
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r) || r == unicode.ReplacementChar:
+			return -1
+		}
+		return r
+	}, text)
+	return strings.ToValidUTF8(text[:min(len(text), longestNote)], "")
 }
 
 // pause doubles from attempt to attempt.
@@ -223,12 +333,3 @@ func pause(attempts int) time.Duration {
 
 // jitter keeps gateways and rows from acting in step.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
-
-// Forget removes rows that ended over 30 days ago, 1,000 at most, and gives
-// their number.
-func Forget(ctx context.Context, q postgres.Querier) (int64, error) {
-	return q.Exec(ctx, `
-		delete from outbox where id in (
-			select id from outbox where finished_at < clock_timestamp() - interval '30 days'
-			limit $1 for update skip locked)`, 1000)
-}

@@ -89,19 +89,120 @@ func TestAnotherGatewayTakesOverFromOneThatVanished(t *testing.T) {
 	}
 }
 
-// A lease leaves time, after the attempt, to note what came of it.
-func TestALeaseIsLongerThanAnAttempt(t *testing.T) {
+// A lease does not run out while its worker works, however long that takes.
+func TestALeaseIsRenewed(t *testing.T) {
+	t.Parallel()
 	d := newDatabase(t)
 	id := d.enqueue(1)[0]
-	remaining := make(chan time.Duration, 1)
+	working, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	end := func() { once.Do(func() { close(release) }) }
 	d.run(&outbox.Queue{Work: func(ctx context.Context, jobs []outbox.Job) []error {
-		// On the database's clock, which the test shares.
-		end, _ := ctx.Deadline()
-		remaining <- d.row(id).NextAttemptAt.Sub(end)
+		close(working)
+		<-release
 		return make([]error, len(jobs))
 	}})
-	if got := <-remaining; got < 10*time.Second {
-		t.Errorf("the lease ends %v after the attempt", got)
+	t.Cleanup(end)
+	<-working
+	first := d.row(id)
+	d.eventually("a longer lease", func() bool { return d.row(id).NextAttemptAt.After(first.NextAttemptAt) })
+	if r := d.row(id); r.Attempts != 1 || *r.Lease != *first.Lease {
+		t.Errorf("%s became %s", first.text(), r.text())
+	}
+	end()
+	d.eventually("the end", func() bool { return d.row(id).State == "SENT" })
+}
+
+// What a worker had no time for goes to the next one, and counts as not tried.
+func TestWhatWasNotTried(t *testing.T) {
+	d := newDatabase(t)
+	id := d.enqueue(1)[0]
+	d.exec(`update outbox set attempts = 3, last_error = 'greylisted', reply = '450 later', attempted_at = 'yesterday'`)
+	tried := make(chan outbox.Job, 10)
+	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+		tried <- jobs[0]
+		if len(tried) == 1 {
+			return []error{outbox.ErrPostponed}
+		}
+		if r := d.row(id); pointed(r.LastError) != "greylisted" || r.Attempts != 4 {
+			t.Errorf("it became %s", r.text())
+		}
+		return []error{nil}
+	}})
+	d.eventually("another attempt", func() bool { return d.row(id).State == "SENT" })
+	if first, second := <-tried, <-tried; first.Attempts != 4 || second.Attempts != 4 {
+		t.Errorf("attempts %d and %d", first.Attempts, second.Attempts)
+	}
+}
+
+// Work for an instance that is held waits until it is released, and is then
+// done at once, however long the pause before its next attempt was to be.
+func TestHeldWorkWaits(t *testing.T) {
+	d := newDatabase(t)
+	instance, other := d.instance(), d.instance()
+	held, free := d.enqueueFor(instance, 1)[0], d.enqueueFor(other, 1)[0]
+	d.inTx(func(ctx context.Context, tx *postgres.Tx) error { return outbox.Hold(ctx, tx, instance) })
+	d.exec(`update outbox set next_attempt_at = next_attempt_at + interval '1 hour' where subject_id = $1`, held.UUID)
+	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error { return make([]error, len(jobs)) }})
+	d.eventually("the free work", func() bool { return d.row(free).State == "SENT" })
+	if r := d.row(held); r.State != "HELD" || r.Secret == nil || r.Attempts != 0 {
+		t.Errorf("the held work: %s", r.text())
+	}
+	d.inTx(func(ctx context.Context, tx *postgres.Tx) error { return outbox.Release(ctx, tx, instance) })
+	d.eventually("the released work", func() bool { return d.row(held).State == "SENT" })
+}
+
+// Work that is under way when it is held comes to its end, or is held then.
+func TestHoldingWorkThatIsUnderWay(t *testing.T) {
+	for want, result := range map[string]error{
+		"SENT": nil, "FAILED": outbox.ErrPermanent, "DROPPED": outbox.ErrDropped, "HELD": errors.New("try later"),
+	} {
+		t.Run(want, func(t *testing.T) {
+			d := newDatabase(t)
+			instance := d.instance()
+			id := d.enqueueFor(instance, 1)[0]
+			working, release := make(chan struct{}), make(chan struct{})
+			stop := d.run(&outbox.Queue{Work: func(context.Context, []outbox.Job) []error {
+				close(working)
+				<-release
+				return []error{result}
+			}})
+			<-working
+			d.inTx(func(ctx context.Context, tx *postgres.Tx) error { return outbox.Hold(ctx, tx, instance) })
+			close(release)
+			stop()
+			if r := d.row(id); r.State != want || r.Lease != nil || (r.Secret != nil) != (want == "HELD") {
+				t.Errorf("it ended as %s", r.text())
+			}
+		})
+	}
+}
+
+// refusal is an error with what the other side said.
+type refusal string
+
+func (r refusal) Error() string { return "refused: " + string(r) }
+func (r refusal) Reply() string { return string(r) }
+
+func TestWhatTheOtherSideSaid(t *testing.T) {
+	d := newDatabase(t)
+	id := d.enqueue(1)[0]
+	var mended atomic.Bool
+	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+		if mended.Load() {
+			return []error{nil}
+		}
+		return []error{fmt.Errorf("%w: %w", errors.New("mail"), refusal("451 4.7.1 later,\r\nsays "+jobs[0].Secret))}
+	}})
+	d.eventually("a reply", func() bool { return d.row(id).Reply != nil })
+	if r := d.row(id); *r.Reply != "451 4.7.1 later,  says …" || r.AttemptedAt == nil {
+		t.Errorf("%s", r.text())
+	}
+	mended.Store(true)
+	d.hurry()
+	d.eventually("success", func() bool { return d.row(id).State == "SENT" })
+	if r := d.row(id); r.Reply != nil || r.LastError != nil {
+		t.Errorf("%s", r.text())
 	}
 }
 
@@ -173,7 +274,7 @@ func TestHowAJobEnds(t *testing.T) {
 		"never":                        {0, fmt.Errorf("%w: no such person", outbox.ErrPermanent), "FAILED", "outbox: will never succeed: no such person"},
 		"nothing to do":                {0, fmt.Errorf("%w: it was revoked", outbox.ErrDropped), "DROPPED", ""},
 		"nothing to do, two days old":  {3 * day, outbox.ErrDropped, "DROPPED", ""},
-		"what PostgreSQL refuses":      {0, errors.New("a\x00b\xffc"), "QUEUED", "abc"},
+		"what PostgreSQL refuses":      {0, errors.New("a\x00b\xffc\nd"), "QUEUED", "abc d"},
 		"a long story":                 {0, errors.New(strings.Repeat("é", 400)), "QUEUED", strings.Repeat("é", 250)},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -283,20 +384,6 @@ func TestTheDatabaseIsAwayForAWhile(t *testing.T) {
 	d.eventually("the work", func() bool { return d.row(id).State == "SENT" })
 }
 
-func TestForgetting(t *testing.T) {
-	d := newDatabase(t)
-	old, young, queued := d.enqueue(1)[0], d.enqueue(1)[0], d.enqueue(1)[0]
-	d.exec(`update outbox set created_at = clock_timestamp() - interval '40 days'`)
-	d.exec(`update outbox set state = 'SENT', secret = null, finished_at = clock_timestamp() - interval '30 days 1 second' where subject_id = $1`, old.UUID)
-	d.exec(`update outbox set state = 'SENT', secret = null, finished_at = clock_timestamp() - interval '29 days' where subject_id = $1`, young.UUID)
-	if n, err := outbox.Forget(t.Context(), d.db); n != 1 || err != nil {
-		t.Errorf("%d rows forgotten, %v", n, err)
-	}
-	for _, id := range []globalid.ID{young, queued} {
-		d.row(id)
-	}
-}
-
 // database is one with an outbox, on which queues of this test run.
 type database struct {
 	t   *testing.T
@@ -328,18 +415,49 @@ func secret(subject globalid.ID) string { return "secret of " + subject.String()
 // enqueue asks for work on n new subjects.
 func (d database) enqueue(n int) (subjects []globalid.ID) {
 	d.t.Helper()
-	var secrets []string
-	for k := range n {
-		subjects = append(subjects, globalid.New(globalid.Invitation))
-		secrets = append(secrets, secret(subjects[k]))
+	return d.enqueueFor(globalid.ID{}, n)
+}
+
+func (d database) enqueueFor(instance globalid.ID, n int) (subjects []globalid.ID) {
+	d.t.Helper()
+	var tasks []outbox.Task
+	for range n {
+		subject := globalid.New(globalid.Invitation)
+		subjects = append(subjects, subject)
+		tasks = append(tasks, outbox.Task{Subject: subject, Instance: instance, Secret: secret(subject)})
 	}
-	err := d.db.InTx(d.t.Context(), func(tx *postgres.Tx) error {
-		return outbox.Enqueue(d.t.Context(), tx, kind, subjects, secrets)
+	d.inTx(func(ctx context.Context, tx *postgres.Tx) error { return outbox.Enqueue(ctx, tx, kind, tasks) })
+	return subjects
+}
+
+// instance makes an instance.
+func (d database) instance() globalid.ID {
+	d.t.Helper()
+	space, instance := globalid.New(globalid.Space), globalid.New(globalid.Instance)
+	d.inTx(func(ctx context.Context, tx *postgres.Tx) error {
+		for _, q := range []string{
+			`insert into organization (id, name) values ($1::uuid, $1::uuid::text)`,
+			`insert into space (id, organization_id, name) values ($1::uuid, $1::uuid, $1::uuid::text)`,
+			`insert into instance (id, space_id, name, kind) values ($2, $1, 'Master', 'MASTER'), (gen_random_uuid(), $1, 'Distributed', 'DISTRIBUTED')`,
+		} {
+			args := []any{space.UUID, instance.UUID}
+			if !strings.Contains(q, "$2") {
+				args = args[:1]
+			}
+			if _, err := tx.Exec(ctx, q, args...); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
-	if err != nil {
+	return instance
+}
+
+func (d database) inTx(do func(context.Context, *postgres.Tx) error) {
+	d.t.Helper()
+	if err := d.db.InTx(d.t.Context(), func(tx *postgres.Tx) error { return do(d.t.Context(), tx) }); err != nil {
 		d.t.Fatal(err)
 	}
-	return subjects
 }
 
 func (d database) queue(q *outbox.Queue) *outbox.Queue {
@@ -371,6 +489,8 @@ type row struct {
 	State         string     `db:"state"`
 	Secret        *string    `db:"secret"`
 	LastError     *string    `db:"last_error"`
+	Reply         *string    `db:"reply"`
+	AttemptedAt   *time.Time `db:"attempted_at"`
 	Attempts      int        `db:"attempts"`
 	Lease         *uuid.UUID `db:"lease"`
 	NextAttemptAt time.Time  `db:"next_attempt_at"`
@@ -379,13 +499,13 @@ type row struct {
 }
 
 func (r row) text() string {
-	return fmt.Sprint(r.ID, r.State, r.Secret != nil, pointed(r.LastError), r.Attempts, r.Lease, r.NextAttemptAt, r.FinishedAt)
+	return fmt.Sprint(r.ID, r.State, r.Secret != nil, pointed(r.LastError), pointed(r.Reply), r.Attempts, r.Lease, r.NextAttemptAt, r.FinishedAt)
 }
 
 func (d database) row(subject globalid.ID) (r row) {
 	d.t.Helper()
 	err := d.db.Get(context.Background(), &r, `
-		select id, state, secret, last_error, attempts, lease, next_attempt_at, finished_at, clock_timestamp() as now
+		select id, state, secret, last_error, reply, attempted_at, attempts, lease, next_attempt_at, finished_at, clock_timestamp() as now
 		from outbox where subject_id = $1`, subject.UUID)
 	if err != nil {
 		d.t.Error(err)

@@ -3,14 +3,20 @@ package space
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
+	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/name"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
@@ -26,7 +32,7 @@ type Founding struct {
 // there yet. It gives the space's id and whether it is new.
 func Found(ctx context.Context, db *postgres.DB, f Founding) (id globalid.ID, made bool, err error) {
 	for _, given := range []struct{ what, name string }{{"organization", f.Organization}, {"name", f.Name}} {
-		if n := utf8.RuneCountInString(given.name); n < 1 || n > 200 || given.name != account.CleanName(given.name) {
+		if proper, ok := name.Parse(given.name); !ok || proper != given.name {
 			return globalid.ID{}, false, fmt.Errorf("the %s must be 1 to 200 printable characters, with no more than one space between words", given.what)
 		}
 	}
@@ -35,49 +41,113 @@ func Found(ctx context.Context, db *postgres.DB, f Founding) (id globalid.ID, ma
 		if err != nil {
 			return err
 		}
-		if id, made, err = Create(ctx, tx, organization, f.Name); err != nil {
+		if id, made, err = findOrMake(ctx, tx, organization, f.Name); err != nil {
 			return err
 		}
 		administrator, err := account.Provision(ctx, tx, f.Administrator, account.NameFrom(f.Administrator))
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `
-			insert into space_administrator (space_id, account_id) values ($1, $2) on conflict do nothing`,
-			id.UUID, administrator)
-		return err
+		return Appoint(ctx, tx, id, administrator)
 	})
 	return id, made, err
 }
 
 // Organization gives the id of the organization of a name, and makes it where
 // there is none.
-func Organization(ctx context.Context, tx *postgres.Tx, name string) (id uuid.UUID, err error) {
+func Organization(ctx context.Context, tx *postgres.Tx, called string) (id uuid.UUID, err error) {
 	if _, err := tx.Exec(ctx, `insert into organization (id, name) values ($1, $2) on conflict (name) do nothing`,
-		globalid.New(globalid.Organization).UUID, name); err != nil {
+		globalid.New(globalid.Organization).UUID, called); err != nil {
 		return uuid.Nil, err
 	}
-	err = tx.Get(ctx, &id, `select id from organization where name = $1`, name)
+	err = tx.Get(ctx, &id, `select id from organization where name = $1`, called)
 	return id, err
 }
 
-// Create makes a space of an organization, with its Master and Distributed
-// instances, unless it is there already; and gives its id.
-func Create(ctx context.Context, tx *postgres.Tx, organization uuid.UUID, name string) (id globalid.ID, made bool, err error) {
-	id = globalid.New(globalid.Space)
-	n, err := tx.Exec(ctx, `
-		insert into space (id, organization_id, name) values ($1, $2, $3) on conflict (organization_id, name) do nothing`,
-		id.UUID, organization, name)
-	if err != nil {
-		return globalid.ID{}, false, err
-	}
-	if n == 0 {
-		err = tx.Get(ctx, &id.UUID, `select id from space where organization_id = $1 and name = $2`, organization, name)
+// findOrMake gives the oldest space of a name in an organization, and makes it
+// where there is none. Whoever does the same at once waits.
+func findOrMake(ctx context.Context, tx *postgres.Tx, organization uuid.UUID, called string) (id globalid.ID, made bool, err error) {
+	id.Kind = globalid.Space
+	if _, err := tx.Exec(ctx, `select from organization where id = $1 for no key update`, organization); err != nil {
 		return id, false, err
 	}
-	_, err = tx.Exec(ctx, `
+	err = tx.Get(ctx, &id.UUID, `select id from space where organization_id = $1 and name = $2 order by id limit 1`, organization, called)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return id, false, err
+	}
+	id, err = Make(ctx, tx, organization, called)
+	return id, true, err
+}
+
+// Make makes a space of an organization, with its Master and Distributed
+// instances. Spaces may have the same name: whoever makes one must not learn of
+// others by it.
+func Make(ctx context.Context, tx *postgres.Tx, organization uuid.UUID, called string) (globalid.ID, error) {
+	id := globalid.New(globalid.Space)
+	if _, err := tx.Exec(ctx, `insert into space (id, organization_id, name) values ($1, $2, $3)`, id.UUID, organization, called); err != nil {
+		return id, err
+	}
+	_, err := tx.Exec(ctx, `
 		insert into instance (id, space_id, name, kind)
 		values ($1, $3, 'Master', 'MASTER'), ($2, $3, 'Distributed', 'DISTRIBUTED')`,
 		globalid.New(globalid.Instance).UUID, globalid.New(globalid.Instance).UUID, id.UUID)
-	return id, true, err
+	return id, err
+}
+
+// Appoint makes somebody an administrator of a space.
+func Appoint(ctx context.Context, tx *postgres.Tx, space globalid.ID, account uuid.UUID) error {
+	_, err := tx.Exec(ctx, `insert into space_administrator (space_id, account_id) values ($1, $2) on conflict do nothing`, space.UUID, account)
+	return err
+}
+
+// CreateRequest asks for a new space of an organization.
+type CreateRequest struct {
+	OrganizationID globalid.ID `json:"organizationId"`
+	Name           string      `json:"name"`
+	IdempotencyKey *string     `json:"-"`
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (r CreateRequest) Malformed() (faults fault.List) {
+	if _, ok := name.Parse(r.Name); !ok {
+		faults = append(faults, fault.Input(name.Rule, "input", "name"))
+	}
+	return append(faults, idempotency.Check(r.IdempotencyKey)...)
+}
+
+// Creation is what came of a CreateRequest.
+type Creation struct{ Space *access.Space } // nil: the actor has left it since
+
+// Service carries out what is asked about spaces.
+type Service struct{ DB *postgres.DB }
+
+// Create makes a space, whose administrator the actor is. It fails with
+// NOT_FOUND or FORBIDDEN.
+func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateRequest) (c Creation, err error) {
+	read := func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
+		c.Space, err = access.FindSpace(ctx, tx, actor, *id)
+		return err
+	}
+	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "createSpace", Input: r}
+	_, err = idempotency.Once(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
+		Permit: func(ctx context.Context, tx *postgres.Tx) error {
+			_, err := access.HoldOne[*access.Organization](ctx, tx, actor, r.OrganizationID, access.Founding, access.Shared)
+			return err
+		},
+		Recall: read,
+		Do: func(ctx context.Context, tx *postgres.Tx) (id globalid.ID, err error) {
+			called, _ := name.Parse(r.Name)
+			if id, err = Make(ctx, tx, r.OrganizationID.UUID, called); err != nil {
+				return id, err
+			}
+			if err := Appoint(ctx, tx, id, actor.ID.UUID); err != nil {
+				return id, err
+			}
+			if err := read(ctx, tx, &id); err != nil {
+				return id, err
+			}
+			return id, audit.Record(ctx, tx, audit.Deed{Action: audit.SpaceCreated, Actor: actor, Where: audit.In(c.Space)})
+		},
+	})
+	return c, err
 }

@@ -40,6 +40,7 @@ type claims struct {
 	Email         string `json:"email"`
 	EmailVerified bool   `json:"email_verified"`
 	Name          string `json:"name,omitempty"`
+	Locale        string `json:"locale,omitempty"`
 }
 
 // Key signs and verifies the tokens of development (HMAC with SHA-256).
@@ -97,8 +98,9 @@ func makeKey(dir, path string) ([]byte, error) {
 // Subject is what the development key's tokens call the person of an address.
 func Subject(email address.Address) string { return "development|" + email.Key() }
 
-// Sign makes a token for the person of an address.
-func (k *Key) Sign(email address.Address) (string, error) {
+// Sign makes a token for the person of an address, who reads a language (BCP 47;
+// "" where it is not known).
+func (k *Key) Sign(email address.Address, locale string) (string, error) {
 	now := time.Now()
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
 		RegisteredClaims: jwt.RegisteredClaims{
@@ -110,21 +112,23 @@ func (k *Key) Sign(email address.Address) (string, error) {
 		},
 		Email:         email.String(),
 		EmailVerified: true,
+		Locale:        locale,
 	}).SignedString(k.secret)
 }
 
 // Verify reads a token: its signature, issuer, audience and times must be
-// good, and its e-mail address verified. It fails with ErrInvalid.
-func (k *Key) Verify(token string) (account.Identity, error) {
+// good, and its e-mail address verified. It gives also when the token is good no
+// more. It fails with ErrInvalid.
+func (k *Key) Verify(token string) (id account.Identity, until time.Time, err error) {
 	if len(token) > maxLength {
-		return account.Identity{}, fmt.Errorf("%w: longer than %d octets", ErrInvalid, maxLength)
+		return id, until, fmt.Errorf("%w: longer than %d octets", ErrInvalid, maxLength)
 	}
 	var c claims
-	_, err := k.parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return k.secret, nil })
-	if err != nil {
-		return account.Identity{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	if _, err := k.parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return k.secret, nil }); err != nil {
+		return id, until, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	return c.identity()
+	id, err = c.identity()
+	return id, c.ExpiresAt.Add(leeway), err
 }
 
 func (c claims) identity() (account.Identity, error) {
@@ -138,5 +142,5 @@ func (c claims) identity() (account.Identity, error) {
 	if problem != nil {
 		return account.Identity{}, fmt.Errorf("%w: its e-mail address: %w", ErrInvalid, problem)
 	}
-	return account.Identity{Subject: c.Subject, Email: email, Name: c.Name}, nil
+	return account.Identity{Subject: c.Subject, Email: email, Name: c.Name, Locale: c.Locale}, nil
 }

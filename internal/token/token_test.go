@@ -42,7 +42,7 @@ func openKey(t testing.TB, dir string) *Key {
 
 func sign(t testing.TB, key *Key, email string) string {
 	t.Helper()
-	signed, err := key.Sign(parse(t, email))
+	signed, err := key.Sign(parse(t, email), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,13 +66,13 @@ func TestKeyIsKept(t *testing.T) {
 	dir := t.TempDir()
 	signed := sign(t, openKey(t, dir), "Ada@uni.example")
 	wantKeyAlone(t, dir)
-	got, err := openKey(t, dir).Verify(signed)
+	got, _, err := openKey(t, dir).Verify(signed)
 	want := account.Identity{Subject: "development|ada@uni.example", Email: parse(t, "Ada@uni.example")}
 	if got != want || err != nil {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 	wantKeyAlone(t, dir)
-	if _, err := openKey(t, t.TempDir()).Verify(signed); !errors.Is(err, ErrInvalid) {
+	if _, _, err := openKey(t, t.TempDir()).Verify(signed); !errors.Is(err, ErrInvalid) {
 		t.Errorf("with another key: %v", err)
 	}
 }
@@ -98,7 +98,7 @@ func TestKeyIsMadeOnce(t *testing.T) {
 	}
 	signed := sign(t, openKey(t, dir), "ada@uni.example")
 	for _, key := range keys {
-		if _, err := key.Verify(signed); err != nil {
+		if _, _, err := key.Verify(signed); err != nil {
 			t.Error(err)
 		}
 	}
@@ -209,7 +209,7 @@ func TestVerify(t *testing.T) {
 		return signed
 	}
 	for name, c := range accepted {
-		id, err := key.Verify(hs256(c))
+		id, _, err := key.Verify(hs256(c))
 		if err != nil || id.Subject != c["sub"] || id.Email.String() != "ada@uni.example" {
 			t.Errorf("%s: %+v, %v", name, id, err)
 		}
@@ -246,7 +246,7 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, token := range tokens {
-		if id, err := key.Verify(token); !errors.Is(err, ErrInvalid) || id != (account.Identity{}) {
+		if id, _, err := key.Verify(token); !errors.Is(err, ErrInvalid) || id != (account.Identity{}) {
 			t.Errorf("%s: %+v, %v", name, id, err)
 		}
 	}
@@ -259,7 +259,7 @@ func FuzzVerify(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		if _, err := key.Verify(token); (err == nil) != (token == signed) || err != nil && !errors.Is(err, ErrInvalid) {
+		if _, _, err := key.Verify(token); (err == nil) != (token == signed) || err != nil && !errors.Is(err, ErrInvalid) {
 			t.Errorf("%q: %v", token, err)
 		}
 	})

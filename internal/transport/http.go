@@ -1,4 +1,3 @@
-// Package transport carries GraphQL between clients and the executor.
 package transport
 
 import (
@@ -24,24 +23,16 @@ import (
 const (
 	responseJSON = "application/graphql-response+json"
 	legacyJSON   = "application/json"
+	eventStream  = "text/event-stream"
 )
 
-// maxErrors is how many errors are reported of a document that is not valid.
-const maxErrors = 20
-
-// HTTP is the transport of queries and mutations: GraphQL over HTTP as its
-// specification (draft of the GraphQL foundation) says, by POST, and by GET for
-// queries. gqlgen's own transports echo bodies, take what follows them, and
-// answer wrong status codes.
+// HTTP is the transport of GraphQL over HTTP, as its specification (draft of the
+// GraphQL foundation) says: by POST, and by GET for queries; and of
+// subscriptions with server-sent events. gqlgen's own transports echo bodies,
+// take what follows them, and answer wrong status codes.
 type HTTP struct {
+	Operations
 	MaxBody int64 // octets
-	Present graphql.ErrorPresenterFunc
-	// Admits reports whether the asking person may begin an operation.
-	Admits func(context.Context, *ast.OperationDefinition) bool
-	// Unauthenticated is the refusal of somebody who is not signed in.
-	Unauthenticated func() *fault.Fault
-	// Begun is told of every operation that is carried out.
-	Begun func(context.Context, *graphql.OperationContext)
 }
 
 var _ graphql.Transport = HTTP{}
@@ -51,12 +42,13 @@ func (HTTP) Supports(*http.Request) bool { return true }
 
 // Do implements graphql.Transport.
 func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	ctx := r.Context()
-	mediaType, acceptable := negotiate(r.Header.Values("Accept"))
-	w.Header().Set("Content-Type", mediaType+"; charset=utf-8")
+	ctx, cancel := context.WithTimeout(r.Context(), t.Timeout)
+	defer cancel()
+	accepted := negotiate(r.Header.Values("Accept"))
+	w.Header().Set("Content-Type", accepted.json+"; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	if !acceptable {
-		t.refuse(ctx, w, &requestError{http.StatusNotAcceptable, "The answer can be " + responseJSON + " or " + legacyJSON + "."})
+	if !accepted.anything {
+		t.refuse(ctx, w, &requestError{http.StatusNotAcceptable, "The answer can be " + responseJSON + ", " + legacyJSON + " or " + eventStream + "."})
 		return
 	}
 	params, err := t.read(w, r)
@@ -64,31 +56,40 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		t.refuse(ctx, w, err)
 		return
 	}
-	params.Headers = r.Header
-	operation, errs := exec.CreateOperationContext(ctx, params)
-	if errs == nil && r.Method == http.MethodGet && operation.Operation.Operation != ast.Query {
+	operation, errs := t.begin(ctx, exec, params)
+	switch {
+	case errs != nil:
+		t.fail(graphql.WithOperationContext(ctx, operation), w, exec, accepted, errs)
+	case r.Method == http.MethodGet && operation.Operation.Operation != ast.Query:
 		w.Header().Set("Allow", http.MethodPost)
-		t.refuse(ctx, w, &requestError{http.StatusMethodNotAllowed, "Mutations go by POST."})
+		t.refuse(ctx, w, &requestError{http.StatusMethodNotAllowed, "Only queries go by GET."})
+	case operation.Operation.Operation == ast.Subscription && !accepted.events:
+		t.refuse(ctx, w, &requestError{http.StatusNotAcceptable, "Subscriptions go by server-sent events (Accept: " + eventStream + ") or over a WebSocket."})
+	case operation.Operation.Operation == ast.Subscription:
+		t.streamSSE(r.Context(), w, exec, operation)
+	case accepted.onlyEvents:
+		t.streamSSE(ctx, w, exec, operation)
+	default:
+		t.Begun(ctx, operation)
+		handler, ctx := exec.DispatchOperation(ctx, operation)
+		Write(w, http.StatusOK, handler(ctx))
+	}
+}
+
+// fail answers an operation that cannot be begun. A client that takes nothing
+// but events learns what is wrong by one, but for who is not signed in.
+func (t HTTP) fail(ctx context.Context, w http.ResponseWriter, exec graphql.GraphExecutor, accepted accepted, errs gqlerror.List) {
+	status := requestStatus(accepted.json, errs)
+	response := &graphql.Response{Errors: exec.DispatchError(ctx, errs).Errors}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	} else if accepted.onlyEvents {
+		s := beginSSE(w)
+		_ = s.next(response)
+		s.complete()
 		return
 	}
-	if errs != nil {
-		// Whoever is not signed in learns that first, and not what is wrong
-		// with the variables.
-		if operation.Operation != nil && !t.Admits(ctx, operation.Operation) {
-			errs = gqlerror.List{{Err: t.Unauthenticated()}}
-		}
-		errs = errs[:min(len(errs), maxErrors)]
-		ctx = graphql.WithOperationContext(ctx, operation)
-		status := requestStatus(mediaType, errs)
-		if status == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-		}
-		Write(w, status, &graphql.Response{Errors: exec.DispatchError(ctx, errs).Errors})
-		return
-	}
-	t.Begun(ctx, operation)
-	handler, ctx := exec.DispatchOperation(ctx, operation)
-	Write(w, http.StatusOK, handler(ctx))
+	Write(w, status, response)
 }
 
 // requestStatus is the status of a request whose operation was not begun. The
@@ -107,16 +108,23 @@ func requestStatus(mediaType string, errs gqlerror.List) int {
 	return http.StatusBadRequest
 }
 
-// negotiate chooses the media type of the answer (RFC 9110, section 12.5.1):
-// the better one of those that the client accepts most.
-func negotiate(accept []string) (mediaType string, acceptable bool) {
+// accepted is what a client takes for an answer.
+type accepted struct {
+	json       string // the better one of the types of JSON that it takes most
+	events     bool   // also events, or nothing else
+	onlyEvents bool
+	anything   bool // that there is
+}
+
+// negotiate reads Accept (RFC 9110, section 12.5.1).
+func negotiate(accept []string) accepted {
 	if strings.TrimSpace(strings.Join(accept, "")) == "" {
-		return legacyJSON, true
+		return accepted{json: legacyJSON, anything: true}
 	}
 	best := 0.0
-	mediaType = legacyJSON
+	a := accepted{json: legacyJSON}
 	for _, part := range strings.Split(strings.Join(accept, ","), ",") {
-		accepted, params, err := mime.ParseMediaType(part)
+		mediaType, params, err := mime.ParseMediaType(part)
 		if err != nil {
 			continue
 		}
@@ -126,18 +134,24 @@ func negotiate(accept []string) (mediaType string, acceptable bool) {
 				continue
 			}
 		}
-		switch accepted {
+		switch mediaType {
+		case eventStream, "*/*":
+			a.events = a.events || q > 0
+		}
+		switch mediaType {
 		case "*/*", "application/*":
-			accepted = legacyJSON
+			mediaType = legacyJSON
 		case responseJSON, legacyJSON:
 		default:
 			continue
 		}
-		if q > best || q == best && q > 0 && accepted == responseJSON {
-			best, mediaType = q, accepted
+		if q > best || q == best && q > 0 && mediaType == responseJSON {
+			best, a.json = q, mediaType
 		}
 	}
-	return mediaType, best > 0
+	a.onlyEvents = a.events && best == 0
+	a.anything = a.events || best > 0
+	return a
 }
 
 // requestError is a request that is no GraphQL.
@@ -166,7 +180,7 @@ func (t HTTP) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, 
 
 func readQuery(r *http.Request) (*graphql.RawParams, *requestError) {
 	values := r.URL.Query()
-	params := &graphql.RawParams{Query: values.Get("query"), OperationName: values.Get("operationName")}
+	params := &graphql.RawParams{Query: values.Get("query"), OperationName: values.Get("operationName"), Headers: r.Header}
 	if params.Query == "" {
 		return nil, badRequest("The parameter query is missing.")
 	}
@@ -195,27 +209,35 @@ func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawPara
 	if err != nil {
 		return nil, badRequest("The body did not arrive whole.")
 	}
-	var request struct {
-		Query         *string        `json:"query"`
-		OperationName string         `json:"operationName"`
-		Variables     map[string]any `json:"variables"`
-		Extensions    map[string]any `json:"extensions"`
-	}
-	if err := decode(body, &request); err != nil {
+	var parsed request
+	if err := decode(body, &parsed); err != nil {
 		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field != "" {
 			return nil, badRequest("In the body, " + strings.SplitN(wrong.Field, ".", 2)[0] + " has the wrong type.")
 		}
 		return nil, badRequest("The body must be one JSON object.")
 	}
-	if request.Query == nil {
+	if parsed.Query == nil {
 		return nil, badRequest("In the body, query is missing.")
 	}
+	return parsed.params(r.Header), nil
+}
+
+// request is a GraphQL request in JSON (section 5.4).
+type request struct {
+	Query         *string        `json:"query"`
+	OperationName string         `json:"operationName"`
+	Variables     map[string]any `json:"variables"`
+	Extensions    map[string]any `json:"extensions"`
+}
+
+func (r request) params(header http.Header) *graphql.RawParams {
 	return &graphql.RawParams{
-		Query:         *request.Query,
-		OperationName: request.OperationName,
-		Variables:     request.Variables,
-		Extensions:    request.Extensions,
-	}, nil
+		Query:         *r.Query,
+		OperationName: r.OperationName,
+		Variables:     r.Variables,
+		Extensions:    r.Extensions,
+		Headers:       header,
+	}
 }
 
 // decode reads one JSON value and nothing after it.
@@ -231,9 +253,17 @@ func decode(b []byte, into any) error {
 	return nil
 }
 
-// Write sends a response. Its data is JSON already and goes out as it is; a
-// response without data has no such entry (section 6.4).
+// Write sends a response.
 func Write(w http.ResponseWriter, status int, response *graphql.Response) {
+	body := encode(response)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// encode makes a response JSON. Its data is JSON already and goes out as it is;
+// a response without data has no such entry (section 6.4).
+func encode(response *graphql.Response) []byte {
 	var body bytes.Buffer
 	body.WriteByte('{')
 	if len(response.Errors) > 0 {
@@ -252,7 +282,5 @@ func Write(w http.ResponseWriter, status int, response *graphql.Response) {
 		body.Write(response.Data)
 	}
 	body.WriteByte('}')
-	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
-	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes())
+	return body.Bytes()
 }

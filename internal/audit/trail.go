@@ -1,0 +1,166 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/relay"
+)
+
+// Entry is a line of the trail.
+type Entry struct {
+	ID           globalid.ID
+	At           time.Time
+	Action       Action
+	ActorID      *globalid.ID // nil: the gateway itself
+	ActorName    string
+	SpaceName    string
+	InstanceID   *globalid.ID // nil: it was done to the space
+	InstanceName *string
+	UserID       *globalid.ID // the member to whom it was done
+	UserName     *string
+	Emails       []string
+	Role         *access.InstanceRole
+	PreviousRole *access.InstanceRole
+}
+
+// Of reads a page of the trail of each space, newest first.
+func Of(ctx context.Context, q postgres.Querier, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Entry], error) {
+	totals := map[uuid.UUID]int{}
+	if page.Total {
+		var err error
+		if totals, err = postgres.Counts(ctx, q, `
+			select space_id as id, count(*) as n from audit_log where space_id = any ($1::uuid[]) group by space_id`, globalid.Array(spaces)); err != nil {
+			return nil, err
+		}
+	}
+	var rows []row
+	err := q.Select(ctx, &rows, `
+		select l.* from unnest($1::uuid[]) as s (id)
+		cross join lateral (
+			select id, at, action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details
+			from audit_log where space_id = s.id and id < $2 order by id desc limit $3) l
+		order by l.space_id, l.id desc`, globalid.Array(spaces), page.Before(), page.Limit())
+	if err != nil {
+		return nil, err
+	}
+	entries := make(map[uuid.UUID][]*Entry, len(spaces))
+	for _, r := range rows {
+		e, err := r.entry()
+		if err != nil {
+			return nil, err
+		}
+		entries[r.SpaceID] = append(entries[r.SpaceID], e)
+	}
+	lists := make(map[globalid.ID]relay.List[*Entry], len(spaces))
+	for _, id := range spaces {
+		lists[id] = relay.Cut(entries[id.UUID], page, totals[id.UUID])
+	}
+	return lists, nil
+}
+
+type row struct {
+	ID           uuid.UUID     `db:"id"`
+	At           time.Time     `db:"at"`
+	Action       Action        `db:"action"`
+	ActorID      uuid.NullUUID `db:"actor_id"`
+	ActorName    string        `db:"actor_name"`
+	SpaceID      uuid.UUID     `db:"space_id"`
+	SpaceName    string        `db:"space_name"`
+	InstanceID   uuid.NullUUID `db:"instance_id"`
+	InstanceName *string       `db:"instance_name"`
+	Details      []byte        `db:"details"`
+}
+
+func (r row) entry() (*Entry, error) {
+	var d Details
+	if err := json.Unmarshal(r.Details, &d); err != nil {
+		return nil, err
+	}
+	e := &Entry{
+		ID:           globalid.ID{Kind: globalid.AuditEntry, UUID: r.ID},
+		At:           r.At,
+		Action:       r.Action,
+		ActorID:      optional(globalid.User, r.ActorID),
+		ActorName:    r.ActorName,
+		SpaceName:    r.SpaceName,
+		InstanceID:   optional(globalid.Instance, r.InstanceID),
+		InstanceName: r.InstanceName,
+		UserID:       optional(globalid.User, d.PersonID),
+		Emails:       d.Emails,
+		Role:         d.Role,
+		PreviousRole: d.PreviousRole,
+	}
+	if d.PersonName != "" {
+		e.UserName = &d.PersonName
+	}
+	return e, nil
+}
+
+func optional(kind globalid.Kind, id uuid.NullUUID) *globalid.ID {
+	if !id.Valid {
+		return nil
+	}
+	return &globalid.ID{Kind: kind, UUID: id.UUID}
+}
+
+// sentences say what was done. What stands in braces is replaced: see Summary.
+var sentences = map[Action]string{
+	SpaceCreated:          "{actor} made the space {space}.",
+	InstanceCreated:       "{actor} made {where}.",
+	InstanceDeleted:       "{actor} deleted {where}.",
+	InstanceRestored:      "{actor} restored {where}.",
+	InstancePurged:        "{actor} removed {where} for good.",
+	InvitationSent:        "{actor} invited {emails} to {where} as {role}.",
+	InvitationRoleChanged: "{actor} changed the invitations of {emails} to {where}: they are to become {role}.",
+	InvitationResent:      "{actor} sent the invitations of {emails} to {where} again.",
+	InvitationRevoked:     "{actor} revoked the invitations of {emails} to {where}.",
+	InvitationAccepted:    "{actor} accepted the invitation of {emails} to {where} as {role}.",
+	InvitationDeclined:    "{actor} declined the invitation of {emails} to {where}.",
+	MemberRoleChanged:     "{actor} made {user}, who was {previous}, {role} of {where}.",
+	MemberRemoved:         "{actor} removed {user} from {where}.",
+	MemberLeft:            "{actor} left {where}.",
+}
+
+// Summary says what was done in a sentence.
+func (e *Entry) Summary() string {
+	const most = 3 // addresses that are named
+	emails := e.Emails
+	if len(emails) > most {
+		emails = append(emails[:most:most], strconv.Itoa(len(e.Emails)-most)+" more")
+	}
+	where, user := e.SpaceName, ""
+	if e.InstanceName != nil {
+		where = *e.InstanceName
+	}
+	if e.UserName != nil {
+		user = *e.UserName
+	}
+	return strings.NewReplacer(
+		"{actor}", e.ActorName,
+		"{space}", e.SpaceName,
+		"{where}", where,
+		"{user}", user,
+		"{emails}", strings.Join(emails, ", "),
+		"{role}", called(e.Role),
+		"{previous}", called(e.PreviousRole),
+	).Replace(sentences[e.Action])
+}
+
+func called(role *access.InstanceRole) string {
+	switch {
+	case role == nil:
+		return "administrator"
+	case *role == access.Editor:
+		return "editor"
+	}
+	return "viewer"
+}

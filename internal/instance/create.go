@@ -1,0 +1,61 @@
+package instance
+
+import (
+	"context"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/name"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// CreateRequest asks for a new working instance of a space.
+type CreateRequest struct {
+	SpaceID        globalid.ID `json:"spaceId"`
+	Name           string      `json:"name"`
+	IdempotencyKey *string     `json:"-"`
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (r CreateRequest) Malformed() (faults fault.List) {
+	if _, ok := name.Parse(r.Name); !ok {
+		faults = append(faults, fault.Input(name.Rule, "input", "name"))
+	}
+	return append(faults, idempotency.Check(r.IdempotencyKey)...)
+}
+
+// Creation is what came of a CreateRequest.
+type Creation struct{ Instance *access.Instance }
+
+// Create makes a working instance of a space. It fails with NOT_FOUND or
+// FORBIDDEN.
+func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateRequest) (c Creation, err error) {
+	read := func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
+		c.Instance, err = access.FindInstance(ctx, tx, actor, *id)
+		return err
+	}
+	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "createInstance", Input: r}
+	_, err = idempotency.Once(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
+		Permit: func(ctx context.Context, tx *postgres.Tx) error {
+			_, err := access.HoldOne[*access.Space](ctx, tx, actor, r.SpaceID, access.Administering, access.Shared)
+			return err
+		},
+		Recall: read,
+		Do: func(ctx context.Context, tx *postgres.Tx) (globalid.ID, error) {
+			id := globalid.New(globalid.Instance)
+			called, _ := name.Parse(r.Name)
+			if _, err := tx.Exec(ctx, `insert into instance (id, space_id, name, kind) values ($1, $2, $3, 'WORKING')`,
+				id.UUID, r.SpaceID.UUID, called); err != nil {
+				return id, err
+			}
+			if err := read(ctx, tx, &id); err != nil {
+				return id, err
+			}
+			return id, audit.Record(ctx, tx, audit.Deed{Action: audit.InstanceCreated, Actor: actor, Where: audit.To(c.Instance)})
+		},
+	})
+	return c, err
+}

@@ -1,0 +1,149 @@
+package invitation
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/google/uuid"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// SelectionRequest asks to do something with invitations: all of them or, where
+// the actor may not do it with one, with none.
+type SelectionRequest struct {
+	InvitationIDs  []globalid.ID `json:"invitationIds"`
+	IdempotencyKey *string       `json:"-"`
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (r SelectionRequest) Malformed(l Limits) fault.List {
+	return append(l.malformedNumber(len(r.InvitationIDs), "invitations", "input", "invitationIds"), idempotency.Check(r.IdempotencyKey)...)
+}
+
+// SelectionOutcome says what came of one invitation of a SelectionRequest.
+type SelectionOutcome string
+
+// The outcomes of revoking, and of sending again.
+const (
+	OutcomeRevoked SelectionOutcome = "REVOKED"
+	OutcomeResent  SelectionOutcome = "RESENT"
+	OutcomeEnded   SelectionOutcome = "ALREADY_ENDED"
+)
+
+// SelectionResult is what came of one invitation.
+type SelectionResult struct {
+	Index      int
+	Outcome    SelectionOutcome
+	Invitation *Invitation
+}
+
+// Selection is what came of a SelectionRequest: one result for each id, in the
+// order given.
+type Selection struct{ Results []*SelectionResult }
+
+// Revoke takes back invitations that are pending, expired ones included. It
+// fails with NOT_FOUND or FORBIDDEN.
+func (s *Service) Revoke(ctx context.Context, actor access.Actor, r SelectionRequest) (Selection, error) {
+	return s.administrate(ctx, actor, r, selected{"revokeInvitations", access.Exclusive, OutcomeRevoked, audit.InvitationRevoked,
+		func(ctx context.Context, tx *postgres.Tx, _ map[globalid.ID]access.Place) (ids []globalid.ID, err error) {
+			var done []uuid.UUID
+			err = tx.Select(ctx, &done, `
+				update invitation set status = 'REVOKED' where id = any ($1::uuid[]) and status = 'PENDING' returning id`,
+				globalid.Array(r.InvitationIDs))
+			for _, id := range done {
+				ids = append(ids, globalid.ID{Kind: globalid.Invitation, UUID: id})
+			}
+			return ids, err
+		}})
+}
+
+// selected is what is to be done with a selection of invitations.
+type selected struct {
+	operation string
+	lock      access.Lock // on the places that they lead to
+	outcome   SelectionOutcome
+	action    audit.Action
+	// do does it with those that are pending, and gives their ids.
+	do func(context.Context, *postgres.Tx, map[globalid.ID]access.Place) ([]globalid.ID, error)
+}
+
+func (s *Service) administrate(ctx context.Context, actor access.Actor, r SelectionRequest, what selected) (Selection, error) {
+	var places map[globalid.ID]access.Place
+	var selection Selection
+	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: what.operation, Input: r}
+	read := func(ctx context.Context, tx *postgres.Tx, outcomes []SelectionOutcome) (rows map[globalid.ID]*Invitation, err error) {
+		if rows, err = byID(ctx, tx, r.InvitationIDs); err != nil {
+			return nil, err
+		}
+		for k, id := range r.InvitationIDs {
+			selection.Results = append(selection.Results, &SelectionResult{k, outcomes[k], rows[id].administrated(destinationOf(places[id]).Instance)})
+		}
+		return rows, nil
+	}
+	_, err := idempotency.Once(ctx, s.DB, key, idempotency.Steps[[]SelectionOutcome]{
+		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
+			if places, err = access.Hold(ctx, tx, actor, what.lock, only(globalid.Invitation, r.InvitationIDs)...); err != nil {
+				return err
+			}
+			return access.PermitAll(ctx, tx, places, r.InvitationIDs, access.Administering, "input", "invitationIds")
+		},
+		Recall: func(ctx context.Context, tx *postgres.Tx, outcomes *[]SelectionOutcome) error {
+			_, err := read(ctx, tx, *outcomes)
+			return err
+		},
+		Do: func(ctx context.Context, tx *postgres.Tx) ([]SelectionOutcome, error) {
+			done, err := what.do(ctx, tx, places)
+			if err != nil {
+				return nil, err
+			}
+			of := make(map[globalid.ID]SelectionOutcome, len(done))
+			for _, id := range done {
+				of[id] = what.outcome
+			}
+			outcomes := make([]SelectionOutcome, len(r.InvitationIDs))
+			for k, id := range r.InvitationIDs {
+				outcomes[k] = cmp.Or(of[id], OutcomeEnded)
+			}
+			rows, err := read(ctx, tx, outcomes)
+			if err != nil {
+				return nil, err
+			}
+			return outcomes, audit.Record(ctx, tx, deeds(what.action, actor, done, rows)...)
+		},
+	})
+	if err != nil {
+		return Selection{}, err
+	}
+	return selection, nil
+}
+
+// only makes the ids of another kind ones that name nothing.
+func only(kind globalid.Kind, ids []globalid.ID) []globalid.ID {
+	of := make([]globalid.ID, len(ids))
+	for k, id := range ids {
+		of[k] = id.As(kind)
+	}
+	return of
+}
+
+// deeds are what was done, one for each place.
+func deeds(action audit.Action, actor access.Actor, done []globalid.ID, rows map[globalid.ID]*Invitation) (deeds []audit.Deed) {
+	at := map[globalid.ID]int{}
+	for _, id := range done {
+		v := rows[id].row
+		k, found := at[v.place()]
+		if !found {
+			k = len(deeds)
+			at[v.place()] = k
+			deeds = append(deeds, audit.Deed{Action: action, Actor: actor, Where: v.where()})
+		}
+		deeds[k].Emails = append(deeds[k].Emails, v.Email)
+	}
+	return deeds
+}

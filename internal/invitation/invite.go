@@ -1,0 +1,216 @@
+package invitation
+
+import (
+	"context"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// Outcome says what inviting an address came to.
+type Outcome string
+
+// The outcomes.
+const (
+	Invited        Outcome = "INVITED"
+	AlreadyInvited Outcome = "ALREADY_INVITED"
+	AlreadyMember  Outcome = "ALREADY_MEMBER"
+	RoleChanged    Outcome = "ROLE_CHANGED"
+	Duplicate      Outcome = "DUPLICATE"
+)
+
+// Result is what came of one address.
+type Result struct {
+	Index        int                  `json:"-"`
+	Email        string               `json:"-"`
+	Outcome      Outcome              `json:"outcome"`
+	Role         *access.InstanceRole `json:"role,omitempty"`
+	PreviousRole *access.InstanceRole `json:"previousRole,omitempty"`
+	InvitationID globalid.ID          `json:"invitationId,omitzero"`
+	Invitation   *Invitation          `json:"-"`
+}
+
+// Results are what came of a Request: one for each address, in its order.
+type Results struct {
+	Instance *access.Instance
+	Results  []*Result
+}
+
+// AdministratorResults are what came of an AdministratorsRequest.
+type AdministratorResults struct {
+	Space   *access.Space
+	Results []*Result
+}
+
+// Invite invites people to an instance: all of them or, where one address is
+// not valid, nobody. It fails with NOT_FOUND, FORBIDDEN,
+// IDEMPOTENCY_KEY_REUSED, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, or an
+// INVALID_EMAIL for every address that is not valid.
+func (s *Service) Invite(ctx context.Context, actor access.Actor, r Request) (Results, error) {
+	place, results, err := s.invite(ctx, actor, call{
+		key:     idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "inviteUsers", Input: r},
+		place:   r.InstanceID.As(globalid.Instance),
+		rule:    access.Inviting,
+		role:    &r.Role,
+		emails:  r.Emails,
+		message: cleaned(r.Message),
+	})
+	return Results{place.Instance, results}, err
+}
+
+// InviteAdministrators invites people to administrate a space, by the rules of
+// Invite.
+func (s *Service) InviteAdministrators(ctx context.Context, actor access.Actor, r AdministratorsRequest) (AdministratorResults, error) {
+	place, results, err := s.invite(ctx, actor, call{
+		key:     idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "inviteSpaceAdministrators", Input: r},
+		place:   r.SpaceID.As(globalid.Space),
+		rule:    access.Administering,
+		emails:  r.Emails,
+		message: cleaned(r.Message),
+	})
+	return AdministratorResults{place.Space, results}, err
+}
+
+// call is a request to invite, wherever it leads.
+type call struct {
+	key     idempotency.Request
+	place   globalid.ID
+	rule    access.Rule
+	role    *access.InstanceRole // nil: administrators of the space
+	emails  []string
+	message *string
+}
+
+// destination is where invitations lead: to an instance or, without one, to its
+// space.
+type destination struct {
+	Space    *access.Space
+	Instance *access.Instance
+}
+
+func destinationOf(p access.Place) destination {
+	switch p := p.(type) {
+	case *access.Instance:
+		return destination{p.Space, p}
+	case *access.Space:
+		return destination{Space: p}
+	}
+	return destination{}
+}
+
+func (d destination) id() globalid.ID {
+	if d.Instance != nil {
+		return d.Instance.ID
+	}
+	return d.Space.ID
+}
+
+func (d destination) where() audit.Where {
+	if d.Instance != nil {
+		return audit.To(d.Instance)
+	}
+	return audit.In(d.Space)
+}
+
+// admit decides about kind and state of an instance; a space has none.
+func (d destination) admit(ctx context.Context, q postgres.Querier, r access.Rule) error {
+	if d.Instance == nil {
+		return nil
+	}
+	return access.Admit(ctx, q, d.Instance, r)
+}
+
+func (s *Service) invite(ctx context.Context, actor access.Actor, c call) (to destination, results []*Result, err error) {
+	invitees, faults, err := judge(ctx, c.emails)
+	if err != nil {
+		return to, nil, err
+	}
+	if len(faults) > 0 {
+		return to, nil, s.refuse(ctx, actor, c, faults)
+	}
+	mails := 0
+	results, err = idempotency.Once(ctx, s.DB, c.key, idempotency.Steps[[]*Result]{
+		Permit: func(ctx context.Context, tx *postgres.Tx) error {
+			place, err := access.HoldOne[access.Place](ctx, tx, actor, c.place, c.rule, access.Shared)
+			to = destinationOf(place)
+			return err
+		},
+		Recall: func(ctx context.Context, tx *postgres.Tx, results *[]*Result) error {
+			return recall(ctx, tx, to, *results, invitees)
+		},
+		Do: func(ctx context.Context, tx *postgres.Tx) (results []*Result, err error) {
+			if err := to.admit(ctx, tx, c.rule); err != nil {
+				return nil, err
+			}
+			w := writing{tx, actor, to, c.role, c.message, s.Limits.TTL}
+			if results, mails, err = w.invite(ctx, invitees); err != nil {
+				return nil, err
+			}
+			return results, audit.Record(ctx, tx, trail(actor, to, c.role, results)...)
+		},
+	})
+	if mails > 0 && err == nil {
+		s.Outbox.Wake()
+	}
+	return to, results, err
+}
+
+// refuse decides which error a request with addresses that are not valid gets:
+// whatever else is wrong comes first.
+func (s *Service) refuse(ctx context.Context, actor access.Actor, c call, faults fault.List) error {
+	places, err := access.FindPlaces(ctx, s.DB, actor, []globalid.ID{c.place})
+	if err != nil {
+		return err
+	}
+	if err := access.Permit(ctx, s.DB, places[c.place], c.rule); err != nil {
+		return err
+	}
+	if err := idempotency.Refuse(ctx, s.DB, c.key); err != nil {
+		return err
+	}
+	if err := destinationOf(places[c.place]).admit(ctx, s.DB, c.rule); err != nil {
+		return err
+	}
+	return faults
+}
+
+// recall completes results that were carried out before.
+func recall(ctx context.Context, q postgres.Querier, to destination, results []*Result, invitees []invitee) error {
+	var ids []globalid.ID
+	for k, r := range results {
+		r.Index, r.Email = k, invitees[k].address.String()
+		if r.InvitationID.Kind != "" {
+			ids = append(ids, r.InvitationID)
+		}
+	}
+	invitations, err := byID(ctx, q, ids)
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		r.Invitation = invitations[r.InvitationID].administrated(to.Instance)
+	}
+	return nil
+}
+
+func trail(actor access.Actor, to destination, role *access.InstanceRole, results []*Result) (deeds []audit.Deed) {
+	for _, did := range []struct {
+		outcome Outcome
+		action  audit.Action
+	}{{Invited, audit.InvitationSent}, {RoleChanged, audit.InvitationRoleChanged}} {
+		var emails []string
+		for _, r := range results {
+			if r.Outcome == did.outcome {
+				emails = append(emails, r.Email)
+			}
+		}
+		if emails != nil {
+			deeds = append(deeds, audit.Deed{Action: did.action, Actor: actor, Where: to.where(), Details: audit.Details{Emails: emails, Role: role}})
+		}
+	}
+	return deeds
+}

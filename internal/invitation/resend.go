@@ -1,0 +1,202 @@
+package invitation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/outbox"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// resendPause is how long an address is left alone after it was sent an
+// invitation of a space again.
+const resendPause = 10 * time.Minute
+
+// Resend sends pending invitations again, expired ones included: with a new
+// link, which is good for as long as that of a new invitation. It fails with
+// NOT_FOUND, FORBIDDEN, INSTANCE_DELETED or RATE_LIMITED.
+func (s *Service) Resend(ctx context.Context, actor access.Actor, r SelectionRequest) (Selection, error) {
+	resent := 0
+	selection, err := s.administrate(ctx, actor, r, selected{"resendInvitations", access.Shared, OutcomeResent, audit.InvitationResent,
+		func(ctx context.Context, tx *postgres.Tx, places map[globalid.ID]access.Place) ([]globalid.ID, error) {
+			done, err := s.resend(ctx, tx, actor, r.InvitationIDs, places)
+			resent = len(done)
+			return done, err
+		}})
+	if resent > 0 && err == nil {
+		s.Outbox.Wake()
+	}
+	return selection, err
+}
+
+// resending is an invitation that is to be sent again.
+type resending struct {
+	id    globalid.ID
+	index int // in the request
+	email string
+	place globalid.ID // where it leads
+	recipient
+}
+
+// recipient is an address as a space knows it.
+type recipient struct {
+	Space uuid.UUID `db:"space_id"`
+	Key   string    `db:"email_key"`
+}
+
+// resend renews the links of those invitations that are pending, and asks for
+// their mails.
+func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Actor, ids []globalid.ID, places map[globalid.ID]access.Place) ([]globalid.ID, error) {
+	if err := admitAll(ctx, tx, ids, places); err != nil {
+		return nil, err
+	}
+	pending, err := lockPending(ctx, tx, ids, places)
+	if err != nil || len(pending) == 0 {
+		return nil, err
+	}
+	if err := pace(ctx, tx, pending); err != nil {
+		return nil, err
+	}
+	resent, hashes := make([]globalid.ID, len(pending)), make(pq.ByteaArray, len(pending))
+	tasks := make([]outbox.Task, len(pending))
+	for k, v := range pending {
+		var token string
+		token, hashes[k] = newToken()
+		resent[k] = v.id
+		tasks[k] = outbox.Task{Subject: v.id, Instance: v.place.As(globalid.Instance), Secret: token}
+	}
+	if _, err := tx.Exec(ctx, `
+		update invitation v
+		set token_hash = n.token_hash, invited_by = $3, expires_at = clock_timestamp() + $4 * interval '1 second'
+		from unnest($1::uuid[], $2::bytea[]) as n (id, token_hash)
+		where v.id = n.id`, globalid.Array(resent), hashes, actor.ID.UUID, s.Limits.TTL.Seconds()); err != nil {
+		return nil, err
+	}
+	return resent, outbox.Enqueue(ctx, tx, MailKind, tasks)
+}
+
+// admitAll decides about the instances that invitations lead to, each once.
+func admitAll(ctx context.Context, q postgres.Querier, ids []globalid.ID, places map[globalid.ID]access.Place) error {
+	var faults fault.List
+	decided := map[access.Place]bool{}
+	for k, id := range ids {
+		if decided[places[id]] {
+			continue
+		}
+		decided[places[id]] = true
+		err := destinationOf(places[id]).admit(ctx, q, access.Resending)
+		var f *fault.Fault
+		if errors.As(err, &f) {
+			f.Index, f.InputPath = &k, []any{"input", "invitationIds", k}
+			faults = append(faults, f)
+		} else if err != nil {
+			return err
+		}
+	}
+	return faults.Err()
+}
+
+// lockPending keeps others off those invitations that are pending, in the order
+// in which writing does.
+func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places map[globalid.ID]access.Place) ([]resending, error) {
+	var rows []struct {
+		ID       uuid.UUID `db:"id"`
+		Email    string    `db:"email"`
+		EmailKey string    `db:"email_key"`
+	}
+	if err := tx.Select(ctx, &rows, `
+		select id, email, email_key from invitation
+		where id = any ($1::uuid[]) and status = 'PENDING'
+		order by email_key, instance_id, space_id for no key update`, globalid.Array(ids)); err != nil {
+		return nil, err
+	}
+	indexes := make(map[globalid.ID]int, len(ids))
+	for k, id := range slices.Backward(ids) {
+		indexes[id] = k
+	}
+	pending := make([]resending, len(rows))
+	for k, row := range rows {
+		id := globalid.ID{Kind: globalid.Invitation, UUID: row.ID}
+		to := destinationOf(places[id])
+		pending[k] = resending{id, indexes[id], row.Email, to.id(), recipient{to.Space.ID.UUID, row.EmailKey}}
+	}
+	return pending, nil
+}
+
+// pace fails with a RATE_LIMITED for every invitation whose address was sent
+// one of the same space again in the last minutes. Whoever sends one at the
+// same time waits for this transaction.
+func pace(ctx context.Context, tx *postgres.Tx, pending []resending) error {
+	spaces, keys := make([]globalid.ID, len(pending)), make([]string, len(pending))
+	for k, v := range pending {
+		spaces[k].UUID, keys[k] = v.Space, v.Key
+	}
+	var let []recipient
+	if err := tx.Select(ctx, &let, `
+		insert into invitation_resend as r (space_id, email_key)
+		select distinct n.space_id, n.email_key from unnest($1::uuid[], $2::text[]) as n (space_id, email_key)
+		order by n.space_id, n.email_key
+		on conflict (space_id, email_key) do update set at = clock_timestamp()
+		where r.at <= clock_timestamp() - $3 * interval '1 second'
+		returning space_id, email_key`, globalid.Array(spaces), pq.StringArray(keys), resendPause.Seconds()); err != nil {
+		return err
+	}
+	through := make(map[recipient]bool, len(let))
+	for _, r := range let {
+		through[r] = true
+	}
+	held := slices.DeleteFunc(slices.Clone(pending), func(v resending) bool { return through[v.recipient] })
+	if len(held) == 0 {
+		return nil
+	}
+	var waits []struct {
+		recipient
+		Seconds float64 `db:"seconds"`
+	}
+	if err := tx.Select(ctx, &waits, `
+		select r.space_id, r.email_key, extract(epoch from r.at + $3 * interval '1 second' - clock_timestamp()) as seconds
+		from invitation_resend r
+		where (r.space_id, r.email_key) in (select * from unnest($1::uuid[], $2::text[]))`,
+		globalid.Array(spaces), pq.StringArray(keys), resendPause.Seconds()); err != nil {
+		return err
+	}
+	seconds := make(map[recipient]float64, len(waits))
+	for _, w := range waits {
+		seconds[w.recipient] = w.Seconds
+	}
+	slices.SortFunc(held, func(a, b resending) int { return a.index - b.index })
+	var faults fault.List
+	for _, v := range held {
+		wait := time.Duration(math.Ceil(max(1, seconds[v.recipient]))) * time.Second
+		faults = append(faults, &fault.Fault{
+			Code:       fault.RateLimited,
+			Message:    fmt.Sprintf("An invitation was sent to %s again a moment ago. Nothing was sent.", v.email),
+			Remedy:     fmt.Sprintf("Wait %v before you send it once more. If no mail arrives at all, check the address.", wait),
+			Index:      &v.index,
+			InputPath:  []any{"input", "invitationIds", v.index},
+			Email:      v.email,
+			RetryAfter: wait,
+		})
+	}
+	return faults
+}
+
+// ForgetResends removes what no longer holds anything up, 1,000 at most, and
+// gives their number.
+func ForgetResends(ctx context.Context, q postgres.Querier) (int64, error) {
+	return q.Exec(ctx, `
+		delete from invitation_resend where (space_id, email_key) in (
+			select space_id, email_key from invitation_resend
+			where at <= clock_timestamp() - $1 * interval '1 second' limit 1000 for update skip locked)`, resendPause.Seconds())
+}

@@ -1,0 +1,149 @@
+package invitation
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/google/uuid"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/enum"
+	"alphacruncher.com/datahub-gateway/internal/event"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// Change is what has changed about an invitation. The database's triggers give
+// the same names to all but ChangeExpired.
+type Change string
+
+// The changes.
+const (
+	ChangeCreated     Change = "CREATED"
+	ChangeRoleChanged Change = "ROLE_CHANGED"
+	ChangeRenewed     Change = "RENEWED"
+	ChangeSent        Change = "SENT"
+	ChangeDelayed     Change = "DELAYED"
+	ChangeFailed      Change = "FAILED"
+	ChangeAccepted    Change = "ACCEPTED"
+	ChangeDeclined    Change = "DECLINED"
+	ChangeRevoked     Change = "REVOKED"
+	ChangeExpired     Change = "EXPIRED"
+)
+
+// MarshalGQL writes the schema's enum InvitationChange.
+func (c Change) MarshalGQL(w io.Writer) { enum.Write(w, c) }
+
+// UnmarshalGQL reads the schema's enum InvitationChange.
+func (c *Change) UnmarshalGQL(v any) (err error) {
+	*c, err = enum.Read(v, ChangeCreated, ChangeRoleChanged, ChangeRenewed, ChangeSent, ChangeDelayed, ChangeFailed,
+		ChangeAccepted, ChangeDeclined, ChangeRevoked, ChangeExpired)
+	return err
+}
+
+// Event is a change of an invitation.
+type Event struct {
+	Invitation *Invitation // as it is now
+	Change     Change
+	At         time.Time
+}
+
+// topic is the table event's name for changes of invitations.
+const topic = "INVITATION"
+
+// Watching tells of the changes of an instance's invitations.
+type Watching struct {
+	service  *Service
+	watch    *event.Watch
+	actor    access.Actor
+	instance globalid.ID
+}
+
+// Watch begins to tell of every change of an invitation to an instance. It
+// fails with NOT_FOUND or FORBIDDEN.
+func (s *Service) Watch(ctx context.Context, actor access.Actor, instance globalid.ID) (*Watching, error) {
+	w := &Watching{s, nil, actor, instance}
+	if _, err := w.permitted(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	w.watch, err = s.Events.Watch(ctx, actor, instance, access.Administering, topic)
+	return w, err
+}
+
+// Close ends the watching.
+func (w *Watching) Close() { w.watch.Close() }
+
+// permitted decides whether the actor may watch, and reads the instance.
+func (w *Watching) permitted(ctx context.Context) (*access.Instance, error) {
+	i, err := access.FindInstance(ctx, w.service.DB, w.actor, w.instance)
+	if err != nil {
+		return nil, err
+	}
+	return i, access.Permit(ctx, w.service.DB, i, access.Administering)
+}
+
+// Next waits for changes. It fails with NOT_FOUND or FORBIDDEN where the actor
+// may not watch any more, with UNAVAILABLE where she does not keep up, and when
+// the context ends.
+func (w *Watching) Next(ctx context.Context) ([]*Event, error) {
+	for {
+		changes, err := w.watch.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		instance, err := w.permitted(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(changes) == 0 {
+			return nil, &fault.Fault{
+				Code:    fault.Unavailable,
+				Message: "You were without the role for a moment.",
+				Remedy:  "Subscribe again.",
+			}
+		}
+		var ids []globalid.ID
+		for _, c := range changes {
+			for _, id := range c.Subjects {
+				ids = append(ids, globalid.ID{Kind: globalid.Invitation, UUID: id})
+			}
+		}
+		rows, err := byID(ctx, w.service.DB, ids)
+		if err != nil {
+			return nil, err
+		}
+		var events []*Event
+		for _, c := range changes {
+			for _, id := range c.Subjects {
+				if v := rows[globalid.ID{Kind: globalid.Invitation, UUID: id}]; v != nil {
+					events = append(events, &Event{v.administrated(instance), Change(c.Change), c.At})
+				}
+			}
+		}
+		if len(events) > 0 {
+			return events, nil
+		}
+	}
+}
+
+// Lapsed gives the invitations to some instances that expired after one moment
+// and up to another, as events.
+func Lapsed(ctx context.Context, q postgres.Querier, instances []globalid.ID, after, upTo time.Time) (events []event.Event, err error) {
+	var rows []struct {
+		ID         uuid.UUID `db:"id"`
+		InstanceID uuid.UUID `db:"instance_id"`
+		ExpiresAt  time.Time `db:"expires_at"`
+	}
+	err = q.Select(ctx, &rows, `
+		select id, instance_id, expires_at from invitation
+		where status = 'PENDING' and expires_at > $2 and expires_at <= $3 and instance_id = any ($1::uuid[])
+		order by expires_at, id`, globalid.Array(instances), after, upTo)
+	for _, r := range rows {
+		events = append(events, event.Event{
+			Topic: topic, Place: r.InstanceID, Change: string(ChangeExpired), Subjects: []uuid.UUID{r.ID}, At: r.ExpiresAt})
+	}
+	return events, err
+}

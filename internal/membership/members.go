@@ -1,0 +1,138 @@
+package membership
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/relay"
+)
+
+// Member is a person with a role of her own in an instance.
+type Member struct {
+	User  *access.Person
+	Role  access.InstanceRole
+	Since time.Time
+}
+
+// Of reads a page of the members of each instance, in an order that stays the
+// same.
+func (s *Service) Of(ctx context.Context, instances []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Member], error) {
+	totals := map[uuid.UUID]int{}
+	if page.Total {
+		var err error
+		if totals, err = postgres.Counts(ctx, s.DB, `
+			select instance_id as id, count(*) as n from instance_member
+			where instance_id = any ($1::uuid[]) group by instance_id`, globalid.Array(instances)); err != nil {
+			return nil, err
+		}
+	}
+	var rows []struct {
+		InstanceID uuid.UUID           `db:"instance_id"`
+		AccountID  uuid.UUID           `db:"account_id"`
+		Name       string              `db:"name"`
+		Email      string              `db:"email"`
+		Role       access.InstanceRole `db:"role"`
+		Since      time.Time           `db:"since"`
+	}
+	err := s.DB.Select(ctx, &rows, `
+		select m.instance_id, m.account_id, a.name, a.email, m.role, m.since
+		from unnest($1::uuid[]) as i (id)
+		cross join lateral (
+			select * from instance_member
+			where instance_id = i.id and account_id > $2 order by account_id limit $3) m
+		join account a on a.id = m.account_id
+		order by m.instance_id, m.account_id`, globalid.Array(instances), page.After, page.Limit())
+	if err != nil {
+		return nil, err
+	}
+	members := make(map[uuid.UUID][]*Member, len(instances))
+	for _, row := range rows {
+		members[row.InstanceID] = append(members[row.InstanceID], &Member{
+			User:  &access.Person{ID: globalid.ID{Kind: globalid.User, UUID: row.AccountID}, Name: row.Name, Email: row.Email},
+			Role:  row.Role,
+			Since: row.Since,
+		})
+	}
+	lists := make(map[globalid.ID]relay.List[*Member], len(instances))
+	for _, id := range instances {
+		lists[id] = relay.Cut(members[id.UUID], page, totals[id.UUID])
+	}
+	return lists, nil
+}
+
+// SpaceMember is a person with a role of her own somewhere in a space.
+type SpaceMember struct {
+	User  *access.Person
+	Held  access.Roles // by herself, not derived
+	Since time.Time    // of the first
+}
+
+// Roles lists Held.
+func (m *SpaceMember) Roles() []access.Role { return m.Held.List() }
+
+// Everybody reads a page of the people with a role in each space, in an order
+// that stays the same.
+func (s *Service) Everybody(ctx context.Context, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*SpaceMember], error) {
+	const held = `
+		(select account_id, since, true as administrator, false as editor, false as viewer
+		 from space_administrator where space_id = s.id
+		 union all
+		 select m.account_id, m.since, false, m.role = 'EDITOR', m.role = 'VIEWER'
+		 from instance i join instance_member m on m.instance_id = i.id where i.space_id = s.id) h`
+	totals := map[uuid.UUID]int{}
+	if page.Total {
+		var err error
+		if totals, err = postgres.Counts(ctx, s.DB, `
+			select s.id, (select count(distinct h.account_id) from `+held+`) as n
+			from unnest($1::uuid[]) as s (id)`, globalid.Array(spaces)); err != nil {
+			return nil, err
+		}
+	}
+	var rows []struct {
+		SpaceID       uuid.UUID `db:"space_id"`
+		AccountID     uuid.UUID `db:"account_id"`
+		Name          string    `db:"name"`
+		Email         string    `db:"email"`
+		Administrator bool      `db:"administrator"`
+		Editor        bool      `db:"editor"`
+		Viewer        bool      `db:"viewer"`
+		Since         time.Time `db:"since"`
+	}
+	err := s.DB.Select(ctx, &rows, `
+		select s.id as space_id, m.account_id, a.name, a.email, m.administrator, m.editor, m.viewer, m.since
+		from unnest($1::uuid[]) as s (id)
+		cross join lateral (
+			select h.account_id, min(h.since) as since,
+			       bool_or(h.administrator) as administrator, bool_or(h.editor) as editor, bool_or(h.viewer) as viewer
+			from `+held+` where h.account_id > $2 group by h.account_id order by h.account_id limit $3) m
+		join account a on a.id = m.account_id
+		order by s.id, m.account_id`, globalid.Array(spaces), page.After, page.Limit())
+	if err != nil {
+		return nil, err
+	}
+	members := make(map[uuid.UUID][]*SpaceMember, len(spaces))
+	for _, row := range rows {
+		m := &SpaceMember{
+			User:  &access.Person{ID: globalid.ID{Kind: globalid.User, UUID: row.AccountID}, Name: row.Name, Email: row.Email},
+			Since: row.Since,
+		}
+		for role, holds := range map[access.Role]bool{
+			access.SpaceAdministrator: row.Administrator, access.InstanceEditor: row.Editor, access.InstanceViewer: row.Viewer,
+		} {
+			if holds {
+				m.Held |= access.RolesOf(role)
+			}
+		}
+		members[row.SpaceID] = append(members[row.SpaceID], m)
+	}
+	lists := make(map[globalid.ID]relay.List[*SpaceMember], len(spaces))
+	for _, id := range spaces {
+		lists[id] = relay.Cut(members[id.UUID], page, totals[id.UUID])
+	}
+	return lists, nil
+}

@@ -1,0 +1,273 @@
+// Package membership knows what people are in instances and spaces by
+// themselves: it shows, changes and ends their roles.
+package membership
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// Service carries out what is asked about members.
+type Service struct{ DB *postgres.DB }
+
+// ChangeRequest asks to give a member of an instance another role.
+type ChangeRequest struct {
+	InstanceID     globalid.ID         `json:"instanceId"`
+	UserID         globalid.ID         `json:"userId"`
+	Role           access.InstanceRole `json:"role"`
+	IdempotencyKey *string             `json:"-"`
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (r ChangeRequest) Malformed() fault.List { return idempotency.Check(r.IdempotencyKey) }
+
+// Change is what came of a ChangeRequest.
+type Change struct {
+	Member       *Member             `json:"-"` // nil: she has left since
+	PreviousRole access.InstanceRole `json:"previousRole"`
+	Changed      bool                `json:"changed"` // false: she had the role already
+}
+
+// ChangeRole gives a member of an instance another role. It fails with
+// NOT_FOUND, also where the person is no member, or FORBIDDEN.
+func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, r ChangeRequest) (Change, error) {
+	var instance *access.Instance
+	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "changeMemberRole", Input: r}
+	return idempotency.Once(ctx, s.DB, key, idempotency.Steps[Change]{
+		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
+			instance, err = access.HoldOne[*access.Instance](ctx, tx, actor, r.InstanceID, access.Administering, access.Shared)
+			return err
+		},
+		Recall: func(ctx context.Context, tx *postgres.Tx, c *Change) (err error) {
+			c.Member, err = find(ctx, tx, instance.ID, r.UserID)
+			return err
+		},
+		Do: func(ctx context.Context, tx *postgres.Tx) (c Change, err error) {
+			if c.Member, err = find(ctx, tx, instance.ID, r.UserID); err != nil {
+				return c, err
+			}
+			if c.Member == nil {
+				return c, nobody()
+			}
+			c.PreviousRole = c.Member.Role
+			if c.Changed = c.PreviousRole != r.Role; !c.Changed {
+				return c, nil
+			}
+			c.Member.Role = r.Role
+			if _, err := tx.Exec(ctx, `update instance_member set role = $3 where instance_id = $1 and account_id = $2`,
+				instance.ID.UUID, r.UserID.UUID, string(r.Role)); err != nil {
+				return c, err
+			}
+			return c, audit.Record(ctx, tx, audit.Deed{Action: audit.MemberRoleChanged, Actor: actor, Where: audit.To(instance),
+				Details: withPerson(audit.Details{Role: &r.Role, PreviousRole: &c.PreviousRole}, c.Member.User)})
+		},
+	})
+}
+
+// nobody is one and the same whether there is no such person or she has no role
+// here.
+func nobody() *fault.Fault {
+	f := access.NotFound()
+	f.InputPath = []any{"input", "userId"}
+	return f
+}
+
+// find reads a member of an instance, and keeps others off her role; nil where
+// she is none.
+func find(ctx context.Context, tx *postgres.Tx, instance, user globalid.ID) (*Member, error) {
+	m := &Member{User: &access.Person{ID: user}}
+	var row struct {
+		Name  string              `db:"name"`
+		Email string              `db:"email"`
+		Role  access.InstanceRole `db:"role"`
+		Since sql.NullTime        `db:"since"`
+	}
+	err := tx.Get(ctx, &row, `
+		select a.name, a.email, m.role, m.since from instance_member m join account a on a.id = m.account_id
+		where m.instance_id = $1 and m.account_id = $2 for no key update of m`, instance.UUID, user.As(globalid.User).UUID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	m.User.Name, m.User.Email, m.Role, m.Since = row.Name, row.Email, row.Role, row.Since.Time
+	return m, err
+}
+
+// RemovalRequest asks to end the roles of a person: in one instance, or in a
+// whole space.
+type RemovalRequest struct {
+	UserID         globalid.ID  `json:"userId"`
+	InstanceID     *globalid.ID `json:"instanceId"`
+	SpaceID        *globalid.ID `json:"spaceId"`
+	IdempotencyKey *string      `json:"-"`
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (r RemovalRequest) Malformed() (faults fault.List) {
+	if (r.InstanceID == nil) == (r.SpaceID == nil) {
+		faults = append(faults, fault.Input("Either instanceId or spaceId must be given.", "input"))
+	}
+	return append(faults, idempotency.Check(r.IdempotencyKey)...)
+}
+
+// Removal is what came of a RemovalRequest.
+type Removal struct {
+	Removed bool `json:"removed"` // false: the person had no role there
+}
+
+// Remove ends the roles of a person. It fails with NOT_FOUND, FORBIDDEN or
+// CONFLICT, for the last administrator of a space.
+func (s *Service) Remove(ctx context.Context, actor access.Actor, r RemovalRequest) (Removal, error) {
+	var place access.Place
+	permit := func(ctx context.Context, tx *postgres.Tx) (err error) {
+		if r.SpaceID != nil {
+			place, err = access.HoldOne[*access.Space](ctx, tx, actor, *r.SpaceID, access.Administering, access.Exclusive)
+		} else {
+			place, err = access.HoldOne[*access.Instance](ctx, tx, actor, *r.InstanceID, access.Administering, access.Shared)
+		}
+		return err
+	}
+	steps := idempotency.Steps[Removal]{
+		Permit: permit,
+		Do: func(ctx context.Context, tx *postgres.Tx) (removal Removal, err error) {
+			switch place := place.(type) {
+			case *access.Space:
+				removal.Removed, err = removeFromSpace(ctx, tx, actor, place, r.UserID.As(globalid.User))
+			case *access.Instance:
+				removal.Removed, err = removeFromInstance(ctx, tx, actor, place, r.UserID.As(globalid.User))
+			}
+			return removal, err
+		},
+	}
+	if r.UserID == actor.ID {
+		// Whoever has removed herself may not do it any more, but gets her
+		// answer when she asks again.
+		do := steps.Do
+		steps.Permit, steps.Do = nil, func(ctx context.Context, tx *postgres.Tx) (Removal, error) {
+			if err := permit(ctx, tx); err != nil {
+				return Removal{}, err
+			}
+			return do(ctx, tx)
+		}
+	}
+	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "removeMember", Input: r}
+	return idempotency.Once(ctx, s.DB, key, steps)
+}
+
+func removeFromInstance(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *access.Instance, user globalid.ID) (bool, error) {
+	if err := notLast(ctx, tx, instance.Space.ID, user); err != nil {
+		return false, err
+	}
+	return end(ctx, tx, instance, user, audit.Deed{Action: audit.MemberRemoved, Actor: actor})
+}
+
+// removeFromSpace leaves it to the database that a space has an administrator:
+// see its trigger space_administrator_last.
+func removeFromSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, space *access.Space, user globalid.ID) (bool, error) {
+	administrators, err := tx.Exec(ctx, `delete from space_administrator where space_id = $1 and account_id = $2`, space.ID.UUID, user.UUID)
+	if last := pq.As(err, pqerror.CheckViolation); last != nil && last.Constraint == "space_administrator_last" {
+		return false, lastAdministrator()
+	}
+	if err != nil {
+		return false, err
+	}
+	members, err := tx.Exec(ctx, `
+		delete from instance_member m using instance i
+		where i.id = m.instance_id and i.space_id = $1 and m.account_id = $2`, space.ID.UUID, user.UUID)
+	if err != nil || administrators+members == 0 {
+		return false, err
+	}
+	person := access.Person{ID: user}
+	if err := tx.Get(ctx, &person.Name, `select name from account where id = $1`, user.UUID); err != nil {
+		return false, err
+	}
+	return true, audit.Record(ctx, tx, audit.Deed{Action: audit.MemberRemoved, Actor: actor, Where: audit.In(space),
+		Details: withPerson(audit.Details{}, &person)})
+}
+
+// LeaveRequest asks to end one's own role in an instance.
+type LeaveRequest struct {
+	InstanceID     globalid.ID `json:"instanceId"`
+	IdempotencyKey *string     `json:"-"`
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (r LeaveRequest) Malformed() fault.List { return idempotency.Check(r.IdempotencyKey) }
+
+// Leave is what came of a LeaveRequest.
+type Leave struct {
+	Left bool `json:"left"` // false: the person had no role of her own there
+}
+
+// Leave ends the actor's own role in an instance. What she sees of it as an
+// administrator of the space or a manager of the organization, she goes on to
+// see. It fails with NOT_FOUND, or with CONFLICT for the last administrator of
+// the space.
+func (s *Service) Leave(ctx context.Context, actor access.Actor, r LeaveRequest) (Leave, error) {
+	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "leaveInstance", Input: r}
+	// Whoever has left may not know of the instance any more, but gets her
+	// answer.
+	return idempotency.Once(ctx, s.DB, key, idempotency.Steps[Leave]{
+		Do: func(ctx context.Context, tx *postgres.Tx) (Leave, error) {
+			instance, err := access.HoldOne[*access.Instance](ctx, tx, actor, r.InstanceID, access.Leaving, access.Shared)
+			if err != nil {
+				return Leave{}, err
+			}
+			if err := notLast(ctx, tx, instance.Space.ID, actor.ID); err != nil {
+				return Leave{}, err
+			}
+			left, err := end(ctx, tx, instance, actor.ID, audit.Deed{Action: audit.MemberLeft, Actor: actor})
+			return Leave{left}, err
+		},
+	})
+}
+
+// end ends a person's own role in an instance; false where she has none.
+func end(ctx context.Context, tx *postgres.Tx, instance *access.Instance, user globalid.ID, deed audit.Deed) (bool, error) {
+	m, err := find(ctx, tx, instance.ID, user)
+	if m == nil || err != nil {
+		return false, err
+	}
+	if _, err := tx.Exec(ctx, `delete from instance_member where instance_id = $1 and account_id = $2`, instance.ID.UUID, user.UUID); err != nil {
+		return false, err
+	}
+	deed.Where, deed.Details = audit.To(instance), withPerson(audit.Details{Role: &m.Role}, m.User)
+	return true, audit.Record(ctx, tx, deed)
+}
+
+// notLast fails with CONFLICT where a person is the last administrator of a
+// space, and with it of each of its instances.
+func notLast(ctx context.Context, tx *postgres.Tx, space, user globalid.ID) error {
+	var last bool
+	err := tx.Get(ctx, &last, `
+		select coalesce(bool_and(account_id = $2), false) from space_administrator where space_id = $1`, space.UUID, user.As(globalid.User).UUID)
+	if err == nil && last {
+		return lastAdministrator()
+	}
+	return err
+}
+
+func lastAdministrator() *fault.Fault {
+	return &fault.Fault{
+		Code:    fault.Conflict,
+		Reason:  fault.LastAdministrator,
+		Message: "A space cannot be without an administrator, and this is the last one. Nothing was changed.",
+		Remedy:  "Invite another administrator first, with inviteSpaceAdministrators.",
+	}
+}
+
+func withPerson(d audit.Details, p *access.Person) audit.Details {
+	d.PersonID, d.PersonName = uuid.NullUUID{UUID: p.ID.UUID, Valid: true}, p.Name
+	return d
+}

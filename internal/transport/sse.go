@@ -1,0 +1,93 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// streamSSE answers with server-sent events, as the protocol of graphql-sse in
+// its mode of distinct connections says: an event next for every response, and
+// an event complete when there will be no more. A stream that ends without the
+// latter is to be begun again.
+func (t HTTP) streamSSE(ctx context.Context, w http.ResponseWriter, exec graphql.GraphExecutor, operation *graphql.OperationContext) {
+	ctx, cancel := t.untilExpiry(ctx)
+	defer cancel()
+	s := beginSSE(w)
+	responses, why := t.stream(ctx, exec, operation)
+	defer func() {
+		cancel()
+		for range responses { // until it has ended
+		}
+	}()
+	alive := time.NewTicker(keepAlive)
+	defer alive.Stop()
+	for {
+		select {
+		case response, more := <-responses:
+			if !more {
+				if err := ending(ctx, why); err != nil {
+					s.next(&graphql.Response{Errors: gqlerror.List{t.Present(graphql.WithOperationContext(ctx, operation), err)}})
+				}
+				if ctx.Err() == nil || context.Cause(ctx) == errExpired {
+					s.complete()
+				}
+				return
+			}
+			if s.next(response) != nil {
+				return
+			}
+		case <-alive.C:
+			if s.write(":\n\n") != nil {
+				return
+			}
+		case <-t.Closing:
+			return
+		}
+	}
+}
+
+// ending is why a stream ended, for its client; nil: for nothing to tell.
+func ending(ctx context.Context, why func() error) error {
+	if context.Cause(ctx) == errExpired {
+		return expired()
+	}
+	return why()
+}
+
+// sse writes server-sent events.
+type sse struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+func beginSSE(w http.ResponseWriter) sse {
+	s := sse{w, http.NewResponseController(w)}
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
+	// The times of a whole request are not those of a stream.
+	_ = s.control.SetReadDeadline(time.Time{})
+	w.WriteHeader(http.StatusOK)
+	_ = s.write(":\n\n")
+	return s
+}
+
+func (s sse) next(response *graphql.Response) error {
+	return s.write("event: next\ndata: " + string(bytes.ReplaceAll(encode(response), []byte("\n"), nil)) + "\n\n")
+}
+
+func (s sse) complete() { _ = s.write("event: complete\ndata:\n\n") }
+
+func (s sse) write(text string) error {
+	if err := s.control.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		return err
+	}
+	if _, err := s.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}

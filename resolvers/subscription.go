@@ -1,0 +1,68 @@
+package resolvers
+
+import (
+	"context"
+	"errors"
+
+	"alphacruncher.com/datahub-gateway/graph"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+)
+
+type subscription struct{ *Root }
+
+var _ graph.SubscriptionResolver = subscription{}
+
+func (s subscription) InvitationChanged(ctx context.Context, instanceID globalid.ID) (<-chan *invitation.Event, error) {
+	a, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	watching, err := s.Invitations.Watch(ctx, a, instanceID)
+	if err != nil {
+		return nil, err
+	}
+	events := make(chan *invitation.Event)
+	go func() {
+		defer close(events)
+		defer watching.Close()
+		for {
+			changes, err := watching.Next(ctx)
+			if err != nil {
+				end(ctx, err)
+				return
+			}
+			for _, change := range changes {
+				select {
+				case events <- change:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}()
+	return events, nil
+}
+
+// Ending is why a subscription ended, where that was not the end of its
+// context.
+type Ending struct{ err error }
+
+type endingKey struct{}
+
+// WithEnding gives a context in which a subscription can say why it ended. That
+// can be read when nothing more comes of it.
+func WithEnding(ctx context.Context) (context.Context, *Ending) {
+	e := &Ending{}
+	return context.WithValue(ctx, endingKey{}, e), e
+}
+
+// Err is why the subscription ended; nil: for nothing that its watcher need
+// know.
+func (e *Ending) Err() error { return e.err }
+
+func end(ctx context.Context, err error) {
+	if e, ok := ctx.Value(endingKey{}).(*Ending); ok && !errors.Is(err, context.Canceled) {
+		e.err = err
+	}
+}
