@@ -351,19 +351,25 @@ func (w *world) mails(n int) []mailbox.Mail {
 		if w.number(`select count(*) from outbox where state = 'QUEUED'`) > 0 {
 			return false
 		}
-		response, err := http.Get(w.gateway.URL() + "/mailbox.json")
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		defer response.Body.Close()
-		mails = nil
-		if err := json.NewDecoder(response.Body).Decode(&mails); err != nil {
-			w.t.Fatal(err)
-		}
+		mails = w.allMails()
 		return len(mails) >= n
 	})
 	if len(mails) != n {
 		w.t.Fatalf("%d mails, want %d", len(mails), n)
+	}
+	return mails
+}
+
+// allMails are the mails in the mailbox, newest first.
+func (w *world) allMails() (mails []mailbox.Mail) {
+	w.t.Helper()
+	response, err := http.Get(w.gateway.URL() + "/mailbox.json")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&mails); err != nil {
+		w.t.Fatal(err)
 	}
 	return mails
 }
@@ -402,6 +408,11 @@ func (p person) restore(instance string, more ...any) answer {
 	p.world.t.Helper()
 	return p.ask(`mutation($input: RestoreInstanceInput!) { restoreInstance(input: $input) { restored instance { name state deletedAt } } }`,
 		map[string]any{"input": p.input(instance, more...)})
+}
+
+func (p person) leave(instance string, more ...any) answer {
+	p.world.t.Helper()
+	return p.ask(`mutation($input: LeaveInstanceInput!) { leaveInstance(input: $input) { left } }`, map[string]any{"input": p.input(instance, more...)})
 }
 
 // input is an input object of an instance, by name or id, and further fields.

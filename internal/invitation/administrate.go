@@ -77,14 +77,15 @@ func (s *Service) administrate(ctx context.Context, actor access.Actor, r Select
 	var places map[globalid.ID]access.Place
 	var selection Selection
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: what.operation, Input: r}
-	read := func(ctx context.Context, tx *postgres.Tx, outcomes []SelectionOutcome) (rows map[globalid.ID]*Invitation, err error) {
-		if rows, err = byID(ctx, tx, r.InvitationIDs); err != nil {
-			return nil, err
+	read := func(ctx context.Context, tx *postgres.Tx, outcomes []SelectionOutcome) error {
+		rows, err := byID(ctx, tx, r.InvitationIDs)
+		if err != nil {
+			return err
 		}
 		for k, id := range r.InvitationIDs {
 			selection.Results = append(selection.Results, &SelectionResult{k, outcomes[k], rows[id].administrated(destinationOf(places[id]).Instance)})
 		}
-		return rows, nil
+		return nil
 	}
 	_, err := idempotency.Once(ctx, s.DB, key, idempotency.Steps[[]SelectionOutcome]{
 		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
@@ -94,8 +95,7 @@ func (s *Service) administrate(ctx context.Context, actor access.Actor, r Select
 			return access.PermitAll(ctx, tx, places, r.InvitationIDs, access.Administering, "input", "invitationIds")
 		},
 		Recall: func(ctx context.Context, tx *postgres.Tx, outcomes *[]SelectionOutcome) error {
-			_, err := read(ctx, tx, *outcomes)
-			return err
+			return read(ctx, tx, *outcomes)
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) ([]SelectionOutcome, error) {
 			done, err := what.do(ctx, tx, places)
@@ -110,11 +110,10 @@ func (s *Service) administrate(ctx context.Context, actor access.Actor, r Select
 			for k, id := range r.InvitationIDs {
 				outcomes[k] = cmp.Or(of[id], OutcomeEnded)
 			}
-			rows, err := read(ctx, tx, outcomes)
-			if err != nil {
+			if err := read(ctx, tx, outcomes); err != nil {
 				return nil, err
 			}
-			return outcomes, audit.Record(ctx, tx, deeds(what.action, actor, done, rows)...)
+			return outcomes, audit.Record(ctx, tx, deeds(what.action, actor, selection.Results, what.outcome)...)
 		},
 	})
 	if err != nil {
@@ -133,10 +132,14 @@ func only(kind globalid.Kind, ids []globalid.ID) []globalid.ID {
 }
 
 // deeds are what was done, one for each place.
-func deeds(action audit.Action, actor access.Actor, done []globalid.ID, rows map[globalid.ID]*Invitation) (deeds []audit.Deed) {
-	at := map[globalid.ID]int{}
-	for _, id := range done {
-		v := rows[id].row
+func deeds(action audit.Action, actor access.Actor, results []*SelectionResult, outcome SelectionOutcome) (deeds []audit.Deed) {
+	at, told := map[globalid.ID]int{}, map[globalid.ID]bool{}
+	for _, r := range results {
+		v := r.Invitation.row
+		if r.Outcome != outcome || told[r.Invitation.ID] {
+			continue
+		}
+		told[r.Invitation.ID] = true
 		k, found := at[v.place()]
 		if !found {
 			k = len(deeds)
