@@ -118,12 +118,15 @@ func findPlaces(ctx context.Context, q postgres.Querier, actor Actor, standing m
 	); err != nil {
 		return nil, err
 	}
+	// Nothing but what was asked for: the place of an invitation is not one of
+	// the ids.
+	of := make(map[globalid.ID]Place, len(standing))
 	for id, place := range standing {
 		if p, ok := found[place]; ok {
-			found[id] = p
+			of[id] = p
 		}
 	}
-	return found, nil
+	return of, nil
 }
 
 // find adds what a reader of one kind of place finds.
