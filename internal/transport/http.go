@@ -85,7 +85,7 @@ func (t HTTP) fail(ctx context.Context, w http.ResponseWriter, exec graphql.Grap
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	} else if accepted.onlyEvents {
 		s := beginSSE(w)
-		_ = s.next(response)
+		_ = s.next(encode(response))
 		s.complete()
 		return
 	}

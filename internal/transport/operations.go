@@ -54,30 +54,32 @@ func (o *Operations) begin(ctx context.Context, exec graphql.GraphExecutor, para
 	return operation, errs[:min(len(errs), maxErrors)]
 }
 
-// stream carries out an operation. Its responses end with the channel, at the
-// latest when the context does; then why tells of what the client is to know.
-func (o *Operations) stream(ctx context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext) (responses <-chan *graphql.Response, why func() error) {
+// stream carries out an operation. Its responses, in JSON, end with the channel,
+// at the latest when the context does; then why tells of what the client is to
+// know.
+func (o *Operations) stream(ctx context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext) (responses <-chan []byte, why func() error) {
 	o.Begun(ctx, operation)
 	ctx, why = o.Ending(ctx)
-	out := make(chan *graphql.Response)
+	out := make(chan []byte)
+	emit := func(response *graphql.Response) bool {
+		// At once: gqlgen writes the next response over this one.
+		select {
+		case out <- encode(response):
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
 	go func() {
 		defer close(out)
 		defer func() {
 			if p := recover(); p != nil {
-				err := o.Present(graphql.WithOperationContext(ctx, operation), o.Recover(ctx, p))
-				select {
-				case out <- &graphql.Response{Errors: gqlerror.List{err}}:
-				case <-ctx.Done():
-				}
+				emit(&graphql.Response{Errors: gqlerror.List{o.Present(graphql.WithOperationContext(ctx, operation), o.Recover(ctx, p))}})
 			}
 		}()
 		next, ctx := exec.DispatchOperation(ctx, operation)
-		for response := next(ctx); response != nil; response = next(ctx) {
-			select {
-			case out <- response:
-			case <-ctx.Done():
-				return
-			}
+		for response := next(ctx); response != nil && emit(response); {
+			response = next(ctx)
 		}
 	}()
 	return out, why

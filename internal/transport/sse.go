@@ -31,7 +31,7 @@ func (t HTTP) streamSSE(ctx context.Context, w http.ResponseWriter, exec graphql
 		case response, more := <-responses:
 			if !more {
 				if err := ending(ctx, why); err != nil {
-					s.next(&graphql.Response{Errors: gqlerror.List{t.Present(graphql.WithOperationContext(ctx, operation), err)}})
+					_ = s.next(encode(&graphql.Response{Errors: gqlerror.List{t.Present(graphql.WithOperationContext(ctx, operation), err)}}))
 				}
 				if ctx.Err() == nil || context.Cause(ctx) == errExpired {
 					s.complete()
@@ -76,8 +76,8 @@ func beginSSE(w http.ResponseWriter) sse {
 	return s
 }
 
-func (s sse) next(response *graphql.Response) error {
-	return s.write("event: next\ndata: " + string(bytes.ReplaceAll(encode(response), []byte("\n"), nil)) + "\n\n")
+func (s sse) next(response []byte) error {
+	return s.write("event: next\ndata: " + string(bytes.ReplaceAll(response, []byte("\n"), nil)) + "\n\n")
 }
 
 func (s sse) complete() { _ = s.write("event: complete\ndata:\n\n") }

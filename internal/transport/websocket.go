@@ -328,14 +328,17 @@ func (s *socket) carryOut(ctx context.Context, run *running, params *graphql.Raw
 		}
 		return
 	}
+	timed := ctx
 	if operation.Operation.Operation != ast.Subscription {
-		timed, cancel := context.WithTimeout(ctx, s.Timeout)
+		var cancel context.CancelFunc
+		timed, cancel = context.WithTimeout(ctx, s.Timeout)
 		defer cancel()
-		ctx = timed
 	}
-	responses, why := s.stream(ctx, s.exec, operation)
+	responses, why := s.stream(timed, s.exec, operation)
 	for response := range responses {
-		_ = s.send(ctx, message{ID: run.id, Type: "next", Payload: encode(response)})
+		if ctx.Err() == nil { // the client listens
+			_ = s.send(ctx, message{ID: run.id, Type: "next", Payload: response})
+		}
 	}
 	if !s.finish(run) {
 		return
