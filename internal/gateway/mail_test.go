@@ -397,6 +397,15 @@ func reply(code int, text string) error {
 	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 0, 0}, Message: text}
 }
 
+// smtpError is a reply with an enhanced code; without one where its class is 0.
+func smtpError(code, class, subject, detail int, text string) error {
+	enhanced := smtp.EnhancedCode{class, subject, detail}
+	if class == 0 {
+		enhanced = smtp.NoEnhancedCode
+	}
+	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: text}
+}
+
 func newMailServer(t testing.TB) *mailServer {
 	t.Helper()
 	s := &mailServer{t: t, addr: "127.0.0.1:0"}
@@ -452,8 +461,11 @@ func (s *mailSession) Reset()                             { s.to = nil }
 func (*mailSession) Mail(string, *smtp.MailOptions) error { return nil }
 func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.to = append(s.to, to)
-	if s.server.rcpt != nil {
-		return s.server.rcpt(to)
+	s.server.mu.Lock()
+	rcpt := s.server.rcpt
+	s.server.mu.Unlock()
+	if rcpt != nil {
+		return rcpt(to)
 	}
 	return nil
 }

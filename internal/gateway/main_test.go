@@ -193,6 +193,11 @@ func (e graphqlError) code() string { s, _ := e.Extensions["code"].(string); ret
 // ask sends an operation with variables.
 func (p person) ask(query string, variables map[string]any) answer {
 	p.world.t.Helper()
+	return p.send(p.request(query, variables))
+}
+
+func (p person) request(query string, variables map[string]any) *http.Request {
+	p.world.t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	if err != nil {
 		p.world.t.Fatal(err)
@@ -202,7 +207,7 @@ func (p person) ask(query string, variables map[string]any) answer {
 		p.world.t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	return p.send(r)
+	return r
 }
 
 func (p person) send(r *http.Request) answer {
