@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 // trials is how often each race is run.
@@ -27,6 +28,10 @@ func together(things ...func()) {
 	close(gun)
 	done.Wait()
 }
+
+// head lets the other side of a race begin earlier, by more from trial to trial,
+// so that each side is first in some of them.
+func head(n int) { time.Sleep(time.Duration(n%30) * 200 * time.Microsecond) }
 
 // keepConnections lets the test's client reuse its connections.
 func keepConnections(t *testing.T) {
@@ -256,4 +261,142 @@ func TestInvitingAgainstLosingTheRole(t *testing.T) {
 	}
 	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).refused("NOT_FOUND")
 	w.mails(1)
+}
+
+// However often an invitation is accepted at once, there is one membership, and
+// one answer that says so.
+func TestAcceptingFiftyTimesAtOnce(t *testing.T) {
+	keepConnections(t)
+	w := newWorld(t)
+	ada := w.as("ada")
+	for n := range 6 {
+		email := fmt.Sprintf("p%d@new.example", n)
+		p := w.as(email)
+		ada.invite("Group 1", "VIEWER", []string{email}).ok()
+		token := w.token(email)
+		answers := make([]answer, 50)
+		var accepts []func()
+		for k := range answers {
+			accepts = append(accepts, func() { answers[k] = p.accept("token", token) })
+		}
+		together(accepts...)
+		accepted := 0
+		for _, a := range answers {
+			if len(a.Errors) == 0 {
+				accepted++
+			} else if e := a.refused("INVITATION_NOT_USABLE"); e.reason() != "ACCEPTED" {
+				t.Fatalf("%s", a.body)
+			}
+		}
+		members := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email)
+		if accepted != 1 || members != 1 {
+			t.Fatalf("accepted %d times, %d memberships", accepted, members)
+		}
+	}
+}
+
+// An invitation is accepted or revoked, never both.
+func TestAcceptingAgainstRevoking(t *testing.T) {
+	keepConnections(t)
+	w := newWorld(t)
+	ada := w.as("ada")
+	first := 0
+	for n := range trials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		p := w.as(email)
+		ada.invite("Group 1", "VIEWER", []string{email}).ok()
+		id := w.invitationOf(email)
+		p.ask(`{ viewer { id } }`, nil).ok()
+		var accepted, revoked answer
+		together(func() { head(n); accepted = p.accept("invitationId", id) }, func() { revoked = ada.revoke([]string{id}) })
+		outcome := revoked.ok().at("revokeInvitations", "results", 0, "outcome")
+		member := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email) == 1
+		status := w.text(`select status from invitation where email = $1`, email)
+		switch len(accepted.Errors) {
+		case 0:
+			first++
+			if outcome != "ALREADY_ENDED" || !member || status != "ACCEPTED" {
+				t.Fatalf("trial %d: accepted, and %v, member %t, status %s", n, outcome, member, status)
+			}
+		default:
+			if e := accepted.refused("INVITATION_NOT_USABLE"); e.reason() != "REVOKED" || outcome != "REVOKED" || member || status != "REVOKED" {
+				t.Fatalf("trial %d: not accepted, and %v, member %t, status %s", n, outcome, member, status)
+			}
+		}
+	}
+	t.Logf("accepted first in %d of %d trials", first, trials)
+}
+
+// Nobody becomes a member of an instance once its deletion is answered.
+func TestAcceptingAgainstDeleting(t *testing.T) {
+	keepConnections(t)
+	w := newWorld(t)
+	ada, ed := w.as("ada"), w.as("ed")
+	first := 0
+	for n := range trials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		p := w.as(email)
+		ada.invite("Group 1", "VIEWER", []string{email}).ok()
+		id := w.invitationOf(email)
+		p.ask(`{ viewer { id } }`, nil).ok()
+		var accepted, deleted answer
+		together(func() { head(n); accepted = p.accept("invitationId", id) }, func() { deleted = ed.delete("Group 1") })
+		deleted.ok()
+		late := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id where a.email = $1 and m.since > i.deleted_at`, email)
+		member := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email) == 1
+		if len(accepted.Errors) == 0 {
+			first++
+		} else if e := accepted.refused("INVITATION_NOT_USABLE"); e.reason() != "INSTANCE_DELETED" {
+			t.Fatalf("trial %d: %s", n, accepted.body)
+		}
+		if late != 0 || member != (len(accepted.Errors) == 0) {
+			t.Fatalf("trial %d: member %t, %d after the deletion; %s", n, member, late, accepted.body)
+		}
+		ed.restore("Group 1").ok()
+		if !member {
+			// The invitation lives on.
+			p.accept("invitationId", id).ok()
+		}
+	}
+	t.Logf("accepted first in %d of %d trials", first, trials)
+}
+
+// An invitation that is sent again at the same time by two administrators is
+// sent again once.
+func TestTwoAdministratorsSendAgain(t *testing.T) {
+	keepConnections(t)
+	w := newWorld(t)
+	w.appoint("Mia")
+	ada, mia := w.as("ada"), w.as("mia")
+	emails := []string{"a@new.example", "b@new.example", "c@new.example"}
+	ada.invite("Group 1", "VIEWER", emails).ok()
+	ada.invite("Master", "VIEWER", emails).ok()
+	var ids []string
+	if err := w.db.Select(&ids, `select 'invitation_' || replace(id::text, '-', '') from invitation`); err != nil {
+		t.Fatal(err)
+	}
+	reversed := slices.Clone(ids)
+	slices.Reverse(reversed)
+	mails := len(ids)
+	for n := range trials / 10 {
+		w.exec(`delete from invitation_resend`)
+		var first, second answer
+		together(func() { first = ada.resend(ids) }, func() { second = mia.resend(reversed) })
+		sent := 0
+		for _, a := range []answer{first, second} {
+			if len(a.Errors) == 0 {
+				sent++
+			} else if len(a.Errors) != len(ids) || a.codes()[0] != "RATE_LIMITED" {
+				t.Fatalf("trial %d: %s", n, a.body)
+			}
+		}
+		if sent != 1 {
+			t.Fatalf("trial %d: sent %d times", n, sent)
+		}
+		mails += len(ids)
+	}
+	w.eventually("an end of all mails", func() bool { return w.number(`select count(*) from outbox where state = 'QUEUED'`) == 0 })
+	if n := w.number(`select count(*) from outbox`); n != mails {
+		t.Errorf("%d sendings, want %d", n, mails)
+	}
 }
