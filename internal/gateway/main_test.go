@@ -32,6 +32,7 @@ import (
 // Every test has a database with the demo world of its own, and talks to
 // gateways on it as clients do.
 func TestMain(m *testing.M) {
+	beProgram()
 	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
 		if _, err := postgres.Migrate(ctx, dsn); err != nil {
 			return err
@@ -382,7 +383,12 @@ func (w *world) allMails() (mails []mailbox.Mail) {
 // eventually waits for a condition that the gateway brings about by itself.
 func (w *world) eventually(what string, condition func() bool) {
 	w.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !condition(); time.Sleep(10 * time.Millisecond) {
+	w.within(30*time.Second, what, condition)
+}
+
+func (w *world) within(patience time.Duration, what string, condition func() bool) {
+	w.t.Helper()
+	for end := time.Now().Add(patience); !condition(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			w.t.Fatalf("it did not come to %s", what)
 		}

@@ -30,7 +30,7 @@ import (
 
 const (
 	// Lease is how long a row is left to a gateway that says nothing more.
-	Lease = 30 * time.Second
+	Lease = 20 * time.Second
 	// Deadline is how long a worker may take for the rows that it took.
 	Deadline = time.Minute
 	// StopTime is what is left to it of this when the gateway stops.
