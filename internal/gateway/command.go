@@ -84,7 +84,7 @@ func (migrateCommand) Run(ctx context.Context, t terminal, s *Settings) error {
 	if err := s.database(); err != nil {
 		return err
 	}
-	applied, err := postgres.Migrate(ctx, s.DatabaseURL)
+	applied, err := postgres.Migrate(ctx, s.DatabaseURL, s.DatabaseRole)
 	if err != nil {
 		return setting("DATABASE_URL", err)
 	}

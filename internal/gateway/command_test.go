@@ -244,3 +244,24 @@ func TestSchemaCommand(t *testing.T) {
 		t.Errorf("status %d, %v, the same: %t", response.StatusCode, err, string(served) == text)
 	}
 }
+
+// An operator who names the gateway's role has migrate grant it what it needs.
+func TestMigrateGrantsTheGatewaysRole(t *testing.T) {
+	dsn, db := newEmptyDatabase(t)
+	environment(t, "DATABASE_URL="+dsn, "DATAHUB_DATABASE_ROLE=nobody_there")
+	command(t, "migrate").failed(t, 1, "nobody_there")
+	execute(t, db, `create role migrated_gateway login`)
+	t.Cleanup(func() { execute(t, db, `drop owned by migrated_gateway`); execute(t, db, `drop role migrated_gateway`) })
+	t.Setenv("DATAHUB_DATABASE_ROLE", "migrated_gateway")
+	command(t, "migrate").succeeded(t)
+	if n := number(t, db, `select count(*) from information_schema.role_table_grants where grantee = 'migrated_gateway' and table_name = 'audit_log' and privilege_type not in ('SELECT', 'INSERT')`); n != 0 {
+		t.Errorf("it may do %d more things with the trail", n)
+	}
+	// As this role the first space can be made, and the gateway serve.
+	t.Setenv("DATABASE_URL", dsn+" user=migrated_gateway")
+	command(t, "create-space", "--organization", "University", "--name", "Econometrics", "--administrator", "ada@uni.example").succeeded(t)
+	command(t, "create-space", "--organization", "University", "--name", "Econometrics", "--administrator", "ada@uni.example").succeeded(t)
+	if n := number(t, db, `select count(*) from space`); n != 1 {
+		t.Errorf("%d spaces", n)
+	}
+}

@@ -34,17 +34,27 @@ import (
 func TestMain(m *testing.M) {
 	beProgram()
 	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
-		if _, err := postgres.Migrate(ctx, dsn); err != nil {
-			return err
-		}
 		db, err := postgres.Open(dsn, postgres.Options{MaxConnections: 1, StatementTimeout: time.Minute})
 		if err != nil {
 			return err
 		}
 		defer db.Close()
+		if _, err := db.Exec(ctx, `create role `+role+` login`); err != nil {
+			return err
+		}
+		if _, err := postgres.Migrate(ctx, dsn, role); err != nil {
+			return err
+		}
 		return demo.Load(ctx, db)
 	})
 }
+
+// role is the database role of every gateway of the tests: it may do what migrate
+// lets it, and nothing else.
+const role = "test_gateway"
+
+// asGateway is a connection string for the role.
+func asGateway(dsn string) string { return strings.Replace(dsn, "user=postgres", "user="+role, 1) }
 
 var issuer = token.Issuer{Name: "datahub-development", Audience: "datahub-gateway"}
 
@@ -83,7 +93,7 @@ func (w *world) start(change ...func(*gateway.Settings)) (*gateway.Gateway, *log
 	w.t.Helper()
 	s := gateway.Settings{
 		Addr:                "127.0.0.1:0",
-		DatabaseURL:         w.dsn,
+		DatabaseURL:         asGateway(w.dsn),
 		Development:         true,
 		DataDir:             w.dir,
 		JWTIssuer:           issuer.Name,
@@ -118,6 +128,11 @@ func (w *world) start(change ...func(*gateway.Settings)) (*gateway.Gateway, *log
 		}
 		if panicked := log.lines("panic"); len(panicked) > 0 {
 			w.t.Errorf("the gateway panicked: %v", panicked)
+		}
+		for _, line := range log.lines("housekeeping") {
+			if line["error"] != nil {
+				w.t.Errorf("%v", line)
+			}
 		}
 	})
 	return g, log

@@ -42,7 +42,7 @@ type process struct {
 func (w *world) spawn(settings ...string) *process {
 	w.t.Helper()
 	p := &process{t: w.t, cmd: exec.Command(os.Args[0], "serve"), ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), programVariable+"=1", "DATABASE_URL="+w.dsn, "DATAHUB_DEVELOPMENT=true",
+	p.cmd.Env = append(os.Environ(), programVariable+"=1", "DATABASE_URL="+asGateway(w.dsn), "DATAHUB_DEVELOPMENT=true",
 		"DATAHUB_DATA_DIR="+w.dir, "DATAHUB_ADDR=127.0.0.1:0")
 	p.cmd.Env = append(p.cmd.Env, settings...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

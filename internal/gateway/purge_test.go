@@ -17,7 +17,7 @@ import (
 // purger is the database as a gateway's purge uses it.
 func (w *world) purger() *postgres.DB {
 	w.t.Helper()
-	db, err := postgres.Open(w.dsn, postgres.Options{MaxConnections: 4, StatementTimeout: 10 * time.Second})
+	db, err := postgres.Open(asGateway(w.dsn), postgres.Options{MaxConnections: 4, StatementTimeout: 10 * time.Second})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func startPrivate(ctx context.Context, s *Settings, log *slog.Logger) (*private.
 		return nil, err
 	}
 	s.DatabaseURL = server.DSN("postgres")
-	_, err = postgres.Migrate(ctx, s.DatabaseURL)
+	_, err = postgres.Migrate(ctx, s.DatabaseURL, "")
 	if err == nil {
 		err = withDatabase(ctx, s, func(db *postgres.DB) error { return demo.Load(ctx, db) })
 	}

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) {
 	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
-		_, err := postgres.Migrate(ctx, dsn)
+		_, err := postgres.Migrate(ctx, dsn, "")
 		return err
 	})
 }

@@ -16,11 +16,17 @@ import (
 // migrations that this took. Each migration is one transaction, and a session
 // lock makes several callers take turns, so it can be started anywhere, any
 // number of times, and be killed at any moment.
-func Migrate(ctx context.Context, dsn string) (applied int, err error) {
-	err = withProvider(dsn, func(_ *sql.DB, p *goose.Provider) error {
+//
+// A role, where one is named, is then granted what a gateway needs, and nothing
+// else. It must not be the one of the DSN, which owns the tables.
+func Migrate(ctx context.Context, dsn, role string) (applied int, err error) {
+	err = withProvider(dsn, func(db *sql.DB, p *goose.Provider) error {
 		results, err := p.Up(ctx)
 		applied = len(results)
-		return err
+		if err != nil || role == "" {
+			return err
+		}
+		return grant(ctx, db, role)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("migrate: %w", err)

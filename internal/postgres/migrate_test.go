@@ -9,8 +9,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/pressly/goose/v3"
 
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/migrations"
@@ -57,7 +60,7 @@ func TestMigrateAtOnce(t *testing.T) {
 	for k := range callers {
 		callersDone.Go(func() {
 			var err error
-			if counts[k], err = postgres.Migrate(withPatience(t), dsn); err != nil {
+			if counts[k], err = postgres.Migrate(withPatience(t), dsn, ""); err != nil {
 				t.Error(err)
 			}
 		})
@@ -78,7 +81,7 @@ func TestMigrateAtOnce(t *testing.T) {
 	if err := postgres.CheckSchema(t.Context(), dsn); err != nil {
 		t.Error(err)
 	}
-	if n, err := postgres.Migrate(t.Context(), dsn); n != 0 || err != nil {
+	if n, err := postgres.Migrate(t.Context(), dsn, ""); n != 0 || err != nil {
 		t.Errorf("once more applied %d, %v", n, err)
 	}
 }
@@ -97,7 +100,7 @@ func TestMigrateKilledInTheMiddle(t *testing.T) {
 	}
 	failed := make(chan error, 1)
 	go func() {
-		_, err := postgres.Migrate(withPatience(t), dsn)
+		_, err := postgres.Migrate(withPatience(t), dsn, "")
 		failed <- err
 	}()
 	eventually(t, "a migration that waits", func() bool {
@@ -122,7 +125,7 @@ func TestMigrateKilledInTheMiddle(t *testing.T) {
 	if err := postgres.CheckSchema(t.Context(), dsn); !errors.As(err, &older) {
 		t.Errorf("the check of a schema that is not there: %v", err)
 	}
-	if n, err := postgres.Migrate(withPatience(t), dsn); n != known(t) || err != nil {
+	if n, err := postgres.Migrate(withPatience(t), dsn, ""); n != known(t) || err != nil {
 		t.Errorf("the next one applied %d, %v", n, err)
 	}
 	if got := applied(t, db); got != eachOnce(t) {
@@ -139,7 +142,7 @@ func TestMigrateGivesUpWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(withPatience(t))
 	failed := make(chan error, 1)
 	go func() {
-		_, err := postgres.Migrate(ctx, dsn)
+		_, err := postgres.Migrate(ctx, dsn, "")
 		failed <- err
 	}()
 	eventually(t, "somebody who asks for the lock", func() bool {
@@ -225,7 +228,7 @@ func TestMigrateNewerSchema(t *testing.T) {
 	dsn := newDatabase(t)
 	db := connect(t, dsn)
 	execute(t, db, `insert into goose_db_version (version_id, is_applied) values (1000, true)`)
-	if n, err := postgres.Migrate(withPatience(t), dsn); n != 0 || err != nil {
+	if n, err := postgres.Migrate(withPatience(t), dsn, ""); n != 0 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
 }
@@ -296,5 +299,69 @@ func TestConstraintsAreNamed(t *testing.T) {
 	}
 	if err := rows.Err(); err != nil || n == 0 {
 		t.Errorf("%d constraints, %v", n, err)
+	}
+}
+
+// What was there before the second migration is there after it.
+func TestInvitationsOfTheFirstSchemaLiveOn(t *testing.T) {
+	dsn := newEmptyDatabase(t)
+	db := connect(t, dsn)
+	first, err := goose.NewProvider(goose.DialectPostgres, db, migrations.Files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.UpTo(withPatience(t), 1); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, db, `
+		insert into account (id, email, email_key, name) values ('00000000-0000-0000-0000-00000000000a', 'ada@uni.example', 'ada@uni.example', 'Ada');
+		insert into organization (id, name) values ('00000000-0000-0000-0000-000000000001', 'O');
+		begin;
+		insert into space (id, organization_id, name) values ('00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-000000000001', 'S');
+		insert into instance (id, space_id, name, kind) select gen_random_uuid(), '00000000-0000-0000-0000-000000000002', k, k from unnest(array['MASTER', 'DISTRIBUTED']) k;
+		commit;
+		insert into instance (id, space_id, name, kind, deleted_at, deleted_by, restorable_until) values
+			('00000000-0000-0000-0000-000000000003', '00000000-0000-0000-0000-000000000002', 'Active', 'WORKING', null, null, null),
+			('00000000-0000-0000-0000-000000000004', '00000000-0000-0000-0000-000000000002', 'Deleted', 'WORKING', now(), '00000000-0000-0000-0000-00000000000a', now() + interval '24 hours');
+		insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
+		select gen_random_uuid(), i.id, e, e, 'VIEWER', sha256((i.id || e)::bytea), '00000000-0000-0000-0000-00000000000a', now() + interval '1 day'
+		from instance i, unnest(array['zoe@new.example', 'bob@new.example']) e where i.kind = 'WORKING';
+		insert into outbox (id, kind, subject_id, secret, state)
+		select gen_random_uuid(), 'INVITATION', id, case when email like 'zoe%' then 'x' end, case when email like 'zoe%' then 'QUEUED' else 'SENT' end from invitation;
+		insert into audit_log (at, action, actor_name, space_id, space_name, instance_id, instance_name, details) values
+			(now() - interval '1 hour', 'invitation.sent', 'Ada', '00000000-0000-0000-0000-000000000002', 'S', '00000000-0000-0000-0000-000000000003', 'Active', '{"role": "VIEWER", "invited": ["zoe@new.example"], "roleChanged": null}'),
+			(now() - interval '2 hours', 'instance.deleted', 'Ada', '00000000-0000-0000-0000-000000000002', 'S', '00000000-0000-0000-0000-000000000004', 'Deleted', '{}')`)
+	if n, err := postgres.Migrate(withPatience(t), dsn, ""); n != known(t)-1 || err != nil {
+		t.Fatalf("%d migrations, %v", n, err)
+	}
+	for query, want := range map[string]string{
+		`select string_agg(i.name || ' ' || v.email || ' ' || o.state, ', ' order by i.name, v.email) from outbox o join invitation v on v.id = o.subject_id join instance i on i.id = o.instance_id`: "Active bob@new.example SENT, Active zoe@new.example QUEUED, Deleted bob@new.example SENT, Deleted zoe@new.example HELD",
+		`select string_agg(action || ' ' || details, '; ' order by id) from audit_log`:                                                                                                  `INSTANCE_DELETED {}; INVITATION_SENT {"role": "VIEWER", "emails": ["zoe@new.example"]}`,
+		`select string_agg(substring(id::text, 15, 1), '') from audit_log`:                                                                                                              `77`,
+		`select (max(oldest_gateway))::text from schema_requirement`:                                                                                                                    `2`,
+	} {
+		if got := read[string](t, db, query); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+}
+
+// An id made of a moment sorts as the moments do, and tells the millisecond.
+func TestIdsOfMoments(t *testing.T) {
+	db := connect(t, newDatabase(t))
+	if got := read[bool](t, db, `
+		select bool_and(id > before) from (
+			select id, lag(id) over (order by at) as before from (
+				select uuid_v7(at) as id, at from generate_series('2026-03-01'::timestamptz, '2026-03-01'::timestamptz + interval '5 milliseconds', interval '1 microsecond') at) ids) pairs where before is not null`); !got {
+		t.Error("ids do not sort as their moments")
+	}
+	id := read[string](t, db, `select uuid_v7('2026-11-25 12:34:56.789123+00')::text`)
+	parsed, err := uuid.Parse(id)
+	if err != nil || parsed.Version() != 7 || parsed.Variant() != uuid.RFC4122 {
+		t.Errorf("%s: version %d, %v", id, parsed.Version(), err)
+	}
+	seconds, nanoseconds := parsed.Time().UnixTime()
+	if at := time.Unix(seconds, nanoseconds).UTC(); at.Format("2006-01-02 15:04:05.000") != "2026-11-25 12:34:56.789" {
+		t.Errorf("%s tells %v", id, at)
 	}
 }

@@ -612,7 +612,7 @@ func TestErrorsKeepThePassword(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx := withPatience(t)
 			for what, call := range map[string]func() error{
-				"Migrate":     func() error { _, err := postgres.Migrate(ctx, dsn); return err },
+				"Migrate":     func() error { _, err := postgres.Migrate(ctx, dsn, ""); return err },
 				"CheckSchema": func() error { return postgres.CheckSchema(ctx, dsn) },
 				"Open": func() error {
 					db, err := postgres.Open(dsn, postgres.Options{MaxConnections: 1, StatementTimeout: time.Second})

@@ -16,7 +16,7 @@ import (
 // Main runs a package's tests: func TestMain(m *testing.M) { schematest.Main(m) }
 func Main(m *testing.M) {
 	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
-		_, err := postgres.Migrate(ctx, dsn)
+		_, err := postgres.Migrate(ctx, dsn, "")
 		return err
 	})
 }

@@ -1,0 +1,67 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/lib/pq"
+)
+
+// privileges are all that a gateway needs of each table. Where it locks rows, it
+// needs the right to update one of their columns.
+var privileges = map[string]string{
+	"goose_db_version":    "select",
+	"schema_requirement":  "select",
+	"account":             "select, insert, update",
+	"organization":        "select, insert, update (name)",
+	"organization_member": "select, update (role)",
+	"space":               "select, insert, update (name)",
+	"space_administrator": "select, insert, delete, update (since)",
+	"instance":            "select, insert, update, delete",
+	"instance_member":     "select, insert, update, delete",
+	"invitation":          "select, insert, update, delete",
+	"invitation_resend":   "select, insert, update, delete",
+	"outbox":              "select, insert, update, delete",
+	"idempotency_key":     "select, insert, update, delete",
+	"event":               "select, insert, delete",
+	"audit_log":           "select, insert",
+	"demo_world":          "select",
+}
+
+// grant lets a role do what a gateway does, and nothing else: neither change the
+// schema, nor what has been written into the trail.
+func grant(ctx context.Context, db *sql.DB, role string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("grant the role %q what a gateway needs: %w", role, err)
+		}
+	}()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	var owner bool
+	if err := tx.QueryRowContext(ctx, `select current_user = $1`, role).Scan(&owner); err != nil {
+		return err
+	}
+	if owner {
+		return errors.New("it owns the tables, and so may do anything: run migrate as another role")
+	}
+	name := pq.QuoteIdentifier(role)
+	statements := []string{
+		"revoke all on all tables in schema public from " + name,
+		"grant usage on schema public to " + name,
+	}
+	for table, rights := range privileges {
+		statements = append(statements, "grant "+rights+" on "+table+" to "+name)
+	}
+	for _, statement := range statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
