@@ -116,3 +116,69 @@ func TestStatementsOfANestedQueryDoNotGrowWithItsRows(t *testing.T) {
 		t.Errorf("%d statements for 12 refusals", got)
 	}
 }
+
+// Neither do those of what is done with many invitations at once, nor of what is
+// read of a space.
+func TestStatementsOfAdministrationDoNotGrow(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	ada.ask(`{ viewer { id } }`, nil).ok()
+	const most = 500
+	var emails []string
+	for k := range 2*most + 2 {
+		emails = append(emails, fmt.Sprintf("p%d@new.example", k))
+	}
+	ada.invite("Group 1", "VIEWER", emails[:most+1]).ok()
+	ada.invite("Master", "VIEWER", emails[most+1:]).ok()
+	var ids []string
+	if err := w.db.Select(&ids, `select 'invitation_' || replace(id::text, '-', '') from invitation order by id`); err != nil {
+		t.Fatal(err)
+	}
+	space := map[string]any{"s": w.space("Econometrics 2026")}
+	for _, c := range []struct {
+		what     string
+		most     int
+		one, all answer
+	}{
+		{"sending again", 13, ada.resend(ids[:1]).ok(), ada.resend(ids[2 : most+2]).ok()},
+		{"not so soon again", 13, ada.resend(ids[:1]), ada.resend(ids[2 : most+2])},
+		{"revoking", 11, ada.revoke(ids[:1]).ok(), ada.revoke(ids[2 : most+2]).ok()},
+	} {
+		one, all := w.statements(c.one), w.statements(c.all)
+		t.Logf("%s: %d statements", c.what, one)
+		if one != all || one > c.most {
+			t.Errorf("%s: %d statements for one, %d for many, at most %d", c.what, one, all, c.most)
+		}
+	}
+	const query = `query($s: ID!) { space(id: $s) { members(first: 100) { totalCount nodes { roles user { name } } } invitations(first: 100) { totalCount nodes { email delivery { status } } }
+		auditLog(first: 100) { totalCount nodes { summary } } instances(first: 100, state: null) { nodes { invitations(first: 100) { nodes { email accepting { allowed } delivery { status explanation } } } } } } }`
+	few := w.statements(ada.ask(query, space).ok())
+	ada.inviteAdministrators(emails[:200]).ok()
+	many := w.statements(ada.ask(query, space).ok())
+	t.Logf("reading a space: %d statements", many)
+	if few != many || many > 10 {
+		t.Errorf("reading a space: %d statements for few rows, %d for many", few, many)
+	}
+	newest := emails[2*most+1]
+	for _, who := range []string{"sam", "mia", newest} {
+		w.as(who).ask(`{ viewer { id } }`, nil).ok()
+	}
+	token := w.token(newest)
+	for what, c := range map[string]struct {
+		most int
+		a    answer
+	}{
+		"looking":           {1, w.as("sam").review(token).ok()},
+		"accepting":         {10, w.as(newest).accept("token", token).ok()},
+		"changing a role":   {8, ada.changeRole("Group 1", w.user("Vic"), "EDITOR").ok()},
+		"removing":          {10, ada.remove("Group 1", w.user("Vic")).ok()},
+		"making a space":    {11, w.as("mia").createSpace(w.organization("University of Example"), "Statistics").ok()},
+		"making a instance": {8, ada.createInstance("Group 4").ok()},
+	} {
+		if n := w.statements(c.a); n > c.most {
+			t.Errorf("%s: %d statements, at most %d", what, n, c.most)
+		} else {
+			t.Logf("%s: %d statements", what, n)
+		}
+	}
+}

@@ -80,22 +80,24 @@ func (r mailRow) delivery() *Delivery {
 }
 
 // code is how a reply of a mail server begins (RFC 5321, section 4.2; RFC 3463).
-var code = regexp.MustCompile(`^([45])\d\d[ -](?:[45]\.(\d{1,3}\.\d{1,3}) )?`)
+var code = regexp.MustCompile(`^([45])\d\d[ -](?:([45]\.\d{1,3}\.\d{1,3}) )?`)
 
 // explanations are of the enhanced codes that say something about a mail that
-// people can act upon (RFC 3463, section 3).
+// people can act upon (RFC 3463, section 3): those that begin with a point hold
+// for both classes.
 var explanations = map[string]string{
-	"1.1":  "The mail server knows nobody of this address. Check what stands before the @.",
-	"1.2":  "The mail server cannot find the domain of this address. Check what stands after the @.",
-	"1.3":  "The mail server does not take this for an address. Check it.",
-	"1.6":  "The person has moved to another address.",
-	"1.10": "The domain of this address takes no mail at all.",
-	"2.1":  "The person's mailbox is closed.",
-	"2.2":  "The person's mailbox is full.",
-	"2.3":  "The person's mailbox does not take a mail of this size.",
-	"4.1":  "The person's mail server does not answer.",
-	"4.4":  "The mail server cannot find the way to the domain of this address. Check what stands after the @.",
-	"7.1":  "The mail server does not let this mail through.",
+	".1.1":  "The mail server knows nobody of this address. Check what stands before the @.",
+	".1.2":  "The mail server cannot find the domain of this address. Check what stands after the @.",
+	".1.3":  "The mail server does not take this for an address. Check it.",
+	".1.6":  "The person has moved to another address.",
+	".1.10": "The domain of this address takes no mail at all.",
+	".2.1":  "The person's mailbox is closed.",
+	".2.2":  "The person's mailbox is full.",
+	".2.3":  "The person's mailbox does not take a mail of this size.",
+	".4.1":  "The person's mail server does not answer.",
+	".4.4":  "The mail server cannot find the way to the domain of this address. Check what stands after the @.",
+	"4.7.1": "The mail server takes mail of a new sender only when it comes again.",
+	"5.7.1": "The mail server does not let this mail through.",
 }
 
 // explain says in words what a mail server replied; nil: it replied nothing.
@@ -107,6 +109,8 @@ func explain(reply *string) string {
 	switch {
 	case found == nil:
 		return "The mail server did not take the mail."
+	case found[2] != "" && explanations[found[2][1:]] != "":
+		return explanations[found[2][1:]]
 	case explanations[found[2]] != "":
 		return explanations[found[2]]
 	case found[1] == "4":

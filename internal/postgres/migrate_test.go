@@ -336,9 +336,9 @@ func TestInvitationsOfTheFirstSchemaLiveOn(t *testing.T) {
 	}
 	for query, want := range map[string]string{
 		`select string_agg(i.name || ' ' || v.email || ' ' || o.state, ', ' order by i.name, v.email) from outbox o join invitation v on v.id = o.subject_id join instance i on i.id = o.instance_id`: "Active bob@new.example SENT, Active zoe@new.example QUEUED, Deleted bob@new.example SENT, Deleted zoe@new.example HELD",
-		`select string_agg(action || ' ' || details, '; ' order by id) from audit_log`:                                                                                                  `INSTANCE_DELETED {}; INVITATION_SENT {"role": "VIEWER", "emails": ["zoe@new.example"]}`,
-		`select string_agg(substring(id::text, 15, 1), '') from audit_log`:                                                                                                              `77`,
-		`select (max(oldest_gateway))::text from schema_requirement`:                                                                                                                    `2`,
+		`select string_agg(action || ' ' || details, '; ' order by id) from audit_log`:                                                                                                                `INSTANCE_DELETED {}; INVITATION_SENT {"role": "VIEWER", "emails": ["zoe@new.example"]}`,
+		`select string_agg(substring(id::text, 15, 1), '') from audit_log`:                                                                                                                            `77`,
+		`select (max(oldest_gateway))::text from schema_requirement`:                                                                                                                                  `2`,
 	} {
 		if got := read[string](t, db, query); got != want {
 			t.Errorf("%s: %s, want %s", query, got, want)
