@@ -76,6 +76,7 @@ func newWorld(t testing.TB, change ...func(*gateway.Settings)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	db.SetMaxIdleConns(25) // as many as ask at once
 	t.Cleanup(func() { db.Close() })
 	// A gateway that has stopped leaves nothing running.
 	before := goleak.IgnoreCurrent()

@@ -37,9 +37,6 @@ func (s *Status) UnmarshalGQL(v any) (err error) {
 	return err
 }
 
-// ended reports whether nothing can become of it any more.
-func (s Status) ended() bool { return s == Accepted || s == Declined || s == Revoked }
-
 // Invitation asks the person of an address to become a member of an instance,
 // or an administrator of a space.
 type Invitation struct {

@@ -64,6 +64,9 @@ func Open(dsn string, o Options) (*DB, error) {
 	connector, err := newConnector(dsn, map[string]string{
 		"statement_timeout":                   milliseconds(o.StatementTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(2 * o.StatementTimeout),
+		// Every statement is prepared, and finds its rows by an index whatever its
+		// arguments: to plan it anew for each of them can cost more than to run it.
+		"plan_cache_mode": "force_generic_plan",
 	})
 	if err != nil {
 		return nil, err
