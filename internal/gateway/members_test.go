@@ -449,3 +449,31 @@ func TestTheTrail(t *testing.T) {
 		}
 	}
 }
+
+// The database itself keeps a space from losing its last two administrators in
+// two transactions at once.
+func TestTwoTransactionsDismissTheLastTwoAdministrators(t *testing.T) {
+	w := newWorld(t)
+	w.appoint("Mia")
+	const dismiss = `delete from space_administrator using account a where account_id = a.id and a.name = $1`
+	first, err := w.db.Beginx()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Rollback()
+	if _, err := first.Exec(dismiss, "Ada"); err != nil {
+		t.Fatal(err)
+	}
+	second := make(chan error, 1)
+	go func() { _, err := w.db.Exec(dismiss, "Mia"); second <- err }()
+	w.eventually("the second's waiting", func() bool { return w.waiting() == 1 || len(second) == 1 })
+	if err := first.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-second; err == nil || !strings.Contains(err.Error(), "would have no administrator") {
+		t.Errorf("%v", err)
+	}
+	if got := w.roles(); !strings.HasPrefix(got, "Ed") || !strings.Contains(got, "Mia administrator") {
+		t.Errorf("%s", got)
+	}
+}

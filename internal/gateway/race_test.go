@@ -400,3 +400,34 @@ func TestTwoAdministratorsSendAgain(t *testing.T) {
 		t.Errorf("%d sendings, want %d", n, mails)
 	}
 }
+
+// Whoever invites an address whose invitation is just being answered or revoked
+// finds it pending, or ended.
+func TestInvitingAgainstEnding(t *testing.T) {
+	keepConnections(t)
+	w := newWorld(t)
+	w.appoint("Mia")
+	ada, mia := w.as("ada"), w.as("mia")
+	for n := range trials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		ada.invite("Group 1", "VIEWER", []string{email}).ok()
+		p, id := w.as(email), w.invitationOf(email)
+		p.ask(`{ viewer { id } }`, nil).ok()
+		var ended, invited answer
+		end := func() { ended = mia.revoke([]string{id}) }
+		if n%2 == 1 {
+			end = func() { ended = p.decline("invitationId", id) }
+		}
+		together(func() { head(n); end() }, func() { invited = ada.invite("Group 1", "EDITOR", []string{email}) })
+		ended.ok()
+		outcome := invited.ok().at("inviteUsers", "results", 0, "outcome")
+		pending := w.number(`select count(*) from invitation where email = $1 and status = 'PENDING'`, email)
+		all := w.number(`select count(*) from invitation where email = $1`, email)
+		switch {
+		case outcome == "ROLE_CHANGED" && pending == 0 && all == 1:
+		case outcome == "INVITED" && pending == 1 && all == 2:
+		default:
+			t.Fatalf("trial %d: %v, %d of %d invitations are pending", n, outcome, pending, all)
+		}
+	}
+}
