@@ -29,6 +29,10 @@ func TestImports(t *testing.T) {
 		"/internal/invitation": append(domain("/internal/invitation"), "github.com/wneessen/"),
 		"/internal/space":      domain("/internal/space"),
 		"/internal/account":    domain("/internal/account"),
+		"/internal/membership": domain("/internal/membership"),
+		"/internal/event":      domain("/internal/event"),
+		"/internal/audit":      domain("/internal/audit"),
+		"/internal/name":       {module},
 		"/internal/transport":  {module + "/resolvers", module + "/internal/gateway", "github.com/jmoiron/sqlx", "github.com/lib/pq"},
 		"/internal/mail":       append(domain("/internal/mail"), module+"/internal/access", module+"/internal/postgres"),
 	}
@@ -57,7 +61,7 @@ func TestImports(t *testing.T) {
 // the gateway, and the domain's other subjects.
 func domain(of string) []string {
 	rule := []string{"github.com/99designs/", "github.com/jmoiron/sqlx", "net/http", module + "/graph", module + "/resolvers", module + "/internal/gateway"}
-	for _, subject := range []string{"/internal/instance", "/internal/invitation"} {
+	for _, subject := range []string{"/internal/instance", "/internal/invitation", "/internal/membership", "/internal/space"} {
 		if subject != of {
 			rule = append(rule, module+subject)
 		}

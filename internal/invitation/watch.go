@@ -33,13 +33,16 @@ const (
 	ChangeExpired     Change = "EXPIRED"
 )
 
+// Changes are all of them.
+var Changes = []Change{ChangeCreated, ChangeRoleChanged, ChangeRenewed, ChangeSent, ChangeDelayed, ChangeFailed,
+	ChangeAccepted, ChangeDeclined, ChangeRevoked, ChangeExpired}
+
 // MarshalGQL writes the schema's enum InvitationChange.
 func (c Change) MarshalGQL(w io.Writer) { enum.Write(w, c) }
 
 // UnmarshalGQL reads the schema's enum InvitationChange.
 func (c *Change) UnmarshalGQL(v any) (err error) {
-	*c, err = enum.Read(v, ChangeCreated, ChangeRoleChanged, ChangeRenewed, ChangeSent, ChangeDelayed, ChangeFailed,
-		ChangeAccepted, ChangeDeclined, ChangeRevoked, ChangeExpired)
+	*c, err = enum.Read(v, Changes...)
 	return err
 }
 
