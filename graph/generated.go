@@ -15,6 +15,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/connection"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/instance"
@@ -395,8 +396,8 @@ type ComplexityRoot struct {
 // region    ************************** generated!.gotpl **************************
 
 type InstanceResolver interface {
-	Members(ctx context.Context, obj *access.Instance, first *int, after *string) (*InstanceMemberConnection, error)
-	Invitations(ctx context.Context, obj *access.Instance, first *int, after *string, status *invitation.Status) (*InvitationConnection, error)
+	Members(ctx context.Context, obj *access.Instance, first *int, after *string) (*connection.Connection[*membership.Member], error)
+	Invitations(ctx context.Context, obj *access.Instance, first *int, after *string, status *invitation.Status) (*connection.Connection[*invitation.Invitation], error)
 }
 type InvitationResolver interface {
 	Accepting(ctx context.Context, obj *invitation.Invitation) (*Readiness, error)
@@ -408,7 +409,7 @@ type MutationResolver interface {
 	InviteUsers(ctx context.Context, input invitation.Request) (*invitation.Results, error)
 	InviteSpaceAdministrators(ctx context.Context, input invitation.AdministratorsRequest) (*invitation.AdministratorResults, error)
 	AcceptInvitation(ctx context.Context, input invitation.AnswerRequest) (*invitation.Acceptance, error)
-	DeclineInvitation(ctx context.Context, input invitation.AnswerRequest) (*invitation.Refusal, error)
+	DeclineInvitation(ctx context.Context, input invitation.AnswerRequest) (*invitation.Declining, error)
 	RevokeInvitations(ctx context.Context, input invitation.SelectionRequest) (*invitation.Selection, error)
 	ResendInvitations(ctx context.Context, input invitation.SelectionRequest) (*invitation.Selection, error)
 	ChangeMemberRole(ctx context.Context, input membership.ChangeRequest) (*membership.Change, error)
@@ -428,18 +429,18 @@ type QueryResolver interface {
 }
 type SpaceResolver interface {
 	Administrators(ctx context.Context, obj *access.Space) ([]*fault.Contact, error)
-	Instances(ctx context.Context, obj *access.Space, first *int, after *string, state *access.State) (*InstanceConnection, error)
-	Members(ctx context.Context, obj *access.Space, first *int, after *string) (*SpaceMemberConnection, error)
-	Invitations(ctx context.Context, obj *access.Space, first *int, after *string, status *invitation.Status) (*InvitationConnection, error)
-	AuditLog(ctx context.Context, obj *access.Space, first *int, after *string) (*AuditEntryConnection, error)
+	Instances(ctx context.Context, obj *access.Space, first *int, after *string, state *access.State) (*connection.Connection[*access.Instance], error)
+	Members(ctx context.Context, obj *access.Space, first *int, after *string) (*connection.Connection[*membership.SpaceMember], error)
+	Invitations(ctx context.Context, obj *access.Space, first *int, after *string, status *invitation.Status) (*connection.Connection[*invitation.Invitation], error)
+	AuditLog(ctx context.Context, obj *access.Space, first *int, after *string) (*connection.Connection[*audit.Entry], error)
 }
 type SubscriptionResolver interface {
 	InvitationChanged(ctx context.Context, instanceID globalid.ID) (<-chan *invitation.Event, error)
 }
 type UserResolver interface {
-	Spaces(ctx context.Context, obj *access.Person, first *int, after *string) (*SpaceConnection, error)
-	Organizations(ctx context.Context, obj *access.Person, first *int, after *string) (*OrganizationConnection, error)
-	Invitations(ctx context.Context, obj *access.Person, first *int, after *string) (*InvitationConnection, error)
+	Spaces(ctx context.Context, obj *access.Person, first *int, after *string) (*connection.Connection[*access.Space], error)
+	Organizations(ctx context.Context, obj *access.Person, first *int, after *string) (*connection.Connection[*access.Organization], error)
+	Invitations(ctx context.Context, obj *access.Person, first *int, after *string) (*connection.Connection[*invitation.Invitation], error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -1931,7 +1932,7 @@ enum AuditAction {
   INVITATION_REVOKED
   "An invited person became a member, or an administrator."
   INVITATION_ACCEPTED
-  "An invited person did not want to."
+  "An invited person declined."
   INVITATION_DECLINED
   "A member was given another role."
   MEMBER_ROLE_CHANGED
@@ -1941,7 +1942,7 @@ enum AuditAction {
   MEMBER_LEFT
 }
 
-"A page of the trail."
+"A page of the audit log."
 type AuditEntryConnection {
   "The page's rows."
   nodes: [AuditEntry!]!
@@ -2001,13 +2002,13 @@ enum ErrorCode {
   CONFLICT
   "The idempotency key was used for another request."
   IDEMPOTENCY_KEY_REUSED
-  "Too much in too short a time. Send the request again after ` + "`" + `retryAfter` + "`" + ` seconds."
+  "Too much at once, or in too short a time. Send the request again after ` + "`" + `retryAfter` + "`" + ` seconds, where given."
   RATE_LIMITED
   "The query asks for too much at once."
   QUERY_TOO_COMPLEX
-  "The gateway cannot do it at the moment; nothing was done. Send the request again, best with the same idempotency key."
+  "The gateway cannot do it at the moment; nothing was done. Send the request again, preferably with the same idempotency key."
   UNAVAILABLE
-  "The gateway failed; nothing was done. Send the request again later, best with the same idempotency key."
+  "The gateway failed; nothing was done. Send the request again later, preferably with the same idempotency key."
   INTERNAL_SERVER_ERROR
   "The document is not GraphQL."
   GRAPHQL_PARSE_FAILED
@@ -2114,7 +2115,7 @@ input CreateInstanceInput {
   spaceId: ID!
   "What it is to be called: 1 to 200 printable characters."
   name: String!
-  "1 to 255 printable characters."
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
   idempotencyKey: String
 }
 
@@ -2128,7 +2129,7 @@ type CreateInstancePayload {
 input DeleteInstanceInput {
   "The instance."
   instanceId: ID!
-  "1 to 255 printable characters."
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
   idempotencyKey: String
 }
 
@@ -2144,7 +2145,7 @@ type DeleteInstancePayload {
 input RestoreInstanceInput {
   "The instance."
   instanceId: ID!
-  "1 to 255 printable characters."
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
   idempotencyKey: String
 }
 
@@ -2254,7 +2255,7 @@ enum InvitationChange {
   FAILED
   "The invited person has become a member."
   ACCEPTED
-  "The invited person does not want it."
+  "The invited person declined it."
   DECLINED
   "An administrator has taken it back."
   REVOKED
@@ -2268,7 +2269,7 @@ input AcceptInvitationInput {
   token: String
   "An invitation of ` + "`" + `viewer.invitations` + "`" + `."
   invitationId: ID
-  "1 to 255 printable characters."
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
   idempotencyKey: String
 }
 
@@ -2288,7 +2289,7 @@ input DeclineInvitationInput {
   token: String
   "An invitation of ` + "`" + `viewer.invitations` + "`" + `."
   invitationId: ID
-  "1 to 255 printable characters."
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
   idempotencyKey: String
 }
 
@@ -2302,7 +2303,7 @@ type DeclineInvitationPayload {
 input RevokeInvitationsInput {
   "1 to 1,000 invitations."
   invitationIds: [ID!]!
-  "1 to 255 printable characters."
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
   idempotencyKey: String
 }
 
@@ -2334,7 +2335,7 @@ enum RevokeOutcome {
 input ResendInvitationsInput {
   "1 to 1,000 invitations."
   invitationIds: [ID!]!
-  "1 to 255 printable characters."
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
   idempotencyKey: String
 }
 
@@ -2370,7 +2371,7 @@ input InviteSpaceAdministratorsInput {
   emails: [String!]!
   "Plain text for the mail, 2,000 characters at most."
   message: String
-  "1 to 255 printable characters."
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
   idempotencyKey: String
 }
 
@@ -2392,7 +2393,7 @@ input InviteUsersInput {
   emails: [String!]!
   "Plain text for the mail, 2,000 characters at most."
   message: String
-  "1 to 255 printable characters."
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
   idempotencyKey: String
 }
 
@@ -2430,7 +2431,7 @@ enum InviteOutcome {
   ALREADY_MEMBER
   "The pending invitation had another role and now has this one; no second mail is sent."
   ROLE_CHANGED
-  "The address stands in the list before."
+  "The address stands earlier in the list."
   DUPLICATE
 }
 
@@ -2476,7 +2477,7 @@ type InvitationDelivery {
   attempts: Int!
   "When that was tried last."
   lastAttemptAt: DateTime
-  "When it is tried next; ` + "`" + `null` + "`" + ` where it is not, or not before something else happens."
+  "When a delayed mail is tried next; ` + "`" + `null` + "`" + ` where it is held until the instance is restored."
   nextAttemptAt: DateTime
   "What is the matter, in words that help, in English; ` + "`" + `null` + "`" + ` where all is well."
   explanation: String
@@ -2490,7 +2491,7 @@ enum DeliveryStatus {
   QUEUED
   "The mail server has taken it."
   SENT
-  "The mail server has not taken it yet. It is tried again by itself, for two days."
+  "The mail server has not taken it yet. DataHub keeps trying for two days."
   DELAYED
   "The mail server refuses it for good, or has not taken it for two days."
   FAILED
@@ -2506,7 +2507,7 @@ enum InvitationNotUsableReason {
   DECLINED
   "It was accepted before."
   ACCEPTED
-  "The instance is deleted. The invitation is good again when it is restored."
+  "The instance is deleted. The invitation is valid again when it is restored."
   INSTANCE_DELETED
   "It was sent to another address than that of the account."
   OTHER_ADDRESS
@@ -2526,7 +2527,7 @@ enum InvitationStatus {
   PENDING
   "The invited person has become a member."
   ACCEPTED
-  "The invited person does not want it."
+  "The invited person declined it."
   DECLINED
   "An administrator has taken it back."
   REVOKED
@@ -2647,7 +2648,7 @@ input ChangeMemberRoleInput {
   userId: ID!
   "The role that she is to have."
   role: InstanceRole!
-  "1 to 255 printable characters."
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
   idempotencyKey: String
 }
 
@@ -2669,7 +2670,7 @@ input RemoveMemberInput {
   instanceId: ID
   "The space: the person is removed from each of its instances, and from its administrators."
   spaceId: ID
-  "1 to 255 printable characters."
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
   idempotencyKey: String
 }
 
@@ -2683,7 +2684,7 @@ type RemoveMemberPayload {
 input LeaveInstanceInput {
   "The instance."
   instanceId: ID!
-  "1 to 255 printable characters."
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
   idempotencyKey: String
 }
 
@@ -2783,6 +2784,8 @@ type Query {
 What can be done. Every mutation is carried out wholly or not at all, and once
 for each ` + "`" + `idempotencyKey` + "`" + `: the same request with the same key can be sent any
 number of times for 24 hours, and every answer is the first one.
+Every mutation can fail with BAD_USER_INPUT, and with IDEMPOTENCY_KEY_REUSED
+where the key was used for another request.
 
 A mutation that fails is ` + "`" + `null` + "`" + `, and ` + "`" + `errors` + "`" + ` say why.
 """
@@ -2938,7 +2941,7 @@ input CreateSpaceInput {
   organizationId: ID!
   "What it is to be called: 1 to 200 printable characters."
   name: String!
-  "1 to 255 printable characters."
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
   idempotencyKey: String
 }
 
@@ -4780,7 +4783,7 @@ func (ec *executionContext) fieldContext_AuditEntry_previousRole(_ context.Conte
 	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "InstanceRole")
 }
 
-func (ec *executionContext) _AuditEntryConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *AuditEntryConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _AuditEntryConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*audit.Entry]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4812,7 +4815,7 @@ func (ec *executionContext) fieldContext_AuditEntryConnection_nodes(_ context.Co
 	return fc, nil
 }
 
-func (ec *executionContext) _AuditEntryConnection_edges(ctx context.Context, field graphql.CollectedField, obj *AuditEntryConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _AuditEntryConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*audit.Entry]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4824,8 +4827,8 @@ func (ec *executionContext) _AuditEntryConnection_edges(ctx context.Context, fie
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*AuditEntryEdge) graphql.Marshaler {
-			return ec.marshalNAuditEntryEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐAuditEntryEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*connection.Edge[*audit.Entry]) graphql.Marshaler {
+			return ec.marshalNAuditEntryEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -4844,7 +4847,7 @@ func (ec *executionContext) fieldContext_AuditEntryConnection_edges(_ context.Co
 	return fc, nil
 }
 
-func (ec *executionContext) _AuditEntryConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *AuditEntryConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _AuditEntryConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*audit.Entry]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4856,8 +4859,8 @@ func (ec *executionContext) _AuditEntryConnection_pageInfo(ctx context.Context, 
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -4876,7 +4879,7 @@ func (ec *executionContext) fieldContext_AuditEntryConnection_pageInfo(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _AuditEntryConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *AuditEntryConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _AuditEntryConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*audit.Entry]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4899,7 +4902,7 @@ func (ec *executionContext) fieldContext_AuditEntryConnection_totalCount(_ conte
 	return graphql.NewScalarFieldContext("AuditEntryConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _AuditEntryEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *AuditEntryEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _AuditEntryEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*audit.Entry]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4922,7 +4925,7 @@ func (ec *executionContext) fieldContext_AuditEntryEdge_cursor(_ context.Context
 	return graphql.NewScalarFieldContext("AuditEntryEdge", field, false, false, "String")
 }
 
-func (ec *executionContext) _AuditEntryEdge_node(ctx context.Context, field graphql.CollectedField, obj *AuditEntryEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _AuditEntryEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*audit.Entry]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5142,7 +5145,7 @@ func (ec *executionContext) fieldContext_CreateSpacePayload_space(_ context.Cont
 	return fc, nil
 }
 
-func (ec *executionContext) _DeclineInvitationPayload_invitation(ctx context.Context, field graphql.CollectedField, obj *invitation.Refusal) (ret graphql.Marshaler) {
+func (ec *executionContext) _DeclineInvitationPayload_invitation(ctx context.Context, field graphql.CollectedField, obj *invitation.Declining) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5633,16 +5636,16 @@ func (ec *executionContext) _Instance_members(ctx context.Context, field graphql
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR", "INSTANCE_EDITOR"})
 				if err != nil {
-					var zeroVal *InstanceMemberConnection
+					var zeroVal *connection.Connection[*membership.Member]
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "id")
 				if err != nil {
-					var zeroVal *InstanceMemberConnection
+					var zeroVal *connection.Connection[*membership.Member]
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *InstanceMemberConnection
+					var zeroVal *connection.Connection[*membership.Member]
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, obj, directive0, any, of)
@@ -5651,8 +5654,8 @@ func (ec *executionContext) _Instance_members(ctx context.Context, field graphql
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *InstanceMemberConnection) graphql.Marshaler {
-			return ec.marshalOInstanceMemberConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInstanceMemberConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.Connection[*membership.Member]) graphql.Marshaler {
+			return ec.marshalOInstanceMemberConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -5700,16 +5703,16 @@ func (ec *executionContext) _Instance_invitations(ctx context.Context, field gra
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
 				if err != nil {
-					var zeroVal *InvitationConnection
+					var zeroVal *connection.Connection[*invitation.Invitation]
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "id")
 				if err != nil {
-					var zeroVal *InvitationConnection
+					var zeroVal *connection.Connection[*invitation.Invitation]
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *InvitationConnection
+					var zeroVal *connection.Connection[*invitation.Invitation]
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, obj, directive0, any, of)
@@ -5718,8 +5721,8 @@ func (ec *executionContext) _Instance_invitations(ctx context.Context, field gra
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *InvitationConnection) graphql.Marshaler {
-			return ec.marshalOInvitationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInvitationConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.Connection[*invitation.Invitation]) graphql.Marshaler {
+			return ec.marshalOInvitationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -5749,7 +5752,7 @@ func (ec *executionContext) fieldContext_Instance_invitations(ctx context.Contex
 	return fc, nil
 }
 
-func (ec *executionContext) _InstanceConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *InstanceConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*access.Instance]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5781,7 +5784,7 @@ func (ec *executionContext) fieldContext_InstanceConnection_nodes(_ context.Cont
 	return fc, nil
 }
 
-func (ec *executionContext) _InstanceConnection_edges(ctx context.Context, field graphql.CollectedField, obj *InstanceConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*access.Instance]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5793,8 +5796,8 @@ func (ec *executionContext) _InstanceConnection_edges(ctx context.Context, field
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*InstanceEdge) graphql.Marshaler {
-			return ec.marshalNInstanceEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInstanceEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*connection.Edge[*access.Instance]) graphql.Marshaler {
+			return ec.marshalNInstanceEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -5813,7 +5816,7 @@ func (ec *executionContext) fieldContext_InstanceConnection_edges(_ context.Cont
 	return fc, nil
 }
 
-func (ec *executionContext) _InstanceConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *InstanceConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*access.Instance]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5825,8 +5828,8 @@ func (ec *executionContext) _InstanceConnection_pageInfo(ctx context.Context, fi
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -5845,7 +5848,7 @@ func (ec *executionContext) fieldContext_InstanceConnection_pageInfo(_ context.C
 	return fc, nil
 }
 
-func (ec *executionContext) _InstanceConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *InstanceConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*access.Instance]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5868,7 +5871,7 @@ func (ec *executionContext) fieldContext_InstanceConnection_totalCount(_ context
 	return graphql.NewScalarFieldContext("InstanceConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _InstanceEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *InstanceEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*access.Instance]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5891,7 +5894,7 @@ func (ec *executionContext) fieldContext_InstanceEdge_cursor(_ context.Context, 
 	return graphql.NewScalarFieldContext("InstanceEdge", field, false, false, "String")
 }
 
-func (ec *executionContext) _InstanceEdge_node(ctx context.Context, field graphql.CollectedField, obj *InstanceEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*access.Instance]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6001,7 +6004,7 @@ func (ec *executionContext) fieldContext_InstanceMember_since(_ context.Context,
 	return graphql.NewScalarFieldContext("InstanceMember", field, false, false, "DateTime")
 }
 
-func (ec *executionContext) _InstanceMemberConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *InstanceMemberConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceMemberConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*membership.Member]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6033,7 +6036,7 @@ func (ec *executionContext) fieldContext_InstanceMemberConnection_nodes(_ contex
 	return fc, nil
 }
 
-func (ec *executionContext) _InstanceMemberConnection_edges(ctx context.Context, field graphql.CollectedField, obj *InstanceMemberConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceMemberConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*membership.Member]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6045,8 +6048,8 @@ func (ec *executionContext) _InstanceMemberConnection_edges(ctx context.Context,
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*InstanceMemberEdge) graphql.Marshaler {
-			return ec.marshalNInstanceMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInstanceMemberEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*connection.Edge[*membership.Member]) graphql.Marshaler {
+			return ec.marshalNInstanceMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6065,7 +6068,7 @@ func (ec *executionContext) fieldContext_InstanceMemberConnection_edges(_ contex
 	return fc, nil
 }
 
-func (ec *executionContext) _InstanceMemberConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *InstanceMemberConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceMemberConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*membership.Member]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6077,8 +6080,8 @@ func (ec *executionContext) _InstanceMemberConnection_pageInfo(ctx context.Conte
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6097,7 +6100,7 @@ func (ec *executionContext) fieldContext_InstanceMemberConnection_pageInfo(_ con
 	return fc, nil
 }
 
-func (ec *executionContext) _InstanceMemberConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *InstanceMemberConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceMemberConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*membership.Member]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6120,7 +6123,7 @@ func (ec *executionContext) fieldContext_InstanceMemberConnection_totalCount(_ c
 	return graphql.NewScalarFieldContext("InstanceMemberConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _InstanceMemberEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *InstanceMemberEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceMemberEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*membership.Member]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6143,7 +6146,7 @@ func (ec *executionContext) fieldContext_InstanceMemberEdge_cursor(_ context.Con
 	return graphql.NewScalarFieldContext("InstanceMemberEdge", field, false, false, "String")
 }
 
-func (ec *executionContext) _InstanceMemberEdge_node(ctx context.Context, field graphql.CollectedField, obj *InstanceMemberEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _InstanceMemberEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*membership.Member]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6519,7 +6522,7 @@ func (ec *executionContext) fieldContext_Invitation_delivery(_ context.Context, 
 	return fc, nil
 }
 
-func (ec *executionContext) _InvitationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *InvitationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _InvitationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*invitation.Invitation]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6551,7 +6554,7 @@ func (ec *executionContext) fieldContext_InvitationConnection_nodes(_ context.Co
 	return fc, nil
 }
 
-func (ec *executionContext) _InvitationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *InvitationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _InvitationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*invitation.Invitation]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6563,8 +6566,8 @@ func (ec *executionContext) _InvitationConnection_edges(ctx context.Context, fie
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*InvitationEdge) graphql.Marshaler {
-			return ec.marshalNInvitationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInvitationEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*connection.Edge[*invitation.Invitation]) graphql.Marshaler {
+			return ec.marshalNInvitationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6583,7 +6586,7 @@ func (ec *executionContext) fieldContext_InvitationConnection_edges(_ context.Co
 	return fc, nil
 }
 
-func (ec *executionContext) _InvitationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *InvitationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _InvitationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*invitation.Invitation]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6595,8 +6598,8 @@ func (ec *executionContext) _InvitationConnection_pageInfo(ctx context.Context, 
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6615,7 +6618,7 @@ func (ec *executionContext) fieldContext_InvitationConnection_pageInfo(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _InvitationConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *InvitationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _InvitationConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*invitation.Invitation]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6776,7 +6779,7 @@ func (ec *executionContext) fieldContext_InvitationDelivery_reply(_ context.Cont
 	return graphql.NewScalarFieldContext("InvitationDelivery", field, false, false, "String")
 }
 
-func (ec *executionContext) _InvitationEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *InvitationEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _InvitationEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*invitation.Invitation]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6799,7 +6802,7 @@ func (ec *executionContext) fieldContext_InvitationEdge_cursor(_ context.Context
 	return graphql.NewScalarFieldContext("InvitationEdge", field, false, false, "String")
 }
 
-func (ec *executionContext) _InvitationEdge_node(ctx context.Context, field graphql.CollectedField, obj *InvitationEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _InvitationEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*invitation.Invitation]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -7655,7 +7658,7 @@ func (ec *executionContext) _Mutation_declineInvitation(ctx context.Context, fie
 
 			directive1 := func(ctx context.Context) (any, error) {
 				if ec.Directives.Authenticated == nil {
-					var zeroVal *invitation.Refusal
+					var zeroVal *invitation.Declining
 					return zeroVal, errors.New("directive authenticated is not implemented")
 				}
 				return ec.Directives.Authenticated(ctx, nil, directive0)
@@ -7664,8 +7667,8 @@ func (ec *executionContext) _Mutation_declineInvitation(ctx context.Context, fie
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Refusal) graphql.Marshaler {
-			return ec.marshalODeclineInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐRefusal(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Declining) graphql.Marshaler {
+			return ec.marshalODeclineInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDeclining(ctx, selections, v)
 		},
 		true,
 		false,
@@ -8290,7 +8293,7 @@ func (ec *executionContext) fieldContext_Organization_viewerRoles(_ context.Cont
 	return graphql.NewScalarFieldContext("Organization", field, true, false, "Role")
 }
 
-func (ec *executionContext) _OrganizationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *OrganizationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _OrganizationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*access.Organization]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8322,7 +8325,7 @@ func (ec *executionContext) fieldContext_OrganizationConnection_nodes(_ context.
 	return fc, nil
 }
 
-func (ec *executionContext) _OrganizationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *OrganizationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _OrganizationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*access.Organization]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8334,8 +8337,8 @@ func (ec *executionContext) _OrganizationConnection_edges(ctx context.Context, f
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*OrganizationEdge) graphql.Marshaler {
-			return ec.marshalNOrganizationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐOrganizationEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*connection.Edge[*access.Organization]) graphql.Marshaler {
+			return ec.marshalNOrganizationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -8354,7 +8357,7 @@ func (ec *executionContext) fieldContext_OrganizationConnection_edges(_ context.
 	return fc, nil
 }
 
-func (ec *executionContext) _OrganizationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *OrganizationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _OrganizationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*access.Organization]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8366,8 +8369,8 @@ func (ec *executionContext) _OrganizationConnection_pageInfo(ctx context.Context
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -8386,7 +8389,7 @@ func (ec *executionContext) fieldContext_OrganizationConnection_pageInfo(_ conte
 	return fc, nil
 }
 
-func (ec *executionContext) _OrganizationConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *OrganizationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _OrganizationConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*access.Organization]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8409,7 +8412,7 @@ func (ec *executionContext) fieldContext_OrganizationConnection_totalCount(_ con
 	return graphql.NewScalarFieldContext("OrganizationConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _OrganizationEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *OrganizationEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _OrganizationEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*access.Organization]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8432,7 +8435,7 @@ func (ec *executionContext) fieldContext_OrganizationEdge_cursor(_ context.Conte
 	return graphql.NewScalarFieldContext("OrganizationEdge", field, false, false, "String")
 }
 
-func (ec *executionContext) _OrganizationEdge_node(ctx context.Context, field graphql.CollectedField, obj *OrganizationEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _OrganizationEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*access.Organization]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8464,7 +8467,7 @@ func (ec *executionContext) fieldContext_OrganizationEdge_node(_ context.Context
 	return fc, nil
 }
 
-func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *connection.PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8487,7 +8490,7 @@ func (ec *executionContext) fieldContext_PageInfo_hasNextPage(_ context.Context,
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field graphql.CollectedField, obj *connection.PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8510,7 +8513,7 @@ func (ec *executionContext) fieldContext_PageInfo_hasPreviousPage(_ context.Cont
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field graphql.CollectedField, obj *connection.PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8533,7 +8536,7 @@ func (ec *executionContext) fieldContext_PageInfo_startCursor(_ context.Context,
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "String")
 }
 
-func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graphql.CollectedField, obj *connection.PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -9404,8 +9407,8 @@ func (ec *executionContext) _Space_instances(ctx context.Context, field graphql.
 			return ec.Resolvers.Space().Instances(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["state"].(*access.State))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *InstanceConnection) graphql.Marshaler {
-			return ec.marshalNInstanceConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInstanceConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.Connection[*access.Instance]) graphql.Marshaler {
+			return ec.marshalNInstanceConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx, selections, v)
 		},
 		true,
 		true,
@@ -9453,16 +9456,16 @@ func (ec *executionContext) _Space_members(ctx context.Context, field graphql.Co
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
 				if err != nil {
-					var zeroVal *SpaceMemberConnection
+					var zeroVal *connection.Connection[*membership.SpaceMember]
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "id")
 				if err != nil {
-					var zeroVal *SpaceMemberConnection
+					var zeroVal *connection.Connection[*membership.SpaceMember]
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *SpaceMemberConnection
+					var zeroVal *connection.Connection[*membership.SpaceMember]
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, obj, directive0, any, of)
@@ -9471,8 +9474,8 @@ func (ec *executionContext) _Space_members(ctx context.Context, field graphql.Co
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *SpaceMemberConnection) graphql.Marshaler {
-			return ec.marshalOSpaceMemberConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceMemberConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.Connection[*membership.SpaceMember]) graphql.Marshaler {
+			return ec.marshalOSpaceMemberConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -9520,16 +9523,16 @@ func (ec *executionContext) _Space_invitations(ctx context.Context, field graphq
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
 				if err != nil {
-					var zeroVal *InvitationConnection
+					var zeroVal *connection.Connection[*invitation.Invitation]
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "id")
 				if err != nil {
-					var zeroVal *InvitationConnection
+					var zeroVal *connection.Connection[*invitation.Invitation]
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *InvitationConnection
+					var zeroVal *connection.Connection[*invitation.Invitation]
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, obj, directive0, any, of)
@@ -9538,8 +9541,8 @@ func (ec *executionContext) _Space_invitations(ctx context.Context, field graphq
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *InvitationConnection) graphql.Marshaler {
-			return ec.marshalOInvitationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInvitationConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.Connection[*invitation.Invitation]) graphql.Marshaler {
+			return ec.marshalOInvitationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -9587,16 +9590,16 @@ func (ec *executionContext) _Space_auditLog(ctx context.Context, field graphql.C
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
 				if err != nil {
-					var zeroVal *AuditEntryConnection
+					var zeroVal *connection.Connection[*audit.Entry]
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "id")
 				if err != nil {
-					var zeroVal *AuditEntryConnection
+					var zeroVal *connection.Connection[*audit.Entry]
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *AuditEntryConnection
+					var zeroVal *connection.Connection[*audit.Entry]
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, obj, directive0, any, of)
@@ -9605,8 +9608,8 @@ func (ec *executionContext) _Space_auditLog(ctx context.Context, field graphql.C
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *AuditEntryConnection) graphql.Marshaler {
-			return ec.marshalOAuditEntryConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐAuditEntryConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.Connection[*audit.Entry]) graphql.Marshaler {
+			return ec.marshalOAuditEntryConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -9636,7 +9639,7 @@ func (ec *executionContext) fieldContext_Space_auditLog(ctx context.Context, fie
 	return fc, nil
 }
 
-func (ec *executionContext) _SpaceConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *SpaceConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _SpaceConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*access.Space]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -9668,7 +9671,7 @@ func (ec *executionContext) fieldContext_SpaceConnection_nodes(_ context.Context
 	return fc, nil
 }
 
-func (ec *executionContext) _SpaceConnection_edges(ctx context.Context, field graphql.CollectedField, obj *SpaceConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _SpaceConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*access.Space]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -9680,8 +9683,8 @@ func (ec *executionContext) _SpaceConnection_edges(ctx context.Context, field gr
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*SpaceEdge) graphql.Marshaler {
-			return ec.marshalNSpaceEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*connection.Edge[*access.Space]) graphql.Marshaler {
+			return ec.marshalNSpaceEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -9700,7 +9703,7 @@ func (ec *executionContext) fieldContext_SpaceConnection_edges(_ context.Context
 	return fc, nil
 }
 
-func (ec *executionContext) _SpaceConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *SpaceConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _SpaceConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*access.Space]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -9712,8 +9715,8 @@ func (ec *executionContext) _SpaceConnection_pageInfo(ctx context.Context, field
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -9732,7 +9735,7 @@ func (ec *executionContext) fieldContext_SpaceConnection_pageInfo(_ context.Cont
 	return fc, nil
 }
 
-func (ec *executionContext) _SpaceConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *SpaceConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _SpaceConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*access.Space]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -9755,7 +9758,7 @@ func (ec *executionContext) fieldContext_SpaceConnection_totalCount(_ context.Co
 	return graphql.NewScalarFieldContext("SpaceConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _SpaceEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *SpaceEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _SpaceEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*access.Space]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -9778,7 +9781,7 @@ func (ec *executionContext) fieldContext_SpaceEdge_cursor(_ context.Context, fie
 	return graphql.NewScalarFieldContext("SpaceEdge", field, false, false, "String")
 }
 
-func (ec *executionContext) _SpaceEdge_node(ctx context.Context, field graphql.CollectedField, obj *SpaceEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _SpaceEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*access.Space]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -9888,7 +9891,7 @@ func (ec *executionContext) fieldContext_SpaceMember_since(_ context.Context, fi
 	return graphql.NewScalarFieldContext("SpaceMember", field, false, false, "DateTime")
 }
 
-func (ec *executionContext) _SpaceMemberConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *SpaceMemberConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _SpaceMemberConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*membership.SpaceMember]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -9920,7 +9923,7 @@ func (ec *executionContext) fieldContext_SpaceMemberConnection_nodes(_ context.C
 	return fc, nil
 }
 
-func (ec *executionContext) _SpaceMemberConnection_edges(ctx context.Context, field graphql.CollectedField, obj *SpaceMemberConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _SpaceMemberConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*membership.SpaceMember]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -9932,8 +9935,8 @@ func (ec *executionContext) _SpaceMemberConnection_edges(ctx context.Context, fi
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*SpaceMemberEdge) graphql.Marshaler {
-			return ec.marshalNSpaceMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceMemberEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*connection.Edge[*membership.SpaceMember]) graphql.Marshaler {
+			return ec.marshalNSpaceMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -9952,7 +9955,7 @@ func (ec *executionContext) fieldContext_SpaceMemberConnection_edges(_ context.C
 	return fc, nil
 }
 
-func (ec *executionContext) _SpaceMemberConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *SpaceMemberConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _SpaceMemberConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*membership.SpaceMember]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -9964,8 +9967,8 @@ func (ec *executionContext) _SpaceMemberConnection_pageInfo(ctx context.Context,
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -9984,7 +9987,7 @@ func (ec *executionContext) fieldContext_SpaceMemberConnection_pageInfo(_ contex
 	return fc, nil
 }
 
-func (ec *executionContext) _SpaceMemberConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *SpaceMemberConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _SpaceMemberConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*membership.SpaceMember]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -10007,7 +10010,7 @@ func (ec *executionContext) fieldContext_SpaceMemberConnection_totalCount(_ cont
 	return graphql.NewScalarFieldContext("SpaceMemberConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _SpaceMemberEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *SpaceMemberEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _SpaceMemberEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*membership.SpaceMember]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -10030,7 +10033,7 @@ func (ec *executionContext) fieldContext_SpaceMemberEdge_cursor(_ context.Contex
 	return graphql.NewScalarFieldContext("SpaceMemberEdge", field, false, false, "String")
 }
 
-func (ec *executionContext) _SpaceMemberEdge_node(ctx context.Context, field graphql.CollectedField, obj *SpaceMemberEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _SpaceMemberEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*membership.SpaceMember]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -10257,8 +10260,8 @@ func (ec *executionContext) _User_spaces(ctx context.Context, field graphql.Coll
 			return ec.Resolvers.User().Spaces(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *SpaceConnection) graphql.Marshaler {
-			return ec.marshalOSpaceConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.Connection[*access.Space]) graphql.Marshaler {
+			return ec.marshalOSpaceConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -10301,8 +10304,8 @@ func (ec *executionContext) _User_organizations(ctx context.Context, field graph
 			return ec.Resolvers.User().Organizations(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *OrganizationConnection) graphql.Marshaler {
-			return ec.marshalOOrganizationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐOrganizationConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.Connection[*access.Organization]) graphql.Marshaler {
+			return ec.marshalOOrganizationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -10345,8 +10348,8 @@ func (ec *executionContext) _User_invitations(ctx context.Context, field graphql
 			return ec.Resolvers.User().Invitations(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *InvitationConnection) graphql.Marshaler {
-			return ec.marshalOInvitationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInvitationConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.Connection[*invitation.Invitation]) graphql.Marshaler {
+			return ec.marshalOInvitationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -12323,7 +12326,7 @@ func (ec *executionContext) _AuditEntry(ctx context.Context, sel ast.SelectionSe
 
 var auditEntryConnectionImplementors = []string{"AuditEntryConnection"}
 
-func (ec *executionContext) _AuditEntryConnection(ctx context.Context, sel ast.SelectionSet, obj *AuditEntryConnection) graphql.Marshaler {
+func (ec *executionContext) _AuditEntryConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Connection[*audit.Entry]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, auditEntryConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -12371,7 +12374,7 @@ func (ec *executionContext) _AuditEntryConnection(ctx context.Context, sel ast.S
 
 var auditEntryEdgeImplementors = []string{"AuditEntryEdge"}
 
-func (ec *executionContext) _AuditEntryEdge(ctx context.Context, sel ast.SelectionSet, obj *AuditEntryEdge) graphql.Marshaler {
+func (ec *executionContext) _AuditEntryEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.Edge[*audit.Entry]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, auditEntryEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -12556,7 +12559,7 @@ func (ec *executionContext) _CreateSpacePayload(ctx context.Context, sel ast.Sel
 
 var declineInvitationPayloadImplementors = []string{"DeclineInvitationPayload"}
 
-func (ec *executionContext) _DeclineInvitationPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.Refusal) graphql.Marshaler {
+func (ec *executionContext) _DeclineInvitationPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.Declining) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, declineInvitationPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -12775,7 +12778,7 @@ func (ec *executionContext) _Instance(ctx context.Context, sel ast.SelectionSet,
 
 var instanceConnectionImplementors = []string{"InstanceConnection"}
 
-func (ec *executionContext) _InstanceConnection(ctx context.Context, sel ast.SelectionSet, obj *InstanceConnection) graphql.Marshaler {
+func (ec *executionContext) _InstanceConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Connection[*access.Instance]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, instanceConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -12823,7 +12826,7 @@ func (ec *executionContext) _InstanceConnection(ctx context.Context, sel ast.Sel
 
 var instanceEdgeImplementors = []string{"InstanceEdge"}
 
-func (ec *executionContext) _InstanceEdge(ctx context.Context, sel ast.SelectionSet, obj *InstanceEdge) graphql.Marshaler {
+func (ec *executionContext) _InstanceEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.Edge[*access.Instance]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, instanceEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -12904,7 +12907,7 @@ func (ec *executionContext) _InstanceMember(ctx context.Context, sel ast.Selecti
 
 var instanceMemberConnectionImplementors = []string{"InstanceMemberConnection"}
 
-func (ec *executionContext) _InstanceMemberConnection(ctx context.Context, sel ast.SelectionSet, obj *InstanceMemberConnection) graphql.Marshaler {
+func (ec *executionContext) _InstanceMemberConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Connection[*membership.Member]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, instanceMemberConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -12952,7 +12955,7 @@ func (ec *executionContext) _InstanceMemberConnection(ctx context.Context, sel a
 
 var instanceMemberEdgeImplementors = []string{"InstanceMemberEdge"}
 
-func (ec *executionContext) _InstanceMemberEdge(ctx context.Context, sel ast.SelectionSet, obj *InstanceMemberEdge) graphql.Marshaler {
+func (ec *executionContext) _InstanceMemberEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.Edge[*membership.Member]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, instanceMemberEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -13084,7 +13087,7 @@ func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSe
 
 var invitationConnectionImplementors = []string{"InvitationConnection"}
 
-func (ec *executionContext) _InvitationConnection(ctx context.Context, sel ast.SelectionSet, obj *InvitationConnection) graphql.Marshaler {
+func (ec *executionContext) _InvitationConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Connection[*invitation.Invitation]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, invitationConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -13190,7 +13193,7 @@ func (ec *executionContext) _InvitationDelivery(ctx context.Context, sel ast.Sel
 
 var invitationEdgeImplementors = []string{"InvitationEdge"}
 
-func (ec *executionContext) _InvitationEdge(ctx context.Context, sel ast.SelectionSet, obj *InvitationEdge) graphql.Marshaler {
+func (ec *executionContext) _InvitationEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.Edge[*invitation.Invitation]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, invitationEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -13662,7 +13665,7 @@ func (ec *executionContext) _Organization(ctx context.Context, sel ast.Selection
 
 var organizationConnectionImplementors = []string{"OrganizationConnection"}
 
-func (ec *executionContext) _OrganizationConnection(ctx context.Context, sel ast.SelectionSet, obj *OrganizationConnection) graphql.Marshaler {
+func (ec *executionContext) _OrganizationConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Connection[*access.Organization]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, organizationConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -13710,7 +13713,7 @@ func (ec *executionContext) _OrganizationConnection(ctx context.Context, sel ast
 
 var organizationEdgeImplementors = []string{"OrganizationEdge"}
 
-func (ec *executionContext) _OrganizationEdge(ctx context.Context, sel ast.SelectionSet, obj *OrganizationEdge) graphql.Marshaler {
+func (ec *executionContext) _OrganizationEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.Edge[*access.Organization]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, organizationEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -13748,7 +13751,7 @@ func (ec *executionContext) _OrganizationEdge(ctx context.Context, sel ast.Selec
 
 var pageInfoImplementors = []string{"PageInfo"}
 
-func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *PageInfo) graphql.Marshaler {
+func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *connection.PageInfo) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, pageInfoImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -14215,7 +14218,7 @@ func (ec *executionContext) _Space(ctx context.Context, sel ast.SelectionSet, ob
 
 var spaceConnectionImplementors = []string{"SpaceConnection"}
 
-func (ec *executionContext) _SpaceConnection(ctx context.Context, sel ast.SelectionSet, obj *SpaceConnection) graphql.Marshaler {
+func (ec *executionContext) _SpaceConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Connection[*access.Space]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, spaceConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -14263,7 +14266,7 @@ func (ec *executionContext) _SpaceConnection(ctx context.Context, sel ast.Select
 
 var spaceEdgeImplementors = []string{"SpaceEdge"}
 
-func (ec *executionContext) _SpaceEdge(ctx context.Context, sel ast.SelectionSet, obj *SpaceEdge) graphql.Marshaler {
+func (ec *executionContext) _SpaceEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.Edge[*access.Space]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, spaceEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -14344,7 +14347,7 @@ func (ec *executionContext) _SpaceMember(ctx context.Context, sel ast.SelectionS
 
 var spaceMemberConnectionImplementors = []string{"SpaceMemberConnection"}
 
-func (ec *executionContext) _SpaceMemberConnection(ctx context.Context, sel ast.SelectionSet, obj *SpaceMemberConnection) graphql.Marshaler {
+func (ec *executionContext) _SpaceMemberConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Connection[*membership.SpaceMember]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, spaceMemberConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -14392,7 +14395,7 @@ func (ec *executionContext) _SpaceMemberConnection(ctx context.Context, sel ast.
 
 var spaceMemberEdgeImplementors = []string{"SpaceMemberEdge"}
 
-func (ec *executionContext) _SpaceMemberEdge(ctx context.Context, sel ast.SelectionSet, obj *SpaceMemberEdge) graphql.Marshaler {
+func (ec *executionContext) _SpaceMemberEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.Edge[*membership.SpaceMember]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, spaceMemberEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -14915,13 +14918,18 @@ func (ec *executionContext) unmarshalNAcceptInvitationInput2alphacruncherᚗcom�
 }
 
 func (ec *executionContext) unmarshalNAuditAction2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐAction(ctx context.Context, v any) (audit.Action, error) {
-	var res audit.Action
-	err := res.UnmarshalGQL(v)
+	tmp, err := scalar.UnmarshalString(v)
+	res := audit.Action(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNAuditAction2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐAction(ctx context.Context, sel ast.SelectionSet, v audit.Action) graphql.Marshaler {
-	return v
+	_ = sel
+	res := scalar.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "AuditAction!")
+	}
+	return res
 }
 
 func (ec *executionContext) marshalNAuditEntry2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐEntryᚄ(ctx context.Context, sel ast.SelectionSet, v []*audit.Entry) graphql.Marshaler {
@@ -14948,11 +14956,11 @@ func (ec *executionContext) marshalNAuditEntry2ᚖalphacruncherᚗcomᚋdatahub�
 	return ec._AuditEntry(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNAuditEntryEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐAuditEntryEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*AuditEntryEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNAuditEntryEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*connection.Edge[*audit.Entry]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNAuditEntryEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐAuditEntryEdge(ctx, sel, v[i])
+		return ec.marshalNAuditEntryEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -14964,7 +14972,7 @@ func (ec *executionContext) marshalNAuditEntryEdge2ᚕᚖalphacruncherᚗcomᚋd
 	return ret
 }
 
-func (ec *executionContext) marshalNAuditEntryEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐAuditEntryEdge(ctx context.Context, sel ast.SelectionSet, v *AuditEntryEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNAuditEntryEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx context.Context, sel ast.SelectionSet, v *connection.Edge[*audit.Entry]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "AuditEntryEdge!")
 		return graphql.Null
@@ -15070,13 +15078,18 @@ func (ec *executionContext) unmarshalNDeleteInstanceInput2alphacruncherᚗcomᚋ
 }
 
 func (ec *executionContext) unmarshalNDeliveryStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDeliveryStatus(ctx context.Context, v any) (invitation.DeliveryStatus, error) {
-	var res invitation.DeliveryStatus
-	err := res.UnmarshalGQL(v)
+	tmp, err := scalar.UnmarshalString(v)
+	res := invitation.DeliveryStatus(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNDeliveryStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDeliveryStatus(ctx context.Context, sel ast.SelectionSet, v invitation.DeliveryStatus) graphql.Marshaler {
-	return v
+	_ = sel
+	res := scalar.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "DeliveryStatus!")
+	}
+	return res
 }
 
 func (ec *executionContext) marshalNEmailCheck2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐCheckᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.Check) graphql.Marshaler {
@@ -15181,7 +15194,7 @@ func (ec *executionContext) marshalNInstance2ᚖalphacruncherᚗcomᚋdatahubᚑ
 	return ec._Instance(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNInstanceConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInstanceConnection(ctx context.Context, sel ast.SelectionSet, v *InstanceConnection) graphql.Marshaler {
+func (ec *executionContext) marshalNInstanceConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx context.Context, sel ast.SelectionSet, v *connection.Connection[*access.Instance]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "InstanceConnection!")
 		return graphql.Null
@@ -15189,11 +15202,11 @@ func (ec *executionContext) marshalNInstanceConnection2ᚖalphacruncherᚗcomᚋ
 	return ec._InstanceConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNInstanceEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInstanceEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*InstanceEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNInstanceEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*connection.Edge[*access.Instance]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNInstanceEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInstanceEdge(ctx, sel, v[i])
+		return ec.marshalNInstanceEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -15205,7 +15218,7 @@ func (ec *executionContext) marshalNInstanceEdge2ᚕᚖalphacruncherᚗcomᚋdat
 	return ret
 }
 
-func (ec *executionContext) marshalNInstanceEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInstanceEdge(ctx context.Context, sel ast.SelectionSet, v *InstanceEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNInstanceEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx context.Context, sel ast.SelectionSet, v *connection.Edge[*access.Instance]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "InstanceEdge!")
 		return graphql.Null
@@ -15252,11 +15265,11 @@ func (ec *executionContext) marshalNInstanceMember2ᚖalphacruncherᚗcomᚋdata
 	return ec._InstanceMember(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNInstanceMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInstanceMemberEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*InstanceMemberEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNInstanceMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*connection.Edge[*membership.Member]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNInstanceMemberEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInstanceMemberEdge(ctx, sel, v[i])
+		return ec.marshalNInstanceMemberEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -15268,7 +15281,7 @@ func (ec *executionContext) marshalNInstanceMemberEdge2ᚕᚖalphacruncherᚗcom
 	return ret
 }
 
-func (ec *executionContext) marshalNInstanceMemberEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInstanceMemberEdge(ctx context.Context, sel ast.SelectionSet, v *InstanceMemberEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNInstanceMemberEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx context.Context, sel ast.SelectionSet, v *connection.Edge[*membership.Member]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "InstanceMemberEdge!")
 		return graphql.Null
@@ -15335,20 +15348,25 @@ func (ec *executionContext) marshalNInvitation2ᚖalphacruncherᚗcomᚋdatahub�
 }
 
 func (ec *executionContext) unmarshalNInvitationChange2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐChange(ctx context.Context, v any) (invitation.Change, error) {
-	var res invitation.Change
-	err := res.UnmarshalGQL(v)
+	tmp, err := scalar.UnmarshalString(v)
+	res := invitation.Change(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNInvitationChange2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐChange(ctx context.Context, sel ast.SelectionSet, v invitation.Change) graphql.Marshaler {
-	return v
+	_ = sel
+	res := scalar.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "InvitationChange!")
+	}
+	return res
 }
 
-func (ec *executionContext) marshalNInvitationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInvitationEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*InvitationEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNInvitationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*connection.Edge[*invitation.Invitation]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNInvitationEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInvitationEdge(ctx, sel, v[i])
+		return ec.marshalNInvitationEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -15360,7 +15378,7 @@ func (ec *executionContext) marshalNInvitationEdge2ᚕᚖalphacruncherᚗcomᚋd
 	return ret
 }
 
-func (ec *executionContext) marshalNInvitationEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInvitationEdge(ctx context.Context, sel ast.SelectionSet, v *InvitationEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNInvitationEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx context.Context, sel ast.SelectionSet, v *connection.Edge[*invitation.Invitation]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "InvitationEdge!")
 		return graphql.Null
@@ -15488,11 +15506,11 @@ func (ec *executionContext) marshalNOrganization2ᚖalphacruncherᚗcomᚋdatahu
 	return ec._Organization(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNOrganizationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐOrganizationEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*OrganizationEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNOrganizationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*connection.Edge[*access.Organization]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNOrganizationEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐOrganizationEdge(ctx, sel, v[i])
+		return ec.marshalNOrganizationEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -15504,7 +15522,7 @@ func (ec *executionContext) marshalNOrganizationEdge2ᚕᚖalphacruncherᚗcom�
 	return ret
 }
 
-func (ec *executionContext) marshalNOrganizationEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐOrganizationEdge(ctx context.Context, sel ast.SelectionSet, v *OrganizationEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNOrganizationEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx context.Context, sel ast.SelectionSet, v *connection.Edge[*access.Organization]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "OrganizationEdge!")
 		return graphql.Null
@@ -15512,7 +15530,7 @@ func (ec *executionContext) marshalNOrganizationEdge2ᚖalphacruncherᚗcomᚋda
 	return ec._OrganizationEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+func (ec *executionContext) marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "PageInfo!")
 		return graphql.Null
@@ -15690,11 +15708,11 @@ func (ec *executionContext) marshalNSpace2ᚖalphacruncherᚗcomᚋdatahubᚑgat
 	return ec._Space(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNSpaceEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*SpaceEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNSpaceEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*connection.Edge[*access.Space]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNSpaceEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceEdge(ctx, sel, v[i])
+		return ec.marshalNSpaceEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -15706,7 +15724,7 @@ func (ec *executionContext) marshalNSpaceEdge2ᚕᚖalphacruncherᚗcomᚋdatahu
 	return ret
 }
 
-func (ec *executionContext) marshalNSpaceEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceEdge(ctx context.Context, sel ast.SelectionSet, v *SpaceEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNSpaceEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx context.Context, sel ast.SelectionSet, v *connection.Edge[*access.Space]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "SpaceEdge!")
 		return graphql.Null
@@ -15738,11 +15756,11 @@ func (ec *executionContext) marshalNSpaceMember2ᚖalphacruncherᚗcomᚋdatahub
 	return ec._SpaceMember(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNSpaceMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceMemberEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*SpaceMemberEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNSpaceMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*connection.Edge[*membership.SpaceMember]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNSpaceMemberEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceMemberEdge(ctx, sel, v[i])
+		return ec.marshalNSpaceMemberEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -15754,7 +15772,7 @@ func (ec *executionContext) marshalNSpaceMemberEdge2ᚕᚖalphacruncherᚗcomᚋ
 	return ret
 }
 
-func (ec *executionContext) marshalNSpaceMemberEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceMemberEdge(ctx context.Context, sel ast.SelectionSet, v *SpaceMemberEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNSpaceMemberEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx context.Context, sel ast.SelectionSet, v *connection.Edge[*membership.SpaceMember]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "SpaceMemberEdge!")
 		return graphql.Null
@@ -15970,7 +15988,7 @@ func (ec *executionContext) marshalOAcceptInvitationPayload2ᚖalphacruncherᚗc
 	return ec._AcceptInvitationPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOAuditEntryConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐAuditEntryConnection(ctx context.Context, sel ast.SelectionSet, v *AuditEntryConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOAuditEntryConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx context.Context, sel ast.SelectionSet, v *connection.Connection[*audit.Entry]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -16053,7 +16071,7 @@ func (ec *executionContext) marshalODateTime2ᚖtimeᚐTime(ctx context.Context,
 	return res
 }
 
-func (ec *executionContext) marshalODeclineInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐRefusal(ctx context.Context, sel ast.SelectionSet, v *invitation.Refusal) graphql.Marshaler {
+func (ec *executionContext) marshalODeclineInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDeclining(ctx context.Context, sel ast.SelectionSet, v *invitation.Declining) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -16152,7 +16170,7 @@ func (ec *executionContext) marshalOInstanceMember2ᚖalphacruncherᚗcomᚋdata
 	return ec._InstanceMember(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOInstanceMemberConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInstanceMemberConnection(ctx context.Context, sel ast.SelectionSet, v *InstanceMemberConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOInstanceMemberConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx context.Context, sel ast.SelectionSet, v *connection.Connection[*membership.Member]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -16252,7 +16270,7 @@ func (ec *executionContext) marshalOInvitation2ᚖalphacruncherᚗcomᚋdatahub�
 	return ec._Invitation(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOInvitationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐInvitationConnection(ctx context.Context, sel ast.SelectionSet, v *InvitationConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOInvitationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx context.Context, sel ast.SelectionSet, v *connection.Connection[*invitation.Invitation]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -16303,7 +16321,7 @@ func (ec *executionContext) marshalOLeaveInstancePayload2ᚖalphacruncherᚗcom�
 	return ec._LeaveInstancePayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOOrganizationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐOrganizationConnection(ctx context.Context, sel ast.SelectionSet, v *OrganizationConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOOrganizationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx context.Context, sel ast.SelectionSet, v *connection.Connection[*access.Organization]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -16345,14 +16363,14 @@ func (ec *executionContext) marshalOSpace2ᚖalphacruncherᚗcomᚋdatahubᚑgat
 	return ec._Space(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOSpaceConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceConnection(ctx context.Context, sel ast.SelectionSet, v *SpaceConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOSpaceConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx context.Context, sel ast.SelectionSet, v *connection.Connection[*access.Space]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._SpaceConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOSpaceMemberConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐSpaceMemberConnection(ctx context.Context, sel ast.SelectionSet, v *SpaceMemberConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOSpaceMemberConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx context.Context, sel ast.SelectionSet, v *connection.Connection[*membership.SpaceMember]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -8,131 +8,17 @@ import (
 	"io"
 	"strconv"
 
-	"alphacruncher.com/datahub-gateway/internal/access"
-	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/invitation"
-	"alphacruncher.com/datahub-gateway/internal/membership"
 )
-
-// A page of the trail.
-type AuditEntryConnection struct {
-	// The page's rows.
-	Nodes []*audit.Entry `json:"nodes"`
-	// The page's rows, each with its cursor.
-	Edges []*AuditEntryEdge `json:"edges"`
-	// Where the page ends.
-	PageInfo *PageInfo `json:"pageInfo"`
-	// The number of rows of the whole list.
-	TotalCount int `json:"totalCount"`
-}
-
-// A row of a page.
-type AuditEntryEdge struct {
-	// Marks the row, for `after`.
-	Cursor string `json:"cursor"`
-	// The row.
-	Node *audit.Entry `json:"node"`
-}
-
-// A page of instances.
-type InstanceConnection struct {
-	// The page's rows.
-	Nodes []*access.Instance `json:"nodes"`
-	// The page's rows, each with its cursor.
-	Edges []*InstanceEdge `json:"edges"`
-	// Where the page ends.
-	PageInfo *PageInfo `json:"pageInfo"`
-	// The number of rows of the whole list.
-	TotalCount int `json:"totalCount"`
-}
-
-// A row of a page.
-type InstanceEdge struct {
-	// Marks the row, for `after`.
-	Cursor string `json:"cursor"`
-	// The row.
-	Node *access.Instance `json:"node"`
-}
-
-// A page of members.
-type InstanceMemberConnection struct {
-	// The page's rows.
-	Nodes []*membership.Member `json:"nodes"`
-	// The page's rows, each with its cursor.
-	Edges []*InstanceMemberEdge `json:"edges"`
-	// Where the page ends.
-	PageInfo *PageInfo `json:"pageInfo"`
-	// The number of rows of the whole list.
-	TotalCount int `json:"totalCount"`
-}
-
-// A row of a page.
-type InstanceMemberEdge struct {
-	// Marks the row, for `after`.
-	Cursor string `json:"cursor"`
-	// The row.
-	Node *membership.Member `json:"node"`
-}
-
-// A page of invitations.
-type InvitationConnection struct {
-	// The page's rows.
-	Nodes []*invitation.Invitation `json:"nodes"`
-	// The page's rows, each with its cursor.
-	Edges []*InvitationEdge `json:"edges"`
-	// Where the page ends.
-	PageInfo *PageInfo `json:"pageInfo"`
-	// The number of rows of the whole list.
-	TotalCount int `json:"totalCount"`
-}
-
-// A row of a page.
-type InvitationEdge struct {
-	// Marks the row, for `after`.
-	Cursor string `json:"cursor"`
-	// The row.
-	Node *invitation.Invitation `json:"node"`
-}
 
 // What can be done. Every mutation is carried out wholly or not at all, and once
 // for each `idempotencyKey`: the same request with the same key can be sent any
 // number of times for 24 hours, and every answer is the first one.
+// Every mutation can fail with BAD_USER_INPUT, and with IDEMPOTENCY_KEY_REUSED
+// where the key was used for another request.
 //
 // A mutation that fails is `null`, and `errors` say why.
 type Mutation struct {
-}
-
-// A page of organizations.
-type OrganizationConnection struct {
-	// The page's rows.
-	Nodes []*access.Organization `json:"nodes"`
-	// The page's rows, each with its cursor.
-	Edges []*OrganizationEdge `json:"edges"`
-	// Where the page ends.
-	PageInfo *PageInfo `json:"pageInfo"`
-	// The number of rows of the whole list.
-	TotalCount int `json:"totalCount"`
-}
-
-// A row of a page.
-type OrganizationEdge struct {
-	// Marks the row, for `after`.
-	Cursor string `json:"cursor"`
-	// The row.
-	Node *access.Organization `json:"node"`
-}
-
-// Where a page of a list ends (Relay cursor connections specification).
-type PageInfo struct {
-	// Whether more follows: ask for it with `after: endCursor`.
-	HasNextPage bool `json:"hasNextPage"`
-	// Whether something stands before this page.
-	HasPreviousPage bool `json:"hasPreviousPage"`
-	// The cursor of the first row; `null` on an empty page.
-	StartCursor *string `json:"startCursor,omitempty"`
-	// The cursor of the last row; `null` on an empty page.
-	EndCursor *string `json:"endCursor,omitempty"`
 }
 
 // What can be asked. Whatever the asking person must not know of is `null`,
@@ -147,46 +33,6 @@ type Readiness struct {
 	Allowed bool `json:"allowed"`
 	// What stands in the way.
 	Obstacles []*fault.Fault `json:"obstacles"`
-}
-
-// A page of spaces.
-type SpaceConnection struct {
-	// The page's rows.
-	Nodes []*access.Space `json:"nodes"`
-	// The page's rows, each with its cursor.
-	Edges []*SpaceEdge `json:"edges"`
-	// Where the page ends.
-	PageInfo *PageInfo `json:"pageInfo"`
-	// The number of rows of the whole list.
-	TotalCount int `json:"totalCount"`
-}
-
-// A row of a page.
-type SpaceEdge struct {
-	// Marks the row, for `after`.
-	Cursor string `json:"cursor"`
-	// The row.
-	Node *access.Space `json:"node"`
-}
-
-// A page of a space's members.
-type SpaceMemberConnection struct {
-	// The page's rows.
-	Nodes []*membership.SpaceMember `json:"nodes"`
-	// The page's rows, each with its cursor.
-	Edges []*SpaceMemberEdge `json:"edges"`
-	// Where the page ends.
-	PageInfo *PageInfo `json:"pageInfo"`
-	// The number of rows of the whole list.
-	TotalCount int `json:"totalCount"`
-}
-
-// A row of a page.
-type SpaceMemberEdge struct {
-	// Marks the row, for `after`.
-	Cursor string `json:"cursor"`
-	// The row.
-	Node *membership.SpaceMember `json:"node"`
 }
 
 // What can be watched: over server-sent events (by POST with
@@ -264,7 +110,7 @@ const (
 	InvitationNotUsableReasonDeclined InvitationNotUsableReason = "DECLINED"
 	// It was accepted before.
 	InvitationNotUsableReasonAccepted InvitationNotUsableReason = "ACCEPTED"
-	// The instance is deleted. The invitation is good again when it is restored.
+	// The instance is deleted. The invitation is valid again when it is restored.
 	InvitationNotUsableReasonInstanceDeleted InvitationNotUsableReason = "INSTANCE_DELETED"
 	// It was sent to another address than that of the account.
 	InvitationNotUsableReasonOtherAddress InvitationNotUsableReason = "OTHER_ADDRESS"

@@ -49,11 +49,11 @@ alter table outbox
     add column instance_id  uuid constraint outbox_instance_fkey references instance on delete cascade,
     add column attempted_at timestamptz,
     add column reply        text constraint outbox_reply_length check (char_length(reply) <= 500),
+    drop column finished_at,
     drop constraint outbox_state,
     drop constraint outbox_secret_erased,
     add constraint outbox_state check (state in ('QUEUED', 'HELD', 'SENT', 'FAILED', 'DROPPED')),
     add constraint outbox_secret_erased check (state in ('QUEUED', 'HELD') or secret is null);
-drop index outbox_finished;
 create index outbox_instance on outbox (instance_id) where instance_id is not null;
 update outbox o
 set instance_id = i.id, state = case when o.state = 'QUEUED' and i.deleted_at is not null then 'HELD' else o.state end

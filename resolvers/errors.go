@@ -62,7 +62,7 @@ func (r *Root) faultOf(ctx context.Context, err error) *fault.Fault {
 		f = &fault.Fault{
 			Code:    fault.Unavailable,
 			Message: "DataHub cannot do this at the moment. Nothing was done.",
-			Remedy:  "Wait a little and send the request again, best with the same idempotency key.",
+			Remedy:  "Wait a little and send the request again, preferably with the same idempotency key.",
 			Cause:   err,
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/batch"
+	"alphacruncher.com/datahub-gateway/internal/connection"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/membership"
@@ -19,27 +20,23 @@ type instanceFields struct{ *Root }
 
 var _ graph.InstanceResolver = instanceFields{}
 
-func (f instanceFields) Members(ctx context.Context, obj *access.Instance, first *int, after *string) (*graph.InstanceMemberConnection, error) {
-	page, err := f.page(ctx, first, after, globalid.User)
+func (f instanceFields) Members(ctx context.Context, obj *access.Instance, first *int, after *string) (*connection.InstanceMembers, error) {
+	page, err := f.page(ctx, first, after)
 	if err != nil {
 		return nil, err
 	}
 	type question struct{ relay.Page }
 	list, err := batch.Ask(obj.Siblings, obj.ID, question{page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*membership.Member], error) {
-		return f.Memberships.Of(ctx, ids, page)
+		return f.Memberships.OfInstances(ctx, ids, page)
 	})
 	if err != nil {
 		return nil, err
 	}
-	edges, info := connection(list, page, func(m *membership.Member) globalid.ID { return m.User.ID },
-		func(cursor string, node *membership.Member) *graph.InstanceMemberEdge {
-			return &graph.InstanceMemberEdge{Cursor: cursor, Node: node}
-		})
-	return &graph.InstanceMemberConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
+	return connection.Of(list, page, func(m *membership.Member) globalid.ID { return m.User.ID }), nil
 }
 
-func (f instanceFields) Invitations(ctx context.Context, obj *access.Instance, first *int, after *string, status *invitation.Status) (*graph.InvitationConnection, error) {
-	page, err := f.page(ctx, first, after, globalid.Invitation)
+func (f instanceFields) Invitations(ctx context.Context, obj *access.Instance, first *int, after *string, status *invitation.Status) (*connection.Invitations, error) {
+	page, err := f.page(ctx, first, after)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/connection"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
@@ -17,7 +18,7 @@ var _ graph.InvitationResolver = invitationFields{}
 
 func (invitationFields) Accepting(ctx context.Context, obj *invitation.Invitation) (*graph.Readiness, error) {
 	readiness := &graph.Readiness{Allowed: true, Obstacles: []*fault.Fault{}}
-	if f := obj.Acceptable(anybody(ctx)); f != nil {
+	if f := obj.Obstacle(anybody(ctx)); f != nil {
 		readiness.Allowed, readiness.Obstacles = false, append(readiness.Obstacles, f)
 	}
 	return readiness, nil
@@ -43,12 +44,8 @@ func (obstacle) Reason(_ context.Context, obj *fault.Fault) (*string, error) {
 	return &obj.Reason, nil
 }
 
-func invitationConnection(list relay.List[*invitation.Invitation], page relay.Page) *graph.InvitationConnection {
-	edges, info := connection(list, page, func(v *invitation.Invitation) globalid.ID { return v.ID },
-		func(cursor string, node *invitation.Invitation) *graph.InvitationEdge {
-			return &graph.InvitationEdge{Cursor: cursor, Node: node}
-		})
-	return &graph.InvitationConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}
+func invitationConnection(list relay.List[*invitation.Invitation], page relay.Page) *connection.Invitations {
+	return connection.Of(list, page, func(v *invitation.Invitation) globalid.ID { return v.ID })
 }
 
 // invitationsQuestion tells apart what is asked about the invitations of places

@@ -37,7 +37,7 @@ func (m mutation) AcceptInvitation(ctx context.Context, input invitation.AnswerR
 	return carryOut(ctx, m.Invitations.Accept, input)
 }
 
-func (m mutation) DeclineInvitation(ctx context.Context, input invitation.AnswerRequest) (*invitation.Refusal, error) {
+func (m mutation) DeclineInvitation(ctx context.Context, input invitation.AnswerRequest) (*invitation.Declining, error) {
 	return carryOut(ctx, m.Invitations.Decline, input)
 }
 

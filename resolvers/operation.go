@@ -10,21 +10,8 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/relay"
 )
-
-// connections are the lists that pages are asked of, with what their cursors
-// name.
-var connections = map[string]globalid.Kind{
-	"SpaceConnection":          globalid.Space,
-	"InstanceConnection":       globalid.Instance,
-	"InstanceMemberConnection": globalid.User,
-	"InvitationConnection":     globalid.Invitation,
-	"OrganizationConnection":   globalid.Organization,
-	"SpaceMemberConnection":    globalid.User,
-	"AuditEntryConnection":     globalid.AuditEntry,
-}
 
 // Examine finds what is wrong with the arguments of an operation's fields,
 // before any of them is begun: a mutation whose answer could not be given must
@@ -105,7 +92,7 @@ func (e *examination) page(field *ast.Field) {
 	if field.Definition == nil {
 		return
 	}
-	kind, paged := connections[field.Definition.Type.Name()]
+	kind, paged := cursors[field.Definition.Type.Name()]
 	if !paged {
 		return
 	}

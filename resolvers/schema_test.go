@@ -82,7 +82,7 @@ func TestTheSchemaDeclaresTheDomainsRules(t *testing.T) {
 		"removeMember":              access.Administering,
 		"leaveInstance":             access.Leaving,
 		"createInstance":            access.Administering,
-		"createSpace":               access.Founding,
+		"createSpace":               access.CreatingSpaces,
 		"invitationChanged":         access.Administering,
 	} {
 		field := fields.ForName(name)
@@ -139,8 +139,8 @@ func TestEnumsAreTheDomains(t *testing.T) {
 		"InvitationStatus":          texts([]invitation.Status{invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Revoked, invitation.Expired}),
 		"DeliveryStatus":            texts([]invitation.DeliveryStatus{invitation.Queued, invitation.Sent, invitation.Delayed, invitation.Failed}),
 		"InvitationChange":          texts(invitation.Changes),
-		"RevokeOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeRevoked, invitation.OutcomeEnded}),
-		"ResendOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeResent, invitation.OutcomeEnded}),
+		"RevokeOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeRevoked, invitation.OutcomeAlreadyEnded}),
+		"ResendOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeResent, invitation.OutcomeAlreadyEnded}),
 		"AuditAction":               texts(audit.Actions),
 		"ConflictReason":            {fault.LastAdministrator},
 		"InvitationNotUsableReason": invitation.UnusableReasons,

@@ -7,6 +7,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/batch"
+	"alphacruncher.com/datahub-gateway/internal/connection"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
@@ -22,8 +23,8 @@ func (s spaceFields) Administrators(ctx context.Context, obj *access.Space) ([]*
 	return obj.Administrators(ctx, s.DB)
 }
 
-func (s spaceFields) Instances(ctx context.Context, obj *access.Space, first *int, after *string, state *access.State) (*graph.InstanceConnection, error) {
-	page, err := s.page(ctx, first, after, globalid.Instance)
+func (s spaceFields) Instances(ctx context.Context, obj *access.Space, first *int, after *string, state *access.State) (*connection.Instances, error) {
+	page, err := s.page(ctx, first, after)
 	if err != nil {
 		return nil, err
 	}
@@ -39,34 +40,26 @@ func (s spaceFields) Instances(ctx context.Context, obj *access.Space, first *in
 	if err != nil {
 		return nil, err
 	}
-	edges, info := connection(list, page, func(i *access.Instance) globalid.ID { return i.ID },
-		func(cursor string, node *access.Instance) *graph.InstanceEdge {
-			return &graph.InstanceEdge{Cursor: cursor, Node: node}
-		})
-	return &graph.InstanceConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
+	return connection.Of(list, page, func(i *access.Instance) globalid.ID { return i.ID }), nil
 }
 
-func (s spaceFields) Members(ctx context.Context, obj *access.Space, first *int, after *string) (*graph.SpaceMemberConnection, error) {
-	page, err := s.page(ctx, first, after, globalid.User)
+func (s spaceFields) Members(ctx context.Context, obj *access.Space, first *int, after *string) (*connection.SpaceMembers, error) {
+	page, err := s.page(ctx, first, after)
 	if err != nil {
 		return nil, err
 	}
 	type question struct{ relay.Page }
 	list, err := askSpaces(obj, question{page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*membership.SpaceMember], error) {
-		return s.Memberships.Everybody(ctx, ids, page)
+		return s.Memberships.OfSpaces(ctx, ids, page)
 	})
 	if err != nil {
 		return nil, err
 	}
-	edges, info := connection(list, page, func(m *membership.SpaceMember) globalid.ID { return m.User.ID },
-		func(cursor string, node *membership.SpaceMember) *graph.SpaceMemberEdge {
-			return &graph.SpaceMemberEdge{Cursor: cursor, Node: node}
-		})
-	return &graph.SpaceMemberConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
+	return connection.Of(list, page, func(m *membership.SpaceMember) globalid.ID { return m.User.ID }), nil
 }
 
-func (s spaceFields) Invitations(ctx context.Context, obj *access.Space, first *int, after *string, status *invitation.Status) (*graph.InvitationConnection, error) {
-	page, err := s.page(ctx, first, after, globalid.Invitation)
+func (s spaceFields) Invitations(ctx context.Context, obj *access.Space, first *int, after *string, status *invitation.Status) (*connection.Invitations, error) {
+	page, err := s.page(ctx, first, after)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +73,8 @@ func (s spaceFields) Invitations(ctx context.Context, obj *access.Space, first *
 	return invitationConnection(list, page), nil
 }
 
-func (s spaceFields) AuditLog(ctx context.Context, obj *access.Space, first *int, after *string) (*graph.AuditEntryConnection, error) {
-	page, err := s.page(ctx, first, after, globalid.AuditEntry)
+func (s spaceFields) AuditLog(ctx context.Context, obj *access.Space, first *int, after *string) (*connection.AuditEntries, error) {
+	page, err := s.page(ctx, first, after)
 	if err != nil {
 		return nil, err
 	}
@@ -92,11 +85,7 @@ func (s spaceFields) AuditLog(ctx context.Context, obj *access.Space, first *int
 	if err != nil {
 		return nil, err
 	}
-	edges, info := connection(list, page, func(e *audit.Entry) globalid.ID { return e.ID },
-		func(cursor string, node *audit.Entry) *graph.AuditEntryEdge {
-			return &graph.AuditEntryEdge{Cursor: cursor, Node: node}
-		})
-	return &graph.AuditEntryConnection{Nodes: list.Nodes, Edges: edges, PageInfo: info, TotalCount: list.Total}, nil
+	return connection.Of(list, page, func(e *audit.Entry) globalid.ID { return e.ID }), nil
 }
 
 // askSpaces asks about a space's siblings too, by their ids.

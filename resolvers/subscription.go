@@ -57,8 +57,7 @@ func WithEnding(ctx context.Context) (context.Context, *Ending) {
 	return context.WithValue(ctx, endingKey{}, e), e
 }
 
-// Err is why the subscription ended; nil: for nothing that its watcher need
-// know.
+// Err is why the subscription ended; nil where its watcher need not be told.
 func (e *Ending) Err() error { return e.err }
 
 func end(ctx context.Context, err error) {

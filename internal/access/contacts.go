@@ -105,7 +105,7 @@ func (s *Space) Administrators(ctx context.Context, q postgres.Querier) ([]*faul
 
 // invitable are the instances of a space that people can be invited to; 20 at
 // most.
-func invitable(ctx context.Context, q postgres.Querier, space *Space) ([]fault.Place, error) {
+func invitable(ctx context.Context, q postgres.Querier, space *Space) ([]fault.Instance, error) {
 	var rows []struct {
 		ID   uuid.UUID `db:"id"`
 		Name string    `db:"name"`
@@ -116,9 +116,9 @@ func invitable(ctx context.Context, q postgres.Querier, space *Space) ([]fault.P
 	if err != nil {
 		return nil, err
 	}
-	places := make([]fault.Place, len(rows))
+	places := make([]fault.Instance, len(rows))
 	for k, row := range rows {
-		places[k] = fault.Place{ID: globalid.ID{Kind: globalid.Instance, UUID: row.ID}.String(), Name: row.Name}
+		places[k] = fault.Instance{ID: globalid.ID{Kind: globalid.Instance, UUID: row.ID}.String(), Name: row.Name}
 	}
 	return places, nil
 }

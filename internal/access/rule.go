@@ -25,7 +25,7 @@ type Rule struct {
 }
 
 // The rules of what can be done. The schema declares the same ones with @role
-// and @instance.
+// and @instance, as far as these reach.
 var (
 	Inviting = Rule{
 		Roles:  RolesOf(SpaceAdministrator),
@@ -37,10 +37,10 @@ var (
 	// Administering is what a space's administrators alone may do: revoke and
 	// send again invitations, change roles, make instances, invite further
 	// administrators.
-	Administering = Rule{Roles: RolesOf(SpaceAdministrator)}
-	Resending     = Rule{Roles: RolesOf(SpaceAdministrator), States: []State{Active}}
-	Leaving       = Rule{Roles: RolesOf(InstanceEditor, InstanceViewer)}
-	Founding      = Rule{Roles: RolesOf(OrganizationManager, OrganizationFaculty)}
+	Administering  = Rule{Roles: RolesOf(SpaceAdministrator)}
+	Resending      = Rule{Roles: RolesOf(SpaceAdministrator), States: []State{Active}}
+	Leaving        = Rule{Roles: RolesOf(InstanceEditor, InstanceViewer)}
+	CreatingSpaces = Rule{Roles: RolesOf(OrganizationManager, OrganizationFaculty)}
 )
 
 // Permit decides whether the person who read a place (nil: she found none) may
@@ -65,34 +65,53 @@ func Permit(ctx context.Context, q postgres.Querier, p Place, r Rule) error {
 // place that the actor may not do it in a FORBIDDEN. path leads to the ids in
 // the arguments.
 func PermitAll(ctx context.Context, q postgres.Querier, found map[globalid.ID]Place, ids []globalid.ID, r Rule, path ...any) error {
-	var unknown, refused fault.List
-	decided := map[Place]bool{}
+	var unknown fault.List
 	for k, id := range ids {
-		place := found[id]
-		if decided[place] {
-			continue
+		if found[id] == nil {
+			unknown = append(unknown, at(k, NotFound(), path))
 		}
-		err := Permit(ctx, q, place, r)
-		var f *fault.Fault
-		switch {
-		case err == nil:
-			decided[place] = true
-			continue
-		case !errors.As(err, &f):
-			return err
-		}
-		f.Index, f.InputPath = &k, append(slices.Clone(path), k)
-		if f.Code == fault.NotFound {
-			unknown = append(unknown, f)
-			continue
-		}
-		decided[place] = true
-		refused = append(refused, f)
 	}
 	if unknown != nil {
 		return unknown
 	}
+	return decideEach(found, ids, path, func(p Place) error { return Permit(ctx, q, p, r) })
+}
+
+// AdmitAll decides about the instances among the places that many ids stand for,
+// as Admit does about one. path leads to the ids in the arguments.
+func AdmitAll(ctx context.Context, q postgres.Querier, found map[globalid.ID]Place, ids []globalid.ID, r Rule, path ...any) error {
+	return decideEach(found, ids, path, func(p Place) error {
+		if i, ok := p.(*Instance); ok {
+			return Admit(ctx, q, i, r)
+		}
+		return nil
+	})
+}
+
+// decideEach decides about each place once, and collects its refusals.
+func decideEach(found map[globalid.ID]Place, ids []globalid.ID, path []any, decide func(Place) error) error {
+	var refused fault.List
+	decided := map[Place]bool{}
+	for k, id := range ids {
+		if decided[found[id]] {
+			continue
+		}
+		decided[found[id]] = true
+		err := decide(found[id])
+		var f *fault.Fault
+		if errors.As(err, &f) {
+			refused = append(refused, at(k, f, path))
+		} else if err != nil {
+			return err
+		}
+	}
 	return refused.Err()
+}
+
+// at puts a fault at a place in a list of the arguments.
+func at(k int, f *fault.Fault, path []any) *fault.Fault {
+	f.Index, f.InputPath = &k, append(slices.Clone(path), k)
+	return f
 }
 
 // Admit decides whether what a rule is about can be done with an instance of
@@ -213,7 +232,7 @@ func people(contacts []fault.Contact, otherwise string) string {
 	return strings.Join(names, " or ")
 }
 
-func namesOf(places []fault.Place) string {
+func namesOf(places []fault.Instance) string {
 	if len(places) == 0 {
 		return ""
 	}

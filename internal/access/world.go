@@ -24,8 +24,6 @@ type Person struct {
 	// EmailKey is Email as addresses compare (address.Address.Key); for the
 	// person who asks alone.
 	EmailKey string
-	// Viewer marks who asked about herself (Query.viewer).
-	Viewer bool
 }
 
 // Contact is the person as somebody to write to.

@@ -70,7 +70,7 @@ func wantAccounts(t testing.TB, db *postgres.DB, want ...string) {
 func TestFirstSight(t *testing.T) {
 	db := schematest.New(t)
 	first := see(t, db, identity(t, "s1", "Ada@uni.example", "Ada Lovelace"))
-	if first.Name != "Ada Lovelace" || first.Email != "Ada@uni.example" || first.Viewer {
+	if first.Name != "Ada Lovelace" || first.Email != "Ada@uni.example" {
 		t.Errorf("%+v", first)
 	}
 	wantAccounts(t, db, "s1 Ada@uni.example ada@uni.example Ada Lovelace")

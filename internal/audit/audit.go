@@ -6,13 +6,11 @@ package audit
 import (
 	"context"
 	"encoding/json"
-	"io"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
-	"alphacruncher.com/datahub-gateway/internal/enum"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
@@ -42,15 +40,6 @@ var Actions = []Action{
 	SpaceCreated, InstanceCreated, InstanceDeleted, InstanceRestored, InstancePurged,
 	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationRevoked, InvitationAccepted, InvitationDeclined,
 	MemberRoleChanged, MemberRemoved, MemberLeft,
-}
-
-// MarshalGQL writes the schema's enum AuditAction.
-func (a Action) MarshalGQL(w io.Writer) { enum.Write(w, a) }
-
-// UnmarshalGQL reads the schema's enum AuditAction.
-func (a *Action) UnmarshalGQL(v any) (err error) {
-	*a, err = enum.Read(v, Actions...)
-	return err
 }
 
 // Deed is what somebody did.
@@ -84,8 +73,8 @@ type Details struct {
 	Emails       []string             `json:"emails,omitempty"` // of invitations
 	Role         *access.InstanceRole `json:"role,omitempty"`
 	PreviousRole *access.InstanceRole `json:"previousRole,omitempty"`
-	PersonID     uuid.NullUUID        `json:"personId,omitzero"` // to whom it was done
-	PersonName   string               `json:"personName,omitempty"`
+	UserID       uuid.NullUUID        `json:"userId,omitzero"` // to whom it was done
+	UserName     string               `json:"userName,omitempty"`
 }
 
 // Record adds deeds to the trail, in the transaction that does them.
@@ -93,7 +82,8 @@ func Record(ctx context.Context, tx *postgres.Tx, deeds ...Deed) error {
 	if len(deeds) == 0 {
 		return nil
 	}
-	var actions, actors, actorNames, spaces, spaceNames, instances, instanceNames, details pq.StringArray
+	var actors, spaces, instances postgres.UUIDs
+	var actions, actorNames, spaceNames, instanceNames, details pq.StringArray
 	for _, d := range deeds {
 		if d.Actor.Name == "" {
 			d.Actor.Name = "DataHub"
@@ -103,23 +93,15 @@ func Record(ctx context.Context, tx *postgres.Tx, deeds ...Deed) error {
 			return err
 		}
 		actions, details = append(actions, string(d.Action)), append(details, string(b))
-		actors, actorNames = append(actors, orEmpty(d.Actor.ID.UUID)), append(actorNames, d.Actor.Name)
-		spaces, spaceNames = append(spaces, d.Space.ID.String()), append(spaceNames, d.Space.Name)
-		instances, instanceNames = append(instances, orEmpty(d.Instance.ID)), append(instanceNames, d.Instance.Name)
+		actors, actorNames = append(actors, d.Actor.ID.UUID), append(actorNames, d.Actor.Name)
+		spaces, spaceNames = append(spaces, d.Space.ID), append(spaceNames, d.Space.Name)
+		instances, instanceNames = append(instances, d.Instance.ID), append(instanceNames, d.Instance.Name)
 	}
 	_, err := tx.Exec(ctx, `
 		insert into audit_log (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)
-		select d.action, nullif(d.actor_id, '')::uuid, d.actor_name, d.space_id::uuid, d.space_name,
-		       nullif(d.instance_id, '')::uuid, nullif(d.instance_name, ''), d.details::jsonb
-		from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+		select d.action, d.actor_id, d.actor_name, d.space_id, d.space_name, d.instance_id, nullif(d.instance_name, ''), d.details::jsonb
+		from unnest($1::text[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[])
 		     as d (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)`,
 		actions, actors, actorNames, spaces, spaceNames, instances, instanceNames, details)
 	return err
-}
-
-func orEmpty(id uuid.UUID) string {
-	if id == uuid.Nil {
-		return ""
-	}
-	return id.String()
 }

@@ -94,13 +94,13 @@ func (r row) entry() (*Entry, error) {
 		SpaceName:    r.SpaceName,
 		InstanceID:   optional(globalid.Instance, r.InstanceID),
 		InstanceName: r.InstanceName,
-		UserID:       optional(globalid.User, d.PersonID),
+		UserID:       optional(globalid.User, d.UserID),
 		Emails:       d.Emails,
 		Role:         d.Role,
 		PreviousRole: d.PreviousRole,
 	}
-	if d.PersonName != "" {
-		e.UserName = &d.PersonName
+	if d.UserName != "" {
+		e.UserName = &d.UserName
 	}
 	return e, nil
 }
@@ -120,12 +120,12 @@ var sentences = map[Action]string{
 	InstanceRestored:      "{actor} restored {where}.",
 	InstancePurged:        "{actor} removed {where} for good.",
 	InvitationSent:        "{actor} invited {emails} to {where} as {role}.",
-	InvitationRoleChanged: "{actor} changed the invitations of {emails} to {where}: they are to become {role}.",
-	InvitationResent:      "{actor} sent the invitations of {emails} to {where} again.",
-	InvitationRevoked:     "{actor} revoked the invitations of {emails} to {where}.",
-	InvitationAccepted:    "{actor} accepted the invitation of {emails} to {where} as {role}.",
-	InvitationDeclined:    "{actor} declined the invitation of {emails} to {where}.",
-	MemberRoleChanged:     "{actor} made {user}, who was {previous}, {role} of {where}.",
+	InvitationRoleChanged: "{actor} changed the role in the {invitation} of {emails} to {where}, to {role}.",
+	InvitationResent:      "{actor} sent the {invitation} of {emails} to {where} again.",
+	InvitationRevoked:     "{actor} revoked the {invitation} of {emails} to {where}.",
+	InvitationAccepted:    "{actor} accepted the {invitation} of {emails} to {where} as {role}.",
+	InvitationDeclined:    "{actor} declined the {invitation} of {emails} to {where}.",
+	MemberRoleChanged:     "{actor} changed {user} from {previous} to {role} of {where}.",
 	MemberRemoved:         "{actor} removed {user} from {where}.",
 	MemberLeft:            "{actor} left {where}.",
 }
@@ -133,7 +133,10 @@ var sentences = map[Action]string{
 // Summary says what was done in a sentence.
 func (e *Entry) Summary() string {
 	const most = 3 // addresses that are named
-	emails := e.Emails
+	emails, invitation := e.Emails, "invitation"
+	if len(emails) > 1 {
+		invitation = "invitations"
+	}
 	if len(emails) > most {
 		emails = append(emails[:most:most], strconv.Itoa(len(e.Emails)-most)+" more")
 	}
@@ -150,6 +153,7 @@ func (e *Entry) Summary() string {
 		"{where}", where,
 		"{user}", user,
 		"{emails}", strings.Join(emails, ", "),
+		"{invitation}", invitation,
 		"{role}", called(e.Role),
 		"{previous}", called(e.PreviousRole),
 	).Replace(sentences[e.Action])
@@ -158,9 +162,9 @@ func (e *Entry) Summary() string {
 func called(role *access.InstanceRole) string {
 	switch {
 	case role == nil:
-		return "administrator"
+		return "an administrator"
 	case *role == access.Editor:
-		return "editor"
+		return "an editor"
 	}
-	return "viewer"
+	return "a viewer"
 }

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
@@ -264,7 +263,7 @@ func news(ctx context.Context, q postgres.Querier, places []globalid.ID, since s
 		PlaceID  uuid.NullUUID  `db:"place_id"`
 		Change   *string        `db:"change"`
 		At       *time.Time     `db:"at"`
-		Subjects pq.StringArray `db:"subjects"`
+		Subjects postgres.UUIDs `db:"subjects"`
 	}
 	// A transaction's events come with its commit; their order among each other
 	// says nothing about when that is. A snapshot knows what has been committed.
@@ -282,15 +281,7 @@ func news(ctx context.Context, q postgres.Querier, places []globalid.ID, since s
 		if r.Topic == nil {
 			continue
 		}
-		e := Event{Topic: *r.Topic, Place: r.PlaceID.UUID, Change: *r.Change, At: *r.At}
-		for _, s := range r.Subjects {
-			id, err := uuid.Parse(s)
-			if err != nil {
-				return nil, "", time.Time{}, err
-			}
-			e.Subjects = append(e.Subjects, id)
-		}
-		events = append(events, e)
+		events = append(events, Event{Topic: *r.Topic, Place: r.PlaceID.UUID, Change: *r.Change, Subjects: r.Subjects, At: *r.At})
 	}
 	return events, snapshot, moment, nil
 }

@@ -54,8 +54,8 @@ type Contact struct {
 	Email string `json:"email" db:"email"`
 }
 
-// Place is an instance offered in the stead of one that was refused.
-type Place struct {
+// Instance is one offered in the stead of another that was refused.
+type Instance struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 }
@@ -65,14 +65,14 @@ type Fault struct {
 	Code    Code
 	Message string // for a person, in whole sentences
 
-	Reason          string    // a documented enum that refines Code
-	InputPath       []any     // where in the arguments: names and indexes
-	Index           *int      // in the list that InputPath leads into
-	Email           string    // the address as it was given
-	Suggestion      string    // an address that was probably meant
-	Remedy          string    // what to do, for a person
-	Contacts        []Contact // whom to ask
-	Instances       []Place   // where it would work
+	Reason          string     // a documented enum that refines Code
+	InputPath       []any      // where in the arguments: names and indexes
+	Index           *int       // in the list that InputPath leads into
+	Email           string     // the address as it was given
+	Suggestion      string     // an address that was probably meant
+	Remedy          string     // what to do, for a person
+	Contacts        []Contact  // whom to ask
+	Instances       []Instance // where it would work
 	DeletedAt       *time.Time
 	RestorableUntil *time.Time
 	RetryAfter      time.Duration // until the same request may succeed

@@ -58,10 +58,10 @@ func TestDeliveries(t *testing.T) {
 		explanation, reply any
 	}{
 		"zoe@new.example":    {"SENT", nil, nil},
-		"nobody@new.example": {"FAILED", "The mail server knows nobody of this address. Check what stands before the @. It will not be tried again: when this is put right, send the invitation again.", "550 5.1.1 no such person here"},
-		"full@new.example":   {"DELAYED", "The person's mailbox is full. It is tried again by itself, for two days.", "452 4.2.2 mailbox full"},
-		"odd@new.example":    {"DELAYED", "The mail server does not take the mail at the moment. It is tried again by itself, for two days.", "450 later"},
-		"blocked@new.example": {"FAILED", "The mail server does not let this mail through. It will not be tried again: when this is put right, send the invitation again.",
+		"nobody@new.example": {"FAILED", "The mail server does not know this address. Check what stands before the @. DataHub does not try again: put this right, and then send the invitation again.", "550 5.1.1 no such person here"},
+		"full@new.example":   {"DELAYED", "The person's mailbox is full. DataHub keeps trying for two days.", "452 4.2.2 mailbox full"},
+		"odd@new.example":    {"DELAYED", "The mail server does not take the mail at the moment. DataHub keeps trying for two days.", "450 later"},
+		"blocked@new.example": {"FAILED", "The mail server does not let this mail through. DataHub does not try again: put this right, and then send the invitation again.",
 			"554 5.7.1 we do not like you"},
 	} {
 		d := ada.delivery("Group 1", email)
@@ -112,7 +112,7 @@ func TestDeliveriesWithoutAMailServer(t *testing.T) {
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
 	w.tried(1)
 	d := ada.delivery("Group 1", "zoe@new.example")
-	if d["status"] != "DELAYED" || d["reply"] != nil || d["explanation"] != "The mail server could not be reached, or did not answer. It is tried again by itself, for two days." {
+	if d["status"] != "DELAYED" || d["reply"] != nil || d["explanation"] != "The mail server could not be reached, or did not answer. DataHub keeps trying for two days." {
 		t.Errorf("%v", d)
 	}
 }

@@ -128,7 +128,7 @@ func (a *api) graphql() http.Handler {
 	server.AddTransport(transport.WebSocket{
 		Operations:    operations,
 		MaxMessage:    a.settings.MaxBodyBytes,
-		MaxOperations: a.settings.MaxSubscriptions,
+		MaxOperations: a.settings.MaxOperations,
 		SignIn: func(ctx context.Context, authorization string) (context.Context, error) {
 			return a.signIn(ctx, http.Header{"Authorization": {authorization}})
 		},

@@ -106,7 +106,7 @@ func (w *world) start(change ...func(*gateway.Settings)) (*gateway.Gateway, *log
 		MaxPageSize:         100,
 		MaxEmails:           1000,
 		MaxMessageLength:    2000,
-		MaxSubscriptions:    50,
+		MaxOperations:       50,
 		RequestTimeout:      30 * time.Second,
 		StatementTimeout:    10 * time.Second,
 		DatabaseConnections: 30,

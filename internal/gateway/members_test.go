@@ -94,7 +94,7 @@ func TestChangingRoles(t *testing.T) {
 	if got, want := w.roles(), strings.ReplaceAll(asLoaded, "Vic VIEWER", "Vic EDITOR"); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if got := w.text(`select string_agg(actor_name || ' ' || (details ->> 'personName') || ' ' || (details ->> 'previousRole') || ' ' || (details ->> 'role') || ' ' || instance_name, ', ' order by id)
+	if got := w.text(`select string_agg(actor_name || ' ' || (details ->> 'userName') || ' ' || (details ->> 'previousRole') || ' ' || (details ->> 'role') || ' ' || instance_name, ', ' order by id)
 		from audit_log where action = 'MEMBER_ROLE_CHANGED'`); got != "Ada Vic VIEWER EDITOR Group 1, Ada Vic VIEWER EDITOR Group 2" {
 		t.Errorf("the trail: %s", got)
 	}
@@ -156,7 +156,7 @@ func TestRemoving(t *testing.T) {
 			t.Errorf("%s: %s", what, a.body)
 		}
 	}
-	if got := w.text(`select string_agg((details ->> 'personName') || ' from ' || coalesce(instance_name, space_name), ', ' order by id) from audit_log where action = 'MEMBER_REMOVED'`); got !=
+	if got := w.text(`select string_agg((details ->> 'userName') || ' from ' || coalesce(instance_name, space_name), ', ' order by id) from audit_log where action = 'MEMBER_REMOVED'`); got !=
 		"Vic from Group 1, Ed from Group 3, Ed from Econometrics 2026" {
 		t.Errorf("the trail: %s", got)
 	}
@@ -399,15 +399,15 @@ func TestTheTrail(t *testing.T) {
 	slices.Reverse(summaries)
 	slices.Reverse(entries)
 	want := []string{
-		"Ada invited zoe@new.example, bob@new.example, kim@new.example, 2 more to Group 1 as viewer.",
-		"Ada changed the invitations of zoe@new.example to Group 1: they are to become editor.",
-		"Ada sent the invitations of bob@new.example to Group 1 again.",
-		"Ada revoked the invitations of bob@new.example to Group 1.",
-		"Zoe accepted the invitation of zoe@new.example to Group 1 as editor.",
+		"Ada invited zoe@new.example, bob@new.example, kim@new.example, 2 more to Group 1 as a viewer.",
+		"Ada changed the role in the invitation of zoe@new.example to Group 1, to an editor.",
+		"Ada sent the invitation of bob@new.example to Group 1 again.",
+		"Ada revoked the invitation of bob@new.example to Group 1.",
+		"Zoe accepted the invitation of zoe@new.example to Group 1 as an editor.",
 		"Kim declined the invitation of kim@new.example to Group 1.",
-		"Ada invited mia@uni.example to Econometrics 2026 as administrator.",
-		"Mia accepted the invitation of mia@uni.example to Econometrics 2026 as administrator.",
-		"Ada made Vic, who was viewer, editor of Group 1.",
+		"Ada invited mia@uni.example to Econometrics 2026 as an administrator.",
+		"Mia accepted the invitation of mia@uni.example to Econometrics 2026 as an administrator.",
+		"Ada changed Vic from a viewer to an editor of Group 1.",
 		"Ada removed Vic from Group 1.",
 		"Ada removed Ed from Econometrics 2026.",
 		"Vic left Group 2.",

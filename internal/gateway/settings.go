@@ -34,9 +34,9 @@ type Settings struct {
 	MaxBodyBytes        int64         `env:"DATAHUB_MAX_BODY_BYTES" default:"1048576" help:"Octets of a request's body."`
 	MaxQueryTokens      int           `env:"DATAHUB_MAX_QUERY_TOKENS" default:"2000" help:"Tokens of a GraphQL document."`
 	MaxPageSize         int           `env:"DATAHUB_MAX_PAGE_SIZE" default:"100" help:"Rows of a connection's page."`
-	MaxEmails           int           `env:"DATAHUB_MAX_EMAILS" default:"1000" help:"Addresses in a request."`
+	MaxEmails           int           `env:"DATAHUB_MAX_EMAILS" default:"1000" help:"Addresses, or invitations, in a request."`
 	MaxMessageLength    int           `env:"DATAHUB_MAX_MESSAGE_LENGTH" default:"2000" help:"Characters of an invitation's message, 2000 at most."`
-	MaxSubscriptions    int           `env:"DATAHUB_MAX_SUBSCRIPTIONS" default:"50" help:"Operations at once over one WebSocket."`
+	MaxOperations       int           `env:"DATAHUB_MAX_OPERATIONS" default:"50" help:"Operations at once over one WebSocket."`
 	RequestTimeout      time.Duration `env:"DATAHUB_REQUEST_TIMEOUT" default:"30s" help:"The time of one request."`
 	StatementTimeout    time.Duration `env:"DATAHUB_STATEMENT_TIMEOUT" default:"10s" help:"The time of one database statement."`
 	DatabaseConnections int           `env:"DATAHUB_DATABASE_CONNECTIONS" default:"20" help:"Connections to the database."`
@@ -82,7 +82,7 @@ func (s *Settings) Validate() error {
 		{"DATAHUB_MAX_PAGE_SIZE", int64(s.MaxPageSize), 1, 1000},
 		{"DATAHUB_MAX_EMAILS", int64(s.MaxEmails), 1, 10_000},
 		{"DATAHUB_MAX_MESSAGE_LENGTH", int64(s.MaxMessageLength), 0, 2000},
-		{"DATAHUB_MAX_SUBSCRIPTIONS", int64(s.MaxSubscriptions), 1, 10_000},
+		{"DATAHUB_MAX_OPERATIONS", int64(s.MaxOperations), 1, 10_000},
 		{"DATAHUB_DATABASE_CONNECTIONS", int64(s.DatabaseConnections), 2, 1000},
 	} {
 		if number.value < number.low || number.value > number.high {

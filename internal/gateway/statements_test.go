@@ -168,12 +168,12 @@ func TestStatementsOfAdministrationDoNotGrow(t *testing.T) {
 		most int
 		a    answer
 	}{
-		"looking":           {1, w.as("sam").review(token).ok()},
-		"accepting":         {10, w.as(newest).accept("token", token).ok()},
-		"changing a role":   {8, ada.changeRole("Group 1", w.user("Vic"), "EDITOR").ok()},
-		"removing":          {10, ada.remove("Group 1", w.user("Vic")).ok()},
-		"making a space":    {11, w.as("mia").createSpace(w.organization("University of Example"), "Statistics").ok()},
-		"making a instance": {8, ada.createInstance("Group 4").ok()},
+		"looking":            {1, w.as("sam").review(token).ok()},
+		"accepting":          {10, w.as(newest).accept("token", token).ok()},
+		"changing a role":    {8, ada.changeRole("Group 1", w.user("Vic"), "EDITOR").ok()},
+		"removing":           {10, ada.remove("Group 1", w.user("Vic")).ok()},
+		"making a space":     {11, w.as("mia").createSpace(w.organization("University of Example"), "Statistics").ok()},
+		"making an instance": {8, ada.createInstance("Group 4").ok()},
 	} {
 		if n := w.statements(c.a); n > c.most {
 			t.Errorf("%s: %d statements, at most %d", what, n, c.most)

@@ -48,7 +48,7 @@ type stream struct {
 	stop func()
 }
 
-// next waits for what the subscription tells next; until is how long.
+// next waits for what the subscription tells next.
 func (s stream) next() told {
 	s.t.Helper()
 	select {
@@ -563,7 +563,7 @@ func TestOperationsOverServerSentEvents(t *testing.T) {
 }
 
 func TestTheProtocolOfWebSockets(t *testing.T) {
-	w := newWorld(t, func(s *gateway.Settings) { s.MaxSubscriptions, s.MaxBodyBytes = 3, 16<<10 })
+	w := newWorld(t, func(s *gateway.Settings) { s.MaxOperations, s.MaxBodyBytes = 3, 16<<10 })
 	ada := w.as("ada")
 	init := func(authorization any) map[string]any {
 		return map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": authorization}}

@@ -20,11 +20,8 @@ type CreateRequest struct {
 }
 
 // Malformed gives what is wrong with the form of the request.
-func (r CreateRequest) Malformed() (faults fault.List) {
-	if _, ok := name.Parse(r.Name); !ok {
-		faults = append(faults, fault.Input(name.Rule, "input", "name"))
-	}
-	return append(faults, idempotency.Check(r.IdempotencyKey)...)
+func (r CreateRequest) Malformed() fault.List {
+	return append(name.Check(r.Name), idempotency.Check(r.IdempotencyKey)...)
 }
 
 // Creation is what came of a CreateRequest.
@@ -40,7 +37,7 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateReques
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "createInstance", Input: r}
 	_, err = idempotency.Once(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
 		Permit: func(ctx context.Context, tx *postgres.Tx) error {
-			_, err := access.HoldOne[*access.Space](ctx, tx, actor, r.SpaceID, access.Administering, access.Shared)
+			_, err := access.LockAndPermit[*access.Space](ctx, tx, actor, r.SpaceID, access.Administering, access.Shared)
 			return err
 		},
 		Recall: read,

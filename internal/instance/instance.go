@@ -61,7 +61,7 @@ func (s *Service) change(ctx context.Context, actor access.Actor, r Request, ope
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: operation, Input: r}
 	done, err = idempotency.Once(ctx, s.DB, key, idempotency.Steps[bool]{
 		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			i, err = access.HoldOne[*access.Instance](ctx, tx, actor, r.InstanceID, rule, access.Exclusive)
+			i, err = access.LockAndPermit[*access.Instance](ctx, tx, actor, r.InstanceID, rule, access.Exclusive)
 			return err
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) (bool, error) {

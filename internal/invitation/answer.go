@@ -35,7 +35,7 @@ type AnswerRequest struct {
 // Malformed gives what is wrong with the form of the request.
 func (r AnswerRequest) Malformed() (faults fault.List) {
 	if (r.Token == nil) == (r.InvitationID == nil) {
-		faults = append(faults, fault.Input("Either token or invitationId must be given.", "input"))
+		faults = append(faults, fault.Input("Give either token or invitationId, and not both.", "input"))
 	}
 	return append(faults, idempotency.Check(r.IdempotencyKey)...)
 }
@@ -74,19 +74,19 @@ func (s *Service) Accept(ctx context.Context, actor access.Actor, r AnswerReques
 	return a, nil
 }
 
-// Refusal is what came of declining an invitation.
-type Refusal struct{ Invitation *Invitation }
+// Declining is what came of declining an invitation.
+type Declining struct{ Invitation *Invitation }
 
 // Decline ends an invitation that the actor does not want. It fails as Accept
 // does.
-func (s *Service) Decline(ctx context.Context, actor access.Actor, r AnswerRequest) (Refusal, error) {
+func (s *Service) Decline(ctx context.Context, actor access.Actor, r AnswerRequest) (Declining, error) {
 	v, err := s.answer(ctx, actor, r, "declineInvitation", func(ctx context.Context, tx *postgres.Tx, row *row, done bool) error {
 		if done {
 			return nil
 		}
 		return end(ctx, tx, actor, row, Declined, audit.InvitationDeclined)
 	})
-	return Refusal{v}, err
+	return Declining{v}, err
 }
 
 // answer finds the invitation, keeps others off the place that it leads to, and
@@ -110,7 +110,7 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, r AnswerReques
 			if answered, err = r.find(ctx, tx, actor); err != nil {
 				return id, err
 			}
-			if err := access.Keep(ctx, tx, actor, access.Exclusive, answered.place()); err != nil {
+			if err := access.Lock(ctx, tx, actor, access.Exclusive, answered.place()); err != nil {
 				return id, err
 			}
 			// Once more, now that nobody else can change it.
@@ -206,7 +206,7 @@ func (r *row) refusal(actor *access.Actor) *fault.Fault {
 	case r.Status == Expired:
 		return unusable(string(Expired), "The time to answer the invitation is over.", ask+"send it again.")
 	case r.InstanceDeleted:
-		return unusable(instanceDeleted, "The instance of the invitation has been deleted.", ask+"restore it. The invitation is good again then.")
+		return unusable(instanceDeleted, "The instance of the invitation has been deleted.", ask+"restore it. The invitation is valid again then.")
 	}
 	return nil
 }
@@ -260,6 +260,6 @@ func (s *Service) ByToken(ctx context.Context, actor *access.Actor, token string
 	return r.invitation(), nil
 }
 
-// Acceptable gives why somebody (nil: nobody is signed in) cannot accept an
-// invitation: nil where she can.
-func (i *Invitation) Acceptable(actor *access.Actor) *fault.Fault { return i.row.refusal(actor) }
+// Obstacle is why somebody (nil: nobody is signed in) cannot accept an
+// invitation; nil where she can.
+func (i *Invitation) Obstacle(actor *access.Actor) *fault.Fault { return i.row.refusal(actor) }

@@ -1,12 +1,9 @@
 package invitation
 
 import (
-	"io"
 	"regexp"
 	"strings"
 	"time"
-
-	"alphacruncher.com/datahub-gateway/internal/enum"
 )
 
 // DeliveryStatus says where an invitation's mail is.
@@ -20,21 +17,12 @@ const (
 	Failed  DeliveryStatus = "FAILED"
 )
 
-// MarshalGQL writes the schema's enum DeliveryStatus.
-func (s DeliveryStatus) MarshalGQL(w io.Writer) { enum.Write(w, s) }
-
-// UnmarshalGQL reads the schema's enum DeliveryStatus.
-func (s *DeliveryStatus) UnmarshalGQL(v any) (err error) {
-	*s, err = enum.Read(v, Queued, Sent, Delayed, Failed)
-	return err
-}
-
 // Delivery is what became of the mail that was sent last for an invitation.
 type Delivery struct {
 	Status        DeliveryStatus
 	Attempts      int
 	LastAttemptAt *time.Time
-	NextAttemptAt *time.Time // nil: there will be none, or none before something else happens
+	NextAttemptAt *time.Time // of a delayed mail; nil also where something else must happen first
 	Explanation   *string    // in words that help; nil: all is well
 	Reply         *string    // of the mail server, to the last attempt
 }
@@ -49,6 +37,9 @@ type mailRow struct {
 	NextAttemptAt *time.Time `db:"mail_next_attempt_at"`
 }
 
+// queued is a mail that has just been asked for.
+var queued = mailRow{State: new("QUEUED"), Attempts: new(0), Failed: new(false)}
+
 func (r mailRow) delivery() *Delivery {
 	if r.State == nil {
 		return nil
@@ -59,20 +50,17 @@ func (r mailRow) delivery() *Delivery {
 		d.Status = Sent
 	case "FAILED":
 		d.Status = Failed
-		d.Explanation = optional(explain(r.Reply) + " It will not be tried again: when this is put right, send the invitation again.")
+		d.Explanation = optional(explain(r.Reply) + " DataHub does not try again: put this right, and then send the invitation again.")
 	case "QUEUED", "HELD":
 		d.Status = Queued
-		var explanation string
 		if *r.Failed {
 			d.Status = Delayed
-			explanation = explain(r.Reply) + " It is tried again by itself, for two days."
-		}
-		if *r.State == "HELD" {
-			explanation = "The instance is deleted. The mail is sent when it is restored."
-		} else {
+			d.Explanation = optional(explain(r.Reply) + " DataHub keeps trying for two days.")
 			d.NextAttemptAt = r.NextAttemptAt
 		}
-		d.Explanation = optional(explanation)
+		if *r.State == "HELD" {
+			d.Explanation, d.NextAttemptAt = optional("The instance is deleted. The mail is sent when it is restored."), nil
+		}
 	default:
 		return nil // dropped: the invitation ended before its mail was sent
 	}
@@ -86,7 +74,7 @@ var code = regexp.MustCompile(`^([45])\d\d[ -](?:([45]\.\d{1,3}\.\d{1,3}) )?`)
 // people can act upon (RFC 3463, section 3): those that begin with a point hold
 // for both classes.
 var explanations = map[string]string{
-	".1.1":  "The mail server knows nobody of this address. Check what stands before the @.",
+	".1.1":  "The mail server does not know this address. Check what stands before the @.",
 	".1.2":  "The mail server cannot find the domain of this address. Check what stands after the @.",
 	".1.3":  "The mail server does not take this for an address. Check it.",
 	".1.6":  "The person has moved to another address.",
@@ -95,12 +83,13 @@ var explanations = map[string]string{
 	".2.2":  "The person's mailbox is full.",
 	".2.3":  "The person's mailbox does not take a mail of this size.",
 	".4.1":  "The person's mail server does not answer.",
-	".4.4":  "The mail server cannot find the way to the domain of this address. Check what stands after the @.",
-	"4.7.1": "The mail server takes mail of a new sender only when it comes again.",
+	".4.4":  "The mail server cannot deliver to the domain of this address. Check what stands after the @.",
+	"4.7.1": "The mail server accepts mail from a new sender only on a later attempt.",
 	"5.7.1": "The mail server does not let this mail through.",
 }
 
-// explain says in words what a mail server replied; nil: it replied nothing.
+// explain says in words what came of an attempt. The reply is nil where the mail
+// server gave none.
 func explain(reply *string) string {
 	if reply == nil {
 		return "The mail server could not be reached, or did not answer."

@@ -7,8 +7,8 @@ import (
 
 func TestExplanations(t *testing.T) {
 	for reply, says := range map[string]string{
-		"550 5.1.1 no such user":               "knows nobody of this address",
-		"550-5.1.1 no such user":               "knows nobody of this address",
+		"550 5.1.1 no such user":               "does not know this address",
+		"550-5.1.1 no such user":               "does not know this address",
 		"550 5.1.2 no such domain":             "cannot find the domain",
 		"501 5.1.3 bad syntax":                 "does not take this for an address",
 		"556 5.1.10 null MX":                   "takes no mail at all",
@@ -18,9 +18,9 @@ func TestExplanations(t *testing.T) {
 		"552 5.2.2 full":                       "mailbox is full",
 		"552 5.2.3 too large":                  "of this size",
 		"451 4.4.1 no answer":                  "does not answer",
-		"550 5.4.4 no route":                   "cannot find the way",
+		"550 5.4.4 no route":                   "cannot deliver",
 		"554 5.7.1 spam":                       "does not let this mail through",
-		"450 4.7.1 greylisted":                 "when it comes again",
+		"450 4.7.1 greylisted":                 "on a later attempt",
 		"550 no such user":                     "typing errors",
 		"553 mailbox name not allowed":         "typing errors",
 		"550 5.5.5 what":                       "typing errors",
@@ -31,7 +31,7 @@ func TestExplanations(t *testing.T) {
 		"hello":                                "did not take the mail",
 		"250 OK":                               "did not take the mail",
 		"550 5.1.1" + strings.Repeat("9", 400): "typing errors",
-		"550 5.1.1 " + strings.Repeat("\u202ex", 200): "knows nobody of this address",
+		"550 5.1.1 " + strings.Repeat("\u202ex", 200): "does not know this address",
 	} {
 		if got := explain(&reply); !strings.Contains(got, says) {
 			t.Errorf("%.40q: %s", reply, got)

@@ -135,7 +135,7 @@ func (s *Service) invite(ctx context.Context, actor access.Actor, c call) (to de
 	mails := 0
 	results, err = idempotency.Once(ctx, s.DB, c.key, idempotency.Steps[[]*Result]{
 		Permit: func(ctx context.Context, tx *postgres.Tx) error {
-			place, err := access.HoldOne[access.Place](ctx, tx, actor, c.place, c.rule, access.Shared)
+			place, err := access.LockAndPermit[access.Place](ctx, tx, actor, c.place, c.rule, access.Shared)
 			to = destinationOf(place)
 			return err
 		},
@@ -150,7 +150,7 @@ func (s *Service) invite(ctx context.Context, actor access.Actor, c call) (to de
 			if results, mails, err = w.invite(ctx, invitees); err != nil {
 				return nil, err
 			}
-			return results, audit.Record(ctx, tx, trail(actor, to, c.role, results)...)
+			return results, audit.Record(ctx, tx, inviteDeeds(actor, to, c.role, results)...)
 		},
 	})
 	if mails > 0 && err == nil {
@@ -197,7 +197,7 @@ func recall(ctx context.Context, q postgres.Querier, to destination, results []*
 	return nil
 }
 
-func trail(actor access.Actor, to destination, role *access.InstanceRole, results []*Result) (deeds []audit.Deed) {
+func inviteDeeds(actor access.Actor, to destination, role *access.InstanceRole, results []*Result) (deeds []audit.Deed) {
 	for _, did := range []struct {
 		outcome Outcome
 		action  audit.Action

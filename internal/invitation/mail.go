@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"time"
 
 	"github.com/google/uuid"
-	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
@@ -17,6 +15,9 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
+
+// MailKind is the outbox's name for the mails of invitations.
+const MailKind = "INVITATION"
 
 // Mailer sends the mails of invitations.
 type Mailer struct {
@@ -63,45 +64,27 @@ func (m *Mailer) Send(ctx context.Context, jobs []outbox.Job) []error {
 	return errs
 }
 
-// sending is what a mail tells of an invitation.
+// sending is an invitation whose mail is to be sent.
 type sending struct {
-	ID           uuid.UUID            `db:"id"`
-	Email        string               `db:"email"`
-	Locale       string               `db:"locale"`
-	Role         *access.InstanceRole `db:"role"`
-	Message      string               `db:"message"`
-	ExpiresAt    time.Time            `db:"expires_at"`
-	TokenHash    []byte               `db:"token_hash"`
-	Live         bool                 `db:"live"`
-	Deleted      bool                 `db:"deleted"` // the instance
-	Instance     string               `db:"instance"`
-	Space        string               `db:"space"`
-	Organization string               `db:"organization"`
-	InviterName  string               `db:"inviter_name"`
-	InviterEmail string               `db:"inviter_email"`
+	row
+	TokenHash []byte `db:"token_hash"`
+	Locale    string `db:"locale"` // of the recipient
 }
 
-// read reads what the mails tell. Of several accounts of an address, the
-// newest that tells one knows the language.
+// read reads what the mails tell. Of several accounts of an address, the newest
+// that tells one knows the language.
 func (m *Mailer) read(ctx context.Context, jobs []outbox.Job) (map[uuid.UUID]*sending, error) {
-	ids := make([]string, len(jobs))
+	ids := make(postgres.UUIDs, len(jobs))
 	for k, job := range jobs {
-		ids[k] = job.Subject.String()
+		ids[k] = job.Subject
 	}
 	var rows []sending
 	err := m.DB.Select(ctx, &rows, `
-		select v.id, v.email, v.role, coalesce(v.message, '') as message, v.expires_at, v.token_hash,
-		       v.status = 'PENDING' and v.expires_at > clock_timestamp() as live, i.deleted_at is not null as deleted,
-		       coalesce(i.name, '') as instance, s.name as space, o.name as organization,
-		       a.name as inviter_name, a.email as inviter_email,
+		select `+columns+`, v.token_hash,
 		       coalesce((select r.locale from account r where r.email_key = v.email_key and r.locale is not null
 		                 order by r.id desc limit 1), '') as locale
-		from invitation v
-		join account a on a.id = v.invited_by
-		left join instance i on i.id = v.instance_id
-		join space s on s.id = coalesce(v.space_id, i.space_id)
-		join organization o on o.id = s.organization_id
-		where v.id = any ($1::uuid[])`, pq.StringArray(ids))
+		from invitation v `+tables+`
+		where v.id = any ($1::uuid[])`, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -116,32 +99,33 @@ func (m *Mailer) read(ctx context.Context, jobs []outbox.Job) (map[uuid.UUID]*se
 // the instance was deleted a moment ago the mail is held by now.
 func (m *Mailer) compose(job outbox.Job, v *sending) (mail.Message, error) {
 	switch {
-	case v == nil || !v.Live || !bytes.Equal(tokenHash(job.Secret), v.TokenHash):
+	case v == nil || v.Status != Pending || !bytes.Equal(tokenHash(job.Secret), v.TokenHash):
 		return mail.Message{}, outbox.ErrDropped
-	case v.Deleted:
+	case v.InstanceDeleted:
 		return mail.Message{}, outbox.ErrPostponed
 	}
 	to, problem := address.Parse(v.Email)
 	if problem != nil {
 		return mail.Message{}, fmt.Errorf("%w: the stored address is not valid: %w", outbox.ErrPermanent, problem)
 	}
-	role := mail.Administrator
-	if v.Role != nil {
-		role = map[access.InstanceRole]mail.Role{access.Editor: mail.Editor, access.Viewer: mail.Viewer}[*v.Role]
-	}
-	message, err := mail.Invitation{
+	i := mail.Invitation{
 		ID:           job.ID.String(),
 		To:           to,
 		Locale:       v.Locale,
 		From:         mail.Mailbox{Name: v.InviterName, Email: v.InviterEmail},
-		Organization: v.Organization,
-		Space:        v.Space,
-		Instance:     v.Instance,
-		Role:         role,
-		Message:      v.Message,
+		Organization: v.OrganizationName,
+		Space:        v.SpaceName,
+		Role:         mail.Administrator,
 		Link:         Link(m.PublicURL, job.Secret),
 		ExpiresAt:    v.ExpiresAt,
-	}.Compose()
+	}
+	if v.InstanceName != nil {
+		i.Instance, i.Role = *v.InstanceName, map[access.InstanceRole]mail.Role{access.Editor: mail.Editor, access.Viewer: mail.Viewer}[*v.Role]
+	}
+	if v.Message != nil {
+		i.Message = *v.Message
+	}
+	message, err := i.Compose()
 	if err != nil {
 		return mail.Message{}, fmt.Errorf("%w: %w", outbox.ErrPermanent, err)
 	}

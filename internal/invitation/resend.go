@@ -2,7 +2,6 @@ package invitation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -58,7 +57,7 @@ type recipient struct {
 // resend renews the links of those invitations that are pending, and asks for
 // their mails.
 func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Actor, ids []globalid.ID, places map[globalid.ID]access.Place) ([]globalid.ID, error) {
-	if err := admitAll(ctx, tx, ids, places); err != nil {
+	if err := access.AdmitAll(ctx, tx, places, ids, access.Resending, "input", "invitationIds"); err != nil {
 		return nil, err
 	}
 	pending, err := lockPending(ctx, tx, ids, places)
@@ -74,7 +73,7 @@ func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Acto
 		var token string
 		token, hashes[k] = newToken()
 		resent[k] = v.id
-		tasks[k] = outbox.Task{Subject: v.id, Instance: v.place.As(globalid.Instance), Secret: token}
+		tasks[k] = outbox.Task{Subject: v.id.UUID, Instance: v.place.As(globalid.Instance).UUID, Secret: token}
 	}
 	if _, err := tx.Exec(ctx, `
 		update invitation v
@@ -84,27 +83,6 @@ func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Acto
 		return nil, err
 	}
 	return resent, outbox.Enqueue(ctx, tx, MailKind, tasks)
-}
-
-// admitAll decides about the instances that invitations lead to, each once.
-func admitAll(ctx context.Context, q postgres.Querier, ids []globalid.ID, places map[globalid.ID]access.Place) error {
-	var faults fault.List
-	decided := map[access.Place]bool{}
-	for k, id := range ids {
-		if decided[places[id]] {
-			continue
-		}
-		decided[places[id]] = true
-		err := destinationOf(places[id]).admit(ctx, q, access.Resending)
-		var f *fault.Fault
-		if errors.As(err, &f) {
-			f.Index, f.InputPath = &k, []any{"input", "invitationIds", k}
-			faults = append(faults, f)
-		} else if err != nil {
-			return err
-		}
-	}
-	return faults.Err()
 }
 
 // lockPending keeps others off those invitations that are pending, in the order
@@ -138,9 +116,9 @@ func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places
 // one of the same space again in the last minutes. Whoever sends one at the
 // same time waits for this transaction.
 func pace(ctx context.Context, tx *postgres.Tx, pending []resending) error {
-	spaces, keys := make([]globalid.ID, len(pending)), make([]string, len(pending))
+	spaces, keys := make(postgres.UUIDs, len(pending)), make(pq.StringArray, len(pending))
 	for k, v := range pending {
-		spaces[k].UUID, keys[k] = v.Space, v.Key
+		spaces[k], keys[k] = v.Space, v.Key
 	}
 	var let []recipient
 	if err := tx.Select(ctx, &let, `
@@ -149,7 +127,7 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) error {
 		order by n.space_id, n.email_key
 		on conflict (space_id, email_key) do update set at = clock_timestamp()
 		where r.at <= clock_timestamp() - $3 * interval '1 second'
-		returning space_id, email_key`, globalid.Array(spaces), pq.StringArray(keys), resendPause.Seconds()); err != nil {
+		returning space_id, email_key`, spaces, keys, resendPause.Seconds()); err != nil {
 		return err
 	}
 	through := make(map[recipient]bool, len(let))
@@ -168,7 +146,7 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) error {
 		select r.space_id, r.email_key, extract(epoch from r.at + $3 * interval '1 second' - clock_timestamp()) as seconds
 		from invitation_resend r
 		where (r.space_id, r.email_key) in (select * from unnest($1::uuid[], $2::text[]))`,
-		globalid.Array(spaces), pq.StringArray(keys), resendPause.Seconds()); err != nil {
+		spaces, keys, resendPause.Seconds()); err != nil {
 		return err
 	}
 	seconds := make(map[recipient]float64, len(waits))

@@ -2,13 +2,11 @@ package invitation
 
 import (
 	"context"
-	"io"
 	"time"
 
 	"github.com/google/uuid"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
-	"alphacruncher.com/datahub-gateway/internal/enum"
 	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
@@ -36,15 +34,6 @@ const (
 // Changes are all of them.
 var Changes = []Change{ChangeCreated, ChangeRoleChanged, ChangeRenewed, ChangeSent, ChangeDelayed, ChangeFailed,
 	ChangeAccepted, ChangeDeclined, ChangeRevoked, ChangeExpired}
-
-// MarshalGQL writes the schema's enum InvitationChange.
-func (c Change) MarshalGQL(w io.Writer) { enum.Write(w, c) }
-
-// UnmarshalGQL reads the schema's enum InvitationChange.
-func (c *Change) UnmarshalGQL(v any) (err error) {
-	*c, err = enum.Read(v, Changes...)
-	return err
-}
 
 // Event is a change of an invitation.
 type Event struct {

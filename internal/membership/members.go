@@ -19,9 +19,9 @@ type Member struct {
 	Since time.Time
 }
 
-// Of reads a page of the members of each instance, in an order that stays the
+// OfInstances reads a page of the members of each instance, in an order that stays the
 // same.
-func (s *Service) Of(ctx context.Context, instances []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Member], error) {
+func (s *Service) OfInstances(ctx context.Context, instances []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Member], error) {
 	totals := map[uuid.UUID]int{}
 	if page.Total {
 		var err error
@@ -75,9 +75,9 @@ type SpaceMember struct {
 // Roles lists Held.
 func (m *SpaceMember) Roles() []access.Role { return m.Held.List() }
 
-// Everybody reads a page of the people with a role in each space, in an order
+// OfSpaces reads a page of the people with a role in each space, in an order
 // that stays the same.
-func (s *Service) Everybody(ctx context.Context, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*SpaceMember], error) {
+func (s *Service) OfSpaces(ctx context.Context, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*SpaceMember], error) {
 	const held = `
 		(select account_id, since, true as administrator, false as editor, false as viewer
 		 from space_administrator where space_id = s.id

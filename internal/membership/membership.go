@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
@@ -47,7 +48,7 @@ func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, r ChangeRe
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "changeMemberRole", Input: r}
 	return idempotency.Once(ctx, s.DB, key, idempotency.Steps[Change]{
 		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			instance, err = access.HoldOne[*access.Instance](ctx, tx, actor, r.InstanceID, access.Administering, access.Shared)
+			instance, err = access.LockAndPermit[*access.Instance](ctx, tx, actor, r.InstanceID, access.Administering, access.Shared)
 			return err
 		},
 		Recall: func(ctx context.Context, tx *postgres.Tx, c *Change) (err error) {
@@ -71,7 +72,7 @@ func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, r ChangeRe
 				return c, err
 			}
 			return c, audit.Record(ctx, tx, audit.Deed{Action: audit.MemberRoleChanged, Actor: actor, Where: audit.To(instance),
-				Details: withPerson(audit.Details{Role: &r.Role, PreviousRole: &c.PreviousRole}, c.Member.User)})
+				Details: withUser(audit.Details{Role: &r.Role, PreviousRole: &c.PreviousRole}, c.Member.User)})
 		},
 	})
 }
@@ -92,7 +93,7 @@ func find(ctx context.Context, tx *postgres.Tx, instance, user globalid.ID) (*Me
 		Name  string              `db:"name"`
 		Email string              `db:"email"`
 		Role  access.InstanceRole `db:"role"`
-		Since sql.NullTime        `db:"since"`
+		Since time.Time           `db:"since"`
 	}
 	err := tx.Get(ctx, &row, `
 		select a.name, a.email, m.role, m.since from instance_member m join account a on a.id = m.account_id
@@ -100,7 +101,7 @@ func find(ctx context.Context, tx *postgres.Tx, instance, user globalid.ID) (*Me
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	m.User.Name, m.User.Email, m.Role, m.Since = row.Name, row.Email, row.Role, row.Since.Time
+	m.User.Name, m.User.Email, m.Role, m.Since = row.Name, row.Email, row.Role, row.Since
 	return m, err
 }
 
@@ -116,7 +117,7 @@ type RemovalRequest struct {
 // Malformed gives what is wrong with the form of the request.
 func (r RemovalRequest) Malformed() (faults fault.List) {
 	if (r.InstanceID == nil) == (r.SpaceID == nil) {
-		faults = append(faults, fault.Input("Either instanceId or spaceId must be given.", "input"))
+		faults = append(faults, fault.Input("Give either instanceId or spaceId, and not both.", "input"))
 	}
 	return append(faults, idempotency.Check(r.IdempotencyKey)...)
 }
@@ -132,9 +133,9 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, r RemovalReque
 	var place access.Place
 	permit := func(ctx context.Context, tx *postgres.Tx) (err error) {
 		if r.SpaceID != nil {
-			place, err = access.HoldOne[*access.Space](ctx, tx, actor, *r.SpaceID, access.Administering, access.Exclusive)
+			place, err = access.LockAndPermit[*access.Space](ctx, tx, actor, *r.SpaceID, access.Administering, access.Exclusive)
 		} else {
-			place, err = access.HoldOne[*access.Instance](ctx, tx, actor, *r.InstanceID, access.Administering, access.Shared)
+			place, err = access.LockAndPermit[*access.Instance](ctx, tx, actor, *r.InstanceID, access.Administering, access.Shared)
 		}
 		return err
 	}
@@ -145,7 +146,7 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, r RemovalReque
 			case *access.Space:
 				removal.Removed, err = removeFromSpace(ctx, tx, actor, place, r.UserID.As(globalid.User))
 			case *access.Instance:
-				removal.Removed, err = removeFromInstance(ctx, tx, actor, place, r.UserID.As(globalid.User))
+				removal.Removed, err = end(ctx, tx, actor, place, r.UserID.As(globalid.User), audit.MemberRemoved)
 			}
 			return removal, err
 		},
@@ -163,13 +164,6 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, r RemovalReque
 	}
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "removeMember", Input: r}
 	return idempotency.Once(ctx, s.DB, key, steps)
-}
-
-func removeFromInstance(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *access.Instance, user globalid.ID) (bool, error) {
-	if err := notLast(ctx, tx, instance.Space.ID, user); err != nil {
-		return false, err
-	}
-	return end(ctx, tx, instance, user, audit.Deed{Action: audit.MemberRemoved, Actor: actor})
 }
 
 // removeFromSpace leaves it to the database that a space has an administrator:
@@ -193,7 +187,7 @@ func removeFromSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, s
 		return false, err
 	}
 	return true, audit.Record(ctx, tx, audit.Deed{Action: audit.MemberRemoved, Actor: actor, Where: audit.In(space),
-		Details: withPerson(audit.Details{}, &person)})
+		Details: withUser(audit.Details{}, &person)})
 }
 
 // LeaveRequest asks to end one's own role in an instance.
@@ -220,21 +214,21 @@ func (s *Service) Leave(ctx context.Context, actor access.Actor, r LeaveRequest)
 	// answer.
 	return idempotency.Once(ctx, s.DB, key, idempotency.Steps[Leave]{
 		Do: func(ctx context.Context, tx *postgres.Tx) (Leave, error) {
-			instance, err := access.HoldOne[*access.Instance](ctx, tx, actor, r.InstanceID, access.Leaving, access.Shared)
+			instance, err := access.LockAndPermit[*access.Instance](ctx, tx, actor, r.InstanceID, access.Leaving, access.Shared)
 			if err != nil {
 				return Leave{}, err
 			}
-			if err := notLast(ctx, tx, instance.Space.ID, actor.ID); err != nil {
-				return Leave{}, err
-			}
-			left, err := end(ctx, tx, instance, actor.ID, audit.Deed{Action: audit.MemberLeft, Actor: actor})
+			left, err := end(ctx, tx, actor, instance, actor.ID, audit.MemberLeft)
 			return Leave{left}, err
 		},
 	})
 }
 
 // end ends a person's own role in an instance; false where she has none.
-func end(ctx context.Context, tx *postgres.Tx, instance *access.Instance, user globalid.ID, deed audit.Deed) (bool, error) {
+func end(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *access.Instance, user globalid.ID, as audit.Action) (bool, error) {
+	if err := notLast(ctx, tx, instance.Space.ID, user); err != nil {
+		return false, err
+	}
 	m, err := find(ctx, tx, instance.ID, user)
 	if m == nil || err != nil {
 		return false, err
@@ -242,8 +236,8 @@ func end(ctx context.Context, tx *postgres.Tx, instance *access.Instance, user g
 	if _, err := tx.Exec(ctx, `delete from instance_member where instance_id = $1 and account_id = $2`, instance.ID.UUID, user.UUID); err != nil {
 		return false, err
 	}
-	deed.Where, deed.Details = audit.To(instance), withPerson(audit.Details{Role: &m.Role}, m.User)
-	return true, audit.Record(ctx, tx, deed)
+	return true, audit.Record(ctx, tx, audit.Deed{Action: as, Actor: actor, Where: audit.To(instance),
+		Details: withUser(audit.Details{Role: &m.Role}, m.User)})
 }
 
 // notLast fails with CONFLICT where a person is the last administrator of a
@@ -267,7 +261,7 @@ func lastAdministrator() *fault.Fault {
 	}
 }
 
-func withPerson(d audit.Details, p *access.Person) audit.Details {
-	d.PersonID, d.PersonName = uuid.NullUUID{UUID: p.ID.UUID, Valid: true}, p.Name
+func withUser(d audit.Details, p *access.Person) audit.Details {
+	d.UserID, d.UserName = uuid.NullUUID{UUID: p.ID.UUID, Valid: true}, p.Name
 	return d
 }

@@ -8,13 +8,12 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"alphacruncher.com/datahub-gateway/internal/fault"
 )
 
 // Length is how many characters a name has at most.
 const Length = 200
-
-// Rule says in words what Parse asks of a name.
-const Rule = "A name must have 1 to 200 printable characters."
 
 // Clean makes a name fit to stand in a line of text: in NFC, without
 // control characters, of 200 characters at most.
@@ -43,4 +42,12 @@ func Parse(text string) (name string, ok bool) {
 	}
 	name = strings.Join(strings.Fields(norm.NFC.String(text)), " ")
 	return name, name != "" && name == Clean(name)
+}
+
+// Check decides whether a request's name is one.
+func Check(text string) fault.List {
+	if _, ok := Parse(text); !ok {
+		return fault.List{fault.Input("A name must have 1 to 200 printable characters.", "input", "name")}
+	}
+	return nil
 }

@@ -69,24 +69,24 @@ var (
 
 // Task is work that is asked for.
 type Task struct {
-	Subject  globalid.ID
-	Instance globalid.ID // the work is held while it is deleted; zero: none
-	Secret   string      // goes with the task until it ends
+	Subject  uuid.UUID
+	Instance uuid.UUID // the work is held while it is deleted; uuid.Nil: none
+	Secret   string    // goes with the task until it ends
 }
 
 // Enqueue asks for work of a kind. It begins when the transaction is committed.
 func Enqueue(ctx context.Context, tx *postgres.Tx, kind string, tasks []Task) error {
-	ids, subjects := make([]globalid.ID, len(tasks)), make([]globalid.ID, len(tasks))
-	instances, secrets := make([]globalid.ID, len(tasks)), make([]string, len(tasks))
-	for k, t := range tasks {
-		ids[k].UUID = uuid.Must(uuid.NewV7())
-		subjects[k], instances[k], secrets[k] = t.Subject, t.Instance, t.Secret
+	var ids, subjects, instances postgres.UUIDs
+	var secrets pq.StringArray
+	for _, t := range tasks {
+		ids, subjects = append(ids, uuid.Must(uuid.NewV7())), append(subjects, t.Subject)
+		instances, secrets = append(instances, t.Instance), append(secrets, t.Secret)
 	}
 	_, err := tx.Exec(ctx, `
 		insert into outbox (id, kind, subject_id, instance_id, secret)
-		select t.id, $1, t.subject_id, nullif(t.instance_id, $6::uuid), t.secret
+		select t.id, $1, t.subject_id, t.instance_id, t.secret
 		from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) as t (id, subject_id, instance_id, secret)`,
-		kind, globalid.Array(ids), globalid.Array(subjects), globalid.Array(instances), pq.StringArray(secrets), uuid.Nil)
+		kind, ids, subjects, instances, secrets)
 	return err
 }
 
@@ -231,7 +231,7 @@ func (q *Queue) renew(ctx context.Context, jobs []Job, done <-chan struct{}) {
 	}
 }
 
-func (q *Queue) extend(ctx context.Context, ids, leases pq.StringArray) error {
+func (q *Queue) extend(ctx context.Context, ids, leases postgres.UUIDs) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	_, err := q.DB.Exec(ctx, `
@@ -241,9 +241,9 @@ func (q *Queue) extend(ctx context.Context, ids, leases pq.StringArray) error {
 	return err
 }
 
-func named(jobs []Job) (ids, leases pq.StringArray) {
+func named(jobs []Job) (ids, leases postgres.UUIDs) {
 	for _, job := range jobs {
-		ids, leases = append(ids, job.ID.String()), append(leases, job.Lease.String())
+		ids, leases = append(ids, job.ID), append(leases, job.Lease)
 	}
 	return ids, leases
 }
@@ -272,7 +272,6 @@ func (q *Queue) settle(ctx context.Context, jobs []Job, results []error) error {
 		    last_error = case when s.tried then nullif(s.error, '') else o.last_error end,
 		    reply = case when s.tried then nullif(s.reply, '') else o.reply end,
 		    secret = case when s.state = 'QUEUED' then o.secret end,
-		    finished_at = case when s.state <> 'QUEUED' then clock_timestamp() end,
 		    next_attempt_at = clock_timestamp() + s.pause * interval '1 second'
 		from (select r.id, r.lease, r.error, r.reply, r.pause, r.tried,
 		             case when r.state = 'QUEUED' and r.tried and h.created_at < clock_timestamp() - $8 * interval '1 second'

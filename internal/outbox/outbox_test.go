@@ -56,7 +56,7 @@ func TestTwoGatewaysShareTheWork(t *testing.T) {
 			t.Errorf("a row was worked on %d times", done[id.UUID])
 		}
 	}
-	if n := d.count(`attempts <> 1 or secret is not null or lease is not null or finished_at is null`); n > 0 {
+	if n := d.count(`attempts <> 1 or secret is not null or lease is not null or attempted_at is null`); n > 0 {
 		t.Errorf("%d rows did not end as they should", n)
 	}
 }
@@ -288,7 +288,7 @@ func TestHowAJobEnds(t *testing.T) {
 			if r.State != c.state || pointed(r.LastError) != c.lastError {
 				t.Errorf("it ended as %s", r.text())
 			}
-			if ended := c.state != "QUEUED"; ended != (r.Secret == nil) || ended != (r.FinishedAt != nil) {
+			if ended := c.state != "QUEUED"; ended != (r.Secret == nil) {
 				t.Errorf("it ended as %s", r.text())
 			}
 		})
@@ -424,7 +424,7 @@ func (d database) enqueueFor(instance globalid.ID, n int) (subjects []globalid.I
 	for range n {
 		subject := globalid.New(globalid.Invitation)
 		subjects = append(subjects, subject)
-		tasks = append(tasks, outbox.Task{Subject: subject, Instance: instance, Secret: secret(subject)})
+		tasks = append(tasks, outbox.Task{Subject: subject.UUID, Instance: instance.UUID, Secret: secret(subject)})
 	}
 	d.inTx(func(ctx context.Context, tx *postgres.Tx) error { return outbox.Enqueue(ctx, tx, kind, tasks) })
 	return subjects
@@ -494,18 +494,17 @@ type row struct {
 	Attempts      int        `db:"attempts"`
 	Lease         *uuid.UUID `db:"lease"`
 	NextAttemptAt time.Time  `db:"next_attempt_at"`
-	FinishedAt    *time.Time `db:"finished_at"`
 	Now           time.Time  `db:"now"`
 }
 
 func (r row) text() string {
-	return fmt.Sprint(r.ID, r.State, r.Secret != nil, pointed(r.LastError), pointed(r.Reply), r.Attempts, r.Lease, r.NextAttemptAt, r.FinishedAt)
+	return fmt.Sprint(r.ID, r.State, r.Secret != nil, pointed(r.LastError), pointed(r.Reply), r.Attempts, r.Lease, r.NextAttemptAt)
 }
 
 func (d database) row(subject globalid.ID) (r row) {
 	d.t.Helper()
 	err := d.db.Get(context.Background(), &r, `
-		select id, state, secret, last_error, reply, attempted_at, attempts, lease, next_attempt_at, finished_at, clock_timestamp() as now
+		select id, state, secret, last_error, reply, attempted_at, attempts, lease, next_attempt_at, clock_timestamp() as now
 		from outbox where subject_id = $1`, subject.UUID)
 	if err != nil {
 		d.t.Error(err)

@@ -36,7 +36,7 @@ type Operations struct {
 	// Begun is told of every operation that is carried out.
 	Begun func(context.Context, *graphql.OperationContext)
 	// Ending gives a context for a subscription, and what tells afterwards why
-	// it ended; nil: for nothing that its watcher need know.
+	// it ended; nil where the client need not be told.
 	Ending func(context.Context) (context.Context, func() error)
 	// Until is when the token expires by which the person is signed in.
 	Until func(context.Context) time.Time

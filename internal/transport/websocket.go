@@ -28,13 +28,13 @@ const (
 
 // The protocol's close codes.
 const (
-	closeBadRequest     websocket.StatusCode = 4400
-	closeUnauthorized   websocket.StatusCode = 4401
-	closeForbidden      websocket.StatusCode = 4403
-	closeSubprotocol    websocket.StatusCode = 4406
-	closeInitTimeout    websocket.StatusCode = 4408
-	closeIDInUse        websocket.StatusCode = 4409
-	closeInitialisedTwo websocket.StatusCode = 4429
+	closeBadRequest   websocket.StatusCode = 4400
+	closeUnauthorized websocket.StatusCode = 4401
+	closeForbidden    websocket.StatusCode = 4403
+	closeSubprotocol  websocket.StatusCode = 4406
+	closeInitTimeout  websocket.StatusCode = 4408
+	closeIDInUse      websocket.StatusCode = 4409
+	closeTooManyInits websocket.StatusCode = 4429
 )
 
 // WebSocket is the transport of all operations over graphql-transport-ws.
@@ -182,7 +182,7 @@ func (s *socket) receive(ctx context.Context, signedIn chan<- context.Context) e
 		switch m.Type {
 		case "connection_init":
 			if person != nil {
-				return &closing{closeInitialisedTwo, "Too many initialisation requests"}
+				return &closing{closeTooManyInits, "Too many initialisation requests"}
 			}
 			if person, err = s.signIn(ctx, m.Payload); err != nil {
 				return err

@@ -31,9 +31,9 @@ type SelectionOutcome string
 
 // The outcomes of revoking, and of sending again.
 const (
-	OutcomeRevoked SelectionOutcome = "REVOKED"
-	OutcomeResent  SelectionOutcome = "RESENT"
-	OutcomeEnded   SelectionOutcome = "ALREADY_ENDED"
+	OutcomeRevoked      SelectionOutcome = "REVOKED"
+	OutcomeResent       SelectionOutcome = "RESENT"
+	OutcomeAlreadyEnded SelectionOutcome = "ALREADY_ENDED"
 )
 
 // SelectionResult is what came of one invitation.
@@ -66,7 +66,7 @@ func (s *Service) Revoke(ctx context.Context, actor access.Actor, r SelectionReq
 // selected is what is to be done with a selection of invitations.
 type selected struct {
 	operation string
-	lock      access.Lock // on the places that they lead to
+	lock      access.LockStrength // on the places that they lead to
 	outcome   SelectionOutcome
 	action    audit.Action
 	// do does it with those that are pending, and gives their ids.
@@ -89,7 +89,7 @@ func (s *Service) administrate(ctx context.Context, actor access.Actor, r Select
 	}
 	_, err := idempotency.Once(ctx, s.DB, key, idempotency.Steps[[]SelectionOutcome]{
 		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			if places, err = access.Hold(ctx, tx, actor, what.lock, only(globalid.Invitation, r.InvitationIDs)...); err != nil {
+			if places, err = access.LockPlaces(ctx, tx, actor, what.lock, only(globalid.Invitation, r.InvitationIDs)...); err != nil {
 				return err
 			}
 			return access.PermitAll(ctx, tx, places, r.InvitationIDs, access.Administering, "input", "invitationIds")
@@ -108,12 +108,12 @@ func (s *Service) administrate(ctx context.Context, actor access.Actor, r Select
 			}
 			outcomes := make([]SelectionOutcome, len(r.InvitationIDs))
 			for k, id := range r.InvitationIDs {
-				outcomes[k] = cmp.Or(of[id], OutcomeEnded)
+				outcomes[k] = cmp.Or(of[id], OutcomeAlreadyEnded)
 			}
 			if err := read(ctx, tx, outcomes); err != nil {
 				return nil, err
 			}
-			return outcomes, audit.Record(ctx, tx, deeds(what.action, actor, selection.Results, what.outcome)...)
+			return outcomes, audit.Record(ctx, tx, selectionDeeds(what.action, actor, selection.Results, what.outcome)...)
 		},
 	})
 	if err != nil {
@@ -131,8 +131,8 @@ func only(kind globalid.Kind, ids []globalid.ID) []globalid.ID {
 	return of
 }
 
-// deeds are what was done, one for each place.
-func deeds(action audit.Action, actor access.Actor, results []*SelectionResult, outcome SelectionOutcome) (deeds []audit.Deed) {
+// selectionDeeds are what was done, one for each place.
+func selectionDeeds(action audit.Action, actor access.Actor, results []*SelectionResult, outcome SelectionOutcome) (deeds []audit.Deed) {
 	at, told := map[globalid.ID]int{}, map[globalid.ID]bool{}
 	for _, r := range results {
 		v := r.Invitation.row

@@ -1,0 +1,85 @@
+package access
+
+import (
+	"context"
+
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// LockStrength is how strongly a transaction keeps others off a place
+// (PostgreSQL, "Row-Level Locks").
+type LockStrength string
+
+// The strengths: Shared locks bear one another, and keep off an Exclusive one.
+const (
+	Shared    LockStrength = "share"
+	Exclusive LockStrength = "no key update"
+)
+
+// lockQueries lock places, in the order of their ids, so that two transactions
+// never wait for each other in a circle, and the rows that give account $1 its
+// roles there. Each query is a constant, as postgres.Querier asks.
+var lockQueries = map[LockStrength]string{Shared: lockQuery(Shared), Exclusive: lockQuery(Exclusive)}
+
+// lockQuery counts what it locks because PostgreSQL would not run what nobody
+// reads.
+func lockQuery(strength LockStrength) string {
+	return `
+		with locked_instance as materialized (
+			select id, space_id from instance where id = any ($2::uuid[]) order by id for ` + string(strength) + `),
+		locked_space as materialized (
+			select id from space where id = any ($3::uuid[]) order by id for ` + string(strength) + `),
+		administrator as materialized (
+			select from space_administrator
+			where account_id = $1 and space_id in (select space_id from locked_instance union select id from locked_space)
+			order by space_id for share),
+		member as materialized (
+			select from instance_member
+			where account_id = $1 and instance_id in (select id from locked_instance)
+			order by instance_id for share),
+		belonging as materialized (
+			select from organization_member
+			where account_id = $1 and organization_id = any ($4::uuid[])
+			order by organization_id for share)
+		select (select count(*) from locked_instance), (select count(*) from locked_space), (select count(*) from administrator),
+		       (select count(*) from member), (select count(*) from belonging)`
+}
+
+// Lock locks places, and the actor's roles in them, until the end of the
+// transaction. An organization itself is not locked. Whoever waited for it reads
+// what was there before the wait, up to the end of the statement: what counts is
+// read in a later one.
+func Lock(ctx context.Context, tx *postgres.Tx, actor Actor, strength LockStrength, places ...globalid.ID) error {
+	of := map[globalid.Kind]globalid.Array{globalid.Instance: {}, globalid.Space: {}, globalid.Organization: {}}
+	for _, id := range places {
+		of[id.Kind] = append(of[id.Kind], id)
+	}
+	_, err := tx.Exec(ctx, lockQueries[strength], actor.ID.UUID, of[globalid.Instance], of[globalid.Space], of[globalid.Organization])
+	return err
+}
+
+// LockPlaces locks the places that ids stand for, and then reads them as
+// FindPlaces does.
+func LockPlaces(ctx context.Context, tx *postgres.Tx, actor Actor, strength LockStrength, ids ...globalid.ID) (map[globalid.ID]Place, error) {
+	standing, places, err := resolve(ctx, tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	if err := Lock(ctx, tx, actor, strength, places...); err != nil {
+		return nil, err
+	}
+	return findPlaces(ctx, tx, actor, standing, places)
+}
+
+// LockAndPermit locks one place, and decides by a rule whether the actor may do
+// what she is about to. It fails with NOT_FOUND, also where the place is of
+// another type, or FORBIDDEN.
+func LockAndPermit[P Place](ctx context.Context, tx *postgres.Tx, actor Actor, id globalid.ID, rule Rule, strength LockStrength) (place P, err error) {
+	places, err := LockPlaces(ctx, tx, actor, strength, id)
+	if err != nil {
+		return place, err
+	}
+	place, _ = places[id].(P)
+	return place, Permit(ctx, tx, place, rule)
+}

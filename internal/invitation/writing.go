@@ -1,0 +1,284 @@
+package invitation
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/outbox"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// writing is the transaction of a call to invite, which holds the place. While
+// it does, others can invite there too; but whatever makes members or ends
+// invitations holds the place exclusively, and waits.
+type writing struct {
+	tx      *postgres.Tx
+	actor   access.Actor
+	to      destination
+	role    *access.InstanceRole
+	message *string
+	ttl     time.Duration
+}
+
+// offer is an address that is to be invited, and what came of it.
+type offer struct {
+	invitee
+	id    globalid.ID // of the invitation, if it is a new one
+	token string      // 256 random bits, of which the invitation keeps the hash
+	hash  []byte
+
+	row      *row // as it is written
+	outcome  Outcome
+	previous *access.InstanceRole
+}
+
+func newOffer(i invitee) *offer {
+	token, hash := newToken()
+	return &offer{invitee: i, id: globalid.New(globalid.Invitation), token: token, hash: hash}
+}
+
+// newToken makes the secret of an invitation's link, and what is kept of it.
+func newToken() (token string, hash []byte) {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails
+	token = base64.RawURLEncoding.EncodeToString(random)
+	return token, tokenHash(token)
+}
+
+func tokenHash(token string) []byte {
+	h := sha256.Sum256([]byte(token))
+	return h[:]
+}
+
+// invite writes the invitations of people who are neither members nor invited,
+// with their mails, and gives the results and the number of mails.
+func (w writing) invite(ctx context.Context, invitees []invitee) (results []*Result, mails int, err error) {
+	members, err := w.members(ctx, invitees)
+	if err != nil {
+		return nil, 0, err
+	}
+	var offers []*offer
+	offered := make(map[string]*offer, len(invitees))
+	for k, i := range invitees {
+		if _, member := members[i.key]; !member && i.first == k {
+			offered[i.key] = newOffer(i)
+			offers = append(offers, offered[i.key])
+		}
+	}
+	if err := w.insert(ctx, offers, offered); err != nil {
+		return nil, 0, err
+	}
+	if err := w.replace(ctx, offers); err != nil {
+		return nil, 0, err
+	}
+	if mails, err = w.enqueue(ctx, offers); err != nil {
+		return nil, 0, err
+	}
+
+	results = make([]*Result, len(invitees))
+	for k, i := range invitees {
+		r := &Result{Index: k, Email: i.address.String()}
+		results[k] = r
+		if role, member := members[i.key]; member {
+			r.Outcome, r.Role = AlreadyMember, role
+		} else {
+			o := offered[i.key]
+			r.Invitation = o.row.invitation().administrated(w.to.Instance)
+			r.Outcome, r.Role, r.PreviousRole, r.InvitationID = o.outcome, o.row.Role, o.previous, r.Invitation.ID
+		}
+		if i.first < k {
+			r.Outcome, r.PreviousRole = Duplicate, nil
+		}
+	}
+	return results, mails, nil
+}
+
+// members gives the roles of those who are members of the instance or
+// administrators of its space, by their addresses' keys; nil, where it is
+// administrators who are invited.
+func (w writing) members(ctx context.Context, invitees []invitee) (map[string]*access.InstanceRole, error) {
+	keys := make([]string, len(invitees))
+	for k, i := range invitees {
+		keys[k] = i.key
+	}
+	var rows []struct {
+		EmailKey string `db:"email_key"`
+		Editor   bool   `db:"editor"`
+	}
+	err := w.tx.Select(ctx, &rows, `
+		select a.email_key, bool_or(sa.account_id is not null or m.role = 'EDITOR') as editor
+		from account a
+		left join instance_member m on m.instance_id = $1 and m.account_id = a.id
+		left join space_administrator sa on sa.space_id = $2 and sa.account_id = a.id
+		where a.email_key = any ($3) and (m.role is not null or sa.account_id is not null)
+		group by a.email_key`,
+		w.instanceID(), w.to.Space.ID.UUID, pq.StringArray(keys))
+	if err != nil {
+		return nil, err
+	}
+	members := make(map[string]*access.InstanceRole, len(rows))
+	for _, r := range rows {
+		role := access.Viewer
+		if r.Editor {
+			role = access.Editor
+		}
+		members[r.EmailKey] = &role
+		if w.role == nil {
+			members[r.EmailKey] = nil
+		}
+	}
+	return members, nil
+}
+
+// instanceID and spaceID are the columns of an invitation: one of them is null.
+func (w writing) instanceID() (id uuid.NullUUID) {
+	if w.to.Instance != nil {
+		id = uuid.NullUUID{UUID: w.to.Instance.ID.UUID, Valid: true}
+	}
+	return id
+}
+
+func (w writing) spaceID() (id uuid.NullUUID) {
+	if w.to.Instance == nil {
+		id = uuid.NullUUID{UUID: w.to.Space.ID.UUID, Valid: true}
+	}
+	return id
+}
+
+var (
+	insertQueries = byPlace(`
+		insert into invitation (id, instance_id, space_id, email, email_key, role, token_hash, message, invited_by, expires_at)
+		select n.id, $1, $2, n.email, n.email_key, $3, n.token_hash, $4, $5, clock_timestamp() + $6 * interval '1 second'
+		from unnest($7::uuid[], $8::text[], $9::text[], $10::bytea[]) as n (id, email, email_key, token_hash)
+		order by n.email_key
+		on conflict (email_key, PLACE) where status = 'PENDING' and PLACE is not null do nothing
+		returning id, email, email_key, role, message, created_at, expires_at, status`)
+	presentQueries = byPlace(`
+		select ` + columns + ` from invitation v ` + tables + `
+		where v.PLACE = $1 and v.email_key = any ($2) and v.status = 'PENDING'`)
+)
+
+// insert writes the invitations that are not pending yet, and reads those that
+// are. The rows are written in the order of their keys, so that two
+// transactions with the same addresses never wait for each other in a circle.
+func (w writing) insert(ctx context.Context, offers []*offer, offered map[string]*offer) error {
+	if len(offers) == 0 {
+		return nil
+	}
+	ids := make([]globalid.ID, len(offers))
+	emails, keys, hashes := make([]string, len(offers)), make([]string, len(offers)), make([][]byte, len(offers))
+	for k, o := range offers {
+		ids[k], emails[k], keys[k], hashes[k] = o.id, o.address.String(), o.key, o.hash
+	}
+	kind := w.to.id().Kind
+	var inserted []row
+	err := w.tx.Select(ctx, &inserted, insertQueries[kind],
+		w.instanceID(), w.spaceID(), w.role, w.message, w.actor.ID.UUID, w.ttl.Seconds(),
+		globalid.Array(ids), pq.StringArray(emails), pq.StringArray(keys), pq.ByteaArray(hashes))
+	if err != nil {
+		return err
+	}
+	for k := range inserted {
+		r := &inserted[k]
+		r.InviterName, r.InviterEmail = w.actor.Name, w.actor.Email
+		r.SpaceName, r.OrganizationName = w.to.Space.Name, w.to.Space.Organization.Name
+		if w.to.Instance != nil {
+			r.InstanceName = &w.to.Instance.Name
+		}
+		offered[r.EmailKey].row, offered[r.EmailKey].outcome = r, Invited
+	}
+	if len(inserted) == len(offers) {
+		return nil
+	}
+
+	// A statement of its own: one that waited for another transaction's row
+	// sees neither that row nor the one before it.
+	var present []row
+	if err := w.tx.Select(ctx, &present, presentQueries[kind], w.to.id().UUID, pq.StringArray(keys)); err != nil {
+		return err
+	}
+	for k := range present {
+		if o := offered[present[k].EmailKey]; o.row == nil {
+			o.row, o.outcome = &present[k], AlreadyInvited
+		}
+	}
+	if len(present) != len(offers) {
+		return errors.New("invitation: a pending invitation ended while its instance was held")
+	}
+	return nil
+}
+
+// replace gives the role of the request to pending invitations that have
+// another one, and renews those that have expired.
+func (w writing) replace(ctx context.Context, offers []*offer) error {
+	var ids postgres.UUIDs
+	var hashes pq.ByteaArray
+	changing := map[uuid.UUID]*offer{}
+	for _, o := range offers {
+		if !same(o.row.Role, w.role) || o.row.Status == Expired {
+			ids, hashes = append(ids, o.row.ID), append(hashes, o.hash)
+			changing[o.row.ID] = o
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	var rows []struct {
+		ID        uuid.UUID            `db:"id"`
+		Previous  *access.InstanceRole `db:"previous"`
+		Expired   bool                 `db:"expired"`
+		ExpiresAt time.Time            `db:"expires_at"`
+	}
+	err := w.tx.Select(ctx, &rows, `
+		update invitation v
+		set role = $3,
+		    token_hash = case when o.expired then n.token_hash else v.token_hash end,
+		    message    = case when o.expired then $4 else v.message end,
+		    invited_by = case when o.expired then $5 else v.invited_by end,
+		    expires_at = case when o.expired then clock_timestamp() + $6 * interval '1 second' else v.expires_at end
+		from (select id, role, expires_at <= clock_timestamp() as expired
+		      from invitation where id = any ($1::uuid[]) order by email_key for no key update) o
+		join unnest($1::uuid[], $2::bytea[]) as n (id, token_hash) on n.id = o.id
+		where v.id = o.id
+		returning v.id, o.role as previous, o.expired, v.expires_at`,
+		ids, hashes, w.role, w.message, w.actor.ID.UUID, w.ttl.Seconds())
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		o := changing[r.ID]
+		o.row.Role, o.row.Status, o.row.ExpiresAt = w.role, Pending, r.ExpiresAt
+		if r.Expired {
+			o.row.Message, o.row.InviterName, o.row.InviterEmail, o.outcome = w.message, w.actor.Name, w.actor.Email, Invited
+		} else if !same(r.Previous, w.role) {
+			o.outcome, o.previous = RoleChanged, r.Previous
+		}
+	}
+	return nil
+}
+
+func same(a, b *access.InstanceRole) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// enqueue asks for the mails, and gives their number.
+func (w writing) enqueue(ctx context.Context, offers []*offer) (int, error) {
+	var tasks []outbox.Task
+	for _, o := range offers {
+		if o.outcome == Invited {
+			tasks = append(tasks, outbox.Task{Subject: o.row.ID, Instance: w.instanceID().UUID, Secret: o.token})
+			o.row.mailRow = queued
+		}
+	}
+	if len(tasks) == 0 {
+		return 0, nil
+	}
+	return len(tasks), outbox.Enqueue(ctx, w.tx, MailKind, tasks)
+}

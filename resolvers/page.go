@@ -1,0 +1,32 @@
+package resolvers
+
+import (
+	"context"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/relay"
+)
+
+// cursors are what the cursors of each connection name.
+var cursors = map[string]globalid.Kind{
+	"OrganizationConnection":   globalid.Organization,
+	"SpaceConnection":          globalid.Space,
+	"InstanceConnection":       globalid.Instance,
+	"InstanceMemberConnection": globalid.User,
+	"SpaceMemberConnection":    globalid.User,
+	"InvitationConnection":     globalid.Invitation,
+	"AuditEntryConnection":     globalid.AuditEntry,
+}
+
+// page reads the arguments of a connection; its whole list is counted only
+// where totalCount is asked for.
+func (r *Root) page(ctx context.Context, first *int, after *string) (relay.Page, error) {
+	kind := cursors[graphql.GetFieldContext(ctx).Field.Definition.Type.Name()]
+	page, faults := relay.ParsePage(first, after, r.PageSize, kind)
+	for _, field := range graphql.CollectFieldsCtx(ctx, nil) {
+		page.Total = page.Total || field.Name == "totalCount"
+	}
+	return page, faults.Err()
+}
