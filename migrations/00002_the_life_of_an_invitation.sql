@@ -60,6 +60,10 @@ set instance_id = i.id, state = case when o.state = 'QUEUED' and i.deleted_at is
 from invitation v join instance i on i.id = v.instance_id
 where o.kind = 'INVITATION' and v.id = o.subject_id;
 
+-- A response is what came of a request, without a name.
+update idempotency_key set response = coalesce(response -> 'deleted', response -> 'restored')
+where coalesce(response -> 'deleted', response -> 'restored') is not null;
+
 -- Whoever makes a space must not learn of others by their names.
 alter table space drop constraint space_name_key;
 create index space_organization on space (organization_id, name);
@@ -87,6 +91,12 @@ create trigger space_administrator_last after delete on space_administrator
 -- much is done elsewhere.
 drop index audit_log_space;
 alter table audit_log drop column id, add column id uuid;
+-- What was one entry for all that a request did is one for each thing done.
+insert into audit_log (at, action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)
+select at, 'invitation.role_changed', actor_id, actor_name, space_id, space_name, instance_id, instance_name,
+       jsonb_build_object('role', details -> 'role', 'invited', details -> 'roleChanged')
+from audit_log where action = 'invitation.sent' and jsonb_typeof(details -> 'roleChanged') = 'array';
+delete from audit_log where action = 'invitation.sent' and jsonb_typeof(details -> 'invited') is distinct from 'array';
 update audit_log
 set id = uuid_v7(at), action = replace(upper(action), '.', '_'),
     details = jsonb_strip_nulls(details - 'invited' - 'roleChanged' || jsonb_build_object('emails', details -> 'invited'));
@@ -118,6 +128,7 @@ create table event (
     subjects uuid[]      not null
 );
 create index event_place on event (place_id, xid);
+create index event_at on event (at);
 
 -- +goose StatementBegin
 create function invitation_created() returns trigger language plpgsql as $$
@@ -131,8 +142,10 @@ end $$;
 create trigger invitation_created after insert on invitation
     referencing new table as new_rows for each statement execute function invitation_created();
 
+-- The plan is that of the first time, in which there may be a single row: with
+-- a nested loop, a thousand rows would be a million.
 -- +goose StatementBegin
-create function invitation_changed() returns trigger language plpgsql as $$
+create function invitation_changed() returns trigger language plpgsql set enable_nestloop = off as $$
 begin
     insert into event (topic, place_id, change, subjects)
     select 'INVITATION', c.place_id, c.change, array_agg(c.id order by c.id)
@@ -149,19 +162,25 @@ end $$;
 create trigger invitation_changed after update on invitation
     referencing old table as old_rows new table as new_rows for each statement execute function invitation_changed();
 
--- A mail that a later one has taken the place of tells nothing any more.
+-- A mail that a later one has taken the place of tells nothing any more. The
+-- rows that an attempt has ended for are few, and are found first, because many
+-- are held and released at once.
 -- +goose StatementBegin
 create function invitation_delivered() returns trigger language plpgsql as $$
 begin
     insert into event (topic, place_id, change, subjects)
+    with o as materialized (
+        select id, attempted_at from old_rows where kind = 'INVITATION' and lease is not null
+    ), n as materialized (
+        select * from new_rows where kind = 'INVITATION' and lease is null
+    ), c as (
+        select n.subject_id, n.id, n.created_at,
+               case when n.state in ('SENT', 'FAILED') then n.state
+                    when n.state in ('QUEUED', 'HELD') and n.attempted_at is distinct from o.attempted_at then 'DELAYED' end as change
+        from o join n on n.id = o.id
+    )
     select 'INVITATION', coalesce(v.instance_id, v.space_id), c.change, array_agg(v.id order by v.id)
-    from (select n.subject_id, n.id, n.created_at,
-                 case when n.state in ('SENT', 'FAILED') and o.state <> n.state then n.state
-                      when n.state in ('QUEUED', 'HELD') and o.lease is not null and n.lease is null
-                           and n.last_error is not null then 'DELAYED' end as change
-          from new_rows n join old_rows o on o.id = n.id
-          where n.kind = 'INVITATION') c
-    join invitation v on v.id = c.subject_id
+    from c join invitation v on v.id = c.subject_id
     where c.change is not null
       and not exists (select from outbox l where l.subject_id = c.subject_id and (l.created_at, l.id) > (c.created_at, c.id))
     group by coalesce(v.instance_id, v.space_id), c.change;

@@ -291,5 +291,5 @@ func news(ctx context.Context, q postgres.Querier, places []globalid.ID, since s
 func Forget(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
 		delete from event where id in (
-			select id from event where at <= clock_timestamp() - interval '1 hour' order by id limit $1)`, 1000)
+			select id from event where at <= statement_timestamp() - interval '1 hour' order by at limit 1000)`)
 }

@@ -85,6 +85,9 @@ func (migrateCommand) Run(ctx context.Context, t terminal, s *Settings) error {
 		return err
 	}
 	applied, err := postgres.Migrate(ctx, s.DatabaseURL, s.DatabaseRole)
+	if errors.Is(err, postgres.ErrRole) {
+		return setting("DATAHUB_DATABASE_ROLE", err)
+	}
 	if err != nil {
 		return setting("DATABASE_URL", err)
 	}

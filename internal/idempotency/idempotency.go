@@ -179,7 +179,7 @@ func Forget(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
 		delete from idempotency_key where (account_id, key) in (
 			select account_id, key from idempotency_key
-			where created_at <= clock_timestamp() - interval '24 hours' limit $1 for update skip locked)`, 1000)
+			where created_at <= statement_timestamp() - interval '24 hours' limit 1000 for update skip locked)`)
 }
 
 func reused() *fault.Fault {

@@ -53,7 +53,7 @@ func purgeSome(ctx context.Context, tx *postgres.Tx, grace time.Duration) (more,
 	err = tx.Get(ctx, &due, `
 		select i.id, i.name, i.space_id, s.name as space_name
 		from instance i join space s on s.id = i.space_id
-		where i.restorable_until <= clock_timestamp() - $1 * interval '1 second'
+		where i.restorable_until <= statement_timestamp() - $1 * interval '1 second'
 		order by i.restorable_until limit 1 for update of i skip locked`, grace.Seconds())
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, false, nil

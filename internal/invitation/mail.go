@@ -33,35 +33,28 @@ func Link(public *url.URL, token string) string {
 }
 
 // Send is the work of the outbox's jobs of MailKind.
-func (m *Mailer) Send(ctx context.Context, jobs []outbox.Job) []error {
-	errs := make([]error, len(jobs))
+func (m *Mailer) Send(ctx context.Context, jobs []outbox.Job, ended func(k int, err error)) {
 	sendings, err := m.read(ctx, jobs)
-	if err != nil {
-		for k := range errs {
-			errs[k] = err
-		}
-		return errs
-	}
 	var messages []mail.Message
 	var places []int // of the messages among the jobs
 	for k, job := range jobs {
+		if err != nil {
+			ended(k, err)
+			continue
+		}
 		message, err := m.compose(job, sendings[job.Subject])
 		if err != nil {
-			errs[k] = err
+			ended(k, err)
 			continue
 		}
 		messages, places = append(messages, message), append(places, k)
 	}
-	for k, err := range m.Sender.Send(ctx, messages) {
-		switch {
-		case errors.Is(err, mail.ErrRefused):
+	m.Sender.Send(ctx, messages, func(k int, err error) {
+		if errors.Is(err, mail.ErrRefused) {
 			err = fmt.Errorf("%w: %w", outbox.ErrPermanent, err)
-		case errors.Is(err, mail.ErrNotTried):
-			err = outbox.ErrPostponed
 		}
-		errs[places[k]] = err
-	}
-	return errs
+		ended(places[k], err)
+	})
 }
 
 // sending is an invitation whose mail is to be sent.

@@ -176,5 +176,5 @@ func ForgetResends(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
 		delete from invitation_resend where (space_id, email_key) in (
 			select space_id, email_key from invitation_resend
-			where at <= clock_timestamp() - $1 * interval '1 second' limit 1000 for update skip locked)`, resendPause.Seconds())
+			where at <= statement_timestamp() - $1 * interval '1 second' limit 1000 for update skip locked)`, resendPause.Seconds())
 }

@@ -283,7 +283,7 @@ func sent(t testing.TB, i mail.Invitation) readMail {
 func send(t testing.TB, m mail.Message) readMail {
 	t.Helper()
 	s := newServer(t, script{})
-	if errs := s.sender(t).Send(t.Context(), []mail.Message{m}); errs[0] != nil {
+	if errs := handOver(s.sender(t), t.Context(), []mail.Message{m}); errs[0] != nil {
 		t.Fatal(errs[0])
 	}
 	mails, _ := s.mails()

@@ -11,6 +11,7 @@ import (
 	"net"
 	netmail "net/mail"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -25,7 +26,7 @@ import (
 
 const (
 	// timeout bounds each step with the mail server: connecting, and each mail.
-	timeout = 20 * time.Second
+	timeout = 15 * time.Second
 	// A mail that takes longer than stuckTime does not hold up the others: they
 	// go by a connection of their own, up to maxConnections of one Send.
 	stuckTime      = time.Second
@@ -34,13 +35,9 @@ const (
 	longestSpeech = 1 << 20
 )
 
-var (
-	// ErrRefused says that the mail server will never take this mail (a reply
-	// 5yz, RFC 5321 section 4.2.1).
-	ErrRefused = errors.New("mail: refused for good")
-	// ErrNotTried says that there was no time left for a mail.
-	ErrNotTried = errors.New("mail: not tried")
-)
+// ErrRefused says that the mail server will never take this mail (a reply 5yz,
+// RFC 5321 section 4.2.1).
+var ErrRefused = errors.New("mail: refused for good")
 
 // Refusal is a reply of the mail server's that is not the taking of a mail. It
 // is an ErrRefused where it is permanent.
@@ -131,24 +128,23 @@ func NewSender(server *url.URL, from Mailbox, domain string) (*Sender, error) {
 }
 
 // Send hands over messages, over one connection while it lasts and none of them
-// is stuck, and gives an error, or nil, for each. ErrRefused says that another
-// attempt is in vain, ErrNotTried that there was none. It ends with its context,
-// whatever the server does.
-func (s *Sender) Send(ctx context.Context, messages []Message) []error {
-	e := &errand{messages: messages, progress: make(chan struct{}, 2*len(messages))}
+// is stuck. What came of the k-th it tells as soon as it knows: nil, or an error;
+// ErrRefused says that another attempt is in vain. Of those that it had no time
+// for it tells nothing. It ends with its context, whatever the server does.
+func (s *Sender) Send(ctx context.Context, messages []Message, ended func(k int, err error)) {
+	e := &errand{messages: messages, ended: ended, progress: make(chan struct{}, 2*len(messages))}
 	for k := range messages {
-		e.errs = append(e.errs, ErrNotTried)
 		e.waiting = append(e.waiting, k)
 	}
-	ended := make(chan struct{}, maxConnections)
-	begin := func(first bool) { s.converse(ctx, e, first); ended <- struct{}{} }
+	over := make(chan struct{}, maxConnections)
+	begin := func(first bool) { s.converse(ctx, e, first); over <- struct{}{} }
 	go begin(true)
 	stuck := time.NewTicker(stuckTime)
 	defer stuck.Stop()
 	reached := false
 	for open := 1; open > 0; {
 		select {
-		case <-ended:
+		case <-over:
 			open--
 		case <-e.progress:
 			reached = true
@@ -160,13 +156,12 @@ func (s *Sender) Send(ctx context.Context, messages []Message) []error {
 			}
 		}
 	}
-	return e.errs
 }
 
 // errand is what several connections hand over together.
 type errand struct {
 	messages []Message
-	errs     []error       // each written by who took the message
+	ended    func(k int, err error)
 	progress chan struct{} // the server was reached, or has answered for a message
 
 	mu      sync.Mutex
@@ -200,13 +195,15 @@ func (e *errand) left() bool {
 
 // converse hands over messages until none is left, or the context ends. Where
 // the server cannot be reached, it cannot for any of them; a further connection
-// leaves them to the first.
+// leaves them to the first. Where it has let a message wait for too long, the
+// others are left to another time, so that those who wait for it meanwhile have
+// their turn.
 func (s *Sender) converse(ctx context.Context, e *errand, first bool) {
 	var open *connection
 	k := 0
 	defer func() {
 		if p := recover(); p != nil {
-			e.errs[k] = fmt.Errorf("mail: %v", p)
+			e.ended(k, fmt.Errorf("mail: %v", p))
 		}
 		open.hangUp()
 	}()
@@ -223,14 +220,18 @@ func (s *Sender) converse(ctx context.Context, e *errand, first bool) {
 					return
 				}
 				for ; ok; k, ok = e.take() {
-					e.errs[k] = err
+					e.ended(k, err)
 				}
 				return
 			}
 			e.progress <- struct{}{}
 		}
-		var usable bool
-		if usable, e.errs[k] = s.send(ctx, open, e.messages[k]); !usable {
+		usable, err := s.send(ctx, open, e.messages[k])
+		e.ended(k, err)
+		if open.conn.late {
+			return
+		}
+		if !usable {
 			open.hangUp()
 			open = nil
 		}
@@ -241,7 +242,7 @@ func (s *Sender) converse(ctx context.Context, e *errand, first bool) {
 // connection is a conversation with the mail server.
 type connection struct {
 	*mail.Client
-	conn net.Conn
+	conn *bounded
 	stop func() bool // keeps conn from being closed when the context ends
 }
 
@@ -249,11 +250,12 @@ type connection struct {
 func (s *Sender) dial(ctx context.Context) (*connection, error) {
 	c := &connection{}
 	connect := func(dialing context.Context, network, _ string) (_ net.Conn, err error) {
-		if c.conn, err = (&net.Dialer{}).DialContext(dialing, network, net.JoinHostPort(s.host, strconv.Itoa(s.port))); err != nil {
+		conn, err := (&net.Dialer{}).DialContext(dialing, network, net.JoinHostPort(s.host, strconv.Itoa(s.port)))
+		if err != nil {
 			return nil, err
 		}
+		c.conn = &bounded{Conn: conn, left: longestSpeech}
 		c.stop = context.AfterFunc(ctx, func() { _ = c.conn.Close() })
-		c.conn = &bounded{c.conn, longestSpeech}
 		if !s.wrapped {
 			return c.conn, nil
 		}
@@ -391,10 +393,12 @@ func literally(text string) string {
 	return strings.Join(words, " ")
 }
 
-// bounded is a connection that ends when the other side says too much.
+// bounded is a connection that ends when the other side says too much, and that
+// knows whether it has let somebody wait for too long.
 type bounded struct {
 	net.Conn
-	left int
+	left int // octets
+	late bool
 }
 
 var errTooMuch = errors.New("the mail server says too much")
@@ -405,5 +409,6 @@ func (b *bounded) Read(p []byte) (int, error) {
 	}
 	n, err := b.Conn.Read(p[:min(len(p), b.left)])
 	b.left -= n
+	b.late = b.late || errors.Is(err, os.ErrDeadlineExceeded)
 	return n, err
 }

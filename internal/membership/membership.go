@@ -48,7 +48,7 @@ func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, r ChangeRe
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "changeMemberRole", Input: r}
 	return idempotency.Once(ctx, s.DB, key, idempotency.Steps[Change]{
 		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			instance, err = access.LockAndPermit[*access.Instance](ctx, tx, actor, r.InstanceID, access.Administering, access.Shared)
+			instance, err = access.LockAndPermit[*access.Instance](ctx, tx, actor, r.InstanceID, access.Administering, access.Exclusive)
 			return err
 		},
 		Recall: func(ctx context.Context, tx *postgres.Tx, c *Change) (err error) {
@@ -135,7 +135,7 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, r RemovalReque
 		if r.SpaceID != nil {
 			place, err = access.LockAndPermit[*access.Space](ctx, tx, actor, *r.SpaceID, access.Administering, access.Exclusive)
 		} else {
-			place, err = access.LockAndPermit[*access.Instance](ctx, tx, actor, *r.InstanceID, access.Administering, access.Shared)
+			place, err = access.LockAndPermit[*access.Instance](ctx, tx, actor, *r.InstanceID, access.Administering, access.Exclusive)
 		}
 		return err
 	}
@@ -214,7 +214,7 @@ func (s *Service) Leave(ctx context.Context, actor access.Actor, r LeaveRequest)
 	// answer.
 	return idempotency.Once(ctx, s.DB, key, idempotency.Steps[Leave]{
 		Do: func(ctx context.Context, tx *postgres.Tx) (Leave, error) {
-			instance, err := access.LockAndPermit[*access.Instance](ctx, tx, actor, r.InstanceID, access.Leaving, access.Shared)
+			instance, err := access.LockAndPermit[*access.Instance](ctx, tx, actor, r.InstanceID, access.Leaving, access.Exclusive)
 			if err != nil {
 				return Leave{}, err
 			}

@@ -37,13 +37,16 @@ const (
 	StopTime = 15 * time.Second
 
 	workers      = 4
-	batchSize    = 20
+	batchSize    = 20          // also in claim
 	pollInterval = time.Second // for rows whose time has come, or whose worker died
 	patience     = 2 * 24 * time.Hour
 	firstRetry   = 5 * time.Second
 	lastRetry    = time.Hour
 	longestNote  = 500              // octets of an error, or of a reply
 	callTime     = 10 * time.Second // of a statement
+	// settleTime is how long what came of a job waits for others, to be noted
+	// together.
+	settleTime = 100 * time.Millisecond
 )
 
 // Job is one row of the outbox.
@@ -90,10 +93,15 @@ func Enqueue(ctx context.Context, tx *postgres.Tx, kind string, tasks []Task) er
 	return err
 }
 
+// Rows are locked in the order of their ids, whoever changes several of them at
+// once.
+
 // Hold has the work for an instance wait, but for what is being tried at this
 // moment.
 func Hold(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
-	_, err := tx.Exec(ctx, `update outbox set state = 'HELD' where instance_id = $1 and state = 'QUEUED'`, instance.UUID)
+	_, err := tx.Exec(ctx, `
+		update outbox set state = 'HELD'
+		where id in (select id from outbox where instance_id = $1 and state = 'QUEUED' order by id for no key update)`, instance.UUID)
 	return err
 }
 
@@ -102,7 +110,7 @@ func Release(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
 	_, err := tx.Exec(ctx, `
 		update outbox
 		set state = 'QUEUED', next_attempt_at = case when lease is null then clock_timestamp() else next_attempt_at end
-		where instance_id = $1 and state = 'HELD'`, instance.UUID)
+		where id in (select id from outbox where instance_id = $1 and state = 'HELD' order by id for no key update)`, instance.UUID)
 	return err
 }
 
@@ -111,9 +119,10 @@ type Queue struct {
 	DB   *postgres.DB
 	Log  *slog.Logger
 	Kind string
-	// Work tries jobs and gives an error, or nil, for each. Its context ends
-	// after Deadline.
-	Work func(ctx context.Context, jobs []Job) []error
+	// Work tries jobs, and tells what came of the k-th of them as soon as it
+	// knows: an error, or nil. What it tells nothing of was not tried. Its
+	// context ends after Deadline.
+	Work func(ctx context.Context, jobs []Job, ended func(k int, err error))
 
 	once sync.Once
 	wake chan struct{}
@@ -170,18 +179,71 @@ func (q *Queue) round(running context.Context) (int, error) {
 	if len(jobs) == batchSize {
 		q.Wake() // there may be more than this worker should do alone
 	}
-	var renewing sync.WaitGroup
 	done := make(chan struct{})
-	renewing.Go(func() { q.renew(ctx, jobs, done) })
-	results := q.attempt(running, jobs)
+	results := make(chan result, len(jobs))
+	var noting sync.WaitGroup
+	noting.Go(func() { q.renew(ctx, jobs, done) })
+	noting.Go(func() { q.note(ctx, jobs, results) })
+	q.attempt(running, jobs, func(k int, err error) { results <- result{k, err} })
 	close(done)
-	renewing.Wait()
-	return len(jobs), q.settle(ctx, jobs, results)
+	close(results)
+	noting.Wait()
+	return len(jobs), nil
+}
+
+// result is what came of the k-th of some jobs.
+type result struct {
+	k   int
+	err error
+}
+
+// note notes what comes of jobs as it comes: a job that takes long keeps nobody
+// from learning of the others.
+func (q *Queue) note(ctx context.Context, jobs []Job, results <-chan result) {
+	open := make(map[int]bool, len(jobs))
+	for k := range jobs {
+		open[k] = true
+	}
+	var ended []Job
+	var errs []error
+	flush := func() {
+		// What is not noted is done again when the lease has run out.
+		for range 3 {
+			err := q.settle(ctx, ended, errs)
+			if err == nil {
+				break
+			}
+			q.Log.Error("outbox", "kind", q.Kind, "error", err.Error())
+		}
+		ended, errs = nil, nil
+	}
+	timer := time.NewTimer(settleTime)
+	defer timer.Stop()
+	for {
+		select {
+		case r, more := <-results:
+			if !more {
+				for k := range open {
+					ended, errs = append(ended, jobs[k]), append(errs, ErrPostponed)
+				}
+				flush()
+				return
+			}
+			if open[r.k] {
+				delete(open, r.k)
+				if ended, errs = append(ended, jobs[r.k]), append(errs, r.err); len(ended) == 1 {
+					timer.Reset(settleTime)
+				}
+			}
+		case <-timer.C:
+			flush()
+		}
+	}
 }
 
 // attempt bounds the time of the work: by Deadline and, from the moment in
 // which the gateway is to stop, by StopTime.
-func (q *Queue) attempt(running context.Context, jobs []Job) (results []error) {
+func (q *Queue) attempt(running context.Context, jobs []Job, ended func(int, error)) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(running), Deadline)
 	defer cancel()
 	stopping := make(chan *time.Timer, 1)
@@ -192,15 +254,17 @@ func (q *Queue) attempt(running context.Context, jobs []Job) (results []error) {
 		}
 		if p := recover(); p != nil {
 			q.Log.Error("outbox", "kind", q.Kind, "panic", fmt.Sprint(p))
-			results = make([]error, len(jobs))
-			for k := range results {
-				results[k] = errors.New("the gateway failed")
+			for k := range jobs {
+				ended(k, errors.New("the gateway failed"))
 			}
 		}
 	}()
-	return q.Work(ctx, jobs)
+	q.Work(ctx, jobs, ended)
 }
 
+// claim takes what is due. That it is compared with the time of the statement,
+// and its number written out, lets PostgreSQL find it by its index however much
+// there is beside it.
 func (q *Queue) claim(ctx context.Context) (jobs []Job, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -208,11 +272,11 @@ func (q *Queue) claim(ctx context.Context) (jobs []Job, err error) {
 		update outbox o
 		set attempts = attempts + 1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() + $2 * interval '1 second'
 		from (select id from outbox
-		      where kind = $1 and state = 'QUEUED' and next_attempt_at <= clock_timestamp()
-		      order by next_attempt_at limit $3 for update skip locked) due
+		      where kind = $1 and state = 'QUEUED' and next_attempt_at <= statement_timestamp()
+		      order by next_attempt_at limit 20 for update skip locked) due
 		where o.id = due.id
 		returning o.id, o.subject_id, coalesce(o.secret, '') as secret, o.attempts, o.lease`,
-		q.Kind, Lease.Seconds(), batchSize)
+		q.Kind, Lease.Seconds())
 	return jobs, err
 }
 
@@ -235,9 +299,10 @@ func (q *Queue) extend(ctx context.Context, ids, leases postgres.UUIDs) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	_, err := q.DB.Exec(ctx, `
-		update outbox o set next_attempt_at = clock_timestamp() + $3 * interval '1 second'
-		from unnest($1::uuid[], $2::uuid[]) as j (id, lease)
-		where o.id = j.id and o.lease = j.lease`, ids, leases, Lease.Seconds())
+		update outbox set next_attempt_at = clock_timestamp() + $3 * interval '1 second'
+		where id in (
+			select o.id from outbox o join unnest($1::uuid[], $2::uuid[]) as j (id, lease) on o.id = j.id and o.lease = j.lease
+			order by o.id for no key update of o)`, ids, leases, Lease.Seconds())
 	return err
 }
 
@@ -251,6 +316,9 @@ func named(jobs []Job) (ids, leases postgres.UUIDs) {
 // settle notes what came of each job whose lease is still this worker's. What
 // was held meanwhile, and is to be tried again, stays held.
 func (q *Queue) settle(ctx context.Context, jobs []Job, results []error) error {
+	if len(jobs) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	ids, leases := named(jobs)
@@ -278,8 +346,9 @@ func (q *Queue) settle(ctx context.Context, jobs []Job, results []error) error {
 		                  then 'FAILED' else r.state end as state
 		      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::bool[])
 		           as r (id, lease, state, error, reply, pause, tried)
-		      join outbox h on h.id = r.id) s
-		where o.id = s.id and o.lease = s.lease`,
+		      join outbox h on h.id = r.id and h.lease = r.lease
+		      order by h.id for no key update of h) s
+		where o.id = s.id`,
 		ids, leases, pq.StringArray(states), pq.StringArray(errs), pq.StringArray(replies),
 		pq.Float64Array(pauses), pq.BoolArray(tried), patience.Seconds())
 	return err

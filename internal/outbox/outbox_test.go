@@ -37,7 +37,7 @@ func TestTwoGatewaysShareTheWork(t *testing.T) {
 	done := map[uuid.UUID]int{}
 	for range 2 {
 		var first sync.Once
-		d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+		d.run(&outbox.Queue{Work: all(func(_ context.Context, jobs []outbox.Job) []error {
 			first.Do(began.Done)
 			began.Wait()
 			mu.Lock()
@@ -46,7 +46,7 @@ func TestTwoGatewaysShareTheWork(t *testing.T) {
 				done[j.Subject]++
 			}
 			return make([]error, len(jobs))
-		}})
+		})})
 	}
 	d.eventually("all work", func() bool { return d.count(`state = 'SENT'`) == len(want) })
 	mu.Lock()
@@ -71,7 +71,7 @@ func TestAnotherGatewayTakesOverFromOneThatVanished(t *testing.T) {
 	id := d.row(vanished).ID
 
 	worked := make(chan outbox.Job, 100)
-	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+	d.run(&outbox.Queue{Work: all(func(_ context.Context, jobs []outbox.Job) []error {
 		for _, j := range jobs {
 			select {
 			case worked <- j:
@@ -79,7 +79,7 @@ func TestAnotherGatewayTakesOverFromOneThatVanished(t *testing.T) {
 			}
 		}
 		return make([]error, len(jobs))
-	}})
+	})})
 	d.eventually("the vanished gateway's work", func() bool { return d.row(vanished).State == "SENT" })
 	if j := <-worked; j.Subject != vanished.UUID || j.ID != id || j.Secret != secret(vanished) || j.Attempts != 2 {
 		t.Errorf("the work was %+v", j)
@@ -97,11 +97,11 @@ func TestALeaseIsRenewed(t *testing.T) {
 	working, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	end := func() { once.Do(func() { close(release) }) }
-	d.run(&outbox.Queue{Work: func(ctx context.Context, jobs []outbox.Job) []error {
+	d.run(&outbox.Queue{Work: all(func(ctx context.Context, jobs []outbox.Job) []error {
 		close(working)
 		<-release
 		return make([]error, len(jobs))
-	}})
+	})})
 	t.Cleanup(end)
 	<-working
 	first := d.row(id)
@@ -119,7 +119,7 @@ func TestWhatWasNotTried(t *testing.T) {
 	id := d.enqueue(1)[0]
 	d.exec(`update outbox set attempts = 3, last_error = 'greylisted', reply = '450 later', attempted_at = 'yesterday'`)
 	tried := make(chan outbox.Job, 10)
-	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+	d.run(&outbox.Queue{Work: all(func(_ context.Context, jobs []outbox.Job) []error {
 		tried <- jobs[0]
 		if len(tried) == 1 {
 			return []error{outbox.ErrPostponed}
@@ -128,10 +128,90 @@ func TestWhatWasNotTried(t *testing.T) {
 			t.Errorf("it became %s", r.text())
 		}
 		return []error{nil}
-	}})
+	})})
 	d.eventually("another attempt", func() bool { return d.row(id).State == "SENT" })
 	if first, second := <-tried, <-tried; first.Attempts != 4 || second.Attempts != 4 {
 		t.Errorf("attempts %d and %d", first.Attempts, second.Attempts)
+	}
+}
+
+// What came of a job is noted while others take their time; what nothing is told
+// of was not tried.
+func TestOneJobTakesLong(t *testing.T) {
+	d := newDatabase(t)
+	quick, slow, left := d.enqueue(1)[0], d.enqueue(1)[0], d.enqueue(1)[0]
+	release := make(chan struct{})
+	var once sync.Once
+	end := func() { once.Do(func() { close(release) }) }
+	var mu sync.Mutex
+	times := map[uuid.UUID]int{}
+	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job, ended func(int, error)) {
+		for k, j := range jobs {
+			mu.Lock()
+			times[j.Subject]++
+			first := times[j.Subject] == 1
+			mu.Unlock()
+			switch {
+			case j.Subject == quick.UUID || !first:
+				ended(k, nil)
+				ended(k, errors.New("once is enough"))
+			case j.Subject == slow.UUID:
+				defer ended(k, errors.New("try later"))
+			}
+		}
+		<-release
+	}})
+	t.Cleanup(end)
+	d.eventually("the quick one", func() bool { return d.row(quick).State == "SENT" })
+	if r := d.row(slow); r.State != "QUEUED" || r.Lease == nil {
+		t.Errorf("the slow one: %s", r.text())
+	}
+	end()
+	d.eventually("the one that was left", func() bool { return d.row(left).State == "SENT" })
+	if r := d.row(left); r.Attempts != 1 {
+		t.Errorf("the one that was left: %s", r.text())
+	}
+	if r := d.row(slow); pointed(r.LastError) != "try later" {
+		t.Errorf("the slow one: %s", r.text())
+	}
+}
+
+// However work is held, released, renewed and settled at once, none of it is
+// done twice, and nobody waits for another one in a circle.
+func TestHoldingAndReleasingWhileItIsWorkedOn(t *testing.T) {
+	d := newDatabase(t)
+	instance := d.instance()
+	// A table in which the planner goes by the indexes.
+	d.enqueueFor(d.instance(), 3000)
+	d.exec(`update outbox set state = 'SENT', secret = null`)
+	want := d.enqueueFor(instance, 2000)
+	d.exec(`update outbox set next_attempt_at = next_attempt_at - random() * interval '1 minute' where state = 'QUEUED'`)
+	d.exec(`analyze outbox`)
+	var mu sync.Mutex
+	done := map[uuid.UUID]int{}
+	for range 2 {
+		d.run(&outbox.Queue{Work: all(func(_ context.Context, jobs []outbox.Job) []error {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, j := range jobs {
+				done[j.Subject]++
+			}
+			return make([]error, len(jobs))
+		})})
+	}
+	for d.count(`state in ('QUEUED', 'HELD')`) > 0 {
+		d.inTx(func(ctx context.Context, tx *postgres.Tx) error { return outbox.Hold(ctx, tx, instance) })
+		d.inTx(func(ctx context.Context, tx *postgres.Tx) error { return outbox.Release(ctx, tx, instance) })
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, id := range want {
+		if done[id.UUID] != 1 {
+			t.Fatalf("a row was worked on %d times", done[id.UUID])
+		}
+	}
+	if strings.Contains(d.log.String(), "error") {
+		t.Errorf("%s", d.log.String())
 	}
 }
 
@@ -143,7 +223,7 @@ func TestHeldWorkWaits(t *testing.T) {
 	held, free := d.enqueueFor(instance, 1)[0], d.enqueueFor(other, 1)[0]
 	d.inTx(func(ctx context.Context, tx *postgres.Tx) error { return outbox.Hold(ctx, tx, instance) })
 	d.exec(`update outbox set next_attempt_at = next_attempt_at + interval '1 hour' where subject_id = $1`, held.UUID)
-	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error { return make([]error, len(jobs)) }})
+	d.run(&outbox.Queue{Work: all(func(_ context.Context, jobs []outbox.Job) []error { return make([]error, len(jobs)) })})
 	d.eventually("the free work", func() bool { return d.row(free).State == "SENT" })
 	if r := d.row(held); r.State != "HELD" || r.Secret == nil || r.Attempts != 0 {
 		t.Errorf("the held work: %s", r.text())
@@ -162,11 +242,11 @@ func TestHoldingWorkThatIsUnderWay(t *testing.T) {
 			instance := d.instance()
 			id := d.enqueueFor(instance, 1)[0]
 			working, release := make(chan struct{}), make(chan struct{})
-			stop := d.run(&outbox.Queue{Work: func(context.Context, []outbox.Job) []error {
+			stop := d.run(&outbox.Queue{Work: all(func(context.Context, []outbox.Job) []error {
 				close(working)
 				<-release
 				return []error{result}
-			}})
+			})})
 			<-working
 			d.inTx(func(ctx context.Context, tx *postgres.Tx) error { return outbox.Hold(ctx, tx, instance) })
 			close(release)
@@ -188,12 +268,12 @@ func TestWhatTheOtherSideSaid(t *testing.T) {
 	d := newDatabase(t)
 	id := d.enqueue(1)[0]
 	var mended atomic.Bool
-	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+	d.run(&outbox.Queue{Work: all(func(_ context.Context, jobs []outbox.Job) []error {
 		if mended.Load() {
 			return []error{nil}
 		}
 		return []error{fmt.Errorf("%w: %w", errors.New("mail"), refusal("451 4.7.1 later,\r\nsays "+jobs[0].Secret))}
-	}})
+	})})
 	d.eventually("a reply", func() bool { return d.row(id).Reply != nil })
 	if r := d.row(id); *r.Reply != "451 4.7.1 later,  says …" || r.AttemptedAt == nil {
 		t.Errorf("%s", r.text())
@@ -210,12 +290,12 @@ func TestAPanicIsSurvived(t *testing.T) {
 	d := newDatabase(t)
 	id := d.enqueue(1)[0]
 	var mended atomic.Bool
-	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+	d.run(&outbox.Queue{Work: all(func(_ context.Context, jobs []outbox.Job) []error {
 		if !mended.Load() {
 			panic("no mail today")
 		}
 		return make([]error, len(jobs))
-	}})
+	})})
 	var r row
 	d.eventually("a note of the failure", func() bool { r = d.row(id); return r.Attempts > 0 && r.Lease == nil })
 	if r.State != "QUEUED" || r.Secret == nil || r.LastError == nil || strings.Contains(*r.LastError, "no mail today") {
@@ -240,11 +320,11 @@ func TestALateWorkerChangesNothing(t *testing.T) {
 			d := newDatabase(t)
 			id := d.enqueue(1)[0]
 			working, release := make(chan struct{}), make(chan struct{})
-			stop := d.run(&outbox.Queue{Work: func(context.Context, []outbox.Job) []error {
+			stop := d.run(&outbox.Queue{Work: all(func(context.Context, []outbox.Job) []error {
 				close(working)
 				<-release
 				return []error{result}
-			}})
+			})})
 			<-working
 			// This is how another gateway takes a row.
 			d.exec(`update outbox set attempts = attempts + 1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() + interval '45 seconds'`)
@@ -281,7 +361,7 @@ func TestHowAJobEnds(t *testing.T) {
 			d := newDatabase(t)
 			id := d.enqueue(1)[0]
 			d.exec(`update outbox set created_at = clock_timestamp() - $1 * interval '1 second'`, c.age.Seconds())
-			stop := d.run(&outbox.Queue{Work: func(context.Context, []outbox.Job) []error { return []error{c.result} }})
+			stop := d.run(&outbox.Queue{Work: all(func(context.Context, []outbox.Job) []error { return []error{c.result} })})
 			d.eventually("a result", func() bool { r := d.row(id); return r.Attempts > 0 && r.Lease == nil })
 			stop()
 			r := d.row(id)
@@ -303,9 +383,9 @@ func TestPausesGrow(t *testing.T) {
 	for k, id := range ids {
 		d.exec(`update outbox set attempts = $2 where subject_id = $1`, id.UUID, k)
 	}
-	stop := d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+	stop := d.run(&outbox.Queue{Work: all(func(_ context.Context, jobs []outbox.Job) []error {
 		return slices.Repeat([]error{errors.New("try later")}, len(jobs))
-	}})
+	})})
 	d.eventually("30 failures", func() bool { return d.count(`last_error is not null`) == len(ids) })
 	stop()
 	for _, id := range ids {
@@ -322,9 +402,9 @@ func TestPausesGrow(t *testing.T) {
 func TestTheSecretIsNotKeptInAnError(t *testing.T) {
 	d := newDatabase(t)
 	id := d.enqueue(1)[0]
-	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error {
+	d.run(&outbox.Queue{Work: all(func(_ context.Context, jobs []outbox.Job) []error {
 		return []error{fmt.Errorf("%w: 554 spam: %s see https://datahub.example/#%s", outbox.ErrPermanent, strings.Repeat("x", 400), jobs[0].Secret)}
-	}})
+	})})
 	d.eventually("the end", func() bool { return d.row(id).State == "FAILED" })
 	// Not even its beginning, where the error is cut.
 	if got := pointed(d.row(id).LastError); strings.Contains(got, secret(id)[:10]) || !strings.Contains(got, "554 spam") {
@@ -342,11 +422,11 @@ func TestRunWaitsForWorkThatHasBegun(t *testing.T) {
 	ended, idle := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		d.queue(&outbox.Queue{Work: func(ctx context.Context, _ []outbox.Job) []error {
+		d.queue(&outbox.Queue{Work: all(func(ctx context.Context, _ []outbox.Job) []error {
 			working <- ctx
 			<-release
 			return []error{ctx.Err()}
-		}}).Run(ctx)
+		})}).Run(ctx)
 	}()
 	at := <-working
 	go func() {
@@ -377,7 +457,7 @@ func TestRunWaitsForWorkThatHasBegun(t *testing.T) {
 func TestTheDatabaseIsAwayForAWhile(t *testing.T) {
 	d := newDatabase(t)
 	d.exec(`alter table outbox rename to elsewhere`)
-	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job) []error { return make([]error, len(jobs)) }})
+	d.run(&outbox.Queue{Work: all(func(_ context.Context, jobs []outbox.Job) []error { return make([]error, len(jobs)) })})
 	d.eventually("a complaint", func() bool { return strings.Contains(d.log.String(), `"msg":"outbox"`) })
 	d.exec(`alter table elsewhere rename to outbox`)
 	id := d.enqueue(1)[0]
@@ -476,6 +556,15 @@ func (d database) run(q *outbox.Queue) (stop func()) {
 	stop = func() { cancel(); running.Wait() }
 	d.t.Cleanup(stop)
 	return stop
+}
+
+// all is the work of somebody who tells what came of all jobs in the end.
+func all(work func(context.Context, []outbox.Job) []error) func(context.Context, []outbox.Job, func(int, error)) {
+	return func(ctx context.Context, jobs []outbox.Job, ended func(int, error)) {
+		for k, err := range work(ctx, jobs) {
+			ended(k, err)
+		}
+	}
 }
 
 // hurry ends every pause.

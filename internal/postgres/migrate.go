@@ -3,27 +3,39 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
 	"alphacruncher.com/datahub-gateway/migrations"
 )
 
+const (
+	// lockTimeout is how long a migration waits for what others hold, because
+	// others wait behind it; then it begins anew, until lockPatience has passed.
+	lockTimeout  = 2 * time.Second
+	lockPatience = time.Minute
+)
+
+// ErrRole says that a role cannot be granted what a gateway needs.
+var ErrRole = errors.New("the role cannot be granted what a gateway needs")
+
 // Migrate brings the database's schema up to date and gives the number of
 // migrations that this took. Each migration is one transaction, and a session
 // lock makes several callers take turns, so it can be started anywhere, any
-// number of times, and be killed at any moment.
+// number of times, beside gateways at work, and be killed at any moment.
 //
 // A role, where one is named, is then granted what a gateway needs, and nothing
-// else. It must not be the one of the DSN, which owns the tables.
+// else. It must not be the one of the DSN, which owns the tables. It fails with
+// ErrRole.
 func Migrate(ctx context.Context, dsn, role string) (applied int, err error) {
 	err = withProvider(dsn, func(db *sql.DB, p *goose.Provider) error {
-		results, err := p.Up(ctx)
-		applied = len(results)
-		if err != nil || role == "" {
+		if applied, err = up(ctx, p); err != nil || role == "" {
 			return err
 		}
 		return grant(ctx, db, role)
@@ -32,6 +44,24 @@ func Migrate(ctx context.Context, dsn, role string) (applied int, err error) {
 		return 0, fmt.Errorf("migrate: %w", err)
 	}
 	return applied, nil
+}
+
+func up(ctx context.Context, p *goose.Provider) (applied int, err error) {
+	for begun := time.Now(); ; {
+		results, err := p.Up(ctx)
+		applied += len(results)
+		if partly := new(goose.PartialError); errors.As(err, &partly) {
+			applied += len(partly.Applied)
+		}
+		if pq.As(err, pqerror.LockNotAvailable, pqerror.TRDeadlockDetected) == nil || time.Since(begun) > lockPatience {
+			return applied, err
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return applied, err
+		}
+	}
 }
 
 // SchemaError says that this gateway cannot work on the database's schema.
@@ -67,7 +97,7 @@ func CheckSchema(ctx context.Context, dsn string) error {
 }
 
 func withProvider(dsn string, do func(*sql.DB, *goose.Provider) error) error {
-	connector, err := newConnector(dsn, nil)
+	connector, err := newConnector(dsn, map[string]string{"lock_timeout": milliseconds(lockTimeout)})
 	if err != nil {
 		return err
 	}

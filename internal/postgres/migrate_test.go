@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"regexp"
 	"strings"
@@ -130,6 +131,44 @@ func TestMigrateKilledInTheMiddle(t *testing.T) {
 	}
 	if got := applied(t, db); got != eachOnce(t) {
 		t.Errorf("applied %s, want %s", got, eachOnce(t))
+	}
+}
+
+// A migration that found a table in somebody's hands lets go of those that it
+// holds, and comes back.
+func TestMigrateBesideALongTransaction(t *testing.T) {
+	dsn := newEmptyDatabase(t)
+	db := connect(t, dsn)
+	first, err := goose.NewProvider(goose.DialectPostgres, db, migrations.Files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.UpTo(withPatience(t), 1); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.Exec(`select count(*) from audit_log`); err != nil {
+		t.Fatal(err)
+	}
+	giveUps := `select coalesce(sum(xact_rollback), 0) from pg_stat_database where datname = current_database()`
+	before := read[int](t, db, giveUps)
+	migrated := make(chan error, 1)
+	go func() {
+		n, err := postgres.Migrate(withPatience(t), dsn, "")
+		if err == nil && n != known(t)-1 {
+			err = fmt.Errorf("applied %d", n)
+		}
+		migrated <- err
+	}()
+	eventually(t, "a migration that gives up for now", func() bool { return read[int](t, db, giveUps) > before })
+	if err := reader.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-migrated; err != nil {
+		t.Error(err)
 	}
 }
 
@@ -330,14 +369,20 @@ func TestInvitationsOfTheFirstSchemaLiveOn(t *testing.T) {
 		select gen_random_uuid(), 'INVITATION', id, case when email like 'zoe%' then 'x' end, case when email like 'zoe%' then 'QUEUED' else 'SENT' end from invitation;
 		insert into audit_log (at, action, actor_name, space_id, space_name, instance_id, instance_name, details) values
 			(now() - interval '1 hour', 'invitation.sent', 'Ada', '00000000-0000-0000-0000-000000000002', 'S', '00000000-0000-0000-0000-000000000003', 'Active', '{"role": "VIEWER", "invited": ["zoe@new.example"], "roleChanged": null}'),
-			(now() - interval '2 hours', 'instance.deleted', 'Ada', '00000000-0000-0000-0000-000000000002', 'S', '00000000-0000-0000-0000-000000000004', 'Deleted', '{}')`)
+			(now() - interval '1 minute', 'invitation.sent', 'Ada', '00000000-0000-0000-0000-000000000002', 'S', '00000000-0000-0000-0000-000000000003', 'Active', '{"role": "EDITOR", "invited": null, "roleChanged": ["bob@new.example"]}'),
+			(now() - interval '1 second', 'invitation.sent', 'Ada', '00000000-0000-0000-0000-000000000002', 'S', '00000000-0000-0000-0000-000000000003', 'Active', '{"role": "EDITOR", "invited": null, "roleChanged": null}'),
+			(now() - interval '2 hours', 'instance.deleted', 'Ada', '00000000-0000-0000-0000-000000000002', 'S', '00000000-0000-0000-0000-000000000004', 'Deleted', '{}');
+		insert into idempotency_key (account_id, key, request_hash, response)
+		select '00000000-0000-0000-0000-00000000000a', r, '', r::json
+		from unnest(array['{"deleted":true}', '{"restored":false}', '[{"outcome":"INVITED"}]']) r`)
 	if n, err := postgres.Migrate(withPatience(t), dsn, ""); n != known(t)-1 || err != nil {
 		t.Fatalf("%d migrations, %v", n, err)
 	}
 	for query, want := range map[string]string{
 		`select string_agg(i.name || ' ' || v.email || ' ' || o.state, ', ' order by i.name, v.email) from outbox o join invitation v on v.id = o.subject_id join instance i on i.id = o.instance_id`: "Active bob@new.example SENT, Active zoe@new.example QUEUED, Deleted bob@new.example SENT, Deleted zoe@new.example HELD",
-		`select string_agg(action || ' ' || details, '; ' order by id) from audit_log`:                                                                                                                `INSTANCE_DELETED {}; INVITATION_SENT {"role": "VIEWER", "emails": ["zoe@new.example"]}`,
-		`select string_agg(substring(id::text, 15, 1), '') from audit_log`:                                                                                                                            `77`,
+		`select string_agg(action || ' ' || details, '; ' order by id) from audit_log`:                                                                                                                `INSTANCE_DELETED {}; INVITATION_SENT {"role": "VIEWER", "emails": ["zoe@new.example"]}; INVITATION_ROLE_CHANGED {"role": "EDITOR", "emails": ["bob@new.example"]}`,
+		`select string_agg(response::text, ' ' order by key) from idempotency_key`:                                                                                                                    `[{"outcome":"INVITED"}] true false`,
+		`select string_agg(substring(id::text, 15, 1), '') from audit_log`:                                                                                                                            `777`,
 		`select (max(oldest_gateway))::text from schema_requirement`:                                                                                                                                  `2`,
 	} {
 		if got := read[string](t, db, query); got != want {

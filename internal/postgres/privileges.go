@@ -35,7 +35,7 @@ var privileges = map[string]string{
 func grant(ctx context.Context, db *sql.DB, role string) (err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("grant the role %q what a gateway needs: %w", role, err)
+			err = fmt.Errorf("%w: %q: %w", ErrRole, role, err)
 		}
 	}()
 	tx, err := db.BeginTx(ctx, nil)
