@@ -86,7 +86,7 @@ func TestDeliveries(t *testing.T) {
 	ada.resend([]string{w.invitationOf("odd@new.example")}).ok()
 	watching.expect("RENEWED odd@new.example", "SENT odd@new.example")
 	w.tryNow()
-	w.eventually("an end of all mails", func() bool { return w.number(`select count(*) from outbox where state = 'QUEUED'`) == 0 })
+	w.settled()
 	if d := ada.delivery("Group 1", "full@new.example"); d != nil {
 		t.Errorf("%v", d)
 	}
@@ -150,7 +150,7 @@ func TestMailsOfADeletedInstanceWait(t *testing.T) {
 		t.Errorf("%d are held", n)
 	}
 	w.as("ed").restore("Group 1").ok()
-	w.eventually("an end of all mails", func() bool { return w.number(`select count(*) from outbox where state in ('QUEUED', 'HELD')`) == 0 })
+	w.settled()
 	got := s.seen()[before+1:]
 	if len(got) != 1 || got[0].to[0] != "zoe@new.example" {
 		t.Errorf("mails %v", got)

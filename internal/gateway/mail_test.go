@@ -69,7 +69,7 @@ func TestTheMailServerKnowsNobodyOfThatName(t *testing.T) {
 	}
 	w := newWorld(t, s.use)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"bob@new.example", "zoe@new.example", "kim@new.example"}).ok()
-	w.eventually("an end of all mails", func() bool { return w.number(`select count(*) from outbox where state = 'QUEUED'`) == 0 })
+	w.settled()
 	for _, row := range w.outbox() {
 		if row.Email != "zoe@new.example" {
 			if row.State != "SENT" || row.LastError != nil {
@@ -267,7 +267,7 @@ func TestMailsWhoseInvitationEndedAreDropped(t *testing.T) {
 	ada.invite("Group 1", "VIEWER", []string{"renewed@new.example"}).ok()
 	w.eventually("the renewed invitation's mail", func() bool { return len(s.seen()) == len(before)+1 })
 	w.tryNow()
-	w.eventually("an end of all mails", func() bool { return w.number(`select count(*) from outbox where state = 'QUEUED'`) == 0 })
+	w.settled()
 
 	var got []string
 	for _, row := range w.outbox() {

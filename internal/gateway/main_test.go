@@ -33,6 +33,7 @@ import (
 // gateways on it as clients do.
 func TestMain(m *testing.M) {
 	beProgram()
+	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 50 // as many as ask at once
 	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
 		db, err := postgres.Open(dsn, postgres.Options{MaxConnections: 1, StatementTimeout: time.Minute})
 		if err != nil {
@@ -380,6 +381,12 @@ func (w *world) mails(n int) []mailbox.Mail {
 		w.t.Fatalf("%d mails, want %d", len(mails), n)
 	}
 	return mails
+}
+
+// settled waits until no mail is left to be sent.
+func (w *world) settled() {
+	w.t.Helper()
+	w.eventually("an end of all mails", func() bool { return w.number(`select count(*) from outbox where state in ('QUEUED', 'HELD')`) == 0 })
 }
 
 // allMails are the mails in the mailbox, newest first.

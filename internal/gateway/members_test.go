@@ -206,7 +206,6 @@ func TestTheLastAdministrator(t *testing.T) {
 
 // Two administrators who remove each other at once do not both go.
 func TestAdministratorsRemoveEachOther(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	ada, mia := w.as("ada"), w.as("mia")
 	adaID, miaID := w.user("Ada"), w.user("Mia")

@@ -171,7 +171,6 @@ func TestPurgingALotAtOnce(t *testing.T) {
 // At the edge an instance is restored, wholly, or purged, wholly: not both, and
 // not neither.
 func TestRestoringAgainstThePurge(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	ada := w.as("ada")
 	db := w.purger()

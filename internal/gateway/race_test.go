@@ -2,8 +2,9 @@ package gateway_test
 
 import (
 	"fmt"
-	"net/http"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,18 +34,9 @@ func together(things ...func()) {
 // so that each side is first in some of them.
 func head(n int) { time.Sleep(time.Duration(n%30) * 200 * time.Microsecond) }
 
-// keepConnections lets the test's client reuse its connections.
-func keepConnections(t *testing.T) {
-	transport := http.DefaultTransport.(*http.Transport)
-	before := transport.MaxIdleConnsPerHost
-	transport.MaxIdleConnsPerHost = 50
-	t.Cleanup(func() { transport.MaxIdleConnsPerHost = before; transport.CloseIdleConnections() })
-}
-
 // Two administrators who invite the same people at once make one invitation
 // and one mail for each, whichever order they name them in.
 func TestTwoAdministratorsInviteTheSamePeople(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	w.appoint("Mia")
 	ada, mia := w.as("ada"), w.as("mia")
@@ -77,7 +69,6 @@ func TestTwoAdministratorsInviteTheSamePeople(t *testing.T) {
 
 // Nobody is invited to an instance once its deletion is answered.
 func TestInvitingAgainstDeleting(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
 	invited := 0
@@ -112,7 +103,6 @@ func TestInvitingAgainstDeleting(t *testing.T) {
 // However often a request arrives at once, it is carried out once, and every
 // answer is the first one.
 func TestTwentyRequestsWithOneKey(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	ada := w.as("ada")
 	const copies, rounds = 20, trials / 20
@@ -143,7 +133,6 @@ func TestTwentyRequestsWithOneKey(t *testing.T) {
 // A deletion sent twenty times with one key is one deletion, and each copy is
 // told so.
 func TestTwentyDeletionsWithOneKey(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	ed := w.as("ed")
 	for n := range trials / 20 {
@@ -165,7 +154,6 @@ func TestTwentyDeletionsWithOneKey(t *testing.T) {
 // An instance is restored until its 24 hours are over, to the second, and
 // never after.
 func TestRestoringAtTheEdge(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	ada := w.as("ada")
 	restored := 0
@@ -266,7 +254,6 @@ func TestInvitingAgainstLosingTheRole(t *testing.T) {
 // However often an invitation is accepted at once, there is one membership, and
 // one answer that says so.
 func TestAcceptingFiftyTimesAtOnce(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	ada := w.as("ada")
 	for n := range 6 {
@@ -297,7 +284,6 @@ func TestAcceptingFiftyTimesAtOnce(t *testing.T) {
 
 // An invitation is accepted or revoked, never both.
 func TestAcceptingAgainstRevoking(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	ada := w.as("ada")
 	first := 0
@@ -329,7 +315,6 @@ func TestAcceptingAgainstRevoking(t *testing.T) {
 
 // Nobody becomes a member of an instance once its deletion is answered.
 func TestAcceptingAgainstDeleting(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
 	first := 0
@@ -364,7 +349,6 @@ func TestAcceptingAgainstDeleting(t *testing.T) {
 // An invitation that is sent again at the same time by two administrators is
 // sent again once.
 func TestTwoAdministratorsSendAgain(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	w.appoint("Mia")
 	ada, mia := w.as("ada"), w.as("mia")
@@ -395,7 +379,7 @@ func TestTwoAdministratorsSendAgain(t *testing.T) {
 		}
 		mails += len(ids)
 	}
-	w.eventually("an end of all mails", func() bool { return w.number(`select count(*) from outbox where state = 'QUEUED'`) == 0 })
+	w.settled()
 	if n := w.number(`select count(*) from outbox`); n != mails {
 		t.Errorf("%d sendings, want %d", n, mails)
 	}
@@ -404,7 +388,6 @@ func TestTwoAdministratorsSendAgain(t *testing.T) {
 // Whoever invites an address whose invitation is just being answered or revoked
 // finds it pending, or ended.
 func TestInvitingAgainstEnding(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	w.appoint("Mia")
 	ada, mia := w.as("ada"), w.as("mia")
@@ -430,4 +413,172 @@ func TestInvitingAgainstEnding(t *testing.T) {
 			t.Fatalf("trial %d: %v, %d of %d invitations are pending", n, outcome, pending, all)
 		}
 	}
+}
+
+// Administrators who change each other's roles at once do not wait for each
+// other, and whoever leaves twice at once has left.
+func TestMembersAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.appoint("Mia")
+	ada, mia, vic := w.as("ada"), w.as("mia"), w.as("vic")
+	adaID, miaID := w.user("Ada"), w.user("Mia")
+	for n := range trials {
+		w.enrol("Group 1", "Ada", "Mia", "Vic")
+		role := []string{"EDITOR", "VIEWER"}[n%2]
+		together(
+			func() { ada.changeRole("Group 1", miaID, role).ok() },
+			func() { mia.changeRole("Group 1", adaID, role).ok() })
+		left := make([]answer, 2)
+		together(func() { left[0] = vic.leave("Group 1") }, func() { left[1] = vic.leave("Group 1") })
+		slices.SortFunc(left, func(a, b answer) int { return len(a.Errors) - len(b.Errors) })
+		if left[0].ok().at("leaveInstance", "left") != true {
+			t.Fatalf("trial %d: %s", n, left[0].body)
+		}
+		left[1].refused("NOT_FOUND")
+	}
+}
+
+// enrol makes people viewers of an instance, where they have no role there.
+func (w *world) enrol(instance string, people ...string) {
+	w.t.Helper()
+	w.exec(`
+		insert into instance_member (instance_id, account_id, role)
+		select i.id, a.id, 'VIEWER' from instance i join space s on s.id = i.space_id, account a
+		where s.name = 'Econometrics 2026' and i.name = $1 and a.name = any (string_to_array($2, ','))
+		on conflict do nothing`, instance, strings.Join(people, ","))
+}
+
+// Everybody does everything at once, as often as not without the right to. No
+// request fails for another one's sake, and what is written is of one piece.
+func TestEverybodyAtOnce(t *testing.T) {
+	w := newWorld(t)
+	people := []string{"Ada", "Mia", "Rita", "Ed", "Vic", "Sam"}
+	instances := []string{"Master", "Group 1", "Group 2", "Group 3"}
+	w.exec(`update instance set deleted_at = null, deleted_by = null, restorable_until = null`)
+	for _, name := range []string{"Mia", "Rita"} {
+		w.appoint(name)
+	}
+	for _, instance := range instances {
+		w.enrol(instance, people[:5]...)
+	}
+	ids := map[string]string{}
+	for _, name := range people {
+		ids[name] = w.user(name)
+	}
+	var known struct {
+		sync.Mutex
+		invitations []string
+	}
+	learn := func(a answer) answer {
+		known.Lock()
+		defer known.Unlock()
+		for _, part := range strings.Split(a.body, `"id":"invitation_`)[1:] {
+			known.invitations = append(known.invitations, "invitation_"+part[:32])
+		}
+		return a
+	}
+	const each = 60 // requests of each client
+	work := func(seed uint64) {
+		r := rand.New(rand.NewPCG(1, seed))
+		some := func(of []string) string { return of[r.IntN(len(of))] }
+		for range each {
+			me := some(people)
+			p := w.as(strings.ToLower(me))
+			instance, other := some(instances), ids[some(people)]
+			var emails []string
+			for range 1 + r.IntN(4) {
+				emails = append(emails, strings.ToLower(some(people))+"@uni.example", fmt.Sprintf("x%d@new.example", r.IntN(30)))
+			}
+			known.Lock()
+			selected := []string{"invitation_00000000000000000000000000000000"}
+			for k := 0; k < r.IntN(6) && len(known.invitations) > 0; k++ {
+				selected = append(selected, some(known.invitations))
+			}
+			known.Unlock()
+			var a answer
+			switch r.IntN(12) {
+			case 0, 1:
+				a = learn(p.invite(instance, some([]string{"EDITOR", "VIEWER"}), emails))
+			case 2:
+				a = learn(p.inviteAdministrators(emails))
+			case 3, 4:
+				mine := p.ask(`{ viewer { invitations(first: 5) { nodes { id } } } }`, nil).ok().every("id", "viewer", "invitations", "nodes")
+				if len(mine) == 0 {
+					continue
+				}
+				answer := p.accept
+				if r.IntN(4) == 0 {
+					answer = p.decline
+				}
+				a = answer("invitationId", some(mine))
+			case 5:
+				a = p.revoke(selected[min(1, len(selected)-1):])
+			case 6:
+				a = p.resend(selected[min(1, len(selected)-1):])
+			case 7:
+				a = p.delete(instance)
+			case 8:
+				a = p.restore(instance)
+			case 9:
+				a = p.changeRole(instance, other, some([]string{"EDITOR", "VIEWER"}))
+			case 10:
+				a = p.remove(some([]string{instance, instance, ""}), other)
+			case 11:
+				if a = p.leave(instance); r.IntN(2) == 0 {
+					a = p.createInstance(fmt.Sprint("Group ", 4+r.IntN(1000)))
+				}
+			}
+			for _, code := range a.codes() {
+				if code == "INTERNAL_SERVER_ERROR" || code == "UNAVAILABLE" || code == "" {
+					t.Errorf("%s: %s", me, a.body)
+				}
+			}
+			if r.IntN(20) == 0 {
+				w.exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name in ('Ada', 'Mia', 'Rita') on conflict do nothing`)
+				w.enrol(some(instances), people[:5]...)
+			}
+		}
+	}
+	var clients []func()
+	for seed := range uint64(10) {
+		clients = append(clients, func() { work(seed) })
+	}
+	together(clients...)
+	for wrong, query := range map[string]string{
+		"spaces without administrators":             `select count(*) from space s where not exists (select from space_administrator where space_id = s.id)`,
+		"mails that wait though nothing is deleted": `select count(*) from outbox o join instance i on i.id = o.instance_id where o.state = 'HELD' and i.deleted_at is null`,
+		"mails of deleted instances":                `select count(*) from outbox o join instance i on i.id = o.instance_id where o.state = 'QUEUED' and o.lease is null and i.deleted_at is not null`,
+		"invitations not told of once":              `select count(*) from invitation v where (select count(*) from event where change = 'CREATED' and v.id = any (subjects)) <> 1`,
+		"ends not told of once":                     `select count(*) from invitation v where (select count(*) from event where change in ('ACCEPTED', 'DECLINED', 'REVOKED') and v.id = any (subjects)) <> (v.status <> 'PENDING')::int`,
+		"acceptances not in the trail once":         `select count(*) from invitation v where v.status = 'ACCEPTED' and v.email not in (select details -> 'emails' ->> 0 from audit_log where action = 'INVITATION_ACCEPTED')`,
+		"two pending invitations of one":            `select count(*) from (select from invitation where status = 'PENDING' group by email_key, coalesce(instance_id, space_id) having count(*) > 1) twice`,
+	} {
+		if n := w.number(query); n != 0 {
+			t.Errorf("%s: %d", wrong, n)
+		}
+	}
+	t.Logf("%d invitations, %d entries in the trail", w.number(`select count(*) from invitation`), w.number(`select count(*) from audit_log`))
+}
+
+// Deleting an instance holds the mails of all who were invited, however many.
+func TestDeletingAmidThousandsOfMails(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	// The plan is kept from a time in which there were few.
+	ada.invite("Group 1", "VIEWER", []string{"a@new.example"}).ok()
+	w.mails(1)
+	const n = 16_000
+	w.exec(`
+		with v as (
+			insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
+			select gen_random_uuid(), i.id, 'q' || g || '@x.example', 'q' || g || '@x.example', 'VIEWER', sha256(g::text::bytea), a.id, now() + interval '1 day'
+			from generate_series(1, $1::int) g, instance i, account a where i.name = 'Group 1' and a.name = 'Ada'
+			returning id, instance_id)
+		insert into outbox (id, kind, subject_id, instance_id, secret, attempts, last_error, next_attempt_at)
+		select gen_random_uuid(), 'INVITATION', id, instance_id, 'x', 1, '450', now() + interval '1 hour' from v`, n)
+	ada.delete("Group 1").ok()
+	if held := w.number(`select count(*) from outbox where state = 'HELD'`); held != n {
+		t.Errorf("%d mails are held, want %d", held, n)
+	}
+	w.exec(`update outbox set state = 'DROPPED', secret = null where state = 'HELD'`) // nobody is there to take them
 }

@@ -17,7 +17,6 @@ import (
 // A gateway that is stopped under load answers every request that it took, and
 // what it has answered is stored, and nothing else.
 func TestStoppingUnderLoad(t *testing.T) {
-	keepConnections(t)
 	w := newWorld(t)
 	ada := w.as("ada")
 	w.mails(0)
