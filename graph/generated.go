@@ -400,7 +400,10 @@ type InstanceResolver interface {
 	Invitations(ctx context.Context, obj *access.Instance, first *int, after *string, status *invitation.Status) (*connection.Connection[*invitation.Invitation], error)
 }
 type InvitationResolver interface {
+	Instance(ctx context.Context, obj *invitation.Invitation) (*access.Instance, error)
+
 	Accepting(ctx context.Context, obj *invitation.Invitation) (*Readiness, error)
+	Delivery(ctx context.Context, obj *invitation.Invitation) (*invitation.Delivery, error)
 }
 type MutationResolver interface {
 	CreateInstance(ctx context.Context, input instance.CreateRequest) (*instance.Creation, error)
@@ -6279,7 +6282,7 @@ func (ec *executionContext) _Invitation_instance(ctx context.Context, field grap
 			return ec.fieldContext_Invitation_instance(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Instance, nil
+			return ec.Resolvers.Invitation().Instance(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *access.Instance) graphql.Marshaler {
@@ -6293,8 +6296,8 @@ func (ec *executionContext) fieldContext_Invitation_instance(_ context.Context, 
 	fc = &graphql.FieldContext{
 		Object:     "Invitation",
 		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
+		IsMethod:   true,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Instance(ctx, field)
 		},
@@ -6499,7 +6502,7 @@ func (ec *executionContext) _Invitation_delivery(ctx context.Context, field grap
 			return ec.fieldContext_Invitation_delivery(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Delivery, nil
+			return ec.Resolvers.Invitation().Delivery(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Delivery) graphql.Marshaler {
@@ -6513,8 +6516,8 @@ func (ec *executionContext) fieldContext_Invitation_delivery(_ context.Context, 
 	fc = &graphql.FieldContext{
 		Object:     "Invitation",
 		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
+		IsMethod:   true,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_InvitationDelivery(ctx, field)
 		},
@@ -13023,10 +13026,11 @@ func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSe
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "instance":
-			out.Values[i] = ec._Invitation_instance(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Invitation_instance(ctx, field, obj)
+				})
 		case "space":
 			out.Values[i] = ec._Invitation_space(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -13064,10 +13068,11 @@ func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSe
 					return ec._Invitation_accepting(ctx, field, obj)
 				})
 		case "delivery":
-			out.Values[i] = ec._Invitation_delivery(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Invitation_delivery(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}

@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
@@ -30,17 +31,30 @@ func (Guard) Validate(graphql.ExecutableSchema) error { return nil }
 
 // MutateOperationContext lets somebody who is not signed in ask for public
 // fields alone, keeps out @defer, whose later parts this transport would lose,
-// and has the arguments examined.
+// and subscriptions to other than one field (GraphQL, section 5.2.3.1), and has
+// the arguments examined.
 func (g Guard) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	if !g.Admits(ctx, operation.Operation) {
 		return &gqlerror.Error{Err: Unauthenticated()}
 	}
 	if defers(operation.Doc) {
-		err := gqlerror.Errorf("@defer is not supported.")
-		errcode.Set(err, errcode.ValidationFailed)
-		return err
+		return invalid("@defer is not supported.")
+	}
+	if operation.Operation.Operation == ast.Subscription {
+		// gqlparser does not see what @skip and @include leave of them, and gqlgen
+		// panics at the others.
+		fields := graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Subscription"})
+		if len(fields) != 1 || strings.HasPrefix(fields[0].Name, "__") {
+			return invalid("A subscription asks for exactly one field.")
+		}
 	}
 	return g.Root.Examine(ctx, operation)
+}
+
+func invalid(message string) *gqlerror.Error {
+	err := gqlerror.Errorf("%s", message)
+	errcode.Set(err, errcode.ValidationFailed)
+	return err
 }
 
 // Admits reports whether the asking person may begin an operation.

@@ -2,7 +2,6 @@ package resolvers
 
 import (
 	"context"
-	"slices"
 
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
@@ -47,13 +46,5 @@ func (f instanceFields) Invitations(ctx context.Context, obj *access.Instance, f
 	if err != nil {
 		return nil, err
 	}
-	// The answer is shared with whoever asks the same of the instance under
-	// another name, at the same time.
-	list.Nodes = slices.Clone(list.Nodes)
-	for k, node := range list.Nodes {
-		v := *node
-		v.Instance = obj
-		list.Nodes[k] = &v
-	}
-	return invitationConnection(list, page), nil
+	return invitationsTo(obj, list, page), nil
 }

@@ -12,9 +12,32 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/relay"
 )
 
-type invitationFields struct{}
+type invitationFields struct{ *Root }
 
 var _ graph.InvitationResolver = invitationFields{}
+
+func (f invitationFields) Instance(ctx context.Context, obj *invitation.Invitation) (*access.Instance, error) {
+	place, err := f.place(ctx, obj)
+	i, _ := place.(*access.Instance)
+	return i, err
+}
+
+func (f invitationFields) Delivery(ctx context.Context, obj *invitation.Invitation) (*invitation.Delivery, error) {
+	place, err := f.place(ctx, obj)
+	if err != nil || !access.Administering.Allows(place) {
+		return nil, err
+	}
+	return obj.Delivery(), nil
+}
+
+// place is where an invitation leads, as the person who asks sees it.
+func (f invitationFields) place(ctx context.Context, obj *invitation.Invitation) (access.Place, error) {
+	a := anybody(ctx)
+	if a == nil {
+		return nil, nil
+	}
+	return obj.Place(ctx, f.DB, *a)
+}
 
 func (invitationFields) Accepting(ctx context.Context, obj *invitation.Invitation) (*graph.Readiness, error) {
 	readiness := &graph.Readiness{Allowed: true, Obstacles: []*fault.Fault{}}
@@ -46,6 +69,17 @@ func (obstacle) Reason(_ context.Context, obj *fault.Fault) (*string, error) {
 
 func invitationConnection(list relay.List[*invitation.Invitation], page relay.Page) *connection.Invitations {
 	return connection.Of(list, page, func(v *invitation.Invitation) globalid.ID { return v.ID })
+}
+
+// invitationsTo are those to one place. Their list is shared with whoever asks
+// the same of the place under another name, at the same time.
+func invitationsTo(place access.Place, list relay.List[*invitation.Invitation], page relay.Page) *connection.Invitations {
+	nodes := make([]*invitation.Invitation, len(list.Nodes))
+	for k, v := range list.Nodes {
+		nodes[k] = v.At(place)
+	}
+	list.Nodes = nodes
+	return invitationConnection(list, page)
 }
 
 // invitationsQuestion tells apart what is asked about the invitations of places

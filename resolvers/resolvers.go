@@ -58,7 +58,7 @@ func (r *Root) Space() graph.SpaceResolver { return spaceFields{r} }
 func (r *Root) Instance() graph.InstanceResolver { return instanceFields{r} }
 
 // Invitation implements graph.ResolverRoot.
-func (r *Root) Invitation() graph.InvitationResolver { return invitationFields{} }
+func (r *Root) Invitation() graph.InvitationResolver { return invitationFields{r} }
 
 // Obstacle implements graph.ResolverRoot.
 func (r *Root) Obstacle() graph.ObstacleResolver { return obstacle{} }

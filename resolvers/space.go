@@ -70,7 +70,7 @@ func (s spaceFields) Invitations(ctx context.Context, obj *access.Space, first *
 	if err != nil {
 		return nil, err
 	}
-	return invitationConnection(list, page), nil
+	return invitationsTo(obj, list, page), nil
 }
 
 func (s spaceFields) AuditLog(ctx context.Context, obj *access.Space, first *int, after *string) (*connection.AuditEntries, error) {

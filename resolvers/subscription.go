@@ -3,6 +3,7 @@ package resolvers
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
@@ -26,27 +27,48 @@ func (s subscription) InvitationChanged(ctx context.Context, instanceID globalid
 	go func() {
 		defer close(events)
 		defer watching.Close()
+		defer func() {
+			if p := recover(); p != nil {
+				end(ctx, s.Recover(ctx, p))
+			}
+		}()
 		for {
 			changes, err := watching.Next(ctx)
 			if err != nil {
 				end(ctx, err)
 				return
 			}
-			for _, change := range changes {
-				select {
-				case events <- change:
-				case <-ctx.Done():
-					return
-				}
+			if !tell(ctx, events, changes, watching.Ended()) {
+				return
 			}
 		}
 	}()
 	return events, nil
 }
 
+// tell tells changes one by one, until the watching has ended. It reports
+// whether there is more to say.
+func tell(ctx context.Context, events chan<- *invitation.Event, changes []*invitation.Event, ended <-chan struct{}) bool {
+	for _, change := range changes {
+		select {
+		case <-ended:
+			return true
+		default:
+		}
+		select {
+		case events <- change:
+		case <-ended:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
 // Ending is why a subscription ended, where that was not the end of its
 // context.
-type Ending struct{ err error }
+type Ending struct{ err atomic.Pointer[error] }
 
 type endingKey struct{}
 
@@ -58,10 +80,15 @@ func WithEnding(ctx context.Context) (context.Context, *Ending) {
 }
 
 // Err is why the subscription ended; nil where its watcher need not be told.
-func (e *Ending) Err() error { return e.err }
+func (e *Ending) Err() error {
+	if err := e.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 func end(ctx context.Context, err error) {
 	if e, ok := ctx.Value(endingKey{}).(*Ending); ok && !errors.Is(err, context.Canceled) {
-		e.err = err
+		e.err.Store(&err)
 	}
 }

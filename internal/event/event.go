@@ -10,7 +10,11 @@ package event
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,8 +29,15 @@ import (
 const (
 	interval   = 250 * time.Millisecond // between two questions to the database
 	roleChecks = time.Second            // between two checks of the watchers' roles
-	callTime   = 5 * time.Second        // of a question
+	callTime   = 5 * time.Second        // of a question, with the waiting for its turn
 	backlog    = 20_000                 // subjects that wait for one watcher
+	portion    = 100                    // subjects that a watcher is given at once
+	maxOfActor = 100                    // places that somebody watches at once
+	maxWatches = 10_000                 // at once
+
+	// kept is how long an event is surely there to be told. Forget removes it
+	// later.
+	kept = 50 * time.Minute
 )
 
 // Event is a change of some subjects in a place.
@@ -40,16 +51,26 @@ type Event struct {
 
 // Feed tells its watchers what changes. It may be used concurrently.
 type Feed struct {
-	DB  *postgres.DB
-	Log *slog.Logger
-	// Lapsed gives what has changed in some places by the course of time alone,
-	// after one moment and up to another; nil: nothing does.
-	Lapsed func(ctx context.Context, q postgres.Querier, places []globalid.ID, after, upTo time.Time) ([]Event, error)
+	db     *postgres.DB
+	log    *slog.Logger
+	lapsed Lapsed
 
-	mu       sync.Mutex
-	watches  map[*Watch]struct{}
-	snapshot string    // everything that it shows has been told
-	moment   time.Time // everything that lapsed up to it has been told
+	telling  chan struct{} // one place, for who asks the database; guards what follows
+	snapshot string        // everything that it shows has been told
+	moment   time.Time     // everything that lapsed up to it has been told
+
+	mu      sync.Mutex
+	watches map[*Watch]struct{}
+}
+
+// Lapsed gives what has changed in some places by the course of time alone,
+// after one moment and up to another.
+type Lapsed func(ctx context.Context, q postgres.Querier, places []globalid.ID, after, upTo time.Time) ([]Event, error)
+
+// NewFeed makes a feed of what is committed and of what lapses (nil: nothing
+// does).
+func NewFeed(db *postgres.DB, log *slog.Logger, lapsed Lapsed) *Feed {
+	return &Feed{db: db, log: log, lapsed: lapsed, telling: make(chan struct{}, 1), watches: map[*Watch]struct{}{}}
 }
 
 // Watch is somebody's watching a place.
@@ -66,24 +87,66 @@ type Watch struct {
 	cut     bool          // nothing more is told
 	slow    bool          // because of the backlog
 	bell    chan struct{} // rung where there is something to see
+	ended   chan struct{} // closed when cut
 }
 
 // Watch begins to tell of every change on a topic in a place that is made from
 // now on, for as long as a rule lets the actor watch it. The caller has decided
-// that it does.
+// that it does. It fails with RATE_LIMITED where the actor, or everybody
+// together, watches too much.
 func (f *Feed) Watch(ctx context.Context, actor access.Actor, place globalid.ID, rule access.Rule, topic string) (*Watch, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	// What happened before is told to those who watched before.
-	if err := f.tell(ctx); err != nil {
+	w := &Watch{feed: f, actor: actor, place: place, rule: rule, topic: topic, bell: make(chan struct{}, 1), ended: make(chan struct{})}
+	err := f.ask(ctx, func(ctx context.Context) error {
+		// What happened before is told to those who watched before.
+		if err := f.tell(ctx); err != nil {
+			return err
+		}
+		return f.add(w)
+	})
+	if err != nil {
 		return nil, err
 	}
-	w := &Watch{feed: f, actor: actor, place: place, rule: rule, topic: topic, bell: make(chan struct{}, 1)}
-	if f.watches == nil {
-		f.watches = map[*Watch]struct{}{}
+	return w, nil
+}
+
+// ask has one ask the database at a time, for callTime at most.
+func (f *Feed) ask(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	select {
+	case f.telling <- struct{}{}:
+		defer func() { <-f.telling }()
+		return do(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (f *Feed) add(w *Watch) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	own := 0
+	for other := range f.watches {
+		if other.actor.ID == w.actor.ID {
+			own++
+		}
+	}
+	switch {
+	case own >= maxOfActor:
+		return &fault.Fault{
+			Code:    fault.RateLimited,
+			Message: fmt.Sprintf("You watch %d places at once already.", own),
+			Remedy:  "End some of your subscriptions first.",
+		}
+	case len(f.watches) >= maxWatches:
+		return &fault.Fault{
+			Code:    fault.RateLimited,
+			Message: "Too many people watch at the moment.",
+			Remedy:  "Wait a few minutes and subscribe again.",
+		}
 	}
 	f.watches[w] = struct{}{}
-	return w, nil
+	return nil
 }
 
 // Close ends the watching.
@@ -93,14 +156,16 @@ func (w *Watch) Close() {
 	delete(w.feed.watches, w)
 }
 
-// Next waits for something to tell. It gives nothing where the actor may not
-// watch any more, and fails when the context ends, or with UNAVAILABLE where
-// she does not keep up.
+// Ended is closed where the actor may not watch any more.
+func (w *Watch) Ended() <-chan struct{} { return w.ended }
+
+// Next waits for something to tell, of 100 subjects at most. It gives nothing
+// where the actor may not watch any more, and fails when the context ends, or
+// with UNAVAILABLE where she does not keep up.
 func (w *Watch) Next(ctx context.Context) ([]Event, error) {
 	for {
 		w.mu.Lock()
-		events, cut, slow := w.waiting, w.cut, w.slow
-		w.waiting, w.size = nil, 0
+		events, cut, slow := w.take(), w.cut, w.slow
 		w.mu.Unlock()
 		switch {
 		case slow:
@@ -120,6 +185,22 @@ func (w *Watch) Next(ctx context.Context) ([]Event, error) {
 	}
 }
 
+// take takes a portion of what waits.
+func (w *Watch) take() (events []Event) {
+	for room := portion; room > 0 && len(w.waiting) > 0; {
+		e := w.waiting[0]
+		if len(e.Subjects) > room {
+			w.waiting[0].Subjects, e.Subjects = e.Subjects[room:], e.Subjects[:room]
+		} else {
+			w.waiting = w.waiting[1:]
+		}
+		w.size -= len(e.Subjects)
+		room -= max(1, len(e.Subjects))
+		events = append(events, e)
+	}
+	return events
+}
+
 func (w *Watch) offer(events []Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -135,10 +216,19 @@ func (w *Watch) offer(events []Event) {
 	w.ring()
 }
 
+// overtake says that she has missed something.
+func (w *Watch) overtake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting, w.size, w.slow = nil, 0, true
+	w.ring()
+}
+
 func (w *Watch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.waiting, w.size, w.cut = nil, 0, true
+	close(w.ended)
 	w.ring()
 }
 
@@ -165,7 +255,7 @@ func (f *Feed) Run(ctx context.Context) {
 		}
 		check := time.Since(checked) >= roleChecks
 		if err := f.round(ctx, check); err != nil && ctx.Err() == nil {
-			f.Log.Error("events", "error", err.Error())
+			f.log.Error("events", "error", err.Error())
 		}
 		if check {
 			checked = time.Now()
@@ -173,35 +263,43 @@ func (f *Feed) Run(ctx context.Context) {
 	}
 }
 
-func (f *Feed) round(ctx context.Context, check bool) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.watches) == 0 {
+func (f *Feed) round(ctx context.Context, check bool) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	if len(f.watching()) == 0 {
 		return nil
 	}
-	if check {
-		if err := f.cutOff(ctx); err != nil {
-			return err
+	return f.ask(ctx, func(ctx context.Context) error {
+		if check {
+			if err := f.cutOff(ctx); err != nil {
+				return err
+			}
 		}
-	}
-	return f.tell(ctx)
+		return f.tell(ctx)
+	})
 }
 
 // tell asks what is new, and tells it to whoever may still know.
 func (f *Feed) tell(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
 	places := f.places()
-	events, snapshot, moment, err := news(ctx, f.DB, places, f.snapshot)
+	events, snapshot, moment, err := news(ctx, f.db, places, f.snapshot)
 	if err != nil {
 		return err
 	}
-	if f.Lapsed != nil && len(places) > 0 {
-		lapsed, err := f.Lapsed(ctx, f.DB, places, f.moment, moment)
+	if f.lapsed != nil && len(places) > 0 {
+		lapsed, err := f.lapsed(ctx, f.db, places, f.moment, moment)
 		if err != nil {
 			return err
 		}
 		events = append(events, lapsed...)
+	}
+	if moment.Sub(f.moment) > kept {
+		for _, w := range f.watching() {
+			w.overtake()
+		}
 	}
 	if len(events) > 0 {
 		// After the events were read: whoever has lost her role before one of
@@ -209,7 +307,7 @@ func (f *Feed) tell(ctx context.Context) error {
 		if err := f.cutOff(ctx); err != nil {
 			return err
 		}
-		for w := range f.watches {
+		for _, w := range f.watching() {
 			w.offer(events)
 		}
 	}
@@ -217,10 +315,17 @@ func (f *Feed) tell(ctx context.Context) error {
 	return nil
 }
 
+// watching are those who watch now.
+func (f *Feed) watching() []*Watch {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Keys(f.watches))
+}
+
 // places are those that are watched, each once.
 func (f *Feed) places() (places []globalid.ID) {
 	seen := map[globalid.ID]bool{}
-	for w := range f.watches {
+	for _, w := range f.watching() {
 		if !seen[w.place] {
 			seen[w.place] = true
 			places = append(places, w.place)
@@ -231,22 +336,19 @@ func (f *Feed) places() (places []globalid.ID) {
 
 // cutOff ends the watching of those who may not any more.
 func (f *Feed) cutOff(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	watches := make([]*Watch, 0, len(f.watches))
-	asked := make([]access.Question, 0, len(f.watches))
-	for w := range f.watches {
-		watches = append(watches, w)
-		asked = append(asked, access.Question{Actor: w.actor.ID, Instance: w.place, Rule: w.rule})
+	watches := f.watching()
+	asked := make([]access.Question, len(watches))
+	for k, w := range watches {
+		asked[k] = access.Question{Actor: w.actor.ID, Instance: w.place, Rule: w.rule}
 	}
-	may, err := access.May(ctx, f.DB, asked)
+	may, err := access.May(ctx, f.db, asked)
 	if err != nil {
 		return err
 	}
 	for k, w := range watches {
 		if !may[k] {
 			w.end()
-			delete(f.watches, w)
+			w.Close()
 		}
 	}
 	return nil

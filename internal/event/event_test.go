@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,7 +54,7 @@ func newWorld(t *testing.T) world {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	w.feed = &Feed{DB: w.db, Log: slog.New(slog.NewTextHandler(&bytes.Buffer{}, nil))}
+	w.feed = NewFeed(w.db, slog.New(slog.NewTextHandler(&bytes.Buffer{}, nil)), nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { w.feed.Run(ctx) })
@@ -155,7 +157,7 @@ func TestWhatLapses(t *testing.T) {
 	w := newWorld(t)
 	var mu sync.Mutex
 	var from, to []time.Time
-	w.feed.Lapsed = func(_ context.Context, _ postgres.Querier, places []globalid.ID, after, upTo time.Time) ([]Event, error) {
+	w.feed.lapsed = func(_ context.Context, _ postgres.Querier, places []globalid.ID, after, upTo time.Time) ([]Event, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		from, to = append(from, after), append(to, upTo)
@@ -198,6 +200,109 @@ func TestASlowWatcher(t *testing.T) {
 	}
 	if slow.size > 0 {
 		t.Errorf("%d wait", slow.size)
+	}
+}
+
+// However much there is, it is handed out in portions.
+func TestPortions(t *testing.T) {
+	w := newWorld(t)
+	watch := w.watch()
+	w.happen("MANY", 230)
+	w.happen("FEW", 5)
+	var got []string
+	for told := 0; told < 235; {
+		portion := 0
+		for _, e := range next(t, watch) {
+			got = append(got, fmt.Sprint(e.Change, " ", len(e.Subjects)))
+			portion += len(e.Subjects)
+		}
+		if portion > 100 {
+			t.Errorf("%d at once", portion)
+		}
+		told += portion
+	}
+	if want := []string{"MANY 100", "MANY 100", "MANY 30", "FEW 5"}; !slices.Equal(got, want) {
+		t.Errorf("told %v", got)
+	}
+	if watch.size != 0 {
+		t.Errorf("%d wait", watch.size)
+	}
+}
+
+// Events that nobody asked for in time are gone: who waited for them is told so.
+func TestALongAbsenceOfTheDatabase(t *testing.T) {
+	w := newWorld(t)
+	watch := w.watch()
+	if err := w.feed.ask(t.Context(), func(context.Context) error {
+		w.feed.moment = w.feed.moment.Add(-51 * time.Minute)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := watch.Next(t.Context())
+	if f, ok := err.(*fault.Fault); !ok || f.Code != fault.Unavailable {
+		t.Errorf("%v", err)
+	}
+	later := w.watch()
+	w.happen("LATER", 1)
+	if got := next(t, later)[0].Change; got != "LATER" {
+		t.Errorf("who came later was told %s", got)
+	}
+}
+
+// Nobody watches more than the gateway can bear.
+func TestTooManyWatches(t *testing.T) {
+	w := newWorld(t)
+	for range maxOfActor {
+		w.watch()
+	}
+	_, err := w.feed.Watch(t.Context(), w.administrator, w.master, access.Administering, "T")
+	if f, ok := err.(*fault.Fault); !ok || f.Code != fault.RateLimited {
+		t.Errorf("%v", err)
+	}
+	w.feed.mu.Lock()
+	for len(w.feed.watches) < maxWatches {
+		w.feed.watches[&Watch{}] = struct{}{}
+	}
+	w.feed.mu.Unlock()
+	_, err = w.feed.Watch(t.Context(), access.Actor{ID: globalid.New(globalid.User)}, w.master, access.Administering, "T")
+	if f, ok := err.(*fault.Fault); !ok || f.Code != fault.RateLimited {
+		t.Errorf("%v", err)
+	}
+}
+
+// Whoever waits for the database's answer holds nobody up who leaves, and is
+// not held up for ever.
+func TestTheDatabaseDoesNotAnswer(t *testing.T) {
+	w := newWorld(t)
+	watch := w.watch()
+	if err := w.db.InTx(t.Context(), func(tx *postgres.Tx) error {
+		if _, err := tx.Exec(t.Context(), `lock table event`); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if _, err := w.feed.Watch(ctx, w.administrator, w.master, access.Administering, "T"); !postgres.Unavailable(err) {
+			t.Errorf("%v", err)
+		}
+		watch.Close()
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A panic is a round that failed.
+func TestAPanicEndsARound(t *testing.T) {
+	w := newWorld(t)
+	w.feed.lapsed = func(context.Context, postgres.Querier, []globalid.ID, time.Time, time.Time) ([]Event, error) {
+		panic("broken")
+	}
+	w.feed.mu.Lock()
+	w.feed.watches[&Watch{place: w.master, ended: make(chan struct{})}] = struct{}{}
+	w.feed.mu.Unlock()
+	if err := w.feed.round(t.Context(), false); err == nil || !strings.Contains(err.Error(), "broken") {
+		t.Errorf("%v", err)
 	}
 }
 

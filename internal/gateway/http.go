@@ -119,7 +119,7 @@ func (a *api) graphql() http.Handler {
 		Unauthenticated: resolvers.Unauthenticated,
 		Begun:           noteOperation,
 		Ending: func(ctx context.Context) (context.Context, func() error) {
-			ctx, ending := resolvers.WithEnding(ctx)
+			ctx, ending := resolvers.WithEnding(postgres.Patiently(ctx))
 			return ctx, ending.Err
 		},
 		Until:   tokenExpiry,
@@ -129,12 +129,10 @@ func (a *api) graphql() http.Handler {
 		Operations:    operations,
 		MaxMessage:    a.settings.MaxBodyBytes,
 		MaxOperations: a.settings.MaxOperations,
-		SignIn: func(ctx context.Context, authorization string) (context.Context, error) {
-			return a.signIn(ctx, http.Header{"Authorization": {authorization}})
-		},
-		SignedIn: signedIn,
-		Observe:  a.observeOperation,
-		Open:     &a.sockets,
+		SignIn:        a.signIn,
+		SignedIn:      signedIn,
+		Observe:       a.observeOperation,
+		Open:          &a.sockets,
 	})
 	server.AddTransport(transport.HTTP{Operations: operations, MaxBody: a.settings.MaxBodyBytes})
 	server.SetErrorPresenter(a.root.Present)
@@ -174,11 +172,7 @@ func (a *api) authenticate(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r.WithContext(signed))
 		case errors.Is(err, token.ErrInvalid):
 			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-			a.fail(ctx, w, http.StatusUnauthorized, &fault.Fault{
-				Code:    fault.Unauthenticated,
-				Message: "The token is not valid.",
-				Remedy:  "Sign in again.",
-			})
+			a.fail(ctx, w, http.StatusUnauthorized, err)
 		case postgres.Unavailable(err):
 			a.fail(ctx, w, http.StatusServiceUnavailable, err)
 		default:
@@ -197,7 +191,7 @@ func tokenExpiry(ctx context.Context) time.Time {
 }
 
 // signIn gives a context of the person whom a request's header names, if it
-// names one. It fails with token.ErrInvalid.
+// names one. It fails with UNAUTHENTICATED because of token.ErrInvalid.
 func (a *api) signIn(ctx context.Context, header http.Header) (context.Context, error) {
 	values := header.Values("Authorization")
 	if len(values) == 0 {
@@ -206,6 +200,9 @@ func (a *api) signIn(ctx context.Context, header http.Header) (context.Context, 
 	actor, expiry, err := a.actor(ctx, values, header.Get("Accept-Language"))
 	if err != nil {
 		noteCause(ctx, err)
+		if errors.Is(err, token.ErrInvalid) {
+			err = &fault.Fault{Code: fault.Unauthenticated, Message: "The token is not valid.", Remedy: "Sign in again.", Cause: err}
+		}
 		return nil, err
 	}
 	noteActor(ctx, actor)

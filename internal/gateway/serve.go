@@ -45,6 +45,9 @@ const (
 	quietTime        = time.Second
 	stopTime         = 20 * time.Second
 	housekeepingTime = time.Minute
+	// arrivalTime is how long a request may take to arrive, less than a stop
+	// waits for.
+	arrivalTime = 15 * time.Second
 )
 
 type serveCommand struct {
@@ -174,7 +177,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 		return nil, err
 	}
 
-	feed := &event.Feed{DB: g.db, Log: log, Lapsed: invitation.Lapsed}
+	feed := event.NewFeed(g.db, log, invitation.Lapsed)
 	mails := &outbox.Queue{
 		DB:   g.db,
 		Log:  log,
@@ -217,7 +220,7 @@ func (g *Gateway) serve(mails *outbox.Queue, feed *event.Feed, log *slog.Logger)
 	g.server = &http.Server{
 		Handler:           g.api.handler(),
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       g.settings.RequestTimeout,
+		ReadTimeout:       min(g.settings.RequestTimeout, arrivalTime),
 		WriteTimeout:      g.settings.RequestTimeout + 10*time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,

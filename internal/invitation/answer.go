@@ -69,8 +69,7 @@ func (s *Service) Accept(ctx context.Context, actor access.Actor, r AnswerReques
 		return Acceptance{}, err
 	}
 	to := destinationOf(place)
-	a.Instance, a.Space = to.Instance, to.Space
-	a.Invitation.Instance = to.Instance
+	a.Invitation, a.Instance, a.Space = a.Invitation.At(place), to.Instance, to.Space
 	return a, nil
 }
 
@@ -127,7 +126,7 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, r AnswerReques
 	if err != nil {
 		return nil, err
 	}
-	return answered.invitation(), nil
+	return together([]row{*answered})[0], nil
 }
 
 // find reads the invitation that the request means. It fails where there is
@@ -257,7 +256,7 @@ func (s *Service) ByToken(ctx context.Context, actor *access.Actor, token string
 	if !invited && r.refusal(&access.Actor{EmailKey: r.EmailKey}) != nil {
 		return nil, nil
 	}
-	return r.invitation(), nil
+	return together([]row{*r})[0], nil
 }
 
 // Obstacle is why somebody (nil: nobody is signed in) cannot accept an

@@ -4,10 +4,12 @@
 package invitation
 
 import (
+	"context"
 	"io"
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/batch"
 	"alphacruncher.com/datahub-gateway/internal/enum"
 	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/fault"
@@ -50,12 +52,37 @@ type Invitation struct {
 	ExpiresAt time.Time
 
 	Space        *SpaceSummary
-	InstanceName *string          // nil: it leads to a space
-	Instance     *access.Instance // nil also for whoever may not see it
-	Delivery     *Delivery        // nil for whoever does not administrate it, and where no mail is sent
+	InstanceName *string // nil: it leads to a space
 
-	row *row
+	row   *row
+	place access.Place              // where it leads, as the actor sees it; nil: see Place
+	leads *batch.Group[globalid.ID] // where those lead that were read together
 }
+
+// At gives the invitation with the place where it leads, as the actor sees it.
+func (i *Invitation) At(place access.Place) *Invitation {
+	if i == nil {
+		return nil
+	}
+	v := *i
+	v.place = place
+	return &v
+}
+
+// Place is where the invitation leads; nil where the actor may not see it.
+func (i *Invitation) Place(ctx context.Context, q postgres.Querier, actor access.Actor) (access.Place, error) {
+	if i.place != nil {
+		return i.place, nil
+	}
+	type question struct{ actor globalid.ID }
+	return batch.Ask(i.leads, i.row.place(), question{actor.ID}, func(places []globalid.ID) (map[globalid.ID]access.Place, error) {
+		return access.FindPlaces(ctx, q, actor, places)
+	})
+}
+
+// Delivery is what became of the mail that was sent last, for those who
+// administrate the place; nil where none is sent.
+func (i *Invitation) Delivery() *Delivery { return i.row.delivery() }
 
 // SpaceSummary is a space as somebody sees it who has no role in it yet.
 type SpaceSummary struct{ Name, OrganizationName string }

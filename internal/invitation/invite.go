@@ -102,6 +102,13 @@ func destinationOf(p access.Place) destination {
 	return destination{}
 }
 
+func (d destination) place() access.Place {
+	if d.Instance != nil {
+		return d.Instance
+	}
+	return d.Space
+}
+
 func (d destination) id() globalid.ID {
 	if d.Instance != nil {
 		return d.Instance.ID
@@ -192,7 +199,7 @@ func recall(ctx context.Context, q postgres.Querier, to destination, results []*
 		return err
 	}
 	for _, r := range results {
-		r.Invitation = invitations[r.InvitationID].administrated(to.Instance)
+		r.Invitation = invitations[r.InvitationID].At(to.place())
 	}
 	return nil
 }

@@ -83,7 +83,7 @@ func (s *Service) administrate(ctx context.Context, actor access.Actor, r Select
 			return err
 		}
 		for k, id := range r.InvitationIDs {
-			selection.Results = append(selection.Results, &SelectionResult{k, outcomes[k], rows[id].administrated(destinationOf(places[id]).Instance)})
+			selection.Results = append(selection.Results, &SelectionResult{k, outcomes[k], rows[id].At(places[id])})
 		}
 		return nil
 	}

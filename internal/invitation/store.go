@@ -9,6 +9,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/batch"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
@@ -89,15 +90,19 @@ func (r *row) invitation() *Invitation {
 	}
 }
 
-// administrated is the invitation as the space's administrators see it, with
-// the instance that it leads to, if it is one.
-func (i *Invitation) administrated(instance *access.Instance) *Invitation {
-	if i == nil {
-		return nil
+// together makes invitations of rows that were read together.
+func together(rows []row) []*Invitation {
+	leads := make([]globalid.ID, len(rows))
+	for k := range rows {
+		leads[k] = rows[k].place()
 	}
-	v := *i
-	v.Instance, v.Delivery = instance, i.row.delivery()
-	return &v
+	group := batch.NewGroup(leads...)
+	invitations := make([]*Invitation, len(rows))
+	for k := range rows {
+		invitations[k] = rows[k].invitation()
+		invitations[k].leads = group
+	}
+	return invitations
 }
 
 // byPlace makes a query of invitations to instances, and one to spaces, of a
@@ -125,42 +130,53 @@ func byID(ctx context.Context, q postgres.Querier, ids []globalid.ID) (map[globa
 	return invitations, nil
 }
 
-const wanted = `($2 = '' or $2 = ` + status + `)`
-
+// The queries of the lists, of whatever status and of a certain one.
 var (
 	countQueries = byPlace(`
 		select v.PLACE as id, count(*) as n from invitation v
-		where v.PLACE = any ($1::uuid[]) and ` + wanted + ` group by v.PLACE`)
-	listQueries = byPlace(`
+		where v.PLACE = any ($1::uuid[]) group by v.PLACE`)
+	countOfStatusQueries = byPlace(`
+		select v.PLACE as id, count(*) as n from invitation v
+		where v.PLACE = any ($1::uuid[]) and ` + status + ` = $2 group by v.PLACE`)
+	listQueries         = byPlace(listWhere(`true`))
+	listOfStatusQueries = byPlace(listWhere(status + ` = $4`))
+)
+
+func listWhere(condition string) string {
+	return `
 		select ` + columns + `
 		from unnest($1::uuid[]) as p (id)
 		cross join lateral (
 			select * from invitation v
-			where v.PLACE = p.id and v.id < $3 and ` + wanted + ` order by v.id desc limit $4) v ` + tables + `
-		order by p.id, v.id desc`)
-)
+			where v.PLACE = p.id and v.id < $2 and ` + condition + ` order by v.id desc limit $3) v ` + tables + `
+		order by p.id, v.id desc`
+}
 
 // Of reads a page of the invitations to each of some instances or of some
 // spaces, newest first; with one status, or with any (""). It is for their
-// administrators; the caller puts in the instances.
+// administrators; the caller puts in the places.
 func (s *Service) Of(ctx context.Context, places []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Invitation], error) {
+	count, list, of := countQueries, listQueries, []any{}
+	if status != "" {
+		count, list, of = countOfStatusQueries, listOfStatusQueries, []any{string(status)}
+	}
 	kind := places[0].Kind
 	totals := map[uuid.UUID]int{}
 	if page.Total {
 		var err error
-		if totals, err = postgres.Counts(ctx, s.DB, countQueries[kind], globalid.Array(places), string(status)); err != nil {
+		if totals, err = postgres.Counts(ctx, s.DB, count[kind], append([]any{globalid.Array(places)}, of...)...); err != nil {
 			return nil, err
 		}
 	}
 	var rows []row
-	err := s.DB.Select(ctx, &rows, listQueries[kind], globalid.Array(places), string(status), page.Before(), page.Limit())
+	err := s.DB.Select(ctx, &rows, list[kind], append([]any{globalid.Array(places), page.Before(), page.Limit()}, of...)...)
 	if err != nil {
 		return nil, err
 	}
 	invitations := make(map[globalid.ID][]*Invitation, len(places))
 	for k := range rows {
-		of := rows[k].place()
-		invitations[of] = append(invitations[of], rows[k].invitation().administrated(nil))
+		to := rows[k].place()
+		invitations[to] = append(invitations[to], rows[k].invitation())
 	}
 	lists := make(map[globalid.ID]relay.List[*Invitation], len(places))
 	for _, id := range places {
@@ -186,9 +202,5 @@ func (s *Service) PendingFor(ctx context.Context, actor access.Actor, page relay
 	if err != nil {
 		return list, err
 	}
-	invitations := make([]*Invitation, len(rows))
-	for k := range rows {
-		invitations[k] = rows[k].invitation()
-	}
-	return relay.Cut(invitations, page, total), nil
+	return relay.Cut(together(rows), page, total), nil
 }

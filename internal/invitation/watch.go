@@ -68,6 +68,9 @@ func (s *Service) Watch(ctx context.Context, actor access.Actor, instance global
 // Close ends the watching.
 func (w *Watching) Close() { w.watch.Close() }
 
+// Ended is closed where the actor may not watch any more; Next then says why.
+func (w *Watching) Ended() <-chan struct{} { return w.watch.Ended() }
+
 // permitted decides whether the actor may watch, and reads the instance.
 func (w *Watching) permitted(ctx context.Context) (*access.Instance, error) {
 	i, err := access.FindInstance(ctx, w.service.DB, w.actor, w.instance)
@@ -111,7 +114,7 @@ func (w *Watching) Next(ctx context.Context) ([]*Event, error) {
 		for _, c := range changes {
 			for _, id := range c.Subjects {
 				if v := rows[globalid.ID{Kind: globalid.Invitation, UUID: id}]; v != nil {
-					events = append(events, &Event{v.administrated(instance), Change(c.Change), c.At})
+					events = append(events, &Event{v.At(instance), Change(c.Change), c.At})
 				}
 			}
 		}

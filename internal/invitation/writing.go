@@ -92,7 +92,7 @@ func (w writing) invite(ctx context.Context, invitees []invitee) (results []*Res
 			r.Outcome, r.Role = AlreadyMember, role
 		} else {
 			o := offered[i.key]
-			r.Invitation = o.row.invitation().administrated(w.to.Instance)
+			r.Invitation = o.row.invitation().At(w.to.place())
 			r.Outcome, r.Role, r.PreviousRole, r.InvitationID = o.outcome, o.row.Role, o.previous, r.Invitation.ID
 		}
 		if i.first < k {

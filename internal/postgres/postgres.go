@@ -23,7 +23,7 @@ import (
 const acquireTimeout = 2 * time.Second
 
 // ErrPoolFull says that no connection came free in time.
-var ErrPoolFull = errors.New("postgres: no free connection within " + acquireTimeout.String())
+var ErrPoolFull = errors.New("postgres: no connection came free in time")
 
 // Options bound what the gateway asks of the database.
 type Options struct {
@@ -44,10 +44,13 @@ type Querier interface {
 }
 
 // DB is a pool of connections. A call that finds all of them taken fails with
-// ErrPoolFull after two seconds.
+// ErrPoolFull after two seconds. A call whose context has no deadline is ended
+// after twice the time of a statement.
 type DB struct {
-	pool  *sqlx.DB
-	slots chan struct{}
+	pool    *sqlx.DB
+	slots   chan struct{}
+	patient chan struct{} // the part of the slots that calls of Patiently take
+	longest time.Duration
 }
 
 // Tx is a transaction at READ COMMITTED: every statement sees what was
@@ -75,7 +78,12 @@ func Open(dsn string, o Options) (*DB, error) {
 	pool.SetMaxOpenConns(o.MaxConnections)
 	pool.SetMaxIdleConns(o.MaxConnections)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	return &DB{pool, make(chan struct{}, o.MaxConnections)}, nil
+	return &DB{
+		pool:    pool,
+		slots:   make(chan struct{}, o.MaxConnections),
+		patient: make(chan struct{}, max(1, o.MaxConnections/4)),
+		longest: 2 * o.StatementTimeout,
+	}, nil
 }
 
 // newConnector reads a connection string and adds parameters to its own.
@@ -131,7 +139,7 @@ func count(ctx context.Context) {
 // InTx carries out do in a transaction: committed when it gives no error,
 // rolled back when it gives one, panics or the context ends.
 func (db *DB) InTx(ctx context.Context, do func(tx *Tx) error) error {
-	release, err := db.acquire(ctx)
+	ctx, release, err := db.acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -155,7 +163,7 @@ func (db *DB) InTx(ctx context.Context, do func(tx *Tx) error) error {
 
 // Get implements Querier.
 func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) error {
-	release, err := db.acquire(ctx)
+	ctx, release, err := db.acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -166,7 +174,7 @@ func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) erro
 
 // Select implements Querier.
 func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) error {
-	release, err := db.acquire(ctx)
+	ctx, release, err := db.acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -177,7 +185,7 @@ func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) e
 
 // Exec implements Querier.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	release, err := db.acquire(ctx)
+	ctx, release, err := db.acquire(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -211,24 +219,58 @@ func rowsAffected(result sql.Result, err error) (int64, error) {
 	return result.RowsAffected()
 }
 
+type patientKey struct{}
+
+// Patiently gives a context whose calls share a quarter of the pool and wait for
+// their turn as long as they may: for what many ask at once and nobody sits and
+// waits for.
+func Patiently(ctx context.Context) context.Context {
+	return context.WithValue(ctx, patientKey{}, true)
+}
+
 // acquire takes a connection's place before the pool is asked for one, since
-// database/sql can wait for it only as long as for the statement itself.
-func (db *DB) acquire(ctx context.Context) (release func(), err error) {
-	release = func() { <-db.slots }
+// database/sql can wait for it only as long as for the statement itself. It
+// gives the context of the call.
+func (db *DB) acquire(ctx context.Context) (_ context.Context, release func(), err error) {
+	cancel := func() {}
+	if _, bounded := ctx.Deadline(); !bounded {
+		ctx, cancel = context.WithTimeout(ctx, db.longest)
+	}
+	if ctx.Value(patientKey{}) == nil {
+		if err := take(ctx, db.slots, acquireTimeout); err != nil {
+			cancel()
+			return nil, nil, err
+		}
+		return ctx, func() { <-db.slots; cancel() }, nil
+	}
+	if err := take(ctx, db.patient, db.longest); err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	if err := take(ctx, db.slots, db.longest); err != nil {
+		<-db.patient
+		cancel()
+		return nil, nil, err
+	}
+	return ctx, func() { <-db.slots; <-db.patient; cancel() }, nil
+}
+
+// take takes one of some places, or fails with ErrPoolFull.
+func take(ctx context.Context, places chan<- struct{}, patience time.Duration) error {
 	select {
-	case db.slots <- struct{}{}:
-		return release, nil
+	case places <- struct{}{}:
+		return nil
 	default:
 	}
-	timeout := time.NewTimer(acquireTimeout)
+	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	select {
-	case db.slots <- struct{}{}:
-		return release, nil
+	case places <- struct{}{}:
+		return nil
 	case <-timeout.C:
-		return nil, ErrPoolFull
+		return ErrPoolFull
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }
 

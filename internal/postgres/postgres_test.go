@@ -507,6 +507,62 @@ func TestFullPool(t *testing.T) {
 	}
 }
 
+// Patient calls leave room for the others, and wait for their own.
+func TestPatiently(t *testing.T) {
+	db := open(t, newDatabase(t), postgres.Options{MaxConnections: 4})
+	ctx := withPatience(t)
+	patient := postgres.Patiently(ctx)
+	free, first, second := make(chan struct{}), make(chan error, 1), make(chan error, 1)
+	taken := make(chan struct{})
+	go func() {
+		first <- db.InTx(patient, func(*postgres.Tx) error {
+			close(taken)
+			<-free
+			return nil
+		})
+	}()
+	<-taken
+	leaving, leave := context.WithCancel(patient)
+	leave()
+	if err := db.Ping(leaving); !errors.Is(err, context.Canceled) {
+		t.Errorf("who leaves: %v", err)
+	}
+	brief, cancel := context.WithTimeout(patient, 10*time.Millisecond)
+	defer cancel()
+	if err := db.Ping(brief); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("who has little time: %v", err)
+	}
+	go func() { second <- db.Ping(patient) }()
+	if err := db.Ping(ctx); err != nil {
+		t.Errorf("who is not patient: %v", err)
+	}
+	select {
+	case err := <-second:
+		t.Errorf("a patient call took more than a quarter: %v", err)
+	default:
+	}
+	close(free)
+	if err := errors.Join(<-first, <-second); err != nil {
+		t.Error(err)
+	}
+	if err := db.Ping(patient); err != nil {
+		t.Error(err)
+	}
+}
+
+// A call of whoever sets no deadline has one.
+func TestNoDeadline(t *testing.T) {
+	n, dsn := newNetwork(t, newDatabase(t))
+	db := open(t, dsn, postgres.Options{MaxConnections: 1, StatementTimeout: 100 * time.Millisecond})
+	if err := db.Ping(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	n.stall()
+	if err := db.Ping(context.Background()); !postgres.Unavailable(err) {
+		t.Errorf("%v", err)
+	}
+}
+
 // The server ends connections when it stops, and an operator may.
 func TestConnectionIsEnded(t *testing.T) {
 	dsn, direct := newNotes(t)

@@ -42,8 +42,7 @@ func (HTTP) Supports(*http.Request) bool { return true }
 
 // Do implements graphql.Transport.
 func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	ctx, cancel := context.WithTimeout(r.Context(), t.Timeout)
-	defer cancel()
+	ctx := r.Context()
 	accepted := negotiate(r.Header.Values("Accept"))
 	w.Header().Set("Content-Type", accepted.json+"; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -63,13 +62,13 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	case r.Method == http.MethodGet && operation.Operation.Operation != ast.Query:
 		w.Header().Set("Allow", http.MethodPost)
 		t.refuse(ctx, w, &requestError{http.StatusMethodNotAllowed, "Only queries go by GET."})
-	case operation.Operation.Operation == ast.Subscription && !accepted.events:
+	case subscribes(operation) && !accepted.events:
 		t.refuse(ctx, w, &requestError{http.StatusNotAcceptable, "Subscriptions go by server-sent events (Accept: " + eventStream + ") or over a WebSocket."})
-	case operation.Operation.Operation == ast.Subscription:
-		t.streamSSE(r.Context(), w, exec, operation)
-	case accepted.onlyEvents:
+	case subscribes(operation) || accepted.onlyEvents:
 		t.streamSSE(ctx, w, exec, operation)
 	default:
+		ctx, cancel := context.WithTimeout(ctx, t.Timeout)
+		defer cancel()
 		t.Begun(ctx, operation)
 		handler, ctx := exec.DispatchOperation(ctx, operation)
 		Write(w, http.StatusOK, handler(ctx))

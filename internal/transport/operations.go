@@ -40,7 +40,7 @@ type Operations struct {
 	Ending func(context.Context) (context.Context, func() error)
 	// Until is when the token expires by which the person is signed in.
 	Until func(context.Context) time.Time
-	// Closing is closed when the gateway is about to stop: streams end then.
+	// Closing is closed when the gateway is about to stop: subscriptions end then.
 	Closing <-chan struct{}
 }
 
@@ -54,35 +54,65 @@ func (o *Operations) begin(ctx context.Context, exec graphql.GraphExecutor, para
 	return operation, errs[:min(len(errs), maxErrors)]
 }
 
-// stream carries out an operation. Its responses, in JSON, end with the channel,
-// at the latest when the context does; then why tells of what the client is to
-// know.
-func (o *Operations) stream(ctx context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext) (responses <-chan []byte, why func() error) {
-	o.Begun(ctx, operation)
-	ctx, why = o.Ending(ctx)
-	out := make(chan []byte)
+// underway is an operation that is carried out.
+type underway struct {
+	// responses come in JSON, and end with the channel.
+	responses <-chan []byte
+	// begun is closed when it has begun: from then on a subscription misses
+	// nothing.
+	begun <-chan struct{}
+	// why tells what the client is to know of a subscription's end, if anything.
+	why func() error
+}
+
+// carryOut carries out an operation for as long as a client listens, and a query
+// or a mutation for no longer than the timeout.
+func (o *Operations) carryOut(listening context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext) underway {
+	o.Begun(listening, operation)
+	ctx, cancel, why := o.bound(listening, operation)
+	out, begun := make(chan []byte), make(chan struct{})
 	emit := func(response *graphql.Response) bool {
 		// At once: gqlgen writes the next response over this one.
 		select {
 		case out <- encode(response):
 			return true
-		case <-ctx.Done():
+		case <-listening.Done():
 			return false
 		}
 	}
 	go func() {
+		defer cancel()
 		defer close(out)
 		defer func() {
 			if p := recover(); p != nil {
 				emit(&graphql.Response{Errors: gqlerror.List{o.Present(graphql.WithOperationContext(ctx, operation), o.Recover(ctx, p))}})
 			}
 		}()
-		next, ctx := exec.DispatchOperation(ctx, operation)
+		next, ctx := dispatch(ctx, exec, operation, begun)
 		for response := next(ctx); response != nil && emit(response); {
 			response = next(ctx)
 		}
 	}()
-	return out, why
+	return underway{out, begun, why}
+}
+
+func dispatch(ctx context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext, begun chan<- struct{}) (graphql.ResponseHandler, context.Context) {
+	defer close(begun)
+	return exec.DispatchOperation(ctx, operation)
+}
+
+// bound gives the context of an operation.
+func (o *Operations) bound(listening context.Context, operation *graphql.OperationContext) (context.Context, context.CancelFunc, func() error) {
+	if subscribes(operation) {
+		ctx, why := o.Ending(listening)
+		return ctx, func() {}, why
+	}
+	ctx, cancel := context.WithTimeout(listening, o.Timeout)
+	return ctx, cancel, func() error { return nil }
+}
+
+func subscribes(operation *graphql.OperationContext) bool {
+	return operation.Operation.Operation == ast.Subscription
 }
 
 // errExpired is why a context ends when the person's token expires.

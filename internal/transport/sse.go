@@ -14,23 +14,34 @@ import (
 // its mode of distinct connections says: an event next for every response, and
 // an event complete when there will be no more. A stream that ends without the
 // latter is to be begun again.
+//
+// A query or a mutation that has begun is answered, whatever comes.
 func (t HTTP) streamSSE(ctx context.Context, w http.ResponseWriter, exec graphql.GraphExecutor, operation *graphql.OperationContext) {
-	ctx, cancel := t.untilExpiry(ctx)
-	defer cancel()
-	s := beginSSE(w)
-	responses, why := t.stream(ctx, exec, operation)
+	cancel := context.CancelFunc(func() {})
+	var closing <-chan struct{}
+	if subscribes(operation) {
+		ctx, cancel = t.untilExpiry(ctx)
+		closing = t.Closing
+	}
+	u := t.carryOut(ctx, exec, operation)
 	defer func() {
 		cancel()
-		for range responses { // until it has ended
+		for range u.responses { // until it has ended
 		}
 	}()
+	select { // before the client is told that its stream is there
+	case <-u.begun:
+	case <-ctx.Done():
+	case <-closing:
+	}
+	s := beginSSE(w)
 	alive := time.NewTicker(keepAlive)
 	defer alive.Stop()
 	for {
 		select {
-		case response, more := <-responses:
+		case response, more := <-u.responses:
 			if !more {
-				if err := ending(ctx, why); err != nil {
+				if err := ending(ctx, u.why); err != nil {
 					_ = s.next(encode(&graphql.Response{Errors: gqlerror.List{t.Present(graphql.WithOperationContext(ctx, operation), err)}}))
 				}
 				if ctx.Err() == nil || context.Cause(ctx) == errExpired {
@@ -45,7 +56,7 @@ func (t HTTP) streamSSE(ctx context.Context, w http.ResponseWriter, exec graphql
 			if s.write(":\n\n") != nil {
 				return
 			}
-		case <-t.Closing:
+		case <-closing:
 			return
 		}
 	}

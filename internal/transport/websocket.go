@@ -11,7 +11,6 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
-	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
@@ -23,6 +22,7 @@ const subprotocol = "graphql-transport-ws"
 
 const (
 	initTime    = 10 * time.Second // until the client must have signed in
+	windTime    = 15 * time.Second // for operations to end before a connection does
 	maxIDLength = 64               // octets of the id of an operation
 )
 
@@ -44,9 +44,9 @@ type WebSocket struct {
 	Operations
 	MaxMessage    int64 // octets
 	MaxOperations int   // at once over one connection
-	// SignIn gives a context of the person whom the value of an Authorization
-	// header names, or fails.
-	SignIn func(ctx context.Context, authorization string) (context.Context, error)
+	// SignIn gives a context of the person whom a request's header names, or
+	// fails: with UNAUTHENTICATED where that is the client's fault.
+	SignIn func(ctx context.Context, header http.Header) (context.Context, error)
 	// SignedIn reports whether the request for the connection came with a token.
 	SignedIn func(context.Context) bool
 	// Observe names and logs an operation, until it is done.
@@ -58,7 +58,14 @@ type WebSocket struct {
 var _ graphql.Transport = WebSocket{}
 
 // Supports implements graphql.Transport.
-func (WebSocket) Supports(r *http.Request) bool { return r.Header.Get("Upgrade") != "" }
+func (WebSocket) Supports(r *http.Request) bool {
+	for _, protocol := range strings.Split(strings.Join(r.Header.Values("Upgrade"), ","), ",") {
+		if strings.EqualFold(strings.TrimSpace(protocol), "websocket") {
+			return true
+		}
+	}
+	return false // any other may be ignored (RFC 9110, section 7.8)
+}
 
 // Do implements graphql.Transport.
 func (t WebSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
@@ -77,15 +84,17 @@ func (t WebSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 	// The request's own context says nothing of a connection that was taken over.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	defer cancel()
-	s := &socket{WebSocket: t, conn: conn, exec: exec, header: r.Header, running: map[string]*running{}}
+	s := &socket{WebSocket: t, conn: conn, exec: exec, header: r.Header,
+		running: map[string]*running{}, places: make(chan struct{}, t.MaxOperations)}
 	signedIn := make(chan context.Context, 1)
-	over := make(chan struct{})
-	s.ended.Go(func() { s.watch(ctx, signedIn, over) })
+	s.ended.Go(func() {
+		defer cancel()
+		s.watch(ctx, signedIn)
+	})
 	var c *closing
 	if err := s.receive(ctx, signedIn); errors.As(err, &c) {
 		_ = conn.Close(c.code, c.reason)
 	}
-	close(over)
 	cancel()
 	s.ended.Wait()
 }
@@ -105,20 +114,25 @@ type socket struct {
 	exec   graphql.GraphExecutor
 	header http.Header
 
+	writing sync.Mutex
+	places  chan struct{} // one for each operation until it has ended
+
 	mu      sync.Mutex
 	running map[string]*running // operations that the client listens to, by their ids
+	winding bool                // nothing new is begun
 	ended   sync.WaitGroup      // of operations, and of watch
 }
 
 // running is an operation under way.
 type running struct {
-	id     string
-	cancel context.CancelFunc
+	id         string
+	cancel     context.CancelFunc
+	subscribes bool
 }
 
 // watch closes the connection of a client that does not sign in, whose token
 // expires or that is not there any more, and every one when the gateway stops.
-func (s *socket) watch(ctx context.Context, signedIn <-chan context.Context, over <-chan struct{}) {
+func (s *socket) watch(ctx context.Context, signedIn <-chan context.Context) {
 	unsigned := time.NewTimer(initTime)
 	defer unsigned.Stop()
 	expiry := time.NewTimer(0)
@@ -128,9 +142,10 @@ func (s *socket) watch(ctx context.Context, signedIn <-chan context.Context, ove
 	defer alive.Stop()
 	for {
 		select {
-		case <-over:
+		case <-ctx.Done():
 			return
 		case <-s.Closing:
+			s.wind(ctx)
 			_ = s.conn.Close(websocket.StatusGoingAway, "The gateway is stopping")
 			return
 		case person := <-signedIn:
@@ -142,6 +157,7 @@ func (s *socket) watch(ctx context.Context, signedIn <-chan context.Context, ove
 			_ = s.conn.Close(closeInitTimeout, "Connection initialisation timeout")
 			return
 		case <-expiry.C:
+			s.wind(ctx)
 			_ = s.conn.Close(closeForbidden, "The token has expired")
 			return
 		case <-alive.C:
@@ -149,6 +165,30 @@ func (s *socket) watch(ctx context.Context, signedIn <-chan context.Context, ove
 				_ = s.conn.CloseNow()
 				return
 			}
+		}
+	}
+}
+
+// wind ends the subscriptions, has nothing new begin, and waits a while for the
+// queries and mutations that have begun.
+func (s *socket) wind(ctx context.Context) {
+	s.mu.Lock()
+	s.winding = true
+	for _, run := range s.running {
+		if run.subscribes {
+			s.drop(run)
+		}
+	}
+	s.mu.Unlock()
+	timeout := time.NewTimer(windTime)
+	defer timeout.Stop()
+	for range cap(s.places) {
+		select {
+		case s.places <- struct{}{}:
+		case <-timeout.C:
+			return
+		case <-ctx.Done():
+			return
 		}
 	}
 }
@@ -170,6 +210,8 @@ type message struct {
 // a *closing. person is who has signed in: nil until then.
 func (s *socket) receive(ctx context.Context, signedIn chan<- context.Context) error {
 	var person context.Context
+	before := make(chan struct{}) // closed when the operations before have begun
+	close(before)
 	for {
 		kind, content, err := s.conn.Read(ctx)
 		if err != nil {
@@ -196,7 +238,7 @@ func (s *socket) receive(ctx context.Context, signedIn chan<- context.Context) e
 			if person == nil {
 				return &closing{closeUnauthorized, "Unauthorized"}
 			}
-			err = s.subscribe(person, m)
+			before, err = s.subscribe(person, m, before)
 		case "complete":
 			s.complete(m.ID)
 		default:
@@ -220,11 +262,17 @@ func (s *socket) signIn(ctx context.Context, payload json.RawMessage) (context.C
 		if !strings.EqualFold(name, "Authorization") || !ok {
 			continue
 		}
-		person, err := s.SignIn(ctx, authorization)
-		if err != nil {
+		header := s.header.Clone()
+		header.Set("Authorization", authorization)
+		person, err := s.SignIn(ctx, header)
+		var f *fault.Fault
+		switch {
+		case err == nil:
+			return person, nil
+		case errors.As(err, &f) && f.Code == fault.Unauthenticated:
 			return nil, &closing{closeForbidden, "Forbidden"}
 		}
-		return person, nil
+		return nil, &closing{websocket.StatusTryAgainLater, "DataHub cannot do this at the moment"}
 	}
 	if !s.SignedIn(ctx) {
 		return nil, &closing{closeForbidden, "Forbidden"}
@@ -235,12 +283,14 @@ func (s *socket) signIn(ctx context.Context, payload json.RawMessage) (context.C
 // send says something to the client. It goes on when an operation is cancelled
 // in the middle: a message that is cut ends the connection.
 func (s *socket) send(ctx context.Context, m message) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
-	defer cancel()
 	content, err := json.Marshal(m)
 	if err != nil {
 		panic(err)
 	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
+	defer cancel()
 	return s.conn.Write(ctx, websocket.MessageText, content)
 }
 
@@ -253,45 +303,76 @@ func (s *socket) refuse(ctx context.Context, id string, errs gqlerror.List) erro
 	return s.send(ctx, message{ID: id, Type: "error", Payload: payload})
 }
 
-// subscribe begins an operation.
-func (s *socket) subscribe(person context.Context, m message) error {
+// subscribe begins an operation. It gives what is closed when it has begun: not
+// until those before have, so that who subscribes and then asks for the present
+// state misses nothing.
+func (s *socket) subscribe(person context.Context, m message, before chan struct{}) (chan struct{}, error) {
 	var r request
 	if m.ID == "" || len(m.ID) > maxIDLength || decode(m.Payload, &r) != nil || r.Query == nil {
-		return &closing{closeBadRequest, "Invalid message received"}
+		return before, &closing{closeBadRequest, "Invalid message received"}
 	}
-	params := r.params(s.header)
 	ctx, cancel := context.WithCancel(person)
-	run := &running{m.ID, cancel}
-	switch taken, full := s.add(run); {
-	case taken:
+	run := &running{id: m.ID, cancel: cancel}
+	if err := s.add(ctx, run); err != nil {
 		cancel()
-		return &closing{closeIDInUse, "Subscriber for " + m.ID + " already exists"}
-	case full:
-		cancel()
-		return s.refuse(ctx, m.ID, gqlerror.List{s.Present(ctx, &fault.Fault{
+		if f := (*fault.Fault)(nil); errors.As(err, &f) {
+			err = s.refuse(ctx, m.ID, gqlerror.List{s.Present(ctx, f)})
+		}
+		return before, err
+	}
+	begun := make(chan struct{})
+	s.ended.Go(func() {
+		defer func() { <-s.places }()
+		defer cancel()
+		defer s.rescue(ctx, run)
+		<-before
+		s.carryOut(ctx, run, r.params(s.header), sync.OnceFunc(func() { close(begun) }))
+	})
+	return begun, nil
+}
+
+// add takes a place for an operation. It fails with RATE_LIMITED where the client
+// listens to as many as it may, and with a *closing.
+func (s *socket) add(ctx context.Context, run *running) error {
+	s.mu.Lock()
+	switch {
+	case s.running[run.id] != nil:
+		s.mu.Unlock()
+		return &closing{closeIDInUse, "Subscriber for " + run.id + " already exists"}
+	case len(s.running) >= s.MaxOperations:
+		s.mu.Unlock()
+		return &fault.Fault{
 			Code:    fault.RateLimited,
 			Message: "There are too many operations over this connection at once.",
 			Remedy:  "Complete some of them, or open another connection.",
-		})})
-	}
-	s.ended.Go(func() {
-		defer cancel()
-		s.carryOut(ctx, run, params)
-	})
-	return nil
-}
-
-func (s *socket) add(run *running) (taken, full bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.running[run.id] != nil {
-		return true, false
-	}
-	if len(s.running) >= s.MaxOperations {
-		return false, true
+		}
 	}
 	s.running[run.id] = run
-	return false, false
+	s.mu.Unlock()
+	select { // those that were completed may take a moment to end
+	case s.places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// beginning notes what an operation is, and reports whether it may go on.
+func (s *socket) beginning(run *running, operation *graphql.OperationContext) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	run.subscribes = subscribes(operation)
+	if s.winding {
+		s.drop(run)
+	}
+	return s.running[run.id] == run
+}
+
+// drop ends an operation that the client is not told about any more. s.mu is
+// held.
+func (s *socket) drop(run *running) {
+	run.cancel()
+	delete(s.running, run.id)
 }
 
 // complete ends an operation that the client does not listen to any more.
@@ -299,8 +380,7 @@ func (s *socket) complete(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if run := s.running[id]; run != nil {
-		run.cancel()
-		delete(s.running, id)
+		s.drop(run)
 	}
 }
 
@@ -317,7 +397,8 @@ func (s *socket) finish(run *running) (listening bool) {
 
 // carryOut carries out an operation and tells the client what comes of it. That
 // the client has gone shows where the connection is read.
-func (s *socket) carryOut(ctx context.Context, run *running, params *graphql.RawParams) {
+func (s *socket) carryOut(ctx context.Context, run *running, params *graphql.RawParams, begun func()) {
+	defer begun()
 	ctx, done := s.Observe(graphql.StartOperationTrace(ctx))
 	defer done()
 	operation, errs := s.begin(ctx, s.exec, params)
@@ -328,14 +409,15 @@ func (s *socket) carryOut(ctx context.Context, run *running, params *graphql.Raw
 		}
 		return
 	}
-	timed := ctx
-	if operation.Operation.Operation != ast.Subscription {
-		var cancel context.CancelFunc
-		timed, cancel = context.WithTimeout(ctx, s.Timeout)
-		defer cancel()
+	if !s.beginning(run, operation) {
+		return
 	}
-	responses, why := s.stream(timed, s.exec, operation)
-	for response := range responses {
+	u := s.Operations.carryOut(ctx, s.exec, operation)
+	if run.subscribes {
+		<-u.begun
+	}
+	begun()
+	for response := range u.responses {
 		if ctx.Err() == nil { // the client listens
 			_ = s.send(ctx, message{ID: run.id, Type: "next", Payload: response})
 		}
@@ -343,9 +425,19 @@ func (s *socket) carryOut(ctx context.Context, run *running, params *graphql.Raw
 	if !s.finish(run) {
 		return
 	}
-	if err := why(); err != nil {
+	if err := u.why(); err != nil {
 		_ = s.refuse(ctx, run.id, gqlerror.List{s.Present(graphql.WithOperationContext(ctx, operation), err)})
 		return
 	}
 	_ = s.send(ctx, message{ID: run.id, Type: "complete"})
+}
+
+// rescue ends an operation that panicked outside of the executor.
+func (s *socket) rescue(ctx context.Context, run *running) {
+	if p := recover(); p != nil {
+		err := s.Recover(ctx, p)
+		if s.finish(run) {
+			_ = s.refuse(ctx, run.id, gqlerror.List{s.Present(ctx, err)})
+		}
+	}
 }
