@@ -25,11 +25,17 @@ const Support = "support@alphacruncher.com"
 const maxMessage = 500
 
 // Present makes an error one that a client may see. It is the one place where
-// the domain's errors become GraphQL's. A fault.List becomes as many errors.
+// the domain's errors become GraphQL's. A list becomes as many errors.
 func (r *Root) Present(ctx context.Context, err error) *gqlerror.Error {
+	var several gqlerror.List
 	var list fault.List
 	var one *fault.Fault
 	switch {
+	case errors.As(err, &several) && len(several) > 0:
+		for _, e := range several[:len(several)-1] {
+			graphql.AddError(ctx, e)
+		}
+		return r.Present(ctx, several[len(several)-1])
 	case errors.As(err, &list):
 		// The one that is returned is added after those added here.
 		for _, f := range list[:len(list)-1] {

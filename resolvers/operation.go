@@ -2,7 +2,7 @@ package resolvers
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -11,6 +11,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/relay"
+	"alphacruncher.com/datahub-gateway/internal/scalar"
 )
 
 // Examine finds what is wrong with the arguments of an operation's fields,
@@ -32,7 +33,18 @@ type examination struct {
 	root      *Root
 	variables map[string]any
 	seen      map[string]bool // fragments
-	faults    fault.List
+	faults    gqlerror.List
+}
+
+// find notes faults of what stands at a place of the document.
+func (e *examination) find(at *ast.Position, faults ...*fault.Fault) {
+	for _, f := range faults {
+		err := &gqlerror.Error{Err: f}
+		if at != nil {
+			err.Locations = []gqlerror.Location{{Line: at.Line, Column: at.Column}}
+		}
+		e.faults = append(e.faults, err)
+	}
 }
 
 func (e *examination) selections(selections ast.SelectionSet) {
@@ -75,7 +87,7 @@ func (e *examination) arguments(arguments ast.ArgumentList) {
 func (e *examination) value(v *ast.Value, path ...any) {
 	if v.Kind == ast.Variable {
 		if v.ExpectedType != nil && v.ExpectedType.NonNull && e.variables[v.Raw] == nil {
-			e.faults = append(e.faults, fault.Input("The variable $"+v.Raw+" must not be null here.", path...))
+			e.find(v.Position, fault.Input("The variable $"+v.Raw+" must not be null here.", path...))
 		}
 		return
 	}
@@ -96,39 +108,36 @@ func (e *examination) page(field *ast.Field) {
 	if !paged {
 		return
 	}
-	var first *int
-	if n, ok := e.argument(field, "first").(int64); ok {
-		i := int(n)
-		first = &i
-	}
-	var after *string
-	if s, ok := e.argument(field, "after").(string); ok {
-		after = &s
+	first, ok := given(e, field, "first", scalar.UnmarshalInt)
+	after, also := given(e, field, "after", scalar.UnmarshalString)
+	if !ok || !also {
+		return
 	}
 	_, faults := relay.ParsePage(first, after, e.root.PageSize, kind)
-	e.faults = append(e.faults, faults...)
+	for _, f := range faults {
+		e.find(field.Arguments.ForName(fmt.Sprint(f.InputPath[0])).Position, f)
+	}
 }
 
-func (e *examination) argument(field *ast.Field, name string) any {
-	argument := field.Arguments.ForName(name)
-	if argument == nil {
-		return nil
+// given reads an argument of a field; nil where it is not given.
+func given[T any](e *examination, field *ast.Field, name string, read func(any) (T, error)) (_ *T, ok bool) {
+	a := field.Arguments.ForName(name)
+	if a == nil {
+		return nil, true
 	}
-	value, err := argument.Value.Value(e.variables)
+	value, err := a.Value.Value(e.variables)
+	if value == nil && err == nil {
+		return nil, true
+	}
+	var v T
+	if err == nil {
+		v, err = read(value)
+	}
 	if err != nil {
-		return nil
+		e.find(a.Position, fault.Input(err.Error(), name))
+		return nil, false
 	}
-	switch n := value.(type) {
-	case json.Number:
-		i, err := n.Int64()
-		if err != nil {
-			return nil
-		}
-		return i
-	case int:
-		return int64(n)
-	}
-	return value
+	return &v, true
 }
 
 // variablePlace is where in the root fields' arguments a variable stands, or

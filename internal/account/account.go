@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ func (d *Directory) Actor(ctx context.Context, id Identity) (access.Actor, error
 	if s, ok := d.known.Get(same); ok && time.Since(s.at) < rememberFor {
 		return s.actor, nil
 	}
-	id.Locale = firstLanguage(id.Locale)
+	id.Locale = languages(id.Locale)
 	var row row
 	err := d.db.Get(ctx, &row, `select `+columns+` from account where subject = $1`, id.Subject)
 	switch {
@@ -154,16 +155,21 @@ func NameFrom(email address.Address) string {
 	return local
 }
 
-// firstLanguage is the language that a list of them asks for first, or "".
-func firstLanguage(list string) string {
-	const longest, longestTag = 200, 35 // octets; of a tag: RFC 5646, section 4.4.1
+// languages are those that a list of them asks for (RFC 9110, section 12.5.4),
+// the best five first, or "".
+func languages(list string) string {
+	const longest, longestTag, most = 200, 35, 5 // octets; of a tag: RFC 5646, section 4.4.1; tags
 	tags, _, err := language.ParseAcceptLanguage(list[:min(len(list), longest)])
-	if err != nil || len(tags) == 0 {
+	if err != nil {
 		return ""
 	}
-	tag := tags[0].String()
-	if len(tag) > longestTag || tags[0].IsRoot() {
-		return ""
+	var known []string
+	for _, tag := range tags {
+		text := tag.String()
+		any := text == "mul" || tag.IsRoot() // how * is read
+		if len(known) < most && len(text) <= longestTag && !any && !slices.Contains(known, text) {
+			known = append(known, text)
+		}
 	}
-	return tag
+	return strings.Join(known, ", ")
 }

@@ -229,9 +229,11 @@ func TestLanguage(t *testing.T) {
 		{"de-CH", "de-CH"},
 		{"", "de-CH"}, // what is not said changes nothing
 		{"fr_CA", "fr-CA"},
-		{"en;q=0.5, it;q=0.9", "it"},
-		{"\x00", "it"},
-		{"not a language at all", "it"},
+		{"en;q=0.5, it;q=0.9, it", "it, en"},
+		{"\x00", "it, en"},
+		{"not a language at all", "it, en"},
+		{"*", "it, en"},
+		{"de, fr, en, it, es, pt", "de, fr, en, it, es"},
 		{strings.Repeat("de,", 1000), "de"},
 		{"en-a-bbb-" + strings.Repeat("x", 8) + "-" + strings.Repeat("y", 8) + "-" + strings.Repeat("z", 8) + "-ww", "de"}, // too long to be one
 	} {

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -173,6 +174,8 @@ func TestInputOfTheWrongForm(t *testing.T) {
 		"a null input":                              ada.ask(`mutation($x: DeleteInstanceInput = {instanceId: "x"}) { deleteInstance(input: $x) { deleted } }`, map[string]any{"x": nil}),
 		"a null field of an input":                  ada.ask(`mutation($x: InstanceRole = VIEWER) { inviteUsers(input: {instanceId: "x", role: $x, emails: ["a@b.example"]}) { results { email } } }`, map[string]any{"x": nil}),
 		"a page too large for whom it is forbidden": w.as("vic").ask(`query($i: ID!) { instance(id: $i) { members(first: 101) { totalCount } } }`, map[string]any{"i": w.instance("Group 1")}),
+		"a page that is a string":                   ada.ask(`query($s: ID!, $n: Int) { space(id: $s) { instances(first: $n) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "n": "5"}),
+		"a cursor that is a number":                 ada.ask(`query($s: ID!, $c: String) { space(id: $s) { instances(after: $c) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "c": 5}),
 		"a huge integer":                            ada.ask(`query($s: ID!, $n: Int) { space(id: $s) { instances(first: $n) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "n": 1e18}),
 	} {
 		if got := a.codes(); !slices.Equal(got, []string{"BAD_USER_INPUT"}) {
@@ -213,8 +216,35 @@ func TestABadArgumentBelowAMutation(t *testing.T) {
 	}
 	w.as("ada").ask(`mutation($x: Boolean = true) { deleteInstance(input: {instanceId: "`+w.instance("Group 1")+`"}) { deleted @skip(if: $x) } }`,
 		map[string]any{"x": nil}).refused("BAD_USER_INPUT")
+	w.as("ada").ask(`mutation($n: Int) { deleteInstance(input: {instanceId: "`+w.instance("Group 1")+`"}) { deleted instance { space { instances(first: $n) { totalCount } } } } }`,
+		map[string]any{"n": "5"}).refused("BAD_USER_INPUT")
 	if got := w.text(`select deleted_at is null from instance where name = 'Group 1'`); got != "true" {
 		t.Error("it was deleted")
+	}
+}
+
+// Each error says where in the document its argument stands.
+func TestWhereInTheDocument(t *testing.T) {
+	w := newWorld(t)
+	a := w.as("ada").ask(`query($s: ID!, $x: Boolean = true) {
+  space(id: $s) {
+    a: instances(first: 101) { totalCount }
+    b: instances(first: 5,
+      after: "x") { totalCount }
+    name @skip(if: $x)
+  }
+}`, map[string]any{"s": w.space("Econometrics 2026"), "x": nil})
+	type place struct{ Line, Column int }
+	var got struct{ Errors []struct{ Locations []place } }
+	if err := json.Unmarshal([]byte(a.body), &got); err != nil {
+		t.Fatal(err)
+	}
+	var places []place
+	for _, e := range got.Errors {
+		places = append(places, e.Locations...)
+	}
+	if diff := cmp.Diff([]place{{3, 18}, {5, 7}, {6, 20}}, places); diff != "" {
+		t.Errorf("%s\n%s", diff, a.body)
 	}
 }
 

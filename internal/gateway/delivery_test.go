@@ -162,7 +162,7 @@ func TestMailsOfADeletedInstanceWait(t *testing.T) {
 // A mail goes out in the language of the recipient, where that is known.
 func TestTheLanguageOfAMail(t *testing.T) {
 	w := newWorld(t)
-	for email, locale := range map[string]string{"heidi@new.example": "de-CH", "zoe@new.example": "fr", "bob@new.example": "en", "kim@new.example": ""} {
+	for email, locale := range map[string]string{"heidi@new.example": "de-CH", "zoe@new.example": "it, fr;q=0.9", "bob@new.example": "en", "kim@new.example": ""} {
 		p := w.as(email)
 		r := p.request(`{ viewer { name } }`, nil)
 		if locale != "" {

@@ -142,6 +142,58 @@ func TestZoeAccepts(t *testing.T) {
 	}
 }
 
+// However somebody comes to see an invitation, its instance is shown to who may
+// see it, and what became of its mail to who administrates it.
+func TestWhoSeesWhereAnInvitationLeads(t *testing.T) {
+	w := newWorld(t)
+	w.as("ada").invite("Group 1", "EDITOR", []string{"sam@uni.example", "zoe@new.example"}).ok()
+	w.enrol("Group 1", "Sam") // meanwhile, by somebody else
+	w.as("ada").invite("Master", "VIEWER", []string{"zoe@new.example"}).ok()
+	w.as("ada").inviteAdministrators([]string{"zoe@new.example"}).ok()
+	nobody := w.as("zoe@new.example")
+	nobody.token = ""
+	group, sent := any(map[string]any{"id": w.instance("Group 1"), "name": "Group 1"}), any(map[string]any{"status": "SENT"})
+	token := w.token("sam@uni.example")
+	for who, c := range map[string]struct {
+		p                  person
+		instance, delivery any
+	}{
+		"an administrator":  {w.as("ada"), group, sent},
+		"a viewer":          {w.as("vic"), group, nil},
+		"a manager":         {w.as("mia"), group, nil},
+		"the invited":       {w.as("sam"), group, nil},
+		"somebody else":     {w.as("rita"), nil, nil},
+		"who has just come": {w.as("zoe@new.example"), nil, nil},
+		"nobody":            {nobody, nil, nil},
+	} {
+		seen := c.p.review(token).ok().at("invitation").(map[string]any)
+		if diff := cmp.Diff([]any{c.instance, c.delivery}, []any{seen["instance"], seen["delivery"]}); diff != "" {
+			t.Errorf("%s: %s", who, diff)
+		}
+	}
+	pending := `{ viewer { invitations { nodes { instance { name } delivery { status } } } } }`
+	if got := w.as("sam").ask(pending, nil).ok().at("viewer", "invitations", "nodes"); !cmp.Equal(got, any([]any{map[string]any{"instance": map[string]any{"name": "Group 1"}, "delivery": nil}})) {
+		t.Errorf("among his own, Sam sees %v", got)
+	}
+	zoe := w.as("zoe@new.example")
+	unseen := map[string]any{"instance": nil, "delivery": nil}
+	few := zoe.ask(pending, nil).ok()
+	if got := few.at("viewer", "invitations", "nodes"); !cmp.Equal(got, any([]any{unseen, unseen, unseen})) {
+		t.Errorf("among her own, Zoe sees %v", got)
+	}
+	// As an administrator she sees them all, with as many questions.
+	zoe.accept("invitationId", w.invitationOf("zoe@new.example")).ok()
+	many := zoe.ask(pending, nil).ok()
+	for k, want := range []string{"Master", "Group 1"} {
+		if got := many.at("viewer", "invitations", "nodes", k); !cmp.Equal(got, any(map[string]any{"instance": map[string]any{"name": want}, "delivery": sent})) {
+			t.Errorf("as an administrator, she sees %v", got)
+		}
+	}
+	if n, m := w.statements(few), w.statements(many); m > n || n > 5 {
+		t.Errorf("%d statements, then %d", n, m)
+	}
+}
+
 // The reason is for the invited account; others learn what they may.
 func TestWhoMayKnowWhyALinkDoesNotWork(t *testing.T) {
 	w := newWorld(t)

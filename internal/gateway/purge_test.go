@@ -66,7 +66,7 @@ func TestThePurge(t *testing.T) {
 	}
 	// Until then the refusal can say why.
 	ada.restore("Group 1").refused("RESTORE_WINDOW_EXPIRED")
-	if e := w.as("zoe@new.example").accept("token", token).refused("INVITATION_NOT_USABLE"); e.reason() != "INSTANCE_DELETED" {
+	if e := w.as("zoe@new.example").accept("token", token).refused("INVITATION_NOT_USABLE"); e.reason() != "INSTANCE_DELETED" || !strings.Contains(fmt.Sprint(e.Extensions["remedy"]), "to invite you to another one") {
 		t.Errorf("%v", e)
 	}
 	w.lapse("Group 1", 8*24*time.Hour)

@@ -204,6 +204,8 @@ func (r *row) refusal(actor *access.Actor) *fault.Fault {
 		return unusable(string(Revoked), "The invitation has been taken back.", ask+"invite you again.")
 	case r.Status == Expired:
 		return unusable(string(Expired), "The time to answer the invitation is over.", ask+"send it again.")
+	case r.InstanceDeleted && !r.Restorable:
+		return unusable(instanceDeleted, "The instance of the invitation has been deleted for good.", ask+"invite you to another one.")
 	case r.InstanceDeleted:
 		return unusable(instanceDeleted, "The instance of the invitation has been deleted.", ask+"restore it. The invitation is valid again then.")
 	}

@@ -160,7 +160,7 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) error {
 		faults = append(faults, &fault.Fault{
 			Code:       fault.RateLimited,
 			Message:    fmt.Sprintf("An invitation was sent to %s again a moment ago. Nothing was sent.", v.email),
-			Remedy:     fmt.Sprintf("Wait %v before you send it once more. If no mail arrives at all, check the address.", wait),
+			Remedy:     fmt.Sprintf("Wait %s before you send it once more. If no mail arrives at all, check the address.", inMinutes(wait)),
 			Index:      &v.index,
 			InputPath:  []any{"input", "invitationIds", v.index},
 			Email:      v.email,
@@ -168,6 +168,14 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) error {
 		})
 	}
 	return faults
+}
+
+// inMinutes says a duration, rounded up.
+func inMinutes(d time.Duration) string {
+	if n := math.Ceil(d.Minutes()); n > 1 {
+		return fmt.Sprintf("%.0f minutes", n)
+	}
+	return "a minute"
 }
 
 // ForgetResends removes what no longer holds anything up, 1,000 at most, and

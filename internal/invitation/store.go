@@ -22,7 +22,8 @@ const (
 	columns = `
 		v.id, v.instance_id, v.space_id, v.email, v.email_key, v.role, v.message, v.created_at, v.expires_at,
 		` + status + ` as status, a.name as inviter_name, a.email as inviter_email,
-		i.name as instance_name, i.deleted_at is not null as instance_deleted, s.id as of_space, s.name as space_name, o.name as organization_name,
+		i.name as instance_name, i.deleted_at is not null as instance_deleted,
+		coalesce(i.restorable_until > clock_timestamp(), false) as instance_restorable, s.id as of_space, s.name as space_name, o.name as organization_name,
 		m.state as mail_state, m.attempts as mail_attempts, m.last_error is not null as mail_failed, m.reply as mail_reply,
 		m.attempted_at as mail_attempted_at, m.next_attempt_at as mail_next_attempt_at`
 	tables = `
@@ -50,6 +51,7 @@ type row struct {
 	InviterEmail     string               `db:"inviter_email"`
 	InstanceName     *string              `db:"instance_name"`
 	InstanceDeleted  bool                 `db:"instance_deleted"`
+	Restorable       bool                 `db:"instance_restorable"`
 	OfSpace          uuid.UUID            `db:"of_space"`
 	SpaceName        string               `db:"space_name"`
 	OrganizationName string               `db:"organization_name"`

@@ -23,7 +23,7 @@ func Clean(name string) string {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
-		case !unicode.IsPrint(r):
+		case !unicode.IsPrint(r), r == utf8.RuneError: // the latter is what was no character
 			return -1
 		}
 		return r

@@ -25,6 +25,7 @@ func TestClean(t *testing.T) {
 		"a decomposed letter":         {"E\u0301lodie", "\u00c9lodie"},
 		"one that was hidden":         {"E\u200b\u0301lodie", "\u00c9lodie"},
 		"not UTF-8":                   {"A\xffda", "Ada"},
+		"half of a surrogate pair":    {"A\ufffdda", "Ada"},
 		"other scripts":               {"愛達 Ада עדה", "愛達 Ада עדה"},
 		"an emoji":                    {"Ada 🧮", "Ada 🧮"},
 		"200 characters":              {strings.Repeat("é", 200), strings.Repeat("é", 200)},

@@ -2,7 +2,9 @@
 package scalar
 
 import (
+	"encoding/json"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -32,4 +34,28 @@ func UnmarshalString(v any) (string, error) {
 		return "", errors.New("a String is expected here")
 	}
 	return s, nil
+}
+
+// MarshalInt writes an Int.
+func MarshalInt(n int) graphql.Marshaler { return graphql.MarshalInt(n) }
+
+// UnmarshalInt reads an Int: a whole number of 32 bits, as the GraphQL
+// specification says (section 3.5.1); gqlgen's own makes one of a string.
+func UnmarshalInt(v any) (int, error) {
+	var n int64
+	var err error
+	switch v := v.(type) {
+	case json.Number:
+		n, err = v.Int64()
+	case int64:
+		n = v
+	case int:
+		n = int64(v)
+	default:
+		err = errors.New("no number")
+	}
+	if err != nil || n < math.MinInt32 || n > math.MaxInt32 {
+		return 0, errors.New("an Int is expected here")
+	}
+	return int(n), nil
 }
