@@ -40,6 +40,10 @@ type Readiness struct {
 // connections), or over a WebSocket (the protocol graphql-transport-ws; the token
 // goes into the payload of `connection_init` as `Authorization`). It ends when the
 // token expires.
+//
+// Over a WebSocket, operations begin in the order in which they are sent; with
+// server-sent events, the subscription has begun when the head of the answer is
+// there. Whoever then asks for the present state misses nothing.
 type Subscription struct {
 }
 

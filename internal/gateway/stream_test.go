@@ -32,7 +32,43 @@ func (w *world) hold(query string, args ...any) (release func()) {
 	return func() { _ = tx.Rollback() }
 }
 
-const holdGroup = `select from instance where name = 'Group 1' for update`
+const holdGroups = `select from instance where name in ('Group 1', 'Group 4') for update`
+
+// deletions are two mutations that wait, one over each kind of stream.
+type deletions struct {
+	socket
+	events  chan []string
+	release func() // lets them go on
+}
+
+func (p person) deleteOverStreams() deletions {
+	w := p.world
+	w.t.Helper()
+	w.as("ada").createInstance("Group 4").ok()
+	d := deletions{p.connect(), make(chan []string, 1), w.hold(holdGroups)}
+	d.subscribe("1", deleteGroup, map[string]any{"i": w.instance("Group 1")})
+	group4 := map[string]any{"i": w.instance("Group 4")}
+	go func() { d.events <- p.overEvents(deleteGroup, group4) }()
+	w.eventually("two mutations that wait", func() bool { return w.waiting() == 2 })
+	return d
+}
+
+// finish lets them go on and expects them to be answered, and the connection to
+// be closed.
+func (d deletions) finish(code int) {
+	d.t.Helper()
+	d.release()
+	want := []string{`next {"data":{"deleteInstance":{"deleted":true}}}`, "complete "}
+	if diff := cmp.Diff(want, <-d.events); diff != "" {
+		d.t.Errorf("SSE: %s", diff)
+	}
+	if diff := cmp.Diff(want, d.outcome("1")); diff != "" {
+		d.t.Errorf("WebSocket: %s", diff)
+	}
+	if got, _ := d.closed(); got != code {
+		d.t.Errorf("closed with %d", got)
+	}
+}
 
 // overEvents sends an operation and gives the events that answer it, in one
 // line each.
@@ -67,7 +103,7 @@ func TestAnOperationOverAStreamRunsOutOfTime(t *testing.T) {
 	ada := w.as("ada")
 	s := ada.connect()
 	group := map[string]any{"i": w.instance("Group 1")}
-	w.hold(holdGroup)
+	w.hold(holdGroups)
 	s.subscribe("1", deleteGroup, group)
 	for transport, lines := range map[string][]string{"SSE": ada.overEvents(deleteGroup, group), "WebSocket": s.outcome("1")} {
 		if len(lines) != 2 || !strings.Contains(lines[0], `"code":"UNAVAILABLE"`) || lines[1] != "complete " {
@@ -79,37 +115,21 @@ func TestAnOperationOverAStreamRunsOutOfTime(t *testing.T) {
 // What a gateway that stops has begun, it brings to its end.
 func TestStoppingAmidOperationsOverStreams(t *testing.T) {
 	w := newWorld(t)
-	ada := w.as("ada")
-	ada.createInstance("Group 4").ok()
-	s := ada.connect()
-	watching := ada.watchSSE(w.instance("Master"))
-	release := w.hold(`select from instance where name in ('Group 1', 'Group 4') for update`)
-	s.subscribe("watch", invitationChanged, map[string]any{"id": w.instance("Master")})
-	s.subscribe("1", deleteGroup, map[string]any{"i": w.instance("Group 1")})
-	answered := make(chan []string, 1)
-	go func() { answered <- ada.overEvents(deleteGroup, map[string]any{"i": w.instance("Group 4")}) }()
-	w.eventually("two mutations that wait", func() bool { return w.waiting() == 2 })
+	master := map[string]any{"i": w.instance("Master"), "id": w.instance("Master")}
+	watching := w.as("ada").watchSSE(w.instance("Master"))
+	d := w.as("ada").deleteOverStreams()
+	d.subscribe("watch", invitationChanged, master)
 	stopped := make(chan error, 1)
 	go func() { stopped <- w.gateway.Stop() }()
 	if got := watching.next().end; got != "cut" {
 		t.Errorf("who watches: %s", got)
 	}
-	s.subscribe("2", deleteGroup, map[string]any{"i": w.instance("Master")}) // comes too late
-	release()
-	want := []string{`next {"data":{"deleteInstance":{"deleted":true}}}`, "complete "}
-	if diff := cmp.Diff(want, <-answered); diff != "" {
-		t.Errorf("SSE: %s", diff)
-	}
-	if diff := cmp.Diff(want, s.outcome("1")); diff != "" {
-		t.Errorf("WebSocket: %s", diff)
-	}
-	if code, _ := s.closed(); code != 1001 {
-		t.Errorf("closed with %d", code)
-	}
+	d.subscribe("2", `mutation($i: ID!) { inviteUsers(input: {instanceId: $i, role: VIEWER, emails: ["late@new.example"]}) { results { email } } }`, master)
+	d.finish(1001)
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
-	if n := w.number(`select count(*) from instance where deleted_at is not null and name = 'Master'`); n != 0 {
+	if w.number(`select count(*) from invitation`) > 0 {
 		t.Error("something was begun after the end")
 	}
 }
@@ -117,32 +137,13 @@ func TestStoppingAmidOperationsOverStreams(t *testing.T) {
 // A token that expires cuts no mutation in the middle.
 func TestATokenExpiresAmidAMutation(t *testing.T) {
 	w := newWorld(t)
-	ada := w.as("ada")
-	ada.createInstance("Group 4").ok()
 	// The leeway of half a minute is nearly over.
-	brief := w.brief("ada", time.Now().Add(-28*time.Second))
-	s := brief.connect()
-	release := w.hold(`select from instance where name in ('Group 1', 'Group 4') for update`)
-	s.subscribe("1", deleteGroup, map[string]any{"i": w.instance("Group 1")})
-	answered := make(chan []string, 1)
-	go func() { answered <- brief.overEvents(deleteGroup, map[string]any{"i": w.instance("Group 4")}) }()
-	w.eventually("two mutations that wait", func() bool { return w.waiting() == 2 })
-	// Another connection of the same token is closed: it has expired.
-	ended := brief.connect()
-	if code, _ := ended.closed(); code != 4403 {
+	brief := w.brief("ada", time.Now().Add(-27*time.Second))
+	d := brief.deleteOverStreams()
+	if code, _ := brief.connect().closed(); code != 4403 {
 		t.Errorf("closed with %d", code)
 	}
-	release()
-	want := []string{`next {"data":{"deleteInstance":{"deleted":true}}}`, "complete "}
-	if diff := cmp.Diff(want, <-answered); diff != "" {
-		t.Errorf("SSE: %s", diff)
-	}
-	if diff := cmp.Diff(want, s.outcome("1")); diff != "" {
-		t.Errorf("WebSocket: %s", diff)
-	}
-	if code, _ := s.closed(); code != 4403 {
-		t.Errorf("closed with %d", code)
-	}
+	d.finish(4403)
 }
 
 // A client that is told to come again later does so by itself; one that is
