@@ -134,10 +134,12 @@ type ComplexityRoot struct {
 		DeletedBy       func(childComplexity int) int
 		ID              func(childComplexity int) int
 		Invitations     func(childComplexity int, first *int, after *string, status *invitation.Status) int
+		Inviting        func(childComplexity int) int
 		Kind            func(childComplexity int) int
 		Members         func(childComplexity int, first *int, after *string) int
 		Name            func(childComplexity int) int
 		RestorableUntil func(childComplexity int) int
+		Restoring       func(childComplexity int) int
 		Space           func(childComplexity int) int
 		State           func(childComplexity int) int
 		ViewerRoles     func(childComplexity int) int
@@ -256,11 +258,15 @@ type ComplexityRoot struct {
 	}
 
 	Obstacle struct {
-		Code     func(childComplexity int) int
-		Contacts func(childComplexity int) int
-		Message  func(childComplexity int) int
-		Reason   func(childComplexity int) int
-		Remedy   func(childComplexity int) int
+		Code            func(childComplexity int) int
+		Contacts        func(childComplexity int) int
+		DeletedAt       func(childComplexity int) int
+		Message         func(childComplexity int) int
+		Reason          func(childComplexity int) int
+		Remedy          func(childComplexity int) int
+		Request         func(childComplexity int) int
+		RestorableUntil func(childComplexity int) int
+		RetryAfter      func(childComplexity int) int
 	}
 
 	Organization struct {
@@ -398,6 +404,8 @@ type ComplexityRoot struct {
 type InstanceResolver interface {
 	Members(ctx context.Context, obj *access.Instance, first *int, after *string) (*connection.Connection[*membership.Member], error)
 	Invitations(ctx context.Context, obj *access.Instance, first *int, after *string, status *invitation.Status) (*connection.Connection[*invitation.Invitation], error)
+	Inviting(ctx context.Context, obj *access.Instance) (*Readiness, error)
+	Restoring(ctx context.Context, obj *access.Instance) (*Readiness, error)
 }
 type InvitationResolver interface {
 	Instance(ctx context.Context, obj *invitation.Invitation) (*access.Instance, error)
@@ -422,6 +430,10 @@ type MutationResolver interface {
 }
 type ObstacleResolver interface {
 	Reason(ctx context.Context, obj *fault.Fault) (*string, error)
+
+	Request(ctx context.Context, obj *fault.Fault) (*string, error)
+
+	RetryAfter(ctx context.Context, obj *fault.Fault) (*int, error)
 }
 type QueryResolver interface {
 	Viewer(ctx context.Context) (*access.Person, error)
@@ -738,6 +750,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Instance.Invitations(childComplexity, args["first"].(*int), args["after"].(*string), args["status"].(*invitation.Status)), true
+	case "Instance.inviting":
+		if e.ComplexityRoot.Instance.Inviting == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Instance.Inviting(childComplexity), true
 	case "Instance.kind":
 		if e.ComplexityRoot.Instance.Kind == nil {
 			break
@@ -767,6 +785,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Instance.RestorableUntil(childComplexity), true
+	case "Instance.restoring":
+		if e.ComplexityRoot.Instance.Restoring == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Instance.Restoring(childComplexity), true
 	case "Instance.space":
 		if e.ComplexityRoot.Instance.Space == nil {
 			break
@@ -1280,6 +1304,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Obstacle.Contacts(childComplexity), true
+	case "Obstacle.deletedAt":
+		if e.ComplexityRoot.Obstacle.DeletedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Obstacle.DeletedAt(childComplexity), true
 	case "Obstacle.message":
 		if e.ComplexityRoot.Obstacle.Message == nil {
 			break
@@ -1298,6 +1328,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Obstacle.Remedy(childComplexity), true
+	case "Obstacle.request":
+		if e.ComplexityRoot.Obstacle.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Obstacle.Request(childComplexity), true
+	case "Obstacle.restorableUntil":
+		if e.ComplexityRoot.Obstacle.RestorableUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Obstacle.RestorableUntil(childComplexity), true
+	case "Obstacle.retryAfter":
+		if e.ComplexityRoot.Obstacle.RetryAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Obstacle.RetryAfter(childComplexity), true
 
 	case "Organization.id":
 		if e.ComplexityRoot.Organization.ID == nil {
@@ -1972,9 +2020,9 @@ never change; messages may.
 ` + "`" + `extensions` + "`" + ` always has ` + "`" + `code` + "`" + `, ` + "`" + `retryable` + "`" + ` (whether the same request may
 succeed later) and ` + "`" + `requestId` + "`" + ` (for support). Where they apply it has ` + "`" + `reason` + "`" + `,
 ` + "`" + `index` + "`" + ` and ` + "`" + `inputPath` + "`" + ` (the place in the input), ` + "`" + `email` + "`" + `, ` + "`" + `suggestion` + "`" + `,
-` + "`" + `remedy` + "`" + ` (what to do), ` + "`" + `contacts` + "`" + ` (whom to ask, ` + "`" + `[{name, email}]` + "`" + `), ` + "`" + `instances` + "`" + `
-(where it would work, ` + "`" + `[{id, name}]` + "`" + `), ` + "`" + `deletedAt` + "`" + `, ` + "`" + `restorableUntil` + "`" + `,
-` + "`" + `retryAfter` + "`" + ` (in seconds) and ` + "`" + `support` + "`" + `.
+` + "`" + `remedy` + "`" + ` (what to do), ` + "`" + `contacts` + "`" + ` (whom to ask, ` + "`" + `[{name, email}]` + "`" + `), ` + "`" + `request` + "`" + `
+(the mutation that asks them), ` + "`" + `instances` + "`" + ` (where it would work, ` + "`" + `[{id, name}]` + "`" + `),
+` + "`" + `deletedAt` + "`" + `, ` + "`" + `restorableUntil` + "`" + `, ` + "`" + `retryAfter` + "`" + ` (in seconds) and ` + "`" + `support` + "`" + `.
 
 When several things are wrong, the first of these stages answers, completely:
 UNAUTHENTICATED, BAD_USER_INPUT, NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED,
@@ -2084,6 +2132,10 @@ type Instance {
   "The invitations to this instance, newest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most."
   invitations(first: Int, after: String, status: InvitationStatus): InvitationConnection
     @role(any: [SPACE_ADMINISTRATOR], of: "id")
+  "Whether the asking person can invite somebody here with inviteUsers and, if not, why."
+  inviting: Readiness!
+  "Whether the asking person can restore it with restoreInstance and, if not, why. What is active needs no restoring, and nothing stands in the way."
+  restoring: Readiness!
 }
 
 "Tells a space's two special instances from all others."
@@ -2168,7 +2220,7 @@ type RestoreInstancePayload {
   already are no error and get no second mail; ` + "`" + `results` + "`" + ` says so for each.
 
   Errors: NOT_FOUND, FORBIDDEN, INSTANCE_DISTRIBUTED, INSTANCE_DELETED,
-  INVALID_EMAIL.
+  RATE_LIMITED, INVALID_EMAIL.
   """
   inviteUsers(input: InviteUsersInput!): InviteUsersPayload
     @instance(kinds: [MASTER, WORKING], states: [ACTIVE])
@@ -2177,7 +2229,7 @@ type RestoreInstancePayload {
   """
   Invites people to administrate a space, by the rules of inviteUsers.
 
-  Errors: NOT_FOUND, FORBIDDEN, INVALID_EMAIL.
+  Errors: NOT_FOUND, FORBIDDEN, RATE_LIMITED, INVALID_EMAIL.
   """
   inviteSpaceAdministrators(input: InviteSpaceAdministratorsInput!): InviteSpaceAdministratorsPayload
     @role(any: [SPACE_ADMINISTRATOR], of: "input.spaceId")
@@ -2855,6 +2907,14 @@ type Obstacle {
   remedy: String!
   "Whom to ask."
   contacts: [Contact!]!
+  "The mutation that asks them: requestRole, requestInvitations or requestRestore."
+  request: String
+  "When the instance was deleted, where it is."
+  deletedAt: DateTime
+  "Until when the instance can be restored, where it is deleted."
+  restorableUntil: DateTime
+  "In how many seconds it is out of the way by itself, where it will be."
+  retryAfter: Int
 }
 
 "Somebody to write to."
@@ -3223,6 +3283,10 @@ func (ec *executionContext) childFields_Instance(ctx context.Context, field grap
 		return ec.fieldContext_Instance_members(ctx, field)
 	case "invitations":
 		return ec.fieldContext_Instance_invitations(ctx, field)
+	case "inviting":
+		return ec.fieldContext_Instance_inviting(ctx, field)
+	case "restoring":
+		return ec.fieldContext_Instance_restoring(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Instance", field.Name)
 }
@@ -3431,6 +3495,14 @@ func (ec *executionContext) childFields_Obstacle(ctx context.Context, field grap
 		return ec.fieldContext_Obstacle_remedy(ctx, field)
 	case "contacts":
 		return ec.fieldContext_Obstacle_contacts(ctx, field)
+	case "request":
+		return ec.fieldContext_Obstacle_request(ctx, field)
+	case "deletedAt":
+		return ec.fieldContext_Obstacle_deletedAt(ctx, field)
+	case "restorableUntil":
+		return ec.fieldContext_Obstacle_restorableUntil(ctx, field)
+	case "retryAfter":
+		return ec.fieldContext_Obstacle_retryAfter(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Obstacle", field.Name)
 }
@@ -5755,6 +5827,70 @@ func (ec *executionContext) fieldContext_Instance_invitations(ctx context.Contex
 	if fc.Args, err = ec.field_Instance_invitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Instance_inviting(ctx context.Context, field graphql.CollectedField, obj *access.Instance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Instance_inviting(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Instance().Inviting(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Readiness) graphql.Marshaler {
+			return ec.marshalNReadiness2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐReadiness(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Instance_inviting(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Instance",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Readiness(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Instance_restoring(ctx context.Context, field graphql.CollectedField, obj *access.Instance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Instance_restoring(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Instance().Restoring(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Readiness) graphql.Marshaler {
+			return ec.marshalNReadiness2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐReadiness(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Instance_restoring(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Instance",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Readiness(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -8229,6 +8365,98 @@ func (ec *executionContext) fieldContext_Obstacle_contacts(_ context.Context, fi
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _Obstacle_request(ctx context.Context, field graphql.CollectedField, obj *fault.Fault) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Obstacle_request(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Obstacle().Request(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Obstacle_request(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Obstacle", field, true, true, "String")
+}
+
+func (ec *executionContext) _Obstacle_deletedAt(ctx context.Context, field graphql.CollectedField, obj *fault.Fault) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Obstacle_deletedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeletedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Obstacle_deletedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Obstacle", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _Obstacle_restorableUntil(ctx context.Context, field graphql.CollectedField, obj *fault.Fault) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Obstacle_restorableUntil(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RestorableUntil, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Obstacle_restorableUntil(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Obstacle", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _Obstacle_retryAfter(ctx context.Context, field graphql.CollectedField, obj *fault.Fault) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Obstacle_retryAfter(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Obstacle().RetryAfter(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Obstacle_retryAfter(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Obstacle", field, true, true, "Int")
 }
 
 func (ec *executionContext) _Organization_id(ctx context.Context, field graphql.CollectedField, obj *access.Organization) (ret graphql.Marshaler) {
@@ -12766,6 +12994,18 @@ func (ec *executionContext) _Instance(ctx context.Context, sel ast.SelectionSet,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Instance_invitations(ctx, field, obj)
 				})
+		case "inviting":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Instance_inviting(ctx, field, obj)
+				})
+		case "restoring":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Instance_restoring(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -13612,6 +13852,28 @@ func (ec *executionContext) _Obstacle(ctx context.Context, sel ast.SelectionSet,
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "request":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Obstacle_request(ctx, field, obj)
+				})
+		case "deletedAt":
+			out.Values[i] = ec._Obstacle_deletedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "restorableUntil":
+			out.Values[i] = ec._Obstacle_restorableUntil(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "retryAfter":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Obstacle_retryAfter(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}

@@ -14,6 +14,13 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 )
 
+// requests are the mutations by which somebody asks for what a field would do,
+// where that is another one than requestRole.
+var requests = map[string]string{
+	"inviteUsers":     access.Inviting.Request,
+	"restoreInstance": access.Restoring.Request,
+}
+
 // gqlgen runs the directive that is listed last first, so in the schema @role
 // stands last. Each of them refuses by itself, in whatever order they run.
 
@@ -24,7 +31,7 @@ func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, roles [
 	if err := r.wellFormed(ctx); err != nil {
 		return nil, err
 	}
-	rule := access.Rule{Roles: access.RolesOf(roles...)}
+	rule := access.Rule{Roles: access.RolesOf(roles...), Request: requests[graphql.GetFieldContext(ctx).Field.Name]}
 	if place, ok := obj.(access.Place); ok && of == "id" {
 		if err := access.Permit(ctx, r.DB, place, rule); err != nil {
 			return nil, err

@@ -158,6 +158,7 @@ func present(ctx context.Context, err error, f *fault.Fault) *gqlerror.Error {
 	add("suggestion", f.Suggestion, f.Suggestion != "")
 	add("remedy", f.Remedy, f.Remedy != "")
 	add("contacts", f.Contacts, len(f.Contacts) > 0)
+	add("request", f.Request, f.Request != "")
 	add("instances", f.Instances, len(f.Instances) > 0)
 	if f.DeletedAt != nil {
 		extensions["deletedAt"], extensions["restorableUntil"] = f.DeletedAt.UTC(), f.RestorableUntil.UTC()

@@ -40,11 +40,10 @@ func (f invitationFields) place(ctx context.Context, obj *invitation.Invitation)
 }
 
 func (invitationFields) Accepting(ctx context.Context, obj *invitation.Invitation) (*graph.Readiness, error) {
-	readiness := &graph.Readiness{Allowed: true, Obstacles: []*fault.Fault{}}
 	if f := obj.Obstacle(anybody(ctx)); f != nil {
-		readiness.Allowed, readiness.Obstacles = false, append(readiness.Obstacles, f)
+		return readiness(fault.List{f}, nil)
 	}
-	return readiness, nil
+	return readiness(nil, nil)
 }
 
 // anybody is the person who asks; nil where nobody is signed in.
@@ -54,17 +53,6 @@ func anybody(ctx context.Context) *access.Actor {
 		return nil
 	}
 	return &a
-}
-
-type obstacle struct{}
-
-var _ graph.ObstacleResolver = obstacle{}
-
-func (obstacle) Reason(_ context.Context, obj *fault.Fault) (*string, error) {
-	if obj.Reason == "" {
-		return nil, nil
-	}
-	return &obj.Reason, nil
 }
 
 func invitationConnection(list relay.List[*invitation.Invitation], page relay.Page) *connection.Invitations {

@@ -105,20 +105,31 @@ func (s *Space) Administrators(ctx context.Context, q postgres.Querier) ([]*faul
 
 // invitable are the instances of a space that people can be invited to; 20 at
 // most.
-func invitable(ctx context.Context, q postgres.Querier, space *Space) ([]fault.Instance, error) {
-	var rows []struct {
-		ID   uuid.UUID `db:"id"`
-		Name string    `db:"name"`
-	}
-	err := q.Select(ctx, &rows, `
-		select id, name from instance
-		where space_id = $1 and kind <> 'DISTRIBUTED' and deleted_at is null order by id limit 20`, space.ID.UUID)
-	if err != nil {
-		return nil, err
-	}
-	places := make([]fault.Instance, len(rows))
-	for k, row := range rows {
-		places[k] = fault.Instance{ID: globalid.ID{Kind: globalid.Instance, UUID: row.ID}.String(), Name: row.Name}
-	}
-	return places, nil
+func (s *Space) invitable(ctx context.Context, q postgres.Querier) ([]fault.Instance, error) {
+	type invitable struct{}
+	return batch.Ask(s.Siblings, s, invitable{}, func(spaces []*Space) (map[*Space][]fault.Instance, error) {
+		of := make(map[uuid.UUID]*Space, len(spaces))
+		ids := make([]globalid.ID, len(spaces))
+		for k, s := range spaces {
+			ids[k], of[s.ID.UUID] = s.ID, s
+		}
+		var rows []struct {
+			SpaceID uuid.UUID `db:"space_id"`
+			ID      uuid.UUID `db:"id"`
+			Name    string    `db:"name"`
+		}
+		err := q.Select(ctx, &rows, `
+			select s.id as space_id, i.id, i.name
+			from unnest($1::uuid[]) as s (id)
+			cross join lateral (
+				select id, name from instance
+				where space_id = s.id and kind <> 'DISTRIBUTED' and deleted_at is null order by id limit 20) i
+			order by s.id, i.id`, globalid.Array(ids))
+		found := make(map[*Space][]fault.Instance, len(spaces))
+		for _, row := range rows {
+			s := of[row.SpaceID]
+			found[s] = append(found[s], fault.Instance{ID: globalid.ID{Kind: globalid.Instance, UUID: row.ID}.String(), Name: row.Name})
+		}
+		return found, err
+	})
 }

@@ -196,13 +196,14 @@ func TestRefusal(t *testing.T) {
 						i.DeletedAt, i.RestorableUntil = &deletedAt, &until
 					}
 					want := expected(what, kind, deleted, restorable)
-					f := rule.refusal(i)
-					if f == nil {
+					refusals := rule.refusals(i)
+					if len(refusals) == 0 {
 						if want != "" {
 							t.Errorf("%s: admitted, want %s", name, want)
 						}
 						continue
 					}
+					f := refusals[0]
 					if f.Code != want {
 						t.Errorf("%s: %s, want %q", name, f.Code, want)
 					}

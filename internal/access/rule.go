@@ -22,18 +22,29 @@ type Rule struct {
 	// Restorable asks of a deleted instance that its time to be restored has
 	// not passed.
 	Restorable bool
+	// Request is the mutation by which somebody asks those who may; "" is
+	// requestRole, as far as it reaches.
+	Request string
 }
+
+// The mutations by which somebody asks others for help.
+const (
+	RequestRole        = "requestRole"
+	RequestInvitations = "requestInvitations"
+	RequestRestore     = "requestRestore"
+)
 
 // The rules of what can be done. The schema declares the same ones with @role
 // and @instance, as far as these reach.
 var (
 	Inviting = Rule{
-		Roles:  RolesOf(SpaceAdministrator),
-		Kinds:  []Kind{Master, Working},
-		States: []State{Active},
+		Roles:   RolesOf(SpaceAdministrator),
+		Kinds:   []Kind{Master, Working},
+		States:  []State{Active},
+		Request: RequestInvitations,
 	}
 	Deleting  = Rule{Roles: RolesOf(SpaceAdministrator, InstanceEditor), Kinds: []Kind{Working}}
-	Restoring = Rule{Roles: RolesOf(SpaceAdministrator, InstanceEditor), Restorable: true}
+	Restoring = Rule{Roles: RolesOf(SpaceAdministrator, InstanceEditor), Restorable: true, Request: RequestRestore}
 	// Administering is what a space's administrators alone may do: revoke and
 	// send again invitations, change roles, make instances, invite further
 	// administrators.
@@ -123,59 +134,90 @@ func at(k int, f *fault.Fault, path []any) *fault.Fault {
 // INSTANCE_DISTRIBUTED, INSTANCE_PROTECTED, INSTANCE_DELETED or
 // RESTORE_WINDOW_EXPIRED.
 func Admit(ctx context.Context, q postgres.Querier, i *Instance, r Rule) error {
-	f := r.refusal(i)
-	if f == nil {
-		return nil
-	}
-	var err error
-	switch f.Code {
-	case fault.InstanceDistributed:
-		f.Instances, err = invitable(ctx, q, i.Space)
-		f.Remedy = "Choose another instance of the space" + namesOf(f.Instances) + "."
-	case fault.RestoreWindowExpired:
-		if !i.Roles.Has(SpaceAdministrator) {
-			f.Contacts, err = i.contacts(ctx, q, RolesOf(SpaceAdministrator))
-			f.Remedy = "Ask " + people(f.Contacts, "an administrator of the space") + " for a new instance."
+	for _, f := range r.refusals(i) {
+		if err := pointTheWay(ctx, q, i, f); err != nil {
+			return err
 		}
-	case fault.InstanceDeleted:
-		if i.Restorable && i.Roles&Restoring.Roles == 0 {
-			f.Contacts, err = i.contacts(ctx, q, Restoring.Roles)
-			f.Remedy = "Ask " + people(f.Contacts, "an editor of the instance or an administrator of the space") + " to restore it" + until(i) + "."
-		}
+		return f
 	}
-	if err != nil {
-		return err
-	}
-	return f
+	return nil
 }
 
-// refusal is the first reason, of kind and then of state, why a rule does not
-// admit an instance; nil where it does.
-func (r Rule) refusal(i *Instance) *fault.Fault {
+// Obstacles are all the reasons why the person who read an instance cannot do
+// what a rule is about: the refusals of Permit and of Admit, in the order in
+// which she would be refused for them.
+func Obstacles(ctx context.Context, q postgres.Querier, i *Instance, r Rule) (obstacles fault.List, err error) {
+	err = Permit(ctx, q, i, r)
+	if f := (*fault.Fault)(nil); errors.As(err, &f) {
+		obstacles = append(obstacles, f)
+	} else if err != nil {
+		return nil, err
+	}
+	for _, f := range r.refusals(i) {
+		if err := pointTheWay(ctx, q, i, f); err != nil {
+			return nil, err
+		}
+		obstacles = append(obstacles, f)
+	}
+	return obstacles, nil
+}
+
+// pointTheWay adds to a refusal of Admit what the person who read the instance
+// can do, whom she can ask, and by which mutation.
+func pointTheWay(ctx context.Context, q postgres.Querier, i *Instance, f *fault.Fault) (err error) {
+	administers, restores := i.Roles.Has(SpaceAdministrator), Restoring.Allows(i)
 	switch {
-	case r.Kinds != nil && !slices.Contains(r.Kinds, i.Kind):
+	case f.Code == fault.InstanceDistributed && administers:
+		f.Instances, err = i.Space.invitable(ctx, q)
+		f.Remedy = "Choose another instance of the space" + namesOf(f.Instances) + "."
+	case f.Code == fault.InstanceDistributed: // she may not know of the others
+		f.Contacts, err = i.contacts(ctx, q, Inviting.Roles)
+		f.Remedy = "Choose another instance of the space."
+		f.Request = RequestInvitations
+	case f.Code == fault.RestoreWindowExpired && !administers:
+		f.Contacts, err = i.contacts(ctx, q, Administering.Roles)
+		f.Remedy = "Ask " + people(f.Contacts, "an administrator of the space") + " for a new instance."
+		f.Request = RequestRole
+	case f.Code == fault.InstanceDeleted && i.Restorable && !restores:
+		f.Contacts, err = i.contacts(ctx, q, Restoring.Roles)
+		f.Remedy = "Ask " + people(f.Contacts, "an editor of the instance or an administrator of the space") + " to restore it" + until(i) + "."
+		f.Request = RequestRestore
+	case f.Code == fault.InstanceDeleted && !i.Restorable && !administers:
+		f.Contacts, err = i.contacts(ctx, q, Administering.Roles)
+		f.Request = RequestRole
+	}
+	return err
+}
+
+// refusals are the reasons, of kind and then of state, why a rule does not
+// admit an instance.
+func (r Rule) refusals(i *Instance) (refusals fault.List) {
+	if r.Kinds != nil && !slices.Contains(r.Kinds, i.Kind) {
 		if i.Kind == Distributed && slices.Contains(r.Kinds, Master) {
-			return fault.New(fault.InstanceDistributed,
-				fmt.Sprintf("Nobody can be invited to the Distributed instance of %s.", i.Space.Name))
+			refusals = append(refusals, fault.New(fault.InstanceDistributed,
+				fmt.Sprintf("Nobody can be invited to the Distributed instance of %s.", i.Space.Name)))
+		} else {
+			refusals = append(refusals, &fault.Fault{
+				Code:    fault.InstanceProtected,
+				Message: fmt.Sprintf("%s belongs to the space %s for as long as the space exists; it cannot be deleted.", i.Name, i.Space.Name),
+				Remedy:  "Choose a working instance: every other instance of the space can be deleted.",
+			})
 		}
-		return &fault.Fault{
-			Code:    fault.InstanceProtected,
-			Message: fmt.Sprintf("%s belongs to the space %s for as long as the space exists; it cannot be deleted.", i.Name, i.Space.Name),
-			Remedy:  "Choose a working instance: every other instance of the space can be deleted.",
-		}
+	}
+	switch {
 	case r.States != nil && !slices.Contains(r.States, i.State()):
-		return deleted(i)
+		refusals = append(refusals, deleted(i))
 	case r.Restorable && i.State() == Deleted && !i.Restorable:
-		return &fault.Fault{
+		refusals = append(refusals, &fault.Fault{
 			Code: fault.RestoreWindowExpired,
 			Message: fmt.Sprintf("%s was deleted on %s and could be restored until %s. It cannot be brought back any more.",
 				i.Name, moment(*i.DeletedAt), moment(*i.RestorableUntil)),
 			Remedy:          "A new instance of the space can take its place.",
 			DeletedAt:       i.DeletedAt,
 			RestorableUntil: i.RestorableUntil,
-		}
+		})
 	}
-	return nil
+	return refusals
 }
 
 // NotFound is one and the same whether a thing does not exist or must not be
@@ -203,7 +245,24 @@ func forbidden(p Place, r Rule, contacts []fault.Contact) *fault.Fault {
 		Message:  "Only " + need + " can do this" + p.scope() + ".",
 		Remedy:   remedy + ".",
 		Contacts: contacts,
+		Request:  request(p, r),
 	}
+}
+
+// request is the mutation by which somebody can ask for what she may not do in a
+// place; "" where there is none.
+func request(p Place, r Rule) string {
+	i, instance := p.(*Instance)
+	_, organization := p.(*Organization)
+	switch {
+	case organization:
+		return ""
+	case r.Request == RequestRestore && (!instance || !i.Restorable),
+		r.Request == RequestInvitations && (!instance || Inviting.refusals(i) != nil),
+		r.Request == "":
+		return RequestRole
+	}
+	return r.Request
 }
 
 func deleted(i *Instance) *fault.Fault {

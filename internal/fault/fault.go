@@ -72,6 +72,7 @@ type Fault struct {
 	Suggestion      string     // an address that was probably meant
 	Remedy          string     // what to do, for a person
 	Contacts        []Contact  // whom to ask
+	Request         string     // the mutation that asks them
 	Instances       []Instance // where it would work
 	DeletedAt       *time.Time
 	RestorableUntil *time.Time

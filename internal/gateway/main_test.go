@@ -107,6 +107,8 @@ func (w *world) start(change ...func(*gateway.Settings)) (*gateway.Gateway, *log
 		MaxPageSize:         100,
 		MaxEmails:           1000,
 		MaxMessageLength:    2000,
+		MaxInvitations:      5000,
+		MaxSpaceInvitations: 10_000,
 		MaxOperations:       50,
 		RequestTimeout:      30 * time.Second,
 		StatementTimeout:    10 * time.Second,

@@ -30,6 +30,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/postgres/private"
+	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 	"alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/token"
 	"alphacruncher.com/datahub-gateway/resolvers"
@@ -194,9 +195,11 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 			Instances:   &instance.Service{DB: g.db},
 			Memberships: &membership.Service{DB: g.db},
 			Invitations: &invitation.Service{DB: g.db, Outbox: mails, Events: feed, Limits: invitation.Limits{
-				Emails:  s.MaxEmails,
-				Message: s.MaxMessageLength,
-				TTL:     time.Duration(s.InvitationTTL),
+				Emails:   s.MaxEmails,
+				Message:  s.MaxMessageLength,
+				TTL:      time.Duration(s.InvitationTTL),
+				ByPerson: s.MaxInvitations,
+				BySpace:  s.MaxSpaceInvitations,
 			}},
 			Log:      log,
 			PageSize: s.MaxPageSize,
@@ -422,6 +425,7 @@ func (g *Gateway) keepHouse(ctx context.Context, log *slog.Logger) {
 			"idempotency keys": idempotency.Forget,
 			"resends":          invitation.ForgetResends,
 			"events":           event.Forget,
+			"limits":           ratelimit.Forget,
 		} {
 			if err := forgetAll(ctx, g.db, forget); err != nil && ctx.Err() == nil {
 				log.Error("housekeeping", "of", what, "error", err.Error())

@@ -36,6 +36,8 @@ type Settings struct {
 	MaxPageSize         int           `env:"DATAHUB_MAX_PAGE_SIZE" default:"100" help:"Rows of a connection's page."`
 	MaxEmails           int           `env:"DATAHUB_MAX_EMAILS" default:"1000" help:"Addresses, or invitations, in a request."`
 	MaxMessageLength    int           `env:"DATAHUB_MAX_MESSAGE_LENGTH" default:"2000" help:"Characters of an invitation's message, 2000 at most."`
+	MaxInvitations      int           `env:"DATAHUB_MAX_INVITATIONS_PER_PERSON" default:"5000" help:"Addresses that a person invites in an hour."`
+	MaxSpaceInvitations int           `env:"DATAHUB_MAX_INVITATIONS_PER_SPACE" default:"10000" help:"Addresses that are invited in a space in an hour."`
 	MaxOperations       int           `env:"DATAHUB_MAX_OPERATIONS" default:"50" help:"Operations at once over one WebSocket."`
 	RequestTimeout      time.Duration `env:"DATAHUB_REQUEST_TIMEOUT" default:"30s" help:"The time of one request."`
 	StatementTimeout    time.Duration `env:"DATAHUB_STATEMENT_TIMEOUT" default:"10s" help:"The time of one database statement."`
@@ -82,6 +84,8 @@ func (s *Settings) Validate() error {
 		{"DATAHUB_MAX_PAGE_SIZE", int64(s.MaxPageSize), 1, 1000},
 		{"DATAHUB_MAX_EMAILS", int64(s.MaxEmails), 1, 10_000},
 		{"DATAHUB_MAX_MESSAGE_LENGTH", int64(s.MaxMessageLength), 0, 2000},
+		{"DATAHUB_MAX_INVITATIONS_PER_PERSON", int64(s.MaxInvitations), 1, 1_000_000_000},
+		{"DATAHUB_MAX_INVITATIONS_PER_SPACE", int64(s.MaxSpaceInvitations), 1, 1_000_000_000},
 		{"DATAHUB_MAX_OPERATIONS", int64(s.MaxOperations), 1, 10_000},
 		{"DATAHUB_DATABASE_CONNECTIONS", int64(s.DatabaseConnections), 2, 1000},
 	} {

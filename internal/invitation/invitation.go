@@ -97,7 +97,9 @@ type Service struct {
 
 // Limits bound a request.
 type Limits struct {
-	Emails  int           // addresses, or invitations, in a request
-	Message int           // characters of a message
-	TTL     time.Duration // of an invitation
+	Emails   int           // addresses, or invitations, in a request
+	Message  int           // characters of a message
+	TTL      time.Duration // of an invitation
+	ByPerson int           // addresses that a person invites in an hour
+	BySpace  int           // addresses that are invited in a space in an hour
 }

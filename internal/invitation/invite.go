@@ -9,6 +9,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 )
 
 // Outcome says what inviting an address came to.
@@ -48,8 +49,8 @@ type AdministratorResults struct {
 
 // Invite invites people to an instance: all of them or, where one address is
 // not valid, nobody. It fails with NOT_FOUND, FORBIDDEN,
-// IDEMPOTENCY_KEY_REUSED, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, or an
-// INVALID_EMAIL for every address that is not valid.
+// IDEMPOTENCY_KEY_REUSED, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, RATE_LIMITED,
+// or an INVALID_EMAIL for every address that is not valid.
 func (s *Service) Invite(ctx context.Context, actor access.Actor, r Request) (Results, error) {
 	place, results, err := s.invite(ctx, actor, call{
 		key:     idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "inviteUsers", Input: r},
@@ -157,6 +158,10 @@ func (s *Service) invite(ctx context.Context, actor access.Actor, c call) (to de
 			if results, mails, err = w.invite(ctx, invitees); err != nil {
 				return nil, err
 			}
+			// At the end, because others wait for it.
+			if err := ratelimit.Take(ctx, tx, s.Limits.charges(actor, to.Space, len(invitees))...); err != nil {
+				return nil, err
+			}
 			return results, audit.Record(ctx, tx, inviteDeeds(actor, to, c.role, results)...)
 		},
 	})
@@ -179,8 +184,18 @@ func (s *Service) refuse(ctx context.Context, actor access.Actor, c call, faults
 	if err := idempotency.Refuse(ctx, s.DB, c.key); err != nil {
 		return err
 	}
-	if err := destinationOf(places[c.place]).admit(ctx, s.DB, c.rule); err != nil {
+	to := destinationOf(places[c.place])
+	if err := to.admit(ctx, s.DB, c.rule); err != nil {
 		return err
+	}
+	limits, err := ratelimit.Check(ctx, s.DB, s.Limits.charges(actor, to.Space, len(c.emails))...)
+	if err != nil {
+		return err
+	}
+	for _, f := range limits {
+		if f != nil {
+			return f
+		}
 	}
 	return faults
 }

@@ -16,6 +16,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 )
 
 // resendPause is how long an address is left alone after it was sent an
@@ -160,7 +161,7 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) error {
 		faults = append(faults, &fault.Fault{
 			Code:       fault.RateLimited,
 			Message:    fmt.Sprintf("An invitation was sent to %s again a moment ago. Nothing was sent.", v.email),
-			Remedy:     fmt.Sprintf("Wait %s before you send it once more. If no mail arrives at all, check the address.", inMinutes(wait)),
+			Remedy:     fmt.Sprintf("Wait %s before you send it once more. If no mail arrives at all, check the address.", ratelimit.Minutes(wait)),
 			Index:      &v.index,
 			InputPath:  []any{"input", "invitationIds", v.index},
 			Email:      v.email,
@@ -168,14 +169,6 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) error {
 		})
 	}
 	return faults
-}
-
-// inMinutes says a duration, rounded up.
-func inMinutes(d time.Duration) string {
-	if n := math.Ceil(d.Minutes()); n > 1 {
-		return fmt.Sprintf("%.0f minutes", n)
-	}
-	return "a minute"
 }
 
 // ForgetResends removes what no longer holds anything up, 1,000 at most, and

@@ -24,6 +24,7 @@ var privileges = map[string]string{
 	"invitation":          "select, insert, update, delete",
 	"invitation_resend":   "select, insert, update, delete",
 	"outbox":              "select, insert, update, delete",
+	"rate_limit_use":      "select, insert, update, delete",
 	"idempotency_key":     "select, insert, update, delete",
 	"event":               "select, insert, delete",
 	"audit_log":           "select, insert",
