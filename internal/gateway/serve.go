@@ -420,6 +420,7 @@ func (g *Gateway) announce(out io.Writer) error {
 
 // keepHouse removes, until ctx ends, what nobody needs any more.
 func (g *Gateway) keepHouse(ctx context.Context, log *slog.Logger) {
+	ctx = postgres.Patiently(ctx)
 	for {
 		for what, forget := range map[string]func(context.Context, postgres.Querier) (int64, error){
 			"idempotency keys": idempotency.Forget,
