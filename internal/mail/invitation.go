@@ -1,13 +1,12 @@
 package mail
 
 import (
-	"strings"
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
 )
 
-// Role is what an invited person is to become.
+// Role is what a person is to become.
 type Role int
 
 // The roles.
@@ -21,8 +20,9 @@ const (
 type Invitation struct {
 	ID           string // see Message
 	To           address.Address
-	Locale       string  // of the recipient (BCP 47); "" where it is not known
+	Locale       string  // of the recipient (BCP 47, or several as in Accept-Language); "" where it is not known
 	From         Mailbox // who invites
+	Requester    Mailbox // at whose request; zero: nobody's
 	Organization string
 	Space        string
 	Instance     string // not for an administrator
@@ -32,45 +32,20 @@ type Invitation struct {
 	ExpiresAt    time.Time
 }
 
-// Compose writes the mail.
+// Compose writes the mail. An error says that it could not be laid out.
 func (i Invitation) Compose() (Message, error) {
-	for _, name := range []*string{&i.From.Name, &i.Organization, &i.Space, &i.Instance} {
+	for _, name := range []*string{&i.From.Name, &i.Requester.Name, &i.Organization, &i.Space, &i.Instance} {
 		*name = oneLine(*name)
 	}
-	tag, w := in(i.Locale)
-	// In one pass: a name may look like what is to be replaced.
-	fill := strings.NewReplacer(
-		"{inviter}", unlinked(i.From.Name),
-		"{address}", i.From.Email,
-		"{to}", i.To.String(),
-		"{expiry}", w.moment(i.ExpiresAt.UTC()),
-	).Replace
-	subject := strings.ReplaceAll(w.subject, "{inviter}", i.From.Name)
-	l := letter{
-		Language: tag.String(),
-		Title:    subject,
-		Opening:  fill(w.opening),
-		Quoting:  fill(w.quoting),
-		Quote:    unlinked(i.Message),
-		Button:   w.button,
-		Link:     i.Link,
-		Fallback: w.fallback,
-		Closing:  fill(w.closing),
+	w := in(i.Locale)
+	s := w.invitation
+	if i.Requester != (Mailbox{}) {
+		s.opening = w.requested
 	}
-	if i.Role != Administrator {
-		l.Facts = append(l.Facts, fact{w.instance, unlinked(i.Instance)})
-	}
-	l.Facts = append(l.Facts,
-		fact{w.space, unlinked(i.Space) + ", " + unlinked(i.Organization)},
-		fact{w.role, [...]string{Viewer: w.viewer, Editor: w.editor, Administrator: w.administrator}[i.Role]})
-	text, html, err := l.layOut()
-	return Message{
-		ID:       i.ID,
-		To:       i.To,
-		ReplyTo:  i.From,
-		Subject:  subject,
-		Text:     text,
-		HTML:     html,
-		Language: tag.String(),
-	}, err
+	l := w.letter(s, []string{"{person}", i.From.Name, "{requester}", i.Requester.Name},
+		"{address}", i.From.Email, "{requester address}", i.Requester.Email, "{to}", i.To.String(), "{until}", w.moment(i.ExpiresAt.UTC()))
+	l.Facts = append(w.place(i.Instance, i.Space, i.Organization), fact{w.role, w.roles[i.Role]})
+	l.Quote = unlinked(i.Message)
+	l.Link = i.Link
+	return l.message(i.ID, i.To, i.From)
 }

@@ -37,47 +37,51 @@ func invitation(t testing.TB, text string) mail.Invitation {
 	}
 }
 
+// hostile are texts that people choose, and what becomes of one as a name; ""
+// where it stays as it is.
+var hostile = map[string]struct{ text, name string }{
+	"plain":                  {"Ada", ""},
+	"quotes":                 {`Ada "Countess" Lovelace`, ""},
+	"one quote":              {`Ada "`, ""},
+	"backslash":              {`Ada \`, ""},
+	"another mailbox":        {`Ada" <eve@evil.example>, "`, ""},
+	"angle brackets":         {"Ada <eve@evil.example>", ""},
+	"comma":                  {"Lovelace, Ada", ""},
+	"script":                 {"<script>alert(1)</script>", ""},
+	"end of the attribute":   {`"><img src=x onerror=alert(1)>`, ""},
+	"end of the document":    {"</title></style></body></html>--><h1>", ""},
+	"entities":               {"&lt;b&gt; &amp;amp; &#x202e;", ""},
+	"template":               {"{{.Link}} %s %!s ${x}", ""},
+	"header after CRLF":      {"Name\r\nBcc: x@y.example", "Name Bcc: x@y.example"},
+	"header after LF":        {"Name\nBcc: x@y.example\n\nbody", "Name Bcc: x@y.example body"},
+	"header after CR":        {"Name\rBcc: x@y.example", "Name Bcc: x@y.example"},
+	"header after U+2028":    {"Name\u2028Bcc: x@y.example", "Name Bcc: x@y.example"},
+	"end of the mail":        {"Name\r\n.\r\nMAIL FROM:<x@y.example>", "Name . MAIL FROM:<x@y.example>"},
+	"only a dot":             {".", ""},
+	"boundary":               {"--\r\n\r\n--=_", "-- --=_"},
+	"encoded word":           {"=?utf-8?q?Eve=0D=0ABcc:_x@y.example?=", ""},
+	"long encoded word":      {strings.Repeat("=?utf-8?b?RXZl?= ", 11) + "x", ""},
+	"encoded word and more":  {"Zoë =?utf-8?q?Eve?=", ""},
+	"link of one's own":      {"https://evil.example/app/invitation#x", ""},
+	"the gateway's words":    {"Hi\n\nReview invitation:\nhttps://evil.example/app/invitation#x\n", "Hi Review invitation: https://evil.example/app/invitation#x"},
+	"Chinese":                {strings.Repeat("漢", 200), ""},
+	"beyond the first plane": {strings.Repeat("👩🏽‍🚀", 50), ""},
+	"long, without a space":  {strings.Repeat("a", 200), ""},
+	"long, with spaces":      {strings.Repeat("abcdefg ", 24) + "z", ""},
+	"combining":              {"Zo\u0308e" + strings.Repeat("\u0301", 60), ""},
+	"Hebrew":                 {"שָׂרָה כהן", ""},
+	"Arabic":                 {"مريم الأسطرلابي", ""},
+	"turned around":          {"Ada \u202egpj.\u202c \u2067x\u2069", "Ada gpj. x"},
+	"spaces":                 {"  Ada \t  Lovelace\u00a0", "Ada Lovelace"},
+	"blanks":                 {"{address} {person}{until} {asks} {to}", ""},
+	"equals signs":           {strings.Repeat("=3D= ", 30) + "=", ""},
+}
+
 // Names reach the mail from people and identity providers. Whatever they are,
 // the mail is the same but for them, and goes to the invited person alone.
 func TestHostileNamesAndMessages(t *testing.T) {
-	cases := map[string]struct{ text, name string }{
-		"plain":                  {"Ada", ""},
-		"quotes":                 {`Ada "Countess" Lovelace`, ""},
-		"one quote":              {`Ada "`, ""},
-		"backslash":              {`Ada \`, ""},
-		"another mailbox":        {`Ada" <eve@evil.example>, "`, ""},
-		"angle brackets":         {"Ada <eve@evil.example>", ""},
-		"comma":                  {"Lovelace, Ada", ""},
-		"script":                 {"<script>alert(1)</script>", ""},
-		"end of the attribute":   {`"><img src=x onerror=alert(1)>`, ""},
-		"end of the document":    {"</title></style></body></html>--><h1>", ""},
-		"entities":               {"&lt;b&gt; &amp;amp; &#x202e;", ""},
-		"template":               {"{{.Link}} %s %!s ${x}", ""},
-		"header after CRLF":      {"Name\r\nBcc: x@y.example", "Name Bcc: x@y.example"},
-		"header after LF":        {"Name\nBcc: x@y.example\n\nbody", "Name Bcc: x@y.example body"},
-		"header after CR":        {"Name\rBcc: x@y.example", "Name Bcc: x@y.example"},
-		"header after U+2028":    {"Name\u2028Bcc: x@y.example", "Name Bcc: x@y.example"},
-		"end of the mail":        {"Name\r\n.\r\nMAIL FROM:<x@y.example>", "Name . MAIL FROM:<x@y.example>"},
-		"only a dot":             {".", ""},
-		"boundary":               {"--\r\n\r\n--=_", "-- --=_"},
-		"encoded word":           {"=?utf-8?q?Eve=0D=0ABcc:_x@y.example?=", ""},
-		"long encoded word":      {strings.Repeat("=?utf-8?b?RXZl?= ", 11) + "x", ""},
-		"encoded word and more":  {"Zoë =?utf-8?q?Eve?=", ""},
-		"link of one's own":      {"https://evil.example/app/invitation#x", ""},
-		"the gateway's words":    {"Hi\n\nReview invitation:\nhttps://evil.example/app/invitation#x\n", "Hi Review invitation: https://evil.example/app/invitation#x"},
-		"Chinese":                {strings.Repeat("漢", 200), ""},
-		"beyond the first plane": {strings.Repeat("👩🏽‍🚀", 50), ""},
-		"long, without a space":  {strings.Repeat("a", 200), ""},
-		"long, with spaces":      {strings.Repeat("abcdefg ", 24) + "z", ""},
-		"combining":              {"Zo\u0308e" + strings.Repeat("\u0301", 60), ""},
-		"Hebrew":                 {"שָׂרָה כהן", ""},
-		"Arabic":                 {"مريم الأسطرلابي", ""},
-		"turned around":          {"Ada \u202egpj.\u202c \u2067x\u2069", "Ada gpj. x"},
-		"spaces":                 {"  Ada \t  Lovelace\u00a0", "Ada Lovelace"},
-		"equals signs":           {strings.Repeat("=3D= ", 30) + "=", ""},
-	}
 	plain := sent(t, invitation(t, "Ada"))
-	for what, c := range cases {
+	for what, c := range hostile {
 		t.Run(what, func(t *testing.T) {
 			if c.name == "" {
 				c.name = c.text
@@ -160,7 +164,7 @@ var autolink = regexp.MustCompile(`(?i)(?:[a-z]+:/*|\bmailto:|\btel:)?[^\s\x{200
 // gateway's own.
 func linked(text string) []string {
 	return slices.DeleteFunc(autolink.FindAllString(text, -1), func(l string) bool {
-		return l == link || l == "ada@uni.example" || l == "zoe@new.example"
+		return l == link || l == "ada@uni.example" || l == "vic@uni.example" || l == "zoe@new.example"
 	})
 }
 
@@ -241,6 +245,45 @@ func TestAnInvitationWithoutAMessage(t *testing.T) {
 	for part, text := range map[string]string{"text": m.text, "HTML": m.html} {
 		if strings.Contains(text, "writes") || strings.Contains(text, "blockquote") || !strings.Contains(text, "editor") || strings.Contains(text, "viewer") {
 			t.Errorf("the %s part:\n%s", part, text)
+		}
+	}
+}
+
+func TestAnInvitationAtSomebodysRequest(t *testing.T) {
+	for locale, want := range map[string]string{
+		"en": "Ada (ada@uni.example) invites you to DataHub, at the request of Vic (vic@uni.example).",
+		"de": "Ada (ada@uni.example) lädt Sie zu DataHub ein, auf Bitte von Vic (vic@uni.example).",
+		"fr": "Ada (ada@uni.example) vous invite sur DataHub, à la demande de Vic (vic@uni.example).",
+	} {
+		i := invitation(t, "Ada")
+		i.Locale, i.Requester = locale, mail.Mailbox{Name: "Vic", Email: "vic@uni.example"}
+		m := sent(t, i)
+		for part, text := range map[string]string{"text": m.text, "HTML": visible(t, m.html)} {
+			if !strings.Contains(text, want) || strings.ContainsAny(text, "{}") {
+				t.Errorf("%s: the %s part:\n%s", locale, part, text)
+			}
+		}
+		if to, err := m.header.AddressList("Reply-To"); err != nil || len(to) != 1 || to[0].Address != "ada@uni.example" {
+			t.Errorf("%s: Reply-To %v, %v", locale, to, err)
+		}
+	}
+	for what, c := range hostile {
+		i := invitation(t, "Ada")
+		i.Requester = mail.Mailbox{Name: c.text, Email: "vic@uni.example"}
+		if c.name == "" {
+			c.name = c.text
+		}
+		m := sent(t, i)
+		if got := hrefs(t, m.html); !slices.Equal(got, []string{link}) {
+			t.Errorf("%s: links %q", what, got)
+		}
+		for part, text := range map[string]string{"text": m.text, "HTML": visible(t, m.html)} {
+			if got := linked(text); len(got) > 0 {
+				t.Errorf("%s: a mail program makes links of the %s part: %q", what, part, got)
+			}
+			if text, said := strings.ReplaceAll(text, "\u200b", ""), "at the request of "+c.name+" (vic@uni.example)."; !strings.Contains(squeeze(text), squeeze(said)) {
+				t.Errorf("%s: the %s part does not say %q:\n%s", what, part, said, text)
+			}
 		}
 	}
 }

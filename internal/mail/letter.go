@@ -7,6 +7,8 @@ import (
 	"strings"
 	texttemplate "text/template"
 	"unicode"
+
+	"alphacruncher.com/datahub-gateway/internal/address"
 )
 
 //go:embed letter.html letter.txt
@@ -33,6 +35,33 @@ type letter struct {
 }
 
 type fact struct{ Label, Value string }
+
+// letter begins one with sentences whose blanks are filled in: {blank}, value,
+// and so on. Names are those that people chose; a subject holds nothing else.
+func (w words) letter(s sentences, names []string, others ...string) letter {
+	// In one pass: a name may look like what is to be replaced.
+	subject := strings.NewReplacer(names...).Replace(s.subject)
+	for k := 1; k < len(names); k += 2 {
+		names[k] = unlinked(names[k])
+	}
+	fill := strings.NewReplacer(append(names, others...)...).Replace
+	return letter{
+		Language: w.tag.String(),
+		Title:    subject,
+		Opening:  fill(s.opening),
+		Quoting:  fill(w.quoting),
+		Button:   s.button,
+		Fallback: w.fallback,
+		Closing:  fill(s.closing),
+	}
+}
+
+// message is the mail that brings the letter, its title the subject. An error
+// says that it could not be laid out.
+func (l letter) message(id string, to address.Address, replyTo Mailbox) (Message, error) {
+	text, html, err := l.layOut()
+	return Message{ID: id, To: to, ReplyTo: replyTo, Subject: l.Title, Text: text, HTML: html, Language: l.Language}, err
+}
 
 // Quoted is the quote as plain text quotes it, so that no line of it can pass
 // for one of the gateway's.

@@ -61,7 +61,7 @@ func (r *Refusal) Reply() string { return r.reply }
 type Message struct {
 	ID       string // what stands before the @ of Message-ID; the same in every attempt
 	To       address.Address
-	ReplyTo  Mailbox
+	ReplyTo  Mailbox // zero: nobody reads replies
 	Subject  string
 	Text     string
 	HTML     string
@@ -355,16 +355,17 @@ func begunAnew(failed *mail.SendError) bool {
 }
 
 func (s *Sender) compose(m Message) (*mail.Msg, error) {
-	replyTo := m.ReplyTo
-	if a, problem := address.Parse(replyTo.Email); problem == nil {
-		replyTo.Email = a.Envelope() // every server takes a domain in A-labels
-	}
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	err := errors.Join(
 		msg.From(s.from.header()),
 		msg.To(m.To.Envelope()),
-		msg.ReplyTo(replyTo.header()),
 	)
+	if replyTo := m.ReplyTo; replyTo != (Mailbox{}) {
+		if a, problem := address.Parse(replyTo.Email); problem == nil {
+			replyTo.Email = a.Envelope() // every server takes a domain in A-labels
+		}
+		err = errors.Join(err, msg.ReplyTo(replyTo.header()))
+	}
 	if err != nil {
 		return nil, err
 	}
