@@ -21,6 +21,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/membership"
+	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/scalar"
 	"alphacruncher.com/datahub-gateway/internal/space"
 	"github.com/99designs/gqlgen/graphql"
@@ -39,11 +40,13 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	AuditEntry() AuditEntryResolver
 	Instance() InstanceResolver
 	Invitation() InvitationResolver
 	Mutation() MutationResolver
 	Obstacle() ObstacleResolver
 	Query() QueryResolver
+	Request() RequestResolver
 	Space() SpaceResolver
 	Subscription() SubscriptionResolver
 	User() UserResolver
@@ -63,6 +66,11 @@ type ComplexityRoot struct {
 		Space      func(childComplexity int) int
 	}
 
+	ApproveRequestPayload struct {
+		Request func(childComplexity int) int
+		Results func(childComplexity int) int
+	}
+
 	AuditEntry struct {
 		Action       func(childComplexity int) int
 		ActorID      func(childComplexity int) int
@@ -73,6 +81,7 @@ type ComplexityRoot struct {
 		InstanceID   func(childComplexity int) int
 		InstanceName func(childComplexity int) int
 		PreviousRole func(childComplexity int) int
+		Request      func(childComplexity int) int
 		Role         func(childComplexity int) int
 		Summary      func(childComplexity int) int
 		UserID       func(childComplexity int) int
@@ -112,6 +121,10 @@ type ComplexityRoot struct {
 
 	DeclineInvitationPayload struct {
 		Invitation func(childComplexity int) int
+	}
+
+	DeclineRequestPayload struct {
+		Request func(childComplexity int) int
 	}
 
 	DeleteInstancePayload struct {
@@ -186,6 +199,7 @@ type ComplexityRoot struct {
 		InstanceName func(childComplexity int) int
 		InvitedBy    func(childComplexity int) int
 		Message      func(childComplexity int) int
+		RequestedBy  func(childComplexity int) int
 		Role         func(childComplexity int) int
 		Space        func(childComplexity int) int
 		Status       func(childComplexity int) int
@@ -243,18 +257,24 @@ type ComplexityRoot struct {
 
 	Mutation struct {
 		AcceptInvitation          func(childComplexity int, input invitation.AnswerRequest) int
+		ApproveRequest            func(childComplexity int, input request.Approval) int
 		ChangeMemberRole          func(childComplexity int, input membership.ChangeRequest) int
 		CreateInstance            func(childComplexity int, input instance.CreateRequest) int
 		CreateSpace               func(childComplexity int, input space.CreateRequest) int
 		DeclineInvitation         func(childComplexity int, input invitation.AnswerRequest) int
+		DeclineRequest            func(childComplexity int, input request.Refusal) int
 		DeleteInstance            func(childComplexity int, input instance.Request) int
 		InviteSpaceAdministrators func(childComplexity int, input invitation.AdministratorsRequest) int
 		InviteUsers               func(childComplexity int, input invitation.Request) int
 		LeaveInstance             func(childComplexity int, input membership.LeaveRequest) int
 		RemoveMember              func(childComplexity int, input membership.RemovalRequest) int
+		RequestInvitations        func(childComplexity int, input request.ForInvitations) int
+		RequestRestore            func(childComplexity int, input request.ForRestore) int
+		RequestRole               func(childComplexity int, input request.ForRole) int
 		ResendInvitations         func(childComplexity int, input invitation.SelectionRequest) int
 		RestoreInstance           func(childComplexity int, input instance.Request) int
 		RevokeInvitations         func(childComplexity int, input invitation.SelectionRequest) int
+		WithdrawRequest           func(childComplexity int, input request.Withdrawal) int
 	}
 
 	Obstacle struct {
@@ -311,6 +331,60 @@ type ComplexityRoot struct {
 		Removed func(childComplexity int) int
 	}
 
+	Request struct {
+		Answer       func(childComplexity int) int
+		AnsweredBy   func(childComplexity int) int
+		Approved     func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		Emails       func(childComplexity int) int
+		EndReason    func(childComplexity int) int
+		EndedAt      func(childComplexity int) int
+		ExpiresAt    func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Instance     func(childComplexity int) int
+		InstanceName func(childComplexity int) int
+		Kind         func(childComplexity int) int
+		Message      func(childComplexity int) int
+		RequestedBy  func(childComplexity int) int
+		Role         func(childComplexity int) int
+		Space        func(childComplexity int) int
+		SpaceName    func(childComplexity int) int
+		Status       func(childComplexity int) int
+	}
+
+	RequestConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	RequestEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	RequestEvent struct {
+		At      func(childComplexity int) int
+		Change  func(childComplexity int) int
+		Request func(childComplexity int) int
+	}
+
+	RequestInvitationsPayload struct {
+		Created func(childComplexity int) int
+		Request func(childComplexity int) int
+	}
+
+	RequestRestorePayload struct {
+		Created func(childComplexity int) int
+		Request func(childComplexity int) int
+	}
+
+	RequestRolePayload struct {
+		Created func(childComplexity int) int
+		Request func(childComplexity int) int
+	}
+
 	ResendInvitationsPayload struct {
 		Results func(childComplexity int) int
 	}
@@ -345,6 +419,7 @@ type ComplexityRoot struct {
 		Members        func(childComplexity int, first *int, after *string) int
 		Name           func(childComplexity int) int
 		Organization   func(childComplexity int) int
+		Requests       func(childComplexity int, status *request.Status, first *int, after *string) int
 		ViewerRoles    func(childComplexity int) int
 	}
 
@@ -385,15 +460,22 @@ type ComplexityRoot struct {
 
 	Subscription struct {
 		InvitationChanged func(childComplexity int, instanceID globalid.ID) int
+		RequestChanged    func(childComplexity int) int
 	}
 
 	User struct {
-		Email         func(childComplexity int) int
-		ID            func(childComplexity int) int
-		Invitations   func(childComplexity int, first *int, after *string) int
-		Name          func(childComplexity int) int
-		Organizations func(childComplexity int, first *int, after *string) int
-		Spaces        func(childComplexity int, first *int, after *string) int
+		Email            func(childComplexity int) int
+		ID               func(childComplexity int) int
+		Invitations      func(childComplexity int, first *int, after *string) int
+		Name             func(childComplexity int) int
+		Organizations    func(childComplexity int, first *int, after *string) int
+		Requests         func(childComplexity int, status *request.Status, first *int, after *string) int
+		RequestsToAnswer func(childComplexity int, first *int, after *string) int
+		Spaces           func(childComplexity int, first *int, after *string) int
+	}
+
+	WithdrawRequestPayload struct {
+		Request func(childComplexity int) int
 	}
 }
 
@@ -401,6 +483,9 @@ type ComplexityRoot struct {
 
 // region    ************************** generated!.gotpl **************************
 
+type AuditEntryResolver interface {
+	Request(ctx context.Context, obj *audit.Entry) (*request.Kind, error)
+}
 type InstanceResolver interface {
 	Members(ctx context.Context, obj *access.Instance, first *int, after *string) (*connection.Connection[*membership.Member], error)
 	Invitations(ctx context.Context, obj *access.Instance, first *int, after *string, status *invitation.Status) (*connection.Connection[*invitation.Invitation], error)
@@ -426,6 +511,12 @@ type MutationResolver interface {
 	ChangeMemberRole(ctx context.Context, input membership.ChangeRequest) (*membership.Change, error)
 	RemoveMember(ctx context.Context, input membership.RemovalRequest) (*membership.Removal, error)
 	LeaveInstance(ctx context.Context, input membership.LeaveRequest) (*membership.Leave, error)
+	RequestRole(ctx context.Context, input request.ForRole) (*request.Asked, error)
+	RequestInvitations(ctx context.Context, input request.ForInvitations) (*request.Asked, error)
+	RequestRestore(ctx context.Context, input request.ForRestore) (*request.Asked, error)
+	ApproveRequest(ctx context.Context, input request.Approval) (*request.Answered, error)
+	DeclineRequest(ctx context.Context, input request.Refusal) (*request.Answered, error)
+	WithdrawRequest(ctx context.Context, input request.Withdrawal) (*request.Answered, error)
 	CreateSpace(ctx context.Context, input space.CreateRequest) (*space.Creation, error)
 }
 type ObstacleResolver interface {
@@ -442,20 +533,29 @@ type QueryResolver interface {
 	Invitation(ctx context.Context, token string) (*invitation.Invitation, error)
 	CheckEmails(ctx context.Context, emails []string) ([]*invitation.Check, error)
 }
+type RequestResolver interface {
+	Space(ctx context.Context, obj *request.Request) (*access.Space, error)
+
+	Instance(ctx context.Context, obj *request.Request) (*access.Instance, error)
+}
 type SpaceResolver interface {
 	Administrators(ctx context.Context, obj *access.Space) ([]*fault.Contact, error)
 	Instances(ctx context.Context, obj *access.Space, first *int, after *string, state *access.State) (*connection.Connection[*access.Instance], error)
 	Members(ctx context.Context, obj *access.Space, first *int, after *string) (*connection.Connection[*membership.SpaceMember], error)
 	Invitations(ctx context.Context, obj *access.Space, first *int, after *string, status *invitation.Status) (*connection.Connection[*invitation.Invitation], error)
+	Requests(ctx context.Context, obj *access.Space, status *request.Status, first *int, after *string) (*connection.Connection[*request.Request], error)
 	AuditLog(ctx context.Context, obj *access.Space, first *int, after *string) (*connection.Connection[*audit.Entry], error)
 }
 type SubscriptionResolver interface {
 	InvitationChanged(ctx context.Context, instanceID globalid.ID) (<-chan *invitation.Event, error)
+	RequestChanged(ctx context.Context) (<-chan *request.Event, error)
 }
 type UserResolver interface {
 	Spaces(ctx context.Context, obj *access.Person, first *int, after *string) (*connection.Connection[*access.Space], error)
 	Organizations(ctx context.Context, obj *access.Person, first *int, after *string) (*connection.Connection[*access.Organization], error)
 	Invitations(ctx context.Context, obj *access.Person, first *int, after *string) (*connection.Connection[*invitation.Invitation], error)
+	Requests(ctx context.Context, obj *access.Person, status *request.Status, first *int, after *string) (*connection.Connection[*request.Request], error)
+	RequestsToAnswer(ctx context.Context, obj *access.Person, first *int, after *string) (*connection.Connection[*request.Request], error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -494,6 +594,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AcceptInvitationPayload.Space(childComplexity), true
+
+	case "ApproveRequestPayload.request":
+		if e.ComplexityRoot.ApproveRequestPayload.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApproveRequestPayload.Request(childComplexity), true
+	case "ApproveRequestPayload.results":
+		if e.ComplexityRoot.ApproveRequestPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApproveRequestPayload.Results(childComplexity), true
 
 	case "AuditEntry.action":
 		if e.ComplexityRoot.AuditEntry.Action == nil {
@@ -549,6 +662,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEntry.PreviousRole(childComplexity), true
+	case "AuditEntry.request":
+		if e.ComplexityRoot.AuditEntry.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Request(childComplexity), true
 	case "AuditEntry.role":
 		if e.ComplexityRoot.AuditEntry.Role == nil {
 			break
@@ -664,6 +783,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeclineInvitationPayload.Invitation(childComplexity), true
+
+	case "DeclineRequestPayload.request":
+		if e.ComplexityRoot.DeclineRequestPayload.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeclineRequestPayload.Request(childComplexity), true
 
 	case "DeleteInstancePayload.deleted":
 		if e.ComplexityRoot.DeleteInstancePayload.Deleted == nil {
@@ -965,6 +1091,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Invitation.Message(childComplexity), true
+	case "Invitation.requestedBy":
+		if e.ComplexityRoot.Invitation.RequestedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.RequestedBy(childComplexity), true
 	case "Invitation.role":
 		if e.ComplexityRoot.Invitation.Role == nil {
 			break
@@ -1159,6 +1291,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AcceptInvitation(childComplexity, args["input"].(invitation.AnswerRequest)), true
+	case "Mutation.approveRequest":
+		if e.ComplexityRoot.Mutation.ApproveRequest == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_approveRequest_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ApproveRequest(childComplexity, args["input"].(request.Approval)), true
 	case "Mutation.changeMemberRole":
 		if e.ComplexityRoot.Mutation.ChangeMemberRole == nil {
 			break
@@ -1203,6 +1346,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeclineInvitation(childComplexity, args["input"].(invitation.AnswerRequest)), true
+	case "Mutation.declineRequest":
+		if e.ComplexityRoot.Mutation.DeclineRequest == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_declineRequest_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeclineRequest(childComplexity, args["input"].(request.Refusal)), true
 	case "Mutation.deleteInstance":
 		if e.ComplexityRoot.Mutation.DeleteInstance == nil {
 			break
@@ -1258,6 +1412,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RemoveMember(childComplexity, args["input"].(membership.RemovalRequest)), true
+	case "Mutation.requestInvitations":
+		if e.ComplexityRoot.Mutation.RequestInvitations == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_requestInvitations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestInvitations(childComplexity, args["input"].(request.ForInvitations)), true
+	case "Mutation.requestRestore":
+		if e.ComplexityRoot.Mutation.RequestRestore == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_requestRestore_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestRestore(childComplexity, args["input"].(request.ForRestore)), true
+	case "Mutation.requestRole":
+		if e.ComplexityRoot.Mutation.RequestRole == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_requestRole_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestRole(childComplexity, args["input"].(request.ForRole)), true
 	case "Mutation.resendInvitations":
 		if e.ComplexityRoot.Mutation.ResendInvitations == nil {
 			break
@@ -1291,6 +1478,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeInvitations(childComplexity, args["input"].(invitation.SelectionRequest)), true
+	case "Mutation.withdrawRequest":
+		if e.ComplexityRoot.Mutation.WithdrawRequest == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_withdrawRequest_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WithdrawRequest(childComplexity, args["input"].(request.Withdrawal)), true
 
 	case "Obstacle.code":
 		if e.ComplexityRoot.Obstacle.Code == nil {
@@ -1501,6 +1699,211 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RemoveMemberPayload.Removed(childComplexity), true
 
+	case "Request.answer":
+		if e.ComplexityRoot.Request.Answer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.Answer(childComplexity), true
+	case "Request.answeredBy":
+		if e.ComplexityRoot.Request.AnsweredBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.AnsweredBy(childComplexity), true
+	case "Request.approvedEmails":
+		if e.ComplexityRoot.Request.Approved == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.Approved(childComplexity), true
+	case "Request.createdAt":
+		if e.ComplexityRoot.Request.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.CreatedAt(childComplexity), true
+	case "Request.emails":
+		if e.ComplexityRoot.Request.Emails == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.Emails(childComplexity), true
+	case "Request.endReason":
+		if e.ComplexityRoot.Request.EndReason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.EndReason(childComplexity), true
+	case "Request.endedAt":
+		if e.ComplexityRoot.Request.EndedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.EndedAt(childComplexity), true
+	case "Request.expiresAt":
+		if e.ComplexityRoot.Request.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.ExpiresAt(childComplexity), true
+	case "Request.id":
+		if e.ComplexityRoot.Request.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.ID(childComplexity), true
+	case "Request.instance":
+		if e.ComplexityRoot.Request.Instance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.Instance(childComplexity), true
+	case "Request.instanceName":
+		if e.ComplexityRoot.Request.InstanceName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.InstanceName(childComplexity), true
+	case "Request.kind":
+		if e.ComplexityRoot.Request.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.Kind(childComplexity), true
+	case "Request.message":
+		if e.ComplexityRoot.Request.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.Message(childComplexity), true
+	case "Request.requestedBy":
+		if e.ComplexityRoot.Request.RequestedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.RequestedBy(childComplexity), true
+	case "Request.role":
+		if e.ComplexityRoot.Request.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.Role(childComplexity), true
+	case "Request.space":
+		if e.ComplexityRoot.Request.Space == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.Space(childComplexity), true
+	case "Request.spaceName":
+		if e.ComplexityRoot.Request.SpaceName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.SpaceName(childComplexity), true
+	case "Request.status":
+		if e.ComplexityRoot.Request.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.Status(childComplexity), true
+
+	case "RequestConnection.edges":
+		if e.ComplexityRoot.RequestConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestConnection.Edges(childComplexity), true
+	case "RequestConnection.nodes":
+		if e.ComplexityRoot.RequestConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestConnection.Nodes(childComplexity), true
+	case "RequestConnection.pageInfo":
+		if e.ComplexityRoot.RequestConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestConnection.PageInfo(childComplexity), true
+	case "RequestConnection.totalCount":
+		if e.ComplexityRoot.RequestConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestConnection.TotalCount(childComplexity), true
+
+	case "RequestEdge.cursor":
+		if e.ComplexityRoot.RequestEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestEdge.Cursor(childComplexity), true
+	case "RequestEdge.node":
+		if e.ComplexityRoot.RequestEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestEdge.Node(childComplexity), true
+
+	case "RequestEvent.at":
+		if e.ComplexityRoot.RequestEvent.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestEvent.At(childComplexity), true
+	case "RequestEvent.change":
+		if e.ComplexityRoot.RequestEvent.Change == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestEvent.Change(childComplexity), true
+	case "RequestEvent.request":
+		if e.ComplexityRoot.RequestEvent.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestEvent.Request(childComplexity), true
+
+	case "RequestInvitationsPayload.created":
+		if e.ComplexityRoot.RequestInvitationsPayload.Created == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestInvitationsPayload.Created(childComplexity), true
+	case "RequestInvitationsPayload.request":
+		if e.ComplexityRoot.RequestInvitationsPayload.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestInvitationsPayload.Request(childComplexity), true
+
+	case "RequestRestorePayload.created":
+		if e.ComplexityRoot.RequestRestorePayload.Created == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestRestorePayload.Created(childComplexity), true
+	case "RequestRestorePayload.request":
+		if e.ComplexityRoot.RequestRestorePayload.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestRestorePayload.Request(childComplexity), true
+
+	case "RequestRolePayload.created":
+		if e.ComplexityRoot.RequestRolePayload.Created == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestRolePayload.Created(childComplexity), true
+	case "RequestRolePayload.request":
+		if e.ComplexityRoot.RequestRolePayload.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestRolePayload.Request(childComplexity), true
+
 	case "ResendInvitationsPayload.results":
 		if e.ComplexityRoot.ResendInvitationsPayload.Results == nil {
 			break
@@ -1634,6 +2037,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Space.Organization(childComplexity), true
+	case "Space.requests":
+		if e.ComplexityRoot.Space.Requests == nil {
+			break
+		}
+
+		args, err := ec.field_Space_requests_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Space.Requests(childComplexity, args["status"].(*request.Status), args["first"].(*int), args["after"].(*string)), true
 	case "Space.viewerRoles":
 		if e.ComplexityRoot.Space.ViewerRoles == nil {
 			break
@@ -1760,6 +2174,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.InvitationChanged(childComplexity, args["instanceId"].(globalid.ID)), true
+	case "Subscription.requestChanged":
+		if e.ComplexityRoot.Subscription.RequestChanged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Subscription.RequestChanged(childComplexity), true
 
 	case "User.email":
 		if e.ComplexityRoot.User.Email == nil {
@@ -1801,6 +2221,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.Organizations(childComplexity, args["first"].(*int), args["after"].(*string)), true
+	case "User.requests":
+		if e.ComplexityRoot.User.Requests == nil {
+			break
+		}
+
+		args, err := ec.field_User_requests_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.User.Requests(childComplexity, args["status"].(*request.Status), args["first"].(*int), args["after"].(*string)), true
+	case "User.requestsToAnswer":
+		if e.ComplexityRoot.User.RequestsToAnswer == nil {
+			break
+		}
+
+		args, err := ec.field_User_requestsToAnswer_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.User.RequestsToAnswer(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "User.spaces":
 		if e.ComplexityRoot.User.Spaces == nil {
 			break
@@ -1813,6 +2255,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.User.Spaces(childComplexity, args["first"].(*int), args["after"].(*string)), true
 
+	case "WithdrawRequestPayload.request":
+		if e.ComplexityRoot.WithdrawRequestPayload.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WithdrawRequestPayload.Request(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -1823,18 +2272,24 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("AcceptInvitationInput", ec.unmarshalInputAcceptInvitationInput),
+			graphql.NewInputUnmarshaler("ApproveRequestInput", ec.unmarshalInputApproveRequestInput),
 			graphql.NewInputUnmarshaler("ChangeMemberRoleInput", ec.unmarshalInputChangeMemberRoleInput),
 			graphql.NewInputUnmarshaler("CreateInstanceInput", ec.unmarshalInputCreateInstanceInput),
 			graphql.NewInputUnmarshaler("CreateSpaceInput", ec.unmarshalInputCreateSpaceInput),
 			graphql.NewInputUnmarshaler("DeclineInvitationInput", ec.unmarshalInputDeclineInvitationInput),
+			graphql.NewInputUnmarshaler("DeclineRequestInput", ec.unmarshalInputDeclineRequestInput),
 			graphql.NewInputUnmarshaler("DeleteInstanceInput", ec.unmarshalInputDeleteInstanceInput),
 			graphql.NewInputUnmarshaler("InviteSpaceAdministratorsInput", ec.unmarshalInputInviteSpaceAdministratorsInput),
 			graphql.NewInputUnmarshaler("InviteUsersInput", ec.unmarshalInputInviteUsersInput),
 			graphql.NewInputUnmarshaler("LeaveInstanceInput", ec.unmarshalInputLeaveInstanceInput),
 			graphql.NewInputUnmarshaler("RemoveMemberInput", ec.unmarshalInputRemoveMemberInput),
+			graphql.NewInputUnmarshaler("RequestInvitationsInput", ec.unmarshalInputRequestInvitationsInput),
+			graphql.NewInputUnmarshaler("RequestRestoreInput", ec.unmarshalInputRequestRestoreInput),
+			graphql.NewInputUnmarshaler("RequestRoleInput", ec.unmarshalInputRequestRoleInput),
 			graphql.NewInputUnmarshaler("ResendInvitationsInput", ec.unmarshalInputResendInvitationsInput),
 			graphql.NewInputUnmarshaler("RestoreInstanceInput", ec.unmarshalInputRestoreInstanceInput),
 			graphql.NewInputUnmarshaler("RevokeInvitationsInput", ec.unmarshalInputRevokeInvitationsInput),
+			graphql.NewInputUnmarshaler("WithdrawRequestInput", ec.unmarshalInputWithdrawRequestInput),
 		)
 	}
 	first := true
@@ -1959,6 +2414,8 @@ type AuditEntry {
   role: InstanceRole
   "The role that the member had before."
   previousRole: InstanceRole
+  "What was asked for, where it is about a request."
+  request: RequestKind
 }
 
 "What can be done in a space."
@@ -1991,6 +2448,16 @@ enum AuditAction {
   MEMBER_REMOVED
   "A member left an instance."
   MEMBER_LEFT
+  "Somebody was given a role that she had asked for."
+  ROLE_GRANTED
+  "Somebody asked for a role, for invitations, or for a restoration."
+  REQUEST_MADE
+  "A request was granted."
+  REQUEST_APPROVED
+  "A request was declined."
+  REQUEST_DECLINED
+  "Who had made a request took it back."
+  REQUEST_WITHDRAWN
 }
 
 "A page of the audit log."
@@ -2075,6 +2542,18 @@ enum ErrorCode {
 enum ConflictReason {
   "The last administrator of a space cannot be removed, and cannot leave."
   LAST_ADMINISTRATOR
+  "The person can do it herself, or it is done already: there is nothing to ask for."
+  NOT_NEEDED
+  "Who has made the request has no role there any more."
+  REQUESTER_LEFT
+  "Somebody has approved the request already."
+  REQUEST_APPROVED
+  "Somebody has declined the request already."
+  REQUEST_DECLINED
+  "Who had made the request took it back."
+  REQUEST_WITHDRAWN
+  "The time to answer the request is over."
+  REQUEST_EXPIRED
 }
 `, BuiltIn: false},
 	{Name: "../schema/instance.graphqls", Input: `extend type Mutation {
@@ -2510,6 +2989,8 @@ type Invitation {
   message: String
   "Who invites."
   invitedBy: Contact!
+  "At whose request; ` + "`" + `null` + "`" + `: at nobody's."
+  requestedBy: Contact
   "When the address was first invited."
   createdAt: DateTime!
   "Until when it can be accepted."
@@ -2779,6 +3260,303 @@ type InstanceMemberEdge {
   node: InstanceMember!
 }
 `, BuiltIn: false},
+	{Name: "../schema/request.graphqls", Input: `extend type Mutation {
+  """
+  Asks the space's administrators for a role: to administrate the space, or to be
+  an editor or a viewer of an instance. Each of them gets a mail. Where the person
+  has asked already, and nobody has answered, this is the first request.
+
+  Errors: NOT_FOUND, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, CONFLICT (NOT_NEEDED),
+  RATE_LIMITED.
+  """
+  requestRole(input: RequestRoleInput!): RequestRolePayload
+    @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER], of: "input.spaceId|input.instanceId")
+
+  """
+  Asks the space's administrators to invite people to an instance. The addresses
+  are judged at once, as in inviteUsers; the invitations go out in the name of who
+  approves, and say at whose request.
+
+  Errors: NOT_FOUND, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, CONFLICT (NOT_NEEDED),
+  RATE_LIMITED, INVALID_EMAIL.
+  """
+  requestInvitations(input: RequestInvitationsInput!): RequestInvitationsPayload
+    @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER])
+
+  """
+  Asks the instance's editors and the space's administrators to restore a deleted
+  instance. When its 24 hours are over, the request is EXPIRED.
+
+  Errors: NOT_FOUND, RESTORE_WINDOW_EXPIRED, CONFLICT (NOT_NEEDED), RATE_LIMITED.
+  """
+  requestRestore(input: RequestRestoreInput!): RequestRestorePayload
+    @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER])
+
+  """
+  Grants a request, and carries it out at once: gives the role, sends the
+  invitations (all of them, or those of some of the addresses), or restores the
+  instance. Whether that can be done, and whether the person may, is decided anew.
+  Who has asked is told by mail.
+
+  Errors: NOT_FOUND, FORBIDDEN, CONFLICT (REQUEST_APPROVED, REQUEST_DECLINED,
+  REQUEST_WITHDRAWN, REQUEST_EXPIRED, REQUESTER_LEFT), INSTANCE_DISTRIBUTED,
+  INSTANCE_DELETED, RESTORE_WINDOW_EXPIRED, RATE_LIMITED.
+  """
+  approveRequest(input: ApproveRequestInput!): ApproveRequestPayload @authenticated
+
+  """
+  Declines a request. Who has asked is told by mail.
+
+  Errors: NOT_FOUND, FORBIDDEN, CONFLICT (as for approveRequest).
+  """
+  declineRequest(input: DeclineRequestInput!): DeclineRequestPayload @authenticated
+
+  """
+  Takes back a request of one's own.
+
+  Errors: NOT_FOUND, FORBIDDEN, CONFLICT (as for approveRequest).
+  """
+  withdrawRequest(input: WithdrawRequestInput!): WithdrawRequestPayload @authenticated
+}
+
+extend type Subscription {
+  """
+  Every change of a request that the person has made, or can answer: within a
+  second, whoever makes it; that a request has expired, within a minute or two.
+  """
+  requestChanged: RequestEvent! @authenticated
+}
+
+"A change of a request."
+type RequestEvent {
+  "The request as it is now."
+  request: Request!
+  "What has changed."
+  change: RequestChange!
+  "When it changed."
+  at: DateTime!
+}
+
+"What can change about a request."
+enum RequestChange {
+  "It was made."
+  CREATED
+  "It was granted."
+  APPROVED
+  "It was declined."
+  DECLINED
+  "Who had made it took it back."
+  WITHDRAWN
+  "Its time is over."
+  EXPIRED
+}
+
+"What somebody asks for who cannot do it herself."
+type Request {
+  "Opaque, and the same for ever."
+  id: ID!
+  "What is asked for."
+  kind: RequestKind!
+  "What has become of it."
+  status: RequestStatus!
+  "The space that it is about, or the instance's; ` + "`" + `null` + "`" + ` for whoever may not see it."
+  space: Space
+  "What the space is called."
+  spaceName: String!
+  "The instance that it is about; ` + "`" + `null` + "`" + ` for whoever may not see it, and where it is about the space."
+  instance: Instance
+  "What the instance is called; ` + "`" + `null` + "`" + ` where it is about the space."
+  instanceName: String
+  "The role that is asked for, or that those who are to be invited are to have; ` + "`" + `null` + "`" + ` of a restoration."
+  role: Role
+  "Who is to be invited; empty of other requests."
+  emails: [String!]!
+  "Who was invited when it was approved."
+  approvedEmails: [String!]!
+  "What the person who asks writes."
+  message: String
+  "Who asks."
+  requestedBy: Contact!
+  "When it was made."
+  createdAt: DateTime!
+  "Until when it can be answered: 14 days, unless the operator decides otherwise; of a restoration, ` + "`" + `restorableUntil` + "`" + ` at the latest."
+  expiresAt: DateTime!
+  "When it ended; ` + "`" + `null` + "`" + ` while it is open."
+  endedAt: DateTime
+  "Why it ended without an answer; ` + "`" + `null` + "`" + ` while it is open, and where it was answered."
+  endReason: RequestEndReason
+  "Who has approved or declined it."
+  answeredBy: Contact
+  "What that person writes."
+  answer: String
+}
+
+"What can be asked for."
+enum RequestKind {
+  "A role, for the person herself."
+  ROLE
+  "That others are invited to an instance."
+  INVITATIONS
+  "That a deleted instance is restored."
+  RESTORE
+}
+
+"What has become of a request."
+enum RequestStatus {
+  "It can be answered."
+  OPEN
+  "It was granted, and carried out."
+  APPROVED
+  "It was declined."
+  DECLINED
+  "Who had made it took it back."
+  WITHDRAWN
+  "Nobody has answered it in time."
+  EXPIRED
+}
+
+"Why a request ended without an answer."
+enum RequestEndReason {
+  "Who had made it took it back."
+  WITHDRAWN
+  "Nobody has answered it in time."
+  EXPIRED
+  "The 24 hours in which the instance could be restored are over."
+  RESTORE_WINDOW_EXPIRED
+}
+
+"Which role is asked for."
+input RequestRoleInput {
+  "The space that is to be administrated. Either this or ` + "`" + `instanceId` + "`" + `."
+  spaceId: ID
+  "The instance; for SPACE_ADMINISTRATOR, one of the space's."
+  instanceId: ID
+  "SPACE_ADMINISTRATOR, INSTANCE_EDITOR or INSTANCE_VIEWER."
+  role: Role!
+  "Plain text, 2,000 characters at most."
+  message: String
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of asking for a role."
+type RequestRolePayload {
+  "The request."
+  request: Request!
+  "` + "`" + `false` + "`" + `: it was open already."
+  created: Boolean!
+}
+
+"Who is to be invited to which instance."
+input RequestInvitationsInput {
+  "The instance."
+  instanceId: ID!
+  "What they are to be."
+  role: InstanceRole!
+  "1 to 1,000 addresses, each as a person types or pastes it."
+  emails: [String!]!
+  "Plain text, 2,000 characters at most: for who answers, and then for the invited."
+  message: String
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of asking for invitations."
+type RequestInvitationsPayload {
+  "The request."
+  request: Request!
+  "` + "`" + `false` + "`" + `: it was open already."
+  created: Boolean!
+}
+
+"Which instance is to be restored."
+input RequestRestoreInput {
+  "The instance."
+  instanceId: ID!
+  "Plain text, 2,000 characters at most."
+  message: String
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of asking for a restoration."
+type RequestRestorePayload {
+  "The request."
+  request: Request!
+  "` + "`" + `false` + "`" + `: it was open already."
+  created: Boolean!
+}
+
+"Which request is granted."
+input ApproveRequestInput {
+  "The request."
+  requestId: ID!
+  "Of a request for invitations: whom to invite of those asked for; left out: everybody."
+  emails: [String!]
+  "For who has asked: plain text, 2,000 characters at most."
+  message: String
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of granting a request."
+type ApproveRequestPayload {
+  "The request as it is now."
+  request: Request!
+  "Of a request for invitations: one for each address, as inviteUsers gives them."
+  results: [InviteResult!]
+}
+
+"Which request is declined."
+input DeclineRequestInput {
+  "The request."
+  requestId: ID!
+  "For who has asked: plain text, 2,000 characters at most."
+  message: String
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of declining a request."
+type DeclineRequestPayload {
+  "The request as it is now."
+  request: Request!
+}
+
+"Which request is taken back."
+input WithdrawRequestInput {
+  "The request."
+  requestId: ID!
+  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"What came of taking back a request."
+type WithdrawRequestPayload {
+  "The request as it is now."
+  request: Request!
+}
+
+"A page of requests."
+type RequestConnection {
+  "The page's rows."
+  nodes: [Request!]!
+  "The page's rows, each with its cursor."
+  edges: [RequestEdge!]!
+  "Where the page ends."
+  pageInfo: PageInfo!
+  "The number of rows of the whole list."
+  totalCount: Int!
+}
+
+"A row of a page."
+type RequestEdge {
+  "Marks the row, for ` + "`" + `after` + "`" + `."
+  cursor: String!
+  "The row."
+  node: Request!
+}
+`, BuiltIn: false},
 	{Name: "../schema/schema.graphqls", Input: `"""
 Who may: a person who holds any of these roles where the id at ` + "`" + `of` + "`" + ` stands.
 ` + "`" + `of` + "`" + ` is a path into the field's arguments, or several such paths with ` + "`" + `|` + "`" + `
@@ -2882,6 +3660,16 @@ type User {
   ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
   """
   invitations(first: Int, after: String): InvitationConnection
+  """
+  The requests that the person has made, newest first; for oneself alone.
+  ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+  """
+  requests(status: RequestStatus, first: Int, after: String): RequestConnection
+  """
+  The open requests of others that the person can answer, newest first; for
+  oneself alone. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+  """
+  requestsToAnswer(first: Int, after: String): RequestConnection
 }
 
 """
@@ -2996,6 +3784,9 @@ type Space {
     @role(any: [SPACE_ADMINISTRATOR], of: "id")
   "The invitations to administrate the space, newest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most."
   invitations(first: Int, after: String, status: InvitationStatus): InvitationConnection
+    @role(any: [SPACE_ADMINISTRATOR], of: "id")
+  "What people ask for in the space, newest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most."
+  requests(status: RequestStatus, first: Int, after: String): RequestConnection
     @role(any: [SPACE_ADMINISTRATOR], of: "id")
   "Who did what in the space, newest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most."
   auditLog(first: Int, after: String): AuditEntryConnection
@@ -3127,6 +3918,16 @@ func (ec *executionContext) childFields_AcceptInvitationPayload(ctx context.Cont
 	return nil, fmt.Errorf("no field named %q was found under type AcceptInvitationPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ApproveRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_ApproveRequestPayload_request(ctx, field)
+	case "results":
+		return ec.fieldContext_ApproveRequestPayload_results(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApproveRequestPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -3155,6 +3956,8 @@ func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field gr
 		return ec.fieldContext_AuditEntry_role(ctx, field)
 	case "previousRole":
 		return ec.fieldContext_AuditEntry_previousRole(ctx, field)
+	case "request":
+		return ec.fieldContext_AuditEntry_request(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
 }
@@ -3227,6 +4030,14 @@ func (ec *executionContext) childFields_DeclineInvitationPayload(ctx context.Con
 		return ec.fieldContext_DeclineInvitationPayload_invitation(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeclineInvitationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeclineRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_DeclineRequestPayload_request(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeclineRequestPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteInstancePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3371,6 +4182,8 @@ func (ec *executionContext) childFields_Invitation(ctx context.Context, field gr
 		return ec.fieldContext_Invitation_message(ctx, field)
 	case "invitedBy":
 		return ec.fieldContext_Invitation_invitedBy(ctx, field)
+	case "requestedBy":
+		return ec.fieldContext_Invitation_requestedBy(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_Invitation_createdAt(ctx, field)
 	case "expiresAt":
@@ -3575,6 +4388,114 @@ func (ec *executionContext) childFields_RemoveMemberPayload(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type RemoveMemberPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Request(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Request_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_Request_kind(ctx, field)
+	case "status":
+		return ec.fieldContext_Request_status(ctx, field)
+	case "space":
+		return ec.fieldContext_Request_space(ctx, field)
+	case "spaceName":
+		return ec.fieldContext_Request_spaceName(ctx, field)
+	case "instance":
+		return ec.fieldContext_Request_instance(ctx, field)
+	case "instanceName":
+		return ec.fieldContext_Request_instanceName(ctx, field)
+	case "role":
+		return ec.fieldContext_Request_role(ctx, field)
+	case "emails":
+		return ec.fieldContext_Request_emails(ctx, field)
+	case "approvedEmails":
+		return ec.fieldContext_Request_approvedEmails(ctx, field)
+	case "message":
+		return ec.fieldContext_Request_message(ctx, field)
+	case "requestedBy":
+		return ec.fieldContext_Request_requestedBy(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Request_createdAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_Request_expiresAt(ctx, field)
+	case "endedAt":
+		return ec.fieldContext_Request_endedAt(ctx, field)
+	case "endReason":
+		return ec.fieldContext_Request_endReason(ctx, field)
+	case "answeredBy":
+		return ec.fieldContext_Request_answeredBy(ctx, field)
+	case "answer":
+		return ec.fieldContext_Request_answer(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Request", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_RequestConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_RequestConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_RequestConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_RequestConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_RequestEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_RequestEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RequestEvent_request(ctx, field)
+	case "change":
+		return ec.fieldContext_RequestEvent_change(ctx, field)
+	case "at":
+		return ec.fieldContext_RequestEvent_at(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestEvent", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestInvitationsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RequestInvitationsPayload_request(ctx, field)
+	case "created":
+		return ec.fieldContext_RequestInvitationsPayload_created(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestInvitationsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestRestorePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RequestRestorePayload_request(ctx, field)
+	case "created":
+		return ec.fieldContext_RequestRestorePayload_created(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestRestorePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestRolePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RequestRolePayload_request(ctx, field)
+	case "created":
+		return ec.fieldContext_RequestRolePayload_created(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestRolePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ResendInvitationsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "results":
@@ -3643,6 +4564,8 @@ func (ec *executionContext) childFields_Space(ctx context.Context, field graphql
 		return ec.fieldContext_Space_members(ctx, field)
 	case "invitations":
 		return ec.fieldContext_Space_invitations(ctx, field)
+	case "requests":
+		return ec.fieldContext_Space_requests(ctx, field)
 	case "auditLog":
 		return ec.fieldContext_Space_auditLog(ctx, field)
 	}
@@ -3733,8 +4656,20 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_organizations(ctx, field)
 	case "invitations":
 		return ec.fieldContext_User_invitations(ctx, field)
+	case "requests":
+		return ec.fieldContext_User_requests(ctx, field)
+	case "requestsToAnswer":
+		return ec.fieldContext_User_requestsToAnswer(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
+}
+
+func (ec *executionContext) childFields_WithdrawRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_WithdrawRequestPayload_request(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WithdrawRequestPayload", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3971,6 +4906,20 @@ func (ec *executionContext) field_Mutation_acceptInvitation_args(ctx context.Con
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_approveRequest_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (request.Approval, error) {
+			return ec.unmarshalNApproveRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐApproval(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_changeMemberRole_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4019,6 +4968,20 @@ func (ec *executionContext) field_Mutation_declineInvitation_args(ctx context.Co
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (invitation.AnswerRequest, error) {
 			return ec.unmarshalNDeclineInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerRequest(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_declineRequest_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (request.Refusal, error) {
+			return ec.unmarshalNDeclineRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRefusal(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4097,6 +5060,48 @@ func (ec *executionContext) field_Mutation_removeMember_args(ctx context.Context
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_requestInvitations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (request.ForInvitations, error) {
+			return ec.unmarshalNRequestInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐForInvitations(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_requestRestore_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (request.ForRestore, error) {
+			return ec.unmarshalNRequestRestoreInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐForRestore(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_requestRole_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (request.ForRole, error) {
+			return ec.unmarshalNRequestRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐForRole(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_resendInvitations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4131,6 +5136,20 @@ func (ec *executionContext) field_Mutation_revokeInvitations_args(ctx context.Co
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (invitation.SelectionRequest, error) {
 			return ec.unmarshalNRevokeInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionRequest(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_withdrawRequest_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (request.Withdrawal, error) {
+			return ec.unmarshalNWithdrawRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐWithdrawal(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4313,6 +5332,36 @@ func (ec *executionContext) field_Space_members_args(ctx context.Context, rawArg
 	return args, nil
 }
 
+func (ec *executionContext) field_Space_requests_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "status",
+		func(ctx context.Context, v any) (*request.Status, error) {
+			return ec.unmarshalORequestStatus2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐStatus(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["status"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	return args, nil
+}
+
 func (ec *executionContext) field_Subscription_invitationChanged_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4368,6 +5417,58 @@ func (ec *executionContext) field_User_organizations_args(ctx context.Context, r
 		return nil, err
 	}
 	args["after"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_User_requestsToAnswer_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_User_requests_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "status",
+		func(ctx context.Context, v any) (*request.Status, error) {
+			return ec.unmarshalORequestStatus2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐStatus(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["status"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
 	return args, nil
 }
 
@@ -4558,6 +5659,70 @@ func (ec *executionContext) fieldContext_AcceptInvitationPayload_space(_ context
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Space(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApproveRequestPayload_request(ctx context.Context, field graphql.CollectedField, obj *request.Answered) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApproveRequestPayload_request(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Request, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Request) graphql.Marshaler {
+			return ec.marshalNRequest2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequest(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApproveRequestPayload_request(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApproveRequestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Request(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApproveRequestPayload_results(ctx context.Context, field graphql.CollectedField, obj *request.Answered) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApproveRequestPayload_results(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Results, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*invitation.Result) graphql.Marshaler {
+			return ec.marshalOInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResultᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApproveRequestPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApproveRequestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InviteResult(ctx, field)
 		},
 	}
 	return fc, nil
@@ -4860,6 +6025,29 @@ func (ec *executionContext) _AuditEntry_previousRole(ctx context.Context, field 
 }
 func (ec *executionContext) fieldContext_AuditEntry_previousRole(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "InstanceRole")
+}
+
+func (ec *executionContext) _AuditEntry_request(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_request(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AuditEntry().Request(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Kind) graphql.Marshaler {
+			return ec.marshalORequestKind2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐKind(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_request(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, true, true, "RequestKind")
 }
 
 func (ec *executionContext) _AuditEntryConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*audit.Entry]) (ret graphql.Marshaler) {
@@ -5251,6 +6439,38 @@ func (ec *executionContext) fieldContext_DeclineInvitationPayload_invitation(_ c
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Invitation(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DeclineRequestPayload_request(ctx context.Context, field graphql.CollectedField, obj *request.Answered) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeclineRequestPayload_request(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Request, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Request) graphql.Marshaler {
+			return ec.marshalNRequest2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequest(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DeclineRequestPayload_request(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeclineRequestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Request(ctx, field)
 		},
 	}
 	return fc, nil
@@ -6543,6 +7763,38 @@ func (ec *executionContext) _Invitation_invitedBy(ctx context.Context, field gra
 	)
 }
 func (ec *executionContext) fieldContext_Invitation_invitedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Invitation",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Contact(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Invitation_requestedBy(ctx context.Context, field graphql.CollectedField, obj *invitation.Invitation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Invitation_requestedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RequestedBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *fault.Contact) graphql.Marshaler {
+			return ec.marshalOContact2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐContact(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Invitation_requestedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "Invitation",
 		Field:      field,
@@ -8176,6 +9428,378 @@ func (ec *executionContext) fieldContext_Mutation_leaveInstance(ctx context.Cont
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_requestRole(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_requestRole(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RequestRole(ctx, fc.Args["input"].(request.ForRole))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR", "INSTANCE_EDITOR", "INSTANCE_VIEWER"})
+				if err != nil {
+					var zeroVal *request.Asked
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.spaceId|input.instanceId")
+				if err != nil {
+					var zeroVal *request.Asked
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *request.Asked
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Asked) graphql.Marshaler {
+			return ec.marshalORequestRolePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAsked(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_requestRole(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RequestRolePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_requestRole_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_requestInvitations(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_requestInvitations(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RequestInvitations(ctx, fc.Args["input"].(request.ForInvitations))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR", "INSTANCE_EDITOR", "INSTANCE_VIEWER"})
+				if err != nil {
+					var zeroVal *request.Asked
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
+				if err != nil {
+					var zeroVal *request.Asked
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *request.Asked
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Asked) graphql.Marshaler {
+			return ec.marshalORequestInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAsked(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_requestInvitations(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RequestInvitationsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_requestInvitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_requestRestore(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_requestRestore(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RequestRestore(ctx, fc.Args["input"].(request.ForRestore))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR", "INSTANCE_EDITOR", "INSTANCE_VIEWER"})
+				if err != nil {
+					var zeroVal *request.Asked
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
+				if err != nil {
+					var zeroVal *request.Asked
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *request.Asked
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Asked) graphql.Marshaler {
+			return ec.marshalORequestRestorePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAsked(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_requestRestore(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RequestRestorePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_requestRestore_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_approveRequest(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_approveRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ApproveRequest(ctx, fc.Args["input"].(request.Approval))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authenticated == nil {
+					var zeroVal *request.Answered
+					return zeroVal, errors.New("directive authenticated is not implemented")
+				}
+				return ec.Directives.Authenticated(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Answered) graphql.Marshaler {
+			return ec.marshalOApproveRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswered(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_approveRequest(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApproveRequestPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_approveRequest_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_declineRequest(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_declineRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeclineRequest(ctx, fc.Args["input"].(request.Refusal))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authenticated == nil {
+					var zeroVal *request.Answered
+					return zeroVal, errors.New("directive authenticated is not implemented")
+				}
+				return ec.Directives.Authenticated(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Answered) graphql.Marshaler {
+			return ec.marshalODeclineRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswered(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_declineRequest(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DeclineRequestPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_declineRequest_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_withdrawRequest(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_withdrawRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().WithdrawRequest(ctx, fc.Args["input"].(request.Withdrawal))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authenticated == nil {
+					var zeroVal *request.Answered
+					return zeroVal, errors.New("directive authenticated is not implemented")
+				}
+				return ec.Directives.Authenticated(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Answered) graphql.Marshaler {
+			return ec.marshalOWithdrawRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswered(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_withdrawRequest(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_WithdrawRequestPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_withdrawRequest_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_createSpace(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9221,6 +10845,873 @@ func (ec *executionContext) fieldContext_RemoveMemberPayload_removed(_ context.C
 	return graphql.NewScalarFieldContext("RemoveMemberPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _Request_id(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v globalid.ID) graphql.Marshaler {
+			return ec.marshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Request_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "ID")
+}
+
+func (ec *executionContext) _Request_kind(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v request.Kind) graphql.Marshaler {
+			return ec.marshalNRequestKind2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐKind(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Request_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "RequestKind")
+}
+
+func (ec *executionContext) _Request_status(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_status(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v request.Status) graphql.Marshaler {
+			return ec.marshalNRequestStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐStatus(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Request_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "RequestStatus")
+}
+
+func (ec *executionContext) _Request_space(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_space(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Request().Space(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Space) graphql.Marshaler {
+			return ec.marshalOSpace2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐSpace(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Request_space(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Request",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Space(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Request_spaceName(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_spaceName(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SpaceName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Request_spaceName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
+}
+
+func (ec *executionContext) _Request_instance(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_instance(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Request().Instance(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Instance) graphql.Marshaler {
+			return ec.marshalOInstance2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstance(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Request_instance(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Request",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Instance(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Request_instanceName(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_instanceName(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.InstanceName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Request_instanceName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
+}
+
+func (ec *executionContext) _Request_role(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_role(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Role, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Role) graphql.Marshaler {
+			return ec.marshalORole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRole(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Request_role(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "Role")
+}
+
+func (ec *executionContext) _Request_emails(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_emails(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Emails, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Request_emails(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
+}
+
+func (ec *executionContext) _Request_approvedEmails(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_approvedEmails(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Approved, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Request_approvedEmails(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
+}
+
+func (ec *executionContext) _Request_message(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_message(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Message, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Request_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
+}
+
+func (ec *executionContext) _Request_requestedBy(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_requestedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RequestedBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *fault.Contact) graphql.Marshaler {
+			return ec.marshalNContact2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐContact(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Request_requestedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Request",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Contact(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Request_createdAt(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Request_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _Request_expiresAt(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_expiresAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Request_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _Request_endedAt(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_endedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Request_endedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _Request_endReason(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_endReason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndReason(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *request.EndReason) graphql.Marshaler {
+			return ec.marshalORequestEndReason2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐEndReason(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Request_endReason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, true, false, "RequestEndReason")
+}
+
+func (ec *executionContext) _Request_answeredBy(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_answeredBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AnsweredBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *fault.Contact) graphql.Marshaler {
+			return ec.marshalOContact2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐContact(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Request_answeredBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Request",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Contact(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Request_answer(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_answer(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Answer, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Request_answer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
+}
+
+func (ec *executionContext) _RequestConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*request.Request]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*request.Request) graphql.Marshaler {
+			return ec.marshalNRequest2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RequestConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Request(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RequestConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*request.Request]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*connection.Edge[*request.Request]) graphql.Marshaler {
+			return ec.marshalNRequestEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RequestConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RequestEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RequestConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*request.Request]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RequestConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RequestConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*request.Request]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RequestConnection", field, false, false, "Int")
+}
+
+func (ec *executionContext) _RequestEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*request.Request]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RequestEdge", field, false, false, "String")
+}
+
+func (ec *executionContext) _RequestEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.Edge[*request.Request]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Request) graphql.Marshaler {
+			return ec.marshalNRequest2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequest(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RequestEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Request(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RequestEvent_request(ctx context.Context, field graphql.CollectedField, obj *request.Event) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestEvent_request(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Request, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Request) graphql.Marshaler {
+			return ec.marshalNRequest2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequest(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestEvent_request(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RequestEvent",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Request(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RequestEvent_change(ctx context.Context, field graphql.CollectedField, obj *request.Event) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestEvent_change(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Change, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v request.Change) graphql.Marshaler {
+			return ec.marshalNRequestChange2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐChange(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestEvent_change(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RequestEvent", field, false, false, "RequestChange")
+}
+
+func (ec *executionContext) _RequestEvent_at(ctx context.Context, field graphql.CollectedField, obj *request.Event) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestEvent_at(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestEvent_at(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RequestEvent", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _RequestInvitationsPayload_request(ctx context.Context, field graphql.CollectedField, obj *request.Asked) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestInvitationsPayload_request(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Request, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Request) graphql.Marshaler {
+			return ec.marshalNRequest2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequest(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestInvitationsPayload_request(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RequestInvitationsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Request(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RequestInvitationsPayload_created(ctx context.Context, field graphql.CollectedField, obj *request.Asked) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestInvitationsPayload_created(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Created, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestInvitationsPayload_created(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RequestInvitationsPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _RequestRestorePayload_request(ctx context.Context, field graphql.CollectedField, obj *request.Asked) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestRestorePayload_request(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Request, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Request) graphql.Marshaler {
+			return ec.marshalNRequest2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequest(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestRestorePayload_request(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RequestRestorePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Request(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RequestRestorePayload_created(ctx context.Context, field graphql.CollectedField, obj *request.Asked) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestRestorePayload_created(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Created, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestRestorePayload_created(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RequestRestorePayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _RequestRolePayload_request(ctx context.Context, field graphql.CollectedField, obj *request.Asked) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestRolePayload_request(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Request, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Request) graphql.Marshaler {
+			return ec.marshalNRequest2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequest(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestRolePayload_request(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RequestRolePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Request(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RequestRolePayload_created(ctx context.Context, field graphql.CollectedField, obj *request.Asked) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestRolePayload_created(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Created, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestRolePayload_created(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RequestRolePayload", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _ResendInvitationsPayload_results(ctx context.Context, field graphql.CollectedField, obj *invitation.Selection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9801,6 +12292,73 @@ func (ec *executionContext) fieldContext_Space_invitations(ctx context.Context, 
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Space_invitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Space_requests(ctx context.Context, field graphql.CollectedField, obj *access.Space) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Space_requests(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Space().Requests(ctx, obj, fc.Args["status"].(*request.Status), fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *connection.Connection[*request.Request]
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "id")
+				if err != nil {
+					var zeroVal *connection.Connection[*request.Request]
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *connection.Connection[*request.Request]
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, obj, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.Connection[*request.Request]) graphql.Marshaler {
+			return ec.marshalORequestConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Space_requests(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Space",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RequestConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Space_requests_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -10413,6 +12971,51 @@ func (ec *executionContext) fieldContext_Subscription_invitationChanged(ctx cont
 	return fc, nil
 }
 
+func (ec *executionContext) _Subscription_requestChanged(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_requestChanged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Subscription().RequestChanged(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authenticated == nil {
+					var zeroVal *request.Event
+					return zeroVal, errors.New("directive authenticated is not implemented")
+				}
+				return ec.Directives.Authenticated(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Event) graphql.Marshaler {
+			return ec.marshalNRequestEvent2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐEvent(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_requestChanged(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RequestEvent(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _User_id(ctx context.Context, field graphql.CollectedField, obj *access.Person) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -10610,6 +13213,126 @@ func (ec *executionContext) fieldContext_User_invitations(ctx context.Context, f
 	if fc.Args, err = ec.field_User_invitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _User_requests(ctx context.Context, field graphql.CollectedField, obj *access.Person) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_requests(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.User().Requests(ctx, obj, fc.Args["status"].(*request.Status), fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.Connection[*request.Request]) graphql.Marshaler {
+			return ec.marshalORequestConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_User_requests(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "User",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RequestConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_User_requests_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _User_requestsToAnswer(ctx context.Context, field graphql.CollectedField, obj *access.Person) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_requestsToAnswer(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.User().RequestsToAnswer(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *connection.Connection[*request.Request]) graphql.Marshaler {
+			return ec.marshalORequestConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_User_requestsToAnswer(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "User",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RequestConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_User_requestsToAnswer_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _WithdrawRequestPayload_request(ctx context.Context, field graphql.CollectedField, obj *request.Answered) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WithdrawRequestPayload_request(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Request, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *request.Request) graphql.Marshaler {
+			return ec.marshalNRequest2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequest(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WithdrawRequestPayload_request(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "WithdrawRequestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Request(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -11743,6 +14466,69 @@ func UnmarshalAcceptInvitationInput(ctx context.Context, raw any) (invitation.An
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputApproveRequestInput(ctx context.Context, obj any) (request.Approval, error) {
+	var it request.Approval
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"requestId", "emails", "message", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "requestId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("requestId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RequestID = data
+		case "emails":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("emails"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Emails = data
+		case "message":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("message"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Message = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalApproveRequestInput unmarshals raw into the ApproveRequestInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalApproveRequestInput(ctx context.Context, raw any) (request.Approval, error) {
+	var out request.Approval
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ApproveRequestInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputChangeMemberRoleInput(ctx context.Context, obj any) (membership.ChangeRequest, error) {
 	var it membership.ChangeRequest
 	if obj == nil {
@@ -11971,6 +14757,62 @@ func (ec *executionContext) unmarshalInputDeclineInvitationInput(ctx context.Con
 func UnmarshalDeclineInvitationInput(ctx context.Context, raw any) (invitation.AnswerRequest, error) {
 	var out invitation.AnswerRequest
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeclineInvitationInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputDeclineRequestInput(ctx context.Context, obj any) (request.Refusal, error) {
+	var it request.Refusal
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"requestId", "message", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "requestId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("requestId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RequestID = data
+		case "message":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("message"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Message = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDeclineRequestInput unmarshals raw into the DeclineRequestInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDeclineRequestInput(ctx context.Context, raw any) (request.Refusal, error) {
+	var out request.Refusal
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeclineRequestInput", raw, &out)
 	return out, err
 }
 
@@ -12268,6 +15110,202 @@ func UnmarshalRemoveMemberInput(ctx context.Context, raw any) (membership.Remova
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputRequestInvitationsInput(ctx context.Context, obj any) (request.ForInvitations, error) {
+	var it request.ForInvitations
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"instanceId", "role", "emails", "message", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "instanceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("instanceId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.InstanceID = data
+		case "role":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("role"))
+			data, err := ec.unmarshalNInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐInstanceRole(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Role = data
+		case "emails":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("emails"))
+			data, err := ec.unmarshalNString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Emails = data
+		case "message":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("message"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Message = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRequestInvitationsInput unmarshals raw into the RequestInvitationsInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRequestInvitationsInput(ctx context.Context, raw any) (request.ForInvitations, error) {
+	var out request.ForInvitations
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RequestInvitationsInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputRequestRestoreInput(ctx context.Context, obj any) (request.ForRestore, error) {
+	var it request.ForRestore
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"instanceId", "message", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "instanceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("instanceId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.InstanceID = data
+		case "message":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("message"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Message = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRequestRestoreInput unmarshals raw into the RequestRestoreInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRequestRestoreInput(ctx context.Context, raw any) (request.ForRestore, error) {
+	var out request.ForRestore
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RequestRestoreInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputRequestRoleInput(ctx context.Context, obj any) (request.ForRole, error) {
+	var it request.ForRole
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"spaceId", "instanceId", "role", "message", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "spaceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("spaceId"))
+			data, err := ec.unmarshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SpaceID = data
+		case "instanceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("instanceId"))
+			data, err := ec.unmarshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.InstanceID = data
+		case "role":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("role"))
+			data, err := ec.unmarshalNRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRole(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Role = data
+		case "message":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("message"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Message = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRequestRoleInput unmarshals raw into the RequestRoleInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRequestRoleInput(ctx context.Context, raw any) (request.ForRole, error) {
+	var out request.ForRole
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RequestRoleInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputResendInvitationsInput(ctx context.Context, obj any) (invitation.SelectionRequest, error) {
 	var it invitation.SelectionRequest
 	if obj == nil {
@@ -12415,6 +15453,55 @@ func UnmarshalRevokeInvitationsInput(ctx context.Context, raw any) (invitation.S
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputWithdrawRequestInput(ctx context.Context, obj any) (request.Withdrawal, error) {
+	var it request.Withdrawal
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"requestId", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "requestId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("requestId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RequestID = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalWithdrawRequestInput unmarshals raw into the WithdrawRequestInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalWithdrawRequestInput(ctx context.Context, raw any) (request.Withdrawal, error) {
+	var out request.Withdrawal
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "WithdrawRequestInput", raw, &out)
+	return out, err
+}
+
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -12466,6 +15553,44 @@ func (ec *executionContext) _AcceptInvitationPayload(ctx context.Context, sel as
 	return out
 }
 
+var approveRequestPayloadImplementors = []string{"ApproveRequestPayload"}
+
+func (ec *executionContext) _ApproveRequestPayload(ctx context.Context, sel ast.SelectionSet, obj *request.Answered) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, approveRequestPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ApproveRequestPayload")
+		case "request":
+			out.Values[i] = ec._ApproveRequestPayload_request(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "results":
+			out.Values[i] = ec._ApproveRequestPayload_results(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var auditEntryImplementors = []string{"AuditEntry"}
 
 func (ec *executionContext) _AuditEntry(ctx context.Context, sel ast.SelectionSet, obj *audit.Entry) graphql.Marshaler {
@@ -12480,68 +15605,74 @@ func (ec *executionContext) _AuditEntry(ctx context.Context, sel ast.SelectionSe
 		case "id":
 			out.Values[i] = ec._AuditEntry_id(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "at":
 			out.Values[i] = ec._AuditEntry_at(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "action":
 			out.Values[i] = ec._AuditEntry_action(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "summary":
 			out.Values[i] = ec._AuditEntry_summary(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "actorId":
 			out.Values[i] = ec._AuditEntry_actorId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "actorName":
 			out.Values[i] = ec._AuditEntry_actorName(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "instanceId":
 			out.Values[i] = ec._AuditEntry_instanceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "instanceName":
 			out.Values[i] = ec._AuditEntry_instanceName(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "userId":
 			out.Values[i] = ec._AuditEntry_userId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "userName":
 			out.Values[i] = ec._AuditEntry_userName(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "emails":
 			out.Values[i] = ec._AuditEntry_emails(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "role":
 			out.Values[i] = ec._AuditEntry_role(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "previousRole":
 			out.Values[i] = ec._AuditEntry_previousRole(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "request":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._AuditEntry_request(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -12805,6 +15936,39 @@ func (ec *executionContext) _DeclineInvitationPayload(ctx context.Context, sel a
 			out.Values[i] = graphql.MarshalString("DeclineInvitationPayload")
 		case "invitation":
 			out.Values[i] = ec._DeclineInvitationPayload_invitation(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var declineRequestPayloadImplementors = []string{"DeclineRequestPayload"}
+
+func (ec *executionContext) _DeclineRequestPayload(ctx context.Context, sel ast.SelectionSet, obj *request.Answered) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, declineRequestPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeclineRequestPayload")
+		case "request":
+			out.Values[i] = ec._DeclineRequestPayload_request(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -13293,6 +16457,11 @@ func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSe
 		case "invitedBy":
 			out.Values[i] = ec._Invitation_invitedBy(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "requestedBy":
+			out.Values[i] = ec._Invitation_requestedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "createdAt":
@@ -13791,6 +16960,48 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "requestRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_requestRole(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "requestInvitations":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_requestInvitations(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "requestRestore":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_requestRestore(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "approveRequest":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_approveRequest(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "declineRequest":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_declineRequest(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "withdrawRequest":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_withdrawRequest(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "createSpace":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_createSpace(ctx, field)
@@ -14219,6 +17430,369 @@ func (ec *executionContext) _RemoveMemberPayload(ctx context.Context, sel ast.Se
 	return out
 }
 
+var requestImplementors = []string{"Request"}
+
+func (ec *executionContext) _Request(ctx context.Context, sel ast.SelectionSet, obj *request.Request) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, requestImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Request")
+		case "id":
+			out.Values[i] = ec._Request_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "kind":
+			out.Values[i] = ec._Request_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "status":
+			out.Values[i] = ec._Request_status(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "space":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Request_space(ctx, field, obj)
+				})
+		case "spaceName":
+			out.Values[i] = ec._Request_spaceName(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "instance":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Request_instance(ctx, field, obj)
+				})
+		case "instanceName":
+			out.Values[i] = ec._Request_instanceName(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "role":
+			out.Values[i] = ec._Request_role(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "emails":
+			out.Values[i] = ec._Request_emails(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "approvedEmails":
+			out.Values[i] = ec._Request_approvedEmails(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "message":
+			out.Values[i] = ec._Request_message(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "requestedBy":
+			out.Values[i] = ec._Request_requestedBy(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = ec._Request_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "expiresAt":
+			out.Values[i] = ec._Request_expiresAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "endedAt":
+			out.Values[i] = ec._Request_endedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "endReason":
+			out.Values[i] = ec._Request_endReason(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "answeredBy":
+			out.Values[i] = ec._Request_answeredBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "answer":
+			out.Values[i] = ec._Request_answer(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var requestConnectionImplementors = []string{"RequestConnection"}
+
+func (ec *executionContext) _RequestConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Connection[*request.Request]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, requestConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RequestConnection")
+		case "nodes":
+			out.Values[i] = ec._RequestConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "edges":
+			out.Values[i] = ec._RequestConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._RequestConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = ec._RequestConnection_totalCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var requestEdgeImplementors = []string{"RequestEdge"}
+
+func (ec *executionContext) _RequestEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.Edge[*request.Request]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, requestEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RequestEdge")
+		case "cursor":
+			out.Values[i] = ec._RequestEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._RequestEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var requestEventImplementors = []string{"RequestEvent"}
+
+func (ec *executionContext) _RequestEvent(ctx context.Context, sel ast.SelectionSet, obj *request.Event) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, requestEventImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RequestEvent")
+		case "request":
+			out.Values[i] = ec._RequestEvent_request(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "change":
+			out.Values[i] = ec._RequestEvent_change(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "at":
+			out.Values[i] = ec._RequestEvent_at(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var requestInvitationsPayloadImplementors = []string{"RequestInvitationsPayload"}
+
+func (ec *executionContext) _RequestInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *request.Asked) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, requestInvitationsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RequestInvitationsPayload")
+		case "request":
+			out.Values[i] = ec._RequestInvitationsPayload_request(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "created":
+			out.Values[i] = ec._RequestInvitationsPayload_created(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var requestRestorePayloadImplementors = []string{"RequestRestorePayload"}
+
+func (ec *executionContext) _RequestRestorePayload(ctx context.Context, sel ast.SelectionSet, obj *request.Asked) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, requestRestorePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RequestRestorePayload")
+		case "request":
+			out.Values[i] = ec._RequestRestorePayload_request(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "created":
+			out.Values[i] = ec._RequestRestorePayload_created(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var requestRolePayloadImplementors = []string{"RequestRolePayload"}
+
+func (ec *executionContext) _RequestRolePayload(ctx context.Context, sel ast.SelectionSet, obj *request.Asked) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, requestRolePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RequestRolePayload")
+		case "request":
+			out.Values[i] = ec._RequestRolePayload_request(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "created":
+			out.Values[i] = ec._RequestRolePayload_created(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var resendInvitationsPayloadImplementors = []string{"ResendInvitationsPayload"}
 
 func (ec *executionContext) _ResendInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.Selection) graphql.Marshaler {
@@ -14463,6 +18037,12 @@ func (ec *executionContext) _Space(ctx context.Context, sel ast.SelectionSet, ob
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Space_invitations(ctx, field, obj)
+				})
+		case "requests":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Space_requests(ctx, field, obj)
 				})
 		case "auditLog":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
@@ -14755,6 +18335,8 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 	switch fields[0].Name {
 	case "invitationChanged":
 		return ec._Subscription_invitationChanged(ctx, fields[0])
+	case "requestChanged":
+		return ec._Subscription_requestChanged(ctx, fields[0])
 	default:
 		panic("unknown field " + strconv.Quote(fields[0].Name))
 	}
@@ -14804,6 +18386,51 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._User_invitations(ctx, field, obj)
 				})
+		case "requests":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._User_requests(ctx, field, obj)
+				})
+		case "requestsToAnswer":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._User_requestsToAnswer(ctx, field, obj)
+				})
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var withdrawRequestPayloadImplementors = []string{"WithdrawRequestPayload"}
+
+func (ec *executionContext) _WithdrawRequestPayload(ctx context.Context, sel ast.SelectionSet, obj *request.Answered) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, withdrawRequestPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("WithdrawRequestPayload")
+		case "request":
+			out.Values[i] = ec._WithdrawRequestPayload_request(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -15188,6 +18815,11 @@ func (ec *executionContext) unmarshalNAcceptInvitationInput2alphacruncherᚗcom�
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNApproveRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐApproval(ctx context.Context, v any) (request.Approval, error) {
+	res, err := ec.unmarshalInputApproveRequestInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNAuditAction2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐAction(ctx context.Context, v any) (audit.Action, error) {
 	tmp, err := scalar.UnmarshalString(v)
 	res := audit.Action(tmp)
@@ -15340,6 +18972,11 @@ func (ec *executionContext) marshalNDateTime2timeᚐTime(ctx context.Context, se
 
 func (ec *executionContext) unmarshalNDeclineInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerRequest(ctx context.Context, v any) (invitation.AnswerRequest, error) {
 	res, err := ec.unmarshalInputDeclineInvitationInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNDeclineRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRefusal(ctx context.Context, v any) (request.Refusal, error) {
+	res, err := ec.unmarshalInputDeclineRequestInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -15822,6 +19459,117 @@ func (ec *executionContext) unmarshalNRemoveMemberInput2alphacruncherᚗcomᚋda
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalNRequest2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestᚄ(ctx context.Context, sel ast.SelectionSet, v []*request.Request) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNRequest2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequest(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNRequest2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequest(ctx context.Context, sel ast.SelectionSet, v *request.Request) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Request!")
+		return graphql.Null
+	}
+	return ec._Request(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNRequestChange2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐChange(ctx context.Context, v any) (request.Change, error) {
+	tmp, err := scalar.UnmarshalString(v)
+	res := request.Change(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRequestChange2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐChange(ctx context.Context, sel ast.SelectionSet, v request.Change) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "RequestChange!")
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNRequestEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*connection.Edge[*request.Request]) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNRequestEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNRequestEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐEdge(ctx context.Context, sel ast.SelectionSet, v *connection.Edge[*request.Request]) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "RequestEdge!")
+		return graphql.Null
+	}
+	return ec._RequestEdge(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNRequestEvent2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐEvent(ctx context.Context, sel ast.SelectionSet, v *request.Event) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "RequestEvent!")
+		return graphql.Null
+	}
+	return ec._RequestEvent(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNRequestInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐForInvitations(ctx context.Context, v any) (request.ForInvitations, error) {
+	res, err := ec.unmarshalInputRequestInvitationsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNRequestKind2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐKind(ctx context.Context, v any) (request.Kind, error) {
+	tmp, err := scalar.UnmarshalString(v)
+	res := request.Kind(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRequestKind2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐKind(ctx context.Context, sel ast.SelectionSet, v request.Kind) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "RequestKind!")
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNRequestRestoreInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐForRestore(ctx context.Context, v any) (request.ForRestore, error) {
+	res, err := ec.unmarshalInputRequestRestoreInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNRequestRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐForRole(ctx context.Context, v any) (request.ForRole, error) {
+	res, err := ec.unmarshalInputRequestRoleInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNRequestStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐStatus(ctx context.Context, v any) (request.Status, error) {
+	var res request.Status
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRequestStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐStatus(ctx context.Context, sel ast.SelectionSet, v request.Status) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNResendInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionRequest(ctx context.Context, v any) (invitation.SelectionRequest, error) {
 	res, err := ec.unmarshalInputResendInvitationsInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -16110,6 +19858,11 @@ func (ec *executionContext) marshalNUser2ᚖalphacruncherᚗcomᚋdatahubᚑgate
 	return ec._User(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNWithdrawRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐWithdrawal(ctx context.Context, v any) (request.Withdrawal, error) {
+	res, err := ec.unmarshalInputWithdrawRequestInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
 	return ec.___Directive(ctx, sel, &v)
 }
@@ -16259,6 +20012,13 @@ func (ec *executionContext) marshalOAcceptInvitationPayload2ᚖalphacruncherᚗc
 	return ec._AcceptInvitationPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOApproveRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswered(ctx context.Context, sel ast.SelectionSet, v *request.Answered) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ApproveRequestPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalOAuditEntryConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx context.Context, sel ast.SelectionSet, v *connection.Connection[*audit.Entry]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -16347,6 +20107,13 @@ func (ec *executionContext) marshalODeclineInvitationPayload2ᚖalphacruncherᚗ
 		return graphql.Null
 	}
 	return ec._DeclineInvitationPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalODeclineRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswered(ctx context.Context, sel ast.SelectionSet, v *request.Answered) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._DeclineRequestPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalODeleteInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐDeletion(ctx context.Context, sel ast.SelectionSet, v *instance.Deletion) graphql.Marshaler {
@@ -16571,6 +20338,25 @@ func (ec *executionContext) marshalOInvitationStatus2ᚖalphacruncherᚗcomᚋda
 	return v
 }
 
+func (ec *executionContext) marshalOInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.Result) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNInviteResult2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResult(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalOInviteSpaceAdministratorsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAdministratorResults(ctx context.Context, sel ast.SelectionSet, v *invitation.AdministratorResults) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -16606,6 +20392,88 @@ func (ec *executionContext) marshalORemoveMemberPayload2ᚖalphacruncherᚗcom�
 	return ec._RemoveMemberPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalORequestConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋconnectionᚐConnection(ctx context.Context, sel ast.SelectionSet, v *connection.Connection[*request.Request]) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RequestConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalORequestEndReason2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐEndReason(ctx context.Context, v any) (*request.EndReason, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := scalar.UnmarshalString(v)
+	res := request.EndReason(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalORequestEndReason2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐEndReason(ctx context.Context, sel ast.SelectionSet, v *request.EndReason) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalString(string(*v))
+	return res
+}
+
+func (ec *executionContext) marshalORequestInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAsked(ctx context.Context, sel ast.SelectionSet, v *request.Asked) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RequestInvitationsPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalORequestKind2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐKind(ctx context.Context, v any) (*request.Kind, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := scalar.UnmarshalString(v)
+	res := request.Kind(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalORequestKind2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐKind(ctx context.Context, sel ast.SelectionSet, v *request.Kind) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalString(string(*v))
+	return res
+}
+
+func (ec *executionContext) marshalORequestRestorePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAsked(ctx context.Context, sel ast.SelectionSet, v *request.Asked) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RequestRestorePayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORequestRolePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAsked(ctx context.Context, sel ast.SelectionSet, v *request.Asked) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RequestRolePayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalORequestStatus2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐStatus(ctx context.Context, v any) (*request.Status, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(request.Status)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalORequestStatus2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐStatus(ctx context.Context, sel ast.SelectionSet, v *request.Status) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) marshalOResendInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelection(ctx context.Context, sel ast.SelectionSet, v *invitation.Selection) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -16625,6 +20493,22 @@ func (ec *executionContext) marshalORevokeInvitationsPayload2ᚖalphacruncherᚗ
 		return graphql.Null
 	}
 	return ec._RevokeInvitationsPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalORole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRole(ctx context.Context, v any) (*access.Role, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(access.Role)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalORole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐRole(ctx context.Context, sel ast.SelectionSet, v *access.Role) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) marshalOSpace2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋaccessᚐSpace(ctx context.Context, sel ast.SelectionSet, v *access.Space) graphql.Marshaler {
@@ -16648,6 +20532,41 @@ func (ec *executionContext) marshalOSpaceMemberConnection2ᚖalphacruncherᚗcom
 	return ec._SpaceMemberConnection(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]string, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNString2string(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOString2ᚕstringᚄ(ctx context.Context, sel ast.SelectionSet, v []string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNString2string(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v any) (*string, error) {
 	if v == nil {
 		return nil, nil
@@ -16664,6 +20583,13 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	_ = ctx
 	res := scalar.MarshalString(*v)
 	return res
+}
+
+func (ec *executionContext) marshalOWithdrawRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswered(ctx context.Context, sel ast.SelectionSet, v *request.Answered) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._WithdrawRequestPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {

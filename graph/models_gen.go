@@ -53,15 +53,33 @@ type ConflictReason string
 const (
 	// The last administrator of a space cannot be removed, and cannot leave.
 	ConflictReasonLastAdministrator ConflictReason = "LAST_ADMINISTRATOR"
+	// The person can do it herself, or it is done already: there is nothing to ask for.
+	ConflictReasonNotNeeded ConflictReason = "NOT_NEEDED"
+	// Who has made the request has no role there any more.
+	ConflictReasonRequesterLeft ConflictReason = "REQUESTER_LEFT"
+	// Somebody has approved the request already.
+	ConflictReasonRequestApproved ConflictReason = "REQUEST_APPROVED"
+	// Somebody has declined the request already.
+	ConflictReasonRequestDeclined ConflictReason = "REQUEST_DECLINED"
+	// Who had made the request took it back.
+	ConflictReasonRequestWithdrawn ConflictReason = "REQUEST_WITHDRAWN"
+	// The time to answer the request is over.
+	ConflictReasonRequestExpired ConflictReason = "REQUEST_EXPIRED"
 )
 
 var AllConflictReason = []ConflictReason{
 	ConflictReasonLastAdministrator,
+	ConflictReasonNotNeeded,
+	ConflictReasonRequesterLeft,
+	ConflictReasonRequestApproved,
+	ConflictReasonRequestDeclined,
+	ConflictReasonRequestWithdrawn,
+	ConflictReasonRequestExpired,
 }
 
 func (e ConflictReason) IsValid() bool {
 	switch e {
-	case ConflictReasonLastAdministrator:
+	case ConflictReasonLastAdministrator, ConflictReasonNotNeeded, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
 		return true
 	}
 	return false

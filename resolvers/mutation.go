@@ -8,6 +8,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/membership"
+	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/space"
 )
 
@@ -75,4 +76,28 @@ func (m mutation) LeaveInstance(ctx context.Context, input membership.LeaveReque
 
 func (m mutation) CreateSpace(ctx context.Context, input space.CreateRequest) (*space.Creation, error) {
 	return carryOut(ctx, m.Spaces.Create, input)
+}
+
+func (m mutation) RequestRole(ctx context.Context, input request.ForRole) (*request.Asked, error) {
+	return carryOut(ctx, m.Requests.AskRole, input)
+}
+
+func (m mutation) RequestInvitations(ctx context.Context, input request.ForInvitations) (*request.Asked, error) {
+	return carryOut(ctx, m.Requests.AskInvitations, input)
+}
+
+func (m mutation) RequestRestore(ctx context.Context, input request.ForRestore) (*request.Asked, error) {
+	return carryOut(ctx, m.Requests.AskRestore, input)
+}
+
+func (m mutation) ApproveRequest(ctx context.Context, input request.Approval) (*request.Answered, error) {
+	return carryOut(ctx, m.Requests.Approve, input)
+}
+
+func (m mutation) DeclineRequest(ctx context.Context, input request.Refusal) (*request.Answered, error) {
+	return carryOut(ctx, m.Requests.Decline, input)
+}
+
+func (m mutation) WithdrawRequest(ctx context.Context, input request.Withdrawal) (*request.Answered, error) {
+	return carryOut(ctx, m.Requests.Withdraw, input)
 }

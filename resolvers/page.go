@@ -17,6 +17,7 @@ var cursors = map[string]globalid.Kind{
 	"InstanceMemberConnection": globalid.User,
 	"SpaceMemberConnection":    globalid.User,
 	"InvitationConnection":     globalid.Invitation,
+	"RequestConnection":        globalid.Request,
 	"AuditEntryConnection":     globalid.AuditEntry,
 }
 

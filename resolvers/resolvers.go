@@ -13,6 +13,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/space"
 )
 
@@ -23,6 +24,7 @@ type Root struct {
 	Instances   *instance.Service
 	Memberships *membership.Service
 	Invitations *invitation.Service
+	Requests    *request.Service
 	Log         *slog.Logger
 	PageSize    int // rows of a page at most
 }
@@ -59,6 +61,12 @@ func (r *Root) Instance() graph.InstanceResolver { return instanceFields{r} }
 
 // Invitation implements graph.ResolverRoot.
 func (r *Root) Invitation() graph.InvitationResolver { return invitationFields{r} }
+
+// Request implements graph.ResolverRoot.
+func (r *Root) Request() graph.RequestResolver { return requestFields{r} }
+
+// AuditEntry implements graph.ResolverRoot.
+func (r *Root) AuditEntry() graph.AuditEntryResolver { return auditEntry{} }
 
 // Obstacle implements graph.ResolverRoot.
 func (r *Root) Obstacle() graph.ObstacleResolver { return obstacle{} }

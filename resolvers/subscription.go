@@ -8,6 +8,7 @@ import (
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/request"
 )
 
 type subscription struct{ *Root }
@@ -23,32 +24,56 @@ func (s subscription) InvitationChanged(ctx context.Context, instanceID globalid
 	if err != nil {
 		return nil, err
 	}
-	events := make(chan *invitation.Event)
+	return follow(ctx, s.Root, watching), nil
+}
+
+func (s subscription) RequestChanged(ctx context.Context) (<-chan *request.Event, error) {
+	a, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	watching, err := s.Requests.Watch(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return follow(ctx, s.Root, watching), nil
+}
+
+// watching tells of changes.
+type watching[E any] interface {
+	Next(context.Context) ([]E, error)
+	Ended() <-chan struct{} // closed where Next is to say why
+	Close()
+}
+
+// follow tells what somebody watches, until it or the context ends.
+func follow[E any](ctx context.Context, root *Root, w watching[E]) <-chan E {
+	events := make(chan E)
 	go func() {
 		defer close(events)
-		defer watching.Close()
+		defer w.Close()
 		defer func() {
 			if p := recover(); p != nil {
-				end(ctx, s.Recover(ctx, p))
+				end(ctx, root.Recover(ctx, p))
 			}
 		}()
 		for {
-			changes, err := watching.Next(ctx)
+			changes, err := w.Next(ctx)
 			if err != nil {
 				end(ctx, err)
 				return
 			}
-			if !tell(ctx, events, changes, watching.Ended()) {
+			if !tell(ctx, events, changes, w.Ended()) {
 				return
 			}
 		}
 	}()
-	return events, nil
+	return events
 }
 
 // tell tells changes one by one, until the watching has ended. It reports
 // whether there is more to say.
-func tell(ctx context.Context, events chan<- *invitation.Event, changes []*invitation.Event, ended <-chan struct{}) bool {
+func tell[E any](ctx context.Context, events chan<- E, changes []E, ended <-chan struct{}) bool {
 	for _, change := range changes {
 		select {
 		case <-ended:

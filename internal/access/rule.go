@@ -48,8 +48,10 @@ var (
 	// Administering is what a space's administrators alone may do: revoke and
 	// send again invitations, change roles, make instances, invite further
 	// administrators.
-	Administering  = Rule{Roles: RolesOf(SpaceAdministrator)}
-	Resending      = Rule{Roles: RolesOf(SpaceAdministrator), States: []State{Active}}
+	Administering = Rule{Roles: RolesOf(SpaceAdministrator)}
+	Resending     = Rule{Roles: RolesOf(SpaceAdministrator), States: []State{Active}}
+	// Asking others for help is for everybody who sees the place.
+	Asking         = Rule{Roles: RolesOf(SpaceAdministrator, InstanceEditor, InstanceViewer)}
 	Leaving        = Rule{Roles: RolesOf(InstanceEditor, InstanceViewer)}
 	CreatingSpaces = Rule{Roles: RolesOf(OrganizationManager, OrganizationFaculty)}
 )
@@ -57,6 +59,12 @@ var (
 // Allows reports whether the person who read a place (nil: she found none) has
 // a role that a rule asks for.
 func (r Rule) Allows(p Place) bool { return p != nil && p.known() && p.held()&r.Roles != 0 }
+
+// Holds reports whether the person who read a place has a role there. An editor
+// is a viewer, too.
+func Holds(p Place, r Role) bool {
+	return p.held().Has(r) || r == InstanceViewer && p.held().Has(InstanceEditor)
+}
 
 // Permit decides whether the person who read a place (nil: she found none) may
 // do what a rule is about, and explains why not. It fails with NOT_FOUND or

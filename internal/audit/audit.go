@@ -33,13 +33,19 @@ const (
 	MemberRoleChanged     Action = "MEMBER_ROLE_CHANGED"
 	MemberRemoved         Action = "MEMBER_REMOVED"
 	MemberLeft            Action = "MEMBER_LEFT"
+	RoleGranted           Action = "ROLE_GRANTED"
+	RequestMade           Action = "REQUEST_MADE"
+	RequestApproved       Action = "REQUEST_APPROVED"
+	RequestDeclined       Action = "REQUEST_DECLINED"
+	RequestWithdrawn      Action = "REQUEST_WITHDRAWN"
 )
 
 // Actions are all of them.
 var Actions = []Action{
 	SpaceCreated, InstanceCreated, InstanceDeleted, InstanceRestored, InstancePurged,
 	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationRevoked, InvitationAccepted, InvitationDeclined,
-	MemberRoleChanged, MemberRemoved, MemberLeft,
+	MemberRoleChanged, MemberRemoved, MemberLeft, RoleGranted,
+	RequestMade, RequestApproved, RequestDeclined, RequestWithdrawn,
 }
 
 // Deed is what somebody did.
@@ -75,6 +81,7 @@ type Details struct {
 	PreviousRole *access.InstanceRole `json:"previousRole,omitempty"`
 	UserID       uuid.NullUUID        `json:"userId,omitzero"` // to whom it was done
 	UserName     string               `json:"userName,omitempty"`
+	Request      string               `json:"request,omitempty"` // its kind
 }
 
 // Record adds deeds to the trail, in the transaction that does them.

@@ -30,6 +30,7 @@ type Entry struct {
 	Emails       []string
 	Role         *access.InstanceRole
 	PreviousRole *access.InstanceRole
+	Request      *string // its kind
 }
 
 // Of reads a page of the trail of each space, newest first.
@@ -102,6 +103,9 @@ func (r row) entry() (*Entry, error) {
 	if d.UserName != "" {
 		e.UserName = &d.UserName
 	}
+	if d.Request != "" {
+		e.Request = &d.Request
+	}
 	return e, nil
 }
 
@@ -128,6 +132,18 @@ var sentences = map[Action]string{
 	MemberRoleChanged:     "{actor} changed {user} from {previous} to {role} of {where}.",
 	MemberRemoved:         "{actor} removed {user} from {where}.",
 	MemberLeft:            "{actor} left {where}.",
+	RoleGranted:           "{actor} made {user} {role} of {where}.",
+	RequestMade:           "{actor} asked {request}.",
+	RequestApproved:       "{actor} approved the request of {user} {request}.",
+	RequestDeclined:       "{actor} declined the request of {user} {request}.",
+	RequestWithdrawn:      "{actor} withdrew the request {request}.",
+}
+
+// asked says what was asked for by each kind of request.
+var asked = map[string]string{
+	"ROLE":        "to be {role} of {where}",
+	"INVITATIONS": "to have {emails} invited to {where} as {role}",
+	"RESTORE":     "to have {where} restored",
 }
 
 // Summary says what was done in a sentence.
@@ -147,6 +163,10 @@ func (e *Entry) Summary() string {
 	if e.UserName != nil {
 		user = *e.UserName
 	}
+	sentence := sentences[e.Action]
+	if e.Request != nil {
+		sentence = strings.ReplaceAll(sentence, "{request}", asked[*e.Request])
+	}
 	return strings.NewReplacer(
 		"{actor}", e.ActorName,
 		"{space}", e.SpaceName,
@@ -156,7 +176,7 @@ func (e *Entry) Summary() string {
 		"{invitation}", invitation,
 		"{role}", called(e.Role),
 		"{previous}", called(e.PreviousRole),
-	).Replace(sentences[e.Action])
+	).Replace(sentence)
 }
 
 func called(role *access.InstanceRole) string {

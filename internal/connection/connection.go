@@ -9,6 +9,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/relay"
+	"alphacruncher.com/datahub-gateway/internal/request"
 )
 
 // Connection is a page of a list.
@@ -60,6 +61,7 @@ type (
 	InstanceMembers = Connection[*membership.Member]
 	SpaceMembers    = Connection[*membership.SpaceMember]
 	Invitations     = Connection[*invitation.Invitation]
+	Requests        = Connection[*request.Request]
 	AuditEntries    = Connection[*audit.Entry]
 
 	OrganizationEdge   = Edge[*access.Organization]
@@ -68,5 +70,6 @@ type (
 	InstanceMemberEdge = Edge[*membership.Member]
 	SpaceMemberEdge    = Edge[*membership.SpaceMember]
 	InvitationEdge     = Edge[*invitation.Invitation]
+	RequestEdge        = Edge[*request.Request]
 	AuditEntryEdge     = Edge[*audit.Entry]
 )

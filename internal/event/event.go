@@ -95,7 +95,17 @@ type Watch struct {
 // that it does. It fails with RATE_LIMITED where the actor, or everybody
 // together, watches too much.
 func (f *Feed) Watch(ctx context.Context, actor access.Actor, place globalid.ID, rule access.Rule, topic string) (*Watch, error) {
-	w := &Watch{feed: f, actor: actor, place: place, rule: rule, topic: topic, bell: make(chan struct{}, 1), ended: make(chan struct{})}
+	return f.begin(ctx, &Watch{actor: actor, place: place, rule: rule, topic: topic})
+}
+
+// WatchOwn begins to tell of every change on a topic of what concerns the actor
+// herself, whose place is her account.
+func (f *Feed) WatchOwn(ctx context.Context, actor access.Actor, topic string) (*Watch, error) {
+	return f.begin(ctx, &Watch{actor: actor, place: actor.ID, topic: topic})
+}
+
+func (f *Feed) begin(ctx context.Context, w *Watch) (*Watch, error) {
+	w.feed, w.bell, w.ended = f, make(chan struct{}, 1), make(chan struct{})
 	err := f.ask(ctx, func(ctx context.Context) error {
 		// What happened before is told to those who watched before.
 		if err := f.tell(ctx); err != nil {
@@ -336,7 +346,7 @@ func (f *Feed) places() (places []globalid.ID) {
 
 // cutOff ends the watching of those who may not any more.
 func (f *Feed) cutOff(ctx context.Context) error {
-	watches := f.watching()
+	watches := slices.DeleteFunc(f.watching(), func(w *Watch) bool { return w.place == w.actor.ID })
 	asked := make([]access.Question, len(watches))
 	for k, w := range watches {
 		asked[k] = access.Question{Actor: w.actor.ID, Instance: w.place, Rule: w.rule}

@@ -41,7 +41,16 @@ const (
 // Reasons of a CONFLICT.
 const (
 	LastAdministrator = "LAST_ADMINISTRATOR"
+	NotNeeded         = "NOT_NEEDED"
+	RequesterLeft     = "REQUESTER_LEFT"
+	RequestApproved   = "REQUEST_APPROVED"
+	RequestDeclined   = "REQUEST_DECLINED"
+	RequestWithdrawn  = "REQUEST_WITHDRAWN"
+	RequestExpired    = "REQUEST_EXPIRED"
 )
+
+// ConflictReasons are all of them.
+var ConflictReasons = []string{LastAdministrator, NotNeeded, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
 
 // Retryable reports whether the same request, sent again, may succeed.
 func (c Code) Retryable() bool {

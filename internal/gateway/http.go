@@ -60,6 +60,7 @@ func (a *api) handler() http.Handler {
 	}
 	// Until there is a page, whoever opens a mail's link is told what to do.
 	mux.HandleFunc("GET /app/invitation", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, invitationPage) })
+	mux.HandleFunc("GET /app/request", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, requestPage) })
 	if a.mailbox != nil {
 		mux.HandleFunc("GET /mailbox", a.mailbox.ServePage)
 		mux.HandleFunc("GET /mailbox.json", a.mailbox.ServeJSON)
@@ -86,6 +87,24 @@ up with this address where there is none yet, and send:
     } }
 
 declineInvitation, in the same way, declines it.`
+
+const requestPage = `Somebody asks for something in DataHub, or has answered what you asked for.
+
+The address of this page ends with # and the request's id. Sign in, and send to
+/graphql:
+
+    query { viewer {
+      requestsToAnswer { nodes {
+        id kind spaceName instanceName role emails message expiresAt requestedBy { name email }
+      } }
+      requests { nodes { id status answeredBy { name } answer } }
+    } }
+
+To grant it, send:
+
+    mutation { approveRequest(input: {requestId: "ID"}) { request { status } } }
+
+declineRequest, in the same way, declines it. Both take a message.`
 
 func plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

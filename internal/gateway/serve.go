@@ -31,6 +31,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/postgres/private"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
+	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/token"
 	"alphacruncher.com/datahub-gateway/resolvers"
@@ -178,47 +179,65 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 		return nil, err
 	}
 
-	feed := event.NewFeed(g.db, log, invitation.Lapsed)
-	mails := &outbox.Queue{
-		DB:   g.db,
-		Log:  log,
-		Kind: invitation.MailKind,
-		Work: (&invitation.Mailer{DB: g.db, Sender: sender, PublicURL: public}).Send,
-	}
+	root, workers := g.domain(sender, public, log)
 	g.api = &api{
 		settings: &g.settings,
 		log:      log,
 		db:       g.db,
-		root: &resolvers.Root{
-			DB:          g.db,
-			Spaces:      &space.Service{DB: g.db},
-			Instances:   &instance.Service{DB: g.db},
-			Memberships: &membership.Service{DB: g.db},
-			Invitations: &invitation.Service{DB: g.db, Outbox: mails, Events: feed, Limits: invitation.Limits{
-				Emails:   s.MaxEmails,
-				Message:  s.MaxMessageLength,
-				TTL:      time.Duration(s.InvitationTTL),
-				ByPerson: s.MaxInvitations,
-				BySpace:  s.MaxSpaceInvitations,
-			}},
-			Log:      log,
-			PageSize: s.MaxPageSize,
-		},
-		key:     key,
-		people:  account.NewDirectory(g.db),
-		mailbox: g.mailbox,
-		closing: make(chan struct{}),
+		root:     root,
+		key:      key,
+		people:   account.NewDirectory(g.db),
+		mailbox:  g.mailbox,
+		closing:  make(chan struct{}),
 	}
-	g.serve(mails, feed, log)
+	g.serve(workers, log)
 	return g, nil
 }
 
+// worker is what goes on beside requests, until its context ends.
+type worker interface{ Run(context.Context) }
+
+// domain puts together the services that decide, and what works for them.
+func (g *Gateway) domain(sender *outgoing.Sender, public *url.URL, log *slog.Logger) (*resolvers.Root, []worker) {
+	s := g.settings
+	feed := event.NewFeed(g.db, log, invitation.Lapsed)
+	invitationMails := &outbox.Queue{DB: g.db, Log: log, Kind: invitation.MailKind,
+		Work: (&invitation.Mailer{DB: g.db, Sender: sender, PublicURL: public}).Work}
+	requestMails := &outbox.Queue{DB: g.db, Log: log, Kind: request.MailKind,
+		Work: (&request.Mailer{DB: g.db, Sender: sender, PublicURL: public}).Work}
+	instances := &instance.Service{DB: g.db}
+	invitations := &invitation.Service{DB: g.db, Outbox: invitationMails, Events: feed, Limits: invitation.Limits{
+		Emails:   s.MaxEmails,
+		Message:  s.MaxMessageLength,
+		TTL:      time.Duration(s.InvitationTTL),
+		ByPerson: s.MaxInvitations,
+		BySpace:  s.MaxSpaceInvitations,
+	}}
+	requests := &request.Service{DB: g.db, Outbox: requestMails, Events: feed, Invitations: invitations, Instances: instances, Limits: request.Limits{
+		TTL:      time.Duration(s.RequestTTL),
+		ByPerson: s.MaxRequests,
+		BySpace:  s.MaxSpaceRequests,
+	}}
+	instances.Restored = requests.Restored
+	return &resolvers.Root{
+		DB:          g.db,
+		Spaces:      &space.Service{DB: g.db},
+		Instances:   instances,
+		Memberships: &membership.Service{DB: g.db},
+		Invitations: invitations,
+		Requests:    requests,
+		Log:         log,
+		PageSize:    s.MaxPageSize,
+	}, []worker{invitationMails, requestMails, feed}
+}
+
 // serve starts what goes on until Stop.
-func (g *Gateway) serve(mails *outbox.Queue, feed *event.Feed, log *slog.Logger) {
+func (g *Gateway) serve(workers []worker, log *slog.Logger) {
 	working, stop := context.WithCancel(context.Background())
 	g.stopWorkers = stop
-	g.workers.Go(func() { mails.Run(working) })
-	g.workers.Go(func() { feed.Run(working) })
+	for _, w := range workers {
+		g.workers.Go(func() { w.Run(working) })
+	}
 	g.workers.Go(func() { g.keepHouse(working, log) })
 	g.server = &http.Server{
 		Handler:           g.api.handler(),
@@ -423,6 +442,9 @@ func (g *Gateway) keepHouse(ctx context.Context, log *slog.Logger) {
 	ctx = postgres.Patiently(ctx)
 	for {
 		for what, forget := range map[string]func(context.Context, postgres.Querier) (int64, error){
+			"requests": func(ctx context.Context, _ postgres.Querier) (int64, error) {
+				return g.api.root.Requests.EndExpired(ctx)
+			},
 			"idempotency keys": idempotency.Forget,
 			"resends":          invitation.ForgetResends,
 			"events":           event.Forget,

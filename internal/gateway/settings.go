@@ -29,6 +29,7 @@ type Settings struct {
 	JWTAudience string `env:"DATAHUB_JWT_AUDIENCE" default:"datahub-gateway" help:"The audience (aud) of tokens."`
 
 	InvitationTTL Days `env:"DATAHUB_INVITATION_TTL" default:"30d" help:"How long an invitation can be accepted."`
+	RequestTTL    Days `env:"DATAHUB_REQUEST_TTL" default:"14d" help:"How long a request can be answered."`
 	PurgeGrace    Days `env:"DATAHUB_PURGE_GRACE" default:"7d" help:"How long a deleted instance is kept when its 24 hours are over."`
 
 	MaxBodyBytes        int64         `env:"DATAHUB_MAX_BODY_BYTES" default:"1048576" help:"Octets of a request's body."`
@@ -38,6 +39,8 @@ type Settings struct {
 	MaxMessageLength    int           `env:"DATAHUB_MAX_MESSAGE_LENGTH" default:"2000" help:"Characters of an invitation's message, 2000 at most."`
 	MaxInvitations      int           `env:"DATAHUB_MAX_INVITATIONS_PER_PERSON" default:"5000" help:"Addresses that a person invites in an hour."`
 	MaxSpaceInvitations int           `env:"DATAHUB_MAX_INVITATIONS_PER_SPACE" default:"10000" help:"Addresses that are invited in a space in an hour."`
+	MaxRequests         int           `env:"DATAHUB_MAX_REQUESTS_PER_PERSON" default:"20" help:"Requests that a person makes in an hour. Each brings everybody who can answer it one mail."`
+	MaxSpaceRequests    int           `env:"DATAHUB_MAX_REQUESTS_PER_SPACE" default:"100" help:"Requests that are made in a space in an hour."`
 	MaxOperations       int           `env:"DATAHUB_MAX_OPERATIONS" default:"50" help:"Operations at once over one WebSocket."`
 	RequestTimeout      time.Duration `env:"DATAHUB_REQUEST_TIMEOUT" default:"30s" help:"The time of one request."`
 	StatementTimeout    time.Duration `env:"DATAHUB_STATEMENT_TIMEOUT" default:"10s" help:"The time of one database statement."`
@@ -86,6 +89,8 @@ func (s *Settings) Validate() error {
 		{"DATAHUB_MAX_MESSAGE_LENGTH", int64(s.MaxMessageLength), 0, 2000},
 		{"DATAHUB_MAX_INVITATIONS_PER_PERSON", int64(s.MaxInvitations), 1, 1_000_000_000},
 		{"DATAHUB_MAX_INVITATIONS_PER_SPACE", int64(s.MaxSpaceInvitations), 1, 1_000_000_000},
+		{"DATAHUB_MAX_REQUESTS_PER_PERSON", int64(s.MaxRequests), 1, 1_000_000_000},
+		{"DATAHUB_MAX_REQUESTS_PER_SPACE", int64(s.MaxSpaceRequests), 1, 1_000_000_000},
 		{"DATAHUB_MAX_OPERATIONS", int64(s.MaxOperations), 1, 10_000},
 		{"DATAHUB_DATABASE_CONNECTIONS", int64(s.DatabaseConnections), 2, 1000},
 	} {
@@ -98,6 +103,7 @@ func (s *Settings) Validate() error {
 		value, low, high time.Duration
 	}{
 		{"DATAHUB_INVITATION_TTL", time.Duration(s.InvitationTTL), time.Second, 3650 * 24 * time.Hour},
+		{"DATAHUB_REQUEST_TTL", time.Duration(s.RequestTTL), time.Second, 3650 * 24 * time.Hour},
 		{"DATAHUB_PURGE_GRACE", time.Duration(s.PurgeGrace), 0, 3650 * 24 * time.Hour},
 		{"DATAHUB_REQUEST_TIMEOUT", s.RequestTimeout, time.Second, 10 * time.Minute},
 		{"DATAHUB_STATEMENT_TIMEOUT", s.StatementTimeout, 100 * time.Millisecond, 10 * time.Minute},

@@ -23,6 +23,7 @@ const (
 	Instance     Kind = "instance"
 	Invitation   Kind = "invitation"
 	AuditEntry   Kind = "audit"
+	Request      Kind = "request"
 )
 
 // ID names one thing. The zero ID names nothing.
@@ -43,7 +44,7 @@ func Parse(s string) ID {
 		return ID{}
 	}
 	switch Kind(kind) {
-	case User, Organization, Space, Instance, Invitation, AuditEntry:
+	case User, Organization, Space, Instance, Invitation, AuditEntry, Request:
 	default:
 		return ID{}
 	}

@@ -16,7 +16,12 @@ import (
 )
 
 // Service carries out what is asked about instances.
-type Service struct{ DB *postgres.DB }
+type Service struct {
+	DB *postgres.DB
+	// Restored is told of each instance that is restored, in the transaction
+	// that does it.
+	Restored func(context.Context, *postgres.Tx, access.Actor, *access.Instance) error
+}
 
 // Request asks to delete an instance, or to restore it.
 type Request struct {
@@ -50,8 +55,17 @@ type Restoration struct {
 // everything in it. It fails with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED
 // or RESTORE_WINDOW_EXPIRED.
 func (s *Service) Restore(ctx context.Context, actor access.Actor, r Request) (Restoration, error) {
-	i, restored, err := s.change(ctx, actor, r, "restoreInstance", access.Restoring, markRestored)
+	i, restored, err := s.change(ctx, actor, r, "restoreInstance", access.Restoring, s.markRestored)
 	return Restoration{i, restored}, err
+}
+
+// RestoreIn is Restore in a transaction that holds the instance and has decided
+// that the actor may. It fails with RESTORE_WINDOW_EXPIRED.
+func (s *Service) RestoreIn(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *access.Instance) (restored bool, err error) {
+	if err := access.Admit(ctx, tx, i, access.Restoring); err != nil {
+		return false, err
+	}
+	return s.markRestored(ctx, tx, actor, i)
 }
 
 // change holds the instance off everybody else, decides by the rule, and makes
@@ -101,7 +115,7 @@ func markDeleted(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *ac
 
 // markRestored decides about the 24 hours once more, in the statement that
 // ends the deletion.
-func markRestored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *access.Instance) (bool, error) {
+func (s *Service) markRestored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *access.Instance) (bool, error) {
 	if i.State() == access.Active {
 		return false, nil
 	}
@@ -117,6 +131,9 @@ func markRestored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *a
 	}
 	i.DeletedAt, i.DeletedBy, i.RestorableUntil, i.Restorable = nil, nil, nil, false
 	if err := outbox.Release(ctx, tx, i.ID); err != nil {
+		return false, err
+	}
+	if err := s.Restored(ctx, tx, actor, i); err != nil {
 		return false, err
 	}
 	return true, audit.Record(ctx, tx, audit.Deed{Action: audit.InstanceRestored, Actor: actor, Where: audit.To(i)})

@@ -48,8 +48,10 @@ type Invitation struct {
 	Status    Status
 	Message   *string
 	InvitedBy *fault.Contact
-	CreatedAt time.Time
-	ExpiresAt time.Time
+	// RequestedBy is at whose request; nil: nobody's.
+	RequestedBy *fault.Contact
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
 
 	Space        *SpaceSummary
 	InstanceName *string // nil: it leads to a space

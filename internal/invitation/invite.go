@@ -8,6 +8,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/message"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 )
@@ -58,7 +59,7 @@ func (s *Service) Invite(ctx context.Context, actor access.Actor, r Request) (Re
 		rule:    access.Inviting,
 		role:    &r.Role,
 		emails:  r.Emails,
-		message: cleaned(r.Message),
+		message: message.Clean(r.Message),
 	})
 	return Results{place.Instance, results}, err
 }
@@ -71,7 +72,7 @@ func (s *Service) InviteAdministrators(ctx context.Context, actor access.Actor, 
 		place:   r.SpaceID.As(globalid.Space),
 		rule:    access.Administering,
 		emails:  r.Emails,
-		message: cleaned(r.Message),
+		message: message.Clean(r.Message),
 	})
 	return AdministratorResults{place.Space, results}, err
 }
@@ -154,21 +155,28 @@ func (s *Service) invite(ctx context.Context, actor access.Actor, c call) (to de
 			if err := to.admit(ctx, tx, c.rule); err != nil {
 				return nil, err
 			}
-			w := writing{tx, actor, to, c.role, c.message, s.Limits.TTL}
-			if results, mails, err = w.invite(ctx, invitees); err != nil {
-				return nil, err
-			}
-			// At the end, because others wait for it.
-			if err := ratelimit.Take(ctx, tx, s.Limits.charges(actor, to.Space, len(invitees))...); err != nil {
-				return nil, err
-			}
-			return results, audit.Record(ctx, tx, inviteDeeds(actor, to, c.role, results)...)
+			results, mails, err = s.write(ctx, writing{tx: tx, actor: actor, to: to, role: c.role, message: c.message}, invitees)
+			return results, err
 		},
 	})
 	if mails > 0 && err == nil {
 		s.Outbox.Wake()
 	}
 	return to, results, err
+}
+
+// write writes invitations with all that goes with them, and gives the number of
+// their mails. It fails with RATE_LIMITED.
+func (s *Service) write(ctx context.Context, w writing, invitees []invitee) (results []*Result, mails int, err error) {
+	w.ttl = s.Limits.TTL
+	if results, mails, err = w.invite(ctx, invitees); err != nil {
+		return nil, 0, err
+	}
+	// At the end, because others wait for it.
+	if err := ratelimit.Take(ctx, w.tx, s.Limits.charges(w.actor, w.to.Space, len(invitees))...); err != nil {
+		return nil, 0, err
+	}
+	return results, mails, audit.Record(ctx, w.tx, inviteDeeds(w.actor, w.to, w.role, results)...)
 }
 
 // refuse decides which error a request with addresses that are not valid gets:
@@ -188,14 +196,8 @@ func (s *Service) refuse(ctx context.Context, actor access.Actor, c call, faults
 	if err := to.admit(ctx, s.DB, c.rule); err != nil {
 		return err
 	}
-	limits, err := ratelimit.Check(ctx, s.DB, s.Limits.charges(actor, to.Space, len(c.emails))...)
-	if err != nil {
+	if err := ratelimit.Refuse(ctx, s.DB, s.Limits.charges(actor, to.Space, len(c.emails))...); err != nil {
 		return err
-	}
-	for _, f := range limits {
-		if f != nil {
-			return f
-		}
 	}
 	return faults
 }

@@ -3,7 +3,6 @@ package invitation
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 
@@ -12,6 +11,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/mail"
+	"alphacruncher.com/datahub-gateway/internal/mailing"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
@@ -32,29 +32,12 @@ func Link(public *url.URL, token string) string {
 	return public.JoinPath("app", "invitation").String() + "#" + token
 }
 
-// Send is the work of the outbox's jobs of MailKind.
-func (m *Mailer) Send(ctx context.Context, jobs []outbox.Job, ended func(k int, err error)) {
-	sendings, err := m.read(ctx, jobs)
-	var messages []mail.Message
-	var places []int // of the messages among the jobs
-	for k, job := range jobs {
-		if err != nil {
-			ended(k, err)
-			continue
-		}
-		message, err := m.compose(job, sendings[job.Subject])
-		if err != nil {
-			ended(k, err)
-			continue
-		}
-		messages, places = append(messages, message), append(places, k)
-	}
-	m.Sender.Send(ctx, messages, func(k int, err error) {
-		if errors.Is(err, mail.ErrRefused) {
-			err = fmt.Errorf("%w: %w", outbox.ErrPermanent, err)
-		}
-		ended(places[k], err)
-	})
+// Work is the work of the outbox's jobs of MailKind.
+func (m *Mailer) Work(ctx context.Context, jobs []outbox.Job, ended func(k int, err error)) {
+	mailing.Work(m.Sender, func(ctx context.Context, jobs []outbox.Job) (mailing.Compose, error) {
+		sendings, err := m.read(ctx, jobs)
+		return func(k int) (mail.Message, error) { return m.compose(jobs[k], sendings[jobs[k].Subject]) }, err
+	})(ctx, jobs, ended)
 }
 
 // sending is an invitation whose mail is to be sent.

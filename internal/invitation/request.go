@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/message"
 )
 
 // Request asks to invite people to an instance.
@@ -41,16 +41,9 @@ func (r AdministratorsRequest) Malformed(l Limits) fault.List {
 	return malformed(l, r.Emails, r.Message, r.IdempotencyKey)
 }
 
-func malformed(l Limits, emails []string, message, key *string) (faults fault.List) {
+func malformed(l Limits, emails []string, text, key *string) (faults fault.List) {
 	faults = append(faults, l.MalformedEmails(emails, "input", "emails")...)
-	if message != nil {
-		if n := utf8.RuneCountInString(*message); n > l.Message {
-			faults = append(faults, fault.Input(fmt.Sprintf("The message has %d characters; it can have %d at most.", n, l.Message), "input", "message"))
-		}
-		if strings.ContainsFunc(*message, unprintable) || strings.ContainsRune(*message, utf8.RuneError) {
-			faults = append(faults, fault.Input("The message contains control characters.", "input", "message"))
-		}
-	}
+	faults = append(faults, message.Check(text, l.Message, "input", "message")...)
 	return append(faults, idempotency.Check(key)...)
 }
 
@@ -64,16 +57,6 @@ func (l Limits) malformedNumber(n int, of string, path ...any) fault.List {
 		return fault.List{fault.Input(fmt.Sprintf("There are %d %s; there can be 1 to %d.", n, of, l.Emails), path...)}
 	}
 	return nil
-}
-
-func unprintable(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' }
-
-// cleaned is a message as it is kept: nil where it says nothing.
-func cleaned(message *string) *string {
-	if message == nil {
-		return nil
-	}
-	return optional(strings.TrimSpace(strings.ReplaceAll(*message, "\r\n", "\n")))
 }
 
 // invitee is an address of a request.

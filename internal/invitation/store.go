@@ -22,12 +22,14 @@ const (
 	columns = `
 		v.id, v.instance_id, v.space_id, v.email, v.email_key, v.role, v.message, v.created_at, v.expires_at,
 		` + status + ` as status, a.name as inviter_name, a.email as inviter_email,
+		q.name as requester_name, q.email as requester_email,
 		i.name as instance_name, i.deleted_at is not null as instance_deleted,
 		coalesce(i.restorable_until > clock_timestamp(), false) as instance_restorable, s.id as of_space, s.name as space_name, o.name as organization_name,
 		m.state as mail_state, m.attempts as mail_attempts, m.last_error is not null as mail_failed, m.reply as mail_reply,
 		m.attempted_at as mail_attempted_at, m.next_attempt_at as mail_next_attempt_at`
 	tables = `
 		join account a on a.id = v.invited_by
+		left join account q on q.id = v.requested_by
 		left join instance i on i.id = v.instance_id
 		join space s on s.id = coalesce(v.space_id, i.space_id)
 		join organization o on o.id = s.organization_id
@@ -49,6 +51,8 @@ type row struct {
 	Status           Status               `db:"status"`
 	InviterName      string               `db:"inviter_name"`
 	InviterEmail     string               `db:"inviter_email"`
+	RequesterName    *string              `db:"requester_name"`
+	RequesterEmail   *string              `db:"requester_email"`
 	InstanceName     *string              `db:"instance_name"`
 	InstanceDeleted  bool                 `db:"instance_deleted"`
 	Restorable       bool                 `db:"instance_restorable"`
@@ -77,6 +81,10 @@ func (r *row) where() audit.Where {
 
 // invitation is the invitation as the invited person sees it.
 func (r *row) invitation() *Invitation {
+	var requestedBy *fault.Contact
+	if r.RequesterName != nil {
+		requestedBy = &fault.Contact{Name: *r.RequesterName, Email: *r.RequesterEmail}
+	}
 	return &Invitation{
 		ID:           globalid.ID{Kind: globalid.Invitation, UUID: r.ID},
 		Email:        r.Email,
@@ -84,6 +92,7 @@ func (r *row) invitation() *Invitation {
 		Status:       r.Status,
 		Message:      r.Message,
 		InvitedBy:    &fault.Contact{Name: r.InviterName, Email: r.InviterEmail},
+		RequestedBy:  requestedBy,
 		CreatedAt:    r.CreatedAt,
 		ExpiresAt:    r.ExpiresAt,
 		Space:        &SpaceSummary{r.SpaceName, r.OrganizationName},

@@ -21,12 +21,13 @@ import (
 // it does, others can invite there too; but whatever makes members or ends
 // invitations holds the place exclusively, and waits.
 type writing struct {
-	tx      *postgres.Tx
-	actor   access.Actor
-	to      destination
-	role    *access.InstanceRole
-	message *string
-	ttl     time.Duration
+	tx        *postgres.Tx
+	actor     access.Actor
+	requester *access.Person // on whose behalf; nil: nobody's
+	to        destination
+	role      *access.InstanceRole
+	message   *string
+	ttl       time.Duration
 }
 
 // offer is an address that is to be invited, and what came of it.
@@ -147,6 +148,13 @@ func (w writing) instanceID() (id uuid.NullUUID) {
 	return id
 }
 
+func (w writing) requesterID() (id uuid.NullUUID) {
+	if w.requester != nil {
+		id = uuid.NullUUID{UUID: w.requester.ID.UUID, Valid: true}
+	}
+	return id
+}
+
 func (w writing) spaceID() (id uuid.NullUUID) {
 	if w.to.Instance == nil {
 		id = uuid.NullUUID{UUID: w.to.Space.ID.UUID, Valid: true}
@@ -156,8 +164,8 @@ func (w writing) spaceID() (id uuid.NullUUID) {
 
 var (
 	insertQueries = byPlace(`
-		insert into invitation (id, instance_id, space_id, email, email_key, role, token_hash, message, invited_by, expires_at)
-		select n.id, $1, $2, n.email, n.email_key, $3, n.token_hash, $4, $5, clock_timestamp() + $6 * interval '1 second'
+		insert into invitation (id, instance_id, space_id, email, email_key, role, token_hash, message, invited_by, requested_by, expires_at)
+		select n.id, $1, $2, n.email, n.email_key, $3, n.token_hash, $4, $5, $11, clock_timestamp() + $6 * interval '1 second'
 		from unnest($7::uuid[], $8::text[], $9::text[], $10::bytea[]) as n (id, email, email_key, token_hash)
 		order by n.email_key
 		on conflict (email_key, PLACE) where status = 'PENDING' and PLACE is not null do nothing
@@ -183,13 +191,13 @@ func (w writing) insert(ctx context.Context, offers []*offer, offered map[string
 	var inserted []row
 	err := w.tx.Select(ctx, &inserted, insertQueries[kind],
 		w.instanceID(), w.spaceID(), w.role, w.message, w.actor.ID.UUID, w.ttl.Seconds(),
-		globalid.Array(ids), pq.StringArray(emails), pq.StringArray(keys), pq.ByteaArray(hashes))
+		globalid.Array(ids), pq.StringArray(emails), pq.StringArray(keys), pq.ByteaArray(hashes), w.requesterID())
 	if err != nil {
 		return err
 	}
 	for k := range inserted {
 		r := &inserted[k]
-		r.InviterName, r.InviterEmail = w.actor.Name, w.actor.Email
+		w.sign(r)
 		r.SpaceName, r.OrganizationName = w.to.Space.Name, w.to.Space.Organization.Name
 		if w.to.Instance != nil {
 			r.InstanceName = &w.to.Instance.Name
@@ -244,13 +252,14 @@ func (w writing) replace(ctx context.Context, offers []*offer) error {
 		    token_hash = case when o.expired then n.token_hash else v.token_hash end,
 		    message    = case when o.expired then $4 else v.message end,
 		    invited_by = case when o.expired then $5 else v.invited_by end,
+		    requested_by = case when o.expired then $7 else v.requested_by end,
 		    expires_at = case when o.expired then clock_timestamp() + $6 * interval '1 second' else v.expires_at end
 		from (select id, role, expires_at <= clock_timestamp() as expired
 		      from invitation where id = any ($1::uuid[]) order by email_key for no key update) o
 		join unnest($1::uuid[], $2::bytea[]) as n (id, token_hash) on n.id = o.id
 		where v.id = o.id
 		returning v.id, o.role as previous, o.expired, v.expires_at`,
-		ids, hashes, w.role, w.message, w.actor.ID.UUID, w.ttl.Seconds())
+		ids, hashes, w.role, w.message, w.actor.ID.UUID, w.ttl.Seconds(), w.requesterID())
 	if err != nil {
 		return err
 	}
@@ -258,12 +267,22 @@ func (w writing) replace(ctx context.Context, offers []*offer) error {
 		o := changing[r.ID]
 		o.row.Role, o.row.Status, o.row.ExpiresAt = w.role, Pending, r.ExpiresAt
 		if r.Expired {
-			o.row.Message, o.row.InviterName, o.row.InviterEmail, o.outcome = w.message, w.actor.Name, w.actor.Email, Invited
+			o.row.Message, o.outcome = w.message, Invited
+			w.sign(o.row)
 		} else if !same(r.Previous, w.role) {
 			o.outcome, o.previous = RoleChanged, r.Previous
 		}
 	}
 	return nil
+}
+
+// sign says in an invitation whose it is.
+func (w writing) sign(r *row) {
+	r.InviterName, r.InviterEmail = w.actor.Name, w.actor.Email
+	r.RequesterName, r.RequesterEmail = nil, nil
+	if w.requester != nil {
+		r.RequesterName, r.RequesterEmail = &w.requester.Name, &w.requester.Email
+	}
 }
 
 func same(a, b *access.InstanceRole) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -23,6 +23,8 @@ var privileges = map[string]string{
 	"instance_member":     "select, insert, update, delete",
 	"invitation":          "select, insert, update, delete",
 	"invitation_resend":   "select, insert, update, delete",
+	"request":             "select, insert, update, delete",
+	"request_notice":      "select, insert",
 	"outbox":              "select, insert, update, delete",
 	"rate_limit_use":      "select, insert, update, delete",
 	"idempotency_key":     "select, insert, update, delete",

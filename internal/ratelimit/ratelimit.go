@@ -53,6 +53,12 @@ func Check(ctx context.Context, q postgres.Querier, charges ...Charge) ([]*fault
 	return exceeded(ctx, q, checkQuery, arraysOf(charges), charges)
 }
 
+// Refuse fails with RATE_LIMITED where a limit would be exceeded, without using
+// any.
+func Refuse(ctx context.Context, q postgres.Querier, charges ...Charge) error {
+	return first(Check(ctx, q, charges...))
+}
+
 func first(faults []*fault.Fault, err error) error {
 	if err != nil {
 		return err

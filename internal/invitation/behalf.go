@@ -1,0 +1,60 @@
+package invitation
+
+import (
+	"context"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// Behalf is what somebody wants an administrator to invite people for.
+type Behalf struct {
+	Of       access.Person // who asks for it
+	Instance *access.Instance
+	Role     access.InstanceRole
+	Emails   []string
+	Message  *string // from who asks; nil: none
+}
+
+// InviteOnBehalf invites, in the actor's name, the people whom somebody else
+// wants to be invited, in a transaction that holds the instance and has decided
+// that the actor may. After the commit, Outbox is to be woken. It fails with
+// INSTANCE_DISTRIBUTED, INSTANCE_DELETED, INVALID_EMAIL or RATE_LIMITED.
+func (s *Service) InviteOnBehalf(ctx context.Context, tx *postgres.Tx, actor access.Actor, b Behalf) ([]*Result, error) {
+	if err := access.Admit(ctx, tx, b.Instance, access.Inviting); err != nil {
+		return nil, err
+	}
+	invitees, faults, err := judge(ctx, b.Emails)
+	if err != nil {
+		return nil, err
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	w := writing{tx: tx, actor: actor, to: destinationOf(b.Instance), role: &b.Role, message: b.Message, requester: &b.Of}
+	results, _, err := s.write(ctx, w, invitees)
+	return results, err
+}
+
+// RecallOnBehalf completes results of InviteOnBehalf that were remembered.
+func (s *Service) RecallOnBehalf(ctx context.Context, q postgres.Querier, b Behalf, results []*Result) error {
+	invitees, _, err := judge(ctx, b.Emails)
+	if err != nil {
+		return err
+	}
+	return recall(ctx, q, destinationOf(b.Instance), results, invitees)
+}
+
+// Judge judges addresses as Invite does: the address of each, and an
+// INVALID_EMAIL for every one that is not valid. An address that is given again
+// is left out.
+func Judge(ctx context.Context, emails []string) (judged []string, faults fault.List, err error) {
+	invitees, faults, err := judge(ctx, emails)
+	for k, i := range invitees {
+		if i.first == k && i.key != "" {
+			judged = append(judged, i.address.String())
+		}
+	}
+	return judged, faults, err
+}

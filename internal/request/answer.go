@@ -1,0 +1,382 @@
+package request
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/message"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// Approval approves a request.
+type Approval struct {
+	RequestID      globalid.ID `json:"requestId"`
+	Emails         []string    `json:"emails"` // of a request for invitations; nil: all of them
+	Message        *string     `json:"message"`
+	IdempotencyKey *string     `json:"-"`
+}
+
+// Refusal declines a request.
+type Refusal struct {
+	RequestID      globalid.ID `json:"requestId"`
+	Message        *string     `json:"message"`
+	IdempotencyKey *string     `json:"-"`
+}
+
+// Withdrawal takes back a request.
+type Withdrawal struct {
+	RequestID      globalid.ID `json:"requestId"`
+	IdempotencyKey *string     `json:"-"`
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (r Approval) Malformed(l invitation.Limits) (faults fault.List) {
+	if r.Emails != nil {
+		faults = append(faults, l.MalformedEmails(r.Emails, "input", "emails")...)
+	}
+	return append(faults, malformed(l, r.Message, r.IdempotencyKey)...)
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (r Refusal) Malformed(l invitation.Limits) fault.List {
+	return malformed(l, r.Message, r.IdempotencyKey)
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (r Withdrawal) Malformed() fault.List { return idempotency.Check(r.IdempotencyKey) }
+
+// Answered is what came of an answer.
+type Answered struct {
+	Request *Request
+	Results []*invitation.Result // of an approved request for invitations
+}
+
+// Approve carries out what a request asks for, in the actor's name. Whether she
+// may, and whether it can be done, is decided anew. It fails with NOT_FOUND,
+// FORBIDDEN, CONFLICT where it has ended or its requester has left, or as what
+// it asks for.
+func (s *Service) Approve(ctx context.Context, actor access.Actor, a Approval) (Answered, error) {
+	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: "approveRequest", Input: a}
+	return s.answer(ctx, actor, key, a.RequestID, answering{
+		lock: access.Exclusive,
+		give: func(ctx context.Context, tx *postgres.Tx, r *row, place access.Place) ([]*invitation.Result, error) {
+			if err := r.present(ctx, tx); err != nil {
+				return nil, err
+			}
+			return s.approve(ctx, tx, actor, r, place, a)
+		},
+	})
+}
+
+// Decline ends a request that the actor does not grant. It fails with NOT_FOUND,
+// FORBIDDEN, or CONFLICT where it has ended.
+func (s *Service) Decline(ctx context.Context, actor access.Actor, a Refusal) (Answered, error) {
+	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: "declineRequest", Input: a}
+	return s.answer(ctx, actor, key, a.RequestID, answering{
+		lock: access.Shared,
+		give: func(ctx context.Context, tx *postgres.Tx, r *row, _ access.Place) ([]*invitation.Result, error) {
+			return nil, s.end(ctx, tx, actor, r, ending{Declined, audit.RequestDeclined, message.Clean(a.Message), nil})
+		},
+	})
+}
+
+// Withdraw ends a request of the actor's own. It fails with NOT_FOUND, FORBIDDEN,
+// or CONFLICT where it has ended.
+func (s *Service) Withdraw(ctx context.Context, actor access.Actor, a Withdrawal) (Answered, error) {
+	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: "withdrawRequest", Input: a}
+	return s.answer(ctx, actor, key, a.RequestID, answering{
+		lock: access.Shared,
+		own:  true,
+		give: func(ctx context.Context, tx *postgres.Tx, r *row, _ access.Place) ([]*invitation.Result, error) {
+			return nil, s.end(ctx, tx, actor, r, ending{Withdrawn, audit.RequestWithdrawn, nil, nil})
+		},
+	})
+}
+
+// answering is how a request is answered.
+type answering struct {
+	lock access.LockStrength // on what the request is about
+	own  bool                // by who has made it, and not by who can answer it
+	give func(context.Context, *postgres.Tx, *row, access.Place) ([]*invitation.Result, error)
+}
+
+func (s *Service) answer(ctx context.Context, actor access.Actor, key idempotency.Request, id globalid.ID, how answering) (answered Answered, err error) {
+	var r *row
+	var place access.Place
+	read := func(ctx context.Context, tx *postgres.Tx) (err error) {
+		if r, err = find(ctx, tx, byID, r.ID); err == nil {
+			answered.Request = one(r)
+		}
+		return err
+	}
+	answered.Results, err = idempotency.Once(ctx, s.DB, key, idempotency.Steps[[]*invitation.Result]{
+		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
+			r, place, err = hold(ctx, tx, actor, id.As(globalid.Request), how.lock)
+			if err != nil {
+				return err
+			}
+			return r.permit(ctx, tx, actor, place, how.own)
+		},
+		Recall: func(ctx context.Context, tx *postgres.Tx, results *[]*invitation.Result) error {
+			if err := read(ctx, tx); err != nil || len(*results) == 0 {
+				return err
+			}
+			return s.Invitations.RecallOnBehalf(ctx, tx, r.behalf(place, r.Approved), *results)
+		},
+		Do: func(ctx context.Context, tx *postgres.Tx) ([]*invitation.Result, error) {
+			if r.Status != Open {
+				return nil, r.over()
+			}
+			results, err := how.give(ctx, tx, r, place)
+			if err != nil {
+				return nil, err
+			}
+			return results, read(ctx, tx)
+		},
+	})
+	if err != nil {
+		return Answered{}, err
+	}
+	s.Outbox.Wake()
+	s.Invitations.Outbox.Wake()
+	return answered, nil
+}
+
+// hold keeps others off what a request is about and off the request, and reads
+// both; nil where there is no request, or nothing that the actor may know of.
+func hold(ctx context.Context, tx *postgres.Tx, actor access.Actor, id globalid.ID, lock access.LockStrength) (*row, access.Place, error) {
+	r, err := find(ctx, tx, byID, id.UUID)
+	if r == nil || err != nil {
+		return nil, nil, err
+	}
+	places, err := access.LockPlaces(ctx, tx, actor, lock, r.place())
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := tx.Exec(ctx, `select from request where id = $1 for no key update`, r.ID); err != nil {
+		return nil, nil, err
+	}
+	// Once more, now that nobody else can change it.
+	place := places[r.place()]
+	r, err = find(ctx, tx, byID, id.UUID)
+	return r, place, err
+}
+
+// permit decides whether the actor may answer the request or, where it is for
+// her who has made it, whether that is her. Whoever may do neither does not know
+// of it.
+func (r *row) permit(ctx context.Context, q postgres.Querier, actor access.Actor, place access.Place, own bool) error {
+	made, answers := r != nil && r.RequestedBy == actor.ID.UUID, r != nil && r.Kind.rule().Allows(place)
+	switch {
+	case made && own, answers && !own:
+		return nil
+	case answers:
+		return &fault.Fault{
+			Code:     fault.Forbidden,
+			Message:  "Only " + r.RequesterName + ", who has made the request, can withdraw it.",
+			Remedy:   "Answer it: approveRequest, or declineRequest.",
+			Contacts: []fault.Contact{r.requester().Contact()},
+		}
+	case made && place != nil:
+		return access.Permit(ctx, q, place, r.Kind.rule())
+	}
+	return access.NotFound()
+}
+
+// over is why an ended request cannot be answered any more.
+func (r *row) over() *fault.Fault {
+	f := &fault.Fault{Code: fault.Conflict, Remedy: "Reload the request. It can be made again, where it is still needed."}
+	by := "DataHub"
+	if r.AnswererName != nil {
+		by = *r.AnswererName
+		f.Contacts = []fault.Contact{{Name: *r.AnswererName, Email: *r.AnswererEmail}}
+	}
+	switch r.Status {
+	case Approved:
+		f.Reason, f.Message = fault.RequestApproved, "The request has been approved already, by "+by+"."
+	case Declined:
+		f.Reason, f.Message = fault.RequestDeclined, "The request has been declined already, by "+by+"."
+	case Withdrawn:
+		f.Reason, f.Message = fault.RequestWithdrawn, "The request has been withdrawn by "+r.RequesterName+"."
+	case Expired:
+		f.Reason, f.Message = fault.RequestExpired, "The time to answer the request is over."
+		if r.Kind == Restore {
+			f.Message, f.Remedy = "The 24 hours in which the instance could be restored are over.", "A new instance of the space can take its place."
+		}
+	}
+	return f
+}
+
+// present decides whether the requester still has a role in what the request is
+// about.
+func (r *row) present(ctx context.Context, q postgres.Querier) error {
+	places, err := access.FindPlaces(ctx, q, r.requester(), []globalid.ID{r.place()})
+	if err != nil || access.Asking.Allows(places[r.place()]) {
+		return err
+	}
+	return &fault.Fault{
+		Code:    fault.Conflict,
+		Reason:  fault.RequesterLeft,
+		Message: r.RequesterName + ", who has made the request, is not here any more. Nothing was done.",
+		Remedy:  "Decline the request.",
+	}
+}
+
+func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row, place access.Place, a Approval) (results []*invitation.Result, err error) {
+	approved, faults := r.selected(a.Emails)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	how := ending{Approved, audit.RequestApproved, message.Clean(a.Message), nil}
+	i, _ := place.(*access.Instance)
+	switch r.Kind {
+	case Restore:
+		// This ends every request to restore the instance: see Restored.
+		if _, err = s.Instances.RestoreIn(ctx, tx, actor, i); err == nil && how.answer != nil {
+			_, err = tx.Exec(ctx, `update request set answer = $2 where id = $1`, r.ID, how.answer)
+		}
+		return nil, err
+	case Role:
+		err = s.grant(ctx, tx, actor, r, place)
+	case Invitations:
+		how.approved = approved
+		results, err = s.Invitations.InviteOnBehalf(ctx, tx, actor, r.behalf(place, approved))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return results, s.end(ctx, tx, actor, r, how)
+}
+
+// behalf is what is to be done for who has made a request for invitations.
+func (r *row) behalf(place access.Place, emails []string) invitation.Behalf {
+	b := invitation.Behalf{Of: r.requester(), Emails: emails, Message: r.Message}
+	b.Instance, _ = place.(*access.Instance)
+	if role := r.instanceRole(); role != nil {
+		b.Role = *role
+	}
+	return b
+}
+
+// selected are the addresses of the request that are to be invited: those given,
+// or all (nil).
+func (r *row) selected(emails []string) (approved []string, faults fault.List) {
+	if emails == nil {
+		return r.Emails, nil
+	}
+	if r.Kind != Invitations {
+		return nil, fault.List{fault.Input("This is no request for invitations.", "input", "emails")}
+	}
+	asked := map[string]string{}
+	for _, email := range r.Emails {
+		if a, problem := address.Parse(email); problem == nil {
+			asked[a.Key()] = email
+		}
+	}
+	for k, email := range emails {
+		a, problem := address.Parse(email)
+		if problem != nil || asked[a.Key()] == "" {
+			f := fault.Input(fmt.Sprintf("Address %d is none of the request's.", k+1), "input", "emails", k)
+			f.Index = &k
+			faults = append(faults, f)
+			continue
+		}
+		if email = asked[a.Key()]; !slices.Contains(approved, email) {
+			approved = append(approved, email)
+		}
+	}
+	return approved, faults
+}
+
+// grant makes the requester what she wants to be. Nobody becomes less than she
+// is.
+func (s *Service) grant(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row, place access.Place) error {
+	var n int64
+	var err error
+	if i, ok := place.(*access.Instance); ok {
+		if err := access.Admit(ctx, tx, i, access.Inviting); err != nil {
+			return err
+		}
+		n, err = tx.Exec(ctx, `
+			insert into instance_member as m (instance_id, account_id, role) values ($1, $2, $3)
+			on conflict (instance_id, account_id) do update set role = excluded.role where m.role = 'VIEWER' and excluded.role = 'EDITOR'`,
+			i.ID.UUID, r.RequestedBy, string(*r.instanceRole()))
+	} else {
+		n, err = tx.Exec(ctx, `insert into space_administrator (space_id, account_id) values ($1, $2) on conflict do nothing`, r.SpaceID, r.RequestedBy)
+	}
+	if err != nil || n == 0 {
+		return err
+	}
+	d := r.deed(audit.RoleGranted, actor)
+	d.Request, d.Emails = "", nil
+	return audit.Record(ctx, tx, d)
+}
+
+// ending is how a request ends.
+type ending struct {
+	status   Status
+	action   audit.Action
+	answer   *string
+	approved []string
+}
+
+// end ends an open request, which nobody else can change, and has who made it
+// told by mail, unless she does it herself. Its time may be over since it was
+// read.
+func (s *Service) end(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row, how ending) error {
+	answered := how.status != Withdrawn
+	n, err := tx.Exec(ctx, `
+		update request
+		set status = $2, ended_at = clock_timestamp(), answered_by = case when $3 then $4::uuid end, answer = $5, approved = $6
+		where id = $1 and status = 'OPEN' and expires_at > clock_timestamp()`,
+		r.ID, string(how.status), answered, actor.ID.UUID, how.answer, optional(how.approved))
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		r.Status = Expired
+		return r.over()
+	}
+	d := r.deed(how.action, actor)
+	if how.approved != nil {
+		d.Emails = how.approved
+	}
+	if err := audit.Record(ctx, tx, d); err != nil || !answered {
+		return err
+	}
+	return s.tell(ctx, tx, actor, r.ID)
+}
+
+// Restored ends the open requests to restore an instance: that has been done, by
+// the actor. It is told in the transaction that does it.
+func (s *Service) Restored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *access.Instance) error {
+	var rows []row
+	if err := tx.Select(ctx, &rows, `
+		with r as (
+			update request set status = 'APPROVED', ended_at = clock_timestamp(), answered_by = $2
+			where id in (select id from request where instance_id = $1 and kind = 'RESTORE' and status = 'OPEN' order by id for no key update)
+			returning *)
+		select `+columns+` from r `+tables+` order by r.id`, i.ID.UUID, actor.ID.UUID); err != nil {
+		return err
+	}
+	var deeds []audit.Deed
+	var ids postgres.UUIDs
+	for k := range rows {
+		deeds, ids = append(deeds, rows[k].deed(audit.RequestApproved, actor)), append(ids, rows[k].ID)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := audit.Record(ctx, tx, deeds...); err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, actor, ids...)
+}

@@ -1,0 +1,286 @@
+package request
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/message"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/ratelimit"
+)
+
+// ForRole asks for a role: to administrate a space, or to be an editor or a
+// viewer of an instance.
+type ForRole struct {
+	SpaceID        *globalid.ID `json:"spaceId"`
+	InstanceID     *globalid.ID `json:"instanceId"`
+	Role           access.Role  `json:"role"`
+	Message        *string      `json:"message"`
+	IdempotencyKey *string      `json:"-"`
+}
+
+// ForInvitations asks an administrator to invite people to an instance.
+type ForInvitations struct {
+	InstanceID     globalid.ID         `json:"instanceId"`
+	Role           access.InstanceRole `json:"role"`
+	Emails         []string            `json:"emails"` // as people type or paste them
+	Message        *string             `json:"message"`
+	IdempotencyKey *string             `json:"-"`
+}
+
+// ForRestore asks for a deleted instance to be restored.
+type ForRestore struct {
+	InstanceID     globalid.ID `json:"instanceId"`
+	Message        *string     `json:"message"`
+	IdempotencyKey *string     `json:"-"`
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (r ForRole) Malformed(l invitation.Limits) (faults fault.List) {
+	inInstance := instanceRoles[r.Role] != nil
+	switch {
+	case (r.SpaceID == nil) == (r.InstanceID == nil):
+		faults = append(faults, fault.Input("Give either spaceId or instanceId, and not both.", "input"))
+	case r.Role != access.SpaceAdministrator && !inInstance:
+		faults = append(faults, fault.Input("Roles in an organization cannot be asked for here.", "input", "role"))
+	case inInstance && r.InstanceID == nil:
+		faults = append(faults, fault.Input("This is a role in an instance: give instanceId.", "input", "role"))
+	}
+	return append(faults, malformed(l, r.Message, r.IdempotencyKey)...)
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (r ForInvitations) Malformed(l invitation.Limits) fault.List {
+	return append(l.MalformedEmails(r.Emails, "input", "emails"), malformed(l, r.Message, r.IdempotencyKey)...)
+}
+
+// Malformed gives what is wrong with the form of the request.
+func (r ForRestore) Malformed(l invitation.Limits) fault.List {
+	return malformed(l, r.Message, r.IdempotencyKey)
+}
+
+func malformed(l invitation.Limits, text, key *string) fault.List {
+	return append(message.Check(text, l.Message, "input", "message"), idempotency.Check(key)...)
+}
+
+// Asked is what came of asking.
+type Asked struct {
+	Request *Request
+	Created bool // false: it was open already
+}
+
+// AskRole asks the space's administrators for a role. It fails with NOT_FOUND,
+// INSTANCE_DISTRIBUTED, INSTANCE_DELETED, CONFLICT where she has the role, or
+// RATE_LIMITED.
+func (s *Service) AskRole(ctx context.Context, actor access.Actor, r ForRole) (Asked, error) {
+	id := r.SpaceID
+	if id == nil {
+		id = r.InstanceID
+	}
+	return s.ask(ctx, actor, asking{
+		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestRole, Input: r},
+		kind: Role, place: *id, role: &r.Role, message: message.Clean(r.Message),
+	})
+}
+
+// AskInvitations asks the space's administrators to invite people. It fails with
+// NOT_FOUND, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, CONFLICT where she can
+// invite them herself, RATE_LIMITED, or an INVALID_EMAIL for every address that
+// is not valid.
+func (s *Service) AskInvitations(ctx context.Context, actor access.Actor, r ForInvitations) (Asked, error) {
+	emails, faults, err := invitation.Judge(ctx, r.Emails)
+	if err != nil {
+		return Asked{}, err
+	}
+	role := map[access.InstanceRole]access.Role{access.Editor: access.InstanceEditor, access.Viewer: access.InstanceViewer}[r.Role]
+	return s.ask(ctx, actor, asking{
+		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestInvitations, Input: r},
+		kind: Invitations, place: r.InstanceID.As(globalid.Instance), role: &role, emails: emails, faults: faults, message: message.Clean(r.Message),
+	})
+}
+
+// AskRestore asks the editors and administrators to restore a deleted instance.
+// It fails with NOT_FOUND, RESTORE_WINDOW_EXPIRED, CONFLICT where she can restore
+// it herself or it is not deleted, or RATE_LIMITED.
+func (s *Service) AskRestore(ctx context.Context, actor access.Actor, r ForRestore) (Asked, error) {
+	return s.ask(ctx, actor, asking{
+		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestRestore, Input: r},
+		kind: Restore, place: r.InstanceID.As(globalid.Instance), message: message.Clean(r.Message),
+	})
+}
+
+// asking is what somebody asks for.
+type asking struct {
+	key     idempotency.Request
+	kind    Kind
+	place   globalid.ID
+	role    *access.Role
+	emails  []string
+	faults  fault.List // of the addresses
+	message *string
+}
+
+func (s *Service) ask(ctx context.Context, actor access.Actor, a asking) (asked Asked, err error) {
+	var place access.Place
+	type answer struct {
+		RequestID globalid.ID `json:"requestId"`
+		Created   bool        `json:"created"`
+	}
+	read := func(ctx context.Context, tx *postgres.Tx, of *answer) error {
+		r, err := find(ctx, tx, byID, of.RequestID.UUID)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			return access.NotFound() // purged since, with its instance
+		}
+		asked = Asked{one(r), of.Created}
+		return nil
+	}
+	_, err = idempotency.Once(ctx, s.DB, a.key, idempotency.Steps[answer]{
+		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
+			place, err = access.LockAndPermit[access.Place](ctx, tx, actor, a.place, access.Asking, access.Shared)
+			if i, ok := place.(*access.Instance); ok && a.role != nil && *a.role == access.SpaceAdministrator {
+				place = i.Space
+			}
+			return err
+		},
+		Recall: read,
+		Do: func(ctx context.Context, tx *postgres.Tx) (of answer, err error) {
+			if err := a.admit(ctx, tx, place); err != nil {
+				return of, err
+			}
+			if of.RequestID, of.Created, err = s.open(ctx, tx, actor, place, a); err != nil {
+				return of, err
+			}
+			if err := read(ctx, tx, &of); err != nil || !of.Created {
+				return of, err
+			}
+			r := asked.Request.row
+			if err := s.notify(ctx, tx, r); err != nil {
+				return of, err
+			}
+			return of, audit.Record(ctx, tx, r.deed(audit.RequestMade, actor))
+		},
+	})
+	if asked.Created && err == nil {
+		s.Outbox.Wake()
+	}
+	return asked, err
+}
+
+// admit decides whether what is asked for can be done at all, and is not there
+// already.
+func (a asking) admit(ctx context.Context, q postgres.Querier, place access.Place) error {
+	i, _ := place.(*access.Instance)
+	if i != nil {
+		rule := access.Inviting
+		if a.kind == Restore {
+			rule = access.Restoring
+		}
+		if err := access.Admit(ctx, q, i, rule); err != nil {
+			return err
+		}
+	}
+	switch {
+	case a.kind == Restore && i.State() == access.Active:
+		return needless("The instance is not deleted.", "Open it.")
+	case a.kind == Restore && access.Restoring.Allows(i):
+		return needless("You can restore the instance yourself.", "Restore it with restoreInstance.")
+	case a.kind == Invitations && access.Inviting.Allows(i):
+		return needless("You can invite people to the instance yourself.", "Invite them with inviteUsers.")
+	case a.kind == Role && access.Holds(place, *a.role):
+		return needless("You have this role already.", "Reload what you see.")
+	}
+	return nil
+}
+
+func needless(message, remedy string) *fault.Fault {
+	return &fault.Fault{Code: fault.Conflict, Reason: fault.NotNeeded, Message: message + " Nobody was asked.", Remedy: remedy}
+}
+
+// open makes the request, unless one of its kind is open; and gives it. It fails
+// with RATE_LIMITED or INVALID_EMAIL.
+func (s *Service) open(ctx context.Context, tx *postgres.Tx, actor access.Actor, place access.Place, a asking) (id globalid.ID, created bool, err error) {
+	var space *access.Space
+	var instance uuid.NullUUID
+	switch p := place.(type) {
+	case *access.Instance:
+		space, instance = p.Space, uuid.NullUUID{UUID: p.ID.UUID, Valid: true}
+	case *access.Space:
+		space = p
+	}
+	if len(a.faults) > 0 {
+		if err := ratelimit.Refuse(ctx, tx, s.Limits.charges(actor, space)...); err != nil {
+			return id, false, err
+		}
+		return id, false, a.faults
+	}
+	id = globalid.New(globalid.Request)
+	about := []any{actor.ID.UUID, string(a.kind), space.ID.UUID, instance}
+	// One whose time is over makes room.
+	if _, err := tx.Exec(ctx, `
+		update request set status = 'EXPIRED', ended_at = expires_at
+		where requested_by = $1 and kind = $2 and coalesce(instance_id, space_id) = coalesce($4, $3::uuid)
+		  and status = 'OPEN' and expires_at <= clock_timestamp()`, about...); err != nil {
+		return id, false, err
+	}
+	var role *string
+	if a.role != nil {
+		name := a.role.String()
+		role = &name
+	}
+	n, err := tx.Exec(ctx, `
+		insert into request (id, requested_by, kind, space_id, instance_id, role, emails, message, expires_at)
+		values ($5, $1, $2, $3, $4, $6, $7, $8, least(clock_timestamp() + $9 * interval '1 second',
+		        case when $2 = 'RESTORE' then (select restorable_until from instance where id = $4) end))
+		on conflict (requested_by, kind, coalesce(instance_id, space_id)) where status = 'OPEN' do nothing`,
+		append(about, id.UUID, role, optional(a.emails), a.message, s.Limits.TTL.Seconds())...)
+	if err != nil {
+		return id, false, err
+	}
+	created = n == 1
+	if created {
+		// At the end, because others wait for it.
+		if err := ratelimit.Take(ctx, tx, s.Limits.charges(actor, space)...); err != nil {
+			return id, false, err
+		}
+	} else if err := tx.Get(ctx, &id.UUID, `
+		select id from request
+		where requested_by = $1 and kind = $2 and coalesce(instance_id, space_id) = coalesce($4, $3::uuid) and status = 'OPEN'`, about...); err != nil {
+		return id, false, err
+	}
+	return id, created, nil
+}
+
+// optional is an array of texts; null where there are none.
+func optional(texts []string) any {
+	if len(texts) == 0 {
+		return nil
+	}
+	return pq.StringArray(texts)
+}
+
+func (l Limits) charges(actor access.Actor, space *access.Space) []ratelimit.Charge {
+	return []ratelimit.Charge{
+		{Limit: ratelimit.Limit{Name: "requests of a person", Most: l.ByPerson, Says: "One person can make %d requests in an hour."}, Of: actor.ID.UUID, N: 1},
+		{Limit: ratelimit.Limit{Name: "requests in a space", Most: l.BySpace, Says: "In one space %d requests can be made in an hour."}, Of: space.ID.UUID, N: 1},
+	}
+}
+
+// deed is something done with the request, for the trail.
+func (r *row) deed(action audit.Action, actor access.Actor) audit.Deed {
+	requester := r.requester()
+	return audit.Deed{Action: action, Actor: actor, Where: r.where(), Details: audit.Details{
+		Request: string(r.Kind), Role: r.instanceRole(), Emails: r.Emails,
+		UserID: uuid.NullUUID{UUID: requester.ID.UUID, Valid: true}, UserName: requester.Name,
+	}}
+}

@@ -1,0 +1,142 @@
+// Package request lets whoever is stuck ask whoever can help: for a role, to
+// have people invited, or to have a deleted instance restored. What is approved
+// is carried out at once, by the code and the rules of who does it herself.
+package request
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/batch"
+	"alphacruncher.com/datahub-gateway/internal/enum"
+	"alphacruncher.com/datahub-gateway/internal/event"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/instance"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/outbox"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// Kind is what is asked for.
+type Kind string
+
+// The kinds.
+const (
+	Role        Kind = "ROLE"
+	Invitations Kind = "INVITATIONS"
+	Restore     Kind = "RESTORE"
+)
+
+// Kinds are all of them.
+var Kinds = []Kind{Role, Invitations, Restore}
+
+// rule says who can answer requests of a kind.
+func (k Kind) rule() access.Rule {
+	if k == Restore {
+		return access.Restoring
+	}
+	return access.Administering
+}
+
+// Status says what has become of a request.
+type Status string
+
+// The statuses. An expired request is an open one whose time is over.
+const (
+	Open      Status = "OPEN"
+	Approved  Status = "APPROVED"
+	Declined  Status = "DECLINED"
+	Withdrawn Status = "WITHDRAWN"
+	Expired   Status = "EXPIRED"
+)
+
+// Statuses are all of them.
+var Statuses = []Status{Open, Approved, Declined, Withdrawn, Expired}
+
+// MarshalGQL writes the schema's enum RequestStatus.
+func (s Status) MarshalGQL(w io.Writer) { enum.Write(w, s) }
+
+// UnmarshalGQL reads the schema's enum RequestStatus.
+func (s *Status) UnmarshalGQL(v any) (err error) {
+	*s, err = enum.Read(v, Statuses...)
+	return err
+}
+
+// Request is what somebody asks for.
+type Request struct {
+	ID          globalid.ID
+	Kind        Kind
+	Status      Status
+	Role        *access.Role // wanted, by the requester or for whom she wants to be invited
+	Emails      []string     // of those who are to be invited
+	Approved    []string     // of those who were
+	Message     *string      // from the requester
+	RequestedBy *fault.Contact
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+
+	EndedAt    *time.Time
+	AnsweredBy *fault.Contact
+	Answer     *string // from who answered
+
+	SpaceName    string
+	InstanceName *string // nil: it is about the space itself
+
+	row   *row
+	leads *batch.Group[globalid.ID] // the places that requests are about which were read together
+}
+
+// EndReason is why a request ended without an answer.
+type EndReason string
+
+// The reasons.
+const (
+	EndWithdrawn     EndReason = "WITHDRAWN"
+	EndExpired       EndReason = "EXPIRED"
+	EndRestoreWindow EndReason = "RESTORE_WINDOW_EXPIRED"
+)
+
+// EndReasons are all of them.
+var EndReasons = []EndReason{EndWithdrawn, EndExpired, EndRestoreWindow}
+
+// EndReason is why the request ended without an answer; nil: it did not.
+func (r *Request) EndReason() *EndReason {
+	reason := EndExpired
+	switch {
+	case r.Status == Withdrawn:
+		reason = EndWithdrawn
+	case r.Status != Expired:
+		return nil
+	case r.Kind == Restore:
+		reason = EndRestoreWindow
+	}
+	return &reason
+}
+
+// Place is what the request is about; nil where the actor may not see it.
+func (r *Request) Place(ctx context.Context, q postgres.Querier, actor access.Actor) (access.Place, error) {
+	type question struct{ actor globalid.ID }
+	return batch.Ask(r.leads, r.row.place(), question{actor.ID}, func(places []globalid.ID) (map[globalid.ID]access.Place, error) {
+		return access.FindPlaces(ctx, q, actor, places)
+	})
+}
+
+// Service carries out what is asked about requests.
+type Service struct {
+	DB          *postgres.DB
+	Outbox      *outbox.Queue // of the mails about requests
+	Events      *event.Feed
+	Invitations *invitation.Service
+	Instances   *instance.Service
+	Limits      Limits
+}
+
+// Limits bound requests.
+type Limits struct {
+	TTL      time.Duration // of a request
+	ByPerson int           // requests that a person makes in an hour
+	BySpace  int           // requests that are made in a space in an hour
+}

@@ -1,0 +1,233 @@
+package request
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/batch"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/relay"
+)
+
+// columns are a request, and tables where they come from.
+const (
+	columns = `
+		r.id, r.kind, r.space_id, r.instance_id, r.requested_by, r.role, r.emails, r.approved, r.message, r.created_at, r.expires_at,
+		` + status + ` as status, case when ` + status + ` = 'EXPIRED' then r.expires_at else r.ended_at end as ended_at, r.answer,
+		q.name as requester_name, q.email as requester_email, w.name as answerer_name, w.email as answerer_email,
+		s.name as space_name, o.name as organization_name, i.name as instance_name`
+	tables = `
+		join account q on q.id = r.requested_by
+		left join account w on w.id = r.answered_by
+		join space s on s.id = r.space_id
+		join organization o on o.id = s.organization_id
+		left join instance i on i.id = r.instance_id`
+	status = `case when r.status = 'OPEN' and r.expires_at <= clock_timestamp() then 'EXPIRED' else r.status end`
+)
+
+type row struct {
+	ID               uuid.UUID      `db:"id"`
+	Kind             Kind           `db:"kind"`
+	SpaceID          uuid.UUID      `db:"space_id"`
+	InstanceID       uuid.NullUUID  `db:"instance_id"`
+	RequestedBy      uuid.UUID      `db:"requested_by"`
+	Role             *string        `db:"role"`
+	Emails           pq.StringArray `db:"emails"`
+	Approved         pq.StringArray `db:"approved"`
+	Message          *string        `db:"message"`
+	CreatedAt        time.Time      `db:"created_at"`
+	ExpiresAt        time.Time      `db:"expires_at"`
+	Status           Status         `db:"status"`
+	EndedAt          *time.Time     `db:"ended_at"`
+	Answer           *string        `db:"answer"`
+	RequesterName    string         `db:"requester_name"`
+	RequesterEmail   string         `db:"requester_email"`
+	AnswererName     *string        `db:"answerer_name"`
+	AnswererEmail    *string        `db:"answerer_email"`
+	SpaceName        string         `db:"space_name"`
+	OrganizationName string         `db:"organization_name"`
+	InstanceName     *string        `db:"instance_name"`
+}
+
+func (r *row) id() globalid.ID { return globalid.ID{Kind: globalid.Request, UUID: r.ID} }
+
+// place is what the request is about.
+func (r *row) place() globalid.ID {
+	if r.InstanceID.Valid {
+		return globalid.ID{Kind: globalid.Instance, UUID: r.InstanceID.UUID}
+	}
+	return globalid.ID{Kind: globalid.Space, UUID: r.SpaceID}
+}
+
+// where is the same, as the trail names it.
+func (r *row) where() audit.Where {
+	w := audit.Where{Space: audit.Name{ID: r.SpaceID, Name: r.SpaceName}}
+	if r.InstanceName != nil {
+		w.Instance = audit.Name{ID: r.InstanceID.UUID, Name: *r.InstanceName}
+	}
+	return w
+}
+
+// requester is who asks.
+func (r *row) requester() access.Person {
+	return access.Person{ID: globalid.ID{Kind: globalid.User, UUID: r.RequestedBy}, Name: r.RequesterName, Email: r.RequesterEmail}
+}
+
+// role is what is wanted; nil where no role is.
+func (r *row) role() *access.Role {
+	var role access.Role
+	if r.Role == nil || role.UnmarshalGQL(*r.Role) != nil {
+		return nil
+	}
+	return &role
+}
+
+// instanceRole is the role in an instance that is wanted; nil where none is.
+func (r *row) instanceRole() *access.InstanceRole {
+	role := r.role()
+	if role == nil {
+		return nil
+	}
+	return instanceRoles[*role]
+}
+
+var instanceRoles = func() map[access.Role]*access.InstanceRole {
+	editor, viewer := access.Editor, access.Viewer
+	return map[access.Role]*access.InstanceRole{access.InstanceEditor: &editor, access.InstanceViewer: &viewer}
+}()
+
+func (r *row) request() *Request {
+	v := &Request{
+		ID:           r.id(),
+		Kind:         r.Kind,
+		Status:       r.Status,
+		Role:         r.role(),
+		Emails:       append([]string{}, r.Emails...),
+		Approved:     append([]string{}, r.Approved...),
+		Message:      r.Message,
+		RequestedBy:  &fault.Contact{Name: r.RequesterName, Email: r.RequesterEmail},
+		CreatedAt:    r.CreatedAt,
+		ExpiresAt:    r.ExpiresAt,
+		EndedAt:      r.EndedAt,
+		Answer:       r.Answer,
+		SpaceName:    r.SpaceName,
+		InstanceName: r.InstanceName,
+		row:          r,
+	}
+	if r.AnswererName != nil {
+		v.AnsweredBy = &fault.Contact{Name: *r.AnswererName, Email: *r.AnswererEmail}
+	}
+	return v
+}
+
+// together makes requests of rows that were read together.
+func together(rows []row) []*Request {
+	places := make([]globalid.ID, len(rows))
+	for k := range rows {
+		places[k] = rows[k].place()
+	}
+	group := batch.NewGroup(places...)
+	requests := make([]*Request, len(rows))
+	for k := range rows {
+		requests[k] = rows[k].request()
+		requests[k].leads = group
+	}
+	return requests
+}
+
+// one makes a request of a row.
+func one(r *row) *Request { return together([]row{*r})[0] }
+
+const byID = `select ` + columns + ` from request r ` + tables + ` where r.id = $1`
+
+// find reads a request; nil where there is none.
+func find(ctx context.Context, q postgres.Querier, query string, args ...any) (*row, error) {
+	var r row
+	err := q.Get(ctx, &r, query, args...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return &r, err
+}
+
+// The queries of lists, newest first: of which requests, up to what, of what
+// status.
+const (
+	ofSpace  = `r.space_id = $1`
+	ofPerson = `r.requested_by = $1`
+	toAnswer = `r.requested_by <> $1 and (
+		r.space_id in (select space_id from space_administrator where account_id = $1)
+		or r.kind = 'RESTORE' and r.instance_id in (select instance_id from instance_member where account_id = $1 and role = 'EDITOR'))`
+	wanted    = ` and ($2 = '' or ` + status + ` = $2)`
+	countOf   = `select count(*) from request r where `
+	listOf    = `select ` + columns + ` from request r ` + tables + ` where `
+	ofPage    = ` and r.id < $3 order by r.id desc limit $4`
+	countOpen = ` and r.status = 'OPEN'`
+)
+
+// MadeBy reads a page of the requests that a person has made, newest first;
+// with one status, or with any ("").
+func (s *Service) MadeBy(ctx context.Context, actor access.Actor, status Status, page relay.Page) (relay.List[*Request], error) {
+	return s.list(ctx, countOf+ofPerson+wanted, listOf+ofPerson+wanted+ofPage, actor.ID, status, page)
+}
+
+// ToAnswer reads a page of the open requests of others that a person can answer,
+// newest first.
+func (s *Service) ToAnswer(ctx context.Context, actor access.Actor, page relay.Page) (relay.List[*Request], error) {
+	return s.list(ctx, countOf+toAnswer+countOpen+wanted, listOf+toAnswer+countOpen+wanted+ofPage, actor.ID, Open, page)
+}
+
+func (s *Service) list(ctx context.Context, count, list string, of globalid.ID, status Status, page relay.Page) (found relay.List[*Request], err error) {
+	total := 0
+	if page.Total {
+		if err := s.DB.Get(ctx, &total, count, of.UUID, string(status)); err != nil {
+			return found, err
+		}
+	}
+	var rows []row
+	if err := s.DB.Select(ctx, &rows, list, of.UUID, string(status), page.Before(), page.Limit()); err != nil {
+		return found, err
+	}
+	return relay.Cut(together(rows), page, total), nil
+}
+
+// OfSpaces reads a page of the requests in each of some spaces, newest first;
+// with one status, or with any (""). It is for their administrators.
+func (s *Service) OfSpaces(ctx context.Context, spaces []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Request], error) {
+	totals := map[uuid.UUID]int{}
+	if page.Total {
+		var err error
+		if totals, err = postgres.Counts(ctx, s.DB, `
+			select r.space_id as id, count(*) as n from request r
+			where r.space_id = any ($1::uuid[])`+wanted+` group by r.space_id`, globalid.Array(spaces), string(status)); err != nil {
+			return nil, err
+		}
+	}
+	var rows []row
+	if err := s.DB.Select(ctx, &rows, `
+		select `+columns+`
+		from unnest($1::uuid[]) as p (id)
+		cross join lateral (
+			select * from request r where r.space_id = p.id`+wanted+ofPage+`) r `+tables+`
+		order by p.id, r.id desc`, globalid.Array(spaces), string(status), page.Before(), page.Limit()); err != nil {
+		return nil, err
+	}
+	of := map[uuid.UUID][]*Request{}
+	for _, r := range together(rows) {
+		of[r.row.SpaceID] = append(of[r.row.SpaceID], r)
+	}
+	lists := make(map[globalid.ID]relay.List[*Request], len(spaces))
+	for _, id := range spaces {
+		lists[id] = relay.Cut(of[id.UUID], page, totals[id.UUID])
+	}
+	return lists, nil
+}

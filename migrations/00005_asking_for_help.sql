@@ -1,0 +1,87 @@
+-- +goose Up
+
+-- Older gateways would leave requests open when an instance is restored.
+update schema_requirement set oldest_gateway = 5;
+
+-- Somebody asks whoever can help: for a role, to have people invited, or to have
+-- a deleted instance restored. A request whose time is over is expired, whether
+-- or not that has been written down.
+create table request (
+    id           uuid        not null constraint request_pkey primary key,
+    kind         text        not null constraint request_kind check (kind in ('ROLE', 'INVITATIONS', 'RESTORE')),
+    space_id     uuid        not null constraint request_space_fkey references space,
+    instance_id  uuid        constraint request_instance_fkey references instance on delete cascade,
+    requested_by uuid        not null constraint request_requested_by_fkey references account,
+    role         text        constraint request_role check (role in ('SPACE_ADMINISTRATOR', 'INSTANCE_EDITOR', 'INSTANCE_VIEWER')),
+    emails       text[]      constraint request_emails check (cardinality(emails) > 0),
+    message      text        constraint request_message_length check (char_length(message) <= 2000),
+    created_at   timestamptz not null default clock_timestamp(),
+    expires_at   timestamptz not null,
+    status       text        not null default 'OPEN'
+                             constraint request_status check (status in ('OPEN', 'APPROVED', 'DECLINED', 'WITHDRAWN', 'EXPIRED')),
+    ended_at     timestamptz,
+    answered_by  uuid        constraint request_answered_by_fkey references account,
+    answer       text        constraint request_answer_length check (char_length(answer) <= 2000),
+    approved     text[],     -- of emails
+    constraint request_of_kind check (
+        case kind
+            when 'ROLE' then role is not null and emails is null and (instance_id is null) = (role = 'SPACE_ADMINISTRATOR')
+            when 'INVITATIONS' then role in ('INSTANCE_EDITOR', 'INSTANCE_VIEWER') and emails is not null and instance_id is not null
+            else role is null and emails is null and instance_id is not null
+        end),
+    constraint request_ended check ((status = 'OPEN') = (ended_at is null)),
+    constraint request_answered check ((status in ('APPROVED', 'DECLINED')) = (answered_by is not null)),
+    constraint request_approved check (approved is null or kind = 'INVITATIONS' and status = 'APPROVED' and approved <@ emails)
+);
+-- One of a kind for a person and a place.
+create unique index request_open_key on request (requested_by, kind, coalesce(instance_id, space_id)) where status = 'OPEN';
+create index request_requested_by on request (requested_by, id);
+create index request_space on request (space_id, id);
+create index request_instance on request (instance_id, id) where instance_id is not null;
+create index request_expiry on request (expires_at) where status = 'OPEN';
+
+-- A mail about a request: to those who can answer it, and then to who asked.
+create table request_notice (
+    id         uuid not null constraint request_notice_pkey primary key,
+    request_id uuid not null constraint request_notice_request_fkey references request on delete cascade,
+    account_id uuid not null constraint request_notice_account_fkey references account,
+    constraint request_notice_key unique (request_id, account_id)
+);
+
+-- Whoever watches requests watches what concerns her: the place of an event is
+-- her account.
+-- +goose StatementBegin
+create function request_audience(r request) returns setof uuid language sql stable as $$
+    select r.requested_by
+    union
+    select account_id from space_administrator where space_id = r.space_id
+    union
+    select account_id from instance_member where r.kind = 'RESTORE' and instance_id = r.instance_id and role = 'EDITOR'
+$$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+create function request_created() returns trigger language plpgsql as $$
+begin
+    insert into event (topic, place_id, change, subjects)
+    select 'REQUEST', a.account_id, 'CREATED', array_agg(n.id order by n.id)
+    from new_rows n cross join lateral request_audience(n) as a (account_id) group by a.account_id;
+    return null;
+end $$;
+-- +goose StatementEnd
+create trigger request_created after insert on request
+    referencing new table as new_rows for each statement execute function request_created();
+-- +goose StatementBegin
+create function request_changed() returns trigger language plpgsql as $$
+begin
+    insert into event (topic, place_id, change, subjects)
+    select 'REQUEST', a.account_id, n.status, array_agg(n.id order by n.id)
+    from new_rows n join old_rows o on o.id = n.id cross join lateral request_audience(n) as a (account_id)
+    where n.status <> o.status group by a.account_id, n.status;
+    return null;
+end $$;
+-- +goose StatementEnd
+create trigger request_changed after update on request
+    referencing old table as old_rows new table as new_rows for each statement execute function request_changed();
+
+-- Whoever wanted somebody to be invited is named in the invitation.
+alter table invitation add column requested_by uuid constraint invitation_requested_by_fkey references account;

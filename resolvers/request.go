@@ -1,0 +1,98 @@
+package resolvers
+
+import (
+	"context"
+
+	"alphacruncher.com/datahub-gateway/graph"
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/connection"
+	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/relay"
+	"alphacruncher.com/datahub-gateway/internal/request"
+)
+
+type requestFields struct{ *Root }
+
+var _ graph.RequestResolver = requestFields{}
+
+func (f requestFields) Space(ctx context.Context, obj *request.Request) (*access.Space, error) {
+	place, err := f.place(ctx, obj)
+	switch p := place.(type) {
+	case *access.Instance:
+		return p.Space, err
+	case *access.Space:
+		return p, err
+	}
+	return nil, err
+}
+
+func (f requestFields) Instance(ctx context.Context, obj *request.Request) (*access.Instance, error) {
+	place, err := f.place(ctx, obj)
+	i, _ := place.(*access.Instance)
+	return i, err
+}
+
+// place is what a request is about, as the person who asks sees it.
+func (f requestFields) place(ctx context.Context, obj *request.Request) (access.Place, error) {
+	a, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return obj.Place(ctx, f.DB, a)
+}
+
+func (u user) Requests(ctx context.Context, obj *access.Person, status *request.Status, first *int, after *string) (*connection.Requests, error) {
+	list, page, err := own(ctx, u, obj, first, after, func(a access.Actor, page relay.Page) (relay.List[*request.Request], error) {
+		return u.Root.Requests.MadeBy(ctx, a, anyUnless(status), page)
+	})
+	return requestConnection(list, page, err)
+}
+
+func (u user) RequestsToAnswer(ctx context.Context, obj *access.Person, first *int, after *string) (*connection.Requests, error) {
+	list, page, err := own(ctx, u, obj, first, after, func(a access.Actor, page relay.Page) (relay.List[*request.Request], error) {
+		return u.Root.Requests.ToAnswer(ctx, a, page)
+	})
+	return requestConnection(list, page, err)
+}
+
+func (s spaceFields) Requests(ctx context.Context, obj *access.Space, status *request.Status, first *int, after *string) (*connection.Requests, error) {
+	page, err := s.page(ctx, first, after)
+	if err != nil {
+		return nil, err
+	}
+	type question struct {
+		request.Status
+		relay.Page
+	}
+	list, err := askSpaces(obj, question{anyUnless(status), page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*request.Request], error) {
+		return s.Root.Requests.OfSpaces(ctx, ids, anyUnless(status), page)
+	})
+	return requestConnection(list, page, err)
+}
+
+func anyUnless(status *request.Status) request.Status {
+	if status == nil {
+		return ""
+	}
+	return *status
+}
+
+func requestConnection(list relay.List[*request.Request], page relay.Page, err error) (*connection.Requests, error) {
+	if err != nil {
+		return nil, err
+	}
+	return connection.Of(list, page, func(r *request.Request) globalid.ID { return r.ID }), nil
+}
+
+type auditEntry struct{}
+
+var _ graph.AuditEntryResolver = auditEntry{}
+
+func (auditEntry) Request(_ context.Context, obj *audit.Entry) (*request.Kind, error) {
+	if obj.Request == nil {
+		return nil, nil
+	}
+	kind := request.Kind(*obj.Request)
+	return &kind, nil
+}
