@@ -3607,7 +3607,9 @@ type Query {
   invitation(token: String!): Invitation @public
 
   """
-  Judges e-mail addresses, 1 to 1,000 at once, exactly as inviteUsers does.
+  Judges e-mail addresses, 1 to 1,000 at once, exactly as inviteUsers does, and
+  warns of valid ones that look mistyped: whose domain is one slip away from one
+  that members of your organizations have, or from a well-known provider.
   Nothing is sent, and nothing is said about who has an account.
   """
   checkEmails(emails: [String!]!): [EmailCheck!]! @authenticated

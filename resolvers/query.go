@@ -38,6 +38,14 @@ func (q query) Invitation(ctx context.Context, token string) (*invitation.Invita
 	return q.Invitations.ByToken(ctx, anybody(ctx), token)
 }
 
-func (query) CheckEmails(ctx context.Context, emails []string) ([]*invitation.Check, error) {
-	return invitation.CheckEmails(ctx, emails)
+func (q query) CheckEmails(ctx context.Context, emails []string) ([]*invitation.Check, error) {
+	a, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	domains, err := q.Colleagues.Domains(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return invitation.CheckEmails(ctx, emails, domains)
 }

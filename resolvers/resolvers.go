@@ -8,6 +8,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
@@ -25,6 +26,7 @@ type Root struct {
 	Memberships *membership.Service
 	Invitations *invitation.Service
 	Requests    *request.Service
+	Colleagues  *account.Colleagues
 	Log         *slog.Logger
 	PageSize    int // rows of a page at most
 }

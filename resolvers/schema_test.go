@@ -13,6 +13,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/request"
 )
 
 func schema() *ast.Schema { return graph.NewExecutableSchema(graph.Config{}).Schema() }
@@ -82,6 +83,9 @@ func TestTheSchemaDeclaresTheDomainsRules(t *testing.T) {
 		"removeMember":              access.Administering,
 		"leaveInstance":             access.Leaving,
 		"createInstance":            access.Administering,
+		"requestRole":               access.Asking,
+		"requestInvitations":        access.Asking,
+		"requestRestore":            access.Asking,
 		"createSpace":               access.CreatingSpaces,
 		"invitationChanged":         access.Administering,
 	} {
@@ -142,7 +146,11 @@ func TestEnumsAreTheDomains(t *testing.T) {
 		"RevokeOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeRevoked, invitation.OutcomeAlreadyEnded}),
 		"ResendOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeResent, invitation.OutcomeAlreadyEnded}),
 		"AuditAction":               texts(audit.Actions),
-		"ConflictReason":            {fault.LastAdministrator},
+		"ConflictReason":            fault.ConflictReasons,
+		"RequestKind":               texts(request.Kinds),
+		"RequestStatus":             texts(request.Statuses),
+		"RequestEndReason":          texts(request.EndReasons),
+		"RequestChange":             texts(request.Changes),
 		"InvitationNotUsableReason": invitation.UnusableReasons,
 		"InviteOutcome":             texts([]invitation.Outcome{invitation.Invited, invitation.AlreadyInvited, invitation.AlreadyMember, invitation.RoleChanged, invitation.Duplicate}),
 		"EmailReason":               texts(address.Reasons),

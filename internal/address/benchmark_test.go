@@ -35,20 +35,42 @@ func BenchmarkParseThousand(b *testing.B) {
 	}
 }
 
+// thousandDomains are as many as are kept of an organization.
+func thousandDomains() map[string]int {
+	frequencies := map[string]int{}
+	for k := range 1000 {
+		frequencies[fmt.Sprintf("institute-%d.uni.example", k)] = k
+	}
+	return frequencies
+}
+
 func BenchmarkMistypedThousand(b *testing.B) {
-	domains := make([]string, 50)
-	for i := range domains {
-		domains[i] = fmt.Sprintf("institute-%d.uni.example", i)
+	known := []*Domains{NewDomains(thousandDomains())}
+	for _, kind := range []struct{ name, format string }{
+		{"known", "ada@institute-%d.uni.example"},
+		{"mistyped", "ada@institute-%d.uni.exmaple"},
+		{"else", "ada@faculty-%d.college.example"},
+	} {
+		addresses := make([]Address, 1000)
+		for i, input := range thousand(kind.format) {
+			addresses[i] = mustParse(b, input)
+		}
+		b.Run(kind.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, a := range addresses {
+					Mistyped(a, known)
+				}
+			}
+		})
 	}
-	addresses := make([]Address, 1000)
-	for i, input := range thousand("ada%d@cs.uni.example") {
-		addresses[i] = mustParse(b, input)
-	}
+}
+
+func BenchmarkNewDomains(b *testing.B) {
+	frequencies := thousandDomains()
 	b.ReportAllocs()
 	for b.Loop() {
-		for _, a := range addresses {
-			Mistyped(a, domains)
-		}
+		NewDomains(frequencies)
 	}
 }
 

@@ -17,7 +17,7 @@ func FuzzParse(f *testing.F) {
 		if problem != nil {
 			return
 		}
-		if meant := Mistyped(a, []string{domain}); meant != "" {
+		if meant := Mistyped(a, likeliest([]string{domain})); meant != "" {
 			if b := mustParse(t, meant); b == a || b.String() != meant {
 				t.Errorf("%q is mistyped for %q", a, meant)
 			}

@@ -1,7 +1,7 @@
 package address
 
 import (
-	"iter"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -27,43 +27,46 @@ var providers = []string{
 	"yandex.ru", "mail.ru", "163.com", "126.com",
 }
 
+// wellKnown are the providers. Any domain that somebody was seen to have takes
+// precedence over them.
+var wellKnown = func() *Domains {
+	frequencies := make(map[string]int, len(providers))
+	for k, provider := range providers {
+		frequencies[provider] = -1 - k
+	}
+	return NewDomains(frequencies)
+}()
+
 // Mistyped gives the address that was probably meant where the domain of a
 // valid one is one edit (a character inserted, deleted, replaced, or swapped
 // with its neighbour) away from one of the given domains or from a well-known
-// provider, and is itself neither. It gives "" otherwise. The given domains
-// take precedence, in their order; any that is not a valid domain is ignored.
-func Mistyped(a Address, domains []string) string {
+// provider, and is itself neither. It gives "" otherwise. Of several the most
+// frequent was meant, and of these the first in the alphabet; the given domains
+// take precedence.
+func Mistyped(a Address, given []*Domains) string {
 	if a == (Address{}) {
 		return ""
 	}
 	local, domain := cut(a.text)
-	meant := ""
-	for known := range wellKnown(domains) {
-		if known == domain {
-			return ""
-		}
-		if meant == "" && isOneEdit(domain, known) {
-			meant = valid(local + "@" + known)
-		}
-	}
-	return meant
-}
-
-// wellKnown goes through the given domains and the providers, in readable form.
-// Domains that are not valid may come as "".
-func wellKnown(domains []string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, given := range domains {
-			if !yield(readable(given)) {
-				return
+	hashes := hashesOf(domain)
+	var near []knownDomain
+	for _, domains := range append(slices.Clip(given), wellKnown) {
+		for known := range domains.around(hashes) {
+			if known.name == domain {
+				return ""
 			}
-		}
-		for _, provider := range providers {
-			if !yield(provider) {
-				return
+			if isOneEdit(domain, known.name) {
+				near = append(near, known)
 			}
 		}
 	}
+	slices.SortFunc(near, byPrecedence)
+	for _, known := range near {
+		if meant := valid(local + "@" + known.name); meant != "" {
+			return meant
+		}
+	}
+	return ""
 }
 
 // readable gives a domain in the form of [Address.Domain], or "" where it is

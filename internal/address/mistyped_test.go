@@ -5,6 +5,15 @@ import (
 	"testing"
 )
 
+// likeliest makes domains of a list, the most frequent first.
+func likeliest(list []string) []*Domains {
+	frequencies := make(map[string]int, len(list))
+	for k, domain := range list {
+		frequencies[domain] = len(list) - k
+	}
+	return []*Domains{NewDomains(frequencies)}
+}
+
 func TestMistyped(t *testing.T) {
 	tests := []struct {
 		input   string
@@ -41,19 +50,62 @@ func TestMistyped(t *testing.T) {
 		{"ada@bucher.example", []string{"xn--bcher-kva.example"}, "ada@bücher.example"},
 		{"ada@bucher.example", []string{"BÜCHER.example"}, "ada@bücher.example"},
 		{"ada@xn--bcher-kva.example", []string{"bücher.example"}, ""},
+		{"ada@bucher.example", []string{"lab.example", "bücher.example"}, "ada@bücher.example"},
+		{"ada@büchre.example", []string{"xn--bcher-kva.example"}, "ada@bücher.example"},
+
+		// Two edits, or a character that has moved, or another name of the same house.
+		{"ada@uin.exmaple", []string{"uni.example"}, ""},
+		{"ada@niu.example", []string{"uni.example"}, ""},
+		{"ada@un.exampl", []string{"uni.example"}, ""},
+		{"ada@unniversity.exampel", []string{"university.example"}, ""},
+		{"ada@inu.example", []string{"unix.example"}, ""},
+		{"ada@cs.uni.example", []string{"uni.example"}, ""},
+		{"ada@uni.example", []string{"cs.uni.example"}, ""},
+		{"ada@uni.test", []string{"uni.example"}, ""},
+		{"ada@buecher.example", []string{"bücher.example"}, ""},
+		// One label less, and one character.
+		{"ada@c.uni.example", []string{"cs.uni.example"}, "ada@cs.uni.example"},
+		{"ada@csuni.example", []string{"cs.uni.example"}, "ada@cs.uni.example"},
+
 		{"ada@uni.example", []string{"", "@", "unix.example.", "-uni.example", "\xff"}, ""},
 		{octets64 + "@" + domain189, []string{"b." + domain189, "b" + domain189[1:]}, octets64 + "@b" + domain189[1:]},
 		{octets64 + "@" + domain189, []string{domain189 + "x"}, ""},
 	}
 	for _, test := range tests {
-		if got := Mistyped(mustParse(t, test.input), test.domains); got != test.want {
+		if got := Mistyped(mustParse(t, test.input), likeliest(test.domains)); got != test.want {
 			t.Errorf("Mistyped(%q, %q) = %q, want %q", test.input, test.domains, got, test.want)
 		}
 	}
 }
 
+// Of several near domains the most frequent was meant, wherever it was seen.
+func TestMistypedForTheMostFrequent(t *testing.T) {
+	for _, test := range []struct {
+		input string
+		given []map[string]int
+		want  string
+	}{
+		{"ada@uni.example", []map[string]int{{"unia.example": 1, "unib.example": 2}}, "ada@unib.example"},
+		{"ada@uni.example", []map[string]int{{"unib.example": 1, "unia.example": 1, "uniz.example": 1}}, "ada@unia.example"},
+		{"ada@uni.example", []map[string]int{{"unia.example": 1}, {"unib.example": 2}}, "ada@unib.example"},
+		{"ada@uni.example", []map[string]int{{"unib.example": 2}, {"unia.example": 2}}, "ada@unia.example"},
+		{"ada@uni.example", []map[string]int{{"unia.example": 9}, {"uni.example": 1}}, ""},
+		{"ada@uni.example", []map[string]int{{}, {"unia.example": 1}}, "ada@unia.example"},
+		{"ada@gmial.com", []map[string]int{{"gmia.com": 1}}, "ada@gmia.com"},
+		{"ada@outlook.dr", nil, "ada@outlook.de"},
+	} {
+		var given []*Domains
+		for _, frequencies := range test.given {
+			given = append(given, NewDomains(frequencies))
+		}
+		if got := Mistyped(mustParse(t, test.input), given); got != test.want {
+			t.Errorf("Mistyped(%q, %v) = %q, want %q", test.input, test.given, got, test.want)
+		}
+	}
+}
+
 func TestNoAddressIsMistyped(t *testing.T) {
-	if got := Mistyped(Address{}, []string{"a.example"}); got != "" {
+	if got := Mistyped(Address{}, likeliest([]string{"a.example"})); got != "" {
 		t.Errorf("the zero address is taken for %q", got)
 	}
 }

@@ -1,6 +1,8 @@
 package address
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -223,31 +225,77 @@ func TestPropertyASCIIDomainsAgreeWithLibrary(t *testing.T) {
 	})
 }
 
-func TestPropertyMistypedIsValidAndKnown(t *testing.T) {
+// What is found by hashes is what a look at every domain would find.
+func TestPropertyMistypedIsTheLikeliestOneEditAway(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		domains := rapid.SliceOfN(worldlyAddresses, 0, 3).Draw(t, "domains")
-		for i, address := range domains {
-			_, domains[i], _ = strings.Cut(address, "@")
+		frequencies := map[string]int{}
+		for _, address := range rapid.SliceOfN(rapid.OneOf(closeAddresses, worldlyAddresses), 0, 20).Draw(t, "known") {
+			if b, problem := Parse(address); problem == nil {
+				frequencies[b.Domain()] = rapid.IntRange(1, 3).Draw(t, "frequency")
+			}
 		}
-		known := rapid.SampledFrom(append(domains, providers...)).Draw(t, "known")
-		a, problem := Parse("ada@" + edited(t, known))
+		input := rapid.OneOf(closeAddresses, worldlyAddresses, rapid.Custom(func(t *rapid.T) string {
+			known := rapid.SampledFrom(append(slices.Sorted(maps.Keys(frequencies)), providers...)).Draw(t, "known")
+			return "ada@" + edited(t, known)
+		})).Draw(t, "input")
+		a, problem := Parse(input)
 		if problem != nil {
 			t.Skip("not valid")
 		}
-		meant := Mistyped(a, domains)
-		if meant == "" {
-			return
+
+		want, best := "", 0
+		for _, domain := range append(slices.Sorted(maps.Keys(frequencies)), providers...) {
+			if domain == a.Domain() {
+				want = ""
+				break
+			}
+			local, _ := cut(a.String())
+			if edits(a.Domain(), domain) == 1 && (want == "" || frequencies[domain] > best) {
+				want, best = valid(local+"@"+domain), frequencies[domain]
+			}
 		}
-		if b, problem := Parse(meant); problem != nil || b.String() != meant || b == a {
-			t.Fatalf("%q is mistyped for %q (%v)", a, meant, problem)
+		if got := Mistyped(a, []*Domains{NewDomains(frequencies)}); got != want {
+			t.Fatalf("%q is mistyped for %q, want %q", a, got, want)
 		}
 	})
 }
 
-// edited changes one character of a text.
+// closeAddresses have domains that are few edits apart.
+var closeAddresses = rapid.StringMatching(`ada@[ab]{1,4}(\.[ab])?\.ch`)
+
+// edits is the number of edits between two texts, none of which touches what
+// another has (the optimal string alignment distance, by its definition).
+func edits(from, to string) int {
+	a, b := []rune(from), []rune(to)
+	d := make([][]int, len(a)+1)
+	for i := range d {
+		d[i] = make([]int, len(b)+1)
+		for j := range d[i] {
+			switch {
+			case i == 0 || j == 0:
+				d[i][j] = i + j
+				continue
+			case a[i-1] == b[j-1]:
+				d[i][j] = d[i-1][j-1]
+			default:
+				d[i][j] = 1 + min(d[i-1][j], d[i][j-1], d[i-1][j-1])
+			}
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], 1+d[i-2][j-2])
+			}
+		}
+	}
+	return d[len(a)][len(b)]
+}
+
+// edited changes one character of a text, or swaps it with the next one.
 func edited(t *rapid.T, s string) string {
 	runes := []rune(s)
 	at := rapid.IntRange(0, len(runes)-1).Draw(t, "at")
+	if at > 0 && rapid.Bool().Draw(t, "swapped") {
+		runes[at-1], runes[at] = runes[at], runes[at-1]
+		return string(runes)
+	}
 	replacement := rapid.SampledFrom([]string{"", "x", "é", string(runes[at]) + "x"}).Draw(t, "replacement")
 	return string(runes[:at]) + replacement + string(runes[at+1:])
 }

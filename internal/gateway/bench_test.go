@@ -66,3 +66,24 @@ func BenchmarkInviteBad(b *testing.B) {
 		}
 	}
 }
+
+// Somebody types, and everything else is warm: a thousand addresses against a
+// thousand domains.
+func BenchmarkCheckEmails(b *testing.B) {
+	for _, n := range []int{1, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := newWorld(b)
+			w.exec(`insert into account (id, email, email_key, name) select gen_random_uuid(), e, e, 'N' from generate_series(1, 1000) n, lateral (select 'a@institute-' || n || '.uni.example' as e) e`)
+			w.exec(`insert into organization_member (organization_id, account_id, role) select o.id, a.id, 'MEMBER' from organization o, account a where o.name = 'University of Example' and a.email like 'a@%'`)
+			ada := w.as("ada")
+			emails := make([]string, n)
+			for k := range emails {
+				emails[k] = fmt.Sprintf("zoe@institute-%d.uni.exmaple", k+1)
+			}
+			ada.check(emails...)
+			for b.Loop() {
+				ada.ask(`query($emails: [String!]!) { checkEmails(emails: $emails) { index valid suggestion warning } }`, map[string]any{"emails": emails}).ok()
+			}
+		})
+	}
+}

@@ -226,6 +226,7 @@ func (g *Gateway) domain(sender *outgoing.Sender, public *url.URL, log *slog.Log
 		Memberships: &membership.Service{DB: g.db},
 		Invitations: invitations,
 		Requests:    requests,
+		Colleagues:  account.NewColleagues(g.db),
 		Log:         log,
 		PageSize:    s.MaxPageSize,
 	}, []worker{invitationMails, requestMails, feed}

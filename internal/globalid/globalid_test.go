@@ -27,7 +27,7 @@ func TestParse(t *testing.T) {
 		"no underscore":             {"instance" + digits, ID{}},
 		"only digits":               {digits, ID{}},
 		"only a kind":               {"instance_", ID{}},
-		"an unknown kind":           {"request_" + digits, ID{}},
+		"an unknown kind":           {"dataset_" + digits, ID{}},
 		"a kind in capitals":        {"Instance_" + digits, ID{}},
 		"digits in capitals":        {"instance_" + strings.ToUpper(digits), ID{}},
 		"a digit too few":           {"instance_" + digits[1:], ID{}},

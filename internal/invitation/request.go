@@ -138,8 +138,9 @@ type Check struct {
 }
 
 // CheckEmails judges addresses exactly as Invite does, and warns of valid ones
-// that look mistyped. It gives up when the context ends.
-func CheckEmails(ctx context.Context, emails []string) ([]*Check, error) {
+// that look mistyped, by their domains alone, since nobody may learn from it who
+// has an account. It gives up when the context ends.
+func CheckEmails(ctx context.Context, emails []string, known []*address.Domains) ([]*Check, error) {
 	checks := make([]*Check, len(emails))
 	for k, input := range emails {
 		if err := ctx.Err(); err != nil {
@@ -155,7 +156,7 @@ func CheckEmails(ctx context.Context, emails []string) ([]*Check, error) {
 		}
 		email := a.String()
 		check.Valid, check.Email = true, &email
-		if meant := address.Mistyped(a, nil); meant != "" {
+		if meant := address.Mistyped(a, known); meant != "" {
 			check.Suggestion = &meant
 			check.Warning = optional("Did you mean " + meant + "?")
 		}

@@ -1,0 +1,116 @@
+package account
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+const (
+	keptOrganizations = 200 // organizations whose domains are kept at hand
+	keepFor           = 10 * time.Minute
+	mostOrganizations = 100   // of a person, the newest
+	mostDomains       = 1_000 // of an organization, the most frequent
+)
+
+// Colleagues knows the domains of the people whom a person shares organizations
+// with. It may be used concurrently.
+type Colleagues struct {
+	db    *postgres.DB
+	known *lru.Cache[uuid.UUID, reading]
+}
+
+type reading struct {
+	domains *address.Domains
+	at      time.Time
+}
+
+// NewColleagues makes colleagues of the accounts in a database.
+func NewColleagues(db *postgres.DB) *Colleagues {
+	known, err := lru.New[uuid.UUID, reading](keptOrganizations)
+	if err != nil {
+		panic(err) // the size is a constant above zero
+	}
+	return &Colleagues{db, known}
+}
+
+// Domains gives the domains that the members of the actor's organizations have,
+// as they were within the last ten minutes. Member is whoever belongs to the
+// organization or holds a role in one of its spaces.
+func (c *Colleagues) Domains(ctx context.Context, actor access.Actor) ([]*address.Domains, error) {
+	var organizations []uuid.UUID
+	err := c.db.Select(ctx, &organizations, `
+		select organization_id from organization_member where account_id = $1
+		union
+		select s.organization_id from space_administrator a join space s on s.id = a.space_id where a.account_id = $1
+		union
+		select s.organization_id
+		from instance_member m join instance i on i.id = m.instance_id join space s on s.id = i.space_id
+		where m.account_id = $1
+		order by organization_id desc limit $2`, actor.ID.UUID, mostOrganizations)
+	if err != nil {
+		return nil, err
+	}
+	var domains []*address.Domains
+	var unknown postgres.UUIDs
+	for _, id := range organizations {
+		if r, ok := c.known.Get(id); ok && time.Since(r.at) < keepFor {
+			domains = append(domains, r.domains)
+		} else {
+			unknown = append(unknown, id)
+		}
+	}
+	if len(unknown) == 0 {
+		return domains, nil
+	}
+	read, err := c.read(ctx, unknown)
+	return append(domains, read...), err
+}
+
+func (c *Colleagues) read(ctx context.Context, organizations postgres.UUIDs) ([]*address.Domains, error) {
+	var rows []struct {
+		Organization uuid.UUID `db:"id"`
+		Domain       string    `db:"domain"`
+		Members      int       `db:"members"`
+	}
+	at := time.Now()
+	// The key has the domain in the form that domains compare by.
+	err := c.db.Select(ctx, &rows, `
+		select o.id, d.domain, d.members
+		from unnest($1::uuid[]) as o (id)
+		cross join lateral (
+			select split_part(a.email_key, '@', 2) collate "C" as domain, count(*) as members
+			from account a join (
+				select account_id from organization_member where organization_id = o.id
+				union
+				select sa.account_id from space s join space_administrator sa on sa.space_id = s.id
+				where s.organization_id = o.id
+				union
+				select im.account_id
+				from space s join instance i on i.space_id = s.id join instance_member im on im.instance_id = i.id
+				where s.organization_id = o.id
+			) m on m.account_id = a.id
+			group by domain order by members desc, domain limit $2) d`, organizations, mostDomains)
+	if err != nil {
+		return nil, err
+	}
+	frequencies := make(map[uuid.UUID]map[string]int, len(organizations))
+	for _, id := range organizations {
+		frequencies[id] = map[string]int{}
+	}
+	for _, row := range rows {
+		frequencies[row.Organization][row.Domain] = row.Members
+	}
+	domains := make([]*address.Domains, len(organizations))
+	for k, id := range organizations {
+		domains[k] = address.NewDomains(frequencies[id])
+		c.known.Add(id, reading{domains[k], at})
+	}
+	return domains, nil
+}
