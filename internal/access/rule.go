@@ -248,13 +248,18 @@ func forbidden(p Place, r Rule, contacts []fault.Contact) *fault.Fault {
 	if r.Roles == RolesOf(SpaceAdministrator) {
 		remedy += ", or to make you an administrator of the space"
 	}
-	return &fault.Fault{
+	f := &fault.Fault{
 		Code:     fault.Forbidden,
 		Message:  "Only " + need + " can do this" + p.scope() + ".",
 		Remedy:   remedy + ".",
 		Contacts: contacts,
 		Request:  request(p, r),
 	}
+	if f.Request == RequestRestore {
+		i := p.(*Instance)
+		f.DeletedAt, f.RestorableUntil = i.DeletedAt, i.RestorableUntil
+	}
+	return f
 }
 
 // request is the mutation by which somebody can ask for what she may not do in a

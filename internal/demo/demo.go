@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
@@ -107,8 +108,34 @@ func (w world) econometrics() error {
 			return err
 		}
 	}
+	return w.requests(id)
+}
+
+// requests are what Mia, who only sees, asks Ada for: one open request of each
+// kind.
+func (w world) requests(space uuid.UUID) error {
+	for _, r := range []struct {
+		kind, instance string
+		role           *string
+		emails         pq.StringArray
+		message        string
+	}{
+		{"ROLE", "", ptr("SPACE_ADMINISTRATOR"), nil, "I look after this course while you are away."},
+		{"INVITATIONS", "Master", ptr("INSTANCE_VIEWER"), pq.StringArray{"noah@uni.example", "lea@uni.example"}, "They help with the exercises."},
+		{"RESTORE", "Group 2", nil, nil, "The group still needs it."},
+	} {
+		if err := w.exec(`
+			insert into request (id, kind, space_id, instance_id, requested_by, role, emails, message, expires_at)
+			select $1, $2, s.id, i.id, $3, $4, $5, $6, least(clock_timestamp() + interval '14 days', i.restorable_until)
+			from space s left join instance i on i.space_id = s.id and i.name = $8 where s.id = $7`,
+			globalid.New(globalid.Request).UUID, r.kind, w.people["mia@uni.example"], r.role, r.emails, r.message, space, r.instance); err != nil {
+			return err
+		}
+	}
 	return nil
 }
+
+func ptr(s string) *string { return &s }
 
 func (w world) space(organization, name, administrator string) (uuid.UUID, error) {
 	of, err := space.Organization(w.ctx, w.tx, organization)

@@ -45,7 +45,11 @@ const facts = `
 	from space_administrator sa join account a on a.id = sa.account_id join space s on s.id = sa.space_id
 	union all
 	select m.role || ' ' || a.name || ' of ' || i.name
-	from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id`
+	from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id
+	union all
+	select r.status || ' request ' || r.kind || ' of ' || a.name || ' about ' || coalesce(i.name, s.name)
+		|| ', for ' || round(extract(epoch from r.expires_at - w.loaded_at) / 3600) || ' hours'
+	from request r join account a on a.id = r.requested_by join space s on s.id = r.space_id left join instance i on i.id = r.instance_id cross join demo_world w`
 
 var world = []string{
 	"ADMINISTRATOR Ada of Econometrics 2026",
@@ -54,6 +58,9 @@ var world = []string{
 	"EDITOR Ed of Group 2",
 	"EDITOR Ed of Group 3",
 	"MANAGER Mia of University of Example",
+	"OPEN request INVITATIONS of Mia about Master, for 336 hours",
+	"OPEN request RESTORE of Mia about Group 2, for 22 hours",
+	"OPEN request ROLE of Mia about Econometrics 2026, for 336 hours",
 	"VIEWER Vic of Group 1",
 	"VIEWER Vic of Group 2",
 	"account Ada ada@uni.example ada@uni.example -",

@@ -83,6 +83,7 @@ func newWorld(t testing.TB, change ...func(*gateway.Settings)) *world {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener")) })
 	w := &world{t: t, dsn: dsn, db: db, dir: t.TempDir()}
+	w.exec(`delete from request`) // those of the demo world are for the eye
 	if w.key, err = token.OpenKey(w.dir, issuer); err != nil {
 		t.Fatal(err)
 	}

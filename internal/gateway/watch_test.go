@@ -79,10 +79,17 @@ var watchers = map[string]func(p person, instance string) stream{"SSE": person.w
 
 // watchSSE subscribes with server-sent events.
 func (p person) watchSSE(instance string) stream {
+	p.world.t.Helper()
+	return p.follow(invitationChanged, "id", instance)
+}
+
+// follow subscribes with server-sent events, with variables, each a name and a
+// value.
+func (p person) follow(query string, variables ...any) stream {
 	t := p.world.t
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	response := p.openSSE(ctx, invitationChanged, map[string]any{"id": instance})
+	response := p.openSSE(ctx, query, object(variables...))
 	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
 		body, _ := io.ReadAll(response.Body)
 		t.Fatalf("%d %v %s", response.StatusCode, response.Header, body)

@@ -84,11 +84,16 @@ func (m *Mailer) compose(job outbox.Job, v *sending) (mail.Message, error) {
 	if problem != nil {
 		return mail.Message{}, fmt.Errorf("%w: the stored address is not valid: %w", outbox.ErrPermanent, problem)
 	}
+	var requester mail.Mailbox
+	if v.RequesterName != nil {
+		requester = mail.Mailbox{Name: *v.RequesterName, Email: *v.RequesterEmail}
+	}
 	i := mail.Invitation{
 		ID:           job.ID.String(),
 		To:           to,
 		Locale:       v.Locale,
 		From:         mail.Mailbox{Name: v.InviterName, Email: v.InviterEmail},
+		Requester:    requester,
 		Organization: v.OrganizationName,
 		Space:        v.SpaceName,
 		Role:         mail.Administrator,

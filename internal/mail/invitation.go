@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"strings"
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
@@ -27,7 +28,7 @@ type Invitation struct {
 	Space        string
 	Instance     string // not for an administrator
 	Role         Role
-	Message      string // from who invites; may be empty
+	Message      string // from who invites, or at whose request; may be empty
 	Link         string // where to review the invitation
 	ExpiresAt    time.Time
 }
@@ -41,6 +42,7 @@ func (i Invitation) Compose() (Message, error) {
 	s := w.invitation
 	if i.Requester != (Mailbox{}) {
 		s.opening = w.requested
+		w.quoting = strings.ReplaceAll(w.quoting, "{person}", "{requester}") // it is hers
 	}
 	l := w.letter(s, []string{"{person}", i.From.Name, "{requester}", i.Requester.Name},
 		"{address}", i.From.Email, "{requester address}", i.Requester.Email, "{to}", i.To.String(), "{until}", w.moment(i.ExpiresAt.UTC()))

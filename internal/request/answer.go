@@ -68,6 +68,14 @@ func (s *Service) Approve(ctx context.Context, actor access.Actor, a Approval) (
 	return s.answer(ctx, actor, key, a.RequestID, answering{
 		lock: access.Exclusive,
 		give: func(ctx context.Context, tx *postgres.Tx, r *row, place access.Place) ([]*invitation.Result, error) {
+			if i, ok := place.(*access.Instance); ok && r.Kind == Restore && r.Status == Expired {
+				if err := access.Admit(ctx, tx, i, access.Restoring); err != nil {
+					return nil, err
+				}
+			}
+			if err := r.over(); err != nil {
+				return nil, err
+			}
 			if err := r.present(ctx, tx); err != nil {
 				return nil, err
 			}
@@ -132,9 +140,6 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, key idempotenc
 			return s.Invitations.RecallOnBehalf(ctx, tx, r.behalf(place, r.Approved), *results)
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) ([]*invitation.Result, error) {
-			if r.Status != Open {
-				return nil, r.over()
-			}
 			results, err := how.give(ctx, tx, r, place)
 			if err != nil {
 				return nil, err
@@ -191,8 +196,11 @@ func (r *row) permit(ctx context.Context, q postgres.Querier, actor access.Actor
 	return access.NotFound()
 }
 
-// over is why an ended request cannot be answered any more.
-func (r *row) over() *fault.Fault {
+// over is why a request cannot be answered any more; nil: it can.
+func (r *row) over() error {
+	if r.Status == Open {
+		return nil
+	}
 	f := &fault.Fault{Code: fault.Conflict, Remedy: "Reload the request. It can be made again, where it is still needed."}
 	by := "DataHub"
 	if r.AnswererName != nil {
@@ -332,6 +340,9 @@ type ending struct {
 // told by mail, unless she does it herself. Its time may be over since it was
 // read.
 func (s *Service) end(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row, how ending) error {
+	if err := r.over(); err != nil {
+		return err
+	}
 	answered := how.status != Withdrawn
 	n, err := tx.Exec(ctx, `
 		update request

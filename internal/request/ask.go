@@ -81,13 +81,15 @@ type Asked struct {
 // INSTANCE_DISTRIBUTED, INSTANCE_DELETED, CONFLICT where she has the role, or
 // RATE_LIMITED.
 func (s *Service) AskRole(ctx context.Context, actor access.Actor, r ForRole) (Asked, error) {
-	id := r.SpaceID
-	if id == nil {
-		id = r.InstanceID
+	var place globalid.ID
+	if r.SpaceID != nil {
+		place = r.SpaceID.As(globalid.Space)
+	} else {
+		place = r.InstanceID.As(globalid.Instance)
 	}
 	return s.ask(ctx, actor, asking{
 		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestRole, Input: r},
-		kind: Role, place: *id, role: &r.Role, message: message.Clean(r.Message),
+		kind: Role, place: place, role: &r.Role, message: message.Clean(r.Message),
 	})
 }
 
