@@ -348,6 +348,7 @@ func TestDecliningAndWithdrawing(t *testing.T) {
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
 	first := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+	w.mails(1)
 	a := ada.refuse(first, "message", "Not yet.", "idempotencyKey", "k").ok()
 	if got := a.at("declineRequest", "request", "status"); got != "DECLINED" {
 		t.Errorf("%s", a.body)
