@@ -332,24 +332,24 @@ type ComplexityRoot struct {
 	}
 
 	Request struct {
-		Answer       func(childComplexity int) int
-		AnsweredBy   func(childComplexity int) int
-		Approved     func(childComplexity int) int
-		CreatedAt    func(childComplexity int) int
-		Emails       func(childComplexity int) int
-		EndReason    func(childComplexity int) int
-		EndedAt      func(childComplexity int) int
-		ExpiresAt    func(childComplexity int) int
-		ID           func(childComplexity int) int
-		Instance     func(childComplexity int) int
-		InstanceName func(childComplexity int) int
-		Kind         func(childComplexity int) int
-		Message      func(childComplexity int) int
-		RequestedBy  func(childComplexity int) int
-		Role         func(childComplexity int) int
-		Space        func(childComplexity int) int
-		SpaceName    func(childComplexity int) int
-		Status       func(childComplexity int) int
+		Answer         func(childComplexity int) int
+		AnsweredBy     func(childComplexity int) int
+		ApprovedEmails func(childComplexity int, first *int) int
+		CreatedAt      func(childComplexity int) int
+		Emails         func(childComplexity int, first *int) int
+		EndReason      func(childComplexity int) int
+		EndedAt        func(childComplexity int) int
+		ExpiresAt      func(childComplexity int) int
+		ID             func(childComplexity int) int
+		Instance       func(childComplexity int) int
+		InstanceName   func(childComplexity int) int
+		Kind           func(childComplexity int) int
+		Message        func(childComplexity int) int
+		RequestedBy    func(childComplexity int) int
+		Role           func(childComplexity int) int
+		Space          func(childComplexity int) int
+		SpaceName      func(childComplexity int) int
+		Status         func(childComplexity int) int
 	}
 
 	RequestConnection struct {
@@ -537,6 +537,12 @@ type RequestResolver interface {
 	Space(ctx context.Context, obj *request.Request) (*access.Space, error)
 
 	Instance(ctx context.Context, obj *request.Request) (*access.Instance, error)
+
+	Emails(ctx context.Context, obj *request.Request, first *int) ([]string, error)
+	ApprovedEmails(ctx context.Context, obj *request.Request, first *int) ([]string, error)
+
+	AnsweredBy(ctx context.Context, obj *request.Request) (*fault.Contact, error)
+	Answer(ctx context.Context, obj *request.Request) (*string, error)
 }
 type SpaceResolver interface {
 	Administrators(ctx context.Context, obj *access.Space) ([]*fault.Contact, error)
@@ -1712,11 +1718,16 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Request.AnsweredBy(childComplexity), true
 	case "Request.approvedEmails":
-		if e.ComplexityRoot.Request.Approved == nil {
+		if e.ComplexityRoot.Request.ApprovedEmails == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Request.Approved(childComplexity), true
+		args, err := ec.field_Request_approvedEmails_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Request.ApprovedEmails(childComplexity, args["first"].(*int)), true
 	case "Request.createdAt":
 		if e.ComplexityRoot.Request.CreatedAt == nil {
 			break
@@ -1728,7 +1739,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			break
 		}
 
-		return e.ComplexityRoot.Request.Emails(childComplexity), true
+		args, err := ec.field_Request_emails_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Request.Emails(childComplexity, args["first"].(*int)), true
 	case "Request.endReason":
 		if e.ComplexityRoot.Request.EndReason == nil {
 			break
@@ -2408,7 +2424,7 @@ type AuditEntry {
   userId: ID
   "What the member was called."
   userName: String
-  "The addresses of the invitations."
+  "The addresses of the invitations; of a request for them, the first ten."
   emails: [String!]!
   "The role of the invitations or of the member."
   role: InstanceRole
@@ -2458,6 +2474,8 @@ enum AuditAction {
   REQUEST_DECLINED
   "Who had made a request took it back."
   REQUEST_WITHDRAWN
+  "Nobody answered a request in time."
+  REQUEST_EXPIRED
 }
 
 "A page of the audit log."
@@ -3361,18 +3379,18 @@ type Request {
   status: RequestStatus!
   "The space that it is about, or the instance's; ` + "`" + `null` + "`" + ` for whoever may not see it."
   space: Space
-  "What the space is called."
+  "What the space was called when it was made."
   spaceName: String!
   "The instance that it is about; ` + "`" + `null` + "`" + ` for whoever may not see it, and where it is about the space."
   instance: Instance
-  "What the instance is called; ` + "`" + `null` + "`" + ` where it is about the space."
+  "What the instance was called when it was made; ` + "`" + `null` + "`" + ` where it is about the space."
   instanceName: String
   "The role that is asked for, or that those who are to be invited are to have; ` + "`" + `null` + "`" + ` of a restoration."
   role: Role
-  "Who is to be invited; empty of other requests."
-  emails: [String!]!
-  "Who was invited when it was approved."
-  approvedEmails: [String!]!
+  "Who is to be invited, the first of them; empty of other requests. ` + "`" + `first` + "`" + ` is 100 by default and 1,000 at most."
+  emails(first: Int = 100): [String!]!
+  "Who was invited when it was approved, the first of them. ` + "`" + `first` + "`" + ` is 100 by default and 1,000 at most."
+  approvedEmails(first: Int = 100): [String!]!
   "What the person who asks writes."
   message: String
   "Who asks."
@@ -3385,9 +3403,9 @@ type Request {
   endedAt: DateTime
   "Why it ended without an answer; ` + "`" + `null` + "`" + ` while it is open, and where it was answered."
   endReason: RequestEndReason
-  "Who has approved or declined it."
+  "Who has approved or declined it; ` + "`" + `null` + "`" + ` for whoever has left since."
   answeredBy: Contact
-  "What that person writes."
+  "What that person writes; ` + "`" + `null` + "`" + ` for whoever has left since."
   answer: String
 }
 
@@ -3421,7 +3439,7 @@ enum RequestEndReason {
   WITHDRAWN
   "Nobody has answered it in time."
   EXPIRED
-  "The 24 hours in which the instance could be restored are over."
+  "The instance was deleted, and the 24 hours in which it could be restored are over."
   RESTORE_WINDOW_EXPIRED
 }
 
@@ -5227,6 +5245,34 @@ func (ec *executionContext) field_Query_space_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Request_approvedEmails_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Request_emails_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
 	return args, nil
 }
 
@@ -11058,7 +11104,8 @@ func (ec *executionContext) _Request_emails(ctx context.Context, field graphql.C
 			return ec.fieldContext_Request_emails(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Emails, nil
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Request().Emails(ctx, obj, fc.Args["first"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
@@ -11068,8 +11115,28 @@ func (ec *executionContext) _Request_emails(ctx context.Context, field graphql.C
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_Request_emails(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
+func (ec *executionContext) fieldContext_Request_emails(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Request",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type String does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Request_emails_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Request_approvedEmails(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
@@ -11081,7 +11148,8 @@ func (ec *executionContext) _Request_approvedEmails(ctx context.Context, field g
 			return ec.fieldContext_Request_approvedEmails(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Approved, nil
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Request().ApprovedEmails(ctx, obj, fc.Args["first"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
@@ -11091,8 +11159,28 @@ func (ec *executionContext) _Request_approvedEmails(ctx context.Context, field g
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_Request_approvedEmails(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
+func (ec *executionContext) fieldContext_Request_approvedEmails(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Request",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type String does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Request_approvedEmails_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Request_message(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
@@ -11251,7 +11339,7 @@ func (ec *executionContext) _Request_answeredBy(ctx context.Context, field graph
 			return ec.fieldContext_Request_answeredBy(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.AnsweredBy, nil
+			return ec.Resolvers.Request().AnsweredBy(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *fault.Contact) graphql.Marshaler {
@@ -11265,8 +11353,8 @@ func (ec *executionContext) fieldContext_Request_answeredBy(_ context.Context, f
 	fc = &graphql.FieldContext{
 		Object:     "Request",
 		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
+		IsMethod:   true,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Contact(ctx, field)
 		},
@@ -11283,7 +11371,7 @@ func (ec *executionContext) _Request_answer(ctx context.Context, field graphql.C
 			return ec.fieldContext_Request_answer(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Answer, nil
+			return ec.Resolvers.Request().Answer(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -11294,7 +11382,7 @@ func (ec *executionContext) _Request_answer(ctx context.Context, field graphql.C
 	)
 }
 func (ec *executionContext) fieldContext_Request_answer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
+	return graphql.NewScalarFieldContext("Request", field, true, true, "String")
 }
 
 func (ec *executionContext) _RequestConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Connection[*request.Request]) (ret graphql.Marshaler) {
@@ -17486,15 +17574,17 @@ func (ec *executionContext) _Request(ctx context.Context, sel ast.SelectionSet, 
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "emails":
-			out.Values[i] = ec._Request_emails(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Request_emails(ctx, field, obj)
+				})
 		case "approvedEmails":
-			out.Values[i] = ec._Request_approvedEmails(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Request_approvedEmails(ctx, field, obj)
+				})
 		case "message":
 			out.Values[i] = ec._Request_message(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -17526,15 +17616,17 @@ func (ec *executionContext) _Request(ctx context.Context, sel ast.SelectionSet, 
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "answeredBy":
-			out.Values[i] = ec._Request_answeredBy(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Request_answeredBy(ctx, field, obj)
+				})
 		case "answer":
-			out.Values[i] = ec._Request_answer(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Request_answer(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}

@@ -11,12 +11,16 @@ create table request (
     kind         text        not null constraint request_kind check (kind in ('ROLE', 'INVITATIONS', 'RESTORE')),
     space_id     uuid        not null constraint request_space_fkey references space,
     instance_id  uuid        constraint request_instance_fkey references instance on delete cascade,
+    -- What they were called then: who has left learns no later name.
+    space_name    text       not null,
+    instance_name text,
     requested_by uuid        not null constraint request_requested_by_fkey references account,
     role         text        constraint request_role check (role in ('SPACE_ADMINISTRATOR', 'INSTANCE_EDITOR', 'INSTANCE_VIEWER')),
     emails       text[]      constraint request_emails check (cardinality(emails) > 0),
     message      text        constraint request_message_length check (char_length(message) <= 2000),
     created_at   timestamptz not null default clock_timestamp(),
-    expires_at   timestamptz not null,
+    lasts_until  timestamptz not null,
+    expires_at   timestamptz not null, -- the same, unless the instance is lost before
     status       text        not null default 'OPEN'
                              constraint request_status check (status in ('OPEN', 'APPROVED', 'DECLINED', 'WITHDRAWN', 'EXPIRED')),
     ended_at     timestamptz,
@@ -29,6 +33,7 @@ create table request (
             when 'INVITATIONS' then role in ('INSTANCE_EDITOR', 'INSTANCE_VIEWER') and emails is not null and instance_id is not null
             else role is null and emails is null and instance_id is not null
         end),
+    constraint request_instance_name check ((instance_id is null) = (instance_name is null)),
     constraint request_ended check ((status = 'OPEN') = (ended_at is null)),
     constraint request_answered check ((status in ('APPROVED', 'DECLINED')) = (answered_by is not null)),
     constraint request_approved check (approved is null or kind = 'INVITATIONS' and status = 'APPROVED' and approved <@ emails)
@@ -37,7 +42,9 @@ create table request (
 create unique index request_open_key on request (requested_by, kind, coalesce(instance_id, space_id)) where status = 'OPEN';
 create index request_requested_by on request (requested_by, id);
 create index request_space on request (space_id, id);
-create index request_instance on request (instance_id, id) where instance_id is not null;
+create index request_instance on request (instance_id) where instance_id is not null;
+create index request_open_in_space on request (space_id, id) where status = 'OPEN';
+create index request_open_restore on request (instance_id, id) where status = 'OPEN' and kind = 'RESTORE';
 create index request_expiry on request (expires_at) where status = 'OPEN';
 
 -- A mail about a request: to those who can answer it, and then to who asked.
@@ -51,32 +58,37 @@ create table request_notice (
 -- Whoever watches requests watches what concerns her: the place of an event is
 -- her account.
 -- +goose StatementBegin
-create function request_audience(r request) returns setof uuid language sql stable as $$
-    select r.requested_by
-    union
-    select account_id from space_administrator where space_id = r.space_id
-    union
-    select account_id from instance_member where r.kind = 'RESTORE' and instance_id = r.instance_id and role = 'EDITOR'
-$$;
--- +goose StatementEnd
--- +goose StatementBegin
-create function request_created() returns trigger language plpgsql as $$
+create function request_created() returns trigger language plpgsql set enable_nestloop = off as $$
 begin
     insert into event (topic, place_id, change, subjects)
-    select 'REQUEST', a.account_id, 'CREATED', array_agg(n.id order by n.id)
-    from new_rows n cross join lateral request_audience(n) as a (account_id) group by a.account_id;
+    select 'REQUEST', a.account_id, 'CREATED', array_agg(a.id order by a.id)
+    from (select id, requested_by as account_id from new_rows
+          union
+          select n.id, sa.account_id from new_rows n join space_administrator sa on sa.space_id = n.space_id
+          union
+          select n.id, im.account_id from new_rows n join instance_member im on im.instance_id = n.instance_id and im.role = 'EDITOR'
+          where n.kind = 'RESTORE') a
+    group by a.account_id;
     return null;
 end $$;
 -- +goose StatementEnd
 create trigger request_created after insert on request
     referencing new table as new_rows for each statement execute function request_created();
 -- +goose StatementBegin
-create function request_changed() returns trigger language plpgsql as $$
+create function request_changed() returns trigger language plpgsql set enable_nestloop = off as $$
 begin
     insert into event (topic, place_id, change, subjects)
-    select 'REQUEST', a.account_id, n.status, array_agg(n.id order by n.id)
-    from new_rows n join old_rows o on o.id = n.id cross join lateral request_audience(n) as a (account_id)
-    where n.status <> o.status group by a.account_id, n.status;
+    with c as materialized (
+        select n.id, n.kind, n.space_id, n.instance_id, n.requested_by, n.status
+        from new_rows n join old_rows o on o.id = n.id where n.status <> o.status)
+    select 'REQUEST', a.account_id, a.status, array_agg(a.id order by a.id)
+    from (select id, status, requested_by as account_id from c
+          union
+          select c.id, c.status, sa.account_id from c join space_administrator sa on sa.space_id = c.space_id
+          union
+          select c.id, c.status, im.account_id from c join instance_member im on im.instance_id = c.instance_id and im.role = 'EDITOR'
+          where c.kind = 'RESTORE') a
+    group by a.account_id, a.status;
     return null;
 end $$;
 -- +goose StatementEnd

@@ -54,6 +54,7 @@ func (e *examination) selections(selections ast.SelectionSet) {
 			e.directives(s.Directives)
 			e.arguments(s.Arguments)
 			e.page(s)
+			e.addresses(s)
 			e.selections(s.SelectionSet)
 		case *ast.InlineFragment:
 			e.directives(s.Directives)
@@ -116,6 +117,17 @@ func (e *examination) page(field *ast.Field) {
 	_, faults := relay.ParsePage(first, after, e.root.PageSize, kind)
 	for _, f := range faults {
 		e.find(field.Arguments.ForName(fmt.Sprint(f.InputPath[0])).Position, f)
+	}
+}
+
+// addresses decides how many addresses of a request are asked for.
+func (e *examination) addresses(field *ast.Field) {
+	if field.ObjectDefinition == nil || field.ObjectDefinition.Name != "Request" {
+		return
+	}
+	first, ok := given(e, field, "first", scalar.UnmarshalInt)
+	if ok && first != nil && (*first < 0 || *first > mostAddresses) {
+		e.find(field.Arguments.ForName("first").Position, fault.Input(fmt.Sprintf("first is %d; it can be 0 to %d.", *first, mostAddresses), "first"))
 	}
 }
 

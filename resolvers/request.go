@@ -7,6 +7,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/connection"
+	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/relay"
 	"alphacruncher.com/datahub-gateway/internal/request"
@@ -31,6 +32,38 @@ func (f requestFields) Instance(ctx context.Context, obj *request.Request) (*acc
 	place, err := f.place(ctx, obj)
 	i, _ := place.(*access.Instance)
 	return i, err
+}
+
+// mostAddresses is how many addresses of a request are shown at most: all.
+const mostAddresses, defaultAddresses = 1000, 100
+
+func addressesOf(first *int) int {
+	if first == nil {
+		return defaultAddresses
+	}
+	return min(max(0, *first), mostAddresses)
+}
+
+func (f requestFields) Emails(ctx context.Context, obj *request.Request, first *int) ([]string, error) {
+	return f.Requests.Addresses(ctx, obj, false, addressesOf(first))
+}
+
+func (f requestFields) ApprovedEmails(ctx context.Context, obj *request.Request, first *int) ([]string, error) {
+	return f.Requests.Addresses(ctx, obj, true, addressesOf(first))
+}
+
+func (f requestFields) AnsweredBy(ctx context.Context, obj *request.Request) (*fault.Contact, error) {
+	if place, err := f.place(ctx, obj); place == nil || err != nil {
+		return nil, err
+	}
+	return obj.AnsweredBy, nil
+}
+
+func (f requestFields) Answer(ctx context.Context, obj *request.Request) (*string, error) {
+	if place, err := f.place(ctx, obj); place == nil || err != nil {
+		return nil, err
+	}
+	return obj.Answer, nil
 }
 
 // place is what a request is about, as the person who asks sees it.

@@ -66,6 +66,9 @@ func Holds(p Place, r Role) bool {
 	return p.held().Has(r) || r == InstanceViewer && p.held().Has(InstanceEditor)
 }
 
+// inOrganizations are the roles that are held in an organization itself.
+var inOrganizations = RolesOf(OrganizationManager, OrganizationFaculty, OrganizationMember)
+
 // Permit decides whether the person who read a place (nil: she found none) may
 // do what a rule is about, and explains why not. It fails with NOT_FOUND or
 // FORBIDDEN.
@@ -73,7 +76,8 @@ func Permit(ctx context.Context, q postgres.Querier, p Place, r Rule) error {
 	if r.Allows(p) {
 		return nil
 	}
-	if p == nil || !p.known() {
+	_, organization := p.(*Organization)
+	if p == nil || !p.known() || organization && r.Roles&inOrganizations == 0 {
 		return NotFound()
 	}
 	contacts, err := p.contacts(ctx, q, r.Roles)

@@ -38,6 +38,7 @@ const (
 	RequestApproved       Action = "REQUEST_APPROVED"
 	RequestDeclined       Action = "REQUEST_DECLINED"
 	RequestWithdrawn      Action = "REQUEST_WITHDRAWN"
+	RequestExpired        Action = "REQUEST_EXPIRED"
 )
 
 // Actions are all of them.
@@ -45,7 +46,7 @@ var Actions = []Action{
 	SpaceCreated, InstanceCreated, InstanceDeleted, InstanceRestored, InstancePurged,
 	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationRevoked, InvitationAccepted, InvitationDeclined,
 	MemberRoleChanged, MemberRemoved, MemberLeft, RoleGranted,
-	RequestMade, RequestApproved, RequestDeclined, RequestWithdrawn,
+	RequestMade, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired,
 }
 
 // Deed is what somebody did.
@@ -76,7 +77,8 @@ func To(i *access.Instance) Where {
 
 // Details are what more there is to say.
 type Details struct {
-	Emails       []string             `json:"emails,omitempty"` // of invitations
+	Emails       []string             `json:"emails,omitempty"`     // of invitations
+	MoreEmails   int                  `json:"moreEmails,omitempty"` // that are not named
 	Role         *access.InstanceRole `json:"role,omitempty"`
 	PreviousRole *access.InstanceRole `json:"previousRole,omitempty"`
 	UserID       uuid.NullUUID        `json:"userId,omitzero"` // to whom it was done

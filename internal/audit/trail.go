@@ -28,6 +28,7 @@ type Entry struct {
 	UserID       *globalid.ID // the member to whom it was done
 	UserName     *string
 	Emails       []string
+	MoreEmails   int // that are not named
 	Role         *access.InstanceRole
 	PreviousRole *access.InstanceRole
 	Request      *string // its kind
@@ -97,6 +98,7 @@ func (r row) entry() (*Entry, error) {
 		InstanceName: r.InstanceName,
 		UserID:       optional(globalid.User, d.UserID),
 		Emails:       d.Emails,
+		MoreEmails:   d.MoreEmails,
 		Role:         d.Role,
 		PreviousRole: d.PreviousRole,
 	}
@@ -137,6 +139,7 @@ var sentences = map[Action]string{
 	RequestApproved:       "{actor} approved the request of {user} {request}.",
 	RequestDeclined:       "{actor} declined the request of {user} {request}.",
 	RequestWithdrawn:      "{actor} withdrew the request {request}.",
+	RequestExpired:        "Nobody answered in time the request of {user} {request}.",
 }
 
 // asked says what was asked for by each kind of request.
@@ -153,8 +156,8 @@ func (e *Entry) Summary() string {
 	if len(emails) > 1 {
 		invitation = "invitations"
 	}
-	if len(emails) > most {
-		emails = append(emails[:most:most], strconv.Itoa(len(e.Emails)-most)+" more")
+	if n := len(e.Emails) + e.MoreEmails; n > most {
+		emails = append(emails[:most:most], strconv.Itoa(n-most)+" more")
 	}
 	where, user := e.SpaceName, ""
 	if e.InstanceName != nil {

@@ -125,8 +125,9 @@ func (w world) requests(space uuid.UUID) error {
 		{"RESTORE", "Group 2", nil, nil, "The group still needs it."},
 	} {
 		if err := w.exec(`
-			insert into request (id, kind, space_id, instance_id, requested_by, role, emails, message, expires_at)
-			select $1, $2, s.id, i.id, $3, $4, $5, $6, least(clock_timestamp() + interval '14 days', i.restorable_until)
+			insert into request (id, kind, space_id, space_name, instance_id, instance_name, requested_by, role, emails, message, lasts_until, expires_at)
+			select $1, $2, s.id, s.name, i.id, i.name, $3, $4, $5, $6, clock_timestamp() + interval '14 days',
+			       least(clock_timestamp() + interval '14 days', i.restorable_until)
 			from space s left join instance i on i.space_id = s.id and i.name = $8 where s.id = $7`,
 			globalid.New(globalid.Request).UUID, r.kind, w.people["mia@uni.example"], r.role, r.emails, r.message, space, r.instance); err != nil {
 			return err

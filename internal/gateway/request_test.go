@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"alphacruncher.com/datahub-gateway/internal/gateway"
+	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/mailbox"
 	"alphacruncher.com/datahub-gateway/internal/request"
 )
@@ -241,6 +242,11 @@ func TestEdAsksForInvitations(t *testing.T) {
 	if diff := cmp.Diff(any(map[string]any{"status": "PENDING", "requestedBy": map[string]any{"name": "Ed"}, "invitedBy": map[string]any{"name": "Ada"}}), results[0].(map[string]any)["invitation"]); diff != "" {
 		t.Error(diff)
 	}
+	few := ed.ask(`query($n: Int) { viewer { requests { nodes { emails(first: 2) all: emails(first: $n) none: emails(first: 0) approvedEmails(first: 1) } } } }`, map[string]any{"n": nil}).ok()
+	if diff := cmp.Diff(any(map[string]any{"emails": []any{"zoe@new.example", "bob@new.example"}, "none": []any{}, "approvedEmails": []any{"zoe@new.example"},
+		"all": []any{"zoe@new.example", "bob@new.example", "kim@new.example", "vic@uni.example"}}), few.at("viewer", "requests", "nodes", 0)); diff != "" {
+		t.Error(diff)
+	}
 	if got := a.at("approveRequest", "request", "approvedEmails"); !cmp.Equal(got, any([]any{"zoe@new.example", "vic@uni.example", "bob@new.example"})) {
 		t.Errorf("approved %v", got)
 	}
@@ -254,7 +260,7 @@ func TestEdAsksForInvitations(t *testing.T) {
 	if diff := cmp.Diff([]string{
 		"Ed asked to have zoe@new.example, bob@new.example, kim@new.example, 1 more invited to Group 1 as a viewer.",
 		"Ada invited zoe@new.example, bob@new.example to Group 1 as a viewer.",
-		"Ada approved the request of Ed to have zoe@new.example, vic@uni.example, bob@new.example invited to Group 1 as a viewer.",
+		"Ada approved the request of Ed to have zoe@new.example, bob@new.example, vic@uni.example invited to Group 1 as a viewer.",
 		"Zoe accepted the invitation of zoe@new.example to Group 1 as a viewer.",
 	}, w.trail()); diff != "" {
 		t.Errorf("the trail: %s", diff)
@@ -305,7 +311,7 @@ func TestRequestsEndWithTheirTime(t *testing.T) {
 	ada, vic := w.as("ada"), w.as("vic")
 	restore, role := vic.askRestore("Group 2").made(), vic.askRole("Group 1", "INSTANCE_EDITOR").made()
 	w.mails(3)
-	w.exec(`update request set expires_at = clock_timestamp() where kind = 'ROLE'`)
+	w.exec(`update request set lasts_until = t.at, expires_at = t.at from (select clock_timestamp() as at) t where kind = 'ROLE'`)
 	w.lapse("Group 2", 25*time.Hour)
 	w.exec(`update request r set expires_at = i.restorable_until from instance i where i.id = r.instance_id and r.kind = 'RESTORE'`)
 	// At once, whether or not it has been written down.
@@ -335,9 +341,150 @@ func TestRequestsEndWithTheirTime(t *testing.T) {
 	if n, err := w.requests().EndExpired(t.Context()); n != 1 || err != nil {
 		t.Errorf("%d ended, %v", n, err)
 	}
-	w.says(w.mailTo("vic@uni.example", 1), "DataHub Your request was not answered", "Group 2", "24 hours")
 	if n := w.number(`select count(*) from request where status = 'EXPIRED'`); n != 2 {
 		t.Errorf("%d are written down", n)
+	}
+	w.says(w.mailTo("vic@uni.example", 1), "DataHub Your request was not answered", "Group 1")
+	w.says(w.mailTo("vic@uni.example", 2), "DataHub Your request was not answered", "Group 2", "24 hours")
+	if got := w.trail(); !slices.Contains(got, "Nobody answered in time the request of Vic to have Group 2 restored.") || !slices.Contains(got, "Nobody answered in time the request of Vic to be an editor of Group 1.") {
+		t.Errorf("the trail: %v", got)
+	}
+}
+
+// A request about an instance that is deleted ends with it, unless the instance
+// comes back.
+func TestRequestsEndWithTheirInstance(t *testing.T) {
+	w := newWorld(t)
+	ada, ed := w.as("ada"), w.as("ed")
+	id := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).made()
+	until := w.text(`select expires_at::text from request`)
+	ada.delete("Group 1").ok()
+	if got := w.number(`select count(*) from request r join instance i on i.id = r.instance_id where r.expires_at = i.restorable_until`); got != 1 {
+		t.Error("it can be answered longer than the instance can be restored")
+	}
+	ada.restore("Group 1").ok()
+	if got := w.text(`select expires_at::text from request`); got != until {
+		t.Errorf("it expires at %s, and did at %s", got, until)
+	}
+	ada.delete("Group 1").ok()
+	w.lapse("Group 1", 25*time.Hour)
+	w.exec(`update request r set expires_at = i.restorable_until from instance i where i.id = r.instance_id`)
+	if e := ada.approve(id).refused("CONFLICT"); e.reason() != "REQUEST_EXPIRED" || !strings.Contains(e.Message, "24 hours") {
+		t.Errorf("%v", e)
+	}
+	if got := ed.ask(`{ viewer { requests { nodes { status endReason } } } }`, nil).ok().at("viewer", "requests", "nodes", 0); !cmp.Equal(got, any(map[string]any{"status": "EXPIRED", "endReason": "RESTORE_WINDOW_EXPIRED"})) {
+		t.Errorf("%v", got)
+	}
+	if n, err := w.requests().EndExpired(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d ended, %v", n, err)
+	}
+	w.says(w.mailTo("ed@uni.example", 1), "DataHub Your request was not answered", "Group 1")
+	// The purge takes all that is about it.
+	w.lapse("Group 1", 9*24*time.Hour)
+	if n, err := instance.Purge(t.Context(), w.purger(), 7*24*time.Hour); n != 1 || err != nil {
+		t.Errorf("%d purged, %v", n, err)
+	}
+	if n := w.number(`select (select count(*) from request) + (select count(*) from request_notice) + (select count(*) from outbox)`); n != 0 {
+		t.Errorf("%d rows are left", n)
+	}
+}
+
+// Whoever has left learns nothing more of a place, nor of who is there now.
+func TestWhoHasLeftLearnsNothing(t *testing.T) {
+	w := newWorld(t)
+	ada, vic := w.as("ada"), w.as("vic")
+	role := vic.askRole("", "SPACE_ADMINISTRATOR").made()
+	vic.askRestore("Group 2").ok()
+	s := vic.follow(requestChanged)
+	w.settled()
+	group2 := w.instance("Group 2")
+	ada.remove("", w.user("Vic")).ok()
+	w.exec(`update space set name = 'Secret' where name = 'Econometrics 2026'`)
+	ada.refuse(role, "message", "We do not know him any more.").ok()
+	ada.restore(group2).ok()
+	a := vic.ask(`{ viewer { requests { nodes { `+requestFields+` } } } }`, nil).ok()
+	if got := a.every("status", "viewer", "requests", "nodes"); !slices.Equal(got, []string{"APPROVED", "DECLINED"}) {
+		t.Errorf("%s", a.body)
+	}
+	for _, secret := range []string{"Secret", "Ada", "any more"} {
+		if strings.Contains(a.body, secret) {
+			t.Errorf("he learns of %s: %s", secret, a.body)
+		}
+	}
+	if got := s.next().requestChange(); got != "DECLINED ROLE Vic" {
+		t.Errorf("told %s", got)
+	}
+	w.settled()
+	for _, m := range w.allMails() {
+		if m.To == "vic@uni.example" {
+			t.Errorf("he gets a mail about %q", m.Subject)
+		}
+	}
+}
+
+// Whoever is removed from a space gets no role back by a request that is approved
+// at the same time.
+func TestApprovingAgainstRemoving(t *testing.T) {
+	w := newWorld(t, unlimited)
+	w.appoint("Rita")
+	ada, rita, vic := w.as("ada"), w.as("rita"), w.as("vic")
+	first := 0
+	for n := range trials {
+		w.enrol("Group 1", "Vic")
+		id := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+		var approved, removed answer
+		together(func() { head(n); approved = ada.approve(id) }, func() { removed = rita.remove("", w.user("Vic")) })
+		removed.ok()
+		if n := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.name = 'Vic'`); n != 0 {
+			t.Fatalf("trial %d: she has a role; %s", n, approved.body)
+		}
+		if len(approved.Errors) == 0 {
+			first++
+		} else if e := approved.refused("CONFLICT"); e.reason() != "REQUESTER_LEFT" {
+			t.Fatalf("trial %d: %v", n, e)
+		} else {
+			ada.refuse(id).ok()
+		}
+	}
+	t.Logf("approved first %d of %d", first, trials)
+	if first == 0 || first == trials {
+		t.Error("one side was always first")
+	}
+}
+
+// Asking while the first request is answered gives the first or a new one.
+func TestAskingAgainstDeclining(t *testing.T) {
+	w := newWorld(t, unlimited)
+	ada, vic := w.as("ada"), w.as("vic")
+	again := 0
+	for n := range trials {
+		id := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+		var asked answer
+		together(func() { head(n); asked = vic.askRole("Group 1", "INSTANCE_EDITOR") }, func() { ada.refuse(id).ok() })
+		if asked.made() != id {
+			again++
+			ada.refuse(asked.made()).ok()
+		}
+	}
+	t.Logf("a new request %d of %d times", again, trials)
+	if again == 0 || again == trials {
+		t.Error("one side was always first")
+	}
+}
+
+// However many have asked, it is restored within a moment.
+func TestRestoringWhatThousandsHaveAskedFor(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`
+		with a as (
+			insert into account (id, subject, email, email_key, name)
+			select gen_random_uuid(), 'x' || n, 'x' || n || '@new.example', 'x' || n || '@new.example', 'X' || n from generate_series(1, 10000) n returning id),
+		m as (insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, a where i.name = 'Group 2')
+		insert into request (id, kind, space_id, space_name, instance_id, instance_name, requested_by, lasts_until, expires_at)
+		select gen_random_uuid(), 'RESTORE', i.space_id, 'S', i.id, i.name, a.id, i.restorable_until, i.restorable_until from instance i, a where i.name = 'Group 2'`)
+	w.as("ada").restore("Group 2").ok()
+	if n := w.number(`select count(*) from request where status = 'APPROVED'`); n != 10_000 {
+		t.Errorf("%d are answered", n)
 	}
 }
 
@@ -400,6 +547,7 @@ func TestWhoKnowsOfRequests(t *testing.T) {
 		"an instance that one does not see": w.as("vic").askInvitations("Master", "VIEWER", []string{"zoe@new.example"}),
 		"an id of another kind":             w.as("ada").requested("requestRestore", "instanceId", w.space("Econometrics 2026")),
 		"a space as an instance":            w.as("vic").requested("requestRole", "instanceId", w.space("Econometrics 2026"), "role", "INSTANCE_EDITOR"),
+		"an organization":                   w.as("mia").requested("requestRole", "spaceId", w.organization("University of Example"), "role", "SPACE_ADMINISTRATOR"),
 		"an instance as a space":            w.as("vic").requested("requestRole", "spaceId", w.instance("Group 1"), "role", "SPACE_ADMINISTRATOR"),
 	} {
 		a.refused("NOT_FOUND")
@@ -471,6 +619,12 @@ func TestWhatCannotBeAskedFor(t *testing.T) {
 		e := c.a.refused(c.code.(string))
 		if c.reason != nil && e.reason() != c.reason || c.code == "CONFLICT" && e.Extensions["remedy"] == nil {
 			t.Errorf("%s: %v", what, e)
+		}
+	}
+	for what, first := range map[string]any{"negative": -1, "too many": 1001, "a string": "5"} {
+		w.as("vic").ask(`query($n: Int) { viewer { requests { nodes { emails(first: $n) } } } }`, map[string]any{"n": first}).refused("BAD_USER_INPUT")
+		if t.Failed() {
+			t.Fatal(what)
 		}
 	}
 	if n := w.number(`select count(*) from request`); n != 0 {
@@ -639,7 +793,7 @@ func TestWatchingRequests(t *testing.T) {
 	w.dismiss("Ada")
 	vic.withdraw(vic.askRole("Group 1", "INSTANCE_EDITOR").made()).ok()
 	expect("Vic", "CREATED ROLE Vic", "WITHDRAWN ROLE Vic")
-	w.exec(`update request set expires_at = clock_timestamp() where id = $1::uuid`, strings.TrimPrefix(vic.askRole("Group 1", "INSTANCE_EDITOR").made(), "request_"))
+	w.exec(`update request set lasts_until = t.at, expires_at = t.at from (select clock_timestamp() as at) t where id = $1::uuid`, strings.TrimPrefix(vic.askRole("Group 1", "INSTANCE_EDITOR").made(), "request_"))
 	if _, err := w.requests().EndExpired(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -218,7 +218,7 @@ func (g *Gateway) domain(sender *outgoing.Sender, public *url.URL, log *slog.Log
 		ByPerson: s.MaxRequests,
 		BySpace:  s.MaxSpaceRequests,
 	}}
-	instances.Restored = requests.Restored
+	instances.Deleted, instances.Restored = requests.Deleted, requests.Restored
 	return &resolvers.Root{
 		DB:          g.db,
 		Spaces:      &space.Service{DB: g.db},

@@ -18,8 +18,9 @@ import (
 // Service carries out what is asked about instances.
 type Service struct {
 	DB *postgres.DB
-	// Restored is told of each instance that is restored, in the transaction
+	// Deleted and Restored are told of each instance that is, in the transaction
 	// that does it.
+	Deleted  func(context.Context, *postgres.Tx, *access.Instance) error
 	Restored func(context.Context, *postgres.Tx, access.Actor, *access.Instance) error
 }
 
@@ -41,7 +42,7 @@ type Deletion struct {
 // Delete deletes a working instance; it can be restored for 24 hours. It fails
 // with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED or INSTANCE_PROTECTED.
 func (s *Service) Delete(ctx context.Context, actor access.Actor, r Request) (Deletion, error) {
-	i, deleted, err := s.change(ctx, actor, r, "deleteInstance", access.Deleting, markDeleted)
+	i, deleted, err := s.change(ctx, actor, r, "deleteInstance", access.Deleting, s.markDeleted)
 	return Deletion{i, deleted}, err
 }
 
@@ -88,7 +89,7 @@ func (s *Service) change(ctx context.Context, actor access.Actor, r Request, ope
 	return i, done, err
 }
 
-func markDeleted(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *access.Instance) (bool, error) {
+func (s *Service) markDeleted(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *access.Instance) (bool, error) {
 	if i.State() == access.Deleted {
 		return false, nil
 	}
@@ -108,6 +109,9 @@ func markDeleted(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *ac
 	by := actor.Contact()
 	i.DeletedAt, i.DeletedBy, i.RestorableUntil, i.Restorable = &row.DeletedAt, &by, &row.RestorableUntil, true
 	if err := outbox.Hold(ctx, tx, i.ID); err != nil {
+		return false, err
+	}
+	if err := s.Deleted(ctx, tx, i); err != nil {
 		return false, err
 	}
 	return true, audit.Record(ctx, tx, audit.Deed{Action: audit.InstanceDeleted, Actor: actor, Where: audit.To(i)})

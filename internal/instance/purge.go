@@ -64,6 +64,9 @@ func purgeSome(ctx context.Context, tx *postgres.Tx, grace time.Duration) (more,
 	for _, part := range []string{
 		`delete from outbox where id in (select id from outbox where instance_id = $1 limit $2)`,
 		`delete from invitation where id in (select id from invitation where instance_id = $1 limit $2)`,
+		`delete from outbox where id in (
+			select o.id from request r join request_notice n on n.request_id = r.id join outbox o on o.subject_id = n.id
+			where r.instance_id = $1 limit $2)`,
 		`delete from request where id in (select id from request where instance_id = $1 limit $2)`,
 		`delete from instance_member where (instance_id, account_id) in (
 			select instance_id, account_id from instance_member where instance_id = $1 limit $2)`,

@@ -383,7 +383,7 @@ func TestInvitationsOfTheFirstSchemaLiveOn(t *testing.T) {
 		`select string_agg(action || ' ' || details, '; ' order by id) from audit_log`:                                                                                                                `INSTANCE_DELETED {}; INVITATION_SENT {"role": "VIEWER", "emails": ["zoe@new.example"]}; INVITATION_ROLE_CHANGED {"role": "EDITOR", "emails": ["bob@new.example"]}`,
 		`select string_agg(response::text, ' ' order by key) from idempotency_key`:                                                                                                                    `[{"outcome":"INVITED"}] true false`,
 		`select string_agg(substring(id::text, 15, 1), '') from audit_log`:                                                                                                                            `777`,
-		`select (max(oldest_gateway))::text from schema_requirement`:                                                                                                                                  `2`,
+		`select (max(oldest_gateway))::text from schema_requirement`:                                                                                                                                  `5`,
 	} {
 		if got := read[string](t, db, query); got != want {
 			t.Errorf("%s: %s, want %s", query, got, want)

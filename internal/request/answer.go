@@ -2,8 +2,12 @@ package request
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/google/uuid"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
@@ -120,7 +124,7 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, key idempotenc
 	var r *row
 	var place access.Place
 	read := func(ctx context.Context, tx *postgres.Tx) (err error) {
-		if r, err = find(ctx, tx, byID, r.ID); err == nil {
+		if r, err = find(ctx, tx, r.ID); err == nil {
 			answered.Request = one(r)
 		}
 		return err
@@ -158,7 +162,7 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, key idempotenc
 // hold keeps others off what a request is about and off the request, and reads
 // both; nil where there is no request, or nothing that the actor may know of.
 func hold(ctx context.Context, tx *postgres.Tx, actor access.Actor, id globalid.ID, lock access.LockStrength) (*row, access.Place, error) {
-	r, err := find(ctx, tx, byID, id.UUID)
+	r, err := find(ctx, tx, id.UUID)
 	if r == nil || err != nil {
 		return nil, nil, err
 	}
@@ -166,12 +170,16 @@ func hold(ctx context.Context, tx *postgres.Tx, actor access.Actor, id globalid.
 	if err != nil {
 		return nil, nil, err
 	}
+	// Nobody is removed from the whole space meanwhile.
+	if err := access.Lock(ctx, tx, actor, access.Shared, globalid.ID{Kind: globalid.Space, UUID: r.SpaceID}); err != nil {
+		return nil, nil, err
+	}
 	if _, err := tx.Exec(ctx, `select from request where id = $1 for no key update`, r.ID); err != nil {
 		return nil, nil, err
 	}
 	// Once more, now that nobody else can change it.
 	place := places[r.place()]
-	r, err = find(ctx, tx, byID, id.UUID)
+	r, err = find(ctx, tx, id.UUID)
 	return r, place, err
 }
 
@@ -216,7 +224,7 @@ func (r *row) over() error {
 		f.Reason, f.Message = fault.RequestWithdrawn, "The request has been withdrawn by "+r.RequesterName+"."
 	case Expired:
 		f.Reason, f.Message = fault.RequestExpired, "The time to answer the request is over."
-		if r.Kind == Restore {
+		if r.Lost || r.Kind == Restore {
 			f.Message, f.Remedy = "The 24 hours in which the instance could be restored are over.", "A new instance of the space can take its place."
 		}
 	}
@@ -247,10 +255,15 @@ func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Act
 	i, _ := place.(*access.Instance)
 	switch r.Kind {
 	case Restore:
-		// This ends every request to restore the instance: see Restored.
-		if _, err = s.Instances.RestoreIn(ctx, tx, actor, i); err == nil && how.answer != nil {
-			_, err = tx.Exec(ctx, `update request set answer = $2 where id = $1`, r.ID, how.answer)
+		restored, err := s.Instances.RestoreIn(ctx, tx, actor, i)
+		if err != nil || !restored {
+			if err == nil {
+				err = s.end(ctx, tx, actor, r, how)
+			}
+			return nil, err
 		}
+		// That has ended every request to restore the instance: see Restored.
+		_, err = tx.Exec(ctx, `update request set answer = $2 where id = $1`, r.ID, how.answer)
 		return nil, err
 	case Role:
 		err = s.grant(ctx, tx, actor, r, place)
@@ -309,8 +322,12 @@ func (r *row) selected(emails []string) (approved []string, faults fault.List) {
 func (s *Service) grant(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row, place access.Place) error {
 	var n int64
 	var err error
+	var previous *access.InstanceRole
 	if i, ok := place.(*access.Instance); ok {
 		if err := access.Admit(ctx, tx, i, access.Inviting); err != nil {
+			return err
+		}
+		if previous, err = s.roleOf(ctx, tx, r); err != nil {
 			return err
 		}
 		n, err = tx.Exec(ctx, `
@@ -324,8 +341,17 @@ func (s *Service) grant(ctx context.Context, tx *postgres.Tx, actor access.Actor
 		return err
 	}
 	d := r.deed(audit.RoleGranted, actor)
-	d.Request, d.Emails = "", nil
+	d.Request, d.PreviousRole = "", previous
 	return audit.Record(ctx, tx, d)
+}
+
+// roleOf is the role that the requester has in the instance already; nil: none.
+func (s *Service) roleOf(ctx context.Context, tx *postgres.Tx, r *row) (role *access.InstanceRole, err error) {
+	err = tx.Get(ctx, &role, `select role from instance_member where instance_id = $1 and account_id = $2`, r.InstanceID, r.RequestedBy)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return role, err
 }
 
 // ending is how a request ends.
@@ -356,35 +382,91 @@ func (s *Service) end(ctx context.Context, tx *postgres.Tx, actor access.Actor, 
 		r.Status = Expired
 		return r.over()
 	}
-	d := r.deed(how.action, actor)
-	if how.approved != nil {
-		d.Emails = how.approved
-	}
-	if err := audit.Record(ctx, tx, d); err != nil || !answered {
+	r.Emails = slices.DeleteFunc(slices.Clone(r.Emails), func(email string) bool { return how.approved != nil && !slices.Contains(how.approved, email) })
+	if err := audit.Record(ctx, tx, r.deed(how.action, actor)); err != nil || !answered {
 		return err
 	}
 	return s.tell(ctx, tx, actor, r.ID)
 }
 
-// Restored ends the open requests to restore an instance: that has been done, by
-// the actor. It is told in the transaction that does it.
+// Restored ends the open requests to restore an instance, since that has been
+// done, by the actor; the time of the others is what it was. It is told in the
+// transaction that does it.
 func (s *Service) Restored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *access.Instance) error {
-	var rows []row
-	if err := tx.Select(ctx, &rows, `
+	if _, err := tx.Exec(ctx, `
+		update request set expires_at = lasts_until
+		where id in (select id from request where instance_id = $1 and kind <> 'RESTORE' and status = 'OPEN' order by id for no key update)`,
+		i.ID.UUID); err != nil {
+		return err
+	}
+	rows, err := ended(ctx, tx, `
 		with r as (
 			update request set status = 'APPROVED', ended_at = clock_timestamp(), answered_by = $2
 			where id in (select id from request where instance_id = $1 and kind = 'RESTORE' and status = 'OPEN' order by id for no key update)
 			returning *)
-		select `+columns+` from r `+tables+` order by r.id`, i.ID.UUID, actor.ID.UUID); err != nil {
+		select `+columns+`, r.emails, r.approved from r `+tables+` order by r.id`, i.ID.UUID, actor.ID.UUID)
+	if err != nil {
 		return err
 	}
-	var deeds []audit.Deed
-	var ids postgres.UUIDs
-	for k := range rows {
-		deeds, ids = append(deeds, rows[k].deed(audit.RequestApproved, actor)), append(ids, rows[k].ID)
+	return s.conclude(ctx, tx, actor, audit.RequestApproved, rows)
+}
+
+// Deleted has the open requests about an instance end at the latest when it can
+// no longer be restored. It is told in the transaction that deletes it.
+func (s *Service) Deleted(ctx context.Context, tx *postgres.Tx, i *access.Instance) error {
+	_, err := tx.Exec(ctx, `
+		update request set expires_at = least(lasts_until, $2)
+		where id in (select id from request where instance_id = $1 and status = 'OPEN' order by id for no key update)`,
+		i.ID.UUID, i.RestorableUntil)
+	return err
+}
+
+var (
+	expireOwn  = expireQuery(`requested_by = $1 and kind = $2 and coalesce(instance_id, space_id) = $3 for no key update`)
+	expireSome = expireQuery(`true order by expires_at limit 100 for no key update skip locked`)
+)
+
+func expireQuery(which string) string {
+	return `
+		with r as (
+			update request set status = 'EXPIRED', ended_at = expires_at
+			where id in (select id from request where status = 'OPEN' and expires_at <= statement_timestamp() and ` + which + `)
+			returning *)
+		select ` + columns + `, r.emails, r.approved from r ` + tables + ` order by r.id`
+}
+
+// EndExpired writes down that requests have expired, 100 at most, has those who
+// made them told by mail, and gives their number. Any number of gateways can do
+// it at once.
+func (s *Service) EndExpired(ctx context.Context) (n int64, err error) {
+	err = s.DB.InTx(ctx, func(tx *postgres.Tx) (err error) {
+		n, err = s.expire(ctx, tx, expireSome)
+		return err
+	})
+	return n, err
+}
+
+func (s *Service) expire(ctx context.Context, tx *postgres.Tx, query string, args ...any) (int64, error) {
+	rows, err := ended(ctx, tx, query, args...)
+	if err != nil {
+		return 0, err
 	}
+	return int64(len(rows)), s.conclude(ctx, tx, access.Actor{}, audit.RequestExpired, rows)
+}
+
+func ended(ctx context.Context, tx *postgres.Tx, query string, args ...any) (rows []row, err error) {
+	return rows, tx.Select(ctx, &rows, query, args...)
+}
+
+// conclude writes down who ended requests, and has those who made them told by
+// mail.
+func (s *Service) conclude(ctx context.Context, tx *postgres.Tx, actor access.Actor, action audit.Action, rows []row) error {
 	if len(rows) == 0 {
 		return nil
+	}
+	deeds, ids := make([]audit.Deed, len(rows)), make([]uuid.UUID, len(rows))
+	for k := range rows {
+		deeds[k], ids[k] = rows[k].deed(action, actor), rows[k].ID
 	}
 	if err := audit.Record(ctx, tx, deeds...); err != nil {
 		return err

@@ -2,6 +2,7 @@ package request
 
 import (
 	"context"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
@@ -102,6 +103,9 @@ func (s *Service) AskInvitations(ctx context.Context, actor access.Actor, r ForI
 	if err != nil {
 		return Asked{}, err
 	}
+	for _, f := range faults {
+		f.Message = strings.TrimSuffix(f.Message, "Nobody was invited.") + "Nobody was asked."
+	}
 	role := map[access.InstanceRole]access.Role{access.Editor: access.InstanceEditor, access.Viewer: access.InstanceViewer}[r.Role]
 	return s.ask(ctx, actor, asking{
 		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestInvitations, Input: r},
@@ -137,7 +141,7 @@ func (s *Service) ask(ctx context.Context, actor access.Actor, a asking) (asked 
 		Created   bool        `json:"created"`
 	}
 	read := func(ctx context.Context, tx *postgres.Tx, of *answer) error {
-		r, err := find(ctx, tx, byID, of.RequestID.UUID)
+		r, err := find(ctx, tx, of.RequestID.UUID)
 		if err != nil {
 			return err
 		}
@@ -226,13 +230,12 @@ func (s *Service) open(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 		}
 		return id, false, a.faults
 	}
-	id = globalid.New(globalid.Request)
-	about := []any{actor.ID.UUID, string(a.kind), space.ID.UUID, instance}
+	about := space.ID.UUID
+	if instance.Valid {
+		about = instance.UUID
+	}
 	// One whose time is over makes room.
-	if _, err := tx.Exec(ctx, `
-		update request set status = 'EXPIRED', ended_at = expires_at
-		where requested_by = $1 and kind = $2 and coalesce(instance_id, space_id) = coalesce($4, $3::uuid)
-		  and status = 'OPEN' and expires_at <= clock_timestamp()`, about...); err != nil {
+	if _, err := s.expire(ctx, tx, expireOwn, actor.ID.UUID, string(a.kind), about); err != nil {
 		return id, false, err
 	}
 	var role *string
@@ -240,27 +243,22 @@ func (s *Service) open(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 		name := a.role.String()
 		role = &name
 	}
-	n, err := tx.Exec(ctx, `
-		insert into request (id, requested_by, kind, space_id, instance_id, role, emails, message, expires_at)
-		values ($5, $1, $2, $3, $4, $6, $7, $8, least(clock_timestamp() + $9 * interval '1 second',
-		        case when $2 = 'RESTORE' then (select restorable_until from instance where id = $4) end))
-		on conflict (requested_by, kind, coalesce(instance_id, space_id)) where status = 'OPEN' do nothing`,
-		append(about, id.UUID, role, optional(a.emails), a.message, s.Limits.TTL.Seconds())...)
-	if err != nil {
+	made := globalid.New(globalid.Request)
+	id.Kind = globalid.Request
+	// Where one is open it is locked: it cannot end before it is read.
+	err = tx.Get(ctx, &id.UUID, `
+		insert into request as r (id, requested_by, kind, space_id, space_name, instance_id, instance_name, role, emails, message, lasts_until, expires_at)
+		select $1, $2, $3, s.id, s.name, i.id, i.name, $6, $7, $8, t.until, case when $3 = 'RESTORE' then i.restorable_until else t.until end
+		from space s left join instance i on i.id = $5, (select clock_timestamp() + $9 * interval '1 second' as until) t
+		where s.id = $4
+		on conflict (requested_by, kind, coalesce(instance_id, space_id)) where status = 'OPEN' do update set status = r.status
+		returning id`,
+		made.UUID, actor.ID.UUID, string(a.kind), space.ID.UUID, instance, role, optional(a.emails), a.message, s.Limits.TTL.Seconds())
+	if err != nil || id != made {
 		return id, false, err
 	}
-	created = n == 1
-	if created {
-		// At the end, because others wait for it.
-		if err := ratelimit.Take(ctx, tx, s.Limits.charges(actor, space)...); err != nil {
-			return id, false, err
-		}
-	} else if err := tx.Get(ctx, &id.UUID, `
-		select id from request
-		where requested_by = $1 and kind = $2 and coalesce(instance_id, space_id) = coalesce($4, $3::uuid) and status = 'OPEN'`, about...); err != nil {
-		return id, false, err
-	}
-	return id, created, nil
+	// At the end, because others wait for it.
+	return id, true, ratelimit.Take(ctx, tx, s.Limits.charges(actor, space)...)
 }
 
 // optional is an array of texts; null where there are none.
@@ -280,9 +278,11 @@ func (l Limits) charges(actor access.Actor, space *access.Space) []ratelimit.Cha
 
 // deed is something done with the request, for the trail.
 func (r *row) deed(action audit.Action, actor access.Actor) audit.Deed {
+	const named = 10 // of the addresses
 	requester := r.requester()
 	return audit.Deed{Action: action, Actor: actor, Where: r.where(), Details: audit.Details{
-		Request: string(r.Kind), Role: r.instanceRole(), Emails: r.Emails,
+		Request: string(r.Kind), Role: r.instanceRole(),
+		Emails: r.Emails[:min(len(r.Emails), named)], MoreEmails: max(0, len(r.Emails)-named),
 		UserID: uuid.NullUUID{UUID: requester.ID.UUID, Valid: true}, UserName: requester.Name,
 	}}
 }

@@ -53,25 +53,6 @@ func enqueue(ctx context.Context, tx *postgres.Tx, query string, args ...any) er
 	return outbox.Enqueue(ctx, tx, MailKind, tasks)
 }
 
-// EndExpired writes down that requests have expired, 100 at most, has those who
-// made them told by mail, and gives their number. Any number of gateways can do
-// it at once.
-func (s *Service) EndExpired(ctx context.Context) (n int64, err error) {
-	err = s.DB.InTx(ctx, func(tx *postgres.Tx) error {
-		var ids []uuid.UUID
-		if err := tx.Select(ctx, &ids, `
-			update request set status = 'EXPIRED', ended_at = expires_at
-			where id in (select id from request where status = 'OPEN' and expires_at <= statement_timestamp()
-			             order by expires_at limit 100 for no key update skip locked)
-			returning id`); err != nil {
-			return err
-		}
-		n = int64(len(ids))
-		return s.tell(ctx, tx, access.Actor{}, ids...)
-	})
-	return n, err
-}
-
 // Mailer sends the mails about requests.
 type Mailer struct {
 	DB        *postgres.DB
@@ -95,6 +76,7 @@ type notice struct {
 	Email     string    `db:"recipient_email"`
 	Locale    string    `db:"locale"`
 	Answers   bool      `db:"answers"` // whether the recipient can answer the request
+	Knows     bool      `db:"knows"`   // whether the recipient has a role in the space
 }
 
 func (m *Mailer) read(ctx context.Context, jobs []outbox.Job) (map[uuid.UUID]*notice, error) {
@@ -104,10 +86,14 @@ func (m *Mailer) read(ctx context.Context, jobs []outbox.Job) (map[uuid.UUID]*no
 	}
 	var rows []notice
 	err := m.DB.Select(ctx, &rows, `
-		select `+columns+`, n.id as notice_id, n.account_id as recipient, a.email as recipient_email, coalesce(a.locale, '') as locale,
+		select `+columns+`, r.emails, r.approved, n.id as notice_id, n.account_id as recipient, a.email as recipient_email, coalesce(a.locale, '') as locale,
 		       exists (select from space_administrator sa where sa.space_id = r.space_id and sa.account_id = n.account_id)
 		       or r.kind = 'RESTORE' and exists (select from instance_member im
-		           where im.instance_id = r.instance_id and im.account_id = n.account_id and im.role = 'EDITOR') as answers
+		           where im.instance_id = r.instance_id and im.account_id = n.account_id and im.role = 'EDITOR') as answers,
+		       exists (select from space_administrator sa where sa.space_id = r.space_id and sa.account_id = n.account_id)
+		       or exists (select from organization_member om where om.organization_id = s.organization_id and om.account_id = n.account_id and om.role = 'MANAGER')
+		       or exists (select from instance_member im join instance mi on mi.id = im.instance_id
+		                  where mi.space_id = r.space_id and im.account_id = n.account_id) as knows
 		from request_notice n join account a on a.id = n.account_id join request r on r.id = n.request_id `+tables+`
 		where n.id = any ($1::uuid[])`, ids)
 	if err != nil {
@@ -139,7 +125,7 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 		if n.Status != Open || !n.Answers {
 			return mail.Message{}, outbox.ErrDropped
 		}
-	} else if n.Status == Open || n.Status == Withdrawn {
+	} else if n.Status == Open || n.Status == Withdrawn || !n.Knows {
 		return mail.Message{}, outbox.ErrDropped
 	}
 	to, problem := address.Parse(n.Email)

@@ -71,8 +71,6 @@ type Request struct {
 	Kind        Kind
 	Status      Status
 	Role        *access.Role // wanted, by the requester or for whom she wants to be invited
-	Emails      []string     // of those who are to be invited
-	Approved    []string     // of those who were
 	Message     *string      // from the requester
 	RequestedBy *fault.Contact
 	CreatedAt   time.Time
@@ -82,11 +80,14 @@ type Request struct {
 	AnsweredBy *fault.Contact
 	Answer     *string // from who answered
 
+	// What they were called when the request was made. Without InstanceName it is
+	// about the space itself.
 	SpaceName    string
-	InstanceName *string // nil: it is about the space itself
+	InstanceName *string
 
-	row   *row
-	leads *batch.Group[globalid.ID] // the places that requests are about which were read together
+	row      *row
+	siblings *batch.Group[globalid.ID] // the requests that were read together
+	leads    *batch.Group[globalid.ID] // and the places that they are about
 }
 
 // EndReason is why a request ended without an answer.
@@ -110,7 +111,7 @@ func (r *Request) EndReason() *EndReason {
 		reason = EndWithdrawn
 	case r.Status != Expired:
 		return nil
-	case r.Kind == Restore:
+	case r.row.Lost || r.Kind == Restore:
 		reason = EndRestoreWindow
 	}
 	return &reason

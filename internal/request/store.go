@@ -18,19 +18,19 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/relay"
 )
 
-// columns are a request, and tables where they come from.
+// columns are a request without its addresses, which may be many, and tables
+// where they come from.
 const (
 	columns = `
-		r.id, r.kind, r.space_id, r.instance_id, r.requested_by, r.role, r.emails, r.approved, r.message, r.created_at, r.expires_at,
+		r.id, r.kind, r.space_id, r.instance_id, r.requested_by, r.role, r.message, r.created_at, r.expires_at, r.expires_at < r.lasts_until as lost,
 		` + status + ` as status, case when ` + status + ` = 'EXPIRED' then r.expires_at else r.ended_at end as ended_at, r.answer,
 		q.name as requester_name, q.email as requester_email, w.name as answerer_name, w.email as answerer_email,
-		s.name as space_name, o.name as organization_name, i.name as instance_name`
+		r.space_name, o.name as organization_name, r.instance_name`
 	tables = `
 		join account q on q.id = r.requested_by
 		left join account w on w.id = r.answered_by
 		join space s on s.id = r.space_id
-		join organization o on o.id = s.organization_id
-		left join instance i on i.id = r.instance_id`
+		join organization o on o.id = s.organization_id`
 	status = `case when r.status = 'OPEN' and r.expires_at <= clock_timestamp() then 'EXPIRED' else r.status end`
 )
 
@@ -46,6 +46,7 @@ type row struct {
 	Message          *string        `db:"message"`
 	CreatedAt        time.Time      `db:"created_at"`
 	ExpiresAt        time.Time      `db:"expires_at"`
+	Lost             bool           `db:"lost"` // with its instance, before its time
 	Status           Status         `db:"status"`
 	EndedAt          *time.Time     `db:"ended_at"`
 	Answer           *string        `db:"answer"`
@@ -111,8 +112,6 @@ func (r *row) request() *Request {
 		Kind:         r.Kind,
 		Status:       r.Status,
 		Role:         r.role(),
-		Emails:       append([]string{}, r.Emails...),
-		Approved:     append([]string{}, r.Approved...),
 		Message:      r.Message,
 		RequestedBy:  &fault.Contact{Name: r.RequesterName, Email: r.RequesterEmail},
 		CreatedAt:    r.CreatedAt,
@@ -129,17 +128,50 @@ func (r *row) request() *Request {
 	return v
 }
 
+// Addresses reads the first n addresses that requests are about: of all that were
+// asked for or, where approved, of those who were invited.
+func (s *Service) addresses(ctx context.Context, ids []globalid.ID, approved bool, n int) (map[globalid.ID][]string, error) {
+	var rows []struct {
+		ID     uuid.UUID      `db:"id"`
+		Emails pq.StringArray `db:"emails"`
+	}
+	err := s.DB.Select(ctx, &rows, `
+		select id, (case when $2 then approved else emails end)[1:$3::int] as emails
+		from request where id = any ($1::uuid[]) and kind = 'INVITATIONS'`, globalid.Array(ids), approved, n)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[globalid.ID][]string, len(rows))
+	for _, r := range rows {
+		found[globalid.ID{Kind: globalid.Request, UUID: r.ID}] = r.Emails
+	}
+	return found, nil
+}
+
+// Addresses gives the first n addresses that a request is about: of all that it
+// asks for or, where approved, of those who were invited.
+func (s *Service) Addresses(ctx context.Context, r *Request, approved bool, n int) ([]string, error) {
+	type question struct {
+		approved bool
+		n        int
+	}
+	emails, err := batch.Ask(r.siblings, r.ID, question{approved, n}, func(ids []globalid.ID) (map[globalid.ID][]string, error) {
+		return s.addresses(ctx, ids, approved, n)
+	})
+	return append([]string{}, emails...), err
+}
+
 // together makes requests of rows that were read together.
 func together(rows []row) []*Request {
-	places := make([]globalid.ID, len(rows))
+	ids, places := make([]globalid.ID, len(rows)), make([]globalid.ID, len(rows))
 	for k := range rows {
-		places[k] = rows[k].place()
+		ids[k], places[k] = rows[k].id(), rows[k].place()
 	}
-	group := batch.NewGroup(places...)
+	siblings, leads := batch.NewGroup(ids...), batch.NewGroup(places...)
 	requests := make([]*Request, len(rows))
 	for k := range rows {
 		requests[k] = rows[k].request()
-		requests[k].leads = group
+		requests[k].siblings, requests[k].leads = siblings, leads
 	}
 	return requests
 }
@@ -147,31 +179,29 @@ func together(rows []row) []*Request {
 // one makes a request of a row.
 func one(r *row) *Request { return together([]row{*r})[0] }
 
-const byID = `select ` + columns + ` from request r ` + tables + ` where r.id = $1`
-
-// find reads a request; nil where there is none.
-func find(ctx context.Context, q postgres.Querier, query string, args ...any) (*row, error) {
+// find reads a request with its addresses; nil where there is none.
+func find(ctx context.Context, q postgres.Querier, id uuid.UUID) (*row, error) {
 	var r row
-	err := q.Get(ctx, &r, query, args...)
+	err := q.Get(ctx, &r, `select `+columns+`, r.emails, r.approved from request r `+tables+` where r.id = $1`, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	return &r, err
 }
 
-// The queries of lists, newest first: of which requests, up to what, of what
-// status.
+// The queries of lists, newest first: of which requests, of what status, and up
+// to which.
 const (
-	ofSpace  = `r.space_id = $1`
 	ofPerson = `r.requested_by = $1`
-	toAnswer = `r.requested_by <> $1 and (
-		r.space_id in (select space_id from space_administrator where account_id = $1)
-		or r.kind = 'RESTORE' and r.instance_id in (select instance_id from instance_member where account_id = $1 and role = 'EDITOR'))`
-	wanted    = ` and ($2 = '' or ` + status + ` = $2)`
-	countOf   = `select count(*) from request r where `
-	listOf    = `select ` + columns + ` from request r ` + tables + ` where `
-	ofPage    = ` and r.id < $3 order by r.id desc limit $4`
-	countOpen = ` and r.status = 'OPEN'`
+	toAnswer = `r.requested_by <> $1 and r.id in (
+		select id from request where status = 'OPEN' and space_id in (select space_id from space_administrator where account_id = $1)
+		union
+		select id from request where status = 'OPEN' and kind = 'RESTORE'
+		                         and instance_id in (select instance_id from instance_member where account_id = $1 and role = 'EDITOR'))`
+	wanted  = ` and ($2 = '' or ` + status + ` = $2)`
+	countOf = `select count(*) from request r where `
+	listOf  = `select ` + columns + ` from request r ` + tables + ` where `
+	ofPage  = ` and r.id < $3 order by r.id desc limit $4`
 )
 
 // MadeBy reads a page of the requests that a person has made, newest first;
@@ -183,7 +213,7 @@ func (s *Service) MadeBy(ctx context.Context, actor access.Actor, status Status,
 // ToAnswer reads a page of the open requests of others that a person can answer,
 // newest first.
 func (s *Service) ToAnswer(ctx context.Context, actor access.Actor, page relay.Page) (relay.List[*Request], error) {
-	return s.list(ctx, countOf+toAnswer+countOpen+wanted, listOf+toAnswer+countOpen+wanted+ofPage, actor.ID, Open, page)
+	return s.list(ctx, countOf+toAnswer+wanted, listOf+toAnswer+wanted+ofPage, actor.ID, Open, page)
 }
 
 func (s *Service) list(ctx context.Context, count, list string, of globalid.ID, status Status, page relay.Page) (found relay.List[*Request], err error) {

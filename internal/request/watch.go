@@ -88,7 +88,10 @@ func (s *Service) seen(ctx context.Context, actor access.Actor, ids postgres.UUI
 	var rows []row
 	if err := s.DB.Select(ctx, &rows, `
 		select `+columns+` from request r `+tables+`
-		where r.id = any ($2::uuid[]) and (r.requested_by = $1 or `+toAnswer+`)`, actor.ID.UUID, ids); err != nil {
+		where r.id = any ($2::uuid[]) and (r.requested_by = $1
+			or exists (select from space_administrator where space_id = r.space_id and account_id = $1)
+			or r.kind = 'RESTORE' and exists (select from instance_member
+			                                  where instance_id = r.instance_id and account_id = $1 and role = 'EDITOR'))`, actor.ID.UUID, ids); err != nil {
 		return nil, err
 	}
 	found := make(map[globalid.ID]*Request, len(rows))
