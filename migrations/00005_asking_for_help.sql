@@ -45,6 +45,7 @@ create index request_space on request (space_id, id);
 create index request_instance on request (instance_id) where instance_id is not null;
 create index request_open_in_space on request (space_id, id) where status = 'OPEN';
 create index request_open_restore on request (instance_id, id) where status = 'OPEN' and kind = 'RESTORE';
+create index request_answered_by on request (answered_by) where answered_by is not null;
 create index request_expiry on request (expires_at) where status = 'OPEN';
 
 -- A mail about a request: to those who can answer it, and then to who asked.
@@ -54,6 +55,7 @@ create table request_notice (
     account_id uuid not null constraint request_notice_account_fkey references account,
     constraint request_notice_key unique (request_id, account_id)
 );
+create index request_notice_account on request_notice (account_id);
 
 -- Whoever watches requests watches what concerns her: the place of an event is
 -- her account.
@@ -97,3 +99,4 @@ create trigger request_changed after update on request
 
 -- Whoever wanted somebody to be invited is named in the invitation.
 alter table invitation add column requested_by uuid constraint invitation_requested_by_fkey references account;
+create index invitation_requested_by on invitation (requested_by) where requested_by is not null;
