@@ -48,7 +48,10 @@ type api struct {
 // handler routes requests.
 func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", a.authenticate(a.graphql()))
+	allowed, _ := parseOrigins(a.settings.AllowedOrigins) // when the settings were read
+	mux.Handle("/graphql", allowed.guard(a.authenticate(a.graphql()), func(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
+		a.fail(r.Context(), w, http.StatusForbidden, f)
+	}))
 	mux.HandleFunc("GET /schema.graphql", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte(schemaText()))
@@ -300,6 +303,7 @@ func (a *api) observe(next http.Handler) http.Handler {
 		header.Set("X-Request-Id", requestid.Of(ctx))
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("X-Frame-Options", "DENY")
 		recorder := &statusRecorder{w, rec, &a.draining}
 		defer func() {
 			if p := recover(); p != nil {

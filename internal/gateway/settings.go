@@ -15,12 +15,13 @@ import (
 
 // Settings are what an operator decides, by flags or in the environment.
 type Settings struct {
-	Addr         string `env:"DATAHUB_ADDR" default:"127.0.0.1:8080" help:"Where to listen."`
-	DatabaseURL  string `env:"DATABASE_URL" placeholder:"URL" help:"The PostgreSQL database. Unset: a private one in the data folder, for development."`
-	DatabaseRole string `env:"DATAHUB_DATABASE_ROLE" placeholder:"ROLE" help:"The role of the gateway, to which migrate grants what it needs, and nothing else. migrate itself connects as the owner of the tables."`
-	Development  bool   `env:"DATAHUB_DEVELOPMENT" help:"Development: tokens of an own key, mailbox, playground. On where DATABASE_URL is unset."`
-	DataDir      string `env:"DATAHUB_DATA_DIR" default:"${data_dir}" help:"Development: the folder of the signing key, the mailbox and the private database."`
-	PublicURL    string `env:"DATAHUB_PUBLIC_URL" placeholder:"URL" help:"What the links in mails begin with. Development: where the gateway listens."`
+	Addr           string `env:"DATAHUB_ADDR" default:"127.0.0.1:8080" help:"Where to listen."`
+	DatabaseURL    string `env:"DATABASE_URL" placeholder:"URL" help:"The PostgreSQL database. Unset: a private one in the data folder, for development."`
+	DatabaseRole   string `env:"DATAHUB_DATABASE_ROLE" placeholder:"ROLE" help:"The role of the gateway, to which migrate grants what it needs, and nothing else. migrate itself connects as the owner of the tables."`
+	Development    bool   `env:"DATAHUB_DEVELOPMENT" help:"Development: tokens of an own key, mailbox, playground. On where DATABASE_URL is unset."`
+	DataDir        string `env:"DATAHUB_DATA_DIR" default:"${data_dir}" help:"Development: the folder of the signing key, the mailbox and the private database."`
+	AllowedOrigins string `env:"DATAHUB_ALLOWED_ORIGINS" placeholder:"ORIGINS" help:"The origins whose pages may ask here, with commas between them: https://app.example. Pages of the gateway's own origin always may."`
+	PublicURL      string `env:"DATAHUB_PUBLIC_URL" placeholder:"URL" help:"What the links in mails begin with. Development: where the gateway listens."`
 
 	SMTPURL  string `name:"smtp-url" env:"DATAHUB_SMTP_URL" placeholder:"URL" help:"The mail server: smtp://host:port or smtps://user:password@host:port. Unset in development: the mailbox."`
 	MailFrom string `env:"DATAHUB_MAIL_FROM" placeholder:"ADDRESS" help:"The sender of mails; by default no-reply at the public URL's host."`
@@ -124,6 +125,9 @@ func (s *Settings) Validate() error {
 		if required.value == "" {
 			return setting(required.name, errors.New("it is empty"))
 		}
+	}
+	if _, err := parseOrigins(s.AllowedOrigins); err != nil {
+		return setting("DATAHUB_ALLOWED_ORIGINS", err)
 	}
 	if s.PublicURL != "" {
 		u, err := url.Parse(s.PublicURL)
