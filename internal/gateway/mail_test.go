@@ -386,6 +386,7 @@ type attempt struct {
 	conn      net.Conn
 	to        []string
 	messageID string
+	subject   string
 	link      string
 	taken     bool
 }
@@ -478,7 +479,7 @@ func (s *mailSession) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	a := attempt{conn: s.conn, to: s.to, messageID: m.Header.Get("Message-Id")}
+	a := attempt{conn: s.conn, to: s.to, messageID: m.Header.Get("Message-Id"), subject: m.Header.Get("Subject")}
 	_, text, _ := strings.Cut(strings.ReplaceAll(string(body), "=\r\n", ""), "Review invitation:\r\n")
 	a.link, _, _ = strings.Cut(text, "\r\n")
 

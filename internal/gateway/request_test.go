@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -419,6 +420,62 @@ func TestWhoHasLeftLearnsNothing(t *testing.T) {
 		if m.To == "vic@uni.example" {
 			t.Errorf("he gets a mail about %q", m.Subject)
 		}
+	}
+}
+
+// A mail server that is busy delays the mails about requests, and loses none; each
+// brings the same letter whenever it comes.
+func TestMailsAboutRequestsThroughABusyMailServer(t *testing.T) {
+	s := newMailServer(t)
+	var busy atomic.Int64
+	s.data = func(attempt) error {
+		if busy.Add(1)%2 == 1 {
+			return reply(451, "later")
+		}
+		return nil
+	}
+	w := newWorld(t, s.use)
+	ada, vic := w.as("ada"), w.as("vic")
+	send := func() {
+		t.Helper()
+		w.eventually("all mails", func() bool {
+			w.tryNow()
+			return w.number(`select count(*) from outbox where state = 'QUEUED'`) == 0
+		})
+	}
+	role := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Please!").made()
+	invitations := w.as("ed").askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).made()
+	restore := w.as("mia").askRestore("Group 2").made()
+	send()
+	ada.approve(role).ok()
+	ada.approve(invitations).ok()
+	w.as("ed").approve(restore).ok()
+	send()
+	got := map[string][]string{}
+	ids := map[string]string{}
+	for _, a := range s.seen() {
+		if of, known := ids[a.messageID]; known && of != a.to[0] {
+			t.Errorf("%s has the Message-ID of one to %s", a.to[0], of)
+		}
+		ids[a.messageID] = a.to[0]
+		if a.taken {
+			got[a.to[0]] = append(got[a.to[0]], a.subject)
+		}
+	}
+	for _, subjects := range got {
+		slices.Sort(subjects)
+	}
+	if diff := cmp.Diff(map[string][]string{
+		"ada@uni.example": {"DataHub Ed asks you to invite people", "DataHub Mia asks you to restore Group 2", "DataHub Vic asks you for a role"},
+		"ed@uni.example":  {"DataHub Ada has granted your request", "DataHub Mia asks you to restore Group 2"},
+		"vic@uni.example": {"DataHub Ada has granted your request"},
+		"mia@uni.example": {"DataHub Ed has granted your request"},
+		"zoe@new.example": {"DataHub Ada has sent you an invitation"},
+	}, got); diff != "" {
+		t.Error(diff)
+	}
+	if n := w.number(`select count(*) from outbox where state <> 'SENT' or secret is not null`); n != 0 {
+		t.Errorf("%d mails are not noted as sent", n)
 	}
 }
 
