@@ -23,6 +23,8 @@ func TestImports(t *testing.T) {
 		"/internal/address":    {module},
 		"/internal/globalid":   {module, "github.com/99designs/"},
 		"/internal/batch":      {module},
+		"/internal/jwks":       {module},
+		"/internal/token":      {module + "/internal/postgres", module + "/internal/gateway", "net/http"},
 		"/internal/access":     domain("/internal/access"),
 		"/internal/instance":   domain("/internal/instance"),
 		"/internal/invitation": append(domain("/internal/invitation"), "github.com/wneessen/"),

@@ -17,7 +17,6 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/demo"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/space"
-	"alphacruncher.com/datahub-gateway/internal/token"
 )
 
 type commands struct {
@@ -154,7 +153,7 @@ func (c tokenCommand) Run(t terminal, s *Settings) error {
 	if err := s.makeDataDir(); err != nil {
 		return err
 	}
-	key, err := token.OpenKey(s.DataDir, s.issuer())
+	key, err := s.developmentKey()
 	if err != nil {
 		return err
 	}
@@ -178,10 +177,6 @@ func schemaText() string {
 	var b strings.Builder
 	formatter.NewFormatter(&b, formatter.WithIndent("  ")).FormatSchema(graph.NewExecutableSchema(graph.Config{}).Schema())
 	return b.String()
-}
-
-func (s *Settings) issuer() token.Issuer {
-	return token.Issuer{Name: s.JWTIssuer, Audience: s.JWTAudience}
 }
 
 // withDatabase works on the database at DATABASE_URL, if its schema is one

@@ -13,12 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"go.uber.org/goleak"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/demo"
+	"alphacruncher.com/datahub-gateway/internal/jwks/jwkstest"
 	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
 	"alphacruncher.com/datahub-gateway/internal/token"
 )
@@ -217,6 +219,76 @@ func TestServeKeepsSecrets(t *testing.T) {
 	_, out, err := serve(t)
 	if text := out.String() + err.String(); strings.Contains(text, password) {
 		t.Error(text)
+	}
+}
+
+// What an installation has is all that it needs, and nothing of development.
+func TestProductionServes(t *testing.T) {
+	key := jwkstest.NewKey(t, "key", jwt.SigningMethodES256)
+	provider := jwkstest.New(t, key)
+	environment(t, "DATABASE_URL="+postgrestest.New(t), "DATAHUB_JWKS_URL="+provider.URL, "DATAHUB_JWT_ISSUER=https://login.example",
+		"DATAHUB_SMTP_URL=smtp://127.0.0.1:1", "DATAHUB_PUBLIC_URL=https://datahub.example")
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("net/http.(*conn).serve")) })
+	url, out, _ := serve(t)
+	for path, want := range map[string]int{"/": 404, "/mailbox": 404, "/mailbox.json": 404, "/healthz": 200, "/readyz": 200, "/schema.graphql": 200} {
+		response, err := http.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, response.StatusCode, want)
+		}
+	}
+	ask := func(token, query string) (status int, body string) {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodPost, url+"/graphql", strings.NewReader(`{"query": "`+query+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(text)
+	}
+	claims := jwt.MapClaims{"iss": "https://login.example", "aud": "datahub-gateway", "sub": "1", "exp": time.Now().Add(time.Hour).Unix(),
+		"email": "new@new.example", "email_verified": true}
+	if status, body := ask(key.Sign(t, claims), "{ viewer { email } }"); status != 200 || !strings.Contains(body, "new@new.example") {
+		t.Errorf("the provider's token: %d %s", status, body)
+	}
+	if status, body := ask("", "{ __schema { queryType { name } } }"); status == 200 && strings.Contains(body, `"queryType"`) {
+		t.Errorf("the schema without a token: %d %s", status, body)
+	}
+	development, err := token.OpenKey(t.TempDir(), token.Issuer{Name: "https://login.example", Audience: "datahub-gateway"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada, _ := address.Parse("ada@uni.example")
+	signed, err := development.Sign(ada, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := ask(signed, "{ viewer { email } }"); status != http.StatusUnauthorized {
+		t.Errorf("a development key's token: %d", status)
+	}
+	for _, word := range []string{"Token", "Playground", "Mailbox"} {
+		if strings.Contains(out.String(), word) {
+			t.Errorf("it prints %s", out)
+		}
+	}
+	if made, err := os.ReadDir(os.Getenv("DATAHUB_DATA_DIR")); err != nil || len(made) > 0 {
+		t.Errorf("it has made %v, %v", made, err)
 	}
 }
 

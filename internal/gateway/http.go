@@ -22,6 +22,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/jwks"
 	"alphacruncher.com/datahub-gateway/internal/mailbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/requestid"
@@ -36,7 +37,7 @@ type api struct {
 	log      *slog.Logger
 	db       *postgres.DB
 	root     *resolvers.Root
-	key      *token.Key
+	tokens   token.Verifier
 	people   *account.Directory
 	mailbox  *mailbox.Mailbox // nil where mails go to a mail server
 
@@ -195,7 +196,7 @@ func (a *api) authenticate(next http.Handler) http.Handler {
 		case errors.Is(err, token.ErrInvalid):
 			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 			a.fail(ctx, w, http.StatusUnauthorized, err)
-		case postgres.Unavailable(err):
+		case postgres.Unavailable(err), errors.Is(err, jwks.ErrUnavailable):
 			a.fail(ctx, w, http.StatusServiceUnavailable, err)
 		default:
 			a.fail(ctx, w, http.StatusInternalServerError, err)
@@ -213,7 +214,8 @@ func tokenExpiry(ctx context.Context) time.Time {
 }
 
 // signIn gives a context of the person whom a request's header names, if it
-// names one. It fails with UNAUTHENTICATED because of token.ErrInvalid.
+// names one. It fails with UNAUTHENTICATED because of token.ErrInvalid, and with
+// UNAVAILABLE because of jwks.ErrUnavailable.
 func (a *api) signIn(ctx context.Context, header http.Header) (context.Context, error) {
 	values := header.Values("Authorization")
 	if len(values) == 0 {
@@ -222,8 +224,12 @@ func (a *api) signIn(ctx context.Context, header http.Header) (context.Context, 
 	actor, expiry, err := a.actor(ctx, values, header.Get("Accept-Language"))
 	if err != nil {
 		noteCause(ctx, err)
-		if errors.Is(err, token.ErrInvalid) {
+		switch {
+		case errors.Is(err, token.ErrInvalid):
 			err = &fault.Fault{Code: fault.Unauthenticated, Message: "The token is not valid.", Remedy: "Sign in again.", Cause: err}
+		case errors.Is(err, jwks.ErrUnavailable):
+			err = &fault.Fault{Code: fault.Unavailable, Message: "DataHub cannot verify tokens at the moment. Nothing was done.",
+				Remedy: "Wait a little and send the request again.", Cause: err}
 		}
 		return nil, err
 	}
@@ -238,7 +244,7 @@ func (a *api) actor(ctx context.Context, authorization []string, languages strin
 	if len(authorization) > 1 || !strings.EqualFold(scheme, "Bearer") {
 		return actor, expiry, token.ErrInvalid
 	}
-	identity, expiry, err := a.key.Verify(strings.TrimSpace(credentials))
+	identity, expiry, err := a.tokens.Verify(ctx, strings.TrimSpace(credentials))
 	if err != nil {
 		return actor, expiry, err
 	}

@@ -61,8 +61,10 @@ func (c serveCommand) Run(ctx context.Context, t terminal, s *Settings) (err err
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(t.err, nil))
-	if err := s.makeDataDir(); err != nil {
-		return err
+	if s.Development {
+		if err := s.makeDataDir(); err != nil {
+			return err
+		}
 	}
 	if c.Reset {
 		if err := reset(ctx, s); err != nil {
@@ -174,7 +176,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 	if err != nil {
 		return nil, err
 	}
-	key, err := token.OpenKey(s.DataDir, s.issuer())
+	tokens, keeping, err := s.verifier(log)
 	if err != nil {
 		return nil, err
 	}
@@ -185,12 +187,12 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 		log:      log,
 		db:       g.db,
 		root:     root,
-		key:      key,
+		tokens:   tokens,
 		people:   account.NewDirectory(g.db),
 		mailbox:  g.mailbox,
 		closing:  make(chan struct{}),
 	}
-	g.serve(workers, log)
+	g.serve(append(workers, keeping...), log)
 	return g, nil
 }
 
@@ -429,7 +431,7 @@ func (g *Gateway) announce(out io.Writer) error {
 		if problem != nil {
 			return problem
 		}
-		signed, err := g.api.key.Sign(email, "")
+		signed, err := g.api.tokens.Development.Sign(email, "")
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,8 @@ type Settings struct {
 	SMTPURL  string `name:"smtp-url" env:"DATAHUB_SMTP_URL" placeholder:"URL" help:"The mail server: smtp://host:port or smtps://user:password@host:port. Unset in development: the mailbox."`
 	MailFrom string `env:"DATAHUB_MAIL_FROM" placeholder:"ADDRESS" help:"The sender of mails; by default no-reply at the public URL's host."`
 
-	JWTIssuer   string `env:"DATAHUB_JWT_ISSUER" default:"datahub-development" help:"The issuer (iss) of tokens."`
+	JWKSURL     string `name:"jwks-url" env:"DATAHUB_JWKS_URL" placeholder:"URL" help:"The public keys (JWKS) of the identity provider, by https; by http from this machine alone. Unset in development: tokens of the own key alone."`
+	JWTIssuer   string `env:"DATAHUB_JWT_ISSUER" default:"datahub-development" help:"The issuer (iss) of the identity provider's tokens."`
 	JWTAudience string `env:"DATAHUB_JWT_AUDIENCE" default:"datahub-gateway" help:"The audience (aud) of tokens."`
 
 	InvitationTTL Days `env:"DATAHUB_INVITATION_TTL" default:"30d" help:"How long an invitation can be accepted."`
@@ -146,7 +147,21 @@ func (s *Settings) Validate() error {
 			return setting("DATAHUB_SMTP_URL", errors.New("it is no URL"))
 		}
 	}
+	if s.JWKSURL != "" && !trustworthy(s.JWKSURL) {
+		return setting("DATAHUB_JWKS_URL", errors.New("expected https://HOST/PATH, or http:// of this machine"))
+	}
 	return nil
+}
+
+// trustworthy reports whether what is fetched from a URL comes from who it
+// names: by https, or from this machine.
+func trustworthy(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // servable decides whether the gateway can serve with these settings.
@@ -156,6 +171,7 @@ func (s *Settings) servable() error {
 	}
 	var missing []string
 	for _, required := range []struct{ name, value string }{
+		{"DATAHUB_JWKS_URL", s.JWKSURL},
 		{"DATAHUB_SMTP_URL", s.SMTPURL},
 		{"DATAHUB_PUBLIC_URL", s.PublicURL},
 	} {
@@ -163,9 +179,9 @@ func (s *Settings) servable() error {
 			missing = append(missing, required.name)
 		}
 	}
-	// The keys of an identity provider cannot be configured yet, and nothing
-	// else may say who somebody is.
-	missing = append(missing, "DATAHUB_JWKS_URL")
+	if missing == nil {
+		return nil
+	}
 	return fmt.Errorf("%s: needed outside development (DATAHUB_DEVELOPMENT=true turns development on)", strings.Join(missing, ", "))
 }
 

@@ -87,6 +87,9 @@ func TestWrongSettings(t *testing.T) {
 		"DATAHUB_PUBLIC_URL=datahub.example", "DATAHUB_PUBLIC_URL=ftp://datahub.example", "DATAHUB_PUBLIC_URL=https://",
 		"DATAHUB_PUBLIC_URL=https://me:sesame@datahub.example", "DATAHUB_PUBLIC_URL=https://datahub.example/?a=b",
 		"DATAHUB_PUBLIC_URL=https://datahub.example/#here", "DATAHUB_PUBLIC_URL=https://data hub.example",
+		"DATAHUB_JWKS_URL=login.example", "DATAHUB_JWKS_URL=http://login.example/keys", "DATAHUB_JWKS_URL=https:///keys", "DATAHUB_JWKS_URL=https://login.example/#keys",
+		"DATAHUB_JWKS_URL=https://me:sesame@login.example/keys", "DATAHUB_JWKS_URL=file:///etc/keys", "DATAHUB_JWKS_URL=http://localhost.login.example/keys",
+		"DATAHUB_JWKS_URL=http://10.0.0.1/keys", "DATAHUB_JWKS_URL=https://login.example/%zz",
 		"DATAHUB_MAIL_FROM=datahub", "DATAHUB_MAIL_FROM=a@b.example, c@d.example",
 		"DATAHUB_SMTP_URL=smtp://me:ses ame@mail.example", "DATAHUB_SMTP_URL=smtp://me:sesame@mail.example:port",
 		"DATAHUB_INVITATION_TTL=", "DATAHUB_INVITATION_TTL=30", "DATAHUB_INVITATION_TTL=0d", "DATAHUB_INVITATION_TTL=-1d", "DATAHUB_INVITATION_TTL=-213474d",
@@ -124,6 +127,7 @@ func TestSettingsAtTheirLimits(t *testing.T) {
 		{},
 		{"DATAHUB_ADDR=:8080", "DATAHUB_PUBLIC_URL=http://localhost:8080", "DATAHUB_MAIL_FROM=DataHub <no-reply@datahub.example>"},
 		{"DATAHUB_ALLOWED_ORIGINS=https://app.example, http://localhost:5173,", "DATAHUB_REQUEST_TTL=1s", "DATAHUB_MAX_INVITATIONS_PER_PERSON=1", "DATAHUB_MAX_REQUESTS_PER_SPACE=1000000000"},
+		{"DATAHUB_JWKS_URL=https://login.example/keys?tenant=1"}, {"DATAHUB_JWKS_URL=http://localhost/keys"}, {"DATAHUB_JWKS_URL=http://127.0.0.1:8000"}, {"DATAHUB_JWKS_URL=http://[::1]/keys"},
 		{"DATAHUB_ADDR=[::1]:8080", "DATAHUB_PUBLIC_URL=https://datahub.example/gateway/", "DATAHUB_DEVELOPMENT=yes"},
 		{"DATAHUB_INVITATION_TTL=1s", "DATAHUB_PURGE_GRACE=0d", "DATAHUB_MAX_OPERATIONS=1", "DATAHUB_MAX_BODY_BYTES=1024", "DATAHUB_MAX_QUERY_TOKENS=10", "DATAHUB_MAX_PAGE_SIZE=1", "DATAHUB_MAX_EMAILS=1",
 			"DATAHUB_MAX_MESSAGE_LENGTH=0", "DATAHUB_REQUEST_TIMEOUT=1s", "DATAHUB_STATEMENT_TIMEOUT=100ms", "DATAHUB_DATABASE_CONNECTIONS=2"},
@@ -234,6 +238,8 @@ func TestProductionNeedsSettings(t *testing.T) {
 			[]string{"DATAHUB_SMTP_URL", "DATAHUB_JWKS_URL"}},
 		"all but keys": {[]string{"DATAHUB_SMTP_URL=smtp://mail.example", "DATAHUB_PUBLIC_URL=https://datahub.example"},
 			[]string{"DATAHUB_JWKS_URL"}},
+		"keys alone": {[]string{"DATAHUB_JWKS_URL=https://login.example/keys"},
+			[]string{"DATAHUB_SMTP_URL", "DATAHUB_PUBLIC_URL"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			environment(t, append(test.set, "DATABASE_URL="+postgrestest.New(t))...)

@@ -2,13 +2,13 @@
 package token
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -30,6 +30,21 @@ const (
 type Issuer struct {
 	Name     string // the claim iss
 	Audience string // one of the claim aud
+}
+
+// parser is of the issuer's tokens, signed by one of some algorithms.
+func (i Issuer) parser(algorithms ...string) *jwt.Parser {
+	return jwt.NewParser(append(i.expected(), jwt.WithValidMethods(algorithms), jwt.WithStrictDecoding())...)
+}
+
+// expected is what the claims of the issuer's tokens must be.
+func (i Issuer) expected() []jwt.ParserOption {
+	return []jwt.ParserOption{
+		jwt.WithIssuer(i.Name),
+		jwt.WithAudience(i.Audience),
+		jwt.WithExpirationRequired(),
+		jwt.WithLeeway(leeway),
+	}
 }
 
 // ErrInvalid is every reason not to accept a token. Its cause is for the log.
@@ -66,13 +81,7 @@ func OpenKey(dir string, issuer Issuer) (*Key, error) {
 	if len(secret) != keyLength {
 		return nil, fmt.Errorf("the development signing key %s is damaged: remove it to have a new one made", path)
 	}
-	return &Key{issuer, secret, jwt.NewParser(
-		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
-		jwt.WithIssuer(issuer.Name),
-		jwt.WithAudience(issuer.Audience),
-		jwt.WithExpirationRequired(),
-		jwt.WithLeeway(leeway),
-	)}, nil
+	return &Key{issuer, secret, issuer.parser(jwt.SigningMethodHS256.Alg())}, nil
 }
 
 // makeKey lets one of several processes that start at once make the key: a
@@ -116,36 +125,9 @@ func (k *Key) Sign(email address.Address, locale string) (string, error) {
 	}).SignedString(k.secret)
 }
 
-// Verify reads a token: its signature, issuer, audience and times must be
-// good, and its e-mail address verified. It gives also when the token is good no
-// more: it expires by the gateway's clock, unless that has passed the moment
-// already. It fails with ErrInvalid.
+// Verify is Verifier.Verify of the development key alone.
 func (k *Key) Verify(token string) (id account.Identity, until time.Time, err error) {
-	if len(token) > maxLength {
-		return id, until, fmt.Errorf("%w: longer than %d octets", ErrInvalid, maxLength)
-	}
-	var c claims
-	if _, err := k.parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return k.secret, nil }); err != nil {
-		return id, until, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	until = c.ExpiresAt.Time
-	if until.Before(time.Now()) {
-		until = until.Add(leeway)
-	}
-	id, err = c.identity()
-	return id, until, err
+	return Verifier{Development: k}.Verify(context.Background(), token)
 }
 
-func (c claims) identity() (account.Identity, error) {
-	if c.Subject == "" || len(c.Subject) > 255 || strings.ContainsFunc(c.Subject, func(r rune) bool { return r < ' ' || r == 0xFFFD }) {
-		return account.Identity{}, fmt.Errorf("%w: its subject cannot be used", ErrInvalid)
-	}
-	if !c.EmailVerified {
-		return account.Identity{}, fmt.Errorf("%w: its e-mail address is not verified", ErrInvalid)
-	}
-	email, problem := address.Parse(c.Email)
-	if problem != nil {
-		return account.Identity{}, fmt.Errorf("%w: its e-mail address: %w", ErrInvalid, problem)
-	}
-	return account.Identity{Subject: c.Subject, Email: email, Name: c.Name, Locale: c.Locale}, nil
-}
+func (k *Key) key(*jwt.Token) (any, error) { return k.secret, nil }

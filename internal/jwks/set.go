@@ -1,0 +1,174 @@
+// Package jwks keeps the public keys that an identity provider publishes (JSON
+// Web Key Sets, RFC 7517), whatever the provider does: down, slow or wrong, it
+// delays nobody for long, and nobody can have it asked more often.
+//
+// Of MicahParks/keyfunc it is jwkset alone that is used, to read keys: the
+// fetching of both holds up the start and requests, cannot be waited for, takes
+// answers of any size, and gives a whole set up for one key.
+package jwks
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+var (
+	// ErrUnavailable is that no keys are known, since none could be fetched yet.
+	ErrUnavailable = errors.New("jwks: no keys have been fetched yet")
+	// ErrUnknown is that the provider does not publish such a key.
+	ErrUnknown = errors.New("jwks: the key is not known")
+)
+
+// patience is how long the search for an unknown key waits for the provider.
+const patience = time.Second
+
+// pace is how often the provider is asked.
+type pace struct {
+	interval time.Duration // a key that is withdrawn is good no longer
+	retry    time.Duration // after a failure; then twice as long, up to interval
+	demand   time.Duration // at least between two that unknown keys cause
+}
+
+// Set are the keys of a provider. Those that were fetched last are kept while it
+// does not answer.
+type Set struct {
+	url    string
+	client *http.Client
+	log    *slog.Logger
+	pace   pace
+	demand *rate.Limiter
+	asked  chan struct{}
+
+	mu       sync.Mutex
+	keys     map[id]crypto.PublicKey // nil until some were fetched
+	fetching bool                    // or about to
+	fetched  chan struct{}           // closed when that has ended
+}
+
+// id names a key: keys of several algorithms may have one kid (RFC 7517, section
+// 4.5).
+type id struct{ kid, alg string }
+
+// New makes the set of the keys at a URL, which Run fetches.
+func New(url string, log *slog.Logger) *Set {
+	return newSet(url, log, pace{interval: time.Minute, retry: time.Second, demand: 10 * time.Second})
+}
+
+func newSet(url string, log *slog.Logger, p pace) *Set {
+	return &Set{
+		url:      url,
+		client:   newClient(),
+		log:      log,
+		pace:     p,
+		demand:   rate.NewLimiter(rate.Every(p.demand), 1),
+		asked:    make(chan struct{}, 1),
+		fetching: true,
+		fetched:  make(chan struct{}),
+	}
+}
+
+// Run keeps the keys fresh until ctx ends.
+func (s *Set) Run(ctx context.Context) {
+	retry := s.pace.retry
+	for {
+		wait := s.pace.interval
+		err := s.refresh(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.log.Warn("the identity provider's keys cannot be fetched", "error", err.Error())
+			wait, retry = retry, min(2*retry, s.pace.interval)
+		default:
+			retry = s.pace.retry
+		}
+		select {
+		case <-time.After(wait):
+		case <-s.asked:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Set) refresh(ctx context.Context) error {
+	s.mu.Lock()
+	s.fetching = true
+	s.mu.Unlock()
+
+	keys, ignored, err := s.fetch(ctx)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fetching = false
+	close(s.fetched)
+	s.fetched = make(chan struct{})
+	if err != nil {
+		return err
+	}
+	if s.keys == nil || !maps.EqualFunc(s.keys, keys, func(_, _ crypto.PublicKey) bool { return true }) {
+		s.log.Info("the identity provider's keys", "keys", len(keys), "ignored", ignored)
+	}
+	s.keys = keys
+	return nil
+}
+
+// Key gives the key of a kid and an algorithm. The search for one that is not
+// known has the keys fetched and waits for that, for a second at most; but not
+// if this has been done within ten seconds. It fails with ErrUnknown or
+// ErrUnavailable.
+func (s *Set) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
+	key, err := s.known(id{kid, alg})
+	if err == nil {
+		return key, nil
+	}
+	fetched := s.ask()
+	if fetched == nil {
+		return nil, err
+	}
+	select {
+	case <-fetched:
+	case <-time.After(patience):
+	case <-ctx.Done():
+	}
+	return s.known(id{kid, alg})
+}
+
+func (s *Set) known(which id) (crypto.PublicKey, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys == nil {
+		return nil, ErrUnavailable
+	}
+	key, known := s.keys[which]
+	if !known {
+		return nil, ErrUnknown
+	}
+	return key, nil
+}
+
+// ask has the keys fetched, and gives what is closed when they are: nil where
+// it is too early to ask again.
+func (s *Set) ask() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.fetching {
+		if !s.demand.Allow() {
+			return nil
+		}
+		s.fetching = true
+		select {
+		case s.asked <- struct{}{}:
+		default: // it was asked already
+		}
+	}
+	return s.fetched
+}

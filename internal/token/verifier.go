@@ -1,0 +1,103 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"alphacruncher.com/datahub-gateway/internal/account"
+	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/jwks"
+)
+
+// Provider is an identity provider, which signs with RS256, ES256 or EdDSA.
+type Provider struct {
+	keys   *jwks.Set
+	parser *jwt.Parser
+	claims *jwt.Validator
+}
+
+// NewProvider is the provider that has some keys and is an issuer.
+func NewProvider(keys *jwks.Set, issuer Issuer) *Provider {
+	return &Provider{keys, issuer.parser(jwks.RS256, jwks.ES256, jwks.EdDSA), jwt.NewValidator(issuer.expected()...)}
+}
+
+// key finds the key that a token names. Only a token that is good but for its
+// signature has a key looked for: others are refused while there are none, too.
+func (p *Provider) key(ctx context.Context) jwt.Keyfunc {
+	return func(t *jwt.Token) (any, error) {
+		if err := p.claims.Validate(t.Claims); err != nil {
+			return nil, err
+		}
+		kid, _ := t.Header["kid"].(string)
+		if kid == "" {
+			return nil, errors.New("it names no key")
+		}
+		return p.keys.Key(ctx, kid, t.Method.Alg())
+	}
+}
+
+// Verifier is whose tokens are accepted: of the development key, of a provider,
+// or of both. The algorithm says which of them a token is to be verified by, and
+// each of them accepts its own algorithms and its own issuer alone.
+type Verifier struct {
+	Development *Key      // nil outside development
+	Provider    *Provider // nil where there is none
+}
+
+// Verify reads a token: its signature, issuer, audience and times must be
+// good, and its e-mail address verified. It gives also when the token is good no
+// more: it expires by the gateway's clock, unless that has passed the moment
+// already. It fails with ErrInvalid, or with jwks.ErrUnavailable where the
+// provider's keys are not known yet.
+func (v Verifier) Verify(ctx context.Context, token string) (id account.Identity, until time.Time, err error) {
+	alg, err := inspect(token)
+	if err != nil {
+		return id, until, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	parser, key := v.of(ctx, alg)
+	claims := jwt.MapClaims{} // a struct would take Email for email
+	if _, err := parser.ParseWithClaims(token, claims, key); errors.Is(err, jwks.ErrUnavailable) {
+		return id, until, err
+	} else if err != nil {
+		return id, until, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	expiry, err := claims.GetExpirationTime()
+	if err != nil {
+		return id, until, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	until = expiry.Time
+	if until.Before(time.Now()) {
+		until = until.Add(leeway)
+	}
+	id, err = identity(claims)
+	return id, until, err
+}
+
+// of chooses who verifies a token of an algorithm.
+func (v Verifier) of(ctx context.Context, alg string) (*jwt.Parser, jwt.Keyfunc) {
+	if v.Provider == nil || v.Development != nil && alg == jwt.SigningMethodHS256.Alg() {
+		return v.Development.parser, v.Development.key
+	}
+	return v.Provider.parser, v.Provider.key(ctx)
+}
+
+func identity(claims jwt.MapClaims) (account.Identity, error) {
+	text := func(name string) string { s, _ := claims[name].(string); return s }
+	subject := text("sub")
+	if subject == "" || len(subject) > 255 || strings.ContainsFunc(subject, func(r rune) bool { return r < ' ' || r == 0xFFFD }) {
+		return account.Identity{}, fmt.Errorf("%w: its subject cannot be used", ErrInvalid)
+	}
+	if claims["email_verified"] != true {
+		return account.Identity{}, fmt.Errorf("%w: its e-mail address is not verified", ErrInvalid)
+	}
+	email, problem := address.Parse(text("email"))
+	if problem != nil {
+		return account.Identity{}, fmt.Errorf("%w: its e-mail address: %w", ErrInvalid, problem)
+	}
+	return account.Identity{Subject: subject, Email: email, Name: text("name"), Locale: text("locale")}, nil
+}
