@@ -146,13 +146,14 @@ func at(k int, f *fault.Fault, path []any) *fault.Fault {
 // INSTANCE_DISTRIBUTED, INSTANCE_PROTECTED, INSTANCE_DELETED or
 // RESTORE_WINDOW_EXPIRED.
 func Admit(ctx context.Context, q postgres.Querier, i *Instance, r Rule) error {
-	for _, f := range r.refusals(i) {
-		if err := pointTheWay(ctx, q, i, f); err != nil {
-			return err
-		}
-		return f
+	refusals := r.refusals(i)
+	if len(refusals) == 0 {
+		return nil
 	}
-	return nil
+	if err := pointTheWay(ctx, q, i, refusals[0]); err != nil {
+		return err
+	}
+	return refusals[0]
 }
 
 // Obstacles are all the reasons why the person who read an instance cannot do
