@@ -2540,7 +2540,7 @@ enum ErrorCode {
   IDEMPOTENCY_KEY_REUSED
   "Too much at once, or in too short a time. Send the request again after ` + "`" + `retryAfter` + "`" + ` seconds, where given."
   RATE_LIMITED
-  "The query asks for too much at once."
+  "The document is too large, or asks for too much at once (see Query). The message says which limit it exceeds."
   QUERY_TOO_COMPLEX
   "The gateway cannot do it at the moment; nothing was done. Send the request again, preferably with the same idempotency key."
   UNAVAILABLE
@@ -3604,6 +3604,15 @@ scalar DateTime
 """
 What can be asked. Whatever the asking person must not know of is ` + "`" + `null` + "`" + `,
 exactly as if it did not exist.
+
+An operation can cost 100,000 (or what the operator decides): 1 for each field,
+each time that the answer can hold it. The rows of a page count as many as
+` + "`" + `first` + "`" + ` asks for, 20 where it does not say; the elements of any other list as
+many as the longest list in the arguments, else 5. A hundred instances with a
+hundred members each, of whom three fields are asked for, cost 40,200. A document
+is 15 levels deep at most, with 50 aliases and 2,000 selections, where those of a
+fragment count again in everything that it is spread in. What exceeds this is
+QUERY_TOO_COMPLEX, before anything is done.
 """
 type Query {
   "The person who asks."
@@ -3640,7 +3649,8 @@ number of times for 24 hours, and every answer is the first one.
 Every mutation can fail with BAD_USER_INPUT, and with IDEMPOTENCY_KEY_REUSED
 where the key was used for another request.
 
-A mutation that fails is ` + "`" + `null` + "`" + `, and ` + "`" + `errors` + "`" + ` say why.
+A mutation that fails is ` + "`" + `null` + "`" + `, and ` + "`" + `errors` + "`" + ` say why. An operation can have ten
+at most; they are carried out one after the other.
 """
 type Mutation
 

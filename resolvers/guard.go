@@ -2,25 +2,34 @@ package resolvers
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/complexity"
+	"alphacruncher.com/datahub-gateway/internal/fault"
 )
 
 // Guard refuses operations before they begin.
 type Guard struct {
 	Root          *Root
 	Introspection bool // also for somebody who is not signed in
+	Tokens        int  // of a document
+	Limits        complexity.Limits
+	// Known are the documents that were let pass before.
+	Known graphql.Cache[*ast.QueryDocument]
 }
 
 var (
-	_ graphql.HandlerExtension        = Guard{}
-	_ graphql.OperationContextMutator = Guard{}
+	_ graphql.HandlerExtension          = Guard{}
+	_ graphql.OperationParameterMutator = Guard{}
+	_ graphql.OperationContextMutator   = Guard{}
 )
 
 // ExtensionName implements graphql.HandlerExtension.
@@ -29,10 +38,31 @@ func (Guard) ExtensionName() string { return "guard" }
 // Validate implements graphql.HandlerExtension.
 func (Guard) Validate(graphql.ExecutableSchema) error { return nil }
 
+// longestDocument is how many octets a document may have: even what is one token
+// takes its time to parse.
+const longestDocument = 128 << 10
+
+// MutateOperationParameters keeps documents out that would take long to
+// validate. For that it parses them, and so does gqlgen once more, which says
+// what is wrong with those that cannot be parsed.
+func (g Guard) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
+	if len(params.Query) > longestDocument {
+		return &gqlerror.Error{Err: fault.New(fault.QueryTooComplex, fmt.Sprintf("The document has more than %d octets. Put what is long into variables.", longestDocument))}
+	}
+	if _, known := g.Known.Get(ctx, params.Query); known {
+		return nil
+	}
+	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: params.Query}, g.Tokens)
+	if err != nil {
+		return nil
+	}
+	return tooComplex(g.Limits.Check(doc))
+}
+
 // MutateOperationContext lets somebody who is not signed in ask for public
 // fields alone, keeps out @defer, whose later parts this transport would lose,
-// and subscriptions to other than one field (GraphQL, section 5.2.3.1), and has
-// the arguments examined.
+// and subscriptions to other than one field (GraphQL, section 5.2.3.1), has
+// the arguments examined, and keeps out what asks for too much.
 func (g Guard) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	if !g.Admits(ctx, operation.Operation) {
 		return &gqlerror.Error{Err: Unauthenticated()}
@@ -48,7 +78,17 @@ func (g Guard) MutateOperationContext(ctx context.Context, operation *graphql.Op
 			return invalid("A subscription asks for exactly one field.")
 		}
 	}
-	return g.Root.Examine(ctx, operation)
+	if err := g.Root.Examine(ctx, operation); err != nil {
+		return err
+	}
+	return tooComplex(g.Limits.Weigh(operation.Operation, operation.Variables))
+}
+
+func tooComplex(err error) *gqlerror.Error {
+	if err == nil {
+		return nil
+	}
+	return &gqlerror.Error{Err: fault.New(fault.QueryTooComplex, err.Error())}
 }
 
 func invalid(message string) *gqlerror.Error {

@@ -133,7 +133,14 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 // graphql is the GraphQL server without the question who asks.
 func (a *api) graphql() http.Handler {
 	server := handler.New(graph.NewExecutableSchema(a.root.Config()))
-	guard := resolvers.Guard{Root: a.root, Introspection: a.settings.Development}
+	documents := shortDocuments{lru.New[*ast.QueryDocument](250)}
+	guard := resolvers.Guard{
+		Root:          a.root,
+		Introspection: a.settings.Development,
+		Tokens:        a.settings.MaxQueryTokens,
+		Limits:        a.settings.limits(),
+		Known:         documents,
+	}
 	operations := transport.Operations{
 		Timeout:         a.settings.RequestTimeout,
 		Present:         a.root.Present,
@@ -161,7 +168,7 @@ func (a *api) graphql() http.Handler {
 	server.SetErrorPresenter(a.root.Present)
 	server.SetRecoverFunc(a.root.Recover)
 	server.SetParserTokenLimit(a.settings.MaxQueryTokens)
-	server.SetQueryCache(shortDocuments{lru.New[*ast.QueryDocument](250)})
+	server.SetQueryCache(documents)
 	if a.settings.Development {
 		server.Use(extension.Introspection{})
 	}

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/complexity"
 )
 
 // Settings are what an operator decides, by flags or in the environment.
@@ -36,6 +38,10 @@ type Settings struct {
 
 	MaxBodyBytes        int64         `env:"DATAHUB_MAX_BODY_BYTES" default:"1048576" help:"Octets of a request's body."`
 	MaxQueryTokens      int           `env:"DATAHUB_MAX_QUERY_TOKENS" default:"2000" help:"Tokens of a GraphQL document."`
+	MaxDepth            int           `env:"DATAHUB_MAX_DEPTH" default:"15" help:"Levels of a GraphQL document."`
+	MaxAliases          int           `env:"DATAHUB_MAX_ALIASES" default:"50" help:"Aliases of a GraphQL document."`
+	MaxSelections       int           `env:"DATAHUB_MAX_SELECTIONS" default:"2000" help:"Selections of a GraphQL document; those of a fragment count again in everything that it is spread in."`
+	MaxCost             int           `env:"DATAHUB_MAX_COST" default:"100000" help:"Fields that an operation's answer can hold, lists included."`
 	MaxPageSize         int           `env:"DATAHUB_MAX_PAGE_SIZE" default:"100" help:"Rows of a connection's page."`
 	MaxEmails           int           `env:"DATAHUB_MAX_EMAILS" default:"1000" help:"Addresses, or invitations, in a request."`
 	MaxMessageLength    int           `env:"DATAHUB_MAX_MESSAGE_LENGTH" default:"2000" help:"Characters of an invitation's message, 2000 at most."`
@@ -86,6 +92,10 @@ func (s *Settings) Validate() error {
 	}{
 		{"DATAHUB_MAX_BODY_BYTES", s.MaxBodyBytes, 1024, 64 << 20},
 		{"DATAHUB_MAX_QUERY_TOKENS", int64(s.MaxQueryTokens), 10, 100_000},
+		{"DATAHUB_MAX_DEPTH", int64(s.MaxDepth), 1, 100},
+		{"DATAHUB_MAX_ALIASES", int64(s.MaxAliases), 0, 100_000},
+		{"DATAHUB_MAX_SELECTIONS", int64(s.MaxSelections), 1, 100_000},
+		{"DATAHUB_MAX_COST", int64(s.MaxCost), 1, 1_000_000_000},
 		{"DATAHUB_MAX_PAGE_SIZE", int64(s.MaxPageSize), 1, 1000},
 		{"DATAHUB_MAX_EMAILS", int64(s.MaxEmails), 1, 10_000},
 		{"DATAHUB_MAX_MESSAGE_LENGTH", int64(s.MaxMessageLength), 0, 2000},
@@ -153,6 +163,7 @@ func (s *Settings) Validate() error {
 	return nil
 }
 
+<<<<<<< HEAD
 // trustworthy reports whether what is fetched from a URL comes from who it
 // names: by https, or from this machine.
 func trustworthy(text string) bool {
@@ -162,6 +173,10 @@ func trustworthy(text string) bool {
 	}
 	ip := net.ParseIP(u.Hostname())
 	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
+=======
+func (s *Settings) limits() complexity.Limits {
+	return complexity.Limits{Depth: s.MaxDepth, Aliases: s.MaxAliases, Selections: s.MaxSelections, Cost: s.MaxCost}
+>>>>>>> f553f87 (Documents: what is too large is refused before it is validated, and what costs too much before it is begun)
 }
 
 // servable decides whether the gateway can serve with these settings.

@@ -69,12 +69,12 @@ func TestStatementsOfAnInvitationDoNotGrowWithItsAddresses(t *testing.T) {
 func TestStatementsOfANestedQueryDoNotGrowWithItsRows(t *testing.T) {
 	w := newWorld(t)
 	ada := w.as("ada")
-	const query = `{ viewer { spaces(first: 100) { totalCount nodes { name organization { name } viewerRoles administrators { name } instances(first: 100, state: null) {
+	const query = `{ viewer { spaces(first: 12) { totalCount nodes { name organization { name } viewerRoles administrators { name } instances(first: 10, state: null) {
 		totalCount nodes { name viewerRoles deletedBy { name }
 			inviting { allowed obstacles { code contacts { name } } } restoring { allowed obstacles { code contacts { name } } } space { name administrators { name } }
-			members(first: 100) { totalCount nodes { role user { name } } }
-			invitations(first: 100) { totalCount nodes { email invitedBy { name } space { name } instance { name
-				members(first: 100) { nodes { user { email } } } } } } } } } } } }`
+			members(first: 50) { totalCount nodes { role user { name } } }
+			invitations(first: 10) { totalCount nodes { email invitedBy { name } space { name } instance { name
+				members(first: 10) { nodes { user { email } } } } } } } } } } } }`
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
 	few := w.statements(ada.ask(query, nil).ok())
 
