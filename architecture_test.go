@@ -25,6 +25,8 @@ func TestImports(t *testing.T) {
 		"/internal/batch":      {module},
 		"/internal/jwks":       {module},
 		"/internal/token":      {module + "/internal/postgres", module + "/internal/gateway", "net/http"},
+		"/internal/cache":      {module, "github.com/"},
+		"/internal/persisted":  {module + "/resolvers", module + "/graph", module + "/internal/gateway", "net/http"},
 		"/internal/complexity": {module, "github.com/99designs/", "github.com/vektah/gqlparser/v2/validator"},
 		"/internal/access":     domain("/internal/access"),
 		"/internal/instance":   domain("/internal/instance"),

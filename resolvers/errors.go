@@ -20,10 +20,6 @@ import (
 // Support is whom to write to, with the request's id, when nothing else helps.
 const Support = "support@alphacruncher.com"
 
-// maxMessage bounds what an error of gqlgen's says, since it quotes the
-// request. In octets.
-const maxMessage = 500
-
 // Present makes an error one that a client may see. It is the one place where
 // the domain's errors become GraphQL's. A list becomes as many errors.
 func (r *Root) Present(ctx context.Context, err error) *gqlerror.Error {
@@ -61,7 +57,7 @@ func (r *Root) Recover(ctx context.Context, panicked any) error {
 func (r *Root) faultOf(ctx context.Context, err error) *fault.Fault {
 	var g *gqlerror.Error
 	if errors.As(err, &g) && (g.Err == nil || isInput(ctx, g)) {
-		return requestFault(ctx, g)
+		return r.requestFault(ctx, g)
 	}
 	f := internal(err)
 	if postgres.Unavailable(err) || errors.Is(err, context.Canceled) {
@@ -99,8 +95,8 @@ func internal(cause error) *fault.Fault {
 }
 
 // requestFault is what gqlgen says is wrong with a request.
-func requestFault(ctx context.Context, g *gqlerror.Error) *fault.Fault {
-	f := fault.New(fault.BadUserInput, shorten(g.Message))
+func (r *Root) requestFault(ctx context.Context, g *gqlerror.Error) *fault.Fault {
+	f := fault.New(fault.BadUserInput, r.reword(g.Message))
 	switch code, _ := g.Extensions["code"].(string); {
 	case strings.Contains(g.Message, "exceeded token limit"):
 		f.Code = fault.QueryTooComplex
@@ -123,15 +119,11 @@ func inputPath(path ast.Path) []any {
 	elements := make([]any, len(path))
 	for k, element := range path {
 		elements[k] = element
+		if name, ok := element.(ast.PathName); ok { // of a field, which the schema may not have
+			elements[k] = shorten(string(name), longestEcho)
+		}
 	}
 	return elements
-}
-
-func shorten(s string) string {
-	if len(s) <= maxMessage {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
 }
 
 // isInput reports whether gqlgen met an error in a field's arguments: it then

@@ -3,6 +3,7 @@ package resolvers
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -19,7 +20,7 @@ import (
 // Guard refuses operations before they begin.
 type Guard struct {
 	Root          *Root
-	Introspection bool // also for somebody who is not signed in
+	Introspection bool // for everybody
 	Tokens        int  // of a document
 	Limits        complexity.Limits
 	// Known are the documents that were let pass before.
@@ -67,6 +68,11 @@ func (g Guard) MutateOperationContext(ctx context.Context, operation *graphql.Op
 	if !g.Admits(ctx, operation.Operation) {
 		return &gqlerror.Error{Err: Unauthenticated()}
 	}
+	for field := range rootFields(operation.Operation) {
+		if introspects(field) && !g.Introspection {
+			return invalid("Introspection is off here.")
+		}
+	}
 	if defers(operation.Doc) {
 		return invalid("@defer is not supported.")
 	}
@@ -97,38 +103,50 @@ func invalid(message string) *gqlerror.Error {
 	return err
 }
 
-// Admits reports whether the asking person may begin an operation.
+// Admits reports whether the asking person may begin an operation: without a
+// token, only if every root field is public.
 func (g Guard) Admits(ctx context.Context, operation *ast.OperationDefinition) bool {
 	if _, signedIn := access.ActorOf(ctx); signedIn {
 		return true
 	}
-	return g.public(operation.SelectionSet, map[string]bool{})
-}
-
-// public reports whether every root field may be asked for without a token.
-func (g Guard) public(selections ast.SelectionSet, seen map[string]bool) bool {
-	for _, selection := range selections {
-		switch s := selection.(type) {
-		case *ast.Field:
-			introspection := s.Name == "__schema" || s.Name == "__type"
-			if s.Name != "__typename" && !(introspection && g.Introspection) && s.Definition.Directives.ForName("public") == nil {
-				return false
-			}
-		case *ast.InlineFragment:
-			if !g.public(s.SelectionSet, seen) {
-				return false
-			}
-		case *ast.FragmentSpread:
-			if seen[s.Name] {
-				continue
-			}
-			seen[s.Name] = true
-			if !g.public(s.Definition.SelectionSet, seen) {
-				return false
-			}
+	for field := range rootFields(operation) {
+		if field.Name != "__typename" && !introspects(field) && field.Definition.Directives.ForName("public") == nil {
+			return false
 		}
 	}
 	return true
+}
+
+// introspects reports whether a root field asks for the schema.
+func introspects(field *ast.Field) bool { return field.Name == "__schema" || field.Name == "__type" }
+
+// rootFields are the fields of an operation itself, also those in fragments.
+func rootFields(operation *ast.OperationDefinition) iter.Seq[*ast.Field] {
+	return func(yield func(*ast.Field) bool) {
+		seen := map[string]bool{} // fragments
+		var in func(ast.SelectionSet) bool
+		in = func(selections ast.SelectionSet) bool {
+			for _, selection := range selections {
+				more := true
+				switch s := selection.(type) {
+				case *ast.Field:
+					more = yield(s)
+				case *ast.InlineFragment:
+					more = in(s.SelectionSet)
+				case *ast.FragmentSpread:
+					if !seen[s.Name] {
+						seen[s.Name] = true
+						more = in(s.Definition.SelectionSet)
+					}
+				}
+				if !more {
+					return false
+				}
+			}
+			return true
+		}
+		in(operation.SelectionSet)
+	}
 }
 
 // defers reports whether @defer stands anywhere in a document.

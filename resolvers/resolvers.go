@@ -28,7 +28,8 @@ type Root struct {
 	Requests    *request.Service
 	Colleagues  *account.Colleagues
 	Log         *slog.Logger
-	PageSize    int // rows of a page at most
+	PageSize    int  // rows of a page at most
+	Hints       bool // in errors, at names of the schema that a request comes near
 }
 
 var _ graph.ResolverRoot = (*Root)(nil)

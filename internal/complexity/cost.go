@@ -24,7 +24,7 @@ func (l Limits) Weigh(operation *ast.OperationDefinition, variables map[string]a
 	if operation.Operation == ast.Mutation && rootFields(operation.SelectionSet) > Mutations {
 		return exceeded("The operation has more than %d mutations.", Mutations)
 	}
-	w := weighing{variables}
+	w := weighing{variables, map[string]int{}}
 	if cost := w.set(operation.SelectionSet, 0); cost > l.Cost {
 		return exceeded("The operation costs %d; it can cost %d. Ask for shorter pages (first), or for less in them.", cost, l.Cost)
 	}
@@ -45,7 +45,10 @@ func rootFields(set ast.SelectionSet) (n int) {
 	return n
 }
 
-type weighing struct{ variables map[string]any }
+type weighing struct {
+	variables map[string]any
+	lengths   map[string]int // of the longest lists in variables, each measured once
+}
 
 // set is what the fields of an object cost in which lists have a length; 0 where
 // nothing says which.
@@ -83,10 +86,28 @@ func (w weighing) length(field *ast.Field) (n int, said bool) {
 		return w.first(field.Arguments.ForName("first"), first.DefaultValue), true
 	}
 	for _, a := range field.Arguments {
-		value, _ := a.Value.Value(w.variables)
-		n = max(n, longest(value))
+		n = max(n, w.longest(a.Value))
 	}
 	return n, n > 0
+}
+
+// longest is the length of the longest list in an argument.
+func (w weighing) longest(v *ast.Value) (n int) {
+	if v.Kind == ast.Variable {
+		n, known := w.lengths[v.Raw]
+		if !known {
+			n = longest(w.variables[v.Raw])
+			w.lengths[v.Raw] = n
+		}
+		return n
+	}
+	if v.Kind == ast.ListValue {
+		n = len(v.Children)
+	}
+	for _, child := range v.Children {
+		n = max(n, w.longest(child.Value))
+	}
+	return n
 }
 
 func (w weighing) first(given *ast.Argument, otherwise *ast.Value) int {
@@ -104,7 +125,7 @@ func (w weighing) first(given *ast.Argument, otherwise *ast.Value) int {
 	return max(n, 0)
 }
 
-// longest is the length of the longest list in a value.
+// longest is the length of the longest list in a variable's value.
 func longest(value any) (n int) {
 	switch v := value.(type) {
 	case []any:

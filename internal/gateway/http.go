@@ -13,17 +13,21 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/99designs/gqlgen/graphql/playground"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
+	"github.com/vektah/gqlparser/v2/validator"
 
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/account"
+	"alphacruncher.com/datahub-gateway/internal/cache"
+	"alphacruncher.com/datahub-gateway/internal/complexity"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/jwks"
 	"alphacruncher.com/datahub-gateway/internal/mailbox"
+	"alphacruncher.com/datahub-gateway/internal/persisted"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/requestid"
 	"alphacruncher.com/datahub-gateway/internal/token"
@@ -40,6 +44,8 @@ type api struct {
 	tokens   token.Verifier
 	people   *account.Directory
 	mailbox  *mailbox.Mailbox // nil where mails go to a mail server
+
+	persisted graphql.HandlerExtension // finds operations by their ids
 
 	draining atomic.Bool
 	closing  chan struct{}  // closed where streams are to end
@@ -59,7 +65,7 @@ func (a *api) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", a.ready)
-	if a.settings.Development {
+	if a.settings.playground() {
 		mux.Handle("GET /{$}", playground.Handler("DataHub gateway", "/graphql"))
 	}
 	// Until there is a page, whoever opens a mail's link is told what to do.
@@ -133,19 +139,21 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 // graphql is the GraphQL server without the question who asks.
 func (a *api) graphql() http.Handler {
 	server := handler.New(graph.NewExecutableSchema(a.root.Config()))
-	documents := shortDocuments{lru.New[*ast.QueryDocument](250)}
+	documents := newTrustedDocuments()
 	guard := resolvers.Guard{
 		Root:          a.root,
-		Introspection: a.settings.Development,
+		Introspection: a.settings.introspection(),
 		Tokens:        a.settings.MaxQueryTokens,
 		Limits:        a.settings.limits(),
 		Known:         documents,
 	}
 	operations := transport.Operations{
 		Timeout:         a.settings.RequestTimeout,
+		Values:          10_000 + complexity.Mutations*a.settings.MaxEmails,
 		Present:         a.root.Present,
 		Recover:         a.root.Recover,
 		Admits:          guard.Admits,
+		Enter:           newParallel(a.settings.MaxParallel).enter,
 		Unauthenticated: resolvers.Unauthenticated,
 		Begun:           noteOperation,
 		Ending: func(ctx context.Context) (context.Context, func() error) {
@@ -169,24 +177,70 @@ func (a *api) graphql() http.Handler {
 	server.SetRecoverFunc(a.root.Recover)
 	server.SetParserTokenLimit(a.settings.MaxQueryTokens)
 	server.SetQueryCache(documents)
-	if a.settings.Development {
-		server.Use(extension.Introspection{})
-	}
+	server.SetDisableSuggestion(!a.settings.introspection())
+	server.Use(extension.Introspection{}) // guard decides
+	server.Use(a.persisted)
 	server.Use(guard)
 	return server
 }
 
-// shortDocuments keeps the parsed documents of people who are signed in, but
-// none that is long: a document takes twenty times its text in memory.
-type shortDocuments struct {
+// persistedOperations are those that clients name by ids: whatever they have sent
+// before or, where an operator has registered operations, those, and no others
+// are carried out.
+func (s *Settings) persistedOperations() (graphql.HandlerExtension, error) {
+	if s.Operations == "" {
+		return persisted.NewAutomatic(cachedTexts, signedIn), nil
+	}
+	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
+	registered, err := persisted.Read(s.Operations, func(text string) error {
+		doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, s.MaxQueryTokens)
+		if err != nil {
+			return err
+		}
+		if err := s.limits().Check(doc); err != nil {
+			return err
+		}
+		if errs := validator.ValidateWithRules(schema, doc, nil); len(errs) > 0 {
+			return errs[0]
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, setting("DATAHUB_OPERATIONS", err)
+	}
+	return registered, nil
+}
+
+// cachedTexts and cachedDocuments are how many octets are kept of operations that
+// clients name by their hashes, and of documents that were parsed.
+const cachedTexts, cachedDocuments = 4 << 20, 16 << 20
+
+// trustedDocuments keeps the parsed documents of people who are signed in.
+type trustedDocuments struct {
 	graphql.Cache[*ast.QueryDocument]
 }
 
-const longDocument = 4 << 10 // octets
+func newTrustedDocuments() trustedDocuments {
+	return trustedDocuments{cache.New(cachedDocuments, func(text string, _ *ast.QueryDocument) int { return documentWeight(text) })}
+}
+
+// documentWeight estimates the memory of a parsed document, rather too high: a
+// node for each of its words and marks.
+func documentWeight(text string) int {
+	nodes, inWord := 1, false
+	for _, c := range []byte(text) {
+		word := c == '_' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+		if word && !inWord || !word && c > ' ' && c != ',' {
+			nodes++
+		}
+		inWord = word
+	}
+	return len(text) + 300*nodes
+}
 
 // Add implements graphql.Cache.
-func (c shortDocuments) Add(ctx context.Context, query string, doc *ast.QueryDocument) {
-	if len(query) <= longDocument && signedIn(ctx) {
+func (c trustedDocuments) Add(ctx context.Context, query string, doc *ast.QueryDocument) {
+	if signedIn(ctx) {
 		c.Cache.Add(ctx, query, doc)
 	}
 }

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -90,4 +91,57 @@ func TestAnOrdinaryPageIsNotTooMuch(t *testing.T) {
 		id name kind state inviting { allowed obstacles { code message remedy contacts { name email } request } } restoring { allowed obstacles { code message remedy contacts { name email } request } } } } } } } }`, nil).ok()
 	w.as("ada").ask(`query($s: ID!) { space(id: $s) { instances(first: 100, state: null) { nodes { id name members(first: 100) { totalCount nodes { role since user { id name email } } } } } } }`,
 		map[string]any{"s": w.space("Econometrics 2026")}).ok()
+}
+
+// A list of a megabyte becomes hundreds of megabytes where it is read.
+func TestMoreValuesThanAnybodyNeeds(t *testing.T) {
+	w := newWorld(t)
+	long := make([]int, 20_001)
+	for _, way := range []string{"POST", "WebSocket"} { // the head of a GET has a narrower limit
+		send := ways[way]
+		for what, variables := range map[string]any{
+			"a list":   map[string]any{"x": long},
+			"lists":    map[string]any{"x": [][]int{long[:10_000], long[:10_001]}},
+			"objects":  map[string]any{"x": make([]struct{}, 20_001)},
+			"unlisted": long,
+		} {
+			if got := send(w.as("ada"), map[string]any{"query": ownName, "variables": variables}); !strings.Contains(got, "BAD_USER_INPUT") {
+				t.Errorf("%s, %s: %.300s", way, what, got)
+			}
+		}
+		marks := strings.Repeat(`\",[{`, 10_000)
+		if got := send(w.as("ada"), map[string]any{"query": ownName, "variables": map[string]any{"x": marks}}); !strings.Contains(got, "Ada") {
+			t.Errorf("%s, marks in a text: %.300s", way, got)
+		}
+	}
+}
+
+func TestManyDifferentDocumentsAreNotKept(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	ada.ask(ownName, nil).ok()
+	before := heap()
+	for what, selections := range map[string]string{
+		"fields":    strings.Repeat("viewer { id } ", 60),
+		"fragments": "viewer {" + strings.Repeat("...{id}", 90) + "}",
+		"arguments": strings.Repeat("viewer { spaces(first: 1) { totalCount } } ", 40),
+		"a text":    `invitation(token: "` + strings.Repeat("x", 50_000) + `") { email }`,
+		"a list":    "checkEmails(emails: [" + strings.Repeat(`"",`, 1800) + "]) { index }",
+	} {
+		for k := range 700 {
+			query := fmt.Sprintf("query Q%d {%s}", k, selections)
+			if a := ada.send(ada.post(byHash(hashOf(query), query))); what != "a list" {
+				a.ok()
+			}
+		}
+		if grown := heap() - before; grown > 32<<20 {
+			t.Errorf("after 700 documents of %s the gateway has %d MiB more", what, grown>>20)
+		}
+	}
 }

@@ -91,8 +91,8 @@ func newWorld(t testing.TB, change ...func(*gateway.Settings)) *world {
 	return w
 }
 
-// start starts another gateway on the world's database.
-func (w *world) start(change ...func(*gateway.Settings)) (*gateway.Gateway, *logged) {
+// settings are those of a gateway on the world's database.
+func (w *world) settings(change ...func(*gateway.Settings)) gateway.Settings {
 	w.t.Helper()
 	s := gateway.Settings{
 		Addr:                "127.0.0.1:0",
@@ -117,6 +117,7 @@ func (w *world) start(change ...func(*gateway.Settings)) (*gateway.Gateway, *log
 		MaxSpaceInvitations: 10_000,
 		MaxRequests:         20,
 		MaxSpaceRequests:    100,
+		MaxParallel:         100,
 		MaxOperations:       50,
 		RequestTimeout:      30 * time.Second,
 		StatementTimeout:    10 * time.Second,
@@ -128,8 +129,14 @@ func (w *world) start(change ...func(*gateway.Settings)) (*gateway.Gateway, *log
 	if err := s.Validate(); err != nil {
 		w.t.Fatal(err)
 	}
+	return s
+}
+
+// start starts another gateway on the world's database.
+func (w *world) start(change ...func(*gateway.Settings)) (*gateway.Gateway, *logged) {
+	w.t.Helper()
 	log := &logged{}
-	g, err := gateway.Start(context.Background(), s, slog.New(slog.NewJSONHandler(log, nil)))
+	g, err := gateway.Start(context.Background(), w.settings(change...), slog.New(slog.NewJSONHandler(log, nil)))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -226,7 +233,12 @@ func (p person) ask(query string, variables map[string]any) answer {
 
 func (p person) request(query string, variables map[string]any) *http.Request {
 	p.world.t.Helper()
-	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	return p.post(map[string]any{"query": query, "variables": variables})
+}
+
+func (p person) post(fields map[string]any) *http.Request {
+	p.world.t.Helper()
+	body, err := json.Marshal(fields)
 	if err != nil {
 		p.world.t.Fatal(err)
 	}

@@ -181,6 +181,11 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 		return nil, err
 	}
 
+	operations, err := s.persistedOperations()
+	if err != nil {
+		return nil, err
+	}
+
 	root, workers := g.domain(sender, public, log)
 	g.api = &api{
 		settings: &g.settings,
@@ -191,6 +196,8 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 		people:   account.NewDirectory(g.db),
 		mailbox:  g.mailbox,
 		closing:  make(chan struct{}),
+
+		persisted: operations,
 	}
 	g.serve(append(workers, keeping...), log)
 	return g, nil
@@ -231,6 +238,7 @@ func (g *Gateway) domain(sender *outgoing.Sender, public *url.URL, log *slog.Log
 		Colleagues:  account.NewColleagues(g.db),
 		Log:         log,
 		PageSize:    s.MaxPageSize,
+		Hints:       s.introspection(),
 	}, []worker{invitationMails, requestMails, feed}
 }
 

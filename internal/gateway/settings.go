@@ -32,6 +32,10 @@ type Settings struct {
 	JWTIssuer   string `env:"DATAHUB_JWT_ISSUER" default:"datahub-development" help:"The issuer (iss) of the identity provider's tokens."`
 	JWTAudience string `env:"DATAHUB_JWT_AUDIENCE" default:"datahub-gateway" help:"The audience (aud) of tokens."`
 
+	Operations    string `env:"DATAHUB_OPERATIONS" placeholder:"FILE" help:"The operations that clients may carry out, and no others: a persisted query manifest of Apollo's, or a map of ids and texts as Relay's compiler writes it. Unset: any."`
+	Introspection *bool  `env:"DATAHUB_INTROSPECTION" help:"Introspection, and hints at similar names in errors. On in development, else off."`
+	Playground    *bool  `env:"DATAHUB_PLAYGROUND" help:"The playground at /. On in development, else off."`
+
 	InvitationTTL Days `env:"DATAHUB_INVITATION_TTL" default:"30d" help:"How long an invitation can be accepted."`
 	RequestTTL    Days `env:"DATAHUB_REQUEST_TTL" default:"14d" help:"How long a request can be answered."`
 	PurgeGrace    Days `env:"DATAHUB_PURGE_GRACE" default:"7d" help:"How long a deleted instance is kept when its 24 hours are over."`
@@ -49,6 +53,7 @@ type Settings struct {
 	MaxSpaceInvitations int           `env:"DATAHUB_MAX_INVITATIONS_PER_SPACE" default:"10000" help:"Addresses that are invited in a space in an hour."`
 	MaxRequests         int           `env:"DATAHUB_MAX_REQUESTS_PER_PERSON" default:"20" help:"Requests that a person makes in an hour. Each brings everybody who can answer it one mail."`
 	MaxSpaceRequests    int           `env:"DATAHUB_MAX_REQUESTS_PER_SPACE" default:"100" help:"Requests that are made in a space in an hour."`
+	MaxParallel         int           `env:"DATAHUB_MAX_PARALLEL_OPERATIONS" default:"20" help:"Queries and mutations that are carried out for a person at once, by one gateway."`
 	MaxOperations       int           `env:"DATAHUB_MAX_OPERATIONS" default:"50" help:"Operations at once over one WebSocket."`
 	RequestTimeout      time.Duration `env:"DATAHUB_REQUEST_TIMEOUT" default:"30s" help:"The time of one request."`
 	StatementTimeout    time.Duration `env:"DATAHUB_STATEMENT_TIMEOUT" default:"10s" help:"The time of one database statement."`
@@ -103,6 +108,7 @@ func (s *Settings) Validate() error {
 		{"DATAHUB_MAX_INVITATIONS_PER_SPACE", int64(s.MaxSpaceInvitations), 1, 1_000_000_000},
 		{"DATAHUB_MAX_REQUESTS_PER_PERSON", int64(s.MaxRequests), 1, 1_000_000_000},
 		{"DATAHUB_MAX_REQUESTS_PER_SPACE", int64(s.MaxSpaceRequests), 1, 1_000_000_000},
+		{"DATAHUB_MAX_PARALLEL_OPERATIONS", int64(s.MaxParallel), 1, 100_000},
 		{"DATAHUB_MAX_OPERATIONS", int64(s.MaxOperations), 1, 10_000},
 		{"DATAHUB_DATABASE_CONNECTIONS", int64(s.DatabaseConnections), 2, 1000},
 	} {
@@ -163,7 +169,6 @@ func (s *Settings) Validate() error {
 	return nil
 }
 
-<<<<<<< HEAD
 // trustworthy reports whether what is fetched from a URL comes from who it
 // names: by https, or from this machine.
 func trustworthy(text string) bool {
@@ -173,10 +178,24 @@ func trustworthy(text string) bool {
 	}
 	ip := net.ParseIP(u.Hostname())
 	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
-=======
+}
+
+// introspection reports whether clients may ask for the schema.
+func (s *Settings) introspection() bool { return s.chosen(s.Introspection) }
+
+// playground reports whether there is a playground.
+func (s *Settings) playground() bool { return s.chosen(s.Playground) }
+
+// chosen is what an operator has chosen, or what development is for.
+func (s *Settings) chosen(choice *bool) bool {
+	if choice == nil {
+		return s.Development
+	}
+	return *choice
+}
+
 func (s *Settings) limits() complexity.Limits {
 	return complexity.Limits{Depth: s.MaxDepth, Aliases: s.MaxAliases, Selections: s.MaxSelections, Cost: s.MaxCost}
->>>>>>> f553f87 (Documents: what is too large is refused before it is validated, and what costs too much before it is begun)
 }
 
 // servable decides whether the gateway can serve with these settings.

@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -122,12 +121,7 @@ func (p person) follow(query string, variables ...any) stream {
 func (p person) openSSE(ctx context.Context, query string, variables map[string]any) *http.Response {
 	t := p.world.t
 	t.Helper()
-	body, _ := json.Marshal(map[string]any{"query": query, "variables": variables})
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/graphql", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
+	r := p.request(query, variables).WithContext(ctx)
 	r.Header.Set("Accept", "text/event-stream")
 	if p.token != "" {
 		r.Header.Set("Authorization", "Bearer "+p.token)

@@ -18,6 +18,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/persisted"
 )
 
 const (
@@ -47,7 +48,7 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	w.Header().Set("Content-Type", accepted.json+"; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	if !accepted.anything {
-		t.refuse(ctx, w, &requestError{http.StatusNotAcceptable, "The answer can be " + responseJSON + ", " + legacyJSON + " or " + eventStream + "."})
+		t.refuse(ctx, w, refusal(http.StatusNotAcceptable, "The answer can be "+responseJSON+", "+legacyJSON+" or "+eventStream+"."))
 		return
 	}
 	params, err := t.read(w, r)
@@ -55,15 +56,16 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		t.refuse(ctx, w, err)
 		return
 	}
-	operation, errs := t.begin(ctx, exec, params)
+	operation, end, errs := t.begin(ctx, exec, params)
+	defer end()
 	switch {
 	case errs != nil:
 		t.fail(graphql.WithOperationContext(ctx, operation), w, exec, accepted, errs)
 	case r.Method == http.MethodGet && operation.Operation.Operation != ast.Query:
 		w.Header().Set("Allow", http.MethodPost)
-		t.refuse(ctx, w, &requestError{http.StatusMethodNotAllowed, "Only queries go by GET."})
+		t.refuse(ctx, w, refusal(http.StatusMethodNotAllowed, "Only queries go by GET."))
 	case subscribes(operation) && !accepted.events:
-		t.refuse(ctx, w, &requestError{http.StatusNotAcceptable, "Subscriptions go by server-sent events (Accept: " + eventStream + ") or over a WebSocket."})
+		t.refuse(ctx, w, refusal(http.StatusNotAcceptable, "Subscriptions go by server-sent events (Accept: "+eventStream+") or over a WebSocket."))
 	case subscribes(operation) || accepted.onlyEvents:
 		t.streamSSE(ctx, w, exec, operation)
 	default:
@@ -95,14 +97,15 @@ func (t HTTP) fail(ctx context.Context, w http.ResponseWriter, exec graphql.Grap
 // legacy media type has 200 for all that is JSON (section 6.4.1), but for who
 // is not signed in.
 func requestStatus(mediaType string, errs gqlerror.List) int {
-	for _, err := range errs {
-		var f *fault.Fault
-		if errors.As(err, &f) && f.Code == fault.Unauthenticated {
-			return http.StatusUnauthorized
-		}
-	}
-	if mediaType == legacyJSON {
+	var f *fault.Fault
+	errors.As(errs, &f)
+	switch {
+	case f != nil && f.Code == fault.Unauthenticated:
+		return http.StatusUnauthorized
+	case mediaType == legacyJSON:
 		return http.StatusOK
+	case f != nil && f.Code == fault.RateLimited:
+		return http.StatusTooManyRequests
 	}
 	return http.StatusBadRequest
 }
@@ -155,14 +158,18 @@ func negotiate(accept []string) accepted {
 
 // requestError is a request that is no GraphQL.
 type requestError struct {
-	status  int
-	message string
+	status int
+	*fault.Fault
 }
 
-func badRequest(message string) *requestError { return &requestError{http.StatusBadRequest, message} }
+func refusal(status int, message string) *requestError {
+	return &requestError{status, fault.New(fault.BadRequest, message)}
+}
+
+func badRequest(message string) *requestError { return refusal(http.StatusBadRequest, message) }
 
 func (t HTTP) refuse(ctx context.Context, w http.ResponseWriter, err *requestError) {
-	Write(w, err.status, &graphql.Response{Errors: gqlerror.List{t.Present(ctx, fault.New(fault.BadRequest, err.message))}})
+	Write(w, err.status, &graphql.Response{Errors: gqlerror.List{t.Present(ctx, err.Fault)}})
 }
 
 // read reads the request's parameters (section 5).
@@ -174,15 +181,12 @@ func (t HTTP) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, 
 		return t.readBody(w, r)
 	}
 	w.Header().Set("Allow", "GET, POST")
-	return nil, &requestError{http.StatusMethodNotAllowed, "GraphQL goes by POST, and queries by GET too."}
+	return nil, refusal(http.StatusMethodNotAllowed, "GraphQL goes by POST, and queries by GET too.")
 }
 
 func readQuery(r *http.Request) (*graphql.RawParams, *requestError) {
 	values := r.URL.Query()
 	params := &graphql.RawParams{Query: values.Get("query"), OperationName: values.Get("operationName"), Headers: r.Header}
-	if params.Query == "" {
-		return nil, badRequest("The parameter query is missing.")
-	}
 	// In a body Go's decoder sees to it.
 	if text, err := url.QueryUnescape(r.URL.RawQuery); err != nil || !utf8.ValidString(text) {
 		return nil, badRequest("The parameters are not UTF-8.")
@@ -192,6 +196,10 @@ func readQuery(r *http.Request) (*graphql.RawParams, *requestError) {
 			return nil, badRequest("The parameter " + name + " must be a JSON object.")
 		}
 	}
+	nameDocument(params, values.Get("documentId"), values.Get("doc_id"))
+	if params.Query == "" && !persisted.Named(params) {
+		return nil, badRequest("The parameter query is missing.")
+	}
 	return params, nil
 }
 
@@ -199,14 +207,17 @@ func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawPara
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(params["charset"])
 	if err != nil || mediaType != legacyJSON || charset != "" && charset != "utf-8" || r.Header.Get("Content-Encoding") != "" {
-		return nil, &requestError{http.StatusUnsupportedMediaType, "The body must be " + legacyJSON + " in UTF-8, not compressed."}
+		return nil, refusal(http.StatusUnsupportedMediaType, "The body must be "+legacyJSON+" in UTF-8, not compressed.")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, t.MaxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, &requestError{http.StatusRequestEntityTooLarge, "The body has more than " + strconv.FormatInt(t.MaxBody, 10) + " octets."}
+		return nil, refusal(http.StatusRequestEntityTooLarge, "The body has more than "+strconv.FormatInt(t.MaxBody, 10)+" octets.")
 	}
 	if err != nil {
 		return nil, badRequest("The body did not arrive whole.")
+	}
+	if f := t.measure(body); f != nil {
+		return nil, &requestError{http.StatusBadRequest, f}
 	}
 	var parsed request
 	if err := decode(body, &parsed); err != nil {
@@ -215,7 +226,7 @@ func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawPara
 		}
 		return nil, badRequest("The body must be one JSON object.")
 	}
-	if parsed.Query == nil {
+	if !parsed.whole() {
 		return nil, badRequest("In the body, query is missing.")
 	}
 	return parsed.params(r.Header), nil
@@ -227,15 +238,34 @@ type request struct {
 	OperationName string         `json:"operationName"`
 	Variables     map[string]any `json:"variables"`
 	Extensions    map[string]any `json:"extensions"`
+	DocumentID    string         `json:"documentId"` // as its draft of persisted documents says
+	DocID         string         `json:"doc_id"`     // as Relay's guide has it
 }
 
+// whole reports whether the request says what is to be carried out.
+func (r request) whole() bool { return r.Query != nil || persisted.Named(r.params(nil)) }
+
 func (r request) params(header http.Header) *graphql.RawParams {
-	return &graphql.RawParams{
-		Query:         *r.Query,
+	params := &graphql.RawParams{
 		OperationName: r.OperationName,
 		Variables:     r.Variables,
 		Extensions:    r.Extensions,
 		Headers:       header,
+	}
+	if r.Query != nil {
+		params.Query = *r.Query
+	}
+	nameDocument(params, r.DocumentID, r.DocID)
+	return params
+}
+
+// nameDocument names an operation by the id that a client sends beside the
+// query or in its stead.
+func nameDocument(params *graphql.RawParams, ids ...string) {
+	for _, id := range ids {
+		if id != "" && !persisted.Named(params) {
+			persisted.Name(params, strings.TrimPrefix(id, "sha256:"))
+		}
 	}
 }
 

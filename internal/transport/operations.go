@@ -5,6 +5,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -27,12 +28,16 @@ const (
 // and carried out.
 type Operations struct {
 	Timeout time.Duration // of a query or a mutation
+	Values  int           // in the JSON of a request
 	Present graphql.ErrorPresenterFunc
 	Recover graphql.RecoverFunc
 	// Admits reports whether the asking person may begin an operation.
 	Admits func(context.Context, *ast.OperationDefinition) bool
 	// Unauthenticated is the refusal of somebody who is not signed in.
 	Unauthenticated func() *fault.Fault
+	// Enter takes a place for an operation, until leave is called; or says why there
+	// is none.
+	Enter func(context.Context, *graphql.OperationContext) (leave func(), err error)
 	// Begun is told of every operation that is carried out.
 	Begun func(context.Context, *graphql.OperationContext)
 	// Ending gives a context for a subscription, and what tells afterwards why
@@ -44,14 +49,48 @@ type Operations struct {
 	Closing <-chan struct{}
 }
 
-// begin reads an operation. It gives what is wrong with it, first of all that
-// whoever asks is not signed in.
-func (o *Operations) begin(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
-	operation, errs := exec.CreateOperationContext(ctx, params)
-	if errs != nil && operation.Operation != nil && !o.Admits(ctx, operation.Operation) {
-		errs = gqlerror.List{{Err: o.Unauthenticated()}}
+// begin reads an operation, which has a place until end is called. It gives what
+// is wrong with it, first of all that whoever asks is not signed in.
+func (o *Operations) begin(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams) (operation *graphql.OperationContext, end func(), errs gqlerror.List) {
+	operation, errs = exec.CreateOperationContext(ctx, params)
+	if errs != nil {
+		if operation.Operation != nil && !o.Admits(ctx, operation.Operation) {
+			errs = gqlerror.List{{Err: o.Unauthenticated()}}
+		}
+		return operation, func() {}, errs[:min(len(errs), maxErrors)]
 	}
-	return operation, errs[:min(len(errs), maxErrors)]
+	end, err := o.Enter(ctx, operation)
+	if err != nil {
+		return operation, func() {}, gqlerror.List{{Err: err}}
+	}
+	return operation, end, nil
+}
+
+// measure decides about the size of a request's JSON, since values that take two
+// octets there take many where they are read. It fails with BAD_USER_INPUT.
+func (o *Operations) measure(text []byte) *fault.Fault {
+	if values(text) <= o.Values {
+		return nil
+	}
+	return fault.New(fault.BadUserInput, fmt.Sprintf("The request has more than %d values.", o.Values))
+}
+
+// values is how many values there are in JSON, whether it is valid or not.
+func values(text []byte) (n int) {
+	quoted, escaped := false, false
+	for _, c := range text {
+		switch {
+		case escaped:
+			escaped = false
+		case quoted && c == '\\':
+			escaped = true
+		case c == '"':
+			quoted = !quoted
+		case !quoted && (c == ',' || c == '[' || c == '{'):
+			n++
+		}
+	}
+	return n
 }
 
 // underway is an operation that is carried out.

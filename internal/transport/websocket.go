@@ -308,8 +308,11 @@ func (s *socket) refuse(ctx context.Context, id string, errs gqlerror.List) erro
 // until those before have, so that who subscribes and then asks for the present
 // state misses nothing.
 func (s *socket) subscribe(person context.Context, m message, before chan struct{}) (chan struct{}, error) {
+	if f := s.measure(m.Payload); f != nil {
+		return before, s.refuse(person, m.ID, gqlerror.List{s.Present(person, f)})
+	}
 	var r request
-	if m.ID == "" || len(m.ID) > maxIDLength || decode(m.Payload, &r) != nil || r.Query == nil {
+	if m.ID == "" || len(m.ID) > maxIDLength || decode(m.Payload, &r) != nil || !r.whole() {
 		return before, &closing{closeBadRequest, "Invalid message received"}
 	}
 	ctx, cancel := context.WithCancel(person)
@@ -402,7 +405,8 @@ func (s *socket) carryOut(ctx context.Context, run *running, params *graphql.Raw
 	defer begun()
 	ctx, done := s.Observe(graphql.StartOperationTrace(ctx))
 	defer done()
-	operation, errs := s.begin(ctx, s.exec, params)
+	operation, end, errs := s.begin(ctx, s.exec, params)
+	defer end()
 	if errs != nil {
 		errs = s.exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs).Errors
 		if s.finish(run) {
