@@ -2,7 +2,6 @@
 package token
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
 )
 
@@ -123,11 +121,6 @@ func (k *Key) Sign(email address.Address, locale string) (string, error) {
 		EmailVerified: true,
 		Locale:        locale,
 	}).SignedString(k.secret)
-}
-
-// Verify is Verifier.Verify of the development key alone.
-func (k *Key) Verify(token string) (id account.Identity, until time.Time, err error) {
-	return Verifier{Development: k}.Verify(context.Background(), token)
 }
 
 func (k *Key) key(*jwt.Token) (any, error) { return k.secret, nil }

@@ -66,13 +66,13 @@ func TestKeyIsKept(t *testing.T) {
 	dir := t.TempDir()
 	signed := sign(t, openKey(t, dir), "Ada@uni.example")
 	wantKeyAlone(t, dir)
-	got, _, err := openKey(t, dir).Verify(signed)
+	got, _, err := Verifier{Development: openKey(t, dir)}.Verify(t.Context(), signed)
 	want := account.Identity{Subject: "development|ada@uni.example", Email: parse(t, "Ada@uni.example")}
 	if got != want || err != nil {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 	wantKeyAlone(t, dir)
-	if _, _, err := openKey(t, t.TempDir()).Verify(signed); !errors.Is(err, ErrInvalid) {
+	if _, _, err := (Verifier{Development: openKey(t, t.TempDir())}).Verify(t.Context(), signed); !errors.Is(err, ErrInvalid) {
 		t.Errorf("with another key: %v", err)
 	}
 }
@@ -98,7 +98,7 @@ func TestKeyIsMadeOnce(t *testing.T) {
 	}
 	signed := sign(t, openKey(t, dir), "ada@uni.example")
 	for _, key := range keys {
-		if _, _, err := key.Verify(signed); err != nil {
+		if _, _, err := (Verifier{Development: key}).Verify(t.Context(), signed); err != nil {
 			t.Error(err)
 		}
 	}
@@ -153,6 +153,7 @@ func TestLifetime(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	key := openKey(t, t.TempDir())
+	verifier := Verifier{Development: key}
 	now := time.Now()
 	at := func(d time.Duration) int64 { return now.Add(d).Unix() }
 	good := jwt.MapClaims{
@@ -209,7 +210,7 @@ func TestVerify(t *testing.T) {
 		return signed
 	}
 	for name, c := range accepted {
-		id, _, err := key.Verify(hs256(c))
+		id, _, err := verifier.Verify(t.Context(), hs256(c))
 		if err != nil || id.Subject != c["sub"] || id.Email.String() != "ada@uni.example" {
 			t.Errorf("%s: %+v, %v", name, id, err)
 		}
@@ -246,7 +247,7 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, token := range tokens {
-		if id, _, err := key.Verify(token); !errors.Is(err, ErrInvalid) || id != (account.Identity{}) {
+		if id, _, err := verifier.Verify(t.Context(), token); !errors.Is(err, ErrInvalid) || id != (account.Identity{}) {
 			t.Errorf("%s: %+v, %v", name, id, err)
 		}
 	}
@@ -254,12 +255,13 @@ func TestVerify(t *testing.T) {
 
 func FuzzVerify(f *testing.F) {
 	key := openKey(f, f.TempDir())
+	verifier := Verifier{Development: key}
 	signed := sign(f, key, "ada@uni.example")
 	for _, seed := range []string{"", "..", signed, signed[1:], "eyJhbGciOiJub25lIn0.e30."} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		if _, _, err := key.Verify(token); (err == nil) != (token == signed) || err != nil && !errors.Is(err, ErrInvalid) {
+		if _, _, err := verifier.Verify(t.Context(), token); (err == nil) != (token == signed) || err != nil && !errors.Is(err, ErrInvalid) {
 			t.Errorf("%q: %v", token, err)
 		}
 	})
