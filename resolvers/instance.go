@@ -39,7 +39,7 @@ func (f instanceFields) Invitations(ctx context.Context, obj *access.Instance, f
 	if err != nil {
 		return nil, err
 	}
-	q := invitationsAsked(page, status)
+	q := selectionOf(page, status)
 	list, err := batch.Ask(obj.Siblings, obj.ID, q, func(ids []globalid.ID) (map[globalid.ID]relay.List[*invitation.Invitation], error) {
 		return f.Root.Invitations.Of(ctx, ids, q.Status, page)
 	})

@@ -69,18 +69,3 @@ func invitationsTo(place access.Place, list relay.List[*invitation.Invitation], 
 	list.Nodes = nodes
 	return invitationConnection(list, page)
 }
-
-// invitationsQuestion tells apart what is asked about the invitations of places
-// that were read together.
-type invitationsQuestion struct {
-	relay.Page
-	invitation.Status
-}
-
-func invitationsAsked(page relay.Page, status *invitation.Status) invitationsQuestion {
-	q := invitationsQuestion{Page: page}
-	if status != nil {
-		q.Status = *status
-	}
-	return q
-}

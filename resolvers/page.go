@@ -31,3 +31,22 @@ func (r *Root) page(ctx context.Context, first *int, after *string) (relay.Page,
 	}
 	return page, faults.Err()
 }
+
+// selection tells apart what is asked about the invitations, or the requests, of
+// places that were read together.
+type selection[S ~string] struct {
+	Status S // "": any
+	relay.Page
+}
+
+func selectionOf[S ~string](page relay.Page, status *S) selection[S] {
+	return selection[S]{anyUnless(status), page}
+}
+
+// anyUnless is a status, or a state, that is wanted; "" where it may be any.
+func anyUnless[S ~string](wanted *S) S {
+	if wanted == nil {
+		return ""
+	}
+	return *wanted
+}

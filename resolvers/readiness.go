@@ -44,8 +44,7 @@ func (obstacle) RetryAfter(_ context.Context, obj *fault.Fault) (*int, error) {
 	if obj.RetryAfter == 0 {
 		return nil, nil
 	}
-	seconds := int(obj.RetryAfter.Seconds())
-	return &seconds, nil
+	return new(int(obj.RetryAfter.Seconds())), nil
 }
 
 func optional(text string) (*string, error) {

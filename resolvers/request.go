@@ -94,21 +94,11 @@ func (s spaceFields) Requests(ctx context.Context, obj *access.Space, status *re
 	if err != nil {
 		return nil, err
 	}
-	type question struct {
-		request.Status
-		relay.Page
-	}
-	list, err := askSpaces(obj, question{anyUnless(status), page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*request.Request], error) {
-		return s.Root.Requests.OfSpaces(ctx, ids, anyUnless(status), page)
+	q := selectionOf(page, status)
+	list, err := askSpaces(obj, q, func(ids []globalid.ID) (map[globalid.ID]relay.List[*request.Request], error) {
+		return s.Root.Requests.OfSpaces(ctx, ids, q.Status, page)
 	})
 	return requestConnection(list, page, err)
-}
-
-func anyUnless(status *request.Status) request.Status {
-	if status == nil {
-		return ""
-	}
-	return *status
 }
 
 func requestConnection(list relay.List[*request.Request], page relay.Page, err error) (*connection.Requests, error) {
@@ -126,6 +116,5 @@ func (auditEntry) Request(_ context.Context, obj *audit.Entry) (*request.Kind, e
 	if obj.Request == nil {
 		return nil, nil
 	}
-	kind := request.Kind(*obj.Request)
-	return &kind, nil
+	return new(request.Kind(*obj.Request)), nil
 }

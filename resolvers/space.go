@@ -28,15 +28,11 @@ func (s spaceFields) Instances(ctx context.Context, obj *access.Space, first *in
 	if err != nil {
 		return nil, err
 	}
-	var of access.State
-	if state != nil {
-		of = *state
-	}
 	a, err := actor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	list, err := obj.Instances(ctx, s.DB, a, of, page)
+	list, err := obj.Instances(ctx, s.DB, a, anyUnless(state), page)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +59,7 @@ func (s spaceFields) Invitations(ctx context.Context, obj *access.Space, first *
 	if err != nil {
 		return nil, err
 	}
-	q := invitationsAsked(page, status)
+	q := selectionOf(page, status)
 	list, err := askSpaces(obj, q, func(ids []globalid.ID) (map[globalid.ID]relay.List[*invitation.Invitation], error) {
 		return s.Root.Invitations.Of(ctx, ids, q.Status, page)
 	})
