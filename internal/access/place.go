@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"alphacruncher.com/datahub-gateway/internal/batch"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
@@ -81,6 +82,15 @@ func FindPlaces(ctx context.Context, q postgres.Querier, actor Actor, ids []glob
 		return nil, err
 	}
 	return findPlaces(ctx, q, actor, standing, places)
+}
+
+// PlaceAmong reads the place of an id as FindPlaces does, together with those of
+// the other ids of its group.
+func PlaceAmong(ctx context.Context, q postgres.Querier, actor Actor, group *batch.Group[globalid.ID], id globalid.ID) (Place, error) {
+	type places struct{ of globalid.ID }
+	return batch.Ask(group, id, places{actor.ID}, func(ids []globalid.ID) (map[globalid.ID]Place, error) {
+		return FindPlaces(ctx, q, actor, ids)
+	})
 }
 
 // resolve gives the ids of the places that ids stand for, and these places,

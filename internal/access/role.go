@@ -83,6 +83,14 @@ const (
 	Viewer InstanceRole = "VIEWER"
 )
 
+// Role is the same among all roles.
+func (r InstanceRole) Role() Role {
+	if r == Editor {
+		return InstanceEditor
+	}
+	return InstanceViewer
+}
+
 // MarshalGQL writes the schema's enum InstanceRole.
 func (r InstanceRole) MarshalGQL(w io.Writer) { enum.Write(w, r) }
 

@@ -145,11 +145,8 @@ func (s standing) roles() Roles {
 // member with a role, or not a member ("").
 func (s standing) rolesIn(kind Kind, membership InstanceRole) Roles {
 	roles := s.inSpace()
-	switch membership {
-	case Editor:
-		roles |= RolesOf(InstanceEditor)
-	case Viewer:
-		roles |= RolesOf(InstanceViewer)
+	if membership != "" {
+		roles |= RolesOf(membership.Role())
 	}
 	if kind == Distributed && s.Edits {
 		roles |= RolesOf(InstanceViewer)

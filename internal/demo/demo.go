@@ -120,8 +120,8 @@ func (w world) requests(space uuid.UUID) error {
 		emails         pq.StringArray
 		message        string
 	}{
-		{"ROLE", "", ptr("SPACE_ADMINISTRATOR"), nil, "I look after this course while you are away."},
-		{"INVITATIONS", "Master", ptr("INSTANCE_VIEWER"), pq.StringArray{"noah@uni.example", "lea@uni.example"}, "They help with the exercises."},
+		{"ROLE", "", new("SPACE_ADMINISTRATOR"), nil, "I look after this course while you are away."},
+		{"INVITATIONS", "Master", new("INSTANCE_VIEWER"), pq.StringArray{"noah@uni.example", "lea@uni.example"}, "They help with the exercises."},
 		{"RESTORE", "Group 2", nil, nil, "The group still needs it."},
 	} {
 		if err := w.exec(`
@@ -135,8 +135,6 @@ func (w world) requests(space uuid.UUID) error {
 	}
 	return nil
 }
-
-func ptr(s string) *string { return &s }
 
 func (w world) space(organization, name, administrator string) (uuid.UUID, error) {
 	of, err := space.Organization(w.ctx, w.tx, organization)

@@ -49,6 +49,29 @@ type Event struct {
 	At       time.Time
 }
 
+// Tell makes of events what a watcher of their subjects, which have ids of a
+// kind, is told: something of each change of each subject that read finds.
+func Tell[S, T any](events []Event, kind globalid.Kind, read func([]globalid.ID) (map[globalid.ID]S, error), tell func(S, Event) T) (told []T, err error) {
+	var ids []globalid.ID
+	for _, e := range events {
+		for _, id := range e.Subjects {
+			ids = append(ids, globalid.ID{Kind: kind, UUID: id})
+		}
+	}
+	found, err := read(ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range events {
+		for _, id := range e.Subjects {
+			if subject, ok := found[globalid.ID{Kind: kind, UUID: id}]; ok {
+				told = append(told, tell(subject, e))
+			}
+		}
+	}
+	return told, nil
+}
+
 // Feed tells its watchers what changes. It may be used concurrently.
 type Feed struct {
 	db     *postgres.DB

@@ -26,6 +26,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	outgoing "alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/mailbox"
+	"alphacruncher.com/datahub-gateway/internal/mailing"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
@@ -211,9 +212,9 @@ func (g *Gateway) domain(sender *outgoing.Sender, public *url.URL, log *slog.Log
 	s := g.settings
 	feed := event.NewFeed(g.db, log, invitation.Lapsed)
 	invitationMails := &outbox.Queue{DB: g.db, Log: log, Kind: invitation.MailKind,
-		Work: (&invitation.Mailer{DB: g.db, Sender: sender, PublicURL: public}).Work}
+		Work: mailing.Work(sender, (&invitation.Mailer{DB: g.db, PublicURL: public}).Read)}
 	requestMails := &outbox.Queue{DB: g.db, Log: log, Kind: request.MailKind,
-		Work: (&request.Mailer{DB: g.db, Sender: sender, PublicURL: public}).Work}
+		Work: mailing.Work(sender, (&request.Mailer{DB: g.db, PublicURL: public}).Read)}
 	instances := &instance.Service{DB: g.db}
 	invitations := &invitation.Service{DB: g.db, Outbox: invitationMails, Events: feed, Limits: invitation.Limits{
 		Emails:   s.MaxEmails,

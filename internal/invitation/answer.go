@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
@@ -233,16 +235,24 @@ func join(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row) erro
 	if err := end(ctx, tx, actor, r, Accepted, audit.InvitationAccepted); err != nil {
 		return err
 	}
-	if r.SpaceID.Valid {
-		_, err := tx.Exec(ctx, `insert into space_administrator (space_id, account_id) values ($1, $2) on conflict do nothing`,
-			r.SpaceID.UUID, actor.ID.UUID)
-		return err
-	}
-	_, err := tx.Exec(ctx, `
-		insert into instance_member as m (instance_id, account_id, role) values ($1, $2, $3)
-		on conflict (instance_id, account_id) do update set role = excluded.role where m.role = 'VIEWER' and excluded.role = 'EDITOR'`,
-		r.InstanceID.UUID, actor.ID.UUID, *r.Role)
+	_, err := Enrol(ctx, tx, actor.ID.UUID, r.place(), r.Role)
 	return err
+}
+
+// Enrol makes somebody a member of an instance, with a role, or an administrator
+// of a space, and reports whether that changes anything. Nobody becomes less than
+// she is.
+func Enrol(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place globalid.ID, role *access.InstanceRole) (changed bool, err error) {
+	var n int64
+	if place.Kind == globalid.Space {
+		n, err = tx.Exec(ctx, `insert into space_administrator (space_id, account_id) values ($1, $2) on conflict do nothing`, place.UUID, account)
+	} else {
+		n, err = tx.Exec(ctx, `
+			insert into instance_member as m (instance_id, account_id, role) values ($1, $2, $3)
+			on conflict (instance_id, account_id) do update set role = excluded.role where m.role = 'VIEWER' and excluded.role = 'EDITOR'`,
+			place.UUID, account, *role)
+	}
+	return n > 0, err
 }
 
 // ByToken reads the invitation of a mail's token, for whoever opens its link;

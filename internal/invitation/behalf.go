@@ -25,7 +25,7 @@ func (s *Service) InviteOnBehalf(ctx context.Context, tx *postgres.Tx, actor acc
 	if err := access.Admit(ctx, tx, b.Instance, access.Inviting); err != nil {
 		return nil, err
 	}
-	invitees, faults, err := judge(ctx, b.Emails)
+	invitees, faults, err := judge(ctx, b.Emails, nobodyInvited)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (s *Service) InviteOnBehalf(ctx context.Context, tx *postgres.Tx, actor acc
 
 // RecallOnBehalf completes results of InviteOnBehalf that were remembered.
 func (s *Service) RecallOnBehalf(ctx context.Context, q postgres.Querier, b Behalf, results []*Result) error {
-	invitees, _, err := judge(ctx, b.Emails)
+	invitees, _, err := judge(ctx, b.Emails, nobodyInvited)
 	if err != nil {
 		return err
 	}
@@ -47,10 +47,10 @@ func (s *Service) RecallOnBehalf(ctx context.Context, q postgres.Querier, b Beha
 }
 
 // Judge judges addresses as Invite does: the address of each, and an
-// INVALID_EMAIL for every one that is not valid. An address that is given again
-// is left out.
-func Judge(ctx context.Context, emails []string) (judged []string, faults fault.List, err error) {
-	invitees, faults, err := judge(ctx, emails)
+// INVALID_EMAIL for every one that is not valid, which ends with what became of
+// the request. An address that is given again is left out.
+func Judge(ctx context.Context, emails []string, became string) (judged []string, faults fault.List, err error) {
+	invitees, faults, err := judge(ctx, emails, became)
 	for k, i := range invitees {
 		if i.first == k && i.key != "" {
 			judged = append(judged, i.address.String())

@@ -50,16 +50,16 @@ func (r mailRow) delivery() *Delivery {
 		d.Status = Sent
 	case "FAILED":
 		d.Status = Failed
-		d.Explanation = optional(explain(r.Reply) + " DataHub does not try again: put this right, and then send the invitation again.")
+		d.Explanation = new(explain(r.Reply) + " DataHub does not try again: put this right, and then send the invitation again.")
 	case "QUEUED", "HELD":
 		d.Status = Queued
 		if *r.Failed {
 			d.Status = Delayed
-			d.Explanation = optional(explain(r.Reply) + " DataHub keeps trying for two days.")
+			d.Explanation = new(explain(r.Reply) + " DataHub keeps trying for two days.")
 			d.NextAttemptAt = r.NextAttemptAt
 		}
 		if *r.State == "HELD" {
-			d.Explanation, d.NextAttemptAt = optional("The instance is deleted. The mail is sent when it is restored."), nil
+			d.Explanation, d.NextAttemptAt = new("The instance is deleted. The mail is sent when it is restored."), nil
 		}
 	default:
 		return nil // dropped: the invitation ended before its mail was sent

@@ -76,10 +76,7 @@ func (i *Invitation) Place(ctx context.Context, q postgres.Querier, actor access
 	if i.place != nil {
 		return i.place, nil
 	}
-	type question struct{ actor globalid.ID }
-	return batch.Ask(i.leads, i.row.place(), question{actor.ID}, func(places []globalid.ID) (map[globalid.ID]access.Place, error) {
-		return access.FindPlaces(ctx, q, actor, places)
-	})
+	return access.PlaceAmong(ctx, q, actor, i.leads, i.row.place())
 }
 
 // Delivery is what became of the mail that was sent last, for those who

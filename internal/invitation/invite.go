@@ -134,7 +134,7 @@ func (d destination) admit(ctx context.Context, q postgres.Querier, r access.Rul
 }
 
 func (s *Service) invite(ctx context.Context, actor access.Actor, c call) (to destination, results []*Result, err error) {
-	invitees, faults, err := judge(ctx, c.emails)
+	invitees, faults, err := judge(ctx, c.emails, nobodyInvited)
 	if err != nil {
 		return to, nil, err
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/mailing"
@@ -19,25 +18,16 @@ import (
 // MailKind is the outbox's name for the mails of invitations.
 const MailKind = "INVITATION"
 
-// Mailer sends the mails of invitations.
+// Mailer writes the mails of invitations.
 type Mailer struct {
 	DB        *postgres.DB
-	Sender    *mail.Sender
 	PublicURL *url.URL // what links begin with
 }
 
-// Link is where an invitation is reviewed. The token stands in the fragment,
-// which browsers send to no server, so that it is in no server's log.
-func Link(public *url.URL, token string) string {
-	return public.JoinPath("app", "invitation").String() + "#" + token
-}
-
-// Work is the work of the outbox's jobs of MailKind.
-func (m *Mailer) Work(ctx context.Context, jobs []outbox.Job, ended func(k int, err error)) {
-	mailing.Work(m.Sender, func(ctx context.Context, jobs []outbox.Job) (mailing.Compose, error) {
-		sendings, err := m.read(ctx, jobs)
-		return func(k int) (mail.Message, error) { return m.compose(jobs[k], sendings[jobs[k].Subject]) }, err
-	})(ctx, jobs, ended)
+// Read reads what the mails of jobs of MailKind tell.
+func (m *Mailer) Read(ctx context.Context, jobs []outbox.Job) (mailing.Compose, error) {
+	sendings, err := m.read(ctx, outbox.Subjects(jobs))
+	return func(job outbox.Job) (mail.Message, error) { return m.compose(job, sendings[job.Subject]) }, err
 }
 
 // sending is an invitation whose mail is to be sent.
@@ -47,13 +37,9 @@ type sending struct {
 	Locale    string `db:"locale"` // of the recipient
 }
 
-// read reads what the mails tell. Of several accounts of an address, the newest
+// read reads invitations whose mails are to be sent. Of several accounts of an address, the newest
 // that tells one knows the language.
-func (m *Mailer) read(ctx context.Context, jobs []outbox.Job) (map[uuid.UUID]*sending, error) {
-	ids := make(postgres.UUIDs, len(jobs))
-	for k, job := range jobs {
-		ids[k] = job.Subject
-	}
+func (m *Mailer) read(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*sending, error) {
 	var rows []sending
 	err := m.DB.Select(ctx, &rows, `
 		select `+columns+`, v.token_hash,
@@ -82,33 +68,27 @@ func (m *Mailer) compose(job outbox.Job, v *sending) (mail.Message, error) {
 	}
 	to, problem := address.Parse(v.Email)
 	if problem != nil {
-		return mail.Message{}, fmt.Errorf("%w: the stored address is not valid: %w", outbox.ErrPermanent, problem)
-	}
-	var requester mail.Mailbox
-	if v.RequesterName != nil {
-		requester = mail.Mailbox{Name: *v.RequesterName, Email: *v.RequesterEmail}
+		return mail.Message{}, fmt.Errorf("the stored address is not valid: %w", problem)
 	}
 	i := mail.Invitation{
 		ID:           job.ID.String(),
 		To:           to,
 		Locale:       v.Locale,
 		From:         mail.Mailbox{Name: v.InviterName, Email: v.InviterEmail},
-		Requester:    requester,
 		Organization: v.OrganizationName,
 		Space:        v.SpaceName,
 		Role:         mail.Administrator,
-		Link:         Link(m.PublicURL, job.Secret),
+		Link:         mailing.Link(m.PublicURL, "invitation", job.Secret),
 		ExpiresAt:    v.ExpiresAt,
 	}
 	if v.InstanceName != nil {
-		i.Instance, i.Role = *v.InstanceName, map[access.InstanceRole]mail.Role{access.Editor: mail.Editor, access.Viewer: mail.Viewer}[*v.Role]
+		i.Instance, i.Role = *v.InstanceName, mailing.Role(v.Role.Role())
+	}
+	if v.RequesterName != nil {
+		i.Requester = mail.Mailbox{Name: *v.RequesterName, Email: *v.RequesterEmail}
 	}
 	if v.Message != nil {
 		i.Message = *v.Message
 	}
-	message, err := i.Compose()
-	if err != nil {
-		return mail.Message{}, fmt.Errorf("%w: %w", outbox.ErrPermanent, err)
-	}
-	return message, nil
+	return i.Compose()
 }

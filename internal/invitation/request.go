@@ -66,9 +66,13 @@ type invitee struct {
 	first   int // index of the same address's first place in the request
 }
 
-// judge judges every address, and finds those given twice. It gives up when
-// the context ends.
-func judge(ctx context.Context, emails []string) (invitees []invitee, faults fault.List, err error) {
+// nobodyInvited is what became of a request with an address that is not valid.
+const nobodyInvited = "Nobody was invited."
+
+// judge judges every address, and finds those given twice. What became of the
+// request where one is not valid, each of the faults says at its end. It gives up
+// when the context ends.
+func judge(ctx context.Context, emails []string, became string) (invitees []invitee, faults fault.List, err error) {
 	invitees = make([]invitee, len(emails))
 	firsts := make(map[string]int, len(emails))
 	for k, email := range emails {
@@ -77,7 +81,7 @@ func judge(ctx context.Context, emails []string) (invitees []invitee, faults fau
 		}
 		a, problem := address.Parse(email)
 		if problem != nil {
-			faults = append(faults, invalid(k, email, problem))
+			faults = append(faults, invalid(k, email, problem, became))
 			continue
 		}
 		key := a.Key()
@@ -91,14 +95,14 @@ func judge(ctx context.Context, emails []string) (invitees []invitee, faults fau
 	return invitees, faults, nil
 }
 
-func invalid(k int, email string, problem *address.Problem) *fault.Fault {
+func invalid(k int, email string, problem *address.Problem, became string) *fault.Fault {
 	named := fmt.Sprintf("Address %d, %s,", k+1, excerpt(email))
 	if problem.Reason == address.Empty {
 		named = fmt.Sprintf("Address %d", k+1)
 	}
 	return &fault.Fault{
 		Code:       fault.InvalidEmail,
-		Message:    named + " is not valid: " + problem.Detail + ". Nobody was invited.",
+		Message:    named + " is not valid: " + problem.Detail + ". " + became,
 		Reason:     string(problem.Reason),
 		InputPath:  []any{"input", "emails", k},
 		Index:      &k,
@@ -151,22 +155,16 @@ func CheckEmails(ctx context.Context, emails []string, known []*address.Domains)
 		a, problem := address.Parse(input)
 		if problem != nil {
 			check.Reason = &problem.Reason
-			check.Suggestion = optional(problem.Suggestion)
+			if problem.Suggestion != "" {
+				check.Suggestion = &problem.Suggestion
+			}
 			continue
 		}
-		email := a.String()
-		check.Valid, check.Email = true, &email
+		check.Valid, check.Email = true, new(a.String())
 		if meant := address.Mistyped(a, known); meant != "" {
 			check.Suggestion = &meant
-			check.Warning = optional("Did you mean " + meant + "?")
+			check.Warning = new("Did you mean " + meant + "?")
 		}
 	}
 	return checks, nil
-}
-
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }

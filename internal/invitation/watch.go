@@ -100,26 +100,12 @@ func (w *Watching) Next(ctx context.Context) ([]*Event, error) {
 				Remedy:  "Subscribe again.",
 			}
 		}
-		var ids []globalid.ID
-		for _, c := range changes {
-			for _, id := range c.Subjects {
-				ids = append(ids, globalid.ID{Kind: globalid.Invitation, UUID: id})
-			}
-		}
-		rows, err := byID(ctx, w.service.DB, ids)
-		if err != nil {
-			return nil, err
-		}
-		var events []*Event
-		for _, c := range changes {
-			for _, id := range c.Subjects {
-				if v := rows[globalid.ID{Kind: globalid.Invitation, UUID: id}]; v != nil {
-					events = append(events, &Event{v.At(instance), Change(c.Change), c.At})
-				}
-			}
-		}
-		if len(events) > 0 {
-			return events, nil
+		read := func(ids []globalid.ID) (map[globalid.ID]*Invitation, error) { return byID(ctx, w.service.DB, ids) }
+		events, err := event.Tell(changes, globalid.Invitation, read, func(v *Invitation, c event.Event) *Event {
+			return &Event{v.At(instance), Change(c.Change), c.At}
+		})
+		if len(events) > 0 || err != nil {
+			return events, err
 		}
 	}
 }

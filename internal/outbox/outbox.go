@@ -58,6 +58,15 @@ type Job struct {
 	Lease    uuid.UUID `db:"lease"`
 }
 
+// Subjects are those of some jobs.
+func Subjects(jobs []Job) postgres.UUIDs {
+	ids := make(postgres.UUIDs, len(jobs))
+	for k, job := range jobs {
+		ids[k] = job.Subject
+	}
+	return ids
+}
+
 // Outcomes of a job, as errors. Every other error is tried again, with growing
 // pauses, for two days. What an error's method Reply gives, if it has one, is
 // kept as what the other side said.

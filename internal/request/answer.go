@@ -256,17 +256,16 @@ func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Act
 	switch r.Kind {
 	case Restore:
 		restored, err := s.Instances.RestoreIn(ctx, tx, actor, i)
-		if err != nil || !restored {
-			if err == nil {
-				err = s.end(ctx, tx, actor, r, how)
-			}
+		if err != nil {
 			return nil, err
 		}
-		// That has ended every request to restore the instance: see Restored.
-		_, err = tx.Exec(ctx, `update request set answer = $2 where id = $1`, r.ID, how.answer)
-		return nil, err
+		if restored {
+			// That has ended every request to restore the instance: see Restored.
+			_, err = tx.Exec(ctx, `update request set answer = $2 where id = $1`, r.ID, how.answer)
+			return nil, err
+		}
 	case Role:
-		err = s.grant(ctx, tx, actor, r, place)
+		err = r.grant(ctx, tx, actor, place)
 	case Invitations:
 		how.approved = approved
 		results, err = s.Invitations.InviteOnBehalf(ctx, tx, actor, r.behalf(place, approved))
@@ -296,7 +295,7 @@ func (r *row) selected(emails []string) (approved []string, faults fault.List) {
 	if r.Kind != Invitations {
 		return nil, fault.List{fault.Input("This is no request for invitations.", "input", "emails")}
 	}
-	asked := map[string]string{}
+	asked, chosen := map[string]string{}, map[string]bool{}
 	for _, email := range r.Emails {
 		if a, problem := address.Parse(email); problem == nil {
 			asked[a.Key()] = email
@@ -310,34 +309,28 @@ func (r *row) selected(emails []string) (approved []string, faults fault.List) {
 			faults = append(faults, f)
 			continue
 		}
-		if email = asked[a.Key()]; !slices.Contains(approved, email) {
+		if email = asked[a.Key()]; !chosen[email] {
+			chosen[email] = true
 			approved = append(approved, email)
 		}
 	}
 	return approved, faults
 }
 
-// grant makes the requester what she wants to be. Nobody becomes less than she
-// is.
-func (s *Service) grant(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row, place access.Place) error {
-	var n int64
-	var err error
+// grant makes the requester what she wants to be.
+func (r *row) grant(ctx context.Context, tx *postgres.Tx, actor access.Actor, place access.Place) error {
 	var previous *access.InstanceRole
 	if i, ok := place.(*access.Instance); ok {
 		if err := access.Admit(ctx, tx, i, access.Inviting); err != nil {
 			return err
 		}
-		if previous, err = s.roleOf(ctx, tx, r); err != nil {
+		var err error
+		if previous, err = r.previousRole(ctx, tx); err != nil {
 			return err
 		}
-		n, err = tx.Exec(ctx, `
-			insert into instance_member as m (instance_id, account_id, role) values ($1, $2, $3)
-			on conflict (instance_id, account_id) do update set role = excluded.role where m.role = 'VIEWER' and excluded.role = 'EDITOR'`,
-			i.ID.UUID, r.RequestedBy, string(*r.instanceRole()))
-	} else {
-		n, err = tx.Exec(ctx, `insert into space_administrator (space_id, account_id) values ($1, $2) on conflict do nothing`, r.SpaceID, r.RequestedBy)
 	}
-	if err != nil || n == 0 {
+	changed, err := invitation.Enrol(ctx, tx, r.RequestedBy, r.place(), r.instanceRole())
+	if err != nil || !changed {
 		return err
 	}
 	d := r.deed(audit.RoleGranted, actor)
@@ -345,9 +338,9 @@ func (s *Service) grant(ctx context.Context, tx *postgres.Tx, actor access.Actor
 	return audit.Record(ctx, tx, d)
 }
 
-// roleOf is the role that the requester has in the instance already; nil: none.
-func (s *Service) roleOf(ctx context.Context, tx *postgres.Tx, r *row) (role *access.InstanceRole, err error) {
-	err = tx.Get(ctx, &role, `select role from instance_member where instance_id = $1 and account_id = $2`, r.InstanceID, r.RequestedBy)
+// previousRole is what the requester is in the instance already; nil: no member.
+func (r *row) previousRole(ctx context.Context, q postgres.Querier) (role *access.InstanceRole, err error) {
+	err = q.Get(ctx, &role, `select role from instance_member where instance_id = $1 and account_id = $2`, r.InstanceID, r.RequestedBy)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -382,7 +375,13 @@ func (s *Service) end(ctx context.Context, tx *postgres.Tx, actor access.Actor, 
 		r.Status = Expired
 		return r.over()
 	}
-	r.Emails = slices.DeleteFunc(slices.Clone(r.Emails), func(email string) bool { return how.approved != nil && !slices.Contains(how.approved, email) })
+	if how.approved != nil {
+		approved := make(map[string]bool, len(how.approved))
+		for _, email := range how.approved {
+			approved[email] = true
+		}
+		r.Emails = slices.DeleteFunc(slices.Clone(r.Emails), func(email string) bool { return !approved[email] })
+	}
 	if err := audit.Record(ctx, tx, r.deed(how.action, actor)); err != nil || !answered {
 		return err
 	}
@@ -404,7 +403,7 @@ func (s *Service) Restored(ctx context.Context, tx *postgres.Tx, actor access.Ac
 			update request set status = 'APPROVED', ended_at = clock_timestamp(), answered_by = $2
 			where id in (select id from request where instance_id = $1 and kind = 'RESTORE' and status = 'OPEN' order by id for no key update)
 			returning *)
-		select `+columns+`, r.emails, r.approved from r `+tables+` order by r.id`, i.ID.UUID, actor.ID.UUID)
+		select `+whole+` from r `+tables+` order by r.id`, i.ID.UUID, actor.ID.UUID)
 	if err != nil {
 		return err
 	}
@@ -432,7 +431,7 @@ func expireQuery(which string) string {
 			update request set status = 'EXPIRED', ended_at = expires_at
 			where id in (select id from request where status = 'OPEN' and expires_at <= statement_timestamp() and ` + which + `)
 			returning *)
-		select ` + columns + `, r.emails, r.approved from r ` + tables + ` order by r.id`
+		select ` + whole + ` from r ` + tables + ` order by r.id`
 }
 
 // EndExpired writes down that requests have expired, 100 at most, has those who

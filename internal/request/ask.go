@@ -2,7 +2,6 @@ package request
 
 import (
 	"context"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
@@ -72,6 +71,9 @@ func malformed(l invitation.Limits, text, key *string) fault.List {
 	return append(message.Check(text, l.Message, "input", "message"), idempotency.Check(key)...)
 }
 
+// nobodyAsked is what became of a request that was not made.
+const nobodyAsked = "Nobody was asked."
+
 // Asked is what came of asking.
 type Asked struct {
 	Request *Request
@@ -99,17 +101,13 @@ func (s *Service) AskRole(ctx context.Context, actor access.Actor, r ForRole) (A
 // invite them herself, RATE_LIMITED, or an INVALID_EMAIL for every address that
 // is not valid.
 func (s *Service) AskInvitations(ctx context.Context, actor access.Actor, r ForInvitations) (Asked, error) {
-	emails, faults, err := invitation.Judge(ctx, r.Emails)
+	emails, faults, err := invitation.Judge(ctx, r.Emails, nobodyAsked)
 	if err != nil {
 		return Asked{}, err
 	}
-	for _, f := range faults {
-		f.Message = strings.TrimSuffix(f.Message, "Nobody was invited.") + "Nobody was asked."
-	}
-	role := map[access.InstanceRole]access.Role{access.Editor: access.InstanceEditor, access.Viewer: access.InstanceViewer}[r.Role]
 	return s.ask(ctx, actor, asking{
 		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestInvitations, Input: r},
-		kind: Invitations, place: r.InstanceID.As(globalid.Instance), role: &role, emails: emails, faults: faults, message: message.Clean(r.Message),
+		kind: Invitations, place: r.InstanceID.As(globalid.Instance), role: new(r.Role.Role()), emails: emails, faults: faults, message: message.Clean(r.Message),
 	})
 }
 
@@ -210,7 +208,7 @@ func (a asking) admit(ctx context.Context, q postgres.Querier, place access.Plac
 }
 
 func needless(message, remedy string) *fault.Fault {
-	return &fault.Fault{Code: fault.Conflict, Reason: fault.NotNeeded, Message: message + " Nobody was asked.", Remedy: remedy}
+	return &fault.Fault{Code: fault.Conflict, Reason: fault.NotNeeded, Message: message + " " + nobodyAsked, Remedy: remedy}
 }
 
 // open makes the request, unless one of its kind is open; and gives it. It fails
@@ -240,8 +238,7 @@ func (s *Service) open(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 	}
 	var role *string
 	if a.role != nil {
-		name := a.role.String()
-		role = &name
+		role = new(a.role.String())
 	}
 	made := globalid.New(globalid.Request)
 	id.Kind = globalid.Request

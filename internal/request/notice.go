@@ -22,12 +22,10 @@ const MailKind = "REQUEST"
 func (s *Service) notify(ctx context.Context, tx *postgres.Tx, r *row) error {
 	return enqueue(ctx, tx, `
 		insert into request_notice (id, request_id, account_id)
-		select uuid_v7(clock_timestamp()), $1, h.account_id from (
-			select account_id from space_administrator where space_id = $2
-			union
-			select account_id from instance_member where $3 and instance_id = $4 and role = 'EDITOR') h
-		where h.account_id <> $5
-		returning id`, r.ID, r.SpaceID, r.Kind == Restore, r.InstanceID, r.RequestedBy)
+		select uuid_v7(clock_timestamp()), r.id, h.account_id
+		from request r cross join lateral (`+answerers+`) h
+		where r.id = $1 and h.account_id <> r.requested_by
+		returning id`, r.ID)
 }
 
 // tell asks for the mails to those who have made requests that have ended, but
@@ -53,19 +51,16 @@ func enqueue(ctx context.Context, tx *postgres.Tx, query string, args ...any) er
 	return outbox.Enqueue(ctx, tx, MailKind, tasks)
 }
 
-// Mailer sends the mails about requests.
+// Mailer writes the mails about requests.
 type Mailer struct {
 	DB        *postgres.DB
-	Sender    *mail.Sender
 	PublicURL *url.URL // what links begin with
 }
 
-// Work is the work of the outbox's jobs of MailKind.
-func (m *Mailer) Work(ctx context.Context, jobs []outbox.Job, ended func(k int, err error)) {
-	mailing.Work(m.Sender, func(ctx context.Context, jobs []outbox.Job) (mailing.Compose, error) {
-		notices, err := m.read(ctx, jobs)
-		return func(k int) (mail.Message, error) { return m.compose(jobs[k], notices[jobs[k].Subject]) }, err
-	})(ctx, jobs, ended)
+// Read reads what the mails of jobs of MailKind tell.
+func (m *Mailer) Read(ctx context.Context, jobs []outbox.Job) (mailing.Compose, error) {
+	notices, err := m.read(ctx, outbox.Subjects(jobs))
+	return func(job outbox.Job) (mail.Message, error) { return m.compose(job, notices[job.Subject]) }, err
 }
 
 // notice is a mail about a request that is to be sent.
@@ -79,17 +74,11 @@ type notice struct {
 	Knows     bool      `db:"knows"`   // whether the recipient has a role in the space
 }
 
-func (m *Mailer) read(ctx context.Context, jobs []outbox.Job) (map[uuid.UUID]*notice, error) {
-	ids := make(postgres.UUIDs, len(jobs))
-	for k, job := range jobs {
-		ids[k] = job.Subject
-	}
+func (m *Mailer) read(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*notice, error) {
 	var rows []notice
 	err := m.DB.Select(ctx, &rows, `
-		select `+columns+`, r.emails, r.approved, n.id as notice_id, n.account_id as recipient, a.email as recipient_email, coalesce(a.locale, '') as locale,
-		       exists (select from space_administrator sa where sa.space_id = r.space_id and sa.account_id = n.account_id)
-		       or r.kind = 'RESTORE' and exists (select from instance_member im
-		           where im.instance_id = r.instance_id and im.account_id = n.account_id and im.role = 'EDITOR') as answers,
+		select `+whole+`, n.id as notice_id, n.account_id as recipient, a.email as recipient_email, coalesce(a.locale, '') as locale,
+		       `+canAnswer(`n.account_id`)+` as answers,
 		       exists (select from space_administrator sa where sa.space_id = r.space_id and sa.account_id = n.account_id)
 		       or exists (select from organization_member om where om.organization_id = s.organization_id and om.account_id = n.account_id and om.role = 'MANAGER')
 		       or exists (select from instance_member im join instance mi on mi.id = im.instance_id
@@ -107,9 +96,6 @@ func (m *Mailer) read(ctx context.Context, jobs []outbox.Job) (map[uuid.UUID]*no
 }
 
 var mailKinds = map[Kind]mail.RequestKind{Role: mail.AskRole, Invitations: mail.AskInvitations, Restore: mail.AskRestore}
-
-var mailRoles = map[access.Role]mail.Role{
-	access.InstanceViewer: mail.Viewer, access.InstanceEditor: mail.Editor, access.SpaceAdministrator: mail.Administrator}
 
 // compose writes a job's mail, unless there is nothing left to tell: who could
 // answer is not told of what has been answered, or is not hers to answer any
@@ -130,7 +116,7 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 	}
 	to, problem := address.Parse(n.Email)
 	if problem != nil {
-		return mail.Message{}, fmt.Errorf("%w: the stored address is not valid: %w", outbox.ErrPermanent, problem)
+		return mail.Message{}, fmt.Errorf("the stored address is not valid: %w", problem)
 	}
 	v := mail.Notice{
 		ID:           job.ID.String(),
@@ -142,14 +128,14 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 		Organization: n.OrganizationName,
 		Space:        n.SpaceName,
 		Emails:       n.Emails,
-		Link:         Link(m.PublicURL, n.id().String()),
+		Link:         mailing.Link(m.PublicURL, "request", n.id().String()),
 		Until:        n.ExpiresAt,
 	}
 	if occasion == mail.Approved {
 		v.Emails = n.Approved
 	}
 	if role := n.role(); role != nil {
-		v.Role = mailRoles[*role]
+		v.Role = mailing.Role(*role)
 	}
 	if n.InstanceName != nil {
 		v.Instance = *n.InstanceName
@@ -160,14 +146,5 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 	if said != nil {
 		v.Message = *said
 	}
-	message, err := v.Compose()
-	if err != nil {
-		return mail.Message{}, fmt.Errorf("%w: %w", outbox.ErrPermanent, err)
-	}
-	return message, nil
-}
-
-// Link is where a request is seen and answered.
-func Link(public *url.URL, id string) string {
-	return public.JoinPath("app", "request").String() + "#" + id
+	return v.Compose()
 }

@@ -119,10 +119,7 @@ func (r *Request) EndReason() *EndReason {
 
 // Place is what the request is about; nil where the actor may not see it.
 func (r *Request) Place(ctx context.Context, q postgres.Querier, actor access.Actor) (access.Place, error) {
-	type question struct{ actor globalid.ID }
-	return batch.Ask(r.leads, r.row.place(), question{actor.ID}, func(places []globalid.ID) (map[globalid.ID]access.Place, error) {
-		return access.FindPlaces(ctx, q, actor, places)
-	})
+	return access.PlaceAmong(ctx, q, actor, r.leads, r.row.place())
 }
 
 // Service carries out what is asked about requests.

@@ -18,14 +18,15 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/relay"
 )
 
-// columns are a request without its addresses, which may be many, and tables
-// where they come from.
+// columns are a request without its addresses, which may be many, whole is one
+// with them, and tables are where both come from.
 const (
 	columns = `
 		r.id, r.kind, r.space_id, r.instance_id, r.requested_by, r.role, r.message, r.created_at, r.expires_at, r.expires_at < r.lasts_until as lost,
 		` + status + ` as status, case when ` + status + ` = 'EXPIRED' then r.expires_at else r.ended_at end as ended_at, r.answer,
 		q.name as requester_name, q.email as requester_email, w.name as answerer_name, w.email as answerer_email,
 		r.space_name, o.name as organization_name, r.instance_name`
+	whole  = columns + `, r.emails, r.approved`
 	tables = `
 		join account q on q.id = r.requested_by
 		left join account w on w.id = r.answered_by
@@ -101,10 +102,10 @@ func (r *row) instanceRole() *access.InstanceRole {
 	return instanceRoles[*role]
 }
 
-var instanceRoles = func() map[access.Role]*access.InstanceRole {
-	editor, viewer := access.Editor, access.Viewer
-	return map[access.Role]*access.InstanceRole{access.InstanceEditor: &editor, access.InstanceViewer: &viewer}
-}()
+var instanceRoles = map[access.Role]*access.InstanceRole{
+	access.Editor.Role(): new(access.Editor),
+	access.Viewer.Role(): new(access.Viewer),
+}
 
 func (r *row) request() *Request {
 	v := &Request{
@@ -128,7 +129,7 @@ func (r *row) request() *Request {
 	return v
 }
 
-// Addresses reads the first n addresses that requests are about: of all that were
+// addresses reads the first n addresses that requests are about: of all that were
 // asked for or, where approved, of those who were invited.
 func (s *Service) addresses(ctx context.Context, ids []globalid.ID, approved bool, n int) (map[globalid.ID][]string, error) {
 	var rows []struct {
@@ -182,26 +183,42 @@ func one(r *row) *Request { return together([]row{*r})[0] }
 // find reads a request with its addresses; nil where there is none.
 func find(ctx context.Context, q postgres.Querier, id uuid.UUID) (*row, error) {
 	var r row
-	err := q.Get(ctx, &r, `select `+columns+`, r.emails, r.approved from request r `+tables+` where r.id = $1`, id)
+	err := q.Get(ctx, &r, `select `+whole+` from request r `+tables+` where r.id = $1`, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	return &r, err
 }
 
-// The queries of lists, newest first: of which requests, of what status, and up
-// to which.
+// What Kind.rule says, for the database: answerers are the accounts that can
+// answer a request r, and toAnswer are the open requests that account $1 can,
+// found by what it is rather than request by request.
 const (
-	ofPerson = `r.requested_by = $1`
-	toAnswer = `r.requested_by <> $1 and r.id in (
+	answerers = `
+		select sa.account_id from space_administrator sa where sa.space_id = r.space_id
+		union
+		select im.account_id from instance_member im where r.kind = 'RESTORE' and im.instance_id = r.instance_id and im.role = 'EDITOR'`
+	toAnswer = `r.id in (
 		select id from request where status = 'OPEN' and space_id in (select space_id from space_administrator where account_id = $1)
 		union
 		select id from request where status = 'OPEN' and kind = 'RESTORE'
 		                         and instance_id in (select instance_id from instance_member where account_id = $1 and role = 'EDITOR'))`
-	wanted  = ` and ($2 = '' or ` + status + ` = $2)`
-	countOf = `select count(*) from request r where `
-	listOf  = `select ` + columns + ` from request r ` + tables + ` where `
-	ofPage  = ` and r.id < $3 order by r.id desc limit $4`
+)
+
+// canAnswer says that an account can answer request r.
+func canAnswer(account string) string {
+	return `exists (select from (` + answerers + `) h where h.account_id = ` + account + `)`
+}
+
+// The queries of lists, newest first: of which requests, of what status, and up
+// to which.
+const (
+	ofPerson = `r.requested_by = $1`
+	ofOthers = `r.requested_by <> $1 and ` + toAnswer
+	wanted   = ` and ($2 = '' or ` + status + ` = $2)`
+	countOf  = `select count(*) from request r where `
+	listOf   = `select ` + columns + ` from request r ` + tables + ` where `
+	ofPage   = ` and r.id < $3 order by r.id desc limit $4`
 )
 
 // MadeBy reads a page of the requests that a person has made, newest first;
@@ -213,7 +230,7 @@ func (s *Service) MadeBy(ctx context.Context, actor access.Actor, status Status,
 // ToAnswer reads a page of the open requests of others that a person can answer,
 // newest first.
 func (s *Service) ToAnswer(ctx context.Context, actor access.Actor, page relay.Page) (relay.List[*Request], error) {
-	return s.list(ctx, countOf+toAnswer+wanted, listOf+toAnswer+wanted+ofPage, actor.ID, Open, page)
+	return s.list(ctx, countOf+ofOthers+wanted, listOf+ofOthers+wanted+ofPage, actor.ID, Open, page)
 }
 
 func (s *Service) list(ctx context.Context, count, list string, of globalid.ID, status Status, page relay.Page) (found relay.List[*Request], err error) {

@@ -7,7 +7,6 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
-	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
 // Change is what has changed about a request.
@@ -61,37 +60,22 @@ func (w *Watching) Next(ctx context.Context) ([]*Event, error) {
 		if err != nil {
 			return nil, err
 		}
-		var ids postgres.UUIDs
-		for _, c := range changes {
-			ids = append(ids, c.Subjects...)
-		}
-		found, err := w.service.seen(ctx, w.actor, ids)
-		if err != nil {
-			return nil, err
-		}
-		var events []*Event
-		for _, c := range changes {
-			for _, id := range c.Subjects {
-				if r := found[globalid.ID{Kind: globalid.Request, UUID: id}]; r != nil {
-					events = append(events, &Event{r, Change(c.Change), c.At})
-				}
-			}
-		}
-		if len(events) > 0 {
-			return events, nil
+		seen := func(ids []globalid.ID) (map[globalid.ID]*Request, error) { return w.service.seen(ctx, w.actor, ids) }
+		events, err := event.Tell(changes, globalid.Request, seen, func(r *Request, c event.Event) *Event {
+			return &Event{r, Change(c.Change), c.At}
+		})
+		if len(events) > 0 || err != nil {
+			return events, err
 		}
 	}
 }
 
 // seen reads those of some requests that the actor may see now.
-func (s *Service) seen(ctx context.Context, actor access.Actor, ids postgres.UUIDs) (map[globalid.ID]*Request, error) {
+func (s *Service) seen(ctx context.Context, actor access.Actor, ids []globalid.ID) (map[globalid.ID]*Request, error) {
 	var rows []row
 	if err := s.DB.Select(ctx, &rows, `
 		select `+columns+` from request r `+tables+`
-		where r.id = any ($2::uuid[]) and (r.requested_by = $1
-			or exists (select from space_administrator where space_id = r.space_id and account_id = $1)
-			or r.kind = 'RESTORE' and exists (select from instance_member
-			                                  where instance_id = r.instance_id and account_id = $1 and role = 'EDITOR'))`, actor.ID.UUID, ids); err != nil {
+		where r.id = any ($2::uuid[]) and (r.requested_by = $1 or `+canAnswer(`$1`)+`)`, actor.ID.UUID, globalid.Array(ids)); err != nil {
 		return nil, err
 	}
 	found := make(map[globalid.ID]*Request, len(rows))
