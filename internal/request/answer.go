@@ -398,16 +398,13 @@ func (s *Service) Restored(ctx context.Context, tx *postgres.Tx, actor access.Ac
 		i.ID.UUID); err != nil {
 		return err
 	}
-	rows, err := ended(ctx, tx, `
+	_, err := s.conclude(ctx, tx, actor, audit.RequestApproved, `
 		with r as (
 			update request set status = 'APPROVED', ended_at = clock_timestamp(), answered_by = $2
 			where id in (select id from request where instance_id = $1 and kind = 'RESTORE' and status = 'OPEN' order by id for no key update)
 			returning *)
 		select `+whole+` from r `+tables+` order by r.id`, i.ID.UUID, actor.ID.UUID)
-	if err != nil {
-		return err
-	}
-	return s.conclude(ctx, tx, actor, audit.RequestApproved, rows)
+	return err
 }
 
 // Deleted has the open requests about an instance end at the latest when it can
@@ -446,29 +443,22 @@ func (s *Service) EndExpired(ctx context.Context) (n int64, err error) {
 }
 
 func (s *Service) expire(ctx context.Context, tx *postgres.Tx, query string, args ...any) (int64, error) {
-	rows, err := ended(ctx, tx, query, args...)
-	if err != nil {
+	return s.conclude(ctx, tx, access.Actor{}, audit.RequestExpired, query, args...)
+}
+
+// conclude ends requests by a query that gives them, writes down who ended them,
+// has those who made them told by mail, and gives their number.
+func (s *Service) conclude(ctx context.Context, tx *postgres.Tx, actor access.Actor, action audit.Action, query string, args ...any) (int64, error) {
+	var rows []row
+	if err := tx.Select(ctx, &rows, query, args...); err != nil || len(rows) == 0 {
 		return 0, err
-	}
-	return int64(len(rows)), s.conclude(ctx, tx, access.Actor{}, audit.RequestExpired, rows)
-}
-
-func ended(ctx context.Context, tx *postgres.Tx, query string, args ...any) (rows []row, err error) {
-	return rows, tx.Select(ctx, &rows, query, args...)
-}
-
-// conclude writes down who ended requests, and has those who made them told by
-// mail.
-func (s *Service) conclude(ctx context.Context, tx *postgres.Tx, actor access.Actor, action audit.Action, rows []row) error {
-	if len(rows) == 0 {
-		return nil
 	}
 	deeds, ids := make([]audit.Deed, len(rows)), make([]uuid.UUID, len(rows))
 	for k := range rows {
 		deeds[k], ids[k] = rows[k].deed(action, actor), rows[k].ID
 	}
 	if err := audit.Record(ctx, tx, deeds...); err != nil {
-		return err
+		return 0, err
 	}
-	return s.tell(ctx, tx, actor, ids...)
+	return int64(len(rows)), s.tell(ctx, tx, actor, ids...)
 }
