@@ -2538,7 +2538,11 @@ enum ErrorCode {
   CONFLICT
   "The idempotency key was used for another request."
   IDEMPOTENCY_KEY_REUSED
-  "Too much at once, or in too short a time. Send the request again after ` + "`" + `retryAfter` + "`" + ` seconds, where given."
+  """
+  Too much at once, or in too short a time; ` + "`" + `reason` + "`" + `, a RateLimitReason, says of
+  what. Nothing was done, and nothing counts. Send the request again after
+  ` + "`" + `retryAfter` + "`" + ` seconds, where given.
+  """
   RATE_LIMITED
   "The document is too large, or asks for too much at once (see Query). The message says which limit it exceeds."
   QUERY_TOO_COMPLEX
@@ -2572,6 +2576,45 @@ enum ConflictReason {
   REQUEST_WITHDRAWN
   "The time to answer the request is over."
   REQUEST_EXPIRED
+}
+
+"""
+Which limit is reached: ` + "`" + `extensions.reason` + "`" + ` of a RATE_LIMITED. How much each of
+them allows is for the operator to set; what counts in an hour counts over all
+gateways. Whatever is refused, or carried out before with the same idempotency
+key, does not count.
+"""
+enum RateLimitReason {
+  "Addresses that a person invites, or sends an invitation again, in an hour: by default 5,000. Each address given counts."
+  INVITATIONS_BY_PERSON
+  "Addresses that are invited to one space and its instances, or sent an invitation again, in an hour: by default 10,000."
+  INVITATIONS_BY_SPACE
+  "Mails with invitations to one address in an hour, whoever causes them, in whatever space: by default 20. One error for each such address."
+  INVITATIONS_BY_ADDRESS
+  """
+  Mails with invitations that one organization's spaces together cause in an hour
+  to one domain, subdomains included: by default 10,000. One error for each such
+  domain.
+  """
+  INVITATIONS_BY_DOMAIN
+  "An invitation of the same space was sent again to this address in the last ten minutes. One error for each such address."
+  RESENDS_BY_ADDRESS
+  "Requests that a person makes in an hour: by default 20."
+  REQUESTS_BY_PERSON
+  "Requests that are made in one space in an hour: by default 100."
+  REQUESTS_BY_SPACE
+  """
+  Tokens that lead to no invitation, given by a person in an hour: by default 20.
+  After them no token is looked at, also none that is right. What is in
+  ` + "`" + `viewer.invitations` + "`" + ` can be answered by its id.
+  """
+  TOKENS_BY_PERSON
+  "Subscriptions of a person at once."
+  SUBSCRIPTIONS_BY_PERSON
+  "Subscriptions of everybody at once, to one gateway."
+  SUBSCRIPTIONS_BY_GATEWAY
+  "Operations at once over one WebSocket."
+  OPERATIONS_BY_CONNECTION
 }
 `, BuiltIn: false},
 	{Name: "../schema/instance.graphqls", Input: `extend type Mutation {
@@ -2717,7 +2760,7 @@ type RestoreInstancePayload {
   already are no error and get no second mail; ` + "`" + `results` + "`" + ` says so for each.
 
   Errors: NOT_FOUND, FORBIDDEN, INSTANCE_DISTRIBUTED, INSTANCE_DELETED,
-  RATE_LIMITED, INVALID_EMAIL.
+  RATE_LIMITED (one for each limit that is reached), INVALID_EMAIL.
   """
   inviteUsers(input: InviteUsersInput!): InviteUsersPayload
     @instance(kinds: [MASTER, WORKING], states: [ACTIVE])
@@ -2736,14 +2779,15 @@ type RestoreInstancePayload {
   becomes a member of the instance, or an administrator of the space. Nobody
   becomes less than she is.
 
-  Errors: NOT_FOUND (for an ` + "`" + `invitationId` + "`" + `), INVITATION_NOT_USABLE.
+  Errors: NOT_FOUND (for an ` + "`" + `invitationId` + "`" + `), RATE_LIMITED (for a ` + "`" + `token` + "`" + `, after
+  too many that led to no invitation), INVITATION_NOT_USABLE.
   """
   acceptInvitation(input: AcceptInvitationInput!): AcceptInvitationPayload @authenticated
 
   """
   Declines an invitation, with the account of the invited address.
 
-  Errors: NOT_FOUND (for an ` + "`" + `invitationId` + "`" + `), INVITATION_NOT_USABLE.
+  Errors: as for acceptInvitation.
   """
   declineInvitation(input: DeclineInvitationInput!): DeclineInvitationPayload @authenticated
 
@@ -2760,10 +2804,11 @@ type RestoreInstancePayload {
   """
   Sends pending invitations again, expired ones included: with a new link and a
   new expiry; the old link is dead. Not more often than once in ten minutes for
-  an address in a space.
+  an address in a space; and each counts as an invitation does.
 
   Errors: NOT_FOUND, FORBIDDEN, INSTANCE_DELETED, RATE_LIMITED (one for each
-  address that has to wait; nothing is sent then).
+  address that has to wait, and for each limit that is reached; nothing is sent
+  then).
   """
   resendInvitations(input: ResendInvitationsInput!): ResendInvitationsPayload
     @role(any: [SPACE_ADMINISTRATOR], of: "input.invitationIds")
@@ -3629,7 +3674,8 @@ type Query {
   for the invited person, who needs no account to look at it; see ` + "`" + `accepting` + "`" + `
   for how she can accept it. What has become of one that cannot be accepted any
   more, only the invited account is told; for everybody else it is ` + "`" + `null` + "`" + `, as
-  for a token that is none.
+  for a token that is none. Whoever is signed in and gives too many of these is
+  refused with RATE_LIMITED.
   """
   invitation(token: String!): Invitation @public
 

@@ -199,3 +199,95 @@ func (e InvitationNotUsableReason) MarshalJSON() ([]byte, error) {
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
 }
+
+// Which limit is reached: `extensions.reason` of a RATE_LIMITED. How much each of
+// them allows is for the operator to set; what counts in an hour counts over all
+// gateways. Whatever is refused, or carried out before with the same idempotency
+// key, does not count.
+type RateLimitReason string
+
+const (
+	// Addresses that a person invites, or sends an invitation again, in an hour: by default 5,000. Each address given counts.
+	RateLimitReasonInvitationsByPerson RateLimitReason = "INVITATIONS_BY_PERSON"
+	// Addresses that are invited to one space and its instances, or sent an invitation again, in an hour: by default 10,000.
+	RateLimitReasonInvitationsBySpace RateLimitReason = "INVITATIONS_BY_SPACE"
+	// Mails with invitations to one address in an hour, whoever causes them, in whatever space: by default 20. One error for each such address.
+	RateLimitReasonInvitationsByAddress RateLimitReason = "INVITATIONS_BY_ADDRESS"
+	// Mails with invitations that one organization's spaces together cause in an hour
+	// to one domain, subdomains included: by default 10,000. One error for each such
+	// domain.
+	RateLimitReasonInvitationsByDomain RateLimitReason = "INVITATIONS_BY_DOMAIN"
+	// An invitation of the same space was sent again to this address in the last ten minutes. One error for each such address.
+	RateLimitReasonResendsByAddress RateLimitReason = "RESENDS_BY_ADDRESS"
+	// Requests that a person makes in an hour: by default 20.
+	RateLimitReasonRequestsByPerson RateLimitReason = "REQUESTS_BY_PERSON"
+	// Requests that are made in one space in an hour: by default 100.
+	RateLimitReasonRequestsBySpace RateLimitReason = "REQUESTS_BY_SPACE"
+	// Tokens that lead to no invitation, given by a person in an hour: by default 20.
+	// After them no token is looked at, also none that is right. What is in
+	// `viewer.invitations` can be answered by its id.
+	RateLimitReasonTokensByPerson RateLimitReason = "TOKENS_BY_PERSON"
+	// Subscriptions of a person at once.
+	RateLimitReasonSubscriptionsByPerson RateLimitReason = "SUBSCRIPTIONS_BY_PERSON"
+	// Subscriptions of everybody at once, to one gateway.
+	RateLimitReasonSubscriptionsByGateway RateLimitReason = "SUBSCRIPTIONS_BY_GATEWAY"
+	// Operations at once over one WebSocket.
+	RateLimitReasonOperationsByConnection RateLimitReason = "OPERATIONS_BY_CONNECTION"
+)
+
+var AllRateLimitReason = []RateLimitReason{
+	RateLimitReasonInvitationsByPerson,
+	RateLimitReasonInvitationsBySpace,
+	RateLimitReasonInvitationsByAddress,
+	RateLimitReasonInvitationsByDomain,
+	RateLimitReasonResendsByAddress,
+	RateLimitReasonRequestsByPerson,
+	RateLimitReasonRequestsBySpace,
+	RateLimitReasonTokensByPerson,
+	RateLimitReasonSubscriptionsByPerson,
+	RateLimitReasonSubscriptionsByGateway,
+	RateLimitReasonOperationsByConnection,
+}
+
+func (e RateLimitReason) IsValid() bool {
+	switch e {
+	case RateLimitReasonInvitationsByPerson, RateLimitReasonInvitationsBySpace, RateLimitReasonInvitationsByAddress, RateLimitReasonInvitationsByDomain, RateLimitReasonResendsByAddress, RateLimitReasonRequestsByPerson, RateLimitReasonRequestsBySpace, RateLimitReasonTokensByPerson, RateLimitReasonSubscriptionsByPerson, RateLimitReasonSubscriptionsByGateway, RateLimitReasonOperationsByConnection:
+		return true
+	}
+	return false
+}
+
+func (e RateLimitReason) String() string {
+	return string(e)
+}
+
+func (e *RateLimitReason) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = RateLimitReason(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid RateLimitReason", str)
+	}
+	return nil
+}
+
+func (e RateLimitReason) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *RateLimitReason) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e RateLimitReason) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}

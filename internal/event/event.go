@@ -168,12 +168,14 @@ func (f *Feed) add(w *Watch) error {
 	case own >= maxOfActor:
 		return &fault.Fault{
 			Code:    fault.RateLimited,
+			Reason:  fault.SubscriptionsByPerson,
 			Message: fmt.Sprintf("You watch %d places at once already.", own),
 			Remedy:  "End some of your subscriptions first.",
 		}
 	case len(f.watches) >= maxWatches:
 		return &fault.Fault{
 			Code:    fault.RateLimited,
+			Reason:  fault.SubscriptionsByGateway,
 			Message: "Too many people watch at the moment.",
 			Remedy:  "Wait a few minutes and subscribe again.",
 		}

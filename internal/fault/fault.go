@@ -52,6 +52,25 @@ const (
 // ConflictReasons are all of them.
 var ConflictReasons = []string{LastAdministrator, NotNeeded, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
 
+// Reasons of a RATE_LIMITED: the limit's name.
+const (
+	InvitationsByPerson    = "INVITATIONS_BY_PERSON"
+	InvitationsBySpace     = "INVITATIONS_BY_SPACE"
+	InvitationsByAddress   = "INVITATIONS_BY_ADDRESS"
+	InvitationsByDomain    = "INVITATIONS_BY_DOMAIN"
+	ResendsByAddress       = "RESENDS_BY_ADDRESS"
+	RequestsByPerson       = "REQUESTS_BY_PERSON"
+	RequestsBySpace        = "REQUESTS_BY_SPACE"
+	TokensByPerson         = "TOKENS_BY_PERSON"
+	SubscriptionsByPerson  = "SUBSCRIPTIONS_BY_PERSON"
+	SubscriptionsByGateway = "SUBSCRIPTIONS_BY_GATEWAY"
+	OperationsByConnection = "OPERATIONS_BY_CONNECTION"
+)
+
+// Limits are all of them.
+var Limits = []string{InvitationsByPerson, InvitationsBySpace, InvitationsByAddress, InvitationsByDomain, ResendsByAddress, RequestsByPerson, RequestsBySpace,
+	TokensByPerson, SubscriptionsByPerson, SubscriptionsByGateway, OperationsByConnection}
+
 // Retryable reports whether the same request, sent again, may succeed.
 func (c Code) Retryable() bool {
 	return c == Unavailable || c == InternalServerError || c == RateLimited

@@ -35,7 +35,7 @@ func BenchmarkNestedLists(b *testing.B) {
 func BenchmarkInvite(b *testing.B) {
 	for _, n := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			w := newWorld(b)
+			w := newWorld(b, unlimitedInvitations)
 			ada, id := w.as("ada"), w.instance("Group 1")
 			var round atomic.Int64
 			emails := make([]string, n)

@@ -349,7 +349,7 @@ func TestAcceptingAgainstDeleting(t *testing.T) {
 // An invitation that is sent again at the same time by two administrators is
 // sent again once.
 func TestTwoAdministratorsSendAgain(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, unlimitedInvitations)
 	w.appoint("Mia")
 	ada, mia := w.as("ada"), w.as("mia")
 	emails := []string{"a@new.example", "b@new.example", "c@new.example"}

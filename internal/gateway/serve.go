@@ -217,11 +217,14 @@ func (g *Gateway) domain(sender *outgoing.Sender, public *url.URL, log *slog.Log
 		Work: mailing.Work(sender, (&request.Mailer{DB: g.db, PublicURL: public}).Read)}
 	instances := &instance.Service{DB: g.db}
 	invitations := &invitation.Service{DB: g.db, Outbox: invitationMails, Events: feed, Limits: invitation.Limits{
-		Emails:   s.MaxEmails,
-		Message:  s.MaxMessageLength,
-		TTL:      time.Duration(s.InvitationTTL),
-		ByPerson: s.MaxInvitations,
-		BySpace:  s.MaxSpaceInvitations,
+		Emails:    s.MaxEmails,
+		Message:   s.MaxMessageLength,
+		TTL:       time.Duration(s.InvitationTTL),
+		ByPerson:  s.MaxInvitations,
+		BySpace:   s.MaxSpaceInvitations,
+		ByAddress: s.MaxAddressInvitations,
+		ByDomain:  s.MaxDomainInvitations,
+		Tokens:    s.MaxUnknownTokens,
 	}}
 	requests := &request.Service{DB: g.db, Outbox: requestMails, Events: feed, Invitations: invitations, Instances: instances, Limits: request.Limits{
 		TTL:      time.Duration(s.RequestTTL),

@@ -40,24 +40,27 @@ type Settings struct {
 	RequestTTL    Days `env:"DATAHUB_REQUEST_TTL" default:"14d" help:"How long a request can be answered."`
 	PurgeGrace    Days `env:"DATAHUB_PURGE_GRACE" default:"7d" help:"How long a deleted instance is kept when its 24 hours are over."`
 
-	MaxBodyBytes        int64         `env:"DATAHUB_MAX_BODY_BYTES" default:"1048576" help:"Octets of a request's body."`
-	MaxQueryTokens      int           `env:"DATAHUB_MAX_QUERY_TOKENS" default:"2000" help:"Tokens of a GraphQL document."`
-	MaxDepth            int           `env:"DATAHUB_MAX_DEPTH" default:"15" help:"Levels of a GraphQL document."`
-	MaxAliases          int           `env:"DATAHUB_MAX_ALIASES" default:"50" help:"Aliases of a GraphQL document."`
-	MaxSelections       int           `env:"DATAHUB_MAX_SELECTIONS" default:"2000" help:"Selections of a GraphQL document; those of a fragment count again in everything that it is spread in."`
-	MaxCost             int           `env:"DATAHUB_MAX_COST" default:"100000" help:"Fields that an operation's answer can hold, lists included."`
-	MaxPageSize         int           `env:"DATAHUB_MAX_PAGE_SIZE" default:"100" help:"Rows of a connection's page."`
-	MaxEmails           int           `env:"DATAHUB_MAX_EMAILS" default:"1000" help:"Addresses, or invitations, in a request."`
-	MaxMessageLength    int           `env:"DATAHUB_MAX_MESSAGE_LENGTH" default:"2000" help:"Characters of an invitation's message, 2000 at most."`
-	MaxInvitations      int           `env:"DATAHUB_MAX_INVITATIONS_PER_PERSON" default:"5000" help:"Addresses that a person invites in an hour."`
-	MaxSpaceInvitations int           `env:"DATAHUB_MAX_INVITATIONS_PER_SPACE" default:"10000" help:"Addresses that are invited in a space in an hour."`
-	MaxRequests         int           `env:"DATAHUB_MAX_REQUESTS_PER_PERSON" default:"20" help:"Requests that a person makes in an hour. Each brings everybody who can answer it one mail."`
-	MaxSpaceRequests    int           `env:"DATAHUB_MAX_REQUESTS_PER_SPACE" default:"100" help:"Requests that are made in a space in an hour."`
-	MaxParallel         int           `env:"DATAHUB_MAX_PARALLEL_OPERATIONS" default:"20" help:"Queries and mutations that are carried out for a person at once, by one gateway."`
-	MaxOperations       int           `env:"DATAHUB_MAX_OPERATIONS" default:"50" help:"Operations at once over one WebSocket."`
-	RequestTimeout      time.Duration `env:"DATAHUB_REQUEST_TIMEOUT" default:"30s" help:"The time of one request."`
-	StatementTimeout    time.Duration `env:"DATAHUB_STATEMENT_TIMEOUT" default:"10s" help:"The time of one database statement."`
-	DatabaseConnections int           `env:"DATAHUB_DATABASE_CONNECTIONS" default:"20" help:"Connections to the database."`
+	MaxBodyBytes          int64         `env:"DATAHUB_MAX_BODY_BYTES" default:"1048576" help:"Octets of a request's body."`
+	MaxQueryTokens        int           `env:"DATAHUB_MAX_QUERY_TOKENS" default:"2000" help:"Tokens of a GraphQL document."`
+	MaxDepth              int           `env:"DATAHUB_MAX_DEPTH" default:"15" help:"Levels of a GraphQL document."`
+	MaxAliases            int           `env:"DATAHUB_MAX_ALIASES" default:"50" help:"Aliases of a GraphQL document."`
+	MaxSelections         int           `env:"DATAHUB_MAX_SELECTIONS" default:"2000" help:"Selections of a GraphQL document; those of a fragment count again in everything that it is spread in."`
+	MaxCost               int           `env:"DATAHUB_MAX_COST" default:"100000" help:"Fields that an operation's answer can hold, lists included."`
+	MaxPageSize           int           `env:"DATAHUB_MAX_PAGE_SIZE" default:"100" help:"Rows of a connection's page."`
+	MaxEmails             int           `env:"DATAHUB_MAX_EMAILS" default:"1000" help:"Addresses, or invitations, in a request."`
+	MaxMessageLength      int           `env:"DATAHUB_MAX_MESSAGE_LENGTH" default:"2000" help:"Characters of an invitation's message, 2000 at most."`
+	MaxInvitations        int           `env:"DATAHUB_MAX_INVITATIONS_PER_PERSON" default:"5000" help:"Addresses that a person invites in an hour."`
+	MaxSpaceInvitations   int           `env:"DATAHUB_MAX_INVITATIONS_PER_SPACE" default:"10000" help:"Addresses that are invited in a space in an hour."`
+	MaxAddressInvitations int           `env:"DATAHUB_MAX_INVITATIONS_PER_ADDRESS" default:"20" help:"Mails with invitations to one address in an hour, whoever causes them."`
+	MaxDomainInvitations  int           `env:"DATAHUB_MAX_INVITATIONS_PER_DOMAIN" default:"10000" help:"Mails with invitations that an organization causes in an hour to one domain, subdomains included."`
+	MaxUnknownTokens      int           `env:"DATAHUB_MAX_UNKNOWN_TOKENS_PER_PERSON" default:"20" help:"Tokens that lead to no invitation, given by a person in an hour."`
+	MaxRequests           int           `env:"DATAHUB_MAX_REQUESTS_PER_PERSON" default:"20" help:"Requests that a person makes in an hour. Each brings everybody who can answer it one mail."`
+	MaxSpaceRequests      int           `env:"DATAHUB_MAX_REQUESTS_PER_SPACE" default:"100" help:"Requests that are made in a space in an hour."`
+	MaxParallel           int           `env:"DATAHUB_MAX_PARALLEL_OPERATIONS" default:"20" help:"Queries and mutations that are carried out for a person at once, by one gateway."`
+	MaxOperations         int           `env:"DATAHUB_MAX_OPERATIONS" default:"50" help:"Operations at once over one WebSocket."`
+	RequestTimeout        time.Duration `env:"DATAHUB_REQUEST_TIMEOUT" default:"30s" help:"The time of one request."`
+	StatementTimeout      time.Duration `env:"DATAHUB_STATEMENT_TIMEOUT" default:"10s" help:"The time of one database statement."`
+	DatabaseConnections   int           `env:"DATAHUB_DATABASE_CONNECTIONS" default:"20" help:"Connections to the database."`
 }
 
 // Days is a duration that may be written in days: 30d.
@@ -106,6 +109,9 @@ func (s *Settings) Validate() error {
 		{"DATAHUB_MAX_MESSAGE_LENGTH", int64(s.MaxMessageLength), 0, 2000},
 		{"DATAHUB_MAX_INVITATIONS_PER_PERSON", int64(s.MaxInvitations), 1, 1_000_000_000},
 		{"DATAHUB_MAX_INVITATIONS_PER_SPACE", int64(s.MaxSpaceInvitations), 1, 1_000_000_000},
+		{"DATAHUB_MAX_INVITATIONS_PER_ADDRESS", int64(s.MaxAddressInvitations), 1, 1_000_000_000},
+		{"DATAHUB_MAX_INVITATIONS_PER_DOMAIN", int64(s.MaxDomainInvitations), 1, 1_000_000_000},
+		{"DATAHUB_MAX_UNKNOWN_TOKENS_PER_PERSON", int64(s.MaxUnknownTokens), 1, 1_000_000_000},
 		{"DATAHUB_MAX_REQUESTS_PER_PERSON", int64(s.MaxRequests), 1, 1_000_000_000},
 		{"DATAHUB_MAX_REQUESTS_PER_SPACE", int64(s.MaxSpaceRequests), 1, 1_000_000_000},
 		{"DATAHUB_MAX_PARALLEL_OPERATIONS", int64(s.MaxParallel), 1, 100_000},

@@ -14,6 +14,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 )
 
 // Reasons why an invitation cannot be used, beside the statuses that it can
@@ -53,8 +54,9 @@ type Acceptance struct {
 
 // Accept makes the actor what the invitation says: a member of the instance, or
 // an administrator of the space. A member who is invited as an editor becomes
-// one; nobody becomes less than she is. It fails with INVITATION_NOT_USABLE,
-// or with NOT_FOUND for an id that is not of an invitation of hers.
+// one; nobody becomes less than she is. It fails with INVITATION_NOT_USABLE, with
+// NOT_FOUND for an id that is not of an invitation of hers, or with RATE_LIMITED
+// for a token after too many that led to nothing.
 func (s *Service) Accept(ctx context.Context, actor access.Actor, r AnswerRequest) (a Acceptance, err error) {
 	var place access.Place
 	a.Invitation, err = s.answer(ctx, actor, r, "acceptInvitation", func(ctx context.Context, tx *postgres.Tx, row *row, done bool) error {
@@ -108,6 +110,11 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, r AnswerReques
 			return give(ctx, tx, answered, true)
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) (id globalid.ID, err error) {
+			if r.Token != nil {
+				if err := ratelimit.Refuse(ctx, tx, s.Limits.token(actor)); err != nil {
+					return id, err
+				}
+			}
 			if answered, err = r.find(ctx, tx, actor); err != nil {
 				return id, err
 			}
@@ -125,10 +132,22 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, r AnswerReques
 			return globalid.ID{Kind: globalid.Invitation, UUID: answered.ID}, err
 		},
 	})
+	if errors.Is(err, errUnknownToken) {
+		if err := s.missed(ctx, actor); err != nil {
+			return nil, err
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	return together([]row{*answered})[0], nil
+}
+
+// errUnknownToken is what is said of a token that leads to nothing.
+var errUnknownToken = &fault.Fault{
+	Code:    fault.InvitationNotUsable,
+	Message: "This link leads to no invitation.",
+	Remedy:  "Open the link of the newest mail, and all of it; or ask whoever invited you to send it again.",
 }
 
 // find reads the invitation that the request means. It fails where there is
@@ -148,11 +167,7 @@ func (r AnswerRequest) find(ctx context.Context, q postgres.Querier, actor acces
 	case found == nil && r.Token == nil:
 		return nil, access.NotFound()
 	case found == nil:
-		return nil, &fault.Fault{
-			Code:    fault.InvitationNotUsable,
-			Message: "This link leads to no invitation.",
-			Remedy:  "Open the link of the newest mail, and all of it; or ask whoever invited you to send it again.",
-		}
+		return nil, errUnknownToken
 	}
 	if f := found.refusal(&actor); f != nil {
 		return nil, f
@@ -258,15 +273,25 @@ func Enrol(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place global
 // ByToken reads the invitation of a mail's token, for whoever opens its link;
 // nil where there is none. What has become of one that cannot be accepted any
 // more the invited account alone may know: for everybody else (nil: nobody is
-// signed in) there is none.
+// signed in) there is none. It fails with RATE_LIMITED for who has given too many
+// tokens for which there was none.
 func (s *Service) ByToken(ctx context.Context, actor *access.Actor, token string) (*Invitation, error) {
+	if actor != nil {
+		if err := ratelimit.Refuse(ctx, s.DB, s.Limits.token(*actor)); err != nil {
+			return nil, err
+		}
+	}
 	r, err := find(ctx, s.DB, byToken, tokenHash(token))
-	if r == nil || err != nil {
+	if err != nil {
 		return nil, err
 	}
-	invited := actor != nil && actor.EmailKey == r.EmailKey
-	if !invited && r.refusal(&access.Actor{EmailKey: r.EmailKey}) != nil {
+	invited := r != nil && actor != nil && actor.EmailKey == r.EmailKey
+	hidden := r == nil || !invited && r.refusal(&access.Actor{EmailKey: r.EmailKey}) != nil
+	switch {
+	case hidden && actor == nil:
 		return nil, nil
+	case hidden:
+		return nil, s.missed(ctx, *actor)
 	}
 	return together([]row{*r})[0], nil
 }

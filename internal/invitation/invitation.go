@@ -93,12 +93,3 @@ type Service struct {
 	Events *event.Feed
 	Limits Limits
 }
-
-// Limits bound a request.
-type Limits struct {
-	Emails   int           // addresses, or invitations, in a request
-	Message  int           // characters of a message
-	TTL      time.Duration // of an invitation
-	ByPerson int           // addresses that a person invites in an hour
-	BySpace  int           // addresses that are invited in a space in an hour
-}

@@ -50,8 +50,9 @@ type AdministratorResults struct {
 
 // Invite invites people to an instance: all of them or, where one address is
 // not valid, nobody. It fails with NOT_FOUND, FORBIDDEN,
-// IDEMPOTENCY_KEY_REUSED, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, RATE_LIMITED,
-// or an INVALID_EMAIL for every address that is not valid.
+// IDEMPOTENCY_KEY_REUSED, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, a RATE_LIMITED
+// for every limit that is reached, or an INVALID_EMAIL for every address that is
+// not valid.
 func (s *Service) Invite(ctx context.Context, actor access.Actor, r Request) (Results, error) {
 	place, results, err := s.invite(ctx, actor, call{
 		key:     idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "inviteUsers", Input: r},
@@ -139,7 +140,7 @@ func (s *Service) invite(ctx context.Context, actor access.Actor, c call) (to de
 		return to, nil, err
 	}
 	if len(faults) > 0 {
-		return to, nil, s.refuse(ctx, actor, c, faults)
+		return to, nil, s.refuse(ctx, actor, c, invitees, faults)
 	}
 	mails := 0
 	results, err = idempotency.Once(ctx, s.DB, c.key, idempotency.Steps[[]*Result]{
@@ -173,7 +174,8 @@ func (s *Service) write(ctx context.Context, w writing, invitees []invitee) (res
 		return nil, 0, err
 	}
 	// At the end, because others wait for it.
-	if err := ratelimit.Take(ctx, w.tx, s.Limits.charges(w.actor, w.to.Space, len(invitees))...); err != nil {
+	charges := append(s.Limits.charges(w.actor, w.to.Space, len(invitees)), s.Limits.mailing("emails", letters(w.to, invitees, results))...)
+	if err := ratelimit.Take(ctx, w.tx, charges...); err != nil {
 		return nil, 0, err
 	}
 	return results, mails, audit.Record(ctx, w.tx, inviteDeeds(w.actor, w.to, w.role, results)...)
@@ -181,7 +183,7 @@ func (s *Service) write(ctx context.Context, w writing, invitees []invitee) (res
 
 // refuse decides which error a request with addresses that are not valid gets:
 // whatever else is wrong comes first.
-func (s *Service) refuse(ctx context.Context, actor access.Actor, c call, faults fault.List) error {
+func (s *Service) refuse(ctx context.Context, actor access.Actor, c call, invitees []invitee, faults fault.List) error {
 	places, err := access.FindPlaces(ctx, s.DB, actor, []globalid.ID{c.place})
 	if err != nil {
 		return err
@@ -196,7 +198,7 @@ func (s *Service) refuse(ctx context.Context, actor access.Actor, c call, faults
 	if err := to.admit(ctx, s.DB, c.rule); err != nil {
 		return err
 	}
-	if err := ratelimit.Refuse(ctx, s.DB, s.Limits.charges(actor, to.Space, len(c.emails))...); err != nil {
+	if err := s.refuseOver(ctx, writing{actor: actor, to: to}, len(c.emails), invitees); err != nil {
 		return err
 	}
 	return faults

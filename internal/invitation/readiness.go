@@ -9,15 +9,6 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 )
 
-// charges are what it takes of the limits to invite n addresses somewhere in a
-// space.
-func (l Limits) charges(actor access.Actor, space *access.Space, n int) []ratelimit.Charge {
-	return []ratelimit.Charge{
-		{Limit: ratelimit.Limit{Name: "invitations of a person", Most: l.ByPerson, Says: "One person can invite %d addresses in an hour."}, Of: actor.ID.UUID, N: n},
-		{Limit: ratelimit.Limit{Name: "invitations to a space", Most: l.BySpace, Says: "To one space %d addresses can be invited in an hour."}, Of: space.ID.UUID, N: n},
-	}
-}
-
 // Readiness gives everything that keeps the actor from inviting somebody to an
 // instance, in the order in which Invite would fail with it.
 func (s *Service) Readiness(ctx context.Context, actor access.Actor, i *access.Instance) (fault.List, error) {

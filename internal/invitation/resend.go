@@ -46,6 +46,7 @@ type resending struct {
 	index int // in the request
 	email string
 	place globalid.ID // where it leads
+	space *access.Space
 	recipient
 }
 
@@ -65,8 +66,17 @@ func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Acto
 	if err != nil || len(pending) == 0 {
 		return nil, err
 	}
-	if err := pace(ctx, tx, pending); err != nil {
+	charges := s.Limits.again(actor, pending)
+	held, err := pace(ctx, tx, pending)
+	if err != nil {
 		return nil, err
+	}
+	if len(held) > 0 {
+		over, err := ratelimit.Check(ctx, tx, charges...)
+		if err != nil {
+			return nil, err
+		}
+		return nil, append(held, slices.DeleteFunc(over, func(f *fault.Fault) bool { return f == nil })...)
 	}
 	resent, hashes := make([]globalid.ID, len(pending)), make(pq.ByteaArray, len(pending))
 	tasks := make([]outbox.Task, len(pending))
@@ -83,7 +93,11 @@ func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Acto
 		where v.id = n.id`, globalid.Array(resent), hashes, actor.ID.UUID, s.Limits.TTL.Seconds()); err != nil {
 		return nil, err
 	}
-	return resent, outbox.Enqueue(ctx, tx, MailKind, tasks)
+	if err := outbox.Enqueue(ctx, tx, MailKind, tasks); err != nil {
+		return nil, err
+	}
+	// At the end, because others wait for it.
+	return resent, ratelimit.Take(ctx, tx, charges...)
 }
 
 // lockPending keeps others off those invitations that are pending, in the order
@@ -108,15 +122,15 @@ func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places
 	for k, row := range rows {
 		id := globalid.ID{Kind: globalid.Invitation, UUID: row.ID}
 		to := destinationOf(places[id])
-		pending[k] = resending{id, indexes[id], row.Email, to.id(), recipient{to.Space.ID.UUID, row.EmailKey}}
+		pending[k] = resending{id, indexes[id], row.Email, to.id(), to.Space, recipient{to.Space.ID.UUID, row.EmailKey}}
 	}
 	return pending, nil
 }
 
-// pace fails with a RATE_LIMITED for every invitation whose address was sent
-// one of the same space again in the last minutes. Whoever sends one at the
-// same time waits for this transaction.
-func pace(ctx context.Context, tx *postgres.Tx, pending []resending) error {
+// pace gives a RATE_LIMITED for every invitation whose address was sent one of
+// the same space again in the last minutes. Whoever sends one at the same time
+// waits for this transaction.
+func pace(ctx context.Context, tx *postgres.Tx, pending []resending) (faults fault.List, err error) {
 	spaces, keys := make(postgres.UUIDs, len(pending)), make(pq.StringArray, len(pending))
 	for k, v := range pending {
 		spaces[k], keys[k] = v.Space, v.Key
@@ -129,7 +143,7 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) error {
 		on conflict (space_id, email_key) do update set at = clock_timestamp()
 		where r.at <= clock_timestamp() - $3 * interval '1 second'
 		returning space_id, email_key`, spaces, keys, resendPause.Seconds()); err != nil {
-		return err
+		return nil, err
 	}
 	through := make(map[recipient]bool, len(let))
 	for _, r := range let {
@@ -137,7 +151,7 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) error {
 	}
 	held := slices.DeleteFunc(slices.Clone(pending), func(v resending) bool { return through[v.recipient] })
 	if len(held) == 0 {
-		return nil
+		return nil, nil
 	}
 	var waits []struct {
 		recipient
@@ -148,18 +162,18 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) error {
 		from invitation_resend r
 		where (r.space_id, r.email_key) in (select * from unnest($1::uuid[], $2::text[]))`,
 		spaces, keys, resendPause.Seconds()); err != nil {
-		return err
+		return nil, err
 	}
 	seconds := make(map[recipient]float64, len(waits))
 	for _, w := range waits {
 		seconds[w.recipient] = w.Seconds
 	}
 	slices.SortFunc(held, func(a, b resending) int { return a.index - b.index })
-	var faults fault.List
 	for _, v := range held {
 		wait := time.Duration(math.Ceil(max(1, seconds[v.recipient]))) * time.Second
 		faults = append(faults, &fault.Fault{
 			Code:       fault.RateLimited,
+			Reason:     fault.ResendsByAddress,
 			Message:    fmt.Sprintf("An invitation was sent to %s again a moment ago. Nothing was sent.", v.email),
 			Remedy:     fmt.Sprintf("Wait %s before you send it once more. If no mail arrives at all, check the address.", ratelimit.Minutes(wait)),
 			Index:      &v.index,
@@ -168,7 +182,7 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) error {
 			RetryAfter: wait,
 		})
 	}
-	return faults
+	return faults, nil
 }
 
 // ForgetResends removes what no longer holds anything up, 1,000 at most, and

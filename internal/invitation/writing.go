@@ -140,6 +140,31 @@ func (w writing) members(ctx context.Context, invitees []invitee) (map[string]*a
 	return members, nil
 }
 
+// spared tells of the keys of those who are sent no mail, since they are members
+// or invited already.
+func (w writing) spared(ctx context.Context, invitees []invitee) (map[string]bool, error) {
+	members, err := w.members(ctx, invitees)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(invitees))
+	for k, i := range invitees {
+		keys[k] = i.key
+	}
+	var present []row
+	if err := w.tx.Select(ctx, &present, presentQueries[w.to.id().Kind], w.to.id().UUID, pq.StringArray(keys)); err != nil {
+		return nil, err
+	}
+	spared := make(map[string]bool, len(members)+len(present))
+	for key := range members {
+		spared[key] = true
+	}
+	for _, r := range present {
+		spared[r.EmailKey] = r.Status == Pending
+	}
+	return spared, nil
+}
+
 // instanceID and spaceID are the columns of an invitation: one of them is null.
 func (w writing) instanceID() (id uuid.NullUUID) {
 	if w.to.Instance != nil {

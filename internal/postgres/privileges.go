@@ -26,6 +26,7 @@ var privileges = map[string]string{
 	"request":             "select, insert, update, delete",
 	"request_notice":      "select, insert",
 	"outbox":              "select, insert, update, delete",
+	"rate_limit":          "select, insert, update, delete",
 	"rate_limit_use":      "select, insert, update, delete",
 	"idempotency_key":     "select, insert, update, delete",
 	"event":               "select, insert, delete",

@@ -7,8 +7,11 @@ package ratelimit
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,7 +23,7 @@ import (
 
 // Limit is how much can be done in an hour.
 type Limit struct {
-	Name string // in the table rate_limit_use
+	Name string // in the table rate_limit, and the reason of refusals
 	Most int
 	Says string // the limit in a sentence, with %d for Most
 }
@@ -30,113 +33,142 @@ type Charge struct {
 	Limit
 	Of uuid.UUID
 	N  int
+
+	// Of one among many, what the refusal is to say of it; see fault.Fault.
+	Named     string // at the head of the message
+	Email     string
+	Index     *int
+	InputPath []any
 }
 
-// Take uses limits in a transaction: all of them or, where one would be
-// exceeded, none. It fails with RATE_LIMITED. Whoever would use the same limits
-// waits for the end of the transaction.
+// Subject stands for whoever has no UUID, such as an address: what is limited is
+// counted without being written down.
+func Subject(of ...string) uuid.UUID {
+	return uuid.NewHash(sha256.New(), uuid.Nil, []byte(strings.Join(of, "\x00")), 8)
+}
+
+// Take uses limits in a transaction: a limit and a subject once. It fails with a
+// RATE_LIMITED for every charge that exceeds its limit, and the transaction must
+// then be rolled back, by which nothing was used. Whoever would use one of the
+// same limits waits for the end of the transaction, in the order of names and
+// subjects, so that nobody waits for another in a circle: nothing else may be
+// waited for after it.
 func Take(ctx context.Context, tx *postgres.Tx, charges ...Charge) error {
-	a := arraysOf(charges)
-	// In the order of the keys, so that nobody waits for another in a circle.
-	if _, err := tx.Exec(ctx, `
-		select pg_advisory_xact_lock(k.key) from (
-			select hashtextextended(c.name || c.subject, 0) as key
-			from unnest($1::text[], $2::uuid[]) as c (name, subject) order by 1) k`, a.names, a.subjects); err != nil {
-		return err
-	}
-	return first(exceeded(ctx, tx, takeQuery, a, charges))
+	return refusal(exceeded(ctx, tx, takeQuery, charges))
 }
 
 // Check finds the limits that would be exceeded, without using them: a
 // RATE_LIMITED for each such charge, nil for every other one.
 func Check(ctx context.Context, q postgres.Querier, charges ...Charge) ([]*fault.Fault, error) {
-	return exceeded(ctx, q, checkQuery, arraysOf(charges), charges)
+	return exceeded(ctx, q, checkQuery, charges)
 }
 
-// Refuse fails with RATE_LIMITED where a limit would be exceeded, without using
-// any.
+// Refuse fails as Take does where limits would be exceeded, without using any.
 func Refuse(ctx context.Context, q postgres.Querier, charges ...Charge) error {
-	return first(Check(ctx, q, charges...))
+	return refusal(Check(ctx, q, charges...))
 }
 
-func first(faults []*fault.Fault, err error) error {
+func refusal(faults []*fault.Fault, err error) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range faults {
-		if f != nil {
-			return f
-		}
-	}
-	return nil
+	return fault.List(slices.DeleteFunc(faults, func(f *fault.Fault) bool { return f == nil })).Err()
 }
-
-// overQuery finds the charges that exceed their limits, and the seconds until
-// they do not any more: null where they always would.
-const overQuery = `
-	with charge as (
-		select * from unnest($1::text[], $2::uuid[], $3::int[], $4::int[]) with ordinality as c (name, subject, n, most, k)
-	), used as (
-		select c.k, u.until, sum(u.n) over (partition by c.k order by u.until) as freed, sum(u.n) over (partition by c.k) as n
-		from charge c join rate_limit_use u on u.name = c.name and u.subject = c.subject and u.until > clock_timestamp()
-	), over as (
-		select c.k, min(extract(epoch from u.until - clock_timestamp())) filter (where u.n - u.freed + c.n <= c.most) as seconds
-		from charge c left join used u on u.k = c.k
-		group by c.k, c.n, c.most having coalesce(max(u.n), 0) + c.n > c.most
-	)`
 
 const (
-	checkQuery = overQuery + `
-	select k, seconds from over order by k`
-	takeQuery = overQuery + `, taken as (
-		insert into rate_limit_use (name, subject, until, n)
-		select name, subject, date_trunc('minute', clock_timestamp()) + interval '61 minutes', n
-		from charge where not exists (select from over)
-		on conflict (name, subject, until) do update set n = rate_limit_use.n + excluded.n
-	)
-	select k, seconds from over order by k`
+	// takeQuery adds first and then looks: what another transaction has added is
+	// seen by who has waited for it, and only in the row itself.
+	takeQuery = `
+	with used as (
+		insert into rate_limit as r (name, subject, untils, ns, until)
+		select c.name, c.subject, array[c.until], array[c.n], c.until
+		from (select *, ` + until + ` as until from unnest($1::text[], $2::uuid[], $3::int[]) as c (name, subject, n)) c
+		order by c.name, c.subject
+		on conflict (name, subject) do update
+		set (untils, ns, until) = (
+			select array_agg(m.until order by m.until), array_agg(m.n order by m.until), max(m.until)
+			from (select m.until, sum(m.n)::int as n
+			      from (select * from unnest(r.untils, r.ns) union all select ` + until + `, excluded.ns[1]) m (until, n)
+			      where m.until > clock_timestamp() group by m.until) m)
+		returning name, subject, untils, ns
+	)` + overQuery
+
+	checkQuery = `
+	with used as (
+		select c.name, c.subject, r.untils || timestamptz 'infinity' as untils, r.ns || c.n as ns
+		from unnest($1::text[], $2::uuid[], $3::int[]) as c (name, subject, n)
+		left join rate_limit r on r.name = c.name and r.subject = c.subject
+	)` + overQuery
+
+	// overQuery finds what exceeds its limit, and the seconds until it would not
+	// any more, if it ever fits.
+	overQuery = `
+	select u.name, u.subject, (
+		select extract(epoch from min(m.until) - clock_timestamp())
+		from (select m.until, sum(m.n) over (order by m.until desc) - m.n as rest from unnest(u.untils, u.ns) as m (until, n)) m
+		where m.until > clock_timestamp() and m.until < 'infinity' and m.rest <= l.most) as seconds
+	from used u join unnest($4::text[], $5::int[]) as l (name, most) on l.name = u.name
+	where (select sum(m.n) from unnest(u.untils, u.ns) as m (until, n) where m.until > clock_timestamp()) > l.most`
+
+	// until is when that of this minute counts no more.
+	until = `date_trunc('minute', clock_timestamp()) + interval '61 minutes'`
 )
 
-type arrays struct {
-	names    pq.StringArray
-	subjects postgres.UUIDs
-	ns       pq.Int64Array
-	mosts    pq.Int64Array
+// subject is what a charge is counted by.
+type subject struct {
+	Name    string    `db:"name"`
+	Subject uuid.UUID `db:"subject"`
 }
 
-func arraysOf(charges []Charge) (a arrays) {
-	for _, c := range charges {
-		a.names, a.subjects = append(a.names, c.Name), append(a.subjects, c.Of)
-		a.ns, a.mosts = append(a.ns, int64(c.N)), append(a.mosts, int64(c.Most))
-	}
-	return a
-}
-
-func exceeded(ctx context.Context, q postgres.Querier, query string, a arrays, charges []Charge) ([]*fault.Fault, error) {
+func exceeded(ctx context.Context, q postgres.Querier, query string, charges []Charge) ([]*fault.Fault, error) {
 	faults := make([]*fault.Fault, len(charges))
 	if len(charges) == 0 {
 		return faults, nil
 	}
+	names, subjects, ns := make(pq.StringArray, len(charges)), make(postgres.UUIDs, len(charges)), make(pq.Int64Array, len(charges))
+	var limits pq.StringArray
+	var mosts pq.Int64Array
+	for k, c := range charges {
+		names[k], subjects[k], ns[k] = c.Name, c.Of, int64(c.N)
+		if !slices.Contains(limits, c.Name) {
+			limits, mosts = append(limits, c.Name), append(mosts, int64(c.Most))
+		}
+	}
 	var rows []struct {
-		K       int      `db:"k"`
+		subject
 		Seconds *float64 `db:"seconds"`
 	}
-	if err := q.Select(ctx, &rows, query, a.names, a.subjects, a.ns, a.mosts); err != nil {
-		return nil, err
+	if err := q.Select(ctx, &rows, query, names, subjects, ns, limits, mosts); err != nil || len(rows) == 0 {
+		return faults, err
 	}
+	over := make(map[subject]*float64, len(rows))
 	for _, r := range rows {
-		faults[r.K-1] = over(charges[r.K-1], r.Seconds)
+		over[r.subject] = r.Seconds
+	}
+	for k, c := range charges {
+		if seconds, refused := over[subject{c.Name, c.Of}]; refused {
+			faults[k] = c.refused(seconds)
+		}
 	}
 	return faults, nil
 }
 
-func over(c Charge, seconds *float64) *fault.Fault {
+// refused is the refusal of a charge that fits into its limit in so many
+// seconds, if it ever does.
+func (c Charge) refused(seconds *float64) *fault.Fault {
 	f := &fault.Fault{
-		Code:    fault.RateLimited,
-		Message: fmt.Sprintf(c.Says, c.Most) + " Nothing was done.",
-		Remedy:  "Ask for less at once.",
+		Code:      fault.RateLimited,
+		Reason:    c.Name,
+		Message:   fmt.Sprintf(c.Says, c.Most) + " Nothing was done.",
+		Remedy:    "Ask for less at once.",
+		Email:     c.Email,
+		Index:     c.Index,
+		InputPath: c.InputPath,
 	}
-	if seconds != nil {
+	if c.Named != "" {
+		f.Message = c.Named + ": " + f.Message
+	}
+	if c.N <= c.Most && seconds != nil {
 		f.RetryAfter = time.Duration(math.Ceil(max(1, *seconds))) * time.Second
 		f.Remedy = "Wait " + Minutes(f.RetryAfter) + ", and then try again."
 	}
@@ -155,7 +187,7 @@ func Minutes(d time.Duration) string {
 // number.
 func Forget(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
-		delete from rate_limit_use where (name, subject, until) in (
-			select name, subject, until from rate_limit_use
+		delete from rate_limit where (name, subject) in (
+			select name, subject from rate_limit
 			where until <= statement_timestamp() order by until limit 1000 for update skip locked)`)
 }

@@ -3,12 +3,14 @@ package ratelimit_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
@@ -30,14 +32,15 @@ func take(ctx context.Context, db *postgres.DB, charges ...ratelimit.Charge) err
 // limited reports whether an error is the refusal, and how long to wait.
 func limited(t *testing.T, err error) (wait time.Duration, refused bool) {
 	t.Helper()
-	var f *fault.Fault
-	if !errors.As(err, &f) {
+	var all fault.List
+	if !errors.As(err, &all) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		return 0, false
 	}
-	if f.Code != fault.RateLimited || f.Remedy == "" || !strings.HasPrefix(f.Message, "There can be ") {
+	f := all[0]
+	if len(all) != 1 || f.Code != fault.RateLimited || f.Reason == "" || f.Remedy == "" || !strings.HasPrefix(f.Message, "There can be ") {
 		t.Errorf("%+v", f)
 	}
 	return f.RetryAfter, true
@@ -69,7 +72,7 @@ func TestExactAtOnce(t *testing.T) {
 		}
 		// All or nothing: the other limit was used as often, and not more.
 		var used int
-		if err := db.Get(t.Context(), &used, `select sum(n)::int from rate_limit_use where name = 'b'`); err != nil || used != most*(n+1) {
+		if err := db.Get(t.Context(), &used, `select sum(n)::int from rate_limit, unnest(ns) n where name = 'b'`); err != nil || used != most*(n+1) {
 			t.Fatalf("round %d: the other was used %d times, %v", n, used, err)
 		}
 	}
@@ -82,8 +85,12 @@ func TestWhatCountsAndForHowLong(t *testing.T) {
 	charge := func(n int) ratelimit.Charge { return ratelimit.Charge{Limit: limit("a", 10), Of: of, N: n} }
 	minutesAgo := func(n, minutes int) {
 		t.Helper()
-		if _, err := db.Exec(ctx, `insert into rate_limit_use (name, subject, until, n)
-			values ('a', $1, date_trunc('minute', clock_timestamp()) + interval '61 minutes' - $2 * interval '1 minute', $3)`, of, minutes, n); err != nil {
+		if _, err := db.Exec(ctx, `
+			insert into rate_limit as r (name, subject, untils, ns, until)
+			select 'a', $1, array[t.until], array[$3::int], t.until
+			from (select date_trunc('minute', clock_timestamp()) + interval '61 minutes' - $2 * interval '1 minute' as until) t
+			on conflict (name, subject) do update
+			set untils = r.untils || excluded.untils, ns = r.ns || excluded.ns, until = excluded.until`, of, minutes, n); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,7 +132,105 @@ func TestWhatCountsAndForHowLong(t *testing.T) {
 	if _, refused := limited(t, take(ctx, db, other)); refused {
 		t.Error("what was rolled back counts")
 	}
+	// What counts no more goes when something is added, or when its subject is
+	// forgotten.
+	var minutes int
+	if err := db.Get(ctx, &minutes, `select cardinality(ns) from rate_limit where subject = $1`, of); err != nil || minutes != 4 {
+		t.Errorf("%d minutes are kept, %v", minutes, err)
+	}
+	if n, err := ratelimit.Forget(ctx, db); n != 0 || err != nil {
+		t.Errorf("%d forgotten, %v", n, err)
+	}
+	if _, err := db.Exec(ctx, `update rate_limit set until = clock_timestamp() where subject = $1`, of); err != nil {
+		t.Fatal(err)
+	}
 	if n, err := ratelimit.Forget(ctx, db); n != 1 || err != nil {
 		t.Errorf("%d forgotten, %v", n, err)
+	}
+}
+
+// Every limit that is reached is told of, and each charge says what the message
+// is to name.
+func TestEveryLimitIsToldOf(t *testing.T) {
+	db := schematest.New(t)
+	index := 3
+	charges := []ratelimit.Charge{
+		{Limit: limit("a", 1), Of: uuid.New(), N: 1},
+		{Limit: limit("a", 1), Of: uuid.New(), N: 2},
+		{Limit: limit("b", 5), Of: ratelimit.Subject("zoe@new.example"), N: 6, Named: "Zoe", Email: "zoe@new.example", Index: &index, InputPath: []any{"emails", 3}},
+	}
+	for _, err := range []error{take(t.Context(), db, charges...), ratelimit.Refuse(t.Context(), db, charges...)} {
+		var got fault.List
+		if !errors.As(err, &got) {
+			t.Fatal(err)
+		}
+		want := fault.List{
+			{Code: fault.RateLimited, Reason: "a", Message: "There can be 1 in an hour. Nothing was done.", Remedy: "Ask for less at once."},
+			{Code: fault.RateLimited, Reason: "b", Message: "Zoe: There can be 5 in an hour. Nothing was done.", Remedy: "Ask for less at once.",
+				Email: "zoe@new.example", Index: &index, InputPath: []any{"emails", 3}},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	var used int
+	if err := db.Get(t.Context(), &used, `select count(*) from rate_limit`); err != nil || used != 0 {
+		t.Errorf("%d were used, %v", used, err)
+	}
+}
+
+// A subject is the same for ever, and no other one's.
+func TestSubjects(t *testing.T) {
+	if got := ratelimit.Subject("zoe@new.example").String(); got != "340744d2-1547-84c6-98d2-71a314cef5ab" {
+		t.Errorf("what was counted is forgotten: %s", got)
+	}
+	seen := map[uuid.UUID][]string{}
+	for _, of := range [][]string{{"abc"}, {"ab", "c"}, {"a", "bc"}, {"a", "b", "c"}, {"c", "ab"}} {
+		s := ratelimit.Subject(of...)
+		if other, taken := seen[s]; taken {
+			t.Errorf("%q and %q are one", of, other)
+		}
+		seen[s] = of
+	}
+}
+
+// However many subjects cross, in whatever order they are named, nobody waits in
+// a circle, every use is counted, and the server's table of locks stays empty.
+func TestThousandsOfSubjectsCross(t *testing.T) {
+	db := schematest.New(t)
+	const sets, most, rounds, askers = 60, 1_000_000, 30, 12
+	subjects := make([]uuid.UUID, sets)
+	for k := range subjects {
+		subjects[k] = uuid.New()
+	}
+	var asking sync.WaitGroup
+	for seed := range uint64(askers) {
+		asking.Go(func() {
+			r := rand.New(rand.NewPCG(1, seed))
+			for range rounds {
+				charges := make([]ratelimit.Charge, sets)
+				for k, of := range r.Perm(sets) {
+					charges[k] = ratelimit.Charge{Limit: limit(string('a'+rune(of%3)), most), Of: subjects[of], N: 1}
+				}
+				err := db.InTx(t.Context(), func(tx *postgres.Tx) error {
+					if err := ratelimit.Take(t.Context(), tx, charges...); err != nil {
+						return err
+					}
+					var locks int
+					if err := tx.Get(t.Context(), &locks, `select count(*) from pg_locks where pid = pg_backend_pid()`); err != nil || locks > 10 {
+						t.Errorf("%d locks, %v", locks, err)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	asking.Wait()
+	var wrong int
+	if err := db.Get(t.Context(), &wrong, `select count(*) from rate_limit where (select sum(n) from unnest(ns) n) <> $1`, rounds*askers); err != nil || wrong != 0 {
+		t.Errorf("%d subjects were counted wrong, %v", wrong, err)
 	}
 }

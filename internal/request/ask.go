@@ -268,8 +268,8 @@ func optional(texts []string) any {
 
 func (l Limits) charges(actor access.Actor, space *access.Space) []ratelimit.Charge {
 	return []ratelimit.Charge{
-		{Limit: ratelimit.Limit{Name: "requests of a person", Most: l.ByPerson, Says: "One person can make %d requests in an hour."}, Of: actor.ID.UUID, N: 1},
-		{Limit: ratelimit.Limit{Name: "requests in a space", Most: l.BySpace, Says: "In one space %d requests can be made in an hour."}, Of: space.ID.UUID, N: 1},
+		{Limit: ratelimit.Limit{Name: fault.RequestsByPerson, Most: l.ByPerson, Says: "One person can make %d requests in an hour."}, Of: actor.ID.UUID, N: 1},
+		{Limit: ratelimit.Limit{Name: fault.RequestsBySpace, Most: l.BySpace, Says: "In one space %d requests can be made in an hour."}, Of: space.ID.UUID, N: 1},
 	}
 }
 

@@ -347,6 +347,7 @@ func (s *socket) add(ctx context.Context, run *running) error {
 		s.mu.Unlock()
 		return &fault.Fault{
 			Code:    fault.RateLimited,
+			Reason:  fault.OperationsByConnection,
 			Message: "There are too many operations over this connection at once.",
 			Remedy:  "Complete some of them, or open another connection.",
 		}
