@@ -391,6 +391,33 @@ func TestInvitationsOfTheFirstSchemaLiveOn(t *testing.T) {
 	}
 }
 
+// What was done in the hour before the sixth migration counts after it.
+func TestWhatWasCountedStillCounts(t *testing.T) {
+	dsn := newEmptyDatabase(t)
+	db := connect(t, dsn)
+	first, err := goose.NewProvider(goose.DialectPostgres, db, migrations.Files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.UpTo(withPatience(t), 5); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, db, `
+		insert into rate_limit_use (name, subject, until, n)
+		select name, '00000000-0000-0000-0000-00000000000a', now() + minutes * interval '1 minute', n
+		from (values ('invitations of a person', 10, 3), ('invitations of a person', 5, 4), ('invitations of a person', -1, 100),
+		             ('invitations to a space', 10, 5), ('requests of a person', 10, 6), ('requests in a space', 10, 7)) u (name, minutes, n)`)
+	if _, err := postgres.Migrate(withPatience(t), dsn, ""); err != nil {
+		t.Fatal(err)
+	}
+	want := "INVITATIONS_BY_PERSON 4+3, INVITATIONS_BY_SPACE 5, REQUESTS_BY_PERSON 6, REQUESTS_BY_SPACE 7"
+	if got := read[string](t, db, `
+		select string_agg(name || ' ' || array_to_string(ns, '+'), ', ' order by name) from rate_limit
+		where subject = '00000000-0000-0000-0000-00000000000a' and until = untils[cardinality(untils)] and until > now() + interval '9 minutes'`); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // An id made of a moment sorts as the moments do, and tells the millisecond.
 func TestIdsOfMoments(t *testing.T) {
 	db := connect(t, newDatabase(t))

@@ -105,6 +105,9 @@ func TestWhatCountsAndForHowLong(t *testing.T) {
 			t.Errorf("%s: refused %t, for %v", what, refused, wait)
 		}
 	}
+	if err := ratelimit.Refuse(ctx, db, charge(1)); err != nil {
+		t.Errorf("there is room for one: %v", err)
+	}
 	between("as much as the oldest frees", take(ctx, db, charge(5)), 10*time.Minute, 11*time.Minute)
 	between("a little more", take(ctx, db, charge(6)), 30*time.Minute, 31*time.Minute)
 	between("as much as there is", take(ctx, db, charge(10)), 50*time.Minute, 51*time.Minute)
