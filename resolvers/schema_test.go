@@ -147,7 +147,7 @@ func TestEnumsAreTheDomains(t *testing.T) {
 		"ResendOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeResent, invitation.OutcomeAlreadyEnded}),
 		"AuditAction":               texts(audit.Actions),
 		"ConflictReason":            fault.ConflictReasons,
-		"RateLimitReason":           fault.Limits,
+		"RateLimitReason":           fault.RateLimitReasons,
 		"RequestKind":               texts(request.Kinds),
 		"RequestStatus":             texts(request.Statuses),
 		"RequestEndReason":          texts(request.EndReasons),

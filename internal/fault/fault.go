@@ -67,8 +67,8 @@ const (
 	OperationsByConnection = "OPERATIONS_BY_CONNECTION"
 )
 
-// Limits are all of them.
-var Limits = []string{InvitationsByPerson, InvitationsBySpace, InvitationsByAddress, InvitationsByDomain, ResendsByAddress, RequestsByPerson, RequestsBySpace,
+// RateLimitReasons are all of them.
+var RateLimitReasons = []string{InvitationsByPerson, InvitationsBySpace, InvitationsByAddress, InvitationsByDomain, ResendsByAddress, RequestsByPerson, RequestsBySpace,
 	TokensByPerson, SubscriptionsByPerson, SubscriptionsByGateway, OperationsByConnection}
 
 // Retryable reports whether the same request, sent again, may succeed.
