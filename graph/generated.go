@@ -2613,6 +2613,8 @@ enum RateLimitReason {
   SUBSCRIPTIONS_BY_PERSON
   "Subscriptions of everybody at once, to one gateway."
   SUBSCRIPTIONS_BY_GATEWAY
+  "Queries and mutations of a person at once, by one gateway."
+  OPERATIONS_BY_PERSON
   "Operations at once over one WebSocket."
   OPERATIONS_BY_CONNECTION
 }

@@ -231,6 +231,8 @@ const (
 	RateLimitReasonSubscriptionsByPerson RateLimitReason = "SUBSCRIPTIONS_BY_PERSON"
 	// Subscriptions of everybody at once, to one gateway.
 	RateLimitReasonSubscriptionsByGateway RateLimitReason = "SUBSCRIPTIONS_BY_GATEWAY"
+	// Queries and mutations of a person at once, by one gateway.
+	RateLimitReasonOperationsByPerson RateLimitReason = "OPERATIONS_BY_PERSON"
 	// Operations at once over one WebSocket.
 	RateLimitReasonOperationsByConnection RateLimitReason = "OPERATIONS_BY_CONNECTION"
 )
@@ -246,12 +248,13 @@ var AllRateLimitReason = []RateLimitReason{
 	RateLimitReasonTokensByPerson,
 	RateLimitReasonSubscriptionsByPerson,
 	RateLimitReasonSubscriptionsByGateway,
+	RateLimitReasonOperationsByPerson,
 	RateLimitReasonOperationsByConnection,
 }
 
 func (e RateLimitReason) IsValid() bool {
 	switch e {
-	case RateLimitReasonInvitationsByPerson, RateLimitReasonInvitationsBySpace, RateLimitReasonInvitationsByAddress, RateLimitReasonInvitationsByDomain, RateLimitReasonResendsByAddress, RateLimitReasonRequestsByPerson, RateLimitReasonRequestsBySpace, RateLimitReasonTokensByPerson, RateLimitReasonSubscriptionsByPerson, RateLimitReasonSubscriptionsByGateway, RateLimitReasonOperationsByConnection:
+	case RateLimitReasonInvitationsByPerson, RateLimitReasonInvitationsBySpace, RateLimitReasonInvitationsByAddress, RateLimitReasonInvitationsByDomain, RateLimitReasonResendsByAddress, RateLimitReasonRequestsByPerson, RateLimitReasonRequestsBySpace, RateLimitReasonTokensByPerson, RateLimitReasonSubscriptionsByPerson, RateLimitReasonSubscriptionsByGateway, RateLimitReasonOperationsByPerson, RateLimitReasonOperationsByConnection:
 		return true
 	}
 	return false

@@ -64,12 +64,13 @@ const (
 	TokensByPerson         = "TOKENS_BY_PERSON"
 	SubscriptionsByPerson  = "SUBSCRIPTIONS_BY_PERSON"
 	SubscriptionsByGateway = "SUBSCRIPTIONS_BY_GATEWAY"
+	OperationsByPerson     = "OPERATIONS_BY_PERSON"
 	OperationsByConnection = "OPERATIONS_BY_CONNECTION"
 )
 
 // RateLimitReasons are all of them.
 var RateLimitReasons = []string{InvitationsByPerson, InvitationsBySpace, InvitationsByAddress, InvitationsByDomain, ResendsByAddress, RequestsByPerson, RequestsBySpace,
-	TokensByPerson, SubscriptionsByPerson, SubscriptionsByGateway, OperationsByConnection}
+	TokensByPerson, SubscriptionsByPerson, SubscriptionsByGateway, OperationsByPerson, OperationsByConnection}
 
 // Retryable reports whether the same request, sent again, may succeed.
 func (c Code) Retryable() bool {

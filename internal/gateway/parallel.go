@@ -37,6 +37,7 @@ func (p *parallel) enter(ctx context.Context, operation *graphql.OperationContex
 	if p.underway[actor.ID.UUID] >= p.most {
 		return nil, &fault.Fault{
 			Code:       fault.RateLimited,
+			Reason:     fault.OperationsByPerson,
 			Message:    fmt.Sprintf("%d operations are being carried out for you already. Nothing was done.", p.most),
 			Remedy:     "Wait for the answers of some of them, and then try again.",
 			RetryAfter: time.Second,
