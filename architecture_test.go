@@ -3,8 +3,13 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
+	"io/fs"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +29,7 @@ func TestImports(t *testing.T) {
 		"/internal/globalid":   {module, "github.com/99designs/"},
 		"/internal/batch":      {module},
 		"/internal/jwks":       {module},
+		"/internal/rescue":     {module + "/internal/postgres", "github.com/"},
 		"/internal/token":      {module + "/internal/postgres", module + "/internal/gateway", "net/http"},
 		"/internal/cache":      {module, "github.com/"},
 		"/internal/persisted":  {module + "/resolvers", module + "/graph", module + "/internal/gateway", "net/http"},
@@ -63,6 +69,84 @@ func TestImports(t *testing.T) {
 			t.Errorf("there is no package %s", module+path)
 		}
 	}
+}
+
+// A panic in a goroutine ends the program, unless the goroutine answers for it:
+// by itself, or by the function of its package that it calls.
+func TestEveryGoroutineAnswersForItsPanics(t *testing.T) {
+	exempt := map[string]string{
+		"internal/mailbox/mailbox.go":        "go-smtp answers for them, in development",
+		"internal/postgres/private/child.go": "it waits for a process, in development",
+	}
+	for path, files := range sources(t) {
+		answering := map[string]bool{}
+		for _, file := range files {
+			for _, d := range file.Decls {
+				if f, ok := d.(*ast.FuncDecl); ok && f.Body != nil && calls(f.Body, map[string]bool{"recover": true, "rescue": true}) {
+					answering[f.Name.Name] = true
+				}
+			}
+		}
+		answering["recover"], answering["rescue"] = true, true
+		for name, file := range files {
+			ast.Inspect(file, func(n ast.Node) bool {
+				begins := false
+				switch n := n.(type) {
+				case *ast.GoStmt:
+					begins = true
+				case *ast.CallExpr:
+					called, ok := n.Fun.(*ast.SelectorExpr)
+					begins = ok && called.Sel.Name == "Go"
+				}
+				if begins && !calls(n, answering) && exempt[filepath.Join(path, name)] == "" {
+					t.Errorf("%s/%s begins a goroutine that does not answer for its panics", path, name)
+				}
+				return true
+			})
+		}
+	}
+}
+
+// calls reports whether any function of some names, or of a package of such a
+// name, is called somewhere.
+func calls(in ast.Node, names map[string]bool) (found bool) {
+	ast.Inspect(in, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		switch f := call.Fun.(type) {
+		case *ast.Ident:
+			found = found || names[f.Name]
+		case *ast.SelectorExpr:
+			of, _ := f.X.(*ast.Ident)
+			found = found || names[f.Sel.Name] || of != nil && names[of.Name]
+		}
+		return true
+	})
+	return found
+}
+
+// sources are the hand-written files, without tests, by folder and name.
+func sources(t *testing.T) map[string]map[string]*ast.File {
+	t.Helper()
+	all := map[string]map[string]*ast.File{}
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "graph/") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		dir, name := filepath.Split(path)
+		if dir = filepath.Clean(dir); all[dir] == nil {
+			all[dir] = map[string]*ast.File{}
+		}
+		all[dir][name] = file
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // domain is what a package of the domain must not import: the API's packages,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime/debug"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -15,6 +14,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/requestid"
+	"alphacruncher.com/datahub-gateway/internal/rescue"
 )
 
 // Support is whom to write to, with the request's id, when nothing else helps.
@@ -47,8 +47,7 @@ func (r *Root) Present(ctx context.Context, err error) *gqlerror.Error {
 
 // Recover makes a panic an error.
 func (r *Root) Recover(ctx context.Context, panicked any) error {
-	r.Log.LogAttrs(ctx, slog.LevelError, "panic", slog.String("requestId", requestid.Of(ctx)),
-		slog.Any("panic", panicked), slog.String("stack", string(debug.Stack())))
+	rescue.Log(ctx, r.Log, "request", panicked)
 	return internal(nil)
 }
 
@@ -73,7 +72,7 @@ func (r *Root) faultOf(ctx context.Context, err error) *fault.Fault {
 	}
 	if !errors.Is(err, context.Canceled) {
 		r.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("requestId", requestid.Of(ctx)),
-			slog.String("code", string(f.Code)), slog.String("error", err.Error()))
+			slog.String("code", string(f.Code)), slog.String("error", postgres.Told(err)))
 	}
 	return f
 }

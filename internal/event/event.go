@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +23,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/rescue"
 )
 
 const (
@@ -289,21 +289,18 @@ func (f *Feed) Run(ctx context.Context) {
 			return
 		}
 		check := time.Since(checked) >= roleChecks
-		if err := f.round(ctx, check); err != nil && ctx.Err() == nil {
-			f.log.Error("events", "error", err.Error())
-		}
+		rescue.Do(ctx, f.log, "events", func() {
+			if err := f.round(ctx, check); err != nil && ctx.Err() == nil {
+				f.log.Error("events", "error", postgres.Told(err))
+			}
+		})
 		if check {
 			checked = time.Now()
 		}
 	}
 }
 
-func (f *Feed) round(ctx context.Context, check bool) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
+func (f *Feed) round(ctx context.Context, check bool) error {
 	if len(f.watching()) == 0 {
 		return nil
 	}

@@ -292,17 +292,25 @@ func TestTheDatabaseDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// A panic is a round that failed.
+// A panic is a round that failed, and no more.
 func TestAPanicEndsARound(t *testing.T) {
 	w := newWorld(t)
+	var log bytes.Buffer
+	w.feed.log = slog.New(slog.NewJSONHandler(&log, nil))
+	ctx, stop := context.WithCancel(t.Context())
+	rounds := 0
 	w.feed.lapsed = func(context.Context, postgres.Querier, []globalid.ID, time.Time, time.Time) ([]Event, error) {
+		if rounds++; rounds == 2 {
+			stop()
+		}
 		panic("broken")
 	}
 	w.feed.mu.Lock()
 	w.feed.watches[&Watch{place: w.master, ended: make(chan struct{})}] = struct{}{}
 	w.feed.mu.Unlock()
-	if err := w.feed.round(t.Context(), false); err == nil || !strings.Contains(err.Error(), "broken") {
-		t.Errorf("%v", err)
+	w.feed.Run(ctx)
+	if n := strings.Count(log.String(), `"panic":"broken"`); n != 2 {
+		t.Errorf("%d panics: %s", n, log.String())
 	}
 }
 

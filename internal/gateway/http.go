@@ -150,7 +150,7 @@ func (a *api) graphql() http.Handler {
 	operations := transport.Operations{
 		Timeout:         a.settings.RequestTimeout,
 		Values:          10_000 + complexity.Mutations*a.settings.MaxEmails,
-		Present:         a.root.Present,
+		Present:         a.present,
 		Recover:         a.root.Recover,
 		Admits:          guard.Admits,
 		Enter:           newParallel(a.settings.MaxParallel).enter,
@@ -173,7 +173,7 @@ func (a *api) graphql() http.Handler {
 		Open:          &a.sockets,
 	})
 	server.AddTransport(transport.HTTP{Operations: operations, MaxBody: a.settings.MaxBodyBytes})
-	server.SetErrorPresenter(a.root.Present)
+	server.SetErrorPresenter(a.present)
 	server.SetRecoverFunc(a.root.Recover)
 	server.SetParserTokenLimit(a.settings.MaxQueryTokens)
 	server.SetQueryCache(documents)
@@ -320,7 +320,7 @@ func (a *api) actor(ctx context.Context, authorization []string, languages strin
 func (a *api) fail(ctx context.Context, w http.ResponseWriter, status int, err error) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	transport.Write(w, status, &graphql.Response{Errors: gqlerror.List{a.root.Present(ctx, err)}})
+	transport.Write(w, status, &graphql.Response{Errors: gqlerror.List{a.present(ctx, err)}})
 }
 
 func signedIn(ctx context.Context) bool {
@@ -328,57 +328,32 @@ func signedIn(ctx context.Context) bool {
 	return ok
 }
 
-// record is what the log says of a request.
-type record struct {
-	method    string
-	path      string
-	actor     string
-	operation string
-	kind      string
-	cause     error
-	status    int
-
-	statements *atomic.Int64
-}
-
-type recordKey struct{}
-
-func noteActor(ctx context.Context, actor access.Actor) {
-	if r, ok := ctx.Value(recordKey{}).(*record); ok {
-		r.actor = actor.ID.String()
-	}
-}
-
-func noteOperation(ctx context.Context, operation *graphql.OperationContext) {
-	if r, ok := ctx.Value(recordKey{}).(*record); ok {
-		r.operation, r.kind = operation.Operation.Name, string(operation.Operation.Operation)
-		r.operation = r.operation[:min(len(r.operation), 100)]
-	}
-}
-
-func noteCause(ctx context.Context, err error) {
-	if r, ok := ctx.Value(recordKey{}).(*record); ok {
-		r.cause = err
-	}
-}
-
 // observe names every request, logs it, and answers for panics.
 func (a *api) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, rec, done := a.recorded(r.Context(), r.Method, r.URL.Path)
+		ctx, rec, done := a.recorded(r.Context(), methodOf(r), "")
+		r = r.WithContext(ctx)
 		header := w.Header()
 		header.Set("X-Request-Id", requestid.Of(ctx))
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "no-referrer")
 		header.Set("X-Frame-Options", "DENY")
-		recorder := &statusRecorder{w, rec, &a.draining}
+		recorder := &statusRecorder{ResponseWriter: w, record: rec, draining: &a.draining}
 		defer func() {
-			if p := recover(); p != nil {
+			p, begun := recover(), recorder.begun
+			switch {
+			case p != nil && begun:
+				a.present(ctx, a.root.Recover(ctx, p))
+			case p != nil:
 				a.fail(ctx, recorder, http.StatusInternalServerError, a.root.Recover(ctx, p))
 			}
+			rec.noteRoute(r.Pattern)
 			done()
+			if p != nil && begun {
+				panic(http.ErrAbortHandler) // half an answer is not to look like a whole one
+			}
 		}()
-		next.ServeHTTP(recorder, r.WithContext(ctx))
+		next.ServeHTTP(recorder, r)
 	})
 }
 
@@ -391,50 +366,26 @@ func (a *api) observeOperation(ctx context.Context) (context.Context, func()) {
 	return ctx, done
 }
 
-// recorded begins the record of a request, which done logs.
-func (a *api) recorded(ctx context.Context, method, path string) (_ context.Context, rec *record, done func()) {
-	began := time.Now()
-	ctx, statements := postgres.Counting(requestid.With(ctx, requestid.New()))
-	rec = &record{method: method, path: path[:min(len(path), 100)], status: http.StatusOK, statements: statements}
-	ctx = context.WithValue(ctx, recordKey{}, rec)
-	return ctx, rec, func() { a.logRequest(ctx, rec, time.Since(began)) }
-}
-
-func (a *api) logRequest(ctx context.Context, rec *record, took time.Duration) {
-	attrs := []slog.Attr{
-		slog.String("requestId", requestid.Of(ctx)),
-		slog.String("method", rec.method),
-		slog.String("path", rec.path),
-		slog.Int("status", rec.status),
-		slog.Float64("milliseconds", float64(took.Microseconds())/1000),
-		slog.Int64("statements", rec.statements.Load()),
-	}
-	if rec.actor != "" {
-		attrs = append(attrs, slog.String("actor", rec.actor))
-	}
-	if rec.kind != "" {
-		attrs = append(attrs, slog.String("kind", rec.kind), slog.String("operation", rec.operation))
-	}
-	if rec.cause != nil {
-		attrs = append(attrs, slog.String("cause", rec.cause.Error()))
-	}
-	a.log.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
-}
-
 // statusRecorder notes the status for the log, and tells the client to close
 // its connection where the gateway is stopping by the time that it answers.
 type statusRecorder struct {
 	http.ResponseWriter
 	record   *record
 	draining *atomic.Bool
+	begun    bool
 }
 
 func (w *statusRecorder) WriteHeader(status int) {
-	w.record.status = status
+	w.record.status, w.begun = status, true
 	if w.draining.Load() {
 		w.Header().Set("Connection", "close")
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusRecorder) Write(b []byte) (int, error) {
+	w.begun = true
+	return w.ResponseWriter.Write(b)
 }
 
 // Unwrap serves http.ResponseController.

@@ -33,6 +33,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres/private"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/rescue"
 	"alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/token"
 	"alphacruncher.com/datahub-gateway/resolvers"
@@ -251,9 +252,9 @@ func (g *Gateway) serve(workers []worker, log *slog.Logger) {
 	working, stop := context.WithCancel(context.Background())
 	g.stopWorkers = stop
 	for _, w := range workers {
-		g.workers.Go(func() { w.Run(working) })
+		g.workers.Go(func() { rescue.Keep(working, log, "worker", func() { w.Run(working) }) })
 	}
-	g.workers.Go(func() { g.keepHouse(working, log) })
+	g.workers.Go(func() { rescue.Keep(working, log, "housekeeping", func() { g.keepHouse(working, log) }) })
 	g.server = &http.Server{
 		Handler:           g.api.handler(),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -265,7 +266,9 @@ func (g *Gateway) serve(workers []worker, log *slog.Logger) {
 		ConnState:         g.connections.note,
 	}
 	g.workers.Go(func() {
-		if err := g.server.Serve(g.listener); !g.api.draining.Load() {
+		err := errors.New("the server has panicked")
+		rescue.Do(working, log, "server", func() { err = g.server.Serve(g.listener) })
+		if !g.api.draining.Load() {
 			g.failed <- err
 		}
 	})
@@ -456,31 +459,35 @@ func (g *Gateway) announce(out io.Writer) error {
 func (g *Gateway) keepHouse(ctx context.Context, log *slog.Logger) {
 	ctx = postgres.Patiently(ctx)
 	for {
-		for what, forget := range map[string]func(context.Context, postgres.Querier) (int64, error){
-			"requests": func(ctx context.Context, _ postgres.Querier) (int64, error) {
-				return g.api.root.Requests.EndExpired(ctx)
-			},
-			"idempotency keys": idempotency.Forget,
-			"resends":          invitation.ForgetResends,
-			"events":           event.Forget,
-			"limits":           ratelimit.Forget,
-		} {
-			if err := forgetAll(ctx, g.db, forget); err != nil && ctx.Err() == nil {
-				log.Error("housekeeping", "of", what, "error", err.Error())
-			}
-		}
-		purged, err := instance.Purge(ctx, g.db, time.Duration(g.settings.PurgeGrace))
-		if err != nil && ctx.Err() == nil {
-			log.Error("housekeeping", "of", "deleted instances", "error", err.Error())
-		}
-		if purged > 0 {
-			log.Info("housekeeping", "purged", purged)
-		}
+		g.cleanUp(ctx, log)
 		select {
 		case <-time.After(housekeepingTime):
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+func (g *Gateway) cleanUp(ctx context.Context, log *slog.Logger) {
+	for what, forget := range map[string]func(context.Context, postgres.Querier) (int64, error){
+		"requests": func(ctx context.Context, _ postgres.Querier) (int64, error) {
+			return g.api.root.Requests.EndExpired(ctx)
+		},
+		"idempotency keys": idempotency.Forget,
+		"resends":          invitation.ForgetResends,
+		"events":           event.Forget,
+		"limits":           ratelimit.Forget,
+	} {
+		if err := forgetAll(ctx, g.db, forget); err != nil && ctx.Err() == nil {
+			log.Error("housekeeping", "of", what, "error", postgres.Told(err))
+		}
+	}
+	purged, err := instance.Purge(ctx, g.db, time.Duration(g.settings.PurgeGrace))
+	if err != nil && ctx.Err() == nil {
+		log.Error("housekeeping", "of", "deleted instances", "error", postgres.Told(err))
+	}
+	if purged > 0 {
+		log.Info("housekeeping", "purged", purged)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/wneessen/go-mail"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/rescue"
 )
 
 const (
@@ -137,8 +138,13 @@ func (s *Sender) Send(ctx context.Context, messages []Message, ended func(k int,
 		e.waiting = append(e.waiting, k)
 	}
 	over := make(chan struct{}, maxConnections)
-	begin := func(first bool) { s.converse(ctx, e, first); over <- struct{}{} }
-	go begin(true)
+	begin := func(first bool) {
+		go func() {
+			defer func() { over <- struct{}{} }()
+			s.converse(ctx, e, first)
+		}()
+	}
+	begin(true)
 	stuck := time.NewTicker(stuckTime)
 	defer stuck.Stop()
 	reached := false
@@ -152,7 +158,7 @@ func (s *Sender) Send(ctx context.Context, messages []Message, ended func(k int,
 		case <-stuck.C:
 			if reached && open < maxConnections && e.left() {
 				open++
-				go begin(false)
+				begin(false)
 			}
 		}
 	}
@@ -203,7 +209,7 @@ func (s *Sender) converse(ctx context.Context, e *errand, first bool) {
 	k := 0
 	defer func() {
 		if p := recover(); p != nil {
-			e.ended(k, fmt.Errorf("mail: %v", p))
+			e.ended(k, rescue.Of(p))
 		}
 		open.hangUp()
 	}()

@@ -13,7 +13,6 @@ package outbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -26,6 +25,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/rescue"
 )
 
 const (
@@ -163,11 +163,14 @@ func (q *Queue) Run(ctx context.Context) {
 
 func (q *Queue) worker(ctx context.Context) {
 	for ctx.Err() == nil {
-		n, err := q.round(ctx)
-		if err != nil {
-			q.Log.Error("outbox", "kind", q.Kind, "error", err.Error())
-		}
-		if err == nil && n == batchSize {
+		n := 0
+		rescue.Do(ctx, q.Log, "outbox", func() {
+			var err error
+			if n, err = q.round(ctx); err != nil {
+				q.Log.Error("outbox", "kind", q.Kind, "error", postgres.Told(err))
+			}
+		})
+		if n == batchSize {
 			continue
 		}
 		select {
@@ -185,15 +188,21 @@ func (q *Queue) round(running context.Context) (int, error) {
 	if err != nil || len(jobs) == 0 {
 		return 0, err
 	}
+	began := time.Now()
 	if len(jobs) == batchSize {
 		q.Wake() // there may be more than this worker should do alone
 	}
 	done := make(chan struct{})
 	results := make(chan result, len(jobs))
 	var noting sync.WaitGroup
-	noting.Go(func() { q.renew(ctx, jobs, done) })
-	noting.Go(func() { q.note(ctx, jobs, results) })
-	q.attempt(running, jobs, func(k int, err error) { results <- result{k, err} })
+	// Where one of these fails, the leases run out and the jobs are done again.
+	noting.Go(func() { rescue.Do(ctx, q.Log, "outbox", func() { q.renew(ctx, jobs, done) }) })
+	noting.Go(func() {
+		rescue.Do(ctx, q.Log, "outbox", func() { q.note(ctx, jobs, results) })
+		for range results { // nobody is to wait for who does not listen any more
+		}
+	})
+	q.attempt(running, jobs, func(k int, err error) { results <- result{k, err, time.Since(began)} })
 	close(done)
 	close(results)
 	noting.Wait()
@@ -202,8 +211,9 @@ func (q *Queue) round(running context.Context) (int, error) {
 
 // result is what came of the k-th of some jobs.
 type result struct {
-	k   int
-	err error
+	k    int
+	err  error
+	took time.Duration
 }
 
 // note notes what comes of jobs as it comes: a job that takes long keeps nobody
@@ -213,18 +223,21 @@ func (q *Queue) note(ctx context.Context, jobs []Job, results <-chan result) {
 	for k := range jobs {
 		open[k] = true
 	}
-	var ended []Job
-	var errs []error
+	var ended []result
 	flush := func() {
+		var states map[uuid.UUID]string
 		// What is not noted is done again when the lease has run out.
 		for range 3 {
-			err := q.settle(ctx, ended, errs)
-			if err == nil {
+			var err error
+			if states, err = q.settle(ctx, jobs, ended); err == nil {
 				break
 			}
-			q.Log.Error("outbox", "kind", q.Kind, "error", err.Error())
+			q.Log.Error("outbox", "kind", q.Kind, "error", postgres.Told(err))
 		}
-		ended, errs = nil, nil
+		for _, r := range ended {
+			q.tell(jobs[r.k], r, states[jobs[r.k].ID])
+		}
+		ended = nil
 	}
 	timer := time.NewTimer(settleTime)
 	defer timer.Stop()
@@ -233,14 +246,14 @@ func (q *Queue) note(ctx context.Context, jobs []Job, results <-chan result) {
 		case r, more := <-results:
 			if !more {
 				for k := range open {
-					ended, errs = append(ended, jobs[k]), append(errs, ErrPostponed)
+					ended = append(ended, result{k: k, err: ErrPostponed})
 				}
 				flush()
 				return
 			}
 			if open[r.k] {
 				delete(open, r.k)
-				if ended, errs = append(ended, jobs[r.k]), append(errs, r.err); len(ended) == 1 {
+				if ended = append(ended, r); len(ended) == 1 {
 					timer.Reset(settleTime)
 				}
 			}
@@ -248,6 +261,25 @@ func (q *Queue) note(ctx context.Context, jobs []Job, results <-chan result) {
 			flush()
 		}
 	}
+}
+
+// outcomes are the log's words for the states that an attempt leads to.
+var outcomes = map[string]string{"SENT": "sent", "QUEUED": "delayed", "HELD": "delayed", "FAILED": "failed", "DROPPED": "dropped"}
+
+// tell logs an attempt with the state that was noted; "" where none could be. Of
+// what went wrong it says nothing: a mail server may quote the address.
+func (q *Queue) tell(job Job, r result, state string) {
+	if errors.Is(r.err, ErrPostponed) {
+		return
+	}
+	if panicked := new(*rescue.Error); errors.As(r.err, panicked) {
+		rescue.Log(context.Background(), q.Log, "outbox", *panicked)
+	}
+	if state == "" {
+		state, _, _ = outcome(job, r.err)
+	}
+	q.Log.Info("job", "kind", q.Kind, "job", job.ID.String(), "outcome", outcomes[state], "attempts", job.Attempts,
+		"milliseconds", float64(r.took.Microseconds())/1000)
 }
 
 // attempt bounds the time of the work: by Deadline and, from the moment in
@@ -262,7 +294,7 @@ func (q *Queue) attempt(running context.Context, jobs []Job, ended func(int, err
 			(<-stopping).Stop()
 		}
 		if p := recover(); p != nil {
-			q.Log.Error("outbox", "kind", q.Kind, "panic", fmt.Sprint(p))
+			rescue.Log(ctx, q.Log, "outbox", p)
 			for k := range jobs {
 				ended(k, errors.New("the gateway failed"))
 			}
@@ -299,7 +331,7 @@ func (q *Queue) renew(ctx context.Context, jobs []Job, done <-chan struct{}) {
 		case <-time.After(Lease / 3):
 		}
 		if err := q.extend(ctx, ids, leases); err != nil {
-			q.Log.Error("outbox", "kind", q.Kind, "error", err.Error())
+			q.Log.Error("outbox", "kind", q.Kind, "error", postgres.Told(err))
 		}
 	}
 }
@@ -322,11 +354,16 @@ func named(jobs []Job) (ids, leases postgres.UUIDs) {
 	return ids, leases
 }
 
-// settle notes what came of each job whose lease is still this worker's. What
-// was held meanwhile, and is to be tried again, stays held.
-func (q *Queue) settle(ctx context.Context, jobs []Job, results []error) error {
-	if len(jobs) == 0 {
-		return nil
+// settle notes what came of each job whose lease is still this worker's, and
+// gives the states of these. What was held meanwhile, and is to be tried again,
+// stays held.
+func (q *Queue) settle(ctx context.Context, all []Job, results []result) (map[uuid.UUID]string, error) {
+	if len(results) == 0 {
+		return nil, nil
+	}
+	jobs := make([]Job, len(results))
+	for k, r := range results {
+		jobs[k] = all[r.k]
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -334,13 +371,17 @@ func (q *Queue) settle(ctx context.Context, jobs []Job, results []error) error {
 	states, errs, replies := make([]string, len(jobs)), make([]string, len(jobs)), make([]string, len(jobs))
 	pauses, tried := make([]float64, len(jobs)), make([]bool, len(jobs))
 	for k, job := range jobs {
-		tried[k] = !errors.Is(results[k], ErrPostponed)
-		states[k], errs[k], replies[k] = outcome(job, results[k])
+		tried[k] = !errors.Is(results[k].err, ErrPostponed)
+		states[k], errs[k], replies[k] = outcome(job, results[k].err)
 		if tried[k] {
 			pauses[k] = pause(job.Attempts).Seconds()
 		}
 	}
-	_, err := q.DB.Exec(ctx, `
+	var noted []struct {
+		ID    uuid.UUID `db:"id"`
+		State string    `db:"state"`
+	}
+	err := q.DB.Select(ctx, &noted, `
 		update outbox o
 		set state = case when s.state = 'QUEUED' then o.state else s.state end,
 		    lease = null,
@@ -357,10 +398,15 @@ func (q *Queue) settle(ctx context.Context, jobs []Job, results []error) error {
 		           as r (id, lease, state, error, reply, pause, tried)
 		      join outbox h on h.id = r.id and h.lease = r.lease
 		      order by h.id for no key update of h) s
-		where o.id = s.id`,
+		where o.id = s.id
+		returning o.id, o.state`,
 		ids, leases, pq.StringArray(states), pq.StringArray(errs), pq.StringArray(replies),
 		pq.Float64Array(pauses), pq.BoolArray(tried), patience.Seconds())
-	return err
+	stateOf := make(map[uuid.UUID]string, len(noted))
+	for _, n := range noted {
+		stateOf[n.ID] = n.State
+	}
+	return stateOf, err
 }
 
 func outcome(job Job, err error) (state, note, reply string) {

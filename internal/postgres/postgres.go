@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -292,6 +293,16 @@ func Unavailable(err error) bool {
 	}
 	return server.Code == pqerror.LockNotAvailable || server.Code == pqerror.IdleInTransactionSessionTimeout ||
 		server.Code == pqerror.ReadOnlySQLTransaction
+}
+
+// Told says an error in words that may be logged: without the values that the
+// server quotes where they are what is wrong.
+func Told(err error) string {
+	var server *pq.Error
+	if errors.As(err, &server) && server.Code.Class() == pqerror.ClassDataException {
+		return strings.ReplaceAll(err.Error(), server.Message, server.Code.Name())
+	}
+	return err.Error()
 }
 
 // Counts reads the rows of a query that gives an id and a number n.

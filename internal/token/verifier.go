@@ -26,6 +26,8 @@ func NewProvider(keys *jwks.Set, issuer Issuer) *Provider {
 	return &Provider{keys, issuer.parser(jwks.RS256, jwks.ES256, jwks.EdDSA), jwt.NewValidator(issuer.expected()...)}
 }
 
+var errNoKey = errors.New("it names no key")
+
 // key finds the key that a token names. Only a token that is good but for its
 // signature has a key looked for: others are refused while there are none, too.
 func (p *Provider) key(ctx context.Context) jwt.Keyfunc {
@@ -35,7 +37,7 @@ func (p *Provider) key(ctx context.Context) jwt.Keyfunc {
 		}
 		kid, _ := t.Header["kid"].(string)
 		if kid == "" {
-			return nil, errors.New("it names no key")
+			return nil, errNoKey
 		}
 		return p.keys.Key(ctx, kid, t.Method.Alg())
 	}
@@ -64,11 +66,11 @@ func (v Verifier) Verify(ctx context.Context, token string) (id account.Identity
 	if _, err := parser.ParseWithClaims(token, claims, key); errors.Is(err, jwks.ErrUnavailable) {
 		return id, until, err
 	} else if err != nil {
-		return id, until, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return id, until, fmt.Errorf("%w: %w", ErrInvalid, told(err))
 	}
 	expiry, err := claims.GetExpirationTime()
 	if err != nil {
-		return id, until, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return id, until, fmt.Errorf("%w: %w", ErrInvalid, told(err))
 	}
 	until = expiry.Time
 	if until.Before(time.Now()) {
@@ -76,6 +78,21 @@ func (v Verifier) Verify(ctx context.Context, token string) (id account.Identity
 	}
 	id, err = identity(claims)
 	return id, until, err
+}
+
+// told is what is wrong with a token: not in the parser's own words, which may
+// quote it.
+func told(err error) error {
+	for _, known := range []error{
+		errNoKey, jwks.ErrUnknown, jwt.ErrTokenExpired, jwt.ErrTokenNotValidYet, jwt.ErrTokenUsedBeforeIssued,
+		jwt.ErrTokenInvalidIssuer, jwt.ErrTokenInvalidAudience, jwt.ErrTokenRequiredClaimMissing,
+		jwt.ErrTokenSignatureInvalid, jwt.ErrTokenMalformed, jwt.ErrTokenUnverifiable,
+	} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return jwt.ErrTokenInvalidClaims
 }
 
 // of chooses who verifies a token of an algorithm.

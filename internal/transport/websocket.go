@@ -90,14 +90,21 @@ func (t WebSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 	signedIn := make(chan context.Context, 1)
 	s.ended.Go(func() {
 		defer cancel()
+		defer func() {
+			if p := recover(); p != nil {
+				_ = s.Recover(ctx, p)
+			}
+		}()
 		s.watch(ctx, signedIn)
 	})
+	defer func() {
+		cancel()
+		s.ended.Wait()
+	}()
 	var c *closing
 	if err := s.receive(ctx, signedIn); errors.As(err, &c) {
 		_ = conn.Close(c.code, c.reason)
 	}
-	cancel()
-	s.ended.Wait()
 }
 
 // closing ends the connection, with a code for the client.
