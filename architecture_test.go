@@ -20,6 +20,7 @@ const module = "alphacruncher.com/datahub-gateway"
 // Who must not import whom.
 func TestImports(t *testing.T) {
 	libraries := []string{"github.com/99designs/", "github.com/jmoiron/sqlx", "github.com/lib/pq", "net/http"}
+	telemetry := []string{"github.com/prometheus", "go.opentelemetry.io"}
 	forbidden := map[string][]string{
 		"":                     append(libraries, module+"/graph", module+"/resolvers"),
 		"/graph":               {module + "/resolvers", module + "/internal/gateway", "github.com/lib/pq"},
@@ -48,6 +49,11 @@ func TestImports(t *testing.T) {
 		"/internal/audit":      domain("/internal/audit"),
 		"/internal/name":       {module + "/internal/postgres", module + "/internal/access"},
 		"/internal/transport":  {module + "/resolvers", module + "/internal/gateway", "github.com/jmoiron/sqlx", "github.com/lib/pq"},
+		"/internal/metrics":    {module, "go.opentelemetry.io", "github.com/jmoiron/sqlx", "github.com/lib/pq"},
+		"/internal/tracing":    {module + "/internal/postgres", module + "/internal/outbox", module + "/resolvers", module + "/internal/gateway", "github.com/prometheus", "github.com/99designs/"},
+		"/internal/gateway":    telemetry, // each of them has one package that knows it
+		"/internal/postgres":   append(telemetry, module+"/internal/metrics", module+"/internal/tracing"),
+		"/internal/outbox":     append(telemetry, module+"/internal/metrics", module+"/internal/tracing"),
 		"/internal/mail":       append(domain("/internal/mail"), module+"/internal/access", module+"/internal/postgres"),
 	}
 	packages := list(t)
@@ -152,7 +158,7 @@ func sources(t *testing.T) map[string]map[string]*ast.File {
 // domain is what a package of the domain must not import: the API's packages,
 // the gateway, and the domain's other subjects, but those that it builds on.
 func domain(of ...string) []string {
-	rule := []string{"github.com/99designs/", "github.com/jmoiron/sqlx", "net/http", module + "/graph", module + "/resolvers", module + "/internal/gateway"}
+	rule := []string{"github.com/prometheus", "go.opentelemetry.io", module + "/internal/metrics", module + "/internal/tracing", "github.com/99designs/", "github.com/jmoiron/sqlx", "net/http", module + "/graph", module + "/resolvers", module + "/internal/gateway"}
 	for _, subject := range []string{"/internal/instance", "/internal/invitation", "/internal/membership", "/internal/request", "/internal/space"} {
 		if !slices.Contains(of, subject) {
 			rule = append(rule, module+subject)

@@ -347,6 +347,13 @@ func (f *Feed) tell(ctx context.Context) error {
 	return nil
 }
 
+// Watching is how many watch now.
+func (f *Feed) Watching() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.watches)
+}
+
 // watching are those who watch now.
 func (f *Feed) watching() []*Watch {
 	f.mu.Lock()

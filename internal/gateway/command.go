@@ -185,7 +185,7 @@ func withDatabase(ctx context.Context, s *Settings, do func(*postgres.DB) error)
 	if err := s.checkSchema(ctx); err != nil {
 		return err
 	}
-	db, err := s.openDatabase()
+	db, err := s.openDatabase(nil)
 	if err != nil {
 		return err
 	}
@@ -200,10 +200,12 @@ func (s *Settings) checkSchema(ctx context.Context) error {
 	return nil
 }
 
-func (s *Settings) openDatabase() (*postgres.DB, error) {
+// openDatabase opens the pool; told is told of every statement.
+func (s *Settings) openDatabase(told func(context.Context, string) func(error)) (*postgres.DB, error) {
 	db, err := postgres.Open(s.DatabaseURL, postgres.Options{
 		MaxConnections:   s.DatabaseConnections,
 		StatementTimeout: s.StatementTimeout,
+		Statement:        told,
 	})
 	if err != nil {
 		return nil, setting("DATABASE_URL", err)

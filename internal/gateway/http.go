@@ -44,6 +44,7 @@ type api struct {
 	tokens   token.Verifier
 	people   *account.Directory
 	mailbox  *mailbox.Mailbox // nil where mails go to a mail server
+	seen     telemetry
 
 	persisted graphql.HandlerExtension // finds operations by their ids
 
@@ -52,11 +53,13 @@ type api struct {
 	sockets  sync.WaitGroup // connections that net/http does not know any more
 }
 
+const graphqlRoute = "/graphql"
+
 // handler routes requests.
 func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
 	allowed, _ := parseOrigins(a.settings.AllowedOrigins) // when the settings were read
-	mux.Handle("/graphql", allowed.guard(a.authenticate(a.graphql()), func(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
+	mux.Handle(graphqlRoute, allowed.guard(a.authenticate(a.graphql()), func(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
 		a.fail(r.Context(), w, http.StatusForbidden, f)
 	}))
 	mux.HandleFunc("GET /schema.graphql", func(w http.ResponseWriter, _ *http.Request) {
@@ -126,14 +129,26 @@ func plain(w http.ResponseWriter, status int, text string) {
 func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()
-	switch {
-	case a.draining.Load():
-		plain(w, http.StatusServiceUnavailable, "stopping")
-	case a.db.Ping(ctx) != nil:
-		plain(w, http.StatusServiceUnavailable, "the database does not answer")
-	default:
-		plain(w, http.StatusOK, "ready")
+	if err := a.readiness(ctx); err != nil {
+		plain(w, http.StatusServiceUnavailable, err.Error())
+		return
 	}
+	plain(w, http.StatusOK, "ready")
+}
+
+// readiness is why requests should not be sent here, for anybody to know.
+func (a *api) readiness(ctx context.Context) error {
+	if a.draining.Load() {
+		return errors.New("stopping")
+	}
+	err := a.db.CheckSchema(ctx)
+	if wrong := (*postgres.SchemaError)(nil); errors.As(err, &wrong) {
+		return errors.New("the database's schema is not this gateway's")
+	}
+	if err != nil {
+		return errors.New("the database does not answer")
+	}
+	return nil
 }
 
 // graphql is the GraphQL server without the question who asks.
@@ -181,6 +196,9 @@ func (a *api) graphql() http.Handler {
 	server.Use(extension.Introspection{}) // guard decides
 	server.Use(a.persisted)
 	server.Use(guard)
+	if a.seen.traces != nil {
+		server.AroundOperations(a.seen.traceOperation)
+	}
 	return server
 }
 
@@ -331,7 +349,12 @@ func signedIn(ctx context.Context) bool {
 // observe names every request, logs it, and answers for panics.
 func (a *api) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, rec, done := a.recorded(r.Context(), methodOf(r), "")
+		route := ""
+		ctx := a.seen.traces.Continue(r.Context(), r.Header)
+		if r.URL.Path == graphqlRoute && !(transport.WebSocket{}).Supports(r) { // whose operations come one by one
+			route = graphqlRoute
+		}
+		ctx, rec, done := a.recorded(ctx, methodOf(r), route)
 		r = r.WithContext(ctx)
 		header := w.Header()
 		header.Set("X-Request-Id", requestid.Of(ctx))
@@ -359,7 +382,7 @@ func (a *api) observe(next http.Handler) http.Handler {
 
 // observeOperation names and logs an operation that came over a WebSocket.
 func (a *api) observeOperation(ctx context.Context) (context.Context, func()) {
-	ctx, _, done := a.recorded(ctx, "WEBSOCKET", "/graphql")
+	ctx, _, done := a.recorded(ctx, "WEBSOCKET", graphqlRoute)
 	if actor, ok := access.ActorOf(ctx); ok {
 		noteActor(ctx, actor)
 	}

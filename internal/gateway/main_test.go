@@ -184,6 +184,13 @@ func (l *logged) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
+// all is all of it.
+func (l *logged) all() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // lines are the log's lines of a message.
 func (l *logged) lines(message string) (lines []map[string]any) {
 	l.mu.Lock()

@@ -9,14 +9,16 @@ import (
 	"strings"
 	"testing"
 
+	"alphacruncher.com/datahub-gateway/internal/metrics"
 	"alphacruncher.com/datahub-gateway/resolvers"
 )
 
 // A panic is the error of one request, with its id.
 func TestAPanicIsTheErrorOfOneRequest(t *testing.T) {
 	var lines bytes.Buffer
-	log := slog.New(slog.NewJSONHandler(&lines, nil))
-	a := &api{settings: &Settings{}, log: log, root: &resolvers.Root{Log: log}}
+	seen := telemetry{metrics: metrics.New(nil)}
+	log := slog.New(counting{slog.NewJSONHandler(&lines, nil), seen.metrics})
+	a := &api{settings: &Settings{}, log: log, root: &resolvers.Root{Log: log}, seen: seen}
 	begin := false
 	server := httptest.NewServer(a.observe(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if begin {
@@ -40,6 +42,12 @@ func TestAPanicIsTheErrorOfOneRequest(t *testing.T) {
 	}
 	if text := lines.String(); strings.Count(text, `"msg":"panic"`) != 1 || strings.Count(text, id) != 2 || !strings.Contains(text, `"codes":["INTERNAL_SERVER_ERROR"]`) {
 		t.Error(text)
+	}
+
+	scraped := httptest.NewRecorder()
+	seen.metrics.Handler(log).ServeHTTP(scraped, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if !strings.Contains(scraped.Body.String(), "\ndatahub_panics_total 1\n") {
+		t.Error(scraped.Body)
 	}
 
 	// Half an answer does not look like a whole one.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/metrics"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/requestid"
 )
@@ -35,6 +37,9 @@ type record struct {
 	codes     map[fault.Code]bool
 }
 
+// longestName is how much of an operation's name is told, in octets.
+const longestName = 100
+
 type recordKey struct{}
 
 func recordOf(ctx context.Context) (*record, bool) {
@@ -53,7 +58,7 @@ func noteOperation(ctx context.Context, operation *graphql.OperationContext) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.operation, r.kind = operation.Operation.Name, string(operation.Operation.Operation)
-		r.operation = r.operation[:min(len(r.operation), 100)]
+		r.operation = r.operation[:min(len(r.operation), longestName)]
 	}
 }
 
@@ -78,6 +83,11 @@ func (a *api) present(ctx context.Context, err error) *gqlerror.Error {
 			r.codes = map[fault.Code]bool{}
 		}
 		r.codes[code] = true
+	}
+	a.seen.metrics.Error(string(code))
+	if code == fault.RateLimited {
+		limit, _ := presented.Extensions["reason"].(string)
+		a.seen.metrics.Limited(limit)
 	}
 	return presented
 }
@@ -113,13 +123,41 @@ func (r *record) noteRoute(pattern string) {
 	r.route = strings.TrimSuffix(route, "{$}")
 }
 
-// recorded begins the record of a request, which done logs.
+// outcome is what the metrics say that the request came to.
+func (r *record) outcome(ctx context.Context) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case len(r.codes) == 0:
+		return metrics.OK
+	case r.codes[fault.InternalServerError]:
+		return metrics.Failed
+	case !r.codes[fault.Unavailable]:
+		return metrics.Refused
+	case errors.Is(ctx.Err(), context.Canceled):
+		return metrics.Abandoned
+	}
+	return metrics.Failed
+}
+
+// recorded begins the record of a request, which done logs and counts.
 func (a *api) recorded(ctx context.Context, method, route string) (_ context.Context, rec *record, done func()) {
 	began := time.Now()
 	ctx, statements := postgres.Counting(requestid.With(ctx, requestid.New()))
 	rec = &record{method: method, route: route, status: http.StatusOK, statements: statements}
 	ctx = context.WithValue(ctx, recordKey{}, rec)
-	return ctx, rec, func() { a.logRequest(ctx, rec, time.Since(began)) }
+	answered := func(int) {}
+	if route == graphqlRoute {
+		ctx, answered = a.seen.traces.Request(ctx, requestid.Of(ctx), method, route)
+	}
+	return ctx, rec, func() {
+		took := time.Since(began)
+		answered(rec.status)
+		a.logRequest(ctx, rec, took)
+		if rec.route == graphqlRoute && rec.status != http.StatusSwitchingProtocols { // whose operations have records of their own
+			a.seen.metrics.Request(rec.kind, rec.outcome(ctx), took)
+		}
+	}
 }
 
 func (a *api) logRequest(ctx context.Context, rec *record, took time.Duration) {
@@ -130,6 +168,9 @@ func (a *api) logRequest(ctx context.Context, rec *record, took time.Duration) {
 		slog.Int("status", rec.status),
 		slog.Float64("milliseconds", float64(took.Microseconds())/1000),
 		slog.Int64("statements", rec.statements.Load()),
+	}
+	if trace := a.seen.traces.ID(ctx); trace != "" {
+		attrs = append(attrs, slog.String("traceId", trace))
 	}
 	if rec.actor != "" {
 		attrs = append(attrs, slog.String("actor", rec.actor))

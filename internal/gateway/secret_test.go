@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,8 +16,8 @@ import (
 // What people entrust to the gateway is not in what operators see, whatever goes
 // wrong; and what operators entrust to it is not in what people see.
 func TestNothingEntrustedIsSeen(t *testing.T) {
-	s := newMailServer(t)
-	w := newWorld(t, func(settings *gateway.Settings) {
+	s, traces := newMailServer(t), newReceiver(t)
+	w := newWorld(t, measured, traces.use, func(settings *gateway.Settings) {
 		settings.DatabaseURL += " password=canary-of-the-database"
 		settings.SMTPURL = "smtp://postman:canary-of-the-mail-server@" + s.addr // which offers no TLS: none is sent
 	})
@@ -64,7 +65,8 @@ func TestNothingEntrustedIsSeen(t *testing.T) {
 	ask(ada, `{ instance(id: "canary-of-the-document") { name } space(id: 5) { name } `, nil)
 	ask(ada, `{ instance(id: "canary-of-the-document", and: "canary-of-the-document") { name } }`, nil)
 	ask(ada, `query($input: InviteUsersInput!) { checkEmails(emails: ["canary-of-the-document"]) { input } }`, map[string]any{"input": map[string]any{"canary-of-the-variables": invited}})
-	for _, token := range []string{"canary-of-a-header", ada.token[:len(ada.token)-3] + "AAA", "e30.e30.", strings.Repeat(ada.token, 9)} {
+	for _, token := range []string{"canary-of-a-header", ada.token[:len(ada.token)-3] + "AAA", "e30.e30.",
+		base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"canary-of-a-header"}`)) + ".e30.e30", strings.Repeat(ada.token, 9)} {
 		p := ada
 		p.token = token
 		ask(p, `{ viewer { id } }`, nil)
@@ -80,6 +82,8 @@ func TestNothingEntrustedIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Header.Set("X-Request-Id", "canary-of-a-header")
+	r.Header.Set("traceparent", "canary-of-a-header")
+	r.Header.Set("baggage", "canary=canary-of-a-header")
 	for _, change := range []func(){
 		func() {},
 		func() { r.Method, r.URL.Path, r.URL.RawPath = http.MethodPost, "/graphql", "" },
@@ -110,7 +114,9 @@ func TestNothingEntrustedIsSeen(t *testing.T) {
 		t.Fatalf("nothing has failed: %v", got)
 	}
 	w.tryNow()
-	w.eventually("a second attempt", func() bool { return len(w.log.lines("job")) >= 2 })
+	w.eventually("a second attempt", func() bool {
+		return len(w.log.lines("job")) >= 2 && len(traces.named("", "send")) >= 2 && len(traces.named("", "mutation")) >= 3
+	})
 
 	for what, secret := range operators {
 		for _, a := range answers {
@@ -126,7 +132,13 @@ func TestNothingEntrustedIsSeen(t *testing.T) {
 			}
 		}
 	}
-	for where, text := range w.seen() {
+	traces.mu.Lock()
+	defer traces.mu.Unlock()
+	seen := map[string]string{"the log": w.log.all(), "the metrics": fmt.Sprint(w.scrape()), "the traces": traces.raw.String()}
+	for where, text := range seen {
+		if len(text) < 1000 {
+			t.Errorf("%s are empty: %s", where, text)
+		}
 		for _, secrets := range []map[string]string{operators, people} {
 			for what, secret := range secrets {
 				if n := strings.Index(strings.ToLower(text), strings.ToLower(secret)); n >= 0 {
@@ -135,18 +147,10 @@ func TestNothingEntrustedIsSeen(t *testing.T) {
 			}
 		}
 	}
-	for line := range strings.Lines(w.seen()["the log"]) {
+	for line := range strings.Lines(seen["the log"]) {
 		var fields map[string]any
 		if err := json.Unmarshal([]byte(line), &fields); err != nil || strings.ContainsAny(strings.TrimSuffix(line, "\n"), "\r\x1b\u2028") {
 			t.Errorf("%v: %q", err, line)
 		}
 	}
-}
-
-// seen is what operators see, by where.
-func (w *world) seen() map[string]string {
-	w.t.Helper()
-	w.log.mu.Lock()
-	defer w.log.mu.Unlock()
-	return map[string]string{"the log": fmt.Sprint(w.log.text.String())}
 }

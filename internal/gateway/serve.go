@@ -143,6 +143,8 @@ type Gateway struct {
 	api      *api
 	db       *postgres.DB
 	mailbox  *mailbox.Mailbox
+	seen     telemetry
+	exposed  *exposition // nil where metrics are off
 
 	failed      chan error // the server's end, if it was not asked for
 	connections connections
@@ -164,7 +166,11 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 			begun.release()
 		}
 	}(g)
-	if g.db, err = s.openDatabase(); err != nil {
+	if g.seen, err = newTelemetry(ctx, &s, log); err != nil {
+		return nil, err
+	}
+	log = slog.New(counting{log.Handler(), g.seen.metrics})
+	if g.db, err = s.openDatabase(g.seen.statement()); err != nil {
 		return nil, err
 	}
 	if g.listener, err = net.Listen("tcp", s.Addr); err != nil {
@@ -197,11 +203,20 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 		tokens:   tokens,
 		people:   account.NewDirectory(g.db),
 		mailbox:  g.mailbox,
+		seen:     g.seen,
 		closing:  make(chan struct{}),
 
 		persisted: operations,
 	}
-	g.serve(append(workers, keeping...), log)
+	workers = append(workers, keeping...)
+	if g.seen.metrics != nil {
+		g.seen.watchPool(g.db)
+		if g.exposed, err = expose(s.MetricsAddr, g.seen.metrics, log); err != nil {
+			return nil, err
+		}
+		workers = append(workers, measuring{g.api})
+	}
+	g.serve(workers, log)
 	return g, nil
 }
 
@@ -212,9 +227,10 @@ type worker interface{ Run(context.Context) }
 func (g *Gateway) domain(sender *outgoing.Sender, public *url.URL, log *slog.Logger) (*resolvers.Root, []worker) {
 	s := g.settings
 	feed := event.NewFeed(g.db, log, invitation.Lapsed)
-	invitationMails := &outbox.Queue{DB: g.db, Log: log, Kind: invitation.MailKind,
+	g.seen.metrics.Watch("subscriptions", "Subscriptions that are open.", false, func() float64 { return float64(feed.Watching()) })
+	invitationMails := &outbox.Queue{DB: g.db, Log: log, Kind: invitation.MailKind, Seen: g.seen.jobs(),
 		Work: mailing.Work(sender, (&invitation.Mailer{DB: g.db, PublicURL: public}).Read)}
-	requestMails := &outbox.Queue{DB: g.db, Log: log, Kind: request.MailKind,
+	requestMails := &outbox.Queue{DB: g.db, Log: log, Kind: request.MailKind, Seen: g.seen.jobs(),
 		Work: mailing.Work(sender, (&request.Mailer{DB: g.db, PublicURL: public}).Read)}
 	instances := &instance.Service{DB: g.db}
 	invitations := &invitation.Service{DB: g.db, Outbox: invitationMails, Events: feed, Limits: invitation.Limits{
@@ -227,6 +243,7 @@ func (g *Gateway) domain(sender *outgoing.Sender, public *url.URL, log *slog.Log
 		ByDomain:  s.MaxDomainInvitations,
 		Tokens:    s.MaxUnknownTokens,
 	}}
+	invitations.Counted = func(o invitation.Outcome) { g.seen.metrics.Invitation(string(o)) }
 	requests := &request.Service{DB: g.db, Outbox: requestMails, Events: feed, Invitations: invitations, Instances: instances, Limits: request.Limits{
 		TTL:      time.Duration(s.RequestTTL),
 		ByPerson: s.MaxRequests,
@@ -356,13 +373,23 @@ func mailDomain(public *url.URL) string {
 }
 
 // URL is where the gateway listens.
-func (g *Gateway) URL() string {
-	addr := g.listener.Addr().(*net.TCPAddr)
+func (g *Gateway) URL() string { return urlOf(g.listener) }
+
+func urlOf(l net.Listener) string {
+	addr := l.Addr().(*net.TCPAddr)
 	host := addr.IP.String()
 	if addr.IP.IsUnspecified() {
 		host = "localhost"
 	}
 	return "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port))
+}
+
+// MetricsURL is where the metrics are; "" where they are off.
+func (g *Gateway) MetricsURL() string {
+	if g.exposed == nil {
+		return ""
+	}
+	return urlOf(g.exposed.listener) + "/metrics"
 }
 
 // Stop ends the gateway within 30 seconds: requests and mails that have begun
@@ -424,6 +451,10 @@ func (g *Gateway) release() {
 	if g.db != nil {
 		_ = g.db.Close()
 	}
+	g.exposed.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	g.seen.traces.Stop(ctx)
 }
 
 // announce prints what a person needs to begin.
@@ -437,6 +468,9 @@ func (g *Gateway) announce(out io.Writer) error {
 		fmt.Fprintf(out, "  Mailbox     %s/mailbox\n", at)
 	}
 	fmt.Fprintf(out, "  Schema      %s/schema.graphql\n", at)
+	if g.exposed != nil {
+		fmt.Fprintf(out, "  Metrics     %s\n", g.MetricsURL())
+	}
 	if !g.settings.Development {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/complexity"
+	"alphacruncher.com/datahub-gateway/internal/tracing"
 )
 
 // Settings are what an operator decides, by flags or in the environment.
@@ -35,6 +36,12 @@ type Settings struct {
 	Operations    string `env:"DATAHUB_OPERATIONS" placeholder:"FILE" help:"The operations that clients may carry out, and no others: a persisted query manifest of Apollo's, or a map of ids and texts as Relay's compiler writes it. Unset: any."`
 	Introspection *bool  `env:"DATAHUB_INTROSPECTION" help:"Introspection, and hints at similar names in errors. On in development, else off."`
 	Playground    *bool  `env:"DATAHUB_PLAYGROUND" help:"The playground at /. On in development, else off."`
+
+	MetricsAddr       string `env:"DATAHUB_METRICS_ADDR" placeholder:"HOST:PORT" help:"Where to serve metrics for Prometheus, at /metrics: an address that is not public. Unset: nowhere."`
+	TelemetryEndpoint string `name:"otlp-endpoint" env:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"The OpenTelemetry receiver (OTLP over HTTP) that traces are sent to, at URL/v1/traces. Unset: none are."`
+	TracesEndpoint    string `name:"otlp-traces-endpoint" env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" placeholder:"URL" help:"The whole URL that traces are sent to, where it is another one."`
+	TracesSampler     string `env:"OTEL_TRACES_SAMPLER" default:"parentbased_always_on" help:"Which traces are sent, 100 a second at most: as the caller says, else all; parentbased_always_off: else none; parentbased_traceidratio: else a share."`
+	TracesSamplerArg  string `env:"OTEL_TRACES_SAMPLER_ARG" placeholder:"SHARE" help:"The share of traceidratio, from 0 to 1."`
 
 	InvitationTTL Days `env:"DATAHUB_INVITATION_TTL" default:"30d" help:"How long an invitation can be accepted."`
 	RequestTTL    Days `env:"DATAHUB_REQUEST_TTL" default:"14d" help:"How long a request can be answered."`
@@ -162,6 +169,23 @@ func (s *Settings) Validate() error {
 		if _, err := mail.ParseAddress(s.MailFrom); err != nil {
 			return setting("DATAHUB_MAIL_FROM", errors.New("it is no e-mail address"))
 		}
+	}
+	if _, _, err := net.SplitHostPort(s.MetricsAddr); s.MetricsAddr != "" && err != nil {
+		return setting("DATAHUB_METRICS_ADDR", errors.New("expected HOST:PORT"))
+	}
+	for _, endpoint := range []struct{ name, value string }{
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", s.TelemetryEndpoint},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", s.TracesEndpoint},
+	} {
+		if endpoint.value == "" {
+			continue
+		}
+		if err := tracing.CheckEndpoint(endpoint.value); err != nil {
+			return setting(endpoint.name, err)
+		}
+	}
+	if err := tracing.CheckSampler(s.TracesSampler, s.TracesSamplerArg); err != nil {
+		return err
 	}
 	if s.SMTPURL != "" {
 		if _, err := url.Parse(s.SMTPURL); err != nil {

@@ -92,4 +92,6 @@ type Service struct {
 	Outbox *outbox.Queue // of mails
 	Events *event.Feed
 	Limits Limits
+	// Counted is told what came of every address that is invited; nil: nobody is.
+	Counted func(Outcome)
 }

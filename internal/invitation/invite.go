@@ -178,7 +178,15 @@ func (s *Service) write(ctx context.Context, w writing, invitees []invitee) (res
 	if err := ratelimit.Take(ctx, w.tx, charges...); err != nil {
 		return nil, 0, err
 	}
-	return results, mails, audit.Record(ctx, w.tx, inviteDeeds(w.actor, w.to, w.role, results)...)
+	if err := audit.Record(ctx, w.tx, inviteDeeds(w.actor, w.to, w.role, results)...); err != nil {
+		return nil, 0, err
+	}
+	if s.Counted != nil {
+		for _, r := range results {
+			s.Counted(r.Outcome)
+		}
+	}
+	return results, mails, nil
 }
 
 // refuse decides which error a request with addresses that are not valid gets:

@@ -132,9 +132,20 @@ type Queue struct {
 	// knows: an error, or nil. What it tells nothing of was not tried. Its
 	// context ends after Deadline.
 	Work func(ctx context.Context, jobs []Job, ended func(k int, err error))
+	// Seen is told what is done; nil: nobody is.
+	Seen Observer
 
 	once sync.Once
 	wake chan struct{}
+}
+
+// Observer is told what a queue does.
+type Observer interface {
+	// Round begins an attempt at some jobs, which over ends.
+	Round(ctx context.Context, kind string, jobs int) (_ context.Context, over func())
+	// Job tells what came of one: sent, delayed, failed or dropped, and how long
+	// after the beginning of the round.
+	Job(ctx context.Context, kind string, job uuid.UUID, outcome string, took time.Duration)
 }
 
 // Wake tells that work was committed, so that it need not wait for the next
@@ -189,6 +200,11 @@ func (q *Queue) round(running context.Context) (int, error) {
 		return 0, err
 	}
 	began := time.Now()
+	if q.Seen != nil {
+		var over func()
+		ctx, over = q.Seen.Round(ctx, q.Kind, len(jobs))
+		defer over()
+	}
 	if len(jobs) == batchSize {
 		q.Wake() // there may be more than this worker should do alone
 	}
@@ -202,7 +218,7 @@ func (q *Queue) round(running context.Context) (int, error) {
 		for range results { // nobody is to wait for who does not listen any more
 		}
 	})
-	q.attempt(running, jobs, func(k int, err error) { results <- result{k, err, time.Since(began)} })
+	q.attempt(ctx, running, jobs, func(k int, err error) { results <- result{k, err, time.Since(began)} })
 	close(done)
 	close(results)
 	noting.Wait()
@@ -235,7 +251,7 @@ func (q *Queue) note(ctx context.Context, jobs []Job, results <-chan result) {
 			q.Log.Error("outbox", "kind", q.Kind, "error", postgres.Told(err))
 		}
 		for _, r := range ended {
-			q.tell(jobs[r.k], r, states[jobs[r.k].ID])
+			q.tell(ctx, jobs[r.k], r, states[jobs[r.k].ID])
 		}
 		ended = nil
 	}
@@ -268,24 +284,27 @@ var outcomes = map[string]string{"SENT": "sent", "QUEUED": "delayed", "HELD": "d
 
 // tell logs an attempt with the state that was noted; "" where none could be. Of
 // what went wrong it says nothing: a mail server may quote the address.
-func (q *Queue) tell(job Job, r result, state string) {
+func (q *Queue) tell(ctx context.Context, job Job, r result, state string) {
 	if errors.Is(r.err, ErrPostponed) {
 		return
 	}
 	if panicked := new(*rescue.Error); errors.As(r.err, panicked) {
-		rescue.Log(context.Background(), q.Log, "outbox", *panicked)
+		rescue.Log(ctx, q.Log, "outbox", *panicked)
 	}
 	if state == "" {
 		state, _, _ = outcome(job, r.err)
 	}
-	q.Log.Info("job", "kind", q.Kind, "job", job.ID.String(), "outcome", outcomes[state], "attempts", job.Attempts,
+	q.Log.InfoContext(ctx, "job", "kind", q.Kind, "job", job.ID.String(), "outcome", outcomes[state], "attempts", job.Attempts,
 		"milliseconds", float64(r.took.Microseconds())/1000)
+	if q.Seen != nil {
+		q.Seen.Job(ctx, q.Kind, job.ID, outcomes[state], r.took)
+	}
 }
 
 // attempt bounds the time of the work: by Deadline and, from the moment in
 // which the gateway is to stop, by StopTime.
-func (q *Queue) attempt(running context.Context, jobs []Job, ended func(int, error)) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(running), Deadline)
+func (q *Queue) attempt(ctx, running context.Context, jobs []Job, ended func(int, error)) {
+	ctx, cancel := context.WithTimeout(ctx, Deadline)
 	defer cancel()
 	stopping := make(chan *time.Timer, 1)
 	unhook := context.AfterFunc(running, func() { stopping <- time.AfterFunc(StopTime, cancel) })

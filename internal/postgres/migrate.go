@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/lib/pq"
@@ -79,14 +81,47 @@ func (e *SchemaError) Error() string {
 // than this gateway's, or newer in a way that gateways of this age cannot work
 // with.
 func CheckSchema(ctx context.Context, dsn string) error {
-	e := &SchemaError{}
-	err := withProvider(dsn, func(db *sql.DB, p *goose.Provider) error {
-		sources := p.ListSources()
-		e.Known = sources[len(sources)-1].Version
-		return db.QueryRowContext(ctx, `
-			select coalesce((select max(version_id) from goose_db_version where is_applied), 0),
-			       coalesce((select oldest_gateway from schema_requirement), 0)`).Scan(&e.Found, &e.OldestGateway)
+	e := &SchemaError{Known: known()}
+	err := withProvider(dsn, func(db *sql.DB, _ *goose.Provider) error {
+		return db.QueryRowContext(ctx, schemaQuery).Scan(&e.Found, &e.OldestGateway)
 	})
+	return e.judge(err)
+}
+
+// CheckSchema is the function of that name, of the database that the pool leads to.
+func (db *DB) CheckSchema(ctx context.Context) error {
+	e := &SchemaError{Known: known()}
+	var found struct {
+		Version int64 `db:"version"`
+		Oldest  int64 `db:"oldest"`
+	}
+	err := db.Get(ctx, &found, schemaQuery)
+	e.Found, e.OldestGateway = found.Version, found.Oldest
+	return e.judge(err)
+}
+
+const schemaQuery = `
+	select coalesce((select max(version_id) from goose_db_version where is_applied), 0) as version,
+	       coalesce((select oldest_gateway from schema_requirement), 0) as oldest`
+
+// known is the newest version that the gateway knows.
+var known = sync.OnceValue(func() (newest int64) {
+	names, err := fs.Glob(migrations.Files, "*.sql")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range names {
+		version, err := goose.NumericComponent(name)
+		if err != nil {
+			panic(err)
+		}
+		newest = max(newest, version)
+	}
+	return newest
+})
+
+// judge decides about what was read of the schema, or not.
+func (e *SchemaError) judge(err error) error {
 	if empty := pq.As(err, "42P01"); err != nil && empty == nil {
 		return fmt.Errorf("read the schema's version: %w", err)
 	}

@@ -30,6 +30,9 @@ var ErrPoolFull = errors.New("postgres: no connection came free in time")
 type Options struct {
 	MaxConnections   int           // at least 1
 	StatementTimeout time.Duration // of one statement, enforced by the server
+	// Statement, where there is one, is told of every statement that begins, and
+	// gives what is told of its end.
+	Statement func(ctx context.Context, statement string) (ended func(error))
 }
 
 // Querier carries out one statement: at once (DB) or as part of a transaction
@@ -52,11 +55,17 @@ type DB struct {
 	slots   chan struct{}
 	patient chan struct{} // the part of the slots that calls of Patiently take
 	longest time.Duration
+	told    func(context.Context, string) func(error) // nil: nobody is
+
+	waited, refused atomic.Int64
 }
 
 // Tx is a transaction at READ COMMITTED: every statement sees what was
 // committed before it began.
-type Tx struct{ tx *sqlx.Tx }
+type Tx struct {
+	tx *sqlx.Tx
+	db *DB
+}
 
 var (
 	_ Querier = (*DB)(nil)
@@ -84,6 +93,7 @@ func Open(dsn string, o Options) (*DB, error) {
 		slots:   make(chan struct{}, o.MaxConnections),
 		patient: make(chan struct{}, max(1, o.MaxConnections/4)),
 		longest: 2 * o.StatementTimeout,
+		told:    o.Statement,
 	}, nil
 }
 
@@ -131,10 +141,17 @@ func Counting(ctx context.Context) (context.Context, *atomic.Int64) {
 	return context.WithValue(ctx, counterKey{}, n), n
 }
 
-func count(ctx context.Context) {
+// begin counts a statement, and tells of it. What it gives is to be called with
+// what came of it.
+func (db *DB) begin(ctx context.Context, statement string) (ended func(*error)) {
 	if n, ok := ctx.Value(counterKey{}).(*atomic.Int64); ok {
 		n.Add(1)
 	}
+	if db.told == nil {
+		return func(*error) {}
+	}
+	tell := db.told(ctx, statement)
+	return func(err *error) { tell(*err) }
 }
 
 // InTx carries out do in a transaction: committed when it gives no error,
@@ -146,70 +163,73 @@ func (db *DB) InTx(ctx context.Context, do func(tx *Tx) error) error {
 	}
 	defer release()
 
-	count(ctx)
+	ended := db.begin(ctx, "begin")
 	tx, err := db.pool.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	ended(&err)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	if err := do(&Tx{tx}); err != nil {
+	if err := do(&Tx{tx, db}); err != nil {
 		return err
 	}
-	count(ctx)
-	if err := tx.Commit(); err != nil {
+	ended = db.begin(ctx, "commit")
+	err = tx.Commit()
+	ended(&err)
+	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
 }
 
 // Get implements Querier.
-func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) error {
+func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) (err error) {
 	ctx, release, err := db.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	count(ctx)
+	defer db.begin(ctx, query)(&err)
 	return db.pool.GetContext(ctx, dest, query, args...)
 }
 
 // Select implements Querier.
-func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) error {
+func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) (err error) {
 	ctx, release, err := db.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	count(ctx)
+	defer db.begin(ctx, query)(&err)
 	return db.pool.SelectContext(ctx, dest, query, args...)
 }
 
 // Exec implements Querier.
-func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+func (db *DB) Exec(ctx context.Context, query string, args ...any) (n int64, err error) {
 	ctx, release, err := db.acquire(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer release()
-	count(ctx)
+	defer db.begin(ctx, query)(&err)
 	return rowsAffected(db.pool.ExecContext(ctx, query, args...))
 }
 
 // Get implements Querier.
-func (tx *Tx) Get(ctx context.Context, dest any, query string, args ...any) error {
-	count(ctx)
+func (tx *Tx) Get(ctx context.Context, dest any, query string, args ...any) (err error) {
+	defer tx.db.begin(ctx, query)(&err)
 	return tx.tx.GetContext(ctx, dest, query, args...)
 }
 
 // Select implements Querier.
-func (tx *Tx) Select(ctx context.Context, dest any, query string, args ...any) error {
-	count(ctx)
+func (tx *Tx) Select(ctx context.Context, dest any, query string, args ...any) (err error) {
+	defer tx.db.begin(ctx, query)(&err)
 	return tx.tx.SelectContext(ctx, dest, query, args...)
 }
 
 // Exec implements Querier.
-func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	count(ctx)
+func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (n int64, err error) {
+	defer tx.db.begin(ctx, query)(&err)
 	return rowsAffected(tx.tx.ExecContext(ctx, query, args...))
 }
 
@@ -229,6 +249,18 @@ func Patiently(ctx context.Context) context.Context {
 	return context.WithValue(ctx, patientKey{}, true)
 }
 
+// Pool is how a pool is used.
+type Pool struct {
+	Most, Taken int           // connections
+	Refused     int64         // calls that failed with ErrPoolFull
+	Waited      time.Duration // in all, for a connection
+}
+
+// Pool tells how the pool is used now, and was so far.
+func (db *DB) Pool() Pool {
+	return Pool{Most: cap(db.slots), Taken: len(db.slots), Refused: db.refused.Load(), Waited: time.Duration(db.waited.Load())}
+}
+
 // acquire takes a connection's place before the pool is asked for one, since
 // database/sql can wait for it only as long as for the statement itself. It
 // gives the context of the call.
@@ -238,17 +270,17 @@ func (db *DB) acquire(ctx context.Context) (_ context.Context, release func(), e
 		ctx, cancel = context.WithTimeout(ctx, db.longest)
 	}
 	if ctx.Value(patientKey{}) == nil {
-		if err := take(ctx, db.slots, acquireTimeout); err != nil {
+		if err := db.take(ctx, db.slots, acquireTimeout); err != nil {
 			cancel()
 			return nil, nil, err
 		}
 		return ctx, func() { <-db.slots; cancel() }, nil
 	}
-	if err := take(ctx, db.patient, db.longest); err != nil {
+	if err := db.take(ctx, db.patient, db.longest); err != nil {
 		cancel()
 		return nil, nil, err
 	}
-	if err := take(ctx, db.slots, db.longest); err != nil {
+	if err := db.take(ctx, db.slots, db.longest); err != nil {
 		<-db.patient
 		cancel()
 		return nil, nil, err
@@ -257,18 +289,20 @@ func (db *DB) acquire(ctx context.Context) (_ context.Context, release func(), e
 }
 
 // take takes one of some places, or fails with ErrPoolFull.
-func take(ctx context.Context, places chan<- struct{}, patience time.Duration) error {
+func (db *DB) take(ctx context.Context, places chan<- struct{}, patience time.Duration) error {
 	select {
 	case places <- struct{}{}:
 		return nil
 	default:
 	}
+	defer func(began time.Time) { db.waited.Add(int64(time.Since(began))) }(time.Now())
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	select {
 	case places <- struct{}{}:
 		return nil
 	case <-timeout.C:
+		db.refused.Add(1)
 		return ErrPoolFull
 	case <-ctx.Done():
 		return ctx.Err()

@@ -1,0 +1,36 @@
+package outbox
+
+import (
+	"context"
+
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// Backlog is what waits, of a kind and in a state: DUE, LEASED (a gateway works
+// on it), DELAYED (to be tried again) or HELD.
+type Backlog struct {
+	Kind    string  `db:"kind"`
+	State   string  `db:"state"`
+	Jobs    int     `db:"jobs"`
+	Age     float64 `db:"age"`     // of the oldest, in seconds
+	Overdue float64 `db:"overdue"` // of the one that is due for the longest time, in seconds; at most 0: none is
+}
+
+// Waiting tells what waits. Of what is queued it counts 100,000 at most, what is
+// due first; and of what is held.
+func Waiting(ctx context.Context, q postgres.Querier) (waiting []Backlog, err error) {
+	err = q.Select(ctx, &waiting, `
+		select kind,
+		       case when state = 'HELD' then 'HELD' when next_attempt_at <= statement_timestamp() then 'DUE'
+		            when lease is not null then 'LEASED' else 'DELAYED' end as state,
+		       count(*) as jobs,
+		       extract(epoch from statement_timestamp() - min(created_at))::float8 as age,
+		       coalesce(extract(epoch from statement_timestamp() - min(next_attempt_at) filter (where state = 'QUEUED')), 0)::float8 as overdue
+		from ((select kind, state, next_attempt_at, lease, created_at from outbox
+		       where state = 'QUEUED' order by next_attempt_at limit 100000)
+		      union all
+		      (select o.kind, o.state, o.next_attempt_at, o.lease, o.created_at from instance i join outbox o on o.instance_id = i.id
+		       where i.restorable_until is not null and o.state = 'HELD' limit 100000)) w
+		group by 1, 2 order by 1, 2`)
+	return waiting, err
+}
