@@ -392,10 +392,12 @@ func (g *Gateway) MetricsURL() string {
 	return urlOf(g.exposed.listener) + "/metrics"
 }
 
-// Stop ends the gateway within 30 seconds: requests and mails that have begun
-// are brought to their end, and nothing new is begun.
+// Stop ends the gateway within 30 seconds after the notice that load balancers
+// are given: requests and mails that have begun are brought to their end, and
+// nothing new is begun.
 func (g *Gateway) Stop() error {
 	if !g.api.draining.Swap(true) {
+		time.Sleep(g.settings.StopNotice)
 		close(g.api.closing)
 	}
 	g.stopWorkers()

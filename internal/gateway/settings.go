@@ -66,6 +66,7 @@ type Settings struct {
 	MaxParallel           int           `env:"DATAHUB_MAX_PARALLEL_OPERATIONS" default:"20" help:"Queries and mutations that are carried out for a person at once, by one gateway."`
 	MaxOperations         int           `env:"DATAHUB_MAX_OPERATIONS" default:"50" help:"Operations at once over one WebSocket."`
 	RequestTimeout        time.Duration `env:"DATAHUB_REQUEST_TIMEOUT" default:"30s" help:"The time of one request."`
+	StopNotice            time.Duration `env:"DATAHUB_STOP_NOTICE" default:"0s" help:"How long, at a stop, /readyz says so before new connections are refused: as long as load balancers take to notice. A stop takes 30 seconds more at most."`
 	StatementTimeout      time.Duration `env:"DATAHUB_STATEMENT_TIMEOUT" default:"10s" help:"The time of one database statement."`
 	DatabaseConnections   int           `env:"DATAHUB_DATABASE_CONNECTIONS" default:"20" help:"Connections to the database."`
 }
@@ -137,6 +138,7 @@ func (s *Settings) Validate() error {
 		{"DATAHUB_REQUEST_TTL", time.Duration(s.RequestTTL), time.Second, 3650 * 24 * time.Hour},
 		{"DATAHUB_PURGE_GRACE", time.Duration(s.PurgeGrace), 0, 3650 * 24 * time.Hour},
 		{"DATAHUB_REQUEST_TIMEOUT", s.RequestTimeout, time.Second, 10 * time.Minute},
+		{"DATAHUB_STOP_NOTICE", s.StopNotice, 0, 5 * time.Minute},
 		{"DATAHUB_STATEMENT_TIMEOUT", s.StatementTimeout, 100 * time.Millisecond, 10 * time.Minute},
 	} {
 		if time.value < time.low || time.value > time.high {
