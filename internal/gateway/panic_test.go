@@ -2,13 +2,20 @@ package gateway
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/coder/websocket"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/metrics"
 	"alphacruncher.com/datahub-gateway/resolvers"
 )
@@ -59,4 +66,111 @@ func TestAPanicIsTheErrorOfOneRequest(t *testing.T) {
 	if body, err = io.ReadAll(response.Body); err == nil {
 		t.Errorf("%s", body)
 	}
+}
+
+// A resolver that panics is an error too, whichever way it was asked, and the next
+// one is answered.
+func TestAResolverThatPanics(t *testing.T) {
+	lines := &synchronized{}
+	log := slog.New(slog.NewJSONHandler(lines, nil))
+	settings := &Settings{MaxBodyBytes: 1 << 20, MaxQueryTokens: 1000, MaxDepth: 10, MaxAliases: 10, MaxSelections: 100, MaxCost: 10_000,
+		MaxParallel: 5, MaxOperations: 5, MaxPageSize: 100, RequestTimeout: time.Minute}
+	operations, err := settings.persistedOperations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &api{settings: settings, log: log, root: &resolvers.Root{Log: log, PageSize: 100}, // which has no services
+		persisted: operations, closing: make(chan struct{})}
+	graphql := a.graphql()
+	server := httptest.NewServer(a.observe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		graphql.ServeHTTP(w, r.WithContext(access.WithActor(r.Context(), access.Actor{})))
+	})))
+	defer server.Close()
+	post := func(accept string) func(string) string {
+		return func(query string) string {
+			body, _ := json.Marshal(map[string]any{"query": query})
+			r, err := http.NewRequest(http.MethodPost, server.URL+"/graphql", bytes.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Accept", accept)
+			response, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			text, err := io.ReadAll(response.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			return string(text)
+		}
+	}
+	conn, _, err := websocket.Dial(t.Context(), server.URL+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow() //nolint:errcheck // at the end
+	ids := 0
+	say := func(message map[string]any) string {
+		content, _ := json.Marshal(message)
+		if err := conn.Write(t.Context(), websocket.MessageText, content); err != nil {
+			t.Fatal(err)
+		}
+		_, heard, err := conn.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(heard)
+	}
+	say(map[string]any{"type": "connection_init"})
+	socket := func(query string) string {
+		ids++
+		heard := say(map[string]any{"type": "subscribe", "id": fmt.Sprint(ids), "payload": map[string]any{"query": query}})
+		if strings.Contains(heard, `"next"`) {
+			_, _, _ = conn.Read(t.Context()) // complete
+		}
+		return heard
+	}
+	for what, c := range map[string]struct {
+		ask   func(string) string
+		query string
+	}{
+		"a query":                      {post("application/json"), `{ viewer { invitations { nodes { id } } } }`},
+		"a mutation":                   {post("application/json"), `mutation { acceptInvitation(input: {token: "x"}) { instance { id } } }`},
+		"a query over events":          {post("text/event-stream"), `{ invitation(token: "x") { email } }`},
+		"a subscription over events":   {post("text/event-stream"), `subscription { requestChanged { change } }`},
+		"a query over a socket":        {socket, `{ invitation(token: "x") { email } }`},
+		"a subscription over a socket": {socket, `subscription { requestChanged { change } }`},
+	} {
+		before := strings.Count(lines.String(), `"msg":"panic"`)
+		if text := c.ask(c.query); strings.Count(text, `"code":"INTERNAL_SERVER_ERROR"`) != 1 || !strings.Contains(text, `"requestId":"`) || strings.Contains(text, "nil pointer") {
+			t.Errorf("%s: %s", what, text)
+		}
+		if n := strings.Count(lines.String(), `"msg":"panic"`) - before; n != 1 {
+			t.Errorf("%s: %d panics are logged", what, n)
+		}
+		if text := c.ask(`{ __typename }`); !strings.Contains(text, `"Query"`) {
+			t.Errorf("after %s: %s", what, text)
+		}
+	}
+}
+
+// synchronized is a text that several write.
+type synchronized struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *synchronized) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *synchronized) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }

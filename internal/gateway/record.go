@@ -154,8 +154,8 @@ func (a *api) recorded(ctx context.Context, method, route string) (_ context.Con
 		took := time.Since(began)
 		answered(rec.status)
 		a.logRequest(ctx, rec, took)
-		if rec.route == graphqlRoute && rec.status != http.StatusSwitchingProtocols { // whose operations have records of their own
-			a.seen.metrics.Request(rec.kind, rec.outcome(ctx), took)
+		if outcome := rec.outcome(ctx); rec.route == graphqlRoute && (rec.kind != "" || outcome != metrics.OK) { // others ask for nothing
+			a.seen.metrics.Request(rec.kind, outcome, took)
 		}
 	}
 }

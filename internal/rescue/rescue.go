@@ -28,12 +28,15 @@ func Do(ctx context.Context, log *slog.Logger, of string, do func()) (panicked b
 	return false
 }
 
-// pause is how long what panicked rests before it is begun again.
-const pause = time.Second
+// What panicked rests before it is begun again: twice as long every time.
+const (
+	firstPause = time.Second
+	lastPause  = time.Minute
+)
 
 // Keep does what goes on until ctx ends, and begins it again where it panics.
 func Keep(ctx context.Context, log *slog.Logger, of string, do func()) {
-	for Do(ctx, log, of, do) {
+	for pause := firstPause; Do(ctx, log, of, do); pause = min(2*pause, lastPause) {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

@@ -43,3 +43,22 @@ func TestAPanicIsLoggedOnceAndEndsNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatPanicsIsBegunAgain(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(slog.NewJSONHandler(&out, nil))
+	began := 0
+	rescue.Keep(t.Context(), log, "test", func() {
+		if began++; began == 1 {
+			panic("it cannot be")
+		}
+	})
+	if began != 2 || strings.Count(out.String(), "\n") != 1 {
+		t.Errorf("begun %d times: %s", began, out.String())
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	rescue.Keep(ctx, log, "test", func() { began++; stop(); panic("it cannot be") })
+	if began != 3 {
+		t.Errorf("begun %d times", began)
+	}
+}
