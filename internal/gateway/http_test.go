@@ -265,6 +265,7 @@ func TestWhatElseIsServed(t *testing.T) {
 // gateway heals by itself.
 func TestTheDatabaseIsAway(t *testing.T) {
 	w := newWorld(t, func(s *gateway.Settings) { s.DatabaseConnections = 2 })
+	w.log.away = true
 	ada := w.as("ada")
 	ada.ask(`{ viewer { id } }`, nil).ok()
 	name := w.text(`select current_database()`)

@@ -164,7 +164,7 @@ func (w *world) start(change ...func(*gateway.Settings)) (*gateway.Gateway, *log
 			w.t.Errorf("the gateway panicked: %v", panicked)
 		}
 		for _, line := range log.lines("housekeeping") {
-			if line["error"] != nil {
+			if line["error"] != nil && !log.away {
 				w.t.Errorf("%v", line)
 			}
 		}
@@ -174,6 +174,8 @@ func (w *world) start(change ...func(*gateway.Settings)) (*gateway.Gateway, *log
 
 // logged keeps what a gateway logs.
 type logged struct {
+	away bool // the database was: housekeeping may have failed
+
 	mu   sync.Mutex
 	text bytes.Buffer
 }

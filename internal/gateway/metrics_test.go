@@ -230,6 +230,7 @@ func TestMetricsDoNotGrowWithWhatClientsSend(t *testing.T) {
 // Scrapes are answered from memory: also where the database does not answer.
 func TestMetricsWhileTheDatabaseIsAway(t *testing.T) {
 	w := newWorld(t, measured)
+	w.log.away = true
 	w.eventually("readiness", func() bool { return w.scrape()["datahub_ready"] == 1 })
 	name := w.text(`select current_database()`)
 	server, err := sqlx.Open("postgres", strings.Replace(w.dsn, name, "postgres", 1))
