@@ -1,0 +1,19 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+
+// Where the gateway listens that the page asks while it is developed.
+const gateway = process.env.DATAHUB_GATEWAY ?? 'http://127.0.0.1:8080'
+
+const proxy = {
+  '/graphql': { target: gateway, ws: true },
+  '/app/configuration.json': gateway,
+  '/mailbox.json': gateway,
+}
+
+export default defineConfig({
+  base: '/app/',
+  plugins: [react()],
+  server: { proxy },
+  preview: { proxy },
+  build: { target: 'es2023', assetsInlineLimit: 0, chunkSizeWarningLimit: 1000 },
+})
