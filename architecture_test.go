@@ -24,6 +24,7 @@ func TestImports(t *testing.T) {
 	forbidden := map[string][]string{
 		"":                     append(libraries, module+"/graph", module+"/resolvers"),
 		"/graph":               {module + "/resolvers", module + "/internal/gateway", "github.com/lib/pq"},
+		"/web":                 {module, "github.com/", "net/http"},
 		"/resolvers":           {module + "/internal/gateway", "github.com/jmoiron/sqlx", "github.com/lib/pq", "net/http"},
 		"/internal/fault":      {module, "github.com/"},
 		"/internal/address":    {module},

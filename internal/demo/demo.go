@@ -46,6 +46,12 @@ func Load(ctx context.Context, db *postgres.DB) error {
 	})
 }
 
+// Loaded reports whether the demo world has been put into a database.
+func Loaded(ctx context.Context, q postgres.Querier) (loaded bool, err error) {
+	err = q.Get(ctx, &loaded, `select exists (select from demo_world)`)
+	return loaded, err
+}
+
 func makePeople(ctx context.Context, tx *postgres.Tx) (map[string]uuid.UUID, error) {
 	people := make(map[string]uuid.UUID, len(People))
 	for _, p := range People {

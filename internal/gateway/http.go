@@ -13,7 +13,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
-	"github.com/99designs/gqlgen/graphql/playground"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
@@ -68,56 +67,13 @@ func (a *api) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", a.ready)
-	if a.settings.playground() {
-		mux.Handle("GET /{$}", playground.Handler("DataHub gateway", "/graphql"))
-	}
-	// Until there is a page, whoever opens a mail's link is told what to do.
-	mux.HandleFunc("GET /app/invitation", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, invitationPage) })
-	mux.HandleFunc("GET /app/request", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, requestPage) })
+	a.handlePage(mux, builtPage())
 	if a.mailbox != nil {
 		mux.HandleFunc("GET /mailbox", a.mailbox.ServePage)
 		mux.HandleFunc("GET /mailbox.json", a.mailbox.ServeJSON)
 	}
 	return a.observe(mux)
 }
-
-const invitationPage = `You are invited to DataHub.
-
-The address of this page ends with # and a token. With it, anybody can look at
-the invitation; send to /graphql:
-
-    query { invitation(token: "TOKEN") {
-      email role status instanceName space { name organizationName }
-      invitedBy { name email } message expiresAt
-      accepting { allowed obstacles { message remedy } }
-    } }
-
-To accept it, sign in with the DataHub account of the invited address, or sign
-up with this address where there is none yet, and send:
-
-    mutation { acceptInvitation(input: {token: "TOKEN"}) {
-      space { name } instance { id name viewerRoles }
-    } }
-
-declineInvitation, in the same way, declines it.`
-
-const requestPage = `Somebody asks for something in DataHub, or has answered what you asked for.
-
-The address of this page ends with # and the request's id. Sign in, and send to
-/graphql:
-
-    query { viewer {
-      requestsToAnswer { nodes {
-        id kind spaceName instanceName role emails message expiresAt requestedBy { name email }
-      } }
-      requests { nodes { id status answeredBy { name } answer } }
-    } }
-
-To grant it, send:
-
-    mutation { approveRequest(input: {requestId: "ID"}) { request { status } } }
-
-declineRequest, in the same way, declines it. Both take a message.`
 
 func plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -275,10 +231,8 @@ func (a *api) authenticate(next http.Handler) http.Handler {
 		case errors.Is(err, token.ErrInvalid):
 			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 			a.fail(ctx, w, http.StatusUnauthorized, err)
-		case postgres.Unavailable(err), errors.Is(err, jwks.ErrUnavailable):
-			a.fail(ctx, w, http.StatusServiceUnavailable, err)
 		default:
-			a.fail(ctx, w, http.StatusInternalServerError, err)
+			a.failed(ctx, w, err)
 		}
 	})
 }
@@ -339,6 +293,15 @@ func (a *api) fail(ctx context.Context, w http.ResponseWriter, status int, err e
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	transport.Write(w, status, &graphql.Response{Errors: gqlerror.List{a.present(ctx, err)}})
+}
+
+// failed answers a request that the gateway could not answer.
+func (a *api) failed(ctx context.Context, w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	if postgres.Unavailable(err) || errors.Is(err, jwks.ErrUnavailable) {
+		status = http.StatusServiceUnavailable
+	}
+	a.fail(ctx, w, status, err)
 }
 
 func signedIn(ctx context.Context) bool {

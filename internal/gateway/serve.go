@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/account"
-	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/demo"
 	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
@@ -463,7 +462,10 @@ func (g *Gateway) release() {
 func (g *Gateway) announce(out io.Writer) error {
 	at := g.URL()
 	fmt.Fprintf(out, "DataHub gateway listens on %s\n\n  GraphQL     %s/graphql\n", at, at)
-	if g.settings.Development {
+	if builtPage()[indexFile] != nil {
+		fmt.Fprintf(out, "  Page        %s/app/\n", at)
+	}
+	if g.settings.playground() {
 		fmt.Fprintf(out, "  Playground  %s/\n", at)
 	}
 	if g.mailbox != nil {
@@ -477,18 +479,11 @@ func (g *Gateway) announce(out io.Writer) error {
 		return nil
 	}
 	fmt.Fprintf(out, "\nTokens, good for %d days:\n", token.DevelopmentLifetime/(24*time.Hour))
-	for _, p := range demo.People {
-		email, problem := address.Parse(p.Email)
-		if problem != nil {
-			return problem
-		}
-		signed, err := g.api.tokens.Development.Sign(email, "")
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "\n%s, %s\n%s\n", p.Email, p.Is, signed)
+	people, err := demoPeople(g.api.tokens.Development)
+	for _, p := range people {
+		fmt.Fprintf(out, "\n%s, %s\n%s\n", p.Email, p.Description, p.Token)
 	}
-	return nil
+	return err
 }
 
 // keepHouse removes, until ctx ends, what nobody needs any more.

@@ -33,6 +33,8 @@ type Settings struct {
 	JWTIssuer   string `env:"DATAHUB_JWT_ISSUER" default:"datahub-development" help:"The issuer (iss) of the identity provider's tokens."`
 	JWTAudience string `env:"DATAHUB_JWT_AUDIENCE" default:"datahub-gateway" help:"The audience (aud) of tokens."`
 
+	OIDCClientID string `name:"oidc-client-id" env:"DATAHUB_OIDC_CLIENT_ID" placeholder:"ID" help:"The page at the identity provider, whose address is its issuer: a public client, for the authorization code flow with PKCE. Unset: people cannot sign in to the page but, in development, as those of the demo world."`
+
 	Operations    string `env:"DATAHUB_OPERATIONS" placeholder:"FILE" help:"The operations that clients may carry out, and no others: a persisted query manifest of Apollo's, or a map of ids and texts as Relay's compiler writes it. Unset: any."`
 	Introspection *bool  `env:"DATAHUB_INTROSPECTION" help:"Introspection, and hints at similar names in errors. On in development, else off."`
 	Playground    *bool  `env:"DATAHUB_PLAYGROUND" help:"The playground at /. On in development, else off."`
@@ -197,6 +199,14 @@ func (s *Settings) Validate() error {
 	}
 	if s.JWKSURL != "" && !trustworthy(s.JWKSURL) {
 		return setting("DATAHUB_JWKS_URL", errors.New("expected https://HOST/PATH, or http:// of this machine"))
+	}
+	if s.OIDCClientID != "" {
+		if s.JWKSURL == "" {
+			return setting("DATAHUB_OIDC_CLIENT_ID", errors.New("people sign in at the identity provider, and DATAHUB_JWKS_URL does not say whose keys are good"))
+		}
+		if !trustworthy(s.JWTIssuer) {
+			return setting("DATAHUB_JWT_ISSUER", errors.New("people sign in to the page there: expected https://HOST/PATH, or http:// of this machine"))
+		}
 	}
 	return nil
 }

@@ -94,6 +94,7 @@ func TestWrongSettings(t *testing.T) {
 		"DATAHUB_JWKS_URL=login.example", "DATAHUB_JWKS_URL=http://login.example/keys", "DATAHUB_JWKS_URL=https:///keys", "DATAHUB_JWKS_URL=https://login.example/#keys",
 		"DATAHUB_JWKS_URL=https://me:sesame@login.example/keys", "DATAHUB_JWKS_URL=file:///etc/keys", "DATAHUB_JWKS_URL=http://localhost.login.example/keys",
 		"DATAHUB_JWKS_URL=http://10.0.0.1/keys", "DATAHUB_JWKS_URL=https://login.example/%zz",
+		"DATAHUB_OIDC_CLIENT_ID=page",
 		"DATAHUB_MAIL_FROM=datahub", "DATAHUB_MAIL_FROM=a@b.example, c@d.example",
 		"DATAHUB_SMTP_URL=smtp://me:ses ame@mail.example", "DATAHUB_SMTP_URL=smtp://me:sesame@mail.example:port",
 		"DATAHUB_INVITATION_TTL=", "DATAHUB_INVITATION_TTL=30", "DATAHUB_INVITATION_TTL=0d", "DATAHUB_INVITATION_TTL=-1d", "DATAHUB_INVITATION_TTL=-213474d",
@@ -137,6 +138,8 @@ func TestSettingsAtTheirLimits(t *testing.T) {
 		{"DATAHUB_METRICS_ADDR=:9090", "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318", "OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.25"},
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://collector.example/v1/traces", "OTEL_TRACES_SAMPLER=always_off"},
 		{"DATAHUB_JWKS_URL=https://login.example/keys?tenant=1"}, {"DATAHUB_JWKS_URL=http://localhost/keys"}, {"DATAHUB_JWKS_URL=http://127.0.0.1:8000"}, {"DATAHUB_JWKS_URL=http://[::1]/keys"},
+		{"DATAHUB_OIDC_CLIENT_ID=page", "DATAHUB_JWKS_URL=http://localhost/keys", "DATAHUB_JWT_ISSUER=http://localhost"},
+		{"DATAHUB_OIDC_CLIENT_ID=page", "DATAHUB_JWKS_URL=https://login.example/keys", "DATAHUB_JWT_ISSUER=https://login.example/realms/datahub/"},
 		{"DATAHUB_ADDR=[::1]:8080", "DATAHUB_PUBLIC_URL=https://datahub.example/gateway/", "DATAHUB_DEVELOPMENT=yes"},
 		{"DATAHUB_INVITATION_TTL=1s", "DATAHUB_PURGE_GRACE=0d", "DATAHUB_MAX_OPERATIONS=1", "DATAHUB_MAX_BODY_BYTES=1024", "DATAHUB_MAX_QUERY_TOKENS=10", "DATAHUB_MAX_DEPTH=1", "DATAHUB_MAX_ALIASES=0", "DATAHUB_MAX_SELECTIONS=1", "DATAHUB_MAX_COST=1", "DATAHUB_MAX_PAGE_SIZE=1", "DATAHUB_MAX_EMAILS=1",
 			"DATAHUB_MAX_MESSAGE_LENGTH=0", "DATAHUB_REQUEST_TIMEOUT=1s", "DATAHUB_STATEMENT_TIMEOUT=100ms", "DATAHUB_DATABASE_CONNECTIONS=2"},
@@ -147,6 +150,14 @@ func TestSettingsAtTheirLimits(t *testing.T) {
 			environment(t, right...)
 			command(t, "schema").succeeded(t)
 		})
+	}
+}
+
+// Where people sign in, the issuer is an address.
+func TestWrongIssuerOfAPage(t *testing.T) {
+	for _, issuer := range []string{"datahub-development", "login.example", "http://login.example", "https://", "https://login.example/#here", "ftp://login.example"} {
+		environment(t, "DATAHUB_OIDC_CLIENT_ID=page", "DATAHUB_JWKS_URL=https://login.example/keys", "DATAHUB_JWT_ISSUER="+issuer)
+		command(t, "schema").failed(t, 2, "DATAHUB_JWT_ISSUER", "expected https://HOST/PATH")
 	}
 }
 
