@@ -17,6 +17,7 @@ export default defineConfig({
   preview: { proxy },
   build: {
     target: 'es2023',
+    cssTarget: ['chrome125', 'firefox125', 'safari17.5'], // light-dark() as it is written
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 3000, // kB, of which the playground's editor has most
     rolldownOptions: {

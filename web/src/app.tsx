@@ -25,6 +25,7 @@ export function App({ signIn }: { signIn: SignInKind }) {
               <Route path="/instance/:id" element={<Signed><InstancePage /></Signed>} />
               <Route path="/requests" element={<Signed><RequestsPage /></Signed>} />
               <Route path="/request" element={<Signed><RequestsPage /></Signed>} />
+              <Route path="/callback" element={null} />
               <Route path="*" element={<Navigate to="/" replace />} />
             </Routes>
           </Shell>

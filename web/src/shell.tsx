@@ -34,8 +34,8 @@ export function Shell({ children }: { children: ReactNode }) {
       <a className="skip" href="#content" onClick={(event) => { event.preventDefault(); document.getElementById('content')?.focus() }}>
         {t('shell.skip')}
       </a>
-      <AppShell.Header>
-        <Container size={880} h="100%" px="md">
+      <AppShell.Header px="md">
+        <Container size={880} h="100%" px={0}>
           <Group h="100%" justify="space-between" wrap="nowrap" gap="xs">
             <Group gap="md" wrap="nowrap">
               <Anchor component={Link} to="/" underline="never" c="inherit" aria-label="DataHub" className="brand">
@@ -87,7 +87,7 @@ function Settings() {
   const { account, signOut } = useSession()
   const { colorScheme, setColorScheme } = useMantineColorScheme()
   return (
-    <Menu position="bottom-end" width={240} withinPortal>
+    <Menu position="bottom-end" width={240} withInitialFocusPlaceholder={false}>
       <Menu.Target>
         {account ? (
           <UnstyledButton className="tab">

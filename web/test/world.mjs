@@ -14,9 +14,9 @@ const web = new URL('..', import.meta.url).pathname
 export const shots = join(web, 'test/screenshots')
 const binary = process.env.DATAHUB_GATEWAY_BINARY ?? join(tmpdir(), `datahub-gateway-web-test-${process.pid}`)
 
-const policy =
+const policy = (issuer = '') =>
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; " +
-  "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  `connect-src 'self' ${issuer}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
 
 export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1')
@@ -67,7 +67,7 @@ async function startGateway(port, environment) {
 }
 
 /** Where the page is: at the gateway, or in a preview of web/dist with its policy where the gateway has no page. */
-async function servePage(gatewayPort, pagePort, people) {
+async function servePage(gatewayPort, pagePort, signIn) {
   const gateway = `http://127.0.0.1:${gatewayPort}`
   const answer = await fetch(`${gateway}/app/configuration.json`)
   if (answer.ok && (answer.headers.get('Content-Type') ?? '').includes('json')) return { origin: gateway, stop: async () => {} }
@@ -78,7 +78,7 @@ async function servePage(gatewayPort, pagePort, people) {
       host: '127.0.0.1',
       port: pagePort,
       strictPort: true,
-      headers: { 'Content-Security-Policy': policy },
+      headers: { 'Content-Security-Policy': policy(signIn.issuer) },
       proxy: { '/graphql': { target: gateway, ws: true }, '/mailbox.json': gateway },
     },
     plugins: [
@@ -87,7 +87,7 @@ async function servePage(gatewayPort, pagePort, people) {
         configurePreviewServer({ middlewares }) {
           middlewares.use('/app/configuration.json', (_request, response) => {
             response.setHeader('Content-Type', 'application/json')
-            response.end(JSON.stringify({ signIn: { kind: 'development', people } }))
+            response.end(JSON.stringify({ signIn }))
           })
         },
       },
@@ -96,11 +96,13 @@ async function servePage(gatewayPort, pagePort, people) {
   return { origin: `http://127.0.0.1:${pagePort}`, stop: () => server.close() }
 }
 
-export async function world(environment = {}) {
+/** `signIn` says how people sign in where the gateway does not say so itself; the page's port can be given. */
+export async function world(environment = {}, { signIn, pagePort = undefined } = {}) {
   await build()
-  const [gatewayPort, pagePort] = [await freePort(), await freePort()]
+  const gatewayPort = await freePort()
+  pagePort ??= await freePort()
   const gateway = await startGateway(gatewayPort, environment)
-  const page = await servePage(gatewayPort, pagePort, gateway.people)
+  const page = await servePage(gatewayPort, pagePort, signIn ?? { kind: 'development', people: gateway.people })
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: true,
@@ -124,16 +126,17 @@ export async function world(environment = {}) {
         locale: language, colorScheme: scheme, viewport: { width, height }, serviceWorkers: 'block', reducedMotion: 'reduce',
       })
       const tab = await context.newPage()
-      tab.setDefaultTimeout(15_000)
+      tab.setDefaultTimeout(60_000)
       const { hostname } = new URL(page.origin)
+      const onPage = () => tab.url().startsWith(page.origin) // an identity provider's pages are its own affair
       tab.on('console', (message) => {
-        if (message.type() === 'error' && !(lost && /Failed to load resource|WebSocket connection/.test(message.text())))
+        if (onPage() && message.type() === 'error' && !(lost && /Failed to load resource|WebSocket connection/.test(message.text())))
           complaints.push(`console: ${message.text()}`)
       })
       tab.on('pageerror', (error) => complaints.push(`error: ${error.stack}`))
       tab.on('request', (request) => {
         const url = new URL(request.url())
-        if (url.protocol.startsWith('http') && url.hostname !== hostname) complaints.push(`foreign host: ${url}`)
+        if (onPage() && url.protocol.startsWith('http') && url.hostname !== hostname) complaints.push(`foreign host: ${url}`)
       })
       if (name) await tab.addInitScript((token) => {
         if (!sessionStorage.getItem('begun')) sessionStorage.setItem('datahub:token', token)
@@ -168,8 +171,9 @@ export async function world(environment = {}) {
     mails: async (to) =>
       (await (await fetch(`http://127.0.0.1:${gatewayPort}/mailbox.json`)).json()).filter((each) => String(each.to).includes(to)),
 
-    /** What has been complained of since last time: nothing. */
+    /** Closes what a test has opened. What has been complained of since the last one: nothing. */
     async quiet() {
+      await Promise.all(browser.contexts().map((context) => context.close()))
       assert.deepEqual(complaints.splice(0), [])
     },
 
@@ -194,4 +198,7 @@ export async function barriers(tab) {
     .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, any }) => `${html.slice(0, 160)} (${any[0]?.message ?? ''})`).join(' | ')}`)
 }
 
-export const shoot = (tab, name) => tab.screenshot({ path: join(shots, `${name}.png`), fullPage: true })
+export async function shoot(tab, name) {
+  await tab.evaluate(() => scrollTo(0, 0))
+  await tab.screenshot({ path: join(shots, `${name}.png`), fullPage: true })
+}

@@ -86,7 +86,7 @@ export function InstancePage() {
   return (
     <Stack gap="xl">
       <div>
-        <Anchor component={Link} to="/" size="sm">
+        <Anchor component={Link} to="/" size="sm" underline="hover">
           {t('spaces.title')}
         </Anchor>
         <Title order={1}>{instance.name}</Title>

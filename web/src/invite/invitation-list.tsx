@@ -85,7 +85,7 @@ export function InvitationList({ instanceId }: { instanceId: string }) {
       {!page && loading && <Loader size="sm" />}
       {page?.nodes.length === 0 && <Text c="dimmed">{t('invitations.none')}</Text>}
       {page && page.nodes.length > 0 && (
-        <Stack component="ul" gap={0} className="plain card rows">
+        <Stack component="ul" gap={0} className="plain card">
           {page.nodes.map((invitation) => (
             <Row key={invitation.id} invitation={invitation} />
           ))}
@@ -147,7 +147,7 @@ function Row({ invitation }: { invitation: InvitationRowFragment }) {
             size="compact-sm"
             variant="subtle"
             loading={resending.loading}
-            aria-label={t('invitations.resendTo', { email })}
+            aria-label={`${t('invitations.resend')}, ${email}`}
             onClick={() => void act(resend)}
           >
             {t('invitations.resend')}
@@ -159,7 +159,7 @@ function Row({ invitation }: { invitation: InvitationRowFragment }) {
             variant="subtle"
             color="red"
             loading={revoking.loading}
-            aria-label={t('invitations.revokeOf', { email })}
+            aria-label={`${t('invitations.revoke')}, ${email}`}
             onClick={() => void act(revoke)}
           >
             {t('invitations.revoke')}

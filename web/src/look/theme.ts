@@ -16,7 +16,7 @@ export const theme = createTheme({
   },
   components: {
     Badge: { defaultProps: { tt: 'none', fw: 600 } },
-    Anchor: { defaultProps: { underline: 'hover' } },
+    Anchor: { defaultProps: { underline: 'always' } },
   },
 })
 
@@ -28,6 +28,7 @@ export const resolver: CSSVariablesResolver = () => ({
     '--mantine-color-anchor': '#17627c',
     '--mantine-color-error': '#b42323',
     '--mantine-color-placeholder': '#6a747f',
+    '--mantine-color-yellow-light': '#fff5da',
     '--mantine-color-sea-light-color': '#124f65',
     '--mantine-color-red-light-color': '#9c1c1c',
     '--mantine-color-yellow-light-color': '#6b4700',

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react'
-import { Alert, Anchor, Group, List, Stack, Text } from '@mantine/core'
+import { Alert, Anchor, Button, Group, List, Stack, Text } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import type { Contact, Fault } from '../gateway/faults'
@@ -57,9 +57,9 @@ export function FaultView({ fault, compact, children }: Props) {
         {instances.length > 0 && (
           <Group gap="xs">
             {instances.map(({ id, name }) => (
-              <Anchor key={id} component={Link} to={`/instance/${id}`} size="sm">
+              <Button key={id} component={Link} to={`/instance/${id}`} size="sm" variant="default">
                 {name}
-              </Anchor>
+              </Button>
             ))}
           </Group>
         )}

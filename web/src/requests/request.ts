@@ -2,16 +2,23 @@ import { useEffect } from 'react'
 import { useApolloClient } from '@apollo/client/react'
 import { graphql } from '../generated'
 
+/** A request, with all the addresses that it can be about. */
 export const RequestRow = graphql(`
   fragment RequestRow on Request {
+    ...RequestHead
+    emails(first: 1000)
+    approvedEmails(first: 1000)
+  }
+`)
+
+export const RequestHead = graphql(`
+  fragment RequestHead on Request {
     id
     kind
     status
     spaceName
     instanceName
     role
-    emails(first: 1000)
-    approvedEmails(first: 1000)
     message
     createdAt
     expiresAt

@@ -13,7 +13,7 @@ const Requests = graphql(`
   query Requests($afterInbox: String, $afterOwn: String) {
     viewer {
       id
-      requestsToAnswer(first: 20, after: $afterInbox) {
+      requestsToAnswer(first: 10, after: $afterInbox) {
         totalCount
         pageInfo {
           hasNextPage
@@ -23,7 +23,7 @@ const Requests = graphql(`
           ...RequestRow
         }
       }
-      requests(first: 20, after: $afterOwn) {
+      requests(first: 10, after: $afterOwn) {
         totalCount
         pageInfo {
           hasNextPage
@@ -41,12 +41,14 @@ const SpacesRequests = graphql(`
   query SpacesRequests {
     viewer {
       id
-      spaces(first: 20) {
+      spaces(first: 10) {
         nodes {
           id
-          requests(first: 100) {
+          requests(first: 50) {
             nodes {
-              ...RequestRow
+              ...RequestHead
+              emails(first: 20)
+              approvedEmails(first: 20)
             }
           }
         }

@@ -95,24 +95,37 @@ export function ReviewPage() {
   const token = useLocation().hash.slice(1)
   const [parameters] = useSearchParams()
   const id = parameters.get('id')
+  const { t } = useTranslation()
+  const { signIn, account, leave, signOut } = useSession()
+  const [wanted, setWanted] = useState<string>()
+  if (wanted !== undefined && !account)
+    return wanted ? <SignIn title={t('review.signInAs', { email: wanted })}>{t('review.signInLead', { email: wanted })}</SignIn> : <SignIn />
+
+  /** Signs in, as whom the invitation is for. */
+  function begin(email = '') {
+    if (signIn.kind === 'oidc') return leave(Boolean(account))
+    setWanted(email)
+    if (account) signOut()
+  }
   // Who is signed in decides what is answered.
-  const { account } = useSession()
-  return token || !id ? <ReviewByToken key={`${account?.email} ${token}`} token={token} /> : <ReviewOwn id={id} />
+  return token || !id ? <ReviewByToken key={`${account?.email} ${token}`} token={token} begin={begin} /> : <ReviewOwn id={id} begin={begin} />
 }
 
-function ReviewByToken({ token }: { token: string }) {
+type Begin = (email?: string) => void
+
+function ReviewByToken({ token, begin }: { token: string; begin: Begin }) {
   const { t } = useTranslation()
   const { data, error, loading, refetch } = useQuery(ByToken, { variables: { token }, fetchPolicy: 'network-only', skip: !token })
   if (!data && loading) return <Loader aria-label={t('loading')} mx="auto" />
   if (error) return faultsOf(error).map((fault, at) => <FaultView key={at} fault={fault} />)
   return data?.invitation ? (
-    <Review invitation={data.invitation} by={{ token }} again={() => void refetch()} />
+    <Review invitation={data.invitation} by={{ token }} begin={begin} again={() => void refetch()} />
   ) : (
-    <Nothing />
+    <Nothing begin={begin} />
   )
 }
 
-function ReviewOwn({ id }: { id: string }) {
+function ReviewOwn({ id, begin }: { id: string; begin: Begin }) {
   const { t } = useTranslation()
   const { account } = useSession()
   const { data, loading, refetch } = useQuery(OwnInvitations, { skip: !account, fetchPolicy: 'network-only' })
@@ -121,16 +134,14 @@ function ReviewOwn({ id }: { id: string }) {
   useEffect(() => setFound((before) => invitation ?? before), [invitation])
   if (!account) return <SignIn />
   if (!data && loading) return <Loader aria-label={t('loading')} mx="auto" />
-  return invitation ? <Review invitation={invitation} by={{ invitationId: id }} again={() => void refetch()} /> : <Nothing />
+  return invitation ? <Review invitation={invitation} by={{ invitationId: id }} begin={begin} again={() => void refetch()} /> : <Nothing begin={begin} />
 }
 
 /** A link that leads to no invitation, or to none that this person may see. */
-function Nothing() {
+function Nothing({ begin }: { begin: Begin }) {
   const { t } = useTranslation()
   const { account } = useSession()
-  const [signing, setSigning] = useState(false)
   useTitle(t('review.nothing'))
-  if (signing) return <SignIn title={t('signIn.title')} />
   return (
     <Paper withBorder p="xl" maw={560} mx="auto">
       <Stack>
@@ -142,7 +153,7 @@ function Nothing() {
               {t('review.home')}
             </Button>
           ) : (
-            <Button onClick={() => setSigning(true)}>{t('signIn.action')}</Button>
+            <Button onClick={() => begin()}>{t('signIn.action')}</Button>
           )}
         </Group>
       </Stack>
@@ -153,14 +164,14 @@ function Nothing() {
 type ReviewProps = {
   invitation: ReviewedFragment
   by: { token: string } | { invitationId: string }
+  begin: Begin
   again: () => void
 }
 
-function Review({ invitation, by, again }: ReviewProps) {
+function Review({ invitation, by, begin, again }: ReviewProps) {
   const { t } = useTranslation()
   const { moment } = useFormats()
-  const { account, signOut } = useSession()
-  const [signing, setSigning] = useState(false)
+  const { account } = useSession()
   const [faults, setFaults] = useState<Fault[]>([])
   const [accept, accepting] = useMutation(Accept)
   const [decline, declining] = useMutation(DeclineInvitation)
@@ -182,7 +193,6 @@ function Review({ invitation, by, again }: ReviewProps) {
     })
   }
 
-  if (signing && !account) return <SignIn title={t('review.signInAs', { email })}>{t('review.signInLead', { email })}</SignIn>
   return (
     <Paper withBorder p="xl" maw={560} mx="auto" className="letter">
       <Stack gap="lg">
@@ -251,7 +261,7 @@ function Review({ invitation, by, again }: ReviewProps) {
           <Stack gap="xs">
             <Text>{t('review.signInLead', { email })}</Text>
             <Group>
-              <Button size="md" onClick={() => setSigning(true)}>
+              <Button size="md" onClick={() => begin(email)}>
                 {t('review.signIn')}
               </Button>
             </Group>
@@ -263,13 +273,7 @@ function Review({ invitation, by, again }: ReviewProps) {
                 <>
                   <Text size="sm">{t('review.otherAddress', { email, own: account?.email })}</Text>
                   <Group>
-                    <Button
-                      size="sm"
-                      onClick={() => {
-                        setSigning(true)
-                        signOut()
-                      }}
-                    >
+                    <Button size="sm" onClick={() => begin(email)}>
                       {t('review.another')}
                     </Button>
                   </Group>

@@ -15,11 +15,20 @@ export function provider({ issuer, clientId, resource, scope }: Extract<SignIn, 
     response_type: 'code',
     redirect_uri: location.origin + callback,
     post_logout_redirect_uri: location.origin + import.meta.env.BASE_URL,
-    automaticSilentRenew: true,
+    automaticSilentRenew: false, // `fresh` does, when a token is needed
     loadUserInfo: false,
     userStore: new WebStorageStateStore({ store: sessionStorage }),
     stateStore: new WebStorageStateStore({ store: sessionStorage }),
   })
+
+  // A token that is good for a while, renewed by refresh token where there is one: once, whoever waits for it.
+  let renewing: Promise<User | null> | undefined
+  async function fresh() {
+    const user = await manager.getUser()
+    if (!user?.refresh_token || (user.expires_in ?? Infinity) > 30) return user?.access_token
+    renewing ??= manager.signinSilent().finally(() => (renewing = undefined))
+    return (await renewing.catch(() => user))?.access_token
+  }
 
   const account = (user: User | null): Account | undefined => {
     if (!user || (user.expired && !user.refresh_token)) return undefined
@@ -29,11 +38,7 @@ export function provider({ issuer, clientId, resource, scope }: Extract<SignIn, 
     return {
       email,
       name: user.profile.name ?? person?.name ?? email,
-      token: async () => {
-        let present = await manager.getUser()
-        if (present?.expired && present.refresh_token) present = await manager.signinSilent()
-        return present?.access_token
-      },
+      token: fresh,
     }
   }
 

@@ -18,7 +18,7 @@ export function SignIn({ title, children }: { title?: string; children?: ReactNo
       {expired && <Alert color="yellow" title={t('signIn.expired')} />}
       {signIn.kind === 'development' && <People />}
       {signIn.kind === 'oidc' && (
-        <Button size="md" onClick={() => leave(Boolean(title))}>
+        <Button size="md" onClick={() => leave()}>
           {t('signIn.provider')}
         </Button>
       )}

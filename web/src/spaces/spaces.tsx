@@ -182,7 +182,7 @@ function InstanceRow({ instance }: { instance: Instance }) {
     <li className="row link">
       <div className="address">
         <Group gap="xs">
-          <Anchor component={Link} to={`/instance/${id}`} fw={600} c="inherit" className="whole">
+          <Anchor component={Link} to={`/instance/${id}`} fw={600} c="inherit" underline="never" className="whole">
             {name}
           </Anchor>
           {role && (

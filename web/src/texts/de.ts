@@ -178,9 +178,7 @@ export const de: Texts = {
     byFor: 'eingeladen von {{name}} auf Bitte von {{asked}}, {{at}}',
     until: 'gültig bis {{at}}',
     resend: 'Erneut senden',
-    resendTo: 'Erneut an {{email}} senden',
     revoke: 'Zurückziehen',
-    revokeOf: 'Einladung von {{email}} zurückziehen',
   },
   restore: {
     title: '{{name}} wurde gelöscht',

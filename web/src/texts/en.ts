@@ -177,9 +177,7 @@ export const en = {
     byFor: 'invited by {{name}} at the request of {{asked}}, {{at}}',
     until: 'valid until {{at}}',
     resend: 'Send again',
-    resendTo: 'Send again to {{email}}',
     revoke: 'Revoke',
-    revokeOf: 'Revoke the invitation of {{email}}',
   },
   restore: {
     title: '{{name}} was deleted',

@@ -5,7 +5,9 @@ import { useTranslation } from 'react-i18next'
 export function useFormats() {
   const { i18n } = useTranslation()
   return useMemo(() => {
-    const moments = new Intl.DateTimeFormat(i18n.language, { dateStyle: 'medium', timeStyle: 'short' })
+    // The browser's own variant of the language: British dates are not American ones.
+    const locale = navigator.languages.find((tag) => tag.split('-')[0] === i18n.language) ?? i18n.language
+    const moments = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' })
     const unit = (unit: 'second' | 'minute' | 'hour', value: number) =>
       new Intl.NumberFormat(i18n.language, { style: 'unit', unit, unitDisplay: 'long' }).format(value)
     return {

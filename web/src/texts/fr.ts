@@ -178,9 +178,7 @@ export const fr: Texts = {
     byFor: 'invitée par {{name}} à la demande de {{asked}}, {{at}}',
     until: 'valable jusqu’au {{at}}',
     resend: 'Renvoyer',
-    resendTo: 'Renvoyer à {{email}}',
     revoke: 'Retirer',
-    revokeOf: 'Retirer l’invitation de {{email}}',
   },
   restore: {
     title: '{{name}} a été supprimée',
