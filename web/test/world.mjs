@@ -73,7 +73,7 @@ async function servePage(gatewayPort, pagePort, signIn) {
   if (answer.ok && (answer.headers.get('Content-Type') ?? '').includes('json')) return { origin: gateway, stop: async () => {} }
   const server = await preview({
     root: web,
-    logLevel: 'error',
+    logLevel: 'silent', // browsers that are closed cut their WebSockets
     preview: {
       host: '127.0.0.1',
       port: pagePort,

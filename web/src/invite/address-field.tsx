@@ -74,11 +74,7 @@ export function AddressField({ addresses, verdicts, typing, hint, disabled, onTy
           else add(split(event.dataTransfer.getData('text')))
         }}
       >
-        <ul className={classes.chips} aria-label={t('address.list')} tabIndex={addresses.length > 40 ? 0 : undefined}>
-          {addresses.map((text, place) => (
-            <Chip key={place} {...{ text, place, disabled, onEdit, onRemove }} kind={verdicts[place].kind} />
-          ))}
-        </ul>
+        <Chips {...{ addresses, verdicts, disabled, onEdit, onRemove }} />
         <div className={classes.input}>
           <input
             id={id}
@@ -113,6 +109,22 @@ export function AddressField({ addresses, verdicts, typing, hint, disabled, onTy
     </Input.Wrapper>
   )
 }
+
+/** Untouched by what is typed: a thousand chips are not drawn again at each key. */
+const Chips = memo(function Chips({
+  addresses,
+  verdicts,
+  ...chip
+}: Pick<Props, 'addresses' | 'verdicts' | 'disabled' | 'onEdit' | 'onRemove'>) {
+  const { t } = useTranslation()
+  return (
+    <ul className={classes.chips} aria-label={t('address.list')} tabIndex={addresses.length > 40 ? 0 : undefined}>
+      {addresses.map((text, place) => (
+        <Chip key={place} text={text} place={place} kind={verdicts[place].kind} {...chip} />
+      ))}
+    </ul>
+  )
+})
 
 type ChipProps = Pick<Props, 'disabled' | 'onEdit' | 'onRemove'> & { text: string; place: number; kind: Verdict['kind'] }
 

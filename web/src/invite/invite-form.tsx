@@ -29,12 +29,13 @@ export function InviteForm({ instanceId, mode }: { instanceId: string; mode: Mod
   const refusals = useMemo(() => refused(progress), [progress])
   const texts = useMemo(() => (typing.includes('@') ? [...addresses, typing.trim()] : addresses), [addresses, typing])
   const judged = useJudgements(texts)
-  const said = verdicts(texts, judged, refusals)
-  const hint = texts.length > addresses.length ? said.at(-1) : undefined
+  const said = useMemo(() => verdicts(addresses, judged, refusals), [addresses, judged, refusals])
+  const hint = texts === addresses ? undefined : verdicts(texts, judged, refusals).at(-1)
+  const all = hint ? [...said, hint] : said
 
   const busy = progress?.phase === 'under way'
-  const bad = said.filter(({ kind }) => kind === 'bad').length
-  const people = texts.length - said.filter(({ kind }) => kind === 'twice').length
+  const bad = all.filter(({ kind }) => kind === 'bad').length
+  const people = texts.length - all.filter(({ kind }) => kind === 'twice').length
   const tooMany = texts.length > most
   const tooLong = [...message].length > longest
   const general = progress?.phase === 'refused' ? progress.faults.filter(({ index }) => index === undefined) : []
@@ -97,7 +98,7 @@ export function InviteForm({ instanceId, mode }: { instanceId: string; mode: Mod
             onEdit={edit}
             onRemove={removeOne}
           />
-          <Problems addresses={addresses} verdicts={said.slice(0, addresses.length)} onCorrect={correct} onRemove={remove} />
+          <Problems addresses={addresses} verdicts={said} onCorrect={correct} onRemove={remove} />
           {tooMany && <Alert color="red" title={t('invite.tooMany', { count: texts.length - most, most })} />}
           <Radio.Group
             label={t('invite.role')}

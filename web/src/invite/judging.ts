@@ -26,7 +26,7 @@ const known = new Map<string, Judgement>()
 /** What the gateway says of these texts, as far as it is known; what is not is asked for once typing pauses. */
 export function useJudgements(texts: string[]): ReadonlyMap<string, Judgement> {
   const client = useApolloClient()
-  const [, setKnown] = useState(0)
+  const [present, setPresent] = useState<ReadonlyMap<string, Judgement>>(known)
   useEffect(() => {
     const unknown = [...new Set(texts)].filter((text) => text.trim() && !known.has(text)).slice(0, most)
     if (unknown.length === 0) return
@@ -36,7 +36,7 @@ export function useJudgements(texts: string[]): ReadonlyMap<string, Judgement> {
         .query({ query: CheckEmails, variables: { emails: unknown }, fetchPolicy: 'no-cache' })
         .then(({ data }) => {
           for (const judgement of data?.checkEmails ?? []) known.set(unknown[judgement.index], judgement)
-          if (wanted) setKnown(known.size)
+          if (wanted) setPresent(new Map(known))
         })
         .catch(() => {}) // sending says what is wrong
     }, 300)
@@ -45,5 +45,5 @@ export function useJudgements(texts: string[]): ReadonlyMap<string, Judgement> {
       clearTimeout(timer)
     }
   }, [client, texts])
-  return known
+  return present
 }

@@ -70,9 +70,9 @@ function Problem({ address, verdict, onCorrect, onRemove }: ProblemProps) {
         </Text>
         <Text size="sm">{useWording()(verdict)}</Text>
       </div>
-      <Group gap={6}>
+      <Group gap={6} maw="100%">
         {suggestion && (
-          <Button size="compact-sm" variant="light" onClick={() => onCorrect(suggestion)}>
+          <Button size="compact-sm" variant="light" maw="100%" onClick={() => onCorrect(suggestion)}>
             {t('problems.use', { suggestion })}
           </Button>
         )}

@@ -15,7 +15,7 @@ export const theme = createTheme({
     sizes: { h1: { fontSize: '1.75rem' }, h2: { fontSize: '1.25rem' }, h3: { fontSize: '1.05rem' } },
   },
   components: {
-    Badge: { defaultProps: { tt: 'none', fw: 600 } },
+    Badge: { defaultProps: { tt: 'none', fw: 600 }, styles: { root: { flex: 'none' } } },
     Anchor: { defaultProps: { underline: 'always' } },
   },
 })
