@@ -93,6 +93,7 @@ test('a deleted instance is asked for, and restored; the clock runs', async () =
   await ed.getByRole('link', { name: /Requests/ }).click()
   await card(ed, 'Vic asks you to restore Group 2').waitFor()
   await ed.getByRole('link', { name: 'Spaces' }).click()
+  await ed.getByRole('heading', { level: 1, name: 'Spaces' }).waitFor()
   await open(ed, 'Group 2')
   await shoot(ed, 'restore')
   assert.deepEqual(await barriers(ed), [])
