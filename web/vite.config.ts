@@ -14,7 +14,6 @@ export default defineConfig({
   base: '/app/',
   plugins: [react()],
   server: { proxy },
-  preview: { proxy },
   build: {
     target: 'es2023',
     cssTarget: ['chrome125', 'firefox125', 'safari17.5'], // light-dark() as it is written

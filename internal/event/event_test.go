@@ -296,19 +296,16 @@ func TestTheDatabaseDoesNotAnswer(t *testing.T) {
 func TestAPanicEndsARound(t *testing.T) {
 	w := newWorld(t)
 	var log bytes.Buffer
-	w.feed.log = slog.New(slog.NewJSONHandler(&log, nil))
 	ctx, stop := context.WithCancel(t.Context())
 	rounds := 0
-	w.feed.lapsed = func(context.Context, postgres.Querier, []globalid.ID, time.Time, time.Time) ([]Event, error) {
+	feed := NewFeed(w.db, slog.New(slog.NewJSONHandler(&log, nil)), func(context.Context, postgres.Querier, []globalid.ID, time.Time, time.Time) ([]Event, error) {
 		if rounds++; rounds == 2 {
 			stop()
 		}
 		panic("broken")
-	}
-	w.feed.mu.Lock()
-	w.feed.watches[&Watch{place: w.master, ended: make(chan struct{})}] = struct{}{}
-	w.feed.mu.Unlock()
-	w.feed.Run(ctx)
+	})
+	feed.watches[&Watch{place: w.master, ended: make(chan struct{})}] = struct{}{}
+	feed.Run(ctx)
 	if n := strings.Count(log.String(), `"panic":"broken"`); n != 2 {
 		t.Errorf("%d panics: %s", n, log.String())
 	}

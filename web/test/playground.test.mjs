@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
-import { after, afterEach, before, test } from 'node:test'
+import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { shoot, world } from './world.mjs'
 
 let w, tab
-before(async () => {
-  w = await world()
+before(async () => { w = await world() })
+beforeEach(async () => {
   tab = await w.visit(undefined, { path: '../', width: 1440, height: 900 })
-  tab.setDefaultTimeout(60_000) // the editor is large
 })
 after(() => w?.end())
 afterEach(() => w.quiet())

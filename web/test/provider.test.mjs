@@ -9,9 +9,9 @@ const clientId = 'datahub-page'
 let w, server, grants
 
 before(async () => {
-  const [providerPort, pagePort] = [await freePort(), await freePort()]
+  const [providerPort, port] = [await freePort(), await freePort()]
   const issuer = `http://127.0.0.1:${providerPort}`
-  const page = `http://127.0.0.1:${pagePort}`
+  const page = `http://127.0.0.1:${port}`
   grants = []
   const provider = new Provider(issuer, {
     clients: [{
@@ -40,7 +40,7 @@ before(async () => {
   server = provider.listen(providerPort, '127.0.0.1')
   w = await world(
     { DATAHUB_JWKS_URL: `${issuer}/jwks`, DATAHUB_JWT_ISSUER: issuer, DATAHUB_JWT_AUDIENCE: audience, DATAHUB_OIDC_CLIENT_ID: clientId },
-    { signIn: { kind: 'oidc', issuer, clientId, resource: audience, scope: 'openid email profile' }, pagePort },
+    port,
   )
 })
 after(async () => {

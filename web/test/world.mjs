@@ -1,5 +1,5 @@
-// The world of a test: a gateway of its own with the demo world, the page before
-// it, and browsers that fail the test at a console error or a foreign host.
+// The world of a test: a gateway of its own with the demo world, and browsers that
+// fail the test at a console error or a foreign host.
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -8,15 +8,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { chromium } from 'playwright-core'
-import { preview } from 'vite'
 
 const web = new URL('..', import.meta.url).pathname
 export const shots = join(web, 'test/screenshots')
 const binary = process.env.DATAHUB_GATEWAY_BINARY ?? join(tmpdir(), `datahub-gateway-web-test-${process.pid}`)
-
-const policy = (issuer = '') =>
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; " +
-  `connect-src 'self' ${issuer}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
 
 export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1')
@@ -66,43 +61,11 @@ async function startGateway(port, environment) {
   }
 }
 
-/** Where the page is: at the gateway, or in a preview of web/dist with its policy where the gateway has no page. */
-async function servePage(gatewayPort, pagePort, signIn) {
-  const gateway = `http://127.0.0.1:${gatewayPort}`
-  const answer = await fetch(`${gateway}/app/configuration.json`)
-  if (answer.ok && (answer.headers.get('Content-Type') ?? '').includes('json')) return { origin: gateway, stop: async () => {} }
-  const server = await preview({
-    root: web,
-    logLevel: 'silent', // browsers that are closed cut their WebSockets
-    preview: {
-      host: '127.0.0.1',
-      port: pagePort,
-      strictPort: true,
-      headers: { 'Content-Security-Policy': policy(signIn.issuer) },
-      proxy: { '/graphql': { target: gateway, ws: true }, '/mailbox.json': gateway },
-    },
-    plugins: [
-      {
-        name: 'configuration',
-        configurePreviewServer({ middlewares }) {
-          middlewares.use('/app/configuration.json', (_request, response) => {
-            response.setHeader('Content-Type', 'application/json')
-            response.end(JSON.stringify({ signIn }))
-          })
-        },
-      },
-    ],
-  })
-  return { origin: `http://127.0.0.1:${pagePort}`, stop: () => server.close() }
-}
-
-/** `signIn` says how people sign in where the gateway does not say so itself; the page's port can be given. */
-export async function world(environment = {}, { signIn, pagePort = undefined } = {}) {
+export async function world(environment = {}, port = undefined) {
   await build()
-  const gatewayPort = await freePort()
-  pagePort ??= await freePort()
-  const gateway = await startGateway(gatewayPort, environment)
-  const page = await servePage(gatewayPort, pagePort, signIn ?? { kind: 'development', people: gateway.people })
+  port ??= await freePort()
+  const gateway = await startGateway(port, environment)
+  const origin = `http://127.0.0.1:${port}`
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: true,
@@ -114,11 +77,11 @@ export async function world(environment = {}, { signIn, pagePort = undefined } =
   const token = (name) => gateway.people.find((person) => person.name === name)?.token
 
   return {
-    origin: page.origin,
+    origin,
     token,
     /** A token of anybody, with or without an account. */
     tokenOf: async (email) =>
-      (await promisify(execFile)(binary, ['token', email], { env: { ...process.env, DATAHUB_DATA_DIR: gateway.folder, DATAHUB_ADDR: `127.0.0.1:${gatewayPort}` } })).stdout.trim(),
+      (await promisify(execFile)(binary, ['token', email], { env: { ...process.env, DATAHUB_DATA_DIR: gateway.folder, DATAHUB_ADDR: `127.0.0.1:${port}` } })).stdout.trim(),
 
     /** A browser of its own, of one person; `lost` says that lost connections are part of the story. */
     async visit(name, { lost = false, language = 'en-GB', scheme = 'light', width = 1100, height = 820, path = '' } = {}) {
@@ -127,8 +90,8 @@ export async function world(environment = {}, { signIn, pagePort = undefined } =
       })
       const tab = await context.newPage()
       tab.setDefaultTimeout(60_000)
-      const { hostname } = new URL(page.origin)
-      const onPage = () => tab.url().startsWith(page.origin) // an identity provider's pages are its own affair
+      const { hostname } = new URL(origin)
+      const onPage = () => tab.url().startsWith(origin) // an identity provider's pages are its own affair
       tab.on('console', (message) => {
         if (onPage() && message.type() === 'error' && !(lost && /Failed to load resource|WebSocket connection/.test(message.text())))
           complaints.push(`console: ${message.text()}`)
@@ -142,13 +105,13 @@ export async function world(environment = {}, { signIn, pagePort = undefined } =
         if (!sessionStorage.getItem('begun')) sessionStorage.setItem('datahub:token', token)
         sessionStorage.setItem('begun', 'yes')
       }, token(name) ?? name)
-      await tab.goto(`${page.origin}/app/${path}`)
+      await tab.goto(`${origin}/app/${path}`)
       return tab
     },
 
     /** Asks the gateway itself. */
     async ask(name, query, variables) {
-      const response = await fetch(`http://127.0.0.1:${gatewayPort}/graphql`, {
+      const response = await fetch(`${origin}/graphql`, {
         method: 'POST',
         headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token(name) ?? name}` },
         body: JSON.stringify({ query, variables }),
@@ -161,7 +124,7 @@ export async function world(environment = {}, { signIn, pagePort = undefined } =
     /** The newest mail to an address, once it is there. */
     async mail(to) {
       for (let tries = 0; tries < 100; tries++) {
-        const mails = await (await fetch(`http://127.0.0.1:${gatewayPort}/mailbox.json`)).json()
+        const mails = await (await fetch(`${origin}/mailbox.json`)).json()
         const mail = mails.find((each) => String(each.to).includes(to))
         if (mail) return mail
         await new Promise((resolve) => setTimeout(resolve, 100))
@@ -169,7 +132,7 @@ export async function world(environment = {}, { signIn, pagePort = undefined } =
       throw new Error(`no mail to ${to}`)
     },
     mails: async (to) =>
-      (await (await fetch(`http://127.0.0.1:${gatewayPort}/mailbox.json`)).json()).filter((each) => String(each.to).includes(to)),
+      (await (await fetch(`${origin}/mailbox.json`)).json()).filter((each) => String(each.to).includes(to)),
 
     /** Closes what a test has opened. What has been complained of since the last one: nothing. */
     async quiet() {
@@ -179,7 +142,6 @@ export async function world(environment = {}, { signIn, pagePort = undefined } =
 
     async end() {
       await browser.close()
-      await page.stop()
       await gateway.stop()
       if (!process.env.DATAHUB_GATEWAY_BINARY) await rm(binary, { force: true })
     },
