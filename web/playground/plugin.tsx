@@ -1,4 +1,5 @@
 import { useState } from 'react'
+import { parse, type OperationDefinitionNode } from 'graphql'
 import { useGraphiQL, useGraphiQLActions, type GraphiQLPlugin } from '@graphiql/react'
 import { stories, type Ask, type Example } from './examples'
 import { ask } from './operation'
@@ -14,10 +15,11 @@ function Icon() {
 
 function Examples() {
   const { person, people, choose } = usePerson()
-  const { addTab } = useGraphiQLActions()
+  const { addTab, setOperationFacts } = useGraphiQLActions()
   const query = useGraphiQL((state) => state.queryEditor)
   const variables = useGraphiQL((state) => state.variableEditor)
   const [opening, setOpening] = useState(false)
+  const [opened, setOpened] = useState<Example>()
 
   async function open(example: Example) {
     setOpening(true)
@@ -27,7 +29,12 @@ function Examples() {
       const values = await example.variables?.(asking)
       if (query?.getValue().trim()) addTab()
       query?.setValue(example.query)
+      // GraphiQL would read the editor a little later, and send the operation that was there before.
+      const documentAST = parse(example.query)
+      const operations = documentAST.definitions.filter((d): d is OperationDefinitionNode => d.kind === 'OperationDefinition')
+      setOperationFacts({ documentAST, operations, operationName: operations[0].name?.value })
       variables?.setValue(values ? JSON.stringify(values, null, 2) : '')
+      setOpened(example)
     } finally {
       setOpening(false)
     }
@@ -42,7 +49,7 @@ function Examples() {
           <ul>
             {examples.map((example) => (
               <li key={example.title}>
-                <button type="button" disabled={opening} onClick={() => open(example)}>
+                <button type="button" disabled={opening || !query || !variables} aria-current={example === opened} onClick={() => open(example)}>
                   {example.title}
                 </button>
                 {example.refused && <code>{example.refused}</code>}

@@ -7,6 +7,7 @@ let w, tab
 before(async () => { w = await world() })
 beforeEach(async () => {
   tab = await w.visit(undefined, { path: '../', width: 1440, height: 900 })
+  await tab.locator('.examples button:enabled').first().waitFor() // the editor is there
 })
 after(() => w?.end())
 afterEach(() => w.quiet())
@@ -17,7 +18,7 @@ const execute = () => tab.getByRole('button', { name: 'Execute query (Ctrl-Enter
 
 async function choose(title) {
   await tab.getByRole('button', { name: title, exact: true }).click()
-  await tab.locator('.examples button:enabled').first().waitFor()
+  await tab.locator('.examples button[aria-current=true]', { hasText: title }).waitFor() // with its variables
 }
 
 /** Sends what the editors have, and gives the answer. */
@@ -56,15 +57,15 @@ test('every example is answered as it says, from the first to the last', async (
 
 test('a subscription tells what happens, until it is stopped', async () => {
   await choose('Invitations to an instance')
-  let told, closed
-  const sent = new Promise((resolve) =>
-    tab.once('websocket', (socket) => {
-      told = socket.waitForEvent('framereceived', ({ payload }) => payload.includes('"next"'))
-      closed = socket.waitForEvent('close')
-      socket.on('framesent', ({ payload }) => payload.includes('"subscribe"') && resolve())
-    }),
-  )
+  let sent, told, closed
+  const connected = tab.waitForEvent('websocket', (socket) => {
+    sent = socket.waitForEvent('framesent', ({ payload }) => payload.includes('"subscribe"'))
+    told = socket.waitForEvent('framereceived', ({ payload }) => payload.includes('"next"'))
+    closed = socket.waitForEvent('close')
+    return true
+  })
   await execute()
+  await connected
   await sent
   const { viewer } = await w.ask('Ada', '{ viewer { spaces { nodes { instances { nodes { id name } } } } } }')
   const { id } = viewer.spaces.nodes[0].instances.nodes.find(({ name }) => name === 'Group 1')
