@@ -16,7 +16,7 @@ export function Countdown({ until, onEnd, ...look }: { until: string; onEnd?: ()
   }, [until])
   useEffect(() => {
     if (over) onEnd?.()
-  }, [over]) // eslint-disable-line react-hooks/exhaustive-deps
+  }, [over])
   if (over) return <Text {...look}>{t('restore.over')}</Text>
   const seconds = Math.floor(left / 1_000)
   const clockFace = `${two(Math.floor(seconds / 3_600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`

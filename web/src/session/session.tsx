@@ -56,7 +56,7 @@ export function SessionProvider({ signIn, children }: { signIn: SignIn; children
         if (returnTo) void navigate(returnTo, { replace: true })
         setReady(true)
       })
-  }, [oidc]) // eslint-disable-line react-hooks/exhaustive-deps
+  }, [oidc])
 
   const connection = useMemo(
     () =>
