@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"alphacruncher.com/datahub-gateway/internal/gateway"
 )
 
 // repeated is a selection under so many aliases.
@@ -117,7 +119,7 @@ func TestMoreValuesThanAnybodyNeeds(t *testing.T) {
 }
 
 func TestManyDifferentDocumentsAreNotKept(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(s *gateway.Settings) { s.MaxUnknownTokens = 1000 })
 	ada := w.as("ada")
 	heap := func() int64 {
 		var m runtime.MemStats
