@@ -74,7 +74,7 @@ func TestTheLogTellsTheCodesOfErrors(t *testing.T) {
 // Where a request went is told by the gateway's own names for it.
 func TestTheLogDoesNotQuoteWhereARequestWent(t *testing.T) {
 	w := newWorld(t)
-	r, err := http.NewRequest("ZOEATNEWEXAMPLE", w.gateway.URL()+"/app/invitation/zoe@new.example%0A%1b[2K", nil)
+	r, err := http.NewRequest("ZOEATNEWEXAMPLE", w.gateway.URL()+"/invitation/zoe@new.example%0A%1b[2K", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,12 +87,12 @@ func TestTheLogDoesNotQuoteWhereARequestWent(t *testing.T) {
 	if line["route"] != "" || line["method"] != "OTHER" || line["status"] != 404.0 {
 		t.Errorf("%v", line)
 	}
-	if response, err = http.Get(w.gateway.URL() + "/app/invitation?token=secret"); err != nil {
+	if response, err = http.Get(w.gateway.URL() + "/schema.graphql?token=secret"); err != nil {
 		t.Fatal(err)
 	}
 	response.Body.Close()
 	line = w.logged("it", func(line map[string]any) bool { return line["requestId"] == response.Header.Get("X-Request-Id") })
-	if line["route"] != "/app/invitation" || strings.Contains(fmt.Sprint(line), "secret") {
+	if line["route"] != "/schema.graphql" || strings.Contains(fmt.Sprint(line), "secret") {
 		t.Errorf("%v", line)
 	}
 }
