@@ -51,11 +51,10 @@ async function startGateway(port, environment) {
     people,
     folder,
     async stop() {
-      const ended = new Promise((resolve) => gateway.once('exit', resolve))
       gateway.removeAllListeners('exit')
-      gateway.once('exit', () => {})
+      const ended = new Promise((resolve) => gateway.once('exit', resolve))
       gateway.kill('SIGTERM')
-      await ended.catch(() => {})
+      await ended
       await rm(folder, { recursive: true, force: true })
     },
   }
