@@ -8,12 +8,12 @@ import (
 	"os/signal"
 	"syscall"
 
-	"alphacruncher.com/datahub-gateway/internal/gateway"
+	"alphacruncher.com/datahub-gateway/internal/app"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
-	os.Exit(gateway.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(app.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -9,9 +9,10 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // requests are the mutations by which somebody asks for what a field would do,
@@ -27,12 +28,12 @@ var requests = map[string]string{
 // role is @role. What has the wrong form is refused before permission is asked
 // about. A request that was carried out before is let through: whoever has given
 // up the role by it is to get her answer, and the domain decides once more.
-func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, roles []access.Role, of string) (any, error) {
+func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, roles []tenant.Role, of string) (any, error) {
 	if err := r.wellFormed(ctx); err != nil {
 		return nil, err
 	}
-	rule := access.Rule{Roles: access.RolesOf(roles...), Request: requests[graphql.GetFieldContext(ctx).Field.Name]}
-	if place, ok := obj.(access.Place); ok && of == "id" {
+	rule := access.Rule{Roles: tenant.RolesOf(roles...), Request: requests[graphql.GetFieldContext(ctx).Field.Name]}
+	if place, ok := obj.(tenant.Place); ok && of == "id" {
 		if err := access.Permit(ctx, r.DB, place, rule); err != nil {
 			return nil, err
 		}
@@ -43,7 +44,7 @@ func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, roles [
 		return nil, err
 	}
 	ids, path, listed := idsAt(ctx, of)
-	found, err := access.FindPlaces(ctx, r.DB, a, ids)
+	found, err := tenant.FindPlaces(ctx, r.DB, a, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, roles [
 
 // instance is @instance. A request that was carried out before is let through
 // to its answer, whatever has become of the instance since.
-func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, kinds []access.Kind, states []access.State, of string) (any, error) {
+func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, kinds []tenant.Kind, states []tenant.State, of string) (any, error) {
 	if err := r.wellFormed(ctx); err != nil {
 		return nil, err
 	}
@@ -70,14 +71,14 @@ func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, kinds
 		return nil, err
 	}
 	ids, _, _ := idsAt(ctx, of)
-	found, known := ctx.Value(placesKey{}).(map[globalid.ID]access.Place) // by @role
+	found, known := ctx.Value(placesKey{}).(map[globalid.ID]tenant.Place) // by @role
 	if !known {
-		if found, err = access.FindPlaces(ctx, r.DB, a, ids); err != nil {
+		if found, err = tenant.FindPlaces(ctx, r.DB, a, ids); err != nil {
 			return nil, err
 		}
 	}
 	var refusal error
-	if i, ok := found[ids[0]].(*access.Instance); ok {
+	if i, ok := found[ids[0]].(*tenant.Instance); ok {
 		refusal = access.Admit(ctx, r.DB, i, access.Rule{Kinds: kinds, States: states})
 	} else {
 		refusal = access.NotFound()

@@ -13,8 +13,8 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/requestid"
-	"alphacruncher.com/datahub-gateway/internal/rescue"
+	"alphacruncher.com/datahub-gateway/internal/telemetry/recovery"
+	"alphacruncher.com/datahub-gateway/internal/telemetry/requestid"
 )
 
 // Support is whom to write to, with the request's id, when nothing else helps.
@@ -47,7 +47,7 @@ func (r *Root) Present(ctx context.Context, err error) *gqlerror.Error {
 
 // Recover makes a panic an error.
 func (r *Root) Recover(ctx context.Context, panicked any) error {
-	rescue.Log(ctx, r.Log, "request", panicked)
+	recovery.Log(ctx, r.Log, "request", panicked)
 	return internal(nil)
 }
 

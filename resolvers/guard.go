@@ -13,8 +13,8 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
-	"alphacruncher.com/datahub-gateway/internal/complexity"
 	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqlserver/complexity"
 )
 
 // Guard refuses operations before they begin.

@@ -4,13 +4,12 @@ import (
 	"context"
 
 	"alphacruncher.com/datahub-gateway/graph"
-	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/batch"
-	"alphacruncher.com/datahub-gateway/internal/connection"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/membership"
-	"alphacruncher.com/datahub-gateway/internal/relay"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // instanceFields answers what is asked of one instance for all its siblings at
@@ -19,7 +18,7 @@ type instanceFields struct{ *Root }
 
 var _ graph.InstanceResolver = instanceFields{}
 
-func (f instanceFields) Members(ctx context.Context, obj *access.Instance, first *int, after *string) (*connection.InstanceMembers, error) {
+func (f instanceFields) Members(ctx context.Context, obj *tenant.Instance, first *int, after *string) (*membership.MemberConnection, error) {
 	page, err := f.page(ctx, first, after)
 	if err != nil {
 		return nil, err
@@ -31,10 +30,10 @@ func (f instanceFields) Members(ctx context.Context, obj *access.Instance, first
 	if err != nil {
 		return nil, err
 	}
-	return connection.Of(list, page, func(m *membership.Member) globalid.ID { return m.User.ID }), nil
+	return relay.NewConnection(list, page, func(m *membership.Member) globalid.ID { return m.User.ID }), nil
 }
 
-func (f instanceFields) Invitations(ctx context.Context, obj *access.Instance, first *int, after *string, status *invitation.Status) (*connection.Invitations, error) {
+func (f instanceFields) Invitations(ctx context.Context, obj *tenant.Instance, first *int, after *string, status *invitation.Status) (*invitation.Connection, error) {
 	page, err := f.page(ctx, first, after)
 	if err != nil {
 		return nil, err

@@ -5,20 +5,20 @@ import (
 
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
-	"alphacruncher.com/datahub-gateway/internal/connection"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
-	"alphacruncher.com/datahub-gateway/internal/relay"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 type invitationFields struct{ *Root }
 
 var _ graph.InvitationResolver = invitationFields{}
 
-func (f invitationFields) Instance(ctx context.Context, obj *invitation.Invitation) (*access.Instance, error) {
+func (f invitationFields) Instance(ctx context.Context, obj *invitation.Invitation) (*tenant.Instance, error) {
 	place, err := f.place(ctx, obj)
-	i, _ := place.(*access.Instance)
+	i, _ := place.(*tenant.Instance)
 	return i, err
 }
 
@@ -31,7 +31,7 @@ func (f invitationFields) Delivery(ctx context.Context, obj *invitation.Invitati
 }
 
 // place is where an invitation leads, as the person who asks sees it.
-func (f invitationFields) place(ctx context.Context, obj *invitation.Invitation) (access.Place, error) {
+func (f invitationFields) place(ctx context.Context, obj *invitation.Invitation) (tenant.Place, error) {
 	a := anybody(ctx)
 	if a == nil {
 		return nil, nil
@@ -55,13 +55,13 @@ func anybody(ctx context.Context) *access.Actor {
 	return &a
 }
 
-func invitationConnection(list relay.List[*invitation.Invitation], page relay.Page) *connection.Invitations {
-	return connection.Of(list, page, func(v *invitation.Invitation) globalid.ID { return v.ID })
+func invitationConnection(list relay.List[*invitation.Invitation], page relay.Page) *invitation.Connection {
+	return relay.NewConnection(list, page, func(v *invitation.Invitation) globalid.ID { return v.ID })
 }
 
 // invitationsTo are those to one place. Their list is shared with whoever asks
 // the same of the place under another name, at the same time.
-func invitationsTo(place access.Place, list relay.List[*invitation.Invitation], page relay.Page) *connection.Invitations {
+func invitationsTo(place tenant.Place, list relay.List[*invitation.Invitation], page relay.Page) *invitation.Connection {
 	nodes := make([]*invitation.Invitation, len(list.Nodes))
 	for k, v := range list.Nodes {
 		nodes[k] = v.At(place)

@@ -10,8 +10,8 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/relay"
-	"alphacruncher.com/datahub-gateway/internal/scalar"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 )
 
 // Examine finds what is wrong with the arguments of an operation's fields,
@@ -109,8 +109,8 @@ func (e *examination) page(field *ast.Field) {
 	if !paged {
 		return
 	}
-	first, ok := given(e, field, "first", scalar.UnmarshalInt)
-	after, also := given(e, field, "after", scalar.UnmarshalString)
+	first, ok := given(e, field, "first", graphqltypes.UnmarshalInt)
+	after, also := given(e, field, "after", graphqltypes.UnmarshalString)
 	if !ok || !also {
 		return
 	}
@@ -125,7 +125,7 @@ func (e *examination) addresses(field *ast.Field) {
 	if field.ObjectDefinition == nil || field.ObjectDefinition.Name != "Request" {
 		return
 	}
-	first, ok := given(e, field, "first", scalar.UnmarshalInt)
+	first, ok := given(e, field, "first", graphqltypes.UnmarshalInt)
 	if ok && first != nil && (*first < 0 || *first > mostAddresses) {
 		e.find(field.Arguments.ForName("first").Position, fault.Input(fmt.Sprintf("first is %d; it can be 0 to %d.", *first, mostAddresses), "first"))
 	}

@@ -4,34 +4,34 @@ import (
 	"context"
 
 	"alphacruncher.com/datahub-gateway/graph"
-	"alphacruncher.com/datahub-gateway/internal/access"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 type query struct{ *Root }
 
 var _ graph.QueryResolver = query{}
 
-func (query) Viewer(ctx context.Context) (*access.Person, error) {
+func (query) Viewer(ctx context.Context) (*tenant.User, error) {
 	a, err := actor(ctx)
 	return &a, err
 }
 
-func (q query) Space(ctx context.Context, id globalid.ID) (*access.Space, error) {
+func (q query) Space(ctx context.Context, id globalid.ID) (*tenant.Space, error) {
 	a, err := actor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return access.FindSpace(ctx, q.DB, a, id)
+	return tenant.FindSpace(ctx, q.DB, a, id)
 }
 
-func (q query) Instance(ctx context.Context, id globalid.ID) (*access.Instance, error) {
+func (q query) Instance(ctx context.Context, id globalid.ID) (*tenant.Instance, error) {
 	a, err := actor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return access.FindInstance(ctx, q.DB, a, id)
+	return tenant.FindInstance(ctx, q.DB, a, id)
 }
 
 func (q query) Invitation(ctx context.Context, token string) (*invitation.Invitation, error) {

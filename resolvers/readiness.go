@@ -6,6 +6,7 @@ import (
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // readiness says whether something can be done that has some obstacles.
@@ -16,7 +17,7 @@ func readiness(obstacles fault.List, err error) (*graph.Readiness, error) {
 	return &graph.Readiness{Allowed: len(obstacles) == 0, Obstacles: append([]*fault.Fault{}, obstacles...)}, nil
 }
 
-func (f instanceFields) Inviting(ctx context.Context, obj *access.Instance) (*graph.Readiness, error) {
+func (f instanceFields) Inviting(ctx context.Context, obj *tenant.Instance) (*graph.Readiness, error) {
 	a, err := actor(ctx)
 	if err != nil {
 		return nil, err
@@ -24,7 +25,7 @@ func (f instanceFields) Inviting(ctx context.Context, obj *access.Instance) (*gr
 	return readiness(f.Root.Invitations.Readiness(ctx, a, obj))
 }
 
-func (f instanceFields) Restoring(ctx context.Context, obj *access.Instance) (*graph.Readiness, error) {
+func (f instanceFields) Restoring(ctx context.Context, obj *tenant.Instance) (*graph.Readiness, error) {
 	return readiness(access.Obstacles(ctx, f.DB, obj, access.Restoring))
 }
 

@@ -6,31 +6,31 @@ import (
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
-	"alphacruncher.com/datahub-gateway/internal/connection"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
-	"alphacruncher.com/datahub-gateway/internal/relay"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 type requestFields struct{ *Root }
 
 var _ graph.RequestResolver = requestFields{}
 
-func (f requestFields) Space(ctx context.Context, obj *request.Request) (*access.Space, error) {
+func (f requestFields) Space(ctx context.Context, obj *request.Request) (*tenant.Space, error) {
 	place, err := f.place(ctx, obj)
 	switch p := place.(type) {
-	case *access.Instance:
+	case *tenant.Instance:
 		return p.Space, err
-	case *access.Space:
+	case *tenant.Space:
 		return p, err
 	}
 	return nil, err
 }
 
-func (f requestFields) Instance(ctx context.Context, obj *request.Request) (*access.Instance, error) {
+func (f requestFields) Instance(ctx context.Context, obj *request.Request) (*tenant.Instance, error) {
 	place, err := f.place(ctx, obj)
-	i, _ := place.(*access.Instance)
+	i, _ := place.(*tenant.Instance)
 	return i, err
 }
 
@@ -67,7 +67,7 @@ func (f requestFields) Answer(ctx context.Context, obj *request.Request) (*strin
 }
 
 // place is what a request is about, as the person who asks sees it.
-func (f requestFields) place(ctx context.Context, obj *request.Request) (access.Place, error) {
+func (f requestFields) place(ctx context.Context, obj *request.Request) (tenant.Place, error) {
 	a, err := actor(ctx)
 	if err != nil {
 		return nil, err
@@ -75,21 +75,21 @@ func (f requestFields) place(ctx context.Context, obj *request.Request) (access.
 	return obj.Place(ctx, f.DB, a)
 }
 
-func (u user) Requests(ctx context.Context, obj *access.Person, status *request.Status, first *int, after *string) (*connection.Requests, error) {
+func (u user) Requests(ctx context.Context, obj *tenant.User, status *request.Status, first *int, after *string) (*request.Connection, error) {
 	list, page, err := own(ctx, u, obj, first, after, func(a access.Actor, page relay.Page) (relay.List[*request.Request], error) {
 		return u.Root.Requests.MadeBy(ctx, a, anyUnless(status), page)
 	})
 	return requestConnection(list, page, err)
 }
 
-func (u user) RequestsToAnswer(ctx context.Context, obj *access.Person, first *int, after *string) (*connection.Requests, error) {
+func (u user) RequestsToAnswer(ctx context.Context, obj *tenant.User, first *int, after *string) (*request.Connection, error) {
 	list, page, err := own(ctx, u, obj, first, after, func(a access.Actor, page relay.Page) (relay.List[*request.Request], error) {
 		return u.Root.Requests.ToAnswer(ctx, a, page)
 	})
 	return requestConnection(list, page, err)
 }
 
-func (s spaceFields) Requests(ctx context.Context, obj *access.Space, status *request.Status, first *int, after *string) (*connection.Requests, error) {
+func (s spaceFields) Requests(ctx context.Context, obj *tenant.Space, status *request.Status, first *int, after *string) (*request.Connection, error) {
 	page, err := s.page(ctx, first, after)
 	if err != nil {
 		return nil, err
@@ -101,11 +101,11 @@ func (s spaceFields) Requests(ctx context.Context, obj *access.Space, status *re
 	return requestConnection(list, page, err)
 }
 
-func requestConnection(list relay.List[*request.Request], page relay.Page, err error) (*connection.Requests, error) {
+func requestConnection(list relay.List[*request.Request], page relay.Page, err error) (*request.Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return connection.Of(list, page, func(r *request.Request) globalid.ID { return r.ID }), nil
+	return relay.NewConnection(list, page, func(r *request.Request) globalid.ID { return r.ID }), nil
 }
 
 type auditEntry struct{}

@@ -14,6 +14,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 func schema() *ast.Schema { return graph.NewExecutableSchema(graph.Config{}).Schema() }
@@ -90,13 +91,13 @@ func TestTheSchemaDeclaresTheDomainsRules(t *testing.T) {
 		"invitationChanged":         access.Administering,
 	} {
 		field := fields.ForName(name)
-		var roles access.Roles
+		var roles tenant.Roles
 		for _, role := range argumentOf(field, "role", "any") {
-			var r access.Role
+			var r tenant.Role
 			if err := r.UnmarshalGQL(role); err != nil {
 				t.Fatal(err)
 			}
-			roles |= access.RolesOf(r)
+			roles |= tenant.RolesOf(r)
 		}
 		if roles != rule.Roles {
 			t.Errorf("%s: @role declares %v, the domain has %v", name, roles.List(), rule.Roles.List())
@@ -132,14 +133,14 @@ func texts[T ~string](values []T) (texts []string) {
 
 func TestEnumsAreTheDomains(t *testing.T) {
 	var roles []string
-	for r := access.OrganizationManager; r <= access.InstanceViewer; r++ {
+	for r := tenant.OrganizationManager; r <= tenant.InstanceViewer; r++ {
 		roles = append(roles, r.String())
 	}
 	for name, want := range map[string][]string{
 		"Role":                      roles,
-		"InstanceRole":              texts([]access.InstanceRole{access.Editor, access.Viewer}),
-		"InstanceKind":              texts([]access.Kind{access.Master, access.Distributed, access.Working}),
-		"InstanceState":             texts([]access.State{access.Active, access.Deleted}),
+		"InstanceRole":              texts([]tenant.InstanceRole{tenant.Editor, tenant.Viewer}),
+		"InstanceKind":              texts([]tenant.Kind{tenant.Master, tenant.Distributed, tenant.Working}),
+		"InstanceState":             texts([]tenant.State{tenant.Active, tenant.Deleted}),
 		"InvitationStatus":          texts([]invitation.Status{invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Revoked, invitation.Expired}),
 		"DeliveryStatus":            texts([]invitation.DeliveryStatus{invitation.Queued, invitation.Sent, invitation.Delayed, invitation.Failed}),
 		"InvitationChange":          texts(invitation.Changes),

@@ -4,26 +4,25 @@ import (
 	"context"
 
 	"alphacruncher.com/datahub-gateway/graph"
-	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/batch"
-	"alphacruncher.com/datahub-gateway/internal/connection"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/membership"
-	"alphacruncher.com/datahub-gateway/internal/relay"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 type spaceFields struct{ *Root }
 
 var _ graph.SpaceResolver = spaceFields{}
 
-func (s spaceFields) Administrators(ctx context.Context, obj *access.Space) ([]*fault.Contact, error) {
+func (s spaceFields) Administrators(ctx context.Context, obj *tenant.Space) ([]*fault.Contact, error) {
 	return obj.Administrators(ctx, s.DB)
 }
 
-func (s spaceFields) Instances(ctx context.Context, obj *access.Space, first *int, after *string, state *access.State) (*connection.Instances, error) {
+func (s spaceFields) Instances(ctx context.Context, obj *tenant.Space, first *int, after *string, state *tenant.State) (*tenant.InstanceConnection, error) {
 	page, err := s.page(ctx, first, after)
 	if err != nil {
 		return nil, err
@@ -36,10 +35,10 @@ func (s spaceFields) Instances(ctx context.Context, obj *access.Space, first *in
 	if err != nil {
 		return nil, err
 	}
-	return connection.Of(list, page, func(i *access.Instance) globalid.ID { return i.ID }), nil
+	return relay.NewConnection(list, page, func(i *tenant.Instance) globalid.ID { return i.ID }), nil
 }
 
-func (s spaceFields) Members(ctx context.Context, obj *access.Space, first *int, after *string) (*connection.SpaceMembers, error) {
+func (s spaceFields) Members(ctx context.Context, obj *tenant.Space, first *int, after *string) (*membership.SpaceMemberConnection, error) {
 	page, err := s.page(ctx, first, after)
 	if err != nil {
 		return nil, err
@@ -51,10 +50,10 @@ func (s spaceFields) Members(ctx context.Context, obj *access.Space, first *int,
 	if err != nil {
 		return nil, err
 	}
-	return connection.Of(list, page, func(m *membership.SpaceMember) globalid.ID { return m.User.ID }), nil
+	return relay.NewConnection(list, page, func(m *membership.SpaceMember) globalid.ID { return m.User.ID }), nil
 }
 
-func (s spaceFields) Invitations(ctx context.Context, obj *access.Space, first *int, after *string, status *invitation.Status) (*connection.Invitations, error) {
+func (s spaceFields) Invitations(ctx context.Context, obj *tenant.Space, first *int, after *string, status *invitation.Status) (*invitation.Connection, error) {
 	page, err := s.page(ctx, first, after)
 	if err != nil {
 		return nil, err
@@ -69,7 +68,7 @@ func (s spaceFields) Invitations(ctx context.Context, obj *access.Space, first *
 	return invitationsTo(obj, list, page), nil
 }
 
-func (s spaceFields) AuditLog(ctx context.Context, obj *access.Space, first *int, after *string) (*connection.AuditEntries, error) {
+func (s spaceFields) AuditLog(ctx context.Context, obj *tenant.Space, first *int, after *string) (*audit.EntryConnection, error) {
 	page, err := s.page(ctx, first, after)
 	if err != nil {
 		return nil, err
@@ -81,18 +80,18 @@ func (s spaceFields) AuditLog(ctx context.Context, obj *access.Space, first *int
 	if err != nil {
 		return nil, err
 	}
-	return connection.Of(list, page, func(e *audit.Entry) globalid.ID { return e.ID }), nil
+	return relay.NewConnection(list, page, func(e *audit.Entry) globalid.ID { return e.ID }), nil
 }
 
 // askSpaces asks about a space's siblings too, by their ids.
-func askSpaces[V any](of *access.Space, question any, ask func([]globalid.ID) (map[globalid.ID]V, error)) (V, error) {
-	return batch.Ask(of.Siblings, of, question, func(spaces []*access.Space) (map[*access.Space]V, error) {
+func askSpaces[V any](of *tenant.Space, question any, ask func([]globalid.ID) (map[globalid.ID]V, error)) (V, error) {
+	return batch.Ask(of.Siblings, of, question, func(spaces []*tenant.Space) (map[*tenant.Space]V, error) {
 		ids := make([]globalid.ID, len(spaces))
 		for k, s := range spaces {
 			ids[k] = s.ID
 		}
 		byID, err := ask(ids)
-		answers := make(map[*access.Space]V, len(spaces))
+		answers := make(map[*tenant.Space]V, len(spaces))
 		for _, s := range spaces {
 			answers[s] = byID[s.ID]
 		}

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"alphacruncher.com/datahub-gateway/graph"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/request"
 )

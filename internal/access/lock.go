@@ -3,8 +3,9 @@ package access
 import (
 	"context"
 
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // LockStrength is how strongly a transaction keeps others off a place
@@ -61,21 +62,21 @@ func Lock(ctx context.Context, tx *postgres.Tx, actor Actor, strength LockStreng
 
 // LockPlaces locks the places that ids stand for, and then reads them as
 // FindPlaces does.
-func LockPlaces(ctx context.Context, tx *postgres.Tx, actor Actor, strength LockStrength, ids ...globalid.ID) (map[globalid.ID]Place, error) {
-	standing, places, err := resolve(ctx, tx, ids)
+func LockPlaces(ctx context.Context, tx *postgres.Tx, actor Actor, strength LockStrength, ids ...globalid.ID) (map[globalid.ID]tenant.Place, error) {
+	targets, err := tenant.ResolveTargets(ctx, tx, ids)
 	if err != nil {
 		return nil, err
 	}
-	if err := Lock(ctx, tx, actor, strength, places...); err != nil {
+	if err := Lock(ctx, tx, actor, strength, targets.Places...); err != nil {
 		return nil, err
 	}
-	return findPlaces(ctx, tx, actor, standing, places)
+	return targets.Find(ctx, tx, actor)
 }
 
 // LockAndPermit locks one place, and decides by a rule whether the actor may do
 // what she is about to. It fails with NOT_FOUND, also where the place is of
 // another type, or FORBIDDEN.
-func LockAndPermit[P Place](ctx context.Context, tx *postgres.Tx, actor Actor, id globalid.ID, rule Rule, strength LockStrength) (place P, err error) {
+func LockAndPermit[P tenant.Place](ctx context.Context, tx *postgres.Tx, actor Actor, id globalid.ID, rule Rule, strength LockStrength) (place P, err error) {
 	places, err := LockPlaces(ctx, tx, actor, strength, id)
 	if err != nil {
 		return place, err

@@ -9,16 +9,17 @@ import (
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Rule says who may do something in a place and, where that is an instance,
 // with which instances it can be done.
 type Rule struct {
-	Roles  Roles   // any of them is enough
-	Kinds  []Kind  // nil: any
-	States []State // nil: any
+	Roles  tenant.Roles   // any of them is enough
+	Kinds  []tenant.Kind  // nil: any
+	States []tenant.State // nil: any
 	// Restorable asks of a deleted instance that its time to be restored has
 	// not passed.
 	Restorable bool
@@ -38,49 +39,51 @@ const (
 // and @instance, as far as these reach.
 var (
 	Inviting = Rule{
-		Roles:   RolesOf(SpaceAdministrator),
-		Kinds:   []Kind{Master, Working},
-		States:  []State{Active},
+		Roles:   tenant.RolesOf(tenant.SpaceAdministrator),
+		Kinds:   []tenant.Kind{tenant.Master, tenant.Working},
+		States:  []tenant.State{tenant.Active},
 		Request: RequestInvitations,
 	}
-	Deleting  = Rule{Roles: RolesOf(SpaceAdministrator, InstanceEditor), Kinds: []Kind{Working}}
-	Restoring = Rule{Roles: RolesOf(SpaceAdministrator, InstanceEditor), Restorable: true, Request: RequestRestore}
+	Deleting  = Rule{Roles: tenant.RolesOf(tenant.SpaceAdministrator, tenant.InstanceEditor), Kinds: []tenant.Kind{tenant.Working}}
+	Restoring = Rule{Roles: tenant.RolesOf(tenant.SpaceAdministrator, tenant.InstanceEditor), Restorable: true, Request: RequestRestore}
 	// Administering is what a space's administrators alone may do: revoke and
 	// send again invitations, change roles, make instances, invite further
 	// administrators.
-	Administering = Rule{Roles: RolesOf(SpaceAdministrator)}
-	Resending     = Rule{Roles: RolesOf(SpaceAdministrator), States: []State{Active}}
+	Administering = Rule{Roles: tenant.RolesOf(tenant.SpaceAdministrator)}
+	Resending     = Rule{Roles: tenant.RolesOf(tenant.SpaceAdministrator), States: []tenant.State{tenant.Active}}
 	// Asking others for help is for everybody who sees the place.
-	Asking         = Rule{Roles: RolesOf(SpaceAdministrator, InstanceEditor, InstanceViewer)}
-	Leaving        = Rule{Roles: RolesOf(InstanceEditor, InstanceViewer)}
-	CreatingSpaces = Rule{Roles: RolesOf(OrganizationManager, OrganizationFaculty)}
+	Asking         = Rule{Roles: tenant.RolesOf(tenant.SpaceAdministrator, tenant.InstanceEditor, tenant.InstanceViewer)}
+	Leaving        = Rule{Roles: tenant.RolesOf(tenant.InstanceEditor, tenant.InstanceViewer)}
+	CreatingSpaces = Rule{Roles: tenant.RolesOf(tenant.OrganizationManager, tenant.OrganizationFaculty)}
 )
 
 // Allows reports whether the person who read a place (nil: she found none) has
 // a role that a rule asks for.
-func (r Rule) Allows(p Place) bool { return p != nil && p.known() && p.held()&r.Roles != 0 }
+func (r Rule) Allows(p tenant.Place) bool {
+	return p != nil && p.Visible() && p.EffectiveRoles()&r.Roles != 0
+}
 
 // Holds reports whether the person who read a place has a role there. An editor
 // is a viewer, too.
-func Holds(p Place, r Role) bool {
-	return p.held().Has(r) || r == InstanceViewer && p.held().Has(InstanceEditor)
+func Holds(p tenant.Place, r tenant.Role) bool {
+	return p.EffectiveRoles().Has(r) || r == tenant.InstanceViewer && p.EffectiveRoles().Has(tenant.InstanceEditor)
 }
 
 // inOrganizations are the roles that are held in an organization itself.
-var inOrganizations = RolesOf(OrganizationManager, OrganizationFaculty, OrganizationMember)
+var inOrganizations = tenant.RolesOf(tenant.OrganizationManager, tenant.OrganizationFaculty, tenant.OrganizationMember)
 
 // Permit decides whether the person who read a place (nil: she found none) may
 // do what a rule is about, and explains why not. It fails with NOT_FOUND or
 // FORBIDDEN.
-func Permit(ctx context.Context, q postgres.Querier, p Place, r Rule) error {
+func Permit(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) error {
 	if r.Allows(p) {
 		return nil
 	}
-	_, organization := p.(*Organization)
-	if p == nil || !p.known() || organization && r.Roles&inOrganizations == 0 {
+	_, organization := p.(*tenant.Organization)
+	if p == nil || !p.Visible() || organization && r.Roles&inOrganizations == 0 {
 		return NotFound()
 	}
-	contacts, err := p.contacts(ctx, q, r.Roles)
+	contacts, err := p.Contacts(ctx, q, r.Roles)
 	if err != nil {
 		return err
 	}
@@ -91,7 +94,7 @@ func Permit(ctx context.Context, q postgres.Querier, p Place, r Rule) error {
 // Each that is not known is a NOT_FOUND of its own and, where all are, each
 // place that the actor may not do it in a FORBIDDEN. path leads to the ids in
 // the arguments.
-func PermitAll(ctx context.Context, q postgres.Querier, found map[globalid.ID]Place, ids []globalid.ID, r Rule, path ...any) error {
+func PermitAll(ctx context.Context, q postgres.Querier, found map[globalid.ID]tenant.Place, ids []globalid.ID, r Rule, path ...any) error {
 	var unknown fault.List
 	for k, id := range ids {
 		if found[id] == nil {
@@ -101,14 +104,14 @@ func PermitAll(ctx context.Context, q postgres.Querier, found map[globalid.ID]Pl
 	if unknown != nil {
 		return unknown
 	}
-	return decideEach(found, ids, path, func(p Place) error { return Permit(ctx, q, p, r) })
+	return decideEach(found, ids, path, func(p tenant.Place) error { return Permit(ctx, q, p, r) })
 }
 
 // AdmitAll decides about the instances among the places that many ids stand for,
 // as Admit does about one. path leads to the ids in the arguments.
-func AdmitAll(ctx context.Context, q postgres.Querier, found map[globalid.ID]Place, ids []globalid.ID, r Rule, path ...any) error {
-	return decideEach(found, ids, path, func(p Place) error {
-		if i, ok := p.(*Instance); ok {
+func AdmitAll(ctx context.Context, q postgres.Querier, found map[globalid.ID]tenant.Place, ids []globalid.ID, r Rule, path ...any) error {
+	return decideEach(found, ids, path, func(p tenant.Place) error {
+		if i, ok := p.(*tenant.Instance); ok {
 			return Admit(ctx, q, i, r)
 		}
 		return nil
@@ -116,9 +119,9 @@ func AdmitAll(ctx context.Context, q postgres.Querier, found map[globalid.ID]Pla
 }
 
 // decideEach decides about each place once, and collects its refusals.
-func decideEach(found map[globalid.ID]Place, ids []globalid.ID, path []any, decide func(Place) error) error {
+func decideEach(found map[globalid.ID]tenant.Place, ids []globalid.ID, path []any, decide func(tenant.Place) error) error {
 	var refused fault.List
-	decided := map[Place]bool{}
+	decided := map[tenant.Place]bool{}
 	for k, id := range ids {
 		if decided[found[id]] {
 			continue
@@ -145,7 +148,7 @@ func at(k int, f *fault.Fault, path []any) *fault.Fault {
 // this kind, in this state, and explains why not. It fails with
 // INSTANCE_DISTRIBUTED, INSTANCE_PROTECTED, INSTANCE_DELETED or
 // RESTORE_WINDOW_EXPIRED.
-func Admit(ctx context.Context, q postgres.Querier, i *Instance, r Rule) error {
+func Admit(ctx context.Context, q postgres.Querier, i *tenant.Instance, r Rule) error {
 	refusals := r.refusals(i)
 	if len(refusals) == 0 {
 		return nil
@@ -159,7 +162,7 @@ func Admit(ctx context.Context, q postgres.Querier, i *Instance, r Rule) error {
 // Obstacles are all the reasons why the person who read an instance cannot do
 // what a rule is about: the refusals of Permit and of Admit, in the order in
 // which she would be refused for them.
-func Obstacles(ctx context.Context, q postgres.Querier, i *Instance, r Rule) (obstacles fault.List, err error) {
+func Obstacles(ctx context.Context, q postgres.Querier, i *tenant.Instance, r Rule) (obstacles fault.List, err error) {
 	err = Permit(ctx, q, i, r)
 	if f := (*fault.Fault)(nil); errors.As(err, &f) {
 		obstacles = append(obstacles, f)
@@ -177,26 +180,26 @@ func Obstacles(ctx context.Context, q postgres.Querier, i *Instance, r Rule) (ob
 
 // pointTheWay adds to a refusal of Admit what the person who read the instance
 // can do, whom she can ask, and by which mutation.
-func pointTheWay(ctx context.Context, q postgres.Querier, i *Instance, f *fault.Fault) (err error) {
-	administers, restores := i.Roles.Has(SpaceAdministrator), Restoring.Allows(i)
+func pointTheWay(ctx context.Context, q postgres.Querier, i *tenant.Instance, f *fault.Fault) (err error) {
+	administers, restores := i.Roles.Has(tenant.SpaceAdministrator), Restoring.Allows(i)
 	switch {
 	case f.Code == fault.InstanceDistributed && administers:
-		f.Instances, err = i.Space.invitable(ctx, q)
+		f.Instances, err = i.Space.Invitable(ctx, q)
 		f.Remedy = "Choose another instance of the space" + namesOf(f.Instances) + "."
 	case f.Code == fault.InstanceDistributed: // she may not know of the others
-		f.Contacts, err = i.contacts(ctx, q, Inviting.Roles)
+		f.Contacts, err = i.Contacts(ctx, q, Inviting.Roles)
 		f.Remedy = "Choose another instance of the space."
 		f.Request = RequestInvitations
 	case f.Code == fault.RestoreWindowExpired && !administers:
-		f.Contacts, err = i.contacts(ctx, q, Administering.Roles)
+		f.Contacts, err = i.Contacts(ctx, q, Administering.Roles)
 		f.Remedy = "Ask " + people(f.Contacts, "an administrator of the space") + " for a new instance."
 		f.Request = RequestRole
 	case f.Code == fault.InstanceDeleted && i.Restorable && !restores:
-		f.Contacts, err = i.contacts(ctx, q, Restoring.Roles)
+		f.Contacts, err = i.Contacts(ctx, q, Restoring.Roles)
 		f.Remedy = "Ask " + people(f.Contacts, "an editor of the instance or an administrator of the space") + " to restore it" + until(i) + "."
 		f.Request = RequestRestore
 	case f.Code == fault.InstanceDeleted && !i.Restorable && !administers:
-		f.Contacts, err = i.contacts(ctx, q, Administering.Roles)
+		f.Contacts, err = i.Contacts(ctx, q, Administering.Roles)
 		f.Request = RequestRole
 	}
 	return err
@@ -204,9 +207,9 @@ func pointTheWay(ctx context.Context, q postgres.Querier, i *Instance, f *fault.
 
 // refusals are the reasons, of kind and then of state, why a rule does not
 // admit an instance.
-func (r Rule) refusals(i *Instance) (refusals fault.List) {
+func (r Rule) refusals(i *tenant.Instance) (refusals fault.List) {
 	if r.Kinds != nil && !slices.Contains(r.Kinds, i.Kind) {
-		if i.Kind == Distributed && slices.Contains(r.Kinds, Master) {
+		if i.Kind == tenant.Distributed && slices.Contains(r.Kinds, tenant.Master) {
 			refusals = append(refusals, fault.New(fault.InstanceDistributed,
 				fmt.Sprintf("Nobody can be invited to the Distributed instance of %s.", i.Space.Name)))
 		} else {
@@ -220,7 +223,7 @@ func (r Rule) refusals(i *Instance) (refusals fault.List) {
 	switch {
 	case r.States != nil && !slices.Contains(r.States, i.State()):
 		refusals = append(refusals, deleted(i))
-	case r.Restorable && i.State() == Deleted && !i.Restorable:
+	case r.Restorable && i.State() == tenant.Deleted && !i.Restorable:
 		refusals = append(refusals, &fault.Fault{
 			Code: fault.RestoreWindowExpired,
 			Message: fmt.Sprintf("%s was deleted on %s and could be restored until %s. It cannot be brought back any more.",
@@ -243,25 +246,25 @@ func NotFound() *fault.Fault {
 	}
 }
 
-func forbidden(p Place, r Rule, contacts []fault.Contact) *fault.Fault {
+func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 	var holders []string
 	for _, role := range slices.Backward(r.Roles.List()) {
-		holders = append(holders, p.holder(role))
+		holders = append(holders, p.HolderName(role))
 	}
 	need := strings.Join(holders, " or ")
 	remedy := "Ask " + people(contacts, need) + " to do it for you"
-	if r.Roles == RolesOf(SpaceAdministrator) {
+	if r.Roles == tenant.RolesOf(tenant.SpaceAdministrator) {
 		remedy += ", or to make you an administrator of the space"
 	}
 	f := &fault.Fault{
 		Code:     fault.Forbidden,
-		Message:  "Only " + need + " can do this" + p.scope() + ".",
+		Message:  "Only " + need + " can do this" + p.Scope() + ".",
 		Remedy:   remedy + ".",
 		Contacts: contacts,
 		Request:  request(p, r),
 	}
 	if f.Request == RequestRestore {
-		i := p.(*Instance)
+		i := p.(*tenant.Instance)
 		f.DeletedAt, f.RestorableUntil = i.DeletedAt, i.RestorableUntil
 	}
 	return f
@@ -269,9 +272,9 @@ func forbidden(p Place, r Rule, contacts []fault.Contact) *fault.Fault {
 
 // request is the mutation by which somebody can ask for what she may not do in a
 // place; "" where there is none.
-func request(p Place, r Rule) string {
-	i, instance := p.(*Instance)
-	_, organization := p.(*Organization)
+func request(p tenant.Place, r Rule) string {
+	i, instance := p.(*tenant.Instance)
+	_, organization := p.(*tenant.Organization)
 	switch {
 	case organization:
 		return ""
@@ -283,7 +286,7 @@ func request(p Place, r Rule) string {
 	return r.Request
 }
 
-func deleted(i *Instance) *fault.Fault {
+func deleted(i *tenant.Instance) *fault.Fault {
 	f := &fault.Fault{
 		Code:            fault.InstanceDeleted,
 		Message:         fmt.Sprintf("%s was deleted on %s.", i.Name, moment(*i.DeletedAt)),
@@ -297,7 +300,9 @@ func deleted(i *Instance) *fault.Fault {
 	return f
 }
 
-func until(i *Instance) string { return ", which is possible until " + moment(*i.RestorableUntil) }
+func until(i *tenant.Instance) string {
+	return ", which is possible until " + moment(*i.RestorableUntil)
+}
 
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 

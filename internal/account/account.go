@@ -18,9 +18,9 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
-	"alphacruncher.com/datahub-gateway/internal/name"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
 const (
@@ -63,7 +63,7 @@ func NewDirectory(db *postgres.DB) *Directory {
 // becomes hers; a new address, name or language replaces the old one, at once or
 // within a minute.
 func (d *Directory) Actor(ctx context.Context, id Identity) (access.Actor, error) {
-	id.Name = name.Clean(id.Name)
+	id.Name = text.CleanName(id.Name)
 	// The language tells nobody apart: browsers may send another one each time.
 	same := id
 	same.Locale = ""

@@ -12,6 +12,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Action is what was done.
@@ -68,10 +69,10 @@ type Name struct {
 }
 
 // In is somewhere in a space.
-func In(s *access.Space) Where { return Where{Space: Name{s.ID.UUID, s.Name}} }
+func In(s *tenant.Space) Where { return Where{Space: Name{s.ID.UUID, s.Name}} }
 
 // To is something done to an instance.
-func To(i *access.Instance) Where {
+func To(i *tenant.Instance) Where {
 	return Where{Name{i.Space.ID.UUID, i.Space.Name}, Name{i.ID.UUID, i.Name}}
 }
 
@@ -79,8 +80,8 @@ func To(i *access.Instance) Where {
 type Details struct {
 	Emails       []string             `json:"emails,omitempty"`     // of invitations
 	MoreEmails   int                  `json:"moreEmails,omitempty"` // that are not named
-	Role         *access.InstanceRole `json:"role,omitempty"`
-	PreviousRole *access.InstanceRole `json:"previousRole,omitempty"`
+	Role         *tenant.InstanceRole `json:"role,omitempty"`
+	PreviousRole *tenant.InstanceRole `json:"previousRole,omitempty"`
 	UserID       uuid.NullUUID        `json:"userId,omitzero"` // to whom it was done
 	UserName     string               `json:"userName,omitempty"`
 	Request      string               `json:"request,omitempty"` // its kind

@@ -9,10 +9,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"alphacruncher.com/datahub-gateway/internal/access"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/relay"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Entry is a line of the trail.
@@ -29,8 +29,8 @@ type Entry struct {
 	UserName     *string
 	Emails       []string
 	MoreEmails   int // that are not named
-	Role         *access.InstanceRole
-	PreviousRole *access.InstanceRole
+	Role         *tenant.InstanceRole
+	PreviousRole *tenant.InstanceRole
 	Request      *string // its kind
 }
 
@@ -182,12 +182,19 @@ func (e *Entry) Summary() string {
 	).Replace(sentence)
 }
 
-func called(role *access.InstanceRole) string {
+func called(role *tenant.InstanceRole) string {
 	switch {
 	case role == nil:
 		return "an administrator"
-	case *role == access.Editor:
+	case *role == tenant.Editor:
 		return "an editor"
 	}
 	return "a viewer"
 }
+
+// The Relay connections of the package's lists, named for gqlgen.
+type (
+	EntryConnection = relay.Connection[*Entry]
+
+	EntryEdge = relay.Edge[*Entry]
+)

@@ -10,7 +10,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/space"
 )

@@ -21,9 +21,9 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/rescue"
+	"alphacruncher.com/datahub-gateway/internal/telemetry/recovery"
 )
 
 const (
@@ -289,7 +289,7 @@ func (f *Feed) Run(ctx context.Context) {
 			return
 		}
 		check := time.Since(checked) >= roleChecks
-		rescue.Do(ctx, f.log, "events", func() {
+		recovery.Do(ctx, f.log, "events", func() {
 			if err := f.round(ctx, check); err != nil && ctx.Err() == nil {
 				f.log.Error("events", "error", postgres.Told(err))
 			}
@@ -376,11 +376,11 @@ func (f *Feed) places() (places []globalid.ID) {
 // cutOff ends the watching of those who may not any more.
 func (f *Feed) cutOff(ctx context.Context) error {
 	watches := slices.DeleteFunc(f.watching(), func(w *Watch) bool { return w.place == w.actor.ID })
-	asked := make([]access.Question, len(watches))
+	asked := make([]access.Check, len(watches))
 	for k, w := range watches {
-		asked[k] = access.Question{Actor: w.actor.ID, Instance: w.place, Rule: w.rule}
+		asked[k] = access.Check{Actor: w.actor.ID, Instance: w.place, Rule: w.rule}
 	}
-	may, err := access.May(ctx, f.db, asked)
+	may, err := access.CheckMany(ctx, f.db, asked)
 	if err != nil {
 		return err
 	}

@@ -6,10 +6,11 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
-	"alphacruncher.com/datahub-gateway/internal/name"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
 // CreateRequest asks for a new working instance of a space.
@@ -21,29 +22,29 @@ type CreateRequest struct {
 
 // Malformed gives what is wrong with the form of the request.
 func (r CreateRequest) Malformed() fault.List {
-	return append(name.Check(r.Name), idempotency.Check(r.IdempotencyKey)...)
+	return append(text.CheckName(r.Name), idempotency.Check(r.IdempotencyKey)...)
 }
 
 // Creation is what came of a CreateRequest.
-type Creation struct{ Instance *access.Instance }
+type Creation struct{ Instance *tenant.Instance }
 
 // Create makes a working instance of a space. It fails with NOT_FOUND or
 // FORBIDDEN.
 func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateRequest) (c Creation, err error) {
 	read := func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
-		c.Instance, err = access.FindInstance(ctx, tx, actor, *id)
+		c.Instance, err = tenant.FindInstance(ctx, tx, actor, *id)
 		return err
 	}
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "createInstance", Input: r}
 	_, err = idempotency.Once(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
 		Permit: func(ctx context.Context, tx *postgres.Tx) error {
-			_, err := access.LockAndPermit[*access.Space](ctx, tx, actor, r.SpaceID, access.Administering, access.Shared)
+			_, err := access.LockAndPermit[*tenant.Space](ctx, tx, actor, r.SpaceID, access.Administering, access.Shared)
 			return err
 		},
 		Recall: read,
 		Do: func(ctx context.Context, tx *postgres.Tx) (globalid.ID, error) {
 			id := globalid.New(globalid.Instance)
-			called, _ := name.Parse(r.Name)
+			called, _ := text.ParseName(r.Name)
 			if _, err := tx.Exec(ctx, `insert into instance (id, space_id, name, kind) values ($1, $2, $3, 'WORKING')`,
 				id.UUID, r.SpaceID.UUID, called); err != nil {
 				return id, err

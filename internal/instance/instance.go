@@ -9,10 +9,11 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Service carries out what is asked about instances.
@@ -20,8 +21,8 @@ type Service struct {
 	DB *postgres.DB
 	// Deleted and Restored are told of each instance that is, in the transaction
 	// that does it.
-	Deleted  func(context.Context, *postgres.Tx, *access.Instance) error
-	Restored func(context.Context, *postgres.Tx, access.Actor, *access.Instance) error
+	Deleted  func(context.Context, *postgres.Tx, *tenant.Instance) error
+	Restored func(context.Context, *postgres.Tx, access.Actor, *tenant.Instance) error
 }
 
 // Request asks to delete an instance, or to restore it.
@@ -35,7 +36,7 @@ func (r Request) Malformed() fault.List { return idempotency.Check(r.Idempotency
 
 // Deletion is what came of a request to delete.
 type Deletion struct {
-	Instance *access.Instance
+	Instance *tenant.Instance
 	Deleted  bool // false: it was deleted already
 }
 
@@ -48,7 +49,7 @@ func (s *Service) Delete(ctx context.Context, actor access.Actor, r Request) (De
 
 // Restoration is what came of a request to restore.
 type Restoration struct {
-	Instance *access.Instance
+	Instance *tenant.Instance
 	Restored bool // false: it was active already
 }
 
@@ -62,7 +63,7 @@ func (s *Service) Restore(ctx context.Context, actor access.Actor, r Request) (R
 
 // RestoreIn is Restore in a transaction that holds the instance and has decided
 // that the actor may. It fails with RESTORE_WINDOW_EXPIRED.
-func (s *Service) RestoreIn(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *access.Instance) (restored bool, err error) {
+func (s *Service) RestoreIn(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *tenant.Instance) (restored bool, err error) {
 	if err := access.Admit(ctx, tx, i, access.Restoring); err != nil {
 		return false, err
 	}
@@ -72,11 +73,11 @@ func (s *Service) RestoreIn(ctx context.Context, tx *postgres.Tx, actor access.A
 // change holds the instance off everybody else, decides by the rule, and makes
 // a change to it as a whole; false where there was nothing to do.
 func (s *Service) change(ctx context.Context, actor access.Actor, r Request, operation string, rule access.Rule,
-	do func(context.Context, *postgres.Tx, access.Actor, *access.Instance) (bool, error)) (i *access.Instance, done bool, err error) {
+	do func(context.Context, *postgres.Tx, access.Actor, *tenant.Instance) (bool, error)) (i *tenant.Instance, done bool, err error) {
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: operation, Input: r}
 	done, err = idempotency.Once(ctx, s.DB, key, idempotency.Steps[bool]{
 		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			i, err = access.LockAndPermit[*access.Instance](ctx, tx, actor, r.InstanceID, rule, access.Exclusive)
+			i, err = access.LockAndPermit[*tenant.Instance](ctx, tx, actor, r.InstanceID, rule, access.Exclusive)
 			return err
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) (bool, error) {
@@ -89,8 +90,8 @@ func (s *Service) change(ctx context.Context, actor access.Actor, r Request, ope
 	return i, done, err
 }
 
-func (s *Service) markDeleted(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *access.Instance) (bool, error) {
-	if i.State() == access.Deleted {
+func (s *Service) markDeleted(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *tenant.Instance) (bool, error) {
+	if i.State() == tenant.Deleted {
 		return false, nil
 	}
 	var row struct {
@@ -119,8 +120,8 @@ func (s *Service) markDeleted(ctx context.Context, tx *postgres.Tx, actor access
 
 // markRestored decides about the 24 hours once more, in the statement that
 // ends the deletion.
-func (s *Service) markRestored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *access.Instance) (bool, error) {
-	if i.State() == access.Active {
+func (s *Service) markRestored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *tenant.Instance) (bool, error) {
+	if i.State() == tenant.Active {
 		return false, nil
 	}
 	n, err := tx.Exec(ctx, `

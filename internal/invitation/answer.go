@@ -11,10 +11,11 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Reasons why an invitation cannot be used, beside the statuses that it can
@@ -48,8 +49,8 @@ type Acceptance struct {
 	Invitation *Invitation
 	// Where it led, for as long as the actor may see it. An invitation to a
 	// space has no instance.
-	Instance *access.Instance
-	Space    *access.Space
+	Instance *tenant.Instance
+	Space    *tenant.Space
 }
 
 // Accept makes the actor what the invitation says: a member of the instance, or
@@ -58,14 +59,14 @@ type Acceptance struct {
 // NOT_FOUND for an id that is not of an invitation of hers, or with RATE_LIMITED
 // for a token after too many that led to nothing.
 func (s *Service) Accept(ctx context.Context, actor access.Actor, r AnswerRequest) (a Acceptance, err error) {
-	var place access.Place
+	var place tenant.Place
 	a.Invitation, err = s.answer(ctx, actor, r, "acceptInvitation", func(ctx context.Context, tx *postgres.Tx, row *row, done bool) error {
 		if !done {
 			if err := join(ctx, tx, actor, row); err != nil {
 				return err
 			}
 		}
-		places, err := access.FindPlaces(ctx, tx, actor, []globalid.ID{row.place()})
+		places, err := tenant.FindPlaces(ctx, tx, actor, []globalid.ID{row.place()})
 		place = places[row.place()]
 		return err
 	})
@@ -257,7 +258,7 @@ func join(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row) erro
 // Enrol makes somebody a member of an instance, with a role, or an administrator
 // of a space, and reports whether that changes anything. Nobody becomes less than
 // she is.
-func Enrol(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place globalid.ID, role *access.InstanceRole) (changed bool, err error) {
+func Enrol(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place globalid.ID, role *tenant.InstanceRole) (changed bool, err error) {
 	var n int64
 	if place.Kind == globalid.Space {
 		n, err = tx.Exec(ctx, `insert into space_administrator (space_id, account_id) values ($1, $2) on conflict do nothing`, place.UUID, account)

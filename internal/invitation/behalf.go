@@ -6,13 +6,14 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Behalf is what somebody wants an administrator to invite people for.
 type Behalf struct {
-	Of       access.Person // who asks for it
-	Instance *access.Instance
-	Role     access.InstanceRole
+	Of       tenant.User // who asks for it
+	Instance *tenant.Instance
+	Role     tenant.InstanceRole
 	Emails   []string
 	Message  *string // from who asks; nil: none
 }

@@ -10,12 +10,14 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/batch"
-	"alphacruncher.com/datahub-gateway/internal/enum"
 	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Status says what has become of an invitation.
@@ -31,11 +33,11 @@ const (
 )
 
 // MarshalGQL writes the schema's enum InvitationStatus.
-func (s Status) MarshalGQL(w io.Writer) { enum.Write(w, s) }
+func (s Status) MarshalGQL(w io.Writer) { graphqltypes.WriteEnum(w, s) }
 
 // UnmarshalGQL reads the schema's enum InvitationStatus.
 func (s *Status) UnmarshalGQL(v any) (err error) {
-	*s, err = enum.Read(v, Pending, Accepted, Declined, Revoked, Expired)
+	*s, err = graphqltypes.ReadEnum(v, Pending, Accepted, Declined, Revoked, Expired)
 	return err
 }
 
@@ -44,7 +46,7 @@ func (s *Status) UnmarshalGQL(v any) (err error) {
 type Invitation struct {
 	ID        globalid.ID
 	Email     string
-	Role      *access.InstanceRole // nil: an administrator of the space
+	Role      *tenant.InstanceRole // nil: an administrator of the space
 	Status    Status
 	Message   *string
 	InvitedBy *fault.Contact
@@ -57,12 +59,12 @@ type Invitation struct {
 	InstanceName *string // nil: it leads to a space
 
 	row   *row
-	place access.Place              // where it leads, as the actor sees it; nil: see Place
+	place tenant.Place              // where it leads, as the actor sees it; nil: see Place
 	leads *batch.Group[globalid.ID] // where those lead that were read together
 }
 
 // At gives the invitation with the place where it leads, as the actor sees it.
-func (i *Invitation) At(place access.Place) *Invitation {
+func (i *Invitation) At(place tenant.Place) *Invitation {
 	if i == nil {
 		return nil
 	}
@@ -72,11 +74,11 @@ func (i *Invitation) At(place access.Place) *Invitation {
 }
 
 // Place is where the invitation leads; nil where the actor may not see it.
-func (i *Invitation) Place(ctx context.Context, q postgres.Querier, actor access.Actor) (access.Place, error) {
+func (i *Invitation) Place(ctx context.Context, q postgres.Querier, actor access.Actor) (tenant.Place, error) {
 	if i.place != nil {
 		return i.place, nil
 	}
-	return access.PlaceAmong(ctx, q, actor, i.leads, i.row.place())
+	return tenant.PlaceAmong(ctx, q, actor, i.leads, i.row.place())
 }
 
 // Delivery is what became of the mail that was sent last, for those who
@@ -95,3 +97,10 @@ type Service struct {
 	// Counted is told what came of every address that is invited; nil: nobody is.
 	Counted func(Outcome)
 }
+
+// The Relay connections of the package's lists, named for gqlgen.
+type (
+	Connection = relay.Connection[*Invitation]
+
+	Edge = relay.Edge[*Invitation]
+)

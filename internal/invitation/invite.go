@@ -6,11 +6,12 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
-	"alphacruncher.com/datahub-gateway/internal/message"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
 // Outcome says what inviting an address came to.
@@ -30,21 +31,21 @@ type Result struct {
 	Index        int                  `json:"-"`
 	Email        string               `json:"-"`
 	Outcome      Outcome              `json:"outcome"`
-	Role         *access.InstanceRole `json:"role,omitempty"`
-	PreviousRole *access.InstanceRole `json:"previousRole,omitempty"`
+	Role         *tenant.InstanceRole `json:"role,omitempty"`
+	PreviousRole *tenant.InstanceRole `json:"previousRole,omitempty"`
 	InvitationID globalid.ID          `json:"invitationId,omitzero"`
 	Invitation   *Invitation          `json:"-"`
 }
 
 // Results are what came of a Request: one for each address, in its order.
 type Results struct {
-	Instance *access.Instance
+	Instance *tenant.Instance
 	Results  []*Result
 }
 
 // AdministratorResults are what came of an AdministratorsRequest.
 type AdministratorResults struct {
-	Space   *access.Space
+	Space   *tenant.Space
 	Results []*Result
 }
 
@@ -60,7 +61,7 @@ func (s *Service) Invite(ctx context.Context, actor access.Actor, r Request) (Re
 		rule:    access.Inviting,
 		role:    &r.Role,
 		emails:  r.Emails,
-		message: message.Clean(r.Message),
+		message: text.CleanMessage(r.Message),
 	})
 	return Results{place.Instance, results}, err
 }
@@ -73,7 +74,7 @@ func (s *Service) InviteAdministrators(ctx context.Context, actor access.Actor, 
 		place:   r.SpaceID.As(globalid.Space),
 		rule:    access.Administering,
 		emails:  r.Emails,
-		message: message.Clean(r.Message),
+		message: text.CleanMessage(r.Message),
 	})
 	return AdministratorResults{place.Space, results}, err
 }
@@ -83,7 +84,7 @@ type call struct {
 	key     idempotency.Request
 	place   globalid.ID
 	rule    access.Rule
-	role    *access.InstanceRole // nil: administrators of the space
+	role    *tenant.InstanceRole // nil: administrators of the space
 	emails  []string
 	message *string
 }
@@ -91,21 +92,21 @@ type call struct {
 // destination is where invitations lead: to an instance or, without one, to its
 // space.
 type destination struct {
-	Space    *access.Space
-	Instance *access.Instance
+	Space    *tenant.Space
+	Instance *tenant.Instance
 }
 
-func destinationOf(p access.Place) destination {
+func destinationOf(p tenant.Place) destination {
 	switch p := p.(type) {
-	case *access.Instance:
+	case *tenant.Instance:
 		return destination{p.Space, p}
-	case *access.Space:
+	case *tenant.Space:
 		return destination{Space: p}
 	}
 	return destination{}
 }
 
-func (d destination) place() access.Place {
+func (d destination) place() tenant.Place {
 	if d.Instance != nil {
 		return d.Instance
 	}
@@ -145,7 +146,7 @@ func (s *Service) invite(ctx context.Context, actor access.Actor, c call) (to de
 	mails := 0
 	results, err = idempotency.Once(ctx, s.DB, c.key, idempotency.Steps[[]*Result]{
 		Permit: func(ctx context.Context, tx *postgres.Tx) error {
-			place, err := access.LockAndPermit[access.Place](ctx, tx, actor, c.place, c.rule, access.Shared)
+			place, err := access.LockAndPermit[tenant.Place](ctx, tx, actor, c.place, c.rule, access.Shared)
 			to = destinationOf(place)
 			return err
 		},
@@ -192,7 +193,7 @@ func (s *Service) write(ctx context.Context, w writing, invitees []invitee) (res
 // refuse decides which error a request with addresses that are not valid gets:
 // whatever else is wrong comes first.
 func (s *Service) refuse(ctx context.Context, actor access.Actor, c call, invitees []invitee, faults fault.List) error {
-	places, err := access.FindPlaces(ctx, s.DB, actor, []globalid.ID{c.place})
+	places, err := tenant.FindPlaces(ctx, s.DB, actor, []globalid.ID{c.place})
 	if err != nil {
 		return err
 	}
@@ -231,7 +232,7 @@ func recall(ctx context.Context, q postgres.Querier, to destination, results []*
 	return nil
 }
 
-func inviteDeeds(actor access.Actor, to destination, role *access.InstanceRole, results []*Result) (deeds []audit.Deed) {
+func inviteDeeds(actor access.Actor, to destination, role *tenant.InstanceRole, results []*Result) (deeds []audit.Deed) {
 	for _, did := range []struct {
 		outcome Outcome
 		action  audit.Action

@@ -10,9 +10,10 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Limits bound a request, and what is done in an hour.
@@ -29,7 +30,7 @@ type Limits struct {
 
 // charges are what it takes of the limits to invite n addresses somewhere in a
 // space, whatever comes of it.
-func (l Limits) charges(actor access.Actor, space *access.Space, n int) []ratelimit.Charge {
+func (l Limits) charges(actor access.Actor, space *tenant.Space, n int) []ratelimit.Charge {
 	return []ratelimit.Charge{l.ofPerson(actor, n), l.ofSpace(space, n)}
 }
 
@@ -37,13 +38,13 @@ func (l Limits) ofPerson(actor access.Actor, n int) ratelimit.Charge {
 	return ratelimit.Charge{Limit: ratelimit.Limit{Name: fault.InvitationsByPerson, Most: l.ByPerson, Says: "One person can invite %d addresses in an hour."}, Of: actor.ID.UUID, N: n}
 }
 
-func (l Limits) ofSpace(space *access.Space, n int) ratelimit.Charge {
+func (l Limits) ofSpace(space *tenant.Space, n int) ratelimit.Charge {
 	return ratelimit.Charge{Limit: ratelimit.Limit{Name: fault.InvitationsBySpace, Most: l.BySpace, Says: "To one space %d addresses can be invited in an hour."}, Of: space.ID.UUID, N: n}
 }
 
 // letter is a mail that brings an invitation.
 type letter struct {
-	space *access.Space
+	space *tenant.Space
 	email string
 	key   string // of the address
 	index int    // in the request

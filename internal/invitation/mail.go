@@ -10,7 +10,6 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/mail"
-	"alphacruncher.com/datahub-gateway/internal/mailing"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
@@ -25,7 +24,7 @@ type Mailer struct {
 }
 
 // Read reads what the mails of jobs of MailKind tell.
-func (m *Mailer) Read(ctx context.Context, jobs []outbox.Job) (mailing.Compose, error) {
+func (m *Mailer) Read(ctx context.Context, jobs []outbox.Job) (mail.ComposeFunc, error) {
 	sendings, err := m.read(ctx, outbox.Subjects(jobs))
 	return func(job outbox.Job) (mail.Message, error) { return m.compose(job, sendings[job.Subject]) }, err
 }
@@ -78,11 +77,11 @@ func (m *Mailer) compose(job outbox.Job, v *sending) (mail.Message, error) {
 		Organization: v.OrganizationName,
 		Space:        v.SpaceName,
 		Role:         mail.Administrator,
-		Link:         mailing.Link(m.PublicURL, "invitation", job.Secret),
+		Link:         mail.Link(m.PublicURL, "invitation", job.Secret),
 		ExpiresAt:    v.ExpiresAt,
 	}
 	if v.InstanceName != nil {
-		i.Instance, i.Role = *v.InstanceName, mailing.Role(v.Role.Role())
+		i.Instance, i.Role = *v.InstanceName, mail.RoleOf(v.Role.Role())
 	}
 	if v.RequesterName != nil {
 		i.Requester = mail.Mailbox{Name: *v.RequesterName, Email: *v.RequesterEmail}

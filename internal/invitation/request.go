@@ -6,18 +6,18 @@ import (
 	"strings"
 	"unicode"
 
-	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
-	"alphacruncher.com/datahub-gateway/internal/message"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
 // Request asks to invite people to an instance.
 type Request struct {
 	InstanceID     globalid.ID         `json:"instanceId"`
-	Role           access.InstanceRole `json:"role"`
+	Role           tenant.InstanceRole `json:"role"`
 	Emails         []string            `json:"emails"` // as people type or paste them
 	Message        *string             `json:"message"`
 	IdempotencyKey *string             `json:"-"`
@@ -41,9 +41,9 @@ func (r AdministratorsRequest) Malformed(l Limits) fault.List {
 	return malformed(l, r.Emails, r.Message, r.IdempotencyKey)
 }
 
-func malformed(l Limits, emails []string, text, key *string) (faults fault.List) {
+func malformed(l Limits, emails []string, note, key *string) (faults fault.List) {
 	faults = append(faults, l.MalformedEmails(emails, "input", "emails")...)
-	faults = append(faults, message.Check(text, l.Message, "input", "message")...)
+	faults = append(faults, text.CheckMessage(note, l.Message, "input", "message")...)
 	return append(faults, idempotency.Check(key)...)
 }
 

@@ -13,10 +13,11 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // resendPause is how long an address is left alone after it was sent an
@@ -29,7 +30,7 @@ const resendPause = 10 * time.Minute
 func (s *Service) Resend(ctx context.Context, actor access.Actor, r SelectionRequest) (Selection, error) {
 	resent := 0
 	selection, err := s.administrate(ctx, actor, r, selected{"resendInvitations", access.Shared, OutcomeResent, audit.InvitationResent,
-		func(ctx context.Context, tx *postgres.Tx, places map[globalid.ID]access.Place) ([]globalid.ID, error) {
+		func(ctx context.Context, tx *postgres.Tx, places map[globalid.ID]tenant.Place) ([]globalid.ID, error) {
 			done, err := s.resend(ctx, tx, actor, r.InvitationIDs, places)
 			resent = len(done)
 			return done, err
@@ -46,7 +47,7 @@ type resending struct {
 	index int // in the request
 	email string
 	place globalid.ID // where it leads
-	space *access.Space
+	space *tenant.Space
 	recipient
 }
 
@@ -58,7 +59,7 @@ type recipient struct {
 
 // resend renews the links of those invitations that are pending, and asks for
 // their mails.
-func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Actor, ids []globalid.ID, places map[globalid.ID]access.Place) ([]globalid.ID, error) {
+func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Actor, ids []globalid.ID, places map[globalid.ID]tenant.Place) ([]globalid.ID, error) {
 	if err := access.AdmitAll(ctx, tx, places, ids, access.Resending, "input", "invitationIds"); err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Acto
 
 // lockPending keeps others off those invitations that are pending, in the order
 // in which writing does.
-func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places map[globalid.ID]access.Place) ([]resending, error) {
+func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places map[globalid.ID]tenant.Place) ([]resending, error) {
 	var rows []struct {
 		ID       uuid.UUID `db:"id"`
 		Email    string    `db:"email"`

@@ -9,9 +9,10 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // SelectionRequest asks to do something with invitations: all of them or, where
@@ -51,7 +52,7 @@ type Selection struct{ Results []*SelectionResult }
 // fails with NOT_FOUND or FORBIDDEN.
 func (s *Service) Revoke(ctx context.Context, actor access.Actor, r SelectionRequest) (Selection, error) {
 	return s.administrate(ctx, actor, r, selected{"revokeInvitations", access.Exclusive, OutcomeRevoked, audit.InvitationRevoked,
-		func(ctx context.Context, tx *postgres.Tx, _ map[globalid.ID]access.Place) (ids []globalid.ID, err error) {
+		func(ctx context.Context, tx *postgres.Tx, _ map[globalid.ID]tenant.Place) (ids []globalid.ID, err error) {
 			var done []uuid.UUID
 			err = tx.Select(ctx, &done, `
 				update invitation set status = 'REVOKED' where id = any ($1::uuid[]) and status = 'PENDING' returning id`,
@@ -70,11 +71,11 @@ type selected struct {
 	outcome   SelectionOutcome
 	action    audit.Action
 	// do does it with those that are pending, and gives their ids.
-	do func(context.Context, *postgres.Tx, map[globalid.ID]access.Place) ([]globalid.ID, error)
+	do func(context.Context, *postgres.Tx, map[globalid.ID]tenant.Place) ([]globalid.ID, error)
 }
 
 func (s *Service) administrate(ctx context.Context, actor access.Actor, r SelectionRequest, what selected) (Selection, error) {
-	var places map[globalid.ID]access.Place
+	var places map[globalid.ID]tenant.Place
 	var selection Selection
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: what.operation, Input: r}
 	read := func(ctx context.Context, tx *postgres.Tx, outcomes []SelectionOutcome) error {

@@ -11,9 +11,10 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/batch"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/relay"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // columns and tables are an invitation v as people see it. Which of two rows of
@@ -44,7 +45,7 @@ type row struct {
 	SpaceID          uuid.NullUUID        `db:"space_id"`
 	Email            string               `db:"email"`
 	EmailKey         string               `db:"email_key"`
-	Role             *access.InstanceRole `db:"role"`
+	Role             *tenant.InstanceRole `db:"role"`
 	Message          *string              `db:"message"`
 	CreatedAt        time.Time            `db:"created_at"`
 	ExpiresAt        time.Time            `db:"expires_at"`

@@ -9,8 +9,9 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Change is what has changed about an invitation. The database's triggers give
@@ -72,8 +73,8 @@ func (w *Watching) Close() { w.watch.Close() }
 func (w *Watching) Ended() <-chan struct{} { return w.watch.Ended() }
 
 // permitted decides whether the actor may watch, and reads the instance.
-func (w *Watching) permitted(ctx context.Context) (*access.Instance, error) {
-	i, err := access.FindInstance(ctx, w.service.DB, w.actor, w.instance)
+func (w *Watching) permitted(ctx context.Context) (*tenant.Instance, error) {
+	i, err := tenant.FindInstance(ctx, w.service.DB, w.actor, w.instance)
 	if err != nil {
 		return nil, err
 	}

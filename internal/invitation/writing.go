@@ -12,9 +12,10 @@ import (
 	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // writing is the transaction of a call to invite, which holds the place. While
@@ -23,9 +24,9 @@ import (
 type writing struct {
 	tx        *postgres.Tx
 	actor     access.Actor
-	requester *access.Person // on whose behalf; nil: nobody's
+	requester *tenant.User // on whose behalf; nil: nobody's
 	to        destination
-	role      *access.InstanceRole
+	role      *tenant.InstanceRole
 	message   *string
 	ttl       time.Duration
 }
@@ -39,7 +40,7 @@ type offer struct {
 
 	row      *row // as it is written
 	outcome  Outcome
-	previous *access.InstanceRole
+	previous *tenant.InstanceRole
 }
 
 func newOffer(i invitee) *offer {
@@ -106,7 +107,7 @@ func (w writing) invite(ctx context.Context, invitees []invitee) (results []*Res
 // members gives the roles of those who are members of the instance or
 // administrators of its space, by their addresses' keys; nil, where it is
 // administrators who are invited.
-func (w writing) members(ctx context.Context, invitees []invitee) (map[string]*access.InstanceRole, error) {
+func (w writing) members(ctx context.Context, invitees []invitee) (map[string]*tenant.InstanceRole, error) {
 	keys := make([]string, len(invitees))
 	for k, i := range invitees {
 		keys[k] = i.key
@@ -126,11 +127,11 @@ func (w writing) members(ctx context.Context, invitees []invitee) (map[string]*a
 	if err != nil {
 		return nil, err
 	}
-	members := make(map[string]*access.InstanceRole, len(rows))
+	members := make(map[string]*tenant.InstanceRole, len(rows))
 	for _, r := range rows {
-		role := access.Viewer
+		role := tenant.Viewer
 		if r.Editor {
-			role = access.Editor
+			role = tenant.Editor
 		}
 		members[r.EmailKey] = &role
 		if w.role == nil {
@@ -267,7 +268,7 @@ func (w writing) replace(ctx context.Context, offers []*offer) error {
 	}
 	var rows []struct {
 		ID        uuid.UUID            `db:"id"`
-		Previous  *access.InstanceRole `db:"previous"`
+		Previous  *tenant.InstanceRole `db:"previous"`
 		Expired   bool                 `db:"expired"`
 		ExpiresAt time.Time            `db:"expires_at"`
 	}
@@ -310,7 +311,7 @@ func (w writing) sign(r *row) {
 	}
 }
 
-func same(a, b *access.InstanceRole) bool { return a == b || a != nil && b != nil && *a == *b }
+func same(a, b *tenant.InstanceRole) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // enqueue asks for the mails, and gives their number.
 func (w writing) enqueue(ctx context.Context, offers []*offer) (int, error) {

@@ -22,7 +22,7 @@ import (
 	"github.com/wneessen/go-mail"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
-	"alphacruncher.com/datahub-gateway/internal/rescue"
+	"alphacruncher.com/datahub-gateway/internal/telemetry/recovery"
 )
 
 const (
@@ -209,7 +209,7 @@ func (s *Sender) converse(ctx context.Context, e *errand, first bool) {
 	k := 0
 	defer func() {
 		if p := recover(); p != nil {
-			e.ended(k, rescue.Of(p))
+			e.ended(k, recovery.Of(p))
 		}
 		open.hangUp()
 	}()

@@ -6,16 +6,16 @@ import (
 
 	"github.com/google/uuid"
 
-	"alphacruncher.com/datahub-gateway/internal/access"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/relay"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Member is a person with a role of her own in an instance.
 type Member struct {
-	User  *access.Person
-	Role  access.InstanceRole
+	User  *tenant.User
+	Role  tenant.InstanceRole
 	Since time.Time
 }
 
@@ -36,7 +36,7 @@ func (s *Service) OfInstances(ctx context.Context, instances []globalid.ID, page
 		AccountID  uuid.UUID           `db:"account_id"`
 		Name       string              `db:"name"`
 		Email      string              `db:"email"`
-		Role       access.InstanceRole `db:"role"`
+		Role       tenant.InstanceRole `db:"role"`
 		Since      time.Time           `db:"since"`
 	}
 	err := s.DB.Select(ctx, &rows, `
@@ -53,7 +53,7 @@ func (s *Service) OfInstances(ctx context.Context, instances []globalid.ID, page
 	members := make(map[uuid.UUID][]*Member, len(instances))
 	for _, row := range rows {
 		members[row.InstanceID] = append(members[row.InstanceID], &Member{
-			User:  &access.Person{ID: globalid.ID{Kind: globalid.User, UUID: row.AccountID}, Name: row.Name, Email: row.Email},
+			User:  &tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: row.AccountID}, Name: row.Name, Email: row.Email},
 			Role:  row.Role,
 			Since: row.Since,
 		})
@@ -67,13 +67,13 @@ func (s *Service) OfInstances(ctx context.Context, instances []globalid.ID, page
 
 // SpaceMember is a person with a role of her own somewhere in a space.
 type SpaceMember struct {
-	User  *access.Person
-	Held  access.Roles // by herself, not derived
+	User  *tenant.User
+	Held  tenant.Roles // by herself, not derived
 	Since time.Time    // of the first
 }
 
 // Roles lists Held.
-func (m *SpaceMember) Roles() []access.Role { return m.Held.List() }
+func (m *SpaceMember) Roles() []tenant.Role { return m.Held.List() }
 
 // OfSpaces reads a page of the people with a role in each space, in an order
 // that stays the same.
@@ -118,14 +118,14 @@ func (s *Service) OfSpaces(ctx context.Context, spaces []globalid.ID, page relay
 	members := make(map[uuid.UUID][]*SpaceMember, len(spaces))
 	for _, row := range rows {
 		m := &SpaceMember{
-			User:  &access.Person{ID: globalid.ID{Kind: globalid.User, UUID: row.AccountID}, Name: row.Name, Email: row.Email},
+			User:  &tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: row.AccountID}, Name: row.Name, Email: row.Email},
 			Since: row.Since,
 		}
-		for role, holds := range map[access.Role]bool{
-			access.SpaceAdministrator: row.Administrator, access.InstanceEditor: row.Editor, access.InstanceViewer: row.Viewer,
+		for role, holds := range map[tenant.Role]bool{
+			tenant.SpaceAdministrator: row.Administrator, tenant.InstanceEditor: row.Editor, tenant.InstanceViewer: row.Viewer,
 		} {
 			if holds {
-				m.Held |= access.RolesOf(role)
+				m.Held |= tenant.RolesOf(role)
 			}
 		}
 		members[row.SpaceID] = append(members[row.SpaceID], m)
@@ -136,3 +136,12 @@ func (s *Service) OfSpaces(ctx context.Context, spaces []globalid.ID, page relay
 	}
 	return lists, nil
 }
+
+// The Relay connections of the package's lists, named for gqlgen.
+type (
+	MemberConnection      = relay.Connection[*Member]
+	SpaceMemberConnection = relay.Connection[*SpaceMember]
+
+	MemberEdge      = relay.Edge[*Member]
+	SpaceMemberEdge = relay.Edge[*SpaceMember]
+)

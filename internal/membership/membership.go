@@ -15,9 +15,10 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Service carries out what is asked about members.
@@ -27,7 +28,7 @@ type Service struct{ DB *postgres.DB }
 type ChangeRequest struct {
 	InstanceID     globalid.ID         `json:"instanceId"`
 	UserID         globalid.ID         `json:"userId"`
-	Role           access.InstanceRole `json:"role"`
+	Role           tenant.InstanceRole `json:"role"`
 	IdempotencyKey *string             `json:"-"`
 }
 
@@ -37,18 +38,18 @@ func (r ChangeRequest) Malformed() fault.List { return idempotency.Check(r.Idemp
 // Change is what came of a ChangeRequest.
 type Change struct {
 	Member       *Member             `json:"-"` // nil: she has left since
-	PreviousRole access.InstanceRole `json:"previousRole"`
+	PreviousRole tenant.InstanceRole `json:"previousRole"`
 	Changed      bool                `json:"changed"` // false: she had the role already
 }
 
 // ChangeRole gives a member of an instance another role. It fails with
 // NOT_FOUND, also where the person is no member, or FORBIDDEN.
 func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, r ChangeRequest) (Change, error) {
-	var instance *access.Instance
+	var instance *tenant.Instance
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "changeMemberRole", Input: r}
 	return idempotency.Once(ctx, s.DB, key, idempotency.Steps[Change]{
 		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			instance, err = access.LockAndPermit[*access.Instance](ctx, tx, actor, r.InstanceID, access.Administering, access.Exclusive)
+			instance, err = access.LockAndPermit[*tenant.Instance](ctx, tx, actor, r.InstanceID, access.Administering, access.Exclusive)
 			return err
 		},
 		Recall: func(ctx context.Context, tx *postgres.Tx, c *Change) (err error) {
@@ -88,11 +89,11 @@ func nobody() *fault.Fault {
 // find reads a member of an instance, and keeps others off her role; nil where
 // she is none.
 func find(ctx context.Context, tx *postgres.Tx, instance, user globalid.ID) (*Member, error) {
-	m := &Member{User: &access.Person{ID: user}}
+	m := &Member{User: &tenant.User{ID: user}}
 	var row struct {
 		Name  string              `db:"name"`
 		Email string              `db:"email"`
-		Role  access.InstanceRole `db:"role"`
+		Role  tenant.InstanceRole `db:"role"`
 		Since time.Time           `db:"since"`
 	}
 	err := tx.Get(ctx, &row, `
@@ -130,12 +131,12 @@ type Removal struct {
 // Remove ends the roles of a person. It fails with NOT_FOUND, FORBIDDEN or
 // CONFLICT, for the last administrator of a space.
 func (s *Service) Remove(ctx context.Context, actor access.Actor, r RemovalRequest) (Removal, error) {
-	var place access.Place
+	var place tenant.Place
 	permit := func(ctx context.Context, tx *postgres.Tx) (err error) {
 		if r.SpaceID != nil {
-			place, err = access.LockAndPermit[*access.Space](ctx, tx, actor, *r.SpaceID, access.Administering, access.Exclusive)
+			place, err = access.LockAndPermit[*tenant.Space](ctx, tx, actor, *r.SpaceID, access.Administering, access.Exclusive)
 		} else {
-			place, err = access.LockAndPermit[*access.Instance](ctx, tx, actor, *r.InstanceID, access.Administering, access.Exclusive)
+			place, err = access.LockAndPermit[*tenant.Instance](ctx, tx, actor, *r.InstanceID, access.Administering, access.Exclusive)
 		}
 		return err
 	}
@@ -143,9 +144,9 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, r RemovalReque
 		Permit: permit,
 		Do: func(ctx context.Context, tx *postgres.Tx) (removal Removal, err error) {
 			switch place := place.(type) {
-			case *access.Space:
+			case *tenant.Space:
 				removal.Removed, err = removeFromSpace(ctx, tx, actor, place, r.UserID.As(globalid.User))
-			case *access.Instance:
+			case *tenant.Instance:
 				removal.Removed, err = end(ctx, tx, actor, place, r.UserID.As(globalid.User), audit.MemberRemoved)
 			}
 			return removal, err
@@ -168,7 +169,7 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, r RemovalReque
 
 // removeFromSpace leaves it to the database that a space has an administrator:
 // see its trigger space_administrator_last.
-func removeFromSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, space *access.Space, user globalid.ID) (bool, error) {
+func removeFromSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, space *tenant.Space, user globalid.ID) (bool, error) {
 	administrators, err := tx.Exec(ctx, `delete from space_administrator where space_id = $1 and account_id = $2`, space.ID.UUID, user.UUID)
 	if last := pq.As(err, pqerror.CheckViolation); last != nil && last.Constraint == "space_administrator_last" {
 		return false, lastAdministrator()
@@ -182,7 +183,7 @@ func removeFromSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, s
 	if err != nil || administrators+members == 0 {
 		return false, err
 	}
-	person := access.Person{ID: user}
+	person := tenant.User{ID: user}
 	if err := tx.Get(ctx, &person.Name, `select name from account where id = $1`, user.UUID); err != nil {
 		return false, err
 	}
@@ -214,7 +215,7 @@ func (s *Service) Leave(ctx context.Context, actor access.Actor, r LeaveRequest)
 	// answer.
 	return idempotency.Once(ctx, s.DB, key, idempotency.Steps[Leave]{
 		Do: func(ctx context.Context, tx *postgres.Tx) (Leave, error) {
-			instance, err := access.LockAndPermit[*access.Instance](ctx, tx, actor, r.InstanceID, access.Leaving, access.Exclusive)
+			instance, err := access.LockAndPermit[*tenant.Instance](ctx, tx, actor, r.InstanceID, access.Leaving, access.Exclusive)
 			if err != nil {
 				return Leave{}, err
 			}
@@ -225,7 +226,7 @@ func (s *Service) Leave(ctx context.Context, actor access.Actor, r LeaveRequest)
 }
 
 // end ends a person's own role in an instance; false where she has none.
-func end(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *access.Instance, user globalid.ID, as audit.Action) (bool, error) {
+func end(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *tenant.Instance, user globalid.ID, as audit.Action) (bool, error) {
 	if err := notLast(ctx, tx, instance.Space.ID, user); err != nil {
 		return false, err
 	}
@@ -261,7 +262,7 @@ func lastAdministrator() *fault.Fault {
 	}
 }
 
-func withUser(d audit.Details, p *access.Person) audit.Details {
+func withUser(d audit.Details, p *tenant.User) audit.Details {
 	d.UserID, d.UserName = uuid.NullUUID{UUID: p.ID.UUID, Valid: true}, p.Name
 	return d
 }

@@ -23,9 +23,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/lib/pq"
 
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/rescue"
+	"alphacruncher.com/datahub-gateway/internal/telemetry/recovery"
 )
 
 const (
@@ -175,7 +175,7 @@ func (q *Queue) Run(ctx context.Context) {
 func (q *Queue) worker(ctx context.Context) {
 	for ctx.Err() == nil {
 		n := 0
-		rescue.Do(ctx, q.Log, "outbox", func() {
+		recovery.Do(ctx, q.Log, "outbox", func() {
 			var err error
 			if n, err = q.round(ctx); err != nil {
 				q.Log.Error("outbox", "kind", q.Kind, "error", postgres.Told(err))
@@ -212,9 +212,9 @@ func (q *Queue) round(running context.Context) (int, error) {
 	results := make(chan result, len(jobs))
 	var noting sync.WaitGroup
 	// Where one of these fails, the leases run out and the jobs are done again.
-	noting.Go(func() { rescue.Do(ctx, q.Log, "outbox", func() { q.renew(ctx, jobs, done) }) })
+	noting.Go(func() { recovery.Do(ctx, q.Log, "outbox", func() { q.renew(ctx, jobs, done) }) })
 	noting.Go(func() {
-		rescue.Do(ctx, q.Log, "outbox", func() { q.note(ctx, jobs, results) })
+		recovery.Do(ctx, q.Log, "outbox", func() { q.note(ctx, jobs, results) })
 		for range results { // nobody is to wait for who does not listen any more
 		}
 	})
@@ -288,8 +288,8 @@ func (q *Queue) tell(ctx context.Context, job Job, r result, state string) {
 	if errors.Is(r.err, ErrPostponed) {
 		return
 	}
-	if panicked := new(*rescue.Error); errors.As(r.err, panicked) {
-		rescue.Log(ctx, q.Log, "outbox", *panicked)
+	if panicked := new(*recovery.Error); errors.As(r.err, panicked) {
+		recovery.Log(ctx, q.Log, "outbox", *panicked)
 	}
 	if state == "" {
 		state, _, _ = outcome(job, r.err)
@@ -313,7 +313,7 @@ func (q *Queue) attempt(ctx, running context.Context, jobs []Job, ended func(int
 			(<-stopping).Stop()
 		}
 		if p := recover(); p != nil {
-			rescue.Log(ctx, q.Log, "outbox", p)
+			recovery.Log(ctx, q.Log, "outbox", p)
 			for k := range jobs {
 				ended(k, errors.New("the gateway failed"))
 			}

@@ -13,11 +13,12 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
-	"alphacruncher.com/datahub-gateway/internal/message"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
 // Approval approves a request.
@@ -71,8 +72,8 @@ func (s *Service) Approve(ctx context.Context, actor access.Actor, a Approval) (
 	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: "approveRequest", Input: a}
 	return s.answer(ctx, actor, key, a.RequestID, answering{
 		lock: access.Exclusive,
-		give: func(ctx context.Context, tx *postgres.Tx, r *row, place access.Place) ([]*invitation.Result, error) {
-			if i, ok := place.(*access.Instance); ok && r.Kind == Restore && r.Status == Expired {
+		give: func(ctx context.Context, tx *postgres.Tx, r *row, place tenant.Place) ([]*invitation.Result, error) {
+			if i, ok := place.(*tenant.Instance); ok && r.Kind == Restore && r.Status == Expired {
 				if err := access.Admit(ctx, tx, i, access.Restoring); err != nil {
 					return nil, err
 				}
@@ -94,8 +95,8 @@ func (s *Service) Decline(ctx context.Context, actor access.Actor, a Refusal) (A
 	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: "declineRequest", Input: a}
 	return s.answer(ctx, actor, key, a.RequestID, answering{
 		lock: access.Shared,
-		give: func(ctx context.Context, tx *postgres.Tx, r *row, _ access.Place) ([]*invitation.Result, error) {
-			return nil, s.end(ctx, tx, actor, r, ending{Declined, audit.RequestDeclined, message.Clean(a.Message), nil})
+		give: func(ctx context.Context, tx *postgres.Tx, r *row, _ tenant.Place) ([]*invitation.Result, error) {
+			return nil, s.end(ctx, tx, actor, r, ending{Declined, audit.RequestDeclined, text.CleanMessage(a.Message), nil})
 		},
 	})
 }
@@ -107,7 +108,7 @@ func (s *Service) Withdraw(ctx context.Context, actor access.Actor, a Withdrawal
 	return s.answer(ctx, actor, key, a.RequestID, answering{
 		lock: access.Shared,
 		own:  true,
-		give: func(ctx context.Context, tx *postgres.Tx, r *row, _ access.Place) ([]*invitation.Result, error) {
+		give: func(ctx context.Context, tx *postgres.Tx, r *row, _ tenant.Place) ([]*invitation.Result, error) {
 			return nil, s.end(ctx, tx, actor, r, ending{Withdrawn, audit.RequestWithdrawn, nil, nil})
 		},
 	})
@@ -117,12 +118,12 @@ func (s *Service) Withdraw(ctx context.Context, actor access.Actor, a Withdrawal
 type answering struct {
 	lock access.LockStrength // on what the request is about
 	own  bool                // by who has made it, and not by who can answer it
-	give func(context.Context, *postgres.Tx, *row, access.Place) ([]*invitation.Result, error)
+	give func(context.Context, *postgres.Tx, *row, tenant.Place) ([]*invitation.Result, error)
 }
 
 func (s *Service) answer(ctx context.Context, actor access.Actor, key idempotency.Request, id globalid.ID, how answering) (answered Answered, err error) {
 	var r *row
-	var place access.Place
+	var place tenant.Place
 	read := func(ctx context.Context, tx *postgres.Tx) (err error) {
 		if r, err = find(ctx, tx, r.ID); err == nil {
 			answered.Request = one(r)
@@ -161,7 +162,7 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, key idempotenc
 
 // hold keeps others off what a request is about and off the request, and reads
 // both; nil where there is no request, or nothing that the actor may know of.
-func hold(ctx context.Context, tx *postgres.Tx, actor access.Actor, id globalid.ID, lock access.LockStrength) (*row, access.Place, error) {
+func hold(ctx context.Context, tx *postgres.Tx, actor access.Actor, id globalid.ID, lock access.LockStrength) (*row, tenant.Place, error) {
 	r, err := find(ctx, tx, id.UUID)
 	if r == nil || err != nil {
 		return nil, nil, err
@@ -186,7 +187,7 @@ func hold(ctx context.Context, tx *postgres.Tx, actor access.Actor, id globalid.
 // permit decides whether the actor may answer the request or, where it is for
 // her who has made it, whether that is her. Whoever may do neither does not know
 // of it.
-func (r *row) permit(ctx context.Context, q postgres.Querier, actor access.Actor, place access.Place, own bool) error {
+func (r *row) permit(ctx context.Context, q postgres.Querier, actor access.Actor, place tenant.Place, own bool) error {
 	made, answers := r != nil && r.RequestedBy == actor.ID.UUID, r != nil && r.Kind.rule().Allows(place)
 	switch {
 	case made && own, answers && !own:
@@ -234,7 +235,7 @@ func (r *row) over() error {
 // present decides whether the requester still has a role in what the request is
 // about.
 func (r *row) present(ctx context.Context, q postgres.Querier) error {
-	places, err := access.FindPlaces(ctx, q, r.requester(), []globalid.ID{r.place()})
+	places, err := tenant.FindPlaces(ctx, q, r.requester(), []globalid.ID{r.place()})
 	if err != nil || access.Asking.Allows(places[r.place()]) {
 		return err
 	}
@@ -246,13 +247,13 @@ func (r *row) present(ctx context.Context, q postgres.Querier) error {
 	}
 }
 
-func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row, place access.Place, a Approval) (results []*invitation.Result, err error) {
+func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row, place tenant.Place, a Approval) (results []*invitation.Result, err error) {
 	approved, faults := r.selected(a.Emails)
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	how := ending{Approved, audit.RequestApproved, message.Clean(a.Message), nil}
-	i, _ := place.(*access.Instance)
+	how := ending{Approved, audit.RequestApproved, text.CleanMessage(a.Message), nil}
+	i, _ := place.(*tenant.Instance)
 	switch r.Kind {
 	case Restore:
 		restored, err := s.Instances.RestoreIn(ctx, tx, actor, i)
@@ -277,9 +278,9 @@ func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Act
 }
 
 // behalf is what is to be done for who has made a request for invitations.
-func (r *row) behalf(place access.Place, emails []string) invitation.Behalf {
+func (r *row) behalf(place tenant.Place, emails []string) invitation.Behalf {
 	b := invitation.Behalf{Of: r.requester(), Emails: emails, Message: r.Message}
-	b.Instance, _ = place.(*access.Instance)
+	b.Instance, _ = place.(*tenant.Instance)
 	if role := r.instanceRole(); role != nil {
 		b.Role = *role
 	}
@@ -318,9 +319,9 @@ func (r *row) selected(emails []string) (approved []string, faults fault.List) {
 }
 
 // grant makes the requester what she wants to be.
-func (r *row) grant(ctx context.Context, tx *postgres.Tx, actor access.Actor, place access.Place) error {
-	var previous *access.InstanceRole
-	if i, ok := place.(*access.Instance); ok {
+func (r *row) grant(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place) error {
+	var previous *tenant.InstanceRole
+	if i, ok := place.(*tenant.Instance); ok {
 		if err := access.Admit(ctx, tx, i, access.Inviting); err != nil {
 			return err
 		}
@@ -339,7 +340,7 @@ func (r *row) grant(ctx context.Context, tx *postgres.Tx, actor access.Actor, pl
 }
 
 // previousRole is what the requester is in the instance already; nil: no member.
-func (r *row) previousRole(ctx context.Context, q postgres.Querier) (role *access.InstanceRole, err error) {
+func (r *row) previousRole(ctx context.Context, q postgres.Querier) (role *tenant.InstanceRole, err error) {
 	err = q.Get(ctx, &role, `select role from instance_member where instance_id = $1 and account_id = $2`, r.InstanceID, r.RequestedBy)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -391,7 +392,7 @@ func (s *Service) end(ctx context.Context, tx *postgres.Tx, actor access.Actor, 
 // Restored ends the open requests to restore an instance, since that has been
 // done, by the actor; the time of the others is what it was. It is told in the
 // transaction that does it.
-func (s *Service) Restored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *access.Instance) error {
+func (s *Service) Restored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *tenant.Instance) error {
 	if _, err := tx.Exec(ctx, `
 		update request set expires_at = lasts_until
 		where id in (select id from request where instance_id = $1 and kind <> 'RESTORE' and status = 'OPEN' order by id for no key update)`,
@@ -409,7 +410,7 @@ func (s *Service) Restored(ctx context.Context, tx *postgres.Tx, actor access.Ac
 
 // Deleted has the open requests about an instance end at the latest when it can
 // no longer be restored. It is told in the transaction that deletes it.
-func (s *Service) Deleted(ctx context.Context, tx *postgres.Tx, i *access.Instance) error {
+func (s *Service) Deleted(ctx context.Context, tx *postgres.Tx, i *tenant.Instance) error {
 	_, err := tx.Exec(ctx, `
 		update request set expires_at = least(lasts_until, $2)
 		where id in (select id from request where instance_id = $1 and status = 'OPEN' order by id for no key update)`,

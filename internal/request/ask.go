@@ -9,12 +9,13 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
-	"alphacruncher.com/datahub-gateway/internal/message"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
 // ForRole asks for a role: to administrate a space, or to be an editor or a
@@ -22,7 +23,7 @@ import (
 type ForRole struct {
 	SpaceID        *globalid.ID `json:"spaceId"`
 	InstanceID     *globalid.ID `json:"instanceId"`
-	Role           access.Role  `json:"role"`
+	Role           tenant.Role  `json:"role"`
 	Message        *string      `json:"message"`
 	IdempotencyKey *string      `json:"-"`
 }
@@ -30,7 +31,7 @@ type ForRole struct {
 // ForInvitations asks an administrator to invite people to an instance.
 type ForInvitations struct {
 	InstanceID     globalid.ID         `json:"instanceId"`
-	Role           access.InstanceRole `json:"role"`
+	Role           tenant.InstanceRole `json:"role"`
 	Emails         []string            `json:"emails"` // as people type or paste them
 	Message        *string             `json:"message"`
 	IdempotencyKey *string             `json:"-"`
@@ -49,7 +50,7 @@ func (r ForRole) Malformed(l invitation.Limits) (faults fault.List) {
 	switch {
 	case (r.SpaceID == nil) == (r.InstanceID == nil):
 		faults = append(faults, fault.Input("Give either spaceId or instanceId, and not both.", "input"))
-	case r.Role != access.SpaceAdministrator && !inInstance:
+	case r.Role != tenant.SpaceAdministrator && !inInstance:
 		faults = append(faults, fault.Input("Roles in an organization cannot be asked for here.", "input", "role"))
 	case inInstance && r.InstanceID == nil:
 		faults = append(faults, fault.Input("This is a role in an instance: give instanceId.", "input", "role"))
@@ -67,8 +68,8 @@ func (r ForRestore) Malformed(l invitation.Limits) fault.List {
 	return malformed(l, r.Message, r.IdempotencyKey)
 }
 
-func malformed(l invitation.Limits, text, key *string) fault.List {
-	return append(message.Check(text, l.Message, "input", "message"), idempotency.Check(key)...)
+func malformed(l invitation.Limits, note, key *string) fault.List {
+	return append(text.CheckMessage(note, l.Message, "input", "message"), idempotency.Check(key)...)
 }
 
 // nobodyAsked is what became of a request that was not made.
@@ -92,7 +93,7 @@ func (s *Service) AskRole(ctx context.Context, actor access.Actor, r ForRole) (A
 	}
 	return s.ask(ctx, actor, asking{
 		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestRole, Input: r},
-		kind: Role, place: place, role: &r.Role, message: message.Clean(r.Message),
+		kind: Role, place: place, role: &r.Role, message: text.CleanMessage(r.Message),
 	})
 }
 
@@ -107,7 +108,7 @@ func (s *Service) AskInvitations(ctx context.Context, actor access.Actor, r ForI
 	}
 	return s.ask(ctx, actor, asking{
 		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestInvitations, Input: r},
-		kind: Invitations, place: r.InstanceID.As(globalid.Instance), role: new(r.Role.Role()), emails: emails, faults: faults, message: message.Clean(r.Message),
+		kind: Invitations, place: r.InstanceID.As(globalid.Instance), role: new(r.Role.Role()), emails: emails, faults: faults, message: text.CleanMessage(r.Message),
 	})
 }
 
@@ -117,7 +118,7 @@ func (s *Service) AskInvitations(ctx context.Context, actor access.Actor, r ForI
 func (s *Service) AskRestore(ctx context.Context, actor access.Actor, r ForRestore) (Asked, error) {
 	return s.ask(ctx, actor, asking{
 		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestRestore, Input: r},
-		kind: Restore, place: r.InstanceID.As(globalid.Instance), message: message.Clean(r.Message),
+		kind: Restore, place: r.InstanceID.As(globalid.Instance), message: text.CleanMessage(r.Message),
 	})
 }
 
@@ -126,14 +127,14 @@ type asking struct {
 	key     idempotency.Request
 	kind    Kind
 	place   globalid.ID
-	role    *access.Role
+	role    *tenant.Role
 	emails  []string
 	faults  fault.List // of the addresses
 	message *string
 }
 
 func (s *Service) ask(ctx context.Context, actor access.Actor, a asking) (asked Asked, err error) {
-	var place access.Place
+	var place tenant.Place
 	type answer struct {
 		RequestID globalid.ID `json:"requestId"`
 		Created   bool        `json:"created"`
@@ -151,8 +152,8 @@ func (s *Service) ask(ctx context.Context, actor access.Actor, a asking) (asked 
 	}
 	_, err = idempotency.Once(ctx, s.DB, a.key, idempotency.Steps[answer]{
 		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			place, err = access.LockAndPermit[access.Place](ctx, tx, actor, a.place, access.Asking, access.Shared)
-			if i, ok := place.(*access.Instance); ok && a.role != nil && *a.role == access.SpaceAdministrator {
+			place, err = access.LockAndPermit[tenant.Place](ctx, tx, actor, a.place, access.Asking, access.Shared)
+			if i, ok := place.(*tenant.Instance); ok && a.role != nil && *a.role == tenant.SpaceAdministrator {
 				place = i.Space
 			}
 			return err
@@ -183,8 +184,8 @@ func (s *Service) ask(ctx context.Context, actor access.Actor, a asking) (asked 
 
 // admit decides whether what is asked for can be done at all, and is not there
 // already.
-func (a asking) admit(ctx context.Context, q postgres.Querier, place access.Place) error {
-	i, _ := place.(*access.Instance)
+func (a asking) admit(ctx context.Context, q postgres.Querier, place tenant.Place) error {
+	i, _ := place.(*tenant.Instance)
 	if i != nil {
 		rule := access.Inviting
 		if a.kind == Restore {
@@ -195,7 +196,7 @@ func (a asking) admit(ctx context.Context, q postgres.Querier, place access.Plac
 		}
 	}
 	switch {
-	case a.kind == Restore && i.State() == access.Active:
+	case a.kind == Restore && i.State() == tenant.Active:
 		return needless("The instance is not deleted.", "Open it.")
 	case a.kind == Restore && access.Restoring.Allows(i):
 		return needless("You can restore the instance yourself.", "Restore it with restoreInstance.")
@@ -213,13 +214,13 @@ func needless(message, remedy string) *fault.Fault {
 
 // open makes the request, unless one of its kind is open; and gives it. It fails
 // with RATE_LIMITED or INVALID_EMAIL.
-func (s *Service) open(ctx context.Context, tx *postgres.Tx, actor access.Actor, place access.Place, a asking) (id globalid.ID, created bool, err error) {
-	var space *access.Space
+func (s *Service) open(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place, a asking) (id globalid.ID, created bool, err error) {
+	var space *tenant.Space
 	var instance uuid.NullUUID
 	switch p := place.(type) {
-	case *access.Instance:
+	case *tenant.Instance:
 		space, instance = p.Space, uuid.NullUUID{UUID: p.ID.UUID, Valid: true}
-	case *access.Space:
+	case *tenant.Space:
 		space = p
 	}
 	if len(a.faults) > 0 {
@@ -266,7 +267,7 @@ func optional(texts []string) any {
 	return pq.StringArray(texts)
 }
 
-func (l Limits) charges(actor access.Actor, space *access.Space) []ratelimit.Charge {
+func (l Limits) charges(actor access.Actor, space *tenant.Space) []ratelimit.Charge {
 	return []ratelimit.Charge{
 		{Limit: ratelimit.Limit{Name: fault.RequestsByPerson, Most: l.ByPerson, Says: "One person can make %d requests in an hour."}, Of: actor.ID.UUID, N: 1},
 		{Limit: ratelimit.Limit{Name: fault.RequestsBySpace, Most: l.BySpace, Says: "In one space %d requests can be made in an hour."}, Of: space.ID.UUID, N: 1},

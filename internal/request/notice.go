@@ -10,7 +10,6 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/mail"
-	"alphacruncher.com/datahub-gateway/internal/mailing"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
@@ -58,7 +57,7 @@ type Mailer struct {
 }
 
 // Read reads what the mails of jobs of MailKind tell.
-func (m *Mailer) Read(ctx context.Context, jobs []outbox.Job) (mailing.Compose, error) {
+func (m *Mailer) Read(ctx context.Context, jobs []outbox.Job) (mail.ComposeFunc, error) {
 	notices, err := m.read(ctx, outbox.Subjects(jobs))
 	return func(job outbox.Job) (mail.Message, error) { return m.compose(job, notices[job.Subject]) }, err
 }
@@ -128,14 +127,14 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 		Organization: n.OrganizationName,
 		Space:        n.SpaceName,
 		Emails:       n.Emails,
-		Link:         mailing.Link(m.PublicURL, "request", n.id().String()),
+		Link:         mail.Link(m.PublicURL, "request", n.id().String()),
 		Until:        n.ExpiresAt,
 	}
 	if occasion == mail.Approved {
 		v.Emails = n.Approved
 	}
 	if role := n.role(); role != nil {
-		v.Role = mailing.Role(*role)
+		v.Role = mail.RoleOf(*role)
 	}
 	if n.InstanceName != nil {
 		v.Instance = *n.InstanceName

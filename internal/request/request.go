@@ -10,14 +10,16 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/batch"
-	"alphacruncher.com/datahub-gateway/internal/enum"
 	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Kind is what is asked for.
@@ -57,11 +59,11 @@ const (
 var Statuses = []Status{Open, Approved, Declined, Withdrawn, Expired}
 
 // MarshalGQL writes the schema's enum RequestStatus.
-func (s Status) MarshalGQL(w io.Writer) { enum.Write(w, s) }
+func (s Status) MarshalGQL(w io.Writer) { graphqltypes.WriteEnum(w, s) }
 
 // UnmarshalGQL reads the schema's enum RequestStatus.
 func (s *Status) UnmarshalGQL(v any) (err error) {
-	*s, err = enum.Read(v, Statuses...)
+	*s, err = graphqltypes.ReadEnum(v, Statuses...)
 	return err
 }
 
@@ -70,7 +72,7 @@ type Request struct {
 	ID          globalid.ID
 	Kind        Kind
 	Status      Status
-	Role        *access.Role // wanted, by the requester or for whom she wants to be invited
+	Role        *tenant.Role // wanted, by the requester or for whom she wants to be invited
 	Message     *string      // from the requester
 	RequestedBy *fault.Contact
 	CreatedAt   time.Time
@@ -118,8 +120,8 @@ func (r *Request) EndReason() *EndReason {
 }
 
 // Place is what the request is about; nil where the actor may not see it.
-func (r *Request) Place(ctx context.Context, q postgres.Querier, actor access.Actor) (access.Place, error) {
-	return access.PlaceAmong(ctx, q, actor, r.leads, r.row.place())
+func (r *Request) Place(ctx context.Context, q postgres.Querier, actor access.Actor) (tenant.Place, error) {
+	return tenant.PlaceAmong(ctx, q, actor, r.leads, r.row.place())
 }
 
 // Service carries out what is asked about requests.
@@ -138,3 +140,10 @@ type Limits struct {
 	ByPerson int           // requests that a person makes in an hour
 	BySpace  int           // requests that are made in a space in an hour
 }
+
+// The Relay connections of the package's lists, named for gqlgen.
+type (
+	Connection = relay.Connection[*Request]
+
+	Edge = relay.Edge[*Request]
+)

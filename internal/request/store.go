@@ -13,9 +13,10 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/batch"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/relay"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // columns are a request without its addresses, which may be many, whole is one
@@ -80,13 +81,13 @@ func (r *row) where() audit.Where {
 }
 
 // requester is who asks.
-func (r *row) requester() access.Person {
-	return access.Person{ID: globalid.ID{Kind: globalid.User, UUID: r.RequestedBy}, Name: r.RequesterName, Email: r.RequesterEmail}
+func (r *row) requester() tenant.User {
+	return tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: r.RequestedBy}, Name: r.RequesterName, Email: r.RequesterEmail}
 }
 
 // role is what is wanted; nil where no role is.
-func (r *row) role() *access.Role {
-	var role access.Role
+func (r *row) role() *tenant.Role {
+	var role tenant.Role
 	if r.Role == nil || role.UnmarshalGQL(*r.Role) != nil {
 		return nil
 	}
@@ -94,7 +95,7 @@ func (r *row) role() *access.Role {
 }
 
 // instanceRole is the role in an instance that is wanted; nil where none is.
-func (r *row) instanceRole() *access.InstanceRole {
+func (r *row) instanceRole() *tenant.InstanceRole {
 	role := r.role()
 	if role == nil {
 		return nil
@@ -102,9 +103,9 @@ func (r *row) instanceRole() *access.InstanceRole {
 	return instanceRoles[*role]
 }
 
-var instanceRoles = map[access.Role]*access.InstanceRole{
-	access.Editor.Role(): new(access.Editor),
-	access.Viewer.Role(): new(access.Viewer),
+var instanceRoles = map[tenant.Role]*tenant.InstanceRole{
+	tenant.Editor.Role(): new(tenant.Editor),
+	tenant.Viewer.Role(): new(tenant.Viewer),
 }
 
 func (r *row) request() *Request {

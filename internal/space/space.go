@@ -14,10 +14,11 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
-	"alphacruncher.com/datahub-gateway/internal/name"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
 // Founding is a space that is to be, with its organization and administrator.
@@ -32,7 +33,7 @@ type Founding struct {
 // there yet. It gives the space's id and whether it is new.
 func Found(ctx context.Context, db *postgres.DB, f Founding) (id globalid.ID, made bool, err error) {
 	for _, given := range []struct{ what, name string }{{"organization", f.Organization}, {"name", f.Name}} {
-		if proper, ok := name.Parse(given.name); !ok || proper != given.name {
+		if proper, ok := text.ParseName(given.name); !ok || proper != given.name {
 			return globalid.ID{}, false, fmt.Errorf("the %s must be 1 to 200 printable characters, with no more than one space between words", given.what)
 		}
 	}
@@ -109,11 +110,11 @@ type CreateRequest struct {
 
 // Malformed gives what is wrong with the form of the request.
 func (r CreateRequest) Malformed() fault.List {
-	return append(name.Check(r.Name), idempotency.Check(r.IdempotencyKey)...)
+	return append(text.CheckName(r.Name), idempotency.Check(r.IdempotencyKey)...)
 }
 
 // Creation is what came of a CreateRequest.
-type Creation struct{ Space *access.Space } // nil: the actor has left it since
+type Creation struct{ Space *tenant.Space } // nil: the actor has left it since
 
 // Service carries out what is asked about spaces.
 type Service struct{ DB *postgres.DB }
@@ -122,18 +123,18 @@ type Service struct{ DB *postgres.DB }
 // NOT_FOUND or FORBIDDEN.
 func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateRequest) (c Creation, err error) {
 	read := func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
-		c.Space, err = access.FindSpace(ctx, tx, actor, *id)
+		c.Space, err = tenant.FindSpace(ctx, tx, actor, *id)
 		return err
 	}
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "createSpace", Input: r}
 	_, err = idempotency.Once(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
 		Permit: func(ctx context.Context, tx *postgres.Tx) error {
-			_, err := access.LockAndPermit[*access.Organization](ctx, tx, actor, r.OrganizationID, access.CreatingSpaces, access.Shared)
+			_, err := access.LockAndPermit[*tenant.Organization](ctx, tx, actor, r.OrganizationID, access.CreatingSpaces, access.Shared)
 			return err
 		},
 		Recall: read,
 		Do: func(ctx context.Context, tx *postgres.Tx) (id globalid.ID, err error) {
-			called, _ := name.Parse(r.Name)
+			called, _ := text.ParseName(r.Name)
 			if id, err = Make(ctx, tx, r.OrganizationID.UUID, called); err != nil {
 				return id, err
 			}

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
-	"alphacruncher.com/datahub-gateway/internal/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
 	"alphacruncher.com/datahub-gateway/internal/space"

@@ -11,7 +11,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
-	"alphacruncher.com/datahub-gateway/internal/jwks"
+	"alphacruncher.com/datahub-gateway/internal/token/jwks"
 )
 
 // Provider is an identity provider, which signs with RS256, ES256 or EdDSA.

@@ -11,7 +11,7 @@ import (
 	"os"
 	"testing"
 
-	"alphacruncher.com/datahub-gateway/internal/postgres/private"
+	"alphacruncher.com/datahub-gateway/internal/postgres/embedded"
 )
 
 // current is the server of the package whose tests run.
@@ -26,7 +26,7 @@ var current *server
 // test needs a database, no server is started.
 func Main(m *testing.M, migrate func(ctx context.Context, dsn string) error) {
 	current = &server{migrate: migrate}
-	private.ClearEnvironment()
+	embedded.ClearEnvironment()
 	code := m.Run()
 	if err := current.stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "postgrestest:", err)

@@ -12,7 +12,7 @@ import (
 
 	_ "github.com/lib/pq" // the driver
 
-	"alphacruncher.com/datahub-gateway/internal/postgres/private"
+	"alphacruncher.com/datahub-gateway/internal/postgres/embedded"
 )
 
 const (
@@ -34,7 +34,7 @@ type server struct {
 	once     sync.Once
 	startErr error
 	dir      string
-	postgres *private.Server
+	postgres *embedded.Server
 	admin    *sql.DB
 
 	clones atomic.Int64
@@ -54,7 +54,7 @@ func (s *server) startNow() (err error) {
 	if s.dir, err = os.MkdirTemp(place, prefix); err != nil {
 		return err
 	}
-	if s.postgres, err = private.Start(ctx, private.Options{Dir: s.dir, MaxConnections: connections}); err != nil {
+	if s.postgres, err = embedded.Start(ctx, embedded.Options{Dir: s.dir, MaxConnections: connections}); err != nil {
 		return err
 	}
 	if s.admin, err = sql.Open("postgres", s.postgres.DSN("postgres")); err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"alphacruncher.com/datahub-gateway/internal/postgres/private"
+	"alphacruncher.com/datahub-gateway/internal/postgres/embedded"
 )
 
 const (
@@ -25,7 +25,7 @@ func sweep(ctx context.Context) {
 	entries, _ := os.ReadDir(place)
 	for _, e := range entries {
 		if e.IsDir() && strings.HasPrefix(e.Name(), prefix) {
-			_ = private.Remove(ctx, filepath.Join(place, e.Name()))
+			_ = embedded.Remove(ctx, filepath.Join(place, e.Name()))
 		}
 	}
 }

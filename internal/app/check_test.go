@@ -1,0 +1,90 @@
+package app_test
+
+import (
+	"fmt"
+	"testing"
+)
+
+// check gives the suggestions for some addresses, and compares the warnings with
+// them.
+func (p person) check(emails ...string) (a answer, suggestions []string) {
+	p.world.t.Helper()
+	a = p.ask(`query($emails: [String!]!) { checkEmails(emails: $emails) { valid suggestion warning } }`, map[string]any{"emails": emails}).ok()
+	for k := range emails {
+		suggestion, _ := a.at("checkEmails", k, "suggestion").(string)
+		warning, _ := a.at("checkEmails", k, "warning").(string)
+		if valid := a.at("checkEmails", k, "valid") == true; valid && suggestion != "" && warning != "Did you mean "+suggestion+"?" || !valid && warning != "" {
+			p.world.t.Errorf("%s is warned of by %q", emails[k], warning)
+		}
+		suggestions = append(suggestions, suggestion)
+	}
+	return a, suggestions
+}
+
+// enter makes an account for an address, and gives it a role by a statement.
+func (w *world) enter(email, role string) {
+	w.t.Helper()
+	w.exec(`insert into account (id, email, email_key, name) values (gen_random_uuid(), $1, $1, $1)`, email)
+	w.exec(role, email)
+}
+
+const (
+	asMember        = `insert into organization_member (organization_id, account_id, role) select o.id, a.id, 'MEMBER' from organization o, account a where o.name = 'University of Example' and a.email = $1`
+	asAdministrator = `insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.email = $1`
+	asViewer        = `insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name = 'Group 1' and a.email = $1`
+	asStranger      = `insert into organization_member (organization_id, account_id, role) select o.id, a.id, 'MEMBER' from organization o, account a where o.name = 'Private Institute' and a.email = $1`
+)
+
+func TestCheckingDomainsOfColleagues(t *testing.T) {
+	w := newWorld(t)
+	w.enter("x@member.example", asMember)
+	w.enter("x@administrator.example", asAdministrator)
+	w.enter("x@viewer.example", asViewer)
+	w.enter("x@stranger.example", asStranger)
+	emails := []string{
+		"zoe@uni.exmaple", "zoe@member.exmaple", "zoe@administrator.exmaple", "zoe@viewer.exmaple", "zoe@stranger.exmaple",
+		// Right, two edits away, of a provider, not valid.
+		"ada@uni.example", "zoe@un.exmaple", "zoe@gmial.com", "zoe@.uni.exmaple",
+	}
+	const uni, member, administrator, viewer, stranger = "zoe@uni.example", "zoe@member.example", "zoe@administrator.example", "zoe@viewer.example", "zoe@stranger.example"
+	for who, want := range map[string][]string{
+		"ada":                {uni, member, administrator, viewer, ""},
+		"ed":                 {uni, member, administrator, viewer, ""},
+		"mia":                {uni, member, administrator, viewer, ""},
+		"x@member.example":   {uni, member, administrator, viewer, ""},
+		"rita":               {uni, "", "", "", stranger},
+		"x@stranger.example": {uni, "", "", "", stranger},
+		"sam":                {"", "", "", "", ""},
+	} {
+		want = append(want, "", "", "zoe@gmail.com", "zoe@uni.exmaple")
+		_, got := w.as(who).check(emails...)
+		for k := range emails {
+			if got[k] != want[k] {
+				t.Errorf("%s is told %q for %s, want %q", who, got[k], emails[k], want[k])
+			}
+		}
+	}
+}
+
+// Whether an address has an account changes nothing.
+func TestStatementsOfChecks(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	ada.ask(`{ viewer { id } }`, nil).ok()
+	thousand := make([]string, 1000)
+	for k := range thousand {
+		thousand[k] = fmt.Sprintf("p%d@uni%d.example", k, k)
+	}
+	for _, most := range []int{2, 1} {
+		a, _ := ada.check("ed@uni.example")
+		if n := w.statements(a); n > most {
+			t.Errorf("%d statements, at most %d", n, most)
+		}
+	}
+	for _, emails := range [][]string{{"ed@uni.example"}, {"nobody@uni.example"}, {"ed@uni.exmaple"}, {"nobody@uni.exmaple"}, {""}, thousand} {
+		a, _ := ada.check(emails...)
+		if n := w.statements(a); n != 1 {
+			t.Errorf("%d statements for %d addresses such as %q", n, len(emails), emails[0])
+		}
+	}
+}

@@ -1,0 +1,301 @@
+package app_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const deliveries = `query($i: ID!, $status: InvitationStatus) { instance(id: $i) { invitations(first: 100, status: $status) { nodes {
+	email status delivery { status attempts lastAttemptAt nextAttemptAt explanation reply } } } } }`
+
+// delivery is what an administrator sees of an address's mail to an instance.
+func (p person) delivery(instance, email string) map[string]any {
+	p.world.t.Helper()
+	a := p.ask(deliveries, map[string]any{"i": p.world.instance(instance)}).ok()
+	for k, of := range a.every("email", "instance", "invitations", "nodes") {
+		if of == email {
+			d, _ := a.at("instance", "invitations", "nodes", k, "delivery").(map[string]any)
+			return d
+		}
+	}
+	p.world.t.Fatalf("there is no invitation of %s: %s", email, a.body)
+	return nil
+}
+
+// What the mail server says of an address reaches the administrator, in words
+// that help.
+func TestDeliveries(t *testing.T) {
+	s := newMailServer(t)
+	s.rcpt = func(to string) error {
+		switch name, _, _ := strings.Cut(to, "@"); name {
+		case "nobody":
+			return smtpError(550, 5, 1, 1, "no such person here")
+		case "full":
+			return smtpError(452, 4, 2, 2, "mailbox full")
+		case "odd":
+			return smtpError(450, 0, 0, 0, "later")
+		case "blocked":
+			return smtpError(554, 5, 7, 1, "we do not like you")
+		}
+		return nil
+	}
+	w := newWorld(t, s.use)
+	ada := w.as("ada")
+	watching := ada.watchSSE(w.instance("Group 1"))
+	people := []string{"nobody@new.example", "full@new.example", "odd@new.example", "blocked@new.example", "zoe@new.example"}
+	ada.invite("Group 1", "VIEWER", people).ok()
+	for range people {
+		watching.next()
+	}
+	watching.expect("FAILED nobody@new.example", "DELAYED full@new.example", "DELAYED odd@new.example", "FAILED blocked@new.example", "SENT zoe@new.example")
+	for email, want := range map[string]struct {
+		status             string
+		explanation, reply any
+	}{
+		"zoe@new.example":    {"SENT", nil, nil},
+		"nobody@new.example": {"FAILED", "The mail server does not know this address. Check what stands before the @. DataHub does not try again: put this right, and then send the invitation again.", "550 5.1.1 no such person here"},
+		"full@new.example":   {"DELAYED", "The person's mailbox is full. DataHub keeps trying for two days.", "452 4.2.2 mailbox full"},
+		"odd@new.example":    {"DELAYED", "The mail server does not take the mail at the moment. DataHub keeps trying for two days.", "450 later"},
+		"blocked@new.example": {"FAILED", "The mail server does not let this mail through. DataHub does not try again: put this right, and then send the invitation again.",
+			"554 5.7.1 we do not like you"},
+	} {
+		d := ada.delivery("Group 1", email)
+		if d["status"] != want.status || d["explanation"] != want.explanation || d["reply"] != want.reply || d["attempts"] != 1.0 || d["lastAttemptAt"] == nil ||
+			(d["nextAttemptAt"] != nil) != (want.status == "DELAYED") {
+			t.Errorf("%s: %v", email, d)
+		}
+	}
+	// A mail that failed can be sent again; what counts is the last one.
+	s.mu.Lock()
+	s.rcpt = nil
+	s.mu.Unlock()
+	ada.resend([]string{w.invitationOf("nobody@new.example")}).ok()
+	watching.expect("RENEWED nobody@new.example", "SENT nobody@new.example")
+	if d := ada.delivery("Group 1", "nobody@new.example"); d["status"] != "SENT" || d["attempts"] != 1.0 || d["reply"] != nil {
+		t.Errorf("%v", d)
+	}
+	// A mail that is delayed is given up when its invitation ends, or another one
+	// takes its place.
+	ada.revoke([]string{w.invitationOf("full@new.example")}).ok()
+	watching.expect("REVOKED full@new.example")
+	ada.resend([]string{w.invitationOf("odd@new.example")}).ok()
+	watching.expect("RENEWED odd@new.example", "SENT odd@new.example")
+	w.tryNow()
+	w.settled()
+	if d := ada.delivery("Group 1", "full@new.example"); d != nil {
+		t.Errorf("%v", d)
+	}
+	if d := ada.delivery("Group 1", "odd@new.example"); d["status"] != "SENT" {
+		t.Errorf("%v", d)
+	}
+	// It is nobody else's business.
+	zoe := w.as("zoe@new.example")
+	if got := zoe.ask(`{ viewer { invitations { nodes { delivery { reply } } } } }`, nil).ok().at("viewer", "invitations", "nodes", 0, "delivery"); got != nil {
+		t.Errorf("the invited person sees %v", got)
+	}
+	// And tells nothing of the machines in between.
+	if all := fmt.Sprint(ada.delivery("Group 1", "blocked@new.example")); strings.Contains(all, "127.0.0.1") || strings.Contains(all, "dial") {
+		t.Errorf("%s", all)
+	}
+}
+
+func TestDeliveriesWithoutAMailServer(t *testing.T) {
+	s := newMailServer(t)
+	s.stop()
+	w := newWorld(t, s.use)
+	ada := w.as("ada")
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+	w.tried(1)
+	d := ada.delivery("Group 1", "zoe@new.example")
+	if d["status"] != "DELAYED" || d["reply"] != nil || d["explanation"] != "The mail server could not be reached, or did not answer. DataHub keeps trying for two days." {
+		t.Errorf("%v", d)
+	}
+}
+
+// Nobody is sent a mail into a deleted instance. What waits is sent when it is
+// restored.
+func TestMailsOfADeletedInstanceWait(t *testing.T) {
+	s := newMailServer(t)
+	var busy atomic.Bool
+	busy.Store(true)
+	s.data = func(attempt) error {
+		if busy.Load() {
+			return reply(451, "later")
+		}
+		return nil
+	}
+	w := newWorld(t, s.use)
+	ada := w.as("ada")
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).ok()
+	ada.invite("Master", "VIEWER", []string{"kim@new.example"}).ok()
+	w.eventually("an attempt for each", func() bool { return w.number(`select count(*) from outbox where attempts > 0 and lease is null`) == 3 })
+	ada.delete("Group 1").ok()
+	before := len(s.seen())
+	busy.Store(false)
+	w.tryNow()
+	w.sent(1)
+	ada.revoke([]string{w.invitationOf("bob@new.example")}).ok()
+	if got := s.seen()[before:]; len(got) != 1 || got[0].to[0] != "kim@new.example" {
+		t.Errorf("mails %v", got)
+	}
+	if d := ada.delivery("Group 1", "zoe@new.example"); d["status"] != "DELAYED" || d["nextAttemptAt"] != nil || d["explanation"] != "The instance is deleted. The mail is sent when it is restored." {
+		t.Errorf("%v", d)
+	}
+	if n := w.number(`select count(*) from outbox where state = 'HELD' and secret is not null`); n != 2 {
+		t.Errorf("%d are held", n)
+	}
+	w.as("ed").restore("Group 1").ok()
+	w.settled()
+	got := s.seen()[before+1:]
+	if len(got) != 1 || got[0].to[0] != "zoe@new.example" {
+		t.Errorf("mails %v", got)
+	}
+	_, token, _ := strings.Cut(got[0].link, "#")
+	w.as("zoe@new.example").accept("token", token).ok()
+}
+
+// A mail goes out in the language of the recipient, where that is known.
+func TestTheLanguageOfAMail(t *testing.T) {
+	w := newWorld(t)
+	for email, locale := range map[string]string{"heidi@new.example": "de-CH", "zoe@new.example": "it, fr;q=0.9", "bob@new.example": "en", "kim@new.example": ""} {
+		p := w.as(email)
+		r := p.request(`{ viewer { name } }`, nil)
+		if locale != "" {
+			r.Header.Set("Accept-Language", locale+", en;q=0.5")
+		}
+		p.send(r).ok()
+	}
+	w.as("ada").invite("Group 1", "VIEWER", []string{"heidi@new.example", "zoe@new.example", "bob@new.example", "kim@new.example", "new@new.example"}).ok()
+	want := map[string][]string{
+		"heidi@new.example": {"DataHub Ada hat Ihnen eine Einladung geschickt", "Einladung ansehen"},
+		"zoe@new.example":   {"DataHub Ada vous a envoyé une invitation", "Voir l’invitation"},
+		"bob@new.example":   {"DataHub Ada has sent you an invitation", "Review invitation"},
+		"kim@new.example":   {"DataHub Ada has sent you an invitation", "Review invitation"},
+		"new@new.example":   {"DataHub Ada has sent you an invitation", "Review invitation"},
+	}
+	for _, m := range w.mails(5) {
+		if m.Subject != want[m.To][0] || !strings.Contains(m.Text, want[m.To][1]) || !strings.Contains(m.HTML, want[m.To][1]) || m.Link == "" {
+			t.Errorf("%s: %q %q\n%s", m.To, m.Subject, m.Link, m.Text)
+		}
+	}
+}
+
+// The ledger of mails and the invitations say the same, whatever the mail
+// server does.
+func TestTheLedger(t *testing.T) {
+	s := newMailServer(t)
+	var broken atomic.Int64
+	s.rcpt = func(to string) error {
+		switch {
+		case strings.HasPrefix(to, "refused"):
+			return reply(550, "no")
+		case strings.HasPrefix(to, "later") && broken.Add(1)%2 == 1:
+			return reply(450, "later")
+		}
+		return nil
+	}
+	s.data = func(a attempt) error {
+		switch {
+		case strings.HasPrefix(a.to[0], "rejected"):
+			return reply(554, "no")
+		case strings.HasPrefix(a.to[0], "dropped") && broken.Add(1)%3 != 0:
+			return a.conn.Close()
+		}
+		return nil
+	}
+	w := newWorld(t, s.use)
+	const each = 40
+	kinds := []string{"fine", "refused", "later", "rejected", "dropped"}
+	var emails []string
+	for k := range each {
+		for _, kind := range kinds {
+			emails = append(emails, fmt.Sprintf("%s%d@new.example", kind, k))
+		}
+	}
+	w.as("ada").invite("Group 1", "VIEWER", emails).ok()
+	w.eventually("an end of all mails", func() bool {
+		w.tryNow()
+		return w.number(`select count(*) from outbox where state = 'QUEUED'`) == 0
+	})
+	got := map[string]string{}
+	for _, row := range w.outbox() {
+		kind := strings.TrimRight(strings.TrimSuffix(row.Email, "@new.example"), "0123456789")
+		if got[kind] != "" && got[kind] != row.State {
+			t.Errorf("%s: %s", row.Email, row.State)
+		}
+		got[kind] = row.State
+	}
+	if diff := cmp.Diff(map[string]string{"fine": "SENT", "refused": "FAILED", "later": "SENT", "rejected": "FAILED", "dropped": "SENT"}, got); diff != "" {
+		t.Error(diff)
+	}
+	figures := w.compareLedger(s.seen())
+	if figures.live != len(emails) || figures.mailed != 3*each || figures.failed != 2*each {
+		t.Errorf("%+v", figures)
+	}
+	t.Logf("%+v", figures)
+}
+
+// ledger is what became of invitations and of their mails.
+type ledger struct {
+	live   int // invitations
+	mailed int // addresses with a mail that was taken
+	failed int // addresses whose mail was refused for good
+	copies int // mails taken beyond the first for an address
+}
+
+// compareLedger fails the test where a mail has no invitation, or an invitation
+// that counts as sent no mail; where an address has two live invitations; or
+// where copies of a mail differ in their Message-ID or link.
+func (w *world) compareLedger(attempts []attempt) (figures ledger) {
+	w.t.Helper()
+	figures.live = w.number(`select count(*) from invitation where status = 'PENDING'`)
+	if n := w.number(`select count(*) from (select from invitation where status = 'PENDING' group by instance_id, email_key having count(*) > 1) twice`); n > 0 {
+		w.t.Errorf("%d addresses have two live invitations", n)
+	}
+	ids, links := map[string][]string{}, map[string][]string{}
+	taken := map[string]int{}
+	for _, a := range attempts {
+		to := a.to[0]
+		if !slices.Contains(ids[to], a.messageID) {
+			ids[to] = append(ids[to], a.messageID)
+		}
+		if !slices.Contains(links[to], a.link) {
+			links[to] = append(links[to], a.link)
+		}
+		if a.taken {
+			taken[to]++
+		}
+	}
+	for to := range ids {
+		if len(ids[to]) != 1 || len(links[to]) != 1 {
+			w.t.Errorf("%s: Message-IDs %v, %d links", to, ids[to], len(links[to]))
+		}
+	}
+	for _, row := range w.outbox() {
+		if row.State == "SENT" && taken[row.Email] == 0 {
+			w.t.Errorf("%s counts as sent, and has no mail", row.Email)
+		}
+		if row.State == "FAILED" {
+			figures.failed++
+			if taken[row.Email] > 0 {
+				w.t.Errorf("%s counts as failed, and has a mail", row.Email)
+			}
+		}
+		if row.Secret != nil {
+			w.t.Errorf("%s: the token is kept", row.Email)
+		}
+	}
+	for to, n := range taken {
+		if w.number(`select count(*) from invitation where email = $1`, to) == 0 {
+			w.t.Errorf("%s has a mail without an invitation", to)
+		}
+		figures.mailed++
+		figures.copies += n - 1
+	}
+	return figures
+}

@@ -1,0 +1,149 @@
+package app_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
+)
+
+// repeated is a selection under so many aliases.
+func repeated(n int, selection string) string {
+	var b strings.Builder
+	for k := range n {
+		fmt.Fprintf(&b, "a%d: %s ", k, selection)
+	}
+	return b.String()
+}
+
+// spreading is a document of fragments, each of which spreads the next one twice.
+func spreading(fragments int) string {
+	var b strings.Builder
+	b.WriteString(`{ viewer { ...F0 } }`)
+	for k := range fragments {
+		fmt.Fprintf(&b, ` fragment F%d on User { ...F%d ...F%d }`, k, k+1, k+1)
+	}
+	return b.String() + fmt.Sprintf(` fragment F%d on User { id }`, fragments)
+}
+
+func TestDocumentsThatAskForTooMuch(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	for what, query := range map[string]string{
+		"twenty inboxes":        "{" + repeated(20, `viewer { requests(first: 100) { nodes { emails(first: 1000) } } }`) + "}",
+		"requests of requests":  `{ viewer { requestsToAnswer(first: 100) { nodes { space { requests(first: 50) { nodes { emails(first: 1000) } } } } } } }`,
+		"a hundred to the four": `{ viewer { spaces(first: 100) { nodes { instances(first: 100) { nodes { members(first: 100) { nodes { role } } } } } } } }`,
+		"aliases":               "{" + repeated(51, `viewer { id }`) + "}",
+		"depth":                 "{ viewer { spaces { nodes {" + strings.Repeat(" instances { nodes { space {", 5) + " id" + strings.Repeat("}", 19),
+		"fragments":             spreading(30),
+		"cycles":                `{ viewer { ...F } } fragment F on User { ...F ...F }`,
+		"the same":              "{" + strings.Repeat(" viewer { id }", 490) + "}",
+		"unknown fields":        "{" + strings.Repeat(" nothing", 1990) + "}",
+		"a long string":         `{ invitation(token: """` + strings.Repeat("x\n", 100_000) + `""") { email } }`,
+		"mutations":             "mutation {" + repeated(11, `deleteInstance(input: {instanceId: "`+w.instance("Group 1")+`"}) { deleted }`) + "}",
+	} {
+		if e := ada.ask(query, nil).refused("QUERY_TOO_COMPLEX"); e.Extensions["retryable"] != false || len(e.Message) > 200 {
+			t.Errorf("%s: %v", what, e)
+		}
+		if got := fmt.Sprint(ada.overEvents(query, nil)); !strings.Contains(got, "QUERY_TOO_COMPLEX") {
+			t.Errorf("%s, over events: %s", what, got)
+		}
+		s := ada.connect()
+		s.subscribe("1", query, nil)
+		if got := fmt.Sprint(s.outcome("1")); !strings.Contains(got, "QUERY_TOO_COMPLEX") {
+			t.Errorf("%s, over a WebSocket: %s", what, got)
+		}
+	}
+	if got := w.text(`select deleted_at is null from instance where name = 'Group 1'`); got != "true" {
+		t.Error("a refused mutation was carried out")
+	}
+	if a := ada.get(spreading(20)); a.codes()[0] != "QUERY_TOO_COMPLEX" {
+		t.Errorf("by GET: %s", a.body)
+	}
+}
+
+// What first asks for counts, wherever it stands; and the addresses that are
+// given to what gives a result for each.
+func TestCostsOfVariables(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	const query = `query($n: Int, $m: Int = 100) { viewer { spaces(first: $n) { nodes { instances(first: $m) { nodes { members(first: $m) { nodes { role } } } } } } } }`
+	ada.ask(query, map[string]any{"n": 1}).ok()
+	ada.ask(query, map[string]any{"n": 100, "m": 2}).ok()
+	if e := ada.ask(query, map[string]any{"n": 100}).refused("QUERY_TOO_COMPLEX"); !strings.Contains(e.Message, "costs 2020202; it can cost 100000") {
+		t.Errorf("message %q", e.Message)
+	}
+	const invite = `mutation($input: InviteUsersInput!) { inviteUsers(input: $input) { results { email invitation { instance { members(first: 100) { nodes { role } } } } } } }`
+	emails := make([]string, 500)
+	for k := range emails {
+		emails[k] = fmt.Sprintf("p%d@new.example", k)
+	}
+	ada.ask(invite, map[string]any{"input": ada.input("Group 1", "role", "VIEWER", "emails", emails)}).refused("QUERY_TOO_COMPLEX")
+	ada.ask(invite, map[string]any{"input": ada.input("Group 1", "role", "VIEWER", "emails", emails[:5])}).ok()
+	w.mails(5)
+}
+
+func TestAnOrdinaryPageIsNotTooMuch(t *testing.T) {
+	w := newWorld(t)
+	w.as("ed").ask(`{ viewer { id name requestsToAnswer(first: 100) { totalCount pageInfo { hasNextPage endCursor } nodes {
+		id kind status spaceName instanceName role emails message createdAt expiresAt requestedBy { name email } space { id name } instance { id name inviting { allowed obstacles { code message remedy contacts { name email } } } } } } } }`, nil).ok()
+	w.as("ada").ask(`{ viewer { spaces { nodes { id name organization { name } administrators { name email } instances(state: null) { totalCount nodes {
+		id name kind state inviting { allowed obstacles { code message remedy contacts { name email } request } } restoring { allowed obstacles { code message remedy contacts { name email } request } } } } } } } }`, nil).ok()
+	w.as("ada").ask(`query($s: ID!) { space(id: $s) { instances(first: 100, state: null) { nodes { id name members(first: 100) { totalCount nodes { role since user { id name email } } } } } } }`,
+		map[string]any{"s": w.space("Econometrics 2026")}).ok()
+}
+
+// A list of a megabyte becomes hundreds of megabytes where it is read.
+func TestMoreValuesThanAnybodyNeeds(t *testing.T) {
+	w := newWorld(t)
+	long := make([]int, 20_001)
+	for _, way := range []string{"POST", "WebSocket"} { // the head of a GET has a narrower limit
+		send := ways[way]
+		for what, variables := range map[string]any{
+			"a list":   map[string]any{"x": long},
+			"lists":    map[string]any{"x": [][]int{long[:10_000], long[:10_001]}},
+			"objects":  map[string]any{"x": make([]struct{}, 20_001)},
+			"unlisted": long,
+		} {
+			if got := send(w.as("ada"), map[string]any{"query": ownName, "variables": variables}); !strings.Contains(got, "BAD_USER_INPUT") {
+				t.Errorf("%s, %s: %.300s", way, what, got)
+			}
+		}
+		marks := strings.Repeat(`\",[{`, 10_000)
+		if got := send(w.as("ada"), map[string]any{"query": ownName, "variables": map[string]any{"x": marks}}); !strings.Contains(got, "Ada") {
+			t.Errorf("%s, marks in a text: %.300s", way, got)
+		}
+	}
+}
+
+func TestManyDifferentDocumentsAreNotKept(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.MaxUnknownTokens = 1000 })
+	ada := w.as("ada")
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	ada.ask(ownName, nil).ok()
+	before := heap()
+	for what, selections := range map[string]string{
+		"fields":    strings.Repeat("viewer { id } ", 60),
+		"fragments": "viewer {" + strings.Repeat("...{id}", 90) + "}",
+		"arguments": strings.Repeat("viewer { spaces(first: 1) { totalCount } } ", 40),
+		"a text":    `invitation(token: "` + strings.Repeat("x", 50_000) + `") { email }`,
+		"a list":    "checkEmails(emails: [" + strings.Repeat(`"",`, 1800) + "]) { index }",
+	} {
+		for k := range 700 {
+			query := fmt.Sprintf("query Q%d {%s}", k, selections)
+			if a := ada.send(ada.post(byHash(hashOf(query), query))); what != "a list" {
+				a.ok()
+			}
+		}
+		if grown := heap() - before; grown > 32<<20 {
+			t.Errorf("after 700 documents of %s the gateway has %d MiB more", what, grown>>20)
+		}
+	}
+}

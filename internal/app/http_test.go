@@ -1,0 +1,350 @@
+package app_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/jmoiron/sqlx"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
+)
+
+func TestGraphQLOverHTTP(t *testing.T) {
+	w := newWorld(t)
+	const graphqlJSON, legacy = "application/graphql-response+json", "application/json"
+	for _, c := range []struct {
+		what, method, accept, contentType, body string
+		status                                  int
+		answered, code                          string
+		data                                    bool
+	}{
+		{"a query", "POST", graphqlJSON, legacy, `{"query":"{__typename}"}`, 200, graphqlJSON, "", true},
+		{"no Accept", "POST", "", legacy, `{"query":"{__typename}"}`, 200, legacy, "", true},
+		{"any Accept", "POST", "*/*", legacy, `{"query":"{__typename}"}`, 200, legacy, "", true},
+		{"Apollo Client's Accept", "POST", graphqlJSON + "," + legacy + ";q=0.9", legacy, `{"query":"{__typename}"}`, 200, graphqlJSON, "", true},
+		{"a browser's Accept", "POST", "text/html,application/xhtml+xml,*/*;q=0.8", legacy, `{"query":"{__typename}"}`, 200, legacy, "", true},
+		{"nothing acceptable", "POST", "text/html", legacy, `{"query":"{__typename}"}`, 406, legacy, "BAD_REQUEST", false},
+		{"a charset", "POST", graphqlJSON, "application/json; charset=UTF-8", `{"query":"{__typename}"}`, 200, graphqlJSON, "", true},
+		{"another charset", "POST", graphqlJSON, "application/json; charset=latin1", `{"query":"{__typename}"}`, 415, graphqlJSON, "BAD_REQUEST", false},
+		{"a form", "POST", graphqlJSON, "application/x-www-form-urlencoded", `query={__typename}`, 415, graphqlJSON, "BAD_REQUEST", false},
+		{"no content type", "POST", graphqlJSON, "", `{"query":"{__typename}"}`, 415, graphqlJSON, "BAD_REQUEST", false},
+		{"no JSON", "POST", graphqlJSON, legacy, `{"query":"{__typename}"`, 400, graphqlJSON, "BAD_REQUEST", false},
+		{"no JSON, legacy", "POST", legacy, legacy, `secret`, 400, legacy, "BAD_REQUEST", false},
+		{"something after it", "POST", graphqlJSON, legacy, `{"query":"{__typename}"} {}`, 400, graphqlJSON, "BAD_REQUEST", false},
+		{"an array", "POST", graphqlJSON, legacy, `[{"query":"{__typename}"}]`, 400, graphqlJSON, "BAD_REQUEST", false},
+		{"no query", "POST", graphqlJSON, legacy, `{}`, 400, graphqlJSON, "BAD_REQUEST", false},
+		{"a query that is a number", "POST", graphqlJSON, legacy, `{"query":5}`, 400, graphqlJSON, "BAD_REQUEST", false},
+		{"variables that are a list", "POST", graphqlJSON, legacy, `{"query":"{__typename}","variables":[]}`, 400, graphqlJSON, "BAD_REQUEST", false},
+		{"extensions that are a string", "POST", graphqlJSON, legacy, `{"query":"{__typename}","extensions":"x"}`, 400, graphqlJSON, "BAD_REQUEST", false},
+		{"nulls", "POST", graphqlJSON, legacy, `{"query":"{__typename}","variables":null,"operationName":null,"extensions":null}`, 200, graphqlJSON, "", true},
+		{"a document that is none", "POST", graphqlJSON, legacy, `{"query":"{"}`, 400, graphqlJSON, "GRAPHQL_PARSE_FAILED", false},
+		{"a document that is none, legacy", "POST", legacy, legacy, `{"query":"{"}`, 200, legacy, "GRAPHQL_PARSE_FAILED", false},
+		{"an unknown field", "POST", graphqlJSON, legacy, `{"query":"{nothing}"}`, 400, graphqlJSON, "GRAPHQL_VALIDATION_FAILED", false},
+		{"an unknown field, legacy", "POST", legacy, legacy, `{"query":"{nothing}"}`, 200, legacy, "GRAPHQL_VALIDATION_FAILED", false},
+		{"an unknown operation", "POST", graphqlJSON, legacy, `{"query":"query A {__typename}","operationName":"B"}`, 400, graphqlJSON, "GRAPHQL_VALIDATION_FAILED", false},
+		{"@defer", "POST", graphqlJSON, legacy, `{"query":"{ viewer { ... @defer { id } } }"}`, 400, graphqlJSON, "GRAPHQL_VALIDATION_FAILED", false},
+		{"too many tokens", "POST", graphqlJSON, legacy, `{"query":"{` + strings.Repeat(" a:__typename", 1000) + `}"}`, 400, graphqlJSON, "QUERY_TOO_COMPLEX", false},
+		{"a body too large", "POST", graphqlJSON, legacy, `{"query":"{__typename}","variables":{"x":"` + strings.Repeat("x", 1<<20) + `"}}`, 413, graphqlJSON, "BAD_REQUEST", false},
+		{"another method", "PUT", graphqlJSON, legacy, `{"query":"{__typename}"}`, 405, graphqlJSON, "BAD_REQUEST", false},
+	} {
+		r, err := http.NewRequest(c.method, w.gateway.URL()+"/graphql", strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.accept != "" {
+			r.Header.Set("Accept", c.accept)
+		}
+		if c.contentType != "" {
+			r.Header.Set("Content-Type", c.contentType)
+		}
+		a := w.as("ada").send(r)
+		var raw map[string]any
+		if err := json.Unmarshal([]byte(a.body), &raw); err != nil {
+			t.Fatal(err)
+		}
+		_, data := raw["data"]
+		code := strings.Join(a.codes(), " ")
+		if a.status != c.status || a.header.Get("Content-Type") != c.answered+"; charset=utf-8" || code != c.code || data != c.data {
+			t.Errorf("%s: %d %s %s", c.what, a.status, a.header.Get("Content-Type"), a.body)
+		}
+		if strings.Contains(a.body, "secret") || len(a.body) > 1000 {
+			t.Errorf("%s: the request comes back: %.200s", c.what, a.body)
+		}
+	}
+}
+
+func TestABodyOfUnknownLength(t *testing.T) {
+	w := newWorld(t)
+	r, err := http.NewRequest(http.MethodPost, w.gateway.URL()+"/graphql",
+		io.MultiReader(strings.NewReader(`{"query":"{__typename}","variables":{"x":"`), strings.NewReader(strings.Repeat("x", 2<<20))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if a := w.as("ada").send(r); a.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("status %d: %s", a.status, a.body)
+	}
+
+	var compressed bytes.Buffer
+	writer := gzip.NewWriter(&compressed)
+	_, _ = writer.Write([]byte(`{"query":"{__typename}"}`))
+	writer.Close()
+	r, _ = http.NewRequest(http.MethodPost, w.gateway.URL()+"/graphql", &compressed)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Content-Encoding", "gzip")
+	if a := w.as("ada").send(r); a.status != http.StatusUnsupportedMediaType {
+		t.Errorf("status %d: %s", a.status, a.body)
+	}
+}
+
+func TestQueriesByGet(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	if got := ada.get(`{ viewer { name } }`).ok().at("viewer", "name"); got != "Ada" {
+		t.Errorf("viewer %v", got)
+	}
+	a := ada.get(`mutation { deleteInstance(input: {instanceId: "` + w.instance("Group 1") + `"}) { deleted } }`)
+	if a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") != "POST" {
+		t.Errorf("a mutation by GET: %d %s", a.status, a.body)
+	}
+	if got := w.text(`select deleted_at is null from instance where name = 'Group 1'`); got != "true" {
+		t.Error("a mutation by GET was carried out")
+	}
+	if a := ada.get(``); a.status != http.StatusBadRequest {
+		t.Errorf("no query: %d", a.status)
+	}
+}
+
+func TestWithoutAToken(t *testing.T) {
+	w := newWorld(t)
+	nobody := w.as("ada")
+	nobody.token = ""
+	for query, allowed := range map[string]bool{
+		`{ __typename }`:                                                    true,
+		`{ __schema { queryType { name } } }`:                               true,
+		`{ __type(name: "User") { name } }`:                                 true,
+		`{ ...F } fragment F on Query { __typename }`:                       true,
+		`{ viewer { id } }`:                                                 false,
+		`{ __typename viewer { id } }`:                                      false,
+		`{ __typename viewer @skip(if: true) { id } }`:                      false,
+		`{ ... on Query { viewer { id } } }`:                                false,
+		`{ ...F } fragment F on Query { viewer { id } }`:                    false,
+		`{ checkEmails(emails: ["a@b.example"]) { valid } }`:                false,
+		`mutation { __typename }`:                                           true,
+		`mutation { deleteInstance(input: {instanceId: "x"}) { deleted } }`: false,
+	} {
+		a := nobody.ask(query, nil)
+		if allowed {
+			a.ok()
+			continue
+		}
+		if e := a.refused("UNAUTHENTICATED"); a.status != http.StatusUnauthorized || e.Extensions["requestId"] == "" {
+			t.Errorf("%s: %d %s", query, a.status, a.body)
+		}
+	}
+}
+
+func TestTokens(t *testing.T) {
+	w := newWorld(t)
+	secret := readKey(t, w)
+	good := func() jwt.MapClaims {
+		return jwt.MapClaims{"iss": issuer.Name, "aud": []string{issuer.Audience}, "sub": "x", "exp": time.Now().Add(time.Hour).Unix(),
+			"email": "new@new.example", "email_verified": true}
+	}
+	with := func(name string, value any) jwt.MapClaims { c := good(); c[name] = value; return c }
+	without := func(name string) jwt.MapClaims { c := good(); delete(c, name); return c }
+	sign := func(method jwt.SigningMethod, key any, claims jwt.MapClaims) string {
+		signed, err := jwt.NewWithClaims(method, claims).SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signed
+	}
+	hs256 := func(claims jwt.MapClaims) string { return sign(jwt.SigningMethodHS256, secret, claims) }
+
+	for what, token := range map[string]string{
+		"garbage":                 "garbage",
+		"nothing":                 " ",
+		"no algorithm":            sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good()),
+		"another algorithm":       sign(jwt.SigningMethodHS512, secret, good()),
+		"another key":             sign(jwt.SigningMethodHS256, []byte("another key that is long enough!"), good()),
+		"another issuer":          hs256(with("iss", "x")),
+		"no issuer":               hs256(without("iss")),
+		"another audience":        hs256(with("aud", "x")),
+		"no audience":             hs256(without("aud")),
+		"expired":                 hs256(with("exp", time.Now().Add(-time.Hour).Unix())),
+		"no expiry":               hs256(without("exp")),
+		"not yet":                 hs256(with("nbf", time.Now().Add(time.Hour).Unix())),
+		"no subject":              hs256(without("sub")),
+		"a long subject":          hs256(with("sub", strings.Repeat("s", 256))),
+		"a subject with NUL":      hs256(with("sub", "a\x00")),
+		"no address":              hs256(without("email")),
+		"an address that is none": hs256(with("email", "x")),
+		"an unverified address":   hs256(with("email_verified", false)),
+		"nothing about verifying": hs256(without("email_verified")),
+		"verified by word":        hs256(with("email_verified", "true")),
+		"too long":                hs256(with("x", strings.Repeat("x", 10_000))),
+		"the good one, cut":       hs256(good())[:100],
+	} {
+		p := w.as("ada")
+		p.token = token
+		if a := p.ask(`{ viewer { id } }`, nil); a.status != http.StatusUnauthorized || strings.Join(a.codes(), " ") != "UNAUTHENTICATED" {
+			t.Errorf("%s: %d %s", what, a.status, a.body)
+		}
+	}
+	if n := w.number(`select count(*) from account where subject is not null`); n != 0 {
+		t.Errorf("%d accounts were made or claimed", n)
+	}
+
+	// The first request of an unknown subject makes an account, one alone.
+	p := w.as("ada")
+	p.token = hs256(with("name", "  Grace\tHopper\u202e "))
+	var asks []func()
+	for range 20 {
+		asks = append(asks, func() {
+			if got := p.ask(`{ viewer { name email } }`, nil).ok().at("viewer", "name"); got != "Grace Hopper" {
+				t.Errorf("viewer %q", got)
+			}
+		})
+	}
+	together(asks...)
+	if n := w.number(`select count(*) from account where subject = 'x'`); n != 1 {
+		t.Errorf("%d accounts", n)
+	}
+	// Somebody else with her address gets an account of her own, not hers.
+	p.token = hs256(with("sub", "y"))
+	p.ask(`{ viewer { name } }`, nil).ok()
+	if n := w.number(`select count(*) from account where email = 'new@new.example'`); n != 2 {
+		t.Errorf("%d accounts", n)
+	}
+	// A new address of a known person replaces the old one.
+	p.token = hs256(with("email", "newer@new.example"))
+	if got := p.ask(`{ viewer { email name } }`, nil).ok().at("viewer"); got.(map[string]any)["email"] != "newer@new.example" || got.(map[string]any)["name"] != "Grace Hopper" {
+		t.Errorf("viewer %v", got)
+	}
+}
+
+func TestWhatElseIsServed(t *testing.T) {
+	w := newWorld(t)
+	for path, says := range map[string]string{
+		"/":               "DataHub gateway",
+		"/healthz":        "ok",
+		"/readyz":         "ready",
+		"/schema.graphql": "type Mutation",
+		"/mailbox":        "No mail yet",
+		"/mailbox.json":   "[]",
+	} {
+		response, err := http.Get(w.gateway.URL() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(body), says) {
+			t.Errorf("%s: %d %.100s", path, response.StatusCode, body)
+		}
+	}
+	response, err := http.Get(w.gateway.URL() + "/nothing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusNotFound {
+		t.Errorf("/nothing: %d", response.StatusCode)
+	}
+}
+
+// A database that cannot be reached is an error that is worth a retry, and the
+// gateway heals by itself.
+func TestTheDatabaseIsAway(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 2 })
+	w.log.away = true
+	ada := w.as("ada")
+	ada.ask(`{ viewer { id } }`, nil).ok()
+	name := w.text(`select current_database()`)
+	server, err := sqlx.Open("postgres", strings.Replace(w.dsn, name, "postgres", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	server.MustExec(`alter database ` + name + ` with allow_connections false`)
+	kill := func() {
+		server.MustExec(`select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name = 'datahub-gateway'`, name)
+	}
+	kill()
+	var refused graphqlError
+	w.eventually("a refusal", func() bool {
+		a := ada.invite("instance_01a20794ffffffffffffffffffffffff", "VIEWER", []string{"zoe@new.example"})
+		kill()
+		if len(a.Errors) != 1 || a.Errors[0].code() != "UNAVAILABLE" {
+			return false
+		}
+		refused = a.Errors[0]
+		return true
+	})
+	if refused.Extensions["retryable"] != true || refused.Extensions["support"] != "support@alphacruncher.com" || refused.Extensions["requestId"] == "" {
+		t.Errorf("extensions %v", refused.Extensions)
+	}
+	if strings.Contains(refused.Message, "pq") || strings.Contains(refused.Message, "connection") {
+		t.Errorf("message %q", refused.Message)
+	}
+	status := func(path string) int {
+		response, err := http.Get(w.gateway.URL() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response.StatusCode
+	}
+	if live, ready := status("/healthz"), status("/readyz"); live != 200 || ready != 503 {
+		t.Errorf("healthz %d, readyz %d", live, ready)
+	}
+	server.MustExec(`alter database ` + name + ` with allow_connections true`)
+	w.eventually("readiness", func() bool { return status("/readyz") == 200 })
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+	w.mails(1)
+}
+
+// A full pool fails within seconds rather than letting requests pile up.
+func TestAFullPool(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 2 })
+	ada := w.as("ada")
+	ada.ask(`{ viewer { id } }`, nil).ok()
+	tx, err := w.db.Beginx()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec(`lock table invitation in share mode`); err != nil {
+		t.Fatal(err)
+	}
+	answers := make([]answer, 6)
+	var asks []func()
+	for k := range answers {
+		asks = append(asks, func() { answers[k] = ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}) })
+	}
+	go func() {
+		w.eventually("refusals", func() bool { return len(w.log.lines("request failed")) >= 4 })
+		_ = tx.Rollback()
+	}()
+	together(asks...)
+	refused := 0
+	for _, a := range answers {
+		if strings.Join(a.codes(), " ") == "UNAVAILABLE" {
+			refused++
+		} else {
+			a.ok()
+		}
+	}
+	if refused < 4 || refused == len(answers) {
+		t.Errorf("%d of %d refused", refused, len(answers))
+	}
+	w.mails(1)
+}

@@ -1,0 +1,394 @@
+package app_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
+)
+
+// unlimitedInvitations lets a test do in a minute what takes people days.
+func unlimitedInvitations(s *app.Settings) {
+	s.MaxInvitations, s.MaxSpaceInvitations, s.MaxAddressInvitations, s.MaxDomainInvitations = 1e9, 1e9, 1e9, 1e9
+}
+
+// courses makes spaces of the University of Example with an instance each, which
+// Ada, Mia and Ed administrate, and gives the instances.
+func (w *world) courses(n int) (instances []string) {
+	w.t.Helper()
+	if err := w.db.Select(&instances, `
+		with s as (insert into space (id, organization_id, name)
+		           select gen_random_uuid(), o.id, 'Course ' || n from organization o, generate_series(1, $1) n where o.name = 'University of Example' returning id),
+		     i as (insert into instance (id, space_id, name, kind)
+		           select gen_random_uuid(), s.id, k, case k when 'Master' then 'MASTER' when 'Distributed' then 'DISTRIBUTED' else 'WORKING' end
+		           from s, unnest(array['Master', 'Distributed', 'Group 1']) k returning id, kind),
+		     a as (insert into space_administrator (space_id, account_id) select s.id, a.id from s, account a where a.name in ('Ada', 'Mia', 'Ed'))
+		select 'instance_' || replace(id::text, '-', '') from i where kind = 'WORKING'`, n); err != nil {
+		w.t.Fatal(err)
+	}
+	return instances
+}
+
+// anHourLater lets an hour pass for the limits.
+func (w *world) anHourLater() {
+	w.t.Helper()
+	w.exec(`update rate_limit set until = until - interval '62 minutes', untils = array(select u - interval '62 minutes' from unnest(untils) u)`)
+	w.exec(`delete from invitation_resend`)
+}
+
+// limited fails the test unless the answer is a refusal of one limit, and tells
+// when to come back.
+func (a answer) limited(reason string) graphqlError {
+	a.t.Helper()
+	e := a.refused("RATE_LIMITED")
+	after, _ := e.Extensions["retryAfter"].(float64)
+	if e.reason() != reason || after < 3500 || after > 3660 || e.Extensions["retryable"] != true || e.Extensions["remedy"] == nil {
+		a.t.Fatalf("want %s, got: %s", reason, a.body)
+	}
+	return e
+}
+
+// One address is sent twenty mails in an hour, whoever asks for them: from
+// whatever space, for the first time or again, of whatever gateway, and after a
+// restart.
+func TestNobodyIsSentMoreThanTwentyMailsInAnHour(t *testing.T) {
+	w := newWorld(t)
+	other, _ := w.start()
+	zoe := []string{"zoe@new.example"}
+	people := []person{w.as("ada"), w.as("mia"), w.as("ed")}
+	people[1].url = other.URL()
+	courses := w.courses(22)
+	for k := range 17 {
+		people[k%3].invite(courses[k], "VIEWER", []string{[]string{"zoe@new.example", "Zoe <ZOE@New.Example>"}[k%2]}).ok()
+	}
+	ada, mia := people[0], people[1]
+	id := w.invitationOf("zoe@new.example")
+	w.appoint("Mia")
+	mia.inviteAdministrators(zoe).ok()
+	mia.resend([]string{id}, "idempotencyKey", "again").ok()
+	mia.resend([]string{id}, "idempotencyKey", "again").ok() // a retry sends nothing
+	ada.invite(courses[16], "EDITOR", zoe).ok()              // neither does a new role
+	w.exec(`update invitation set expires_at = clock_timestamp() where id = (select id from invitation where instance_id is not null order by id limit 1)`)
+	a := ada.invite(courses[0], "VIEWER", append([]string{"bob@new.example", "zoe@NEW.example"}, zoe...), "idempotencyKey", "k").ok() // renews it
+	if got := a.every("outcome", "inviteUsers", "results"); !slices.Equal(got, []string{"INVITED", "INVITED", "DUPLICATE"}) {
+		t.Fatal(a.body)
+	}
+
+	refusals := []answer{
+		ada.invite(courses[20], "VIEWER", []string{"kim@new.example", "ZOE@new.example", "lea@new.example"}),
+		mia.invite("Master", "VIEWER", zoe),
+		people[2].invite(courses[21], "VIEWER", zoe),
+		ada.invite(courses[20], "VIEWER", []string{"no address", "zoe@new.example"}), // comes before what is wrong with addresses
+	}
+	w.exec(`delete from invitation_resend`)
+	refusals = append(refusals, mia.resend([]string{id}))
+	if err := other.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	restarted, _ := w.start()
+	mia.url = restarted.URL()
+	refusals = append(refusals, mia.invite(courses[20], "VIEWER", zoe))
+	for k, a := range refusals {
+		e := a.limited("INVITATIONS_BY_ADDRESS")
+		index, list := []float64{1, 0, 0, 1, 0, 0}[k], []string{"emails", "emails", "emails", "emails", "invitationIds", "emails"}[k]
+		place := map[string]any{"index": e.Extensions["index"], "inputPath": e.Extensions["inputPath"], "email": strings.ToLower(fmt.Sprint(e.Extensions["email"]))}
+		if diff := cmp.Diff(map[string]any{"index": index, "inputPath": []any{"input", list, index}, "email": "zoe@new.example"}, place); diff != "" {
+			t.Errorf("refusal %d: %s", k, diff)
+		}
+		if !strings.HasSuffix(e.Message, "@new.example: one address can be sent 20 invitations in an hour. Nothing was done.") {
+			t.Errorf("%s", e.Message)
+		}
+	}
+	// What sends her no mail is not refused, nor is anybody else.
+	if got := ada.invite(courses[0], "VIEWER", append(zoe, "kim@new.example"), "idempotencyKey", "kim").ok().every("outcome", "inviteUsers", "results"); !slices.Equal(got, []string{"ALREADY_INVITED", "INVITED"}) {
+		t.Errorf("%v", got)
+	}
+	ada.invite(courses[0], "VIEWER", []string{"no address", "zoe@new.example"}).refused("INVALID_EMAIL")
+	ada.invite(courses[0], "VIEWER", append([]string{"bob@new.example", "zoe@NEW.example"}, zoe...), "idempotencyKey", "k").ok()
+	if n := w.number(`select count(*) from outbox o join invitation v on v.id = o.subject_id where v.email_key = 'zoe@new.example'`); n != 20 {
+		t.Errorf("%d mails", n)
+	}
+	// Nowhere does it stand who was counted.
+	if n := w.number(`select count(*) from rate_limit r where r::text like '%zoe%' or r::text like '%new.example%'`); n != 0 {
+		t.Errorf("%d rows name her", n)
+	}
+	w.anHourLater()
+	ada.invite(courses[20], "VIEWER", zoe).ok()
+}
+
+// What somebody asks an administrator for counts when it is approved, for who
+// approves it; and what is refused for its limit can be approved later.
+func TestApprovedInvitationsCount(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.MaxAddressInvitations = 1 })
+	ada, ed := w.as("ada"), w.as("ed")
+	request := ed.askInvitations("Group 1", "VIEWER", []string{"bob@new.example", "zoe@new.example"}).made()
+	ada.invite("Master", "VIEWER", []string{"zoe@new.example"}).ok()
+	if e := ada.approve(request).limited("INVITATIONS_BY_ADDRESS"); e.Extensions["email"] != "zoe@new.example" {
+		t.Errorf("%v", e)
+	}
+	if got := w.text(`select status from request`); got != "OPEN" {
+		t.Errorf("the request is %s", got)
+	}
+	w.anHourLater()
+	ada.approve(request).ok()
+	ada.invite("Master", "VIEWER", []string{"bob@new.example"}).limited("INVITATIONS_BY_ADDRESS")
+	if n := w.number(`select sum(n) from rate_limit r join account a on a.id = r.subject, unnest(ns, untils) m (n, until) where a.name = 'Ada' and m.until > now()`); n != 2 {
+		t.Errorf("Ada has used %d", n)
+	}
+}
+
+// However many invite one address at the same moment, at several gateways,
+// exactly twenty mails are sent.
+func TestFiftyInviteOneAddressAtOnce(t *testing.T) {
+	w := newWorld(t)
+	other, _ := w.start()
+	courses := w.courses(50)
+	for round := range 4 {
+		email := fmt.Sprintf("p%d@new.example", round)
+		var invited, refused atomic.Int64
+		var invites []func()
+		for k, course := range courses {
+			p := w.as([]string{"ada", "mia", "ed"}[k%3])
+			if k%2 == 0 {
+				p.url = other.URL()
+			}
+			invites = append(invites, func() {
+				if a := p.invite(course, "VIEWER", []string{email}); len(a.Errors) == 0 {
+					invited.Add(1)
+				} else {
+					a.limited("INVITATIONS_BY_ADDRESS")
+					refused.Add(1)
+				}
+			})
+		}
+		together(invites...)
+		mails := w.number(`select count(*) from outbox o join invitation v on v.id = o.subject_id where v.email = $1`, email)
+		if invited.Load() != 20 || refused.Load() != 30 || mails != 20 {
+			t.Fatalf("round %d: %d invited, %d refused, %d mails", round, invited.Load(), refused.Load(), mails)
+		}
+	}
+}
+
+// A thousand addresses at once count a thousand, for the person, the space and
+// the domain; and each of them once.
+func TestAThousandAddressesCountAThousand(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.MaxInvitations, s.MaxDomainInvitations = 1500, 1200 })
+	emails := func(from, n int, domain string) (emails []string) {
+		for k := range n {
+			emails = append(emails, fmt.Sprintf("p%d@%s", from+k, domain))
+		}
+		return emails
+	}
+	ada, courses := w.as("ada"), w.courses(2)
+	ada.invite(courses[0], "VIEWER", emails(0, 1000, "new.example")).ok()
+	if got := w.text(`select string_agg(name || ' ' || n, ', ' order by name) from (
+		select name, count(*) || 'x' || min(n) as n from (select name, (select sum(n) from unnest(ns) n) as n from rate_limit) r group by name) r`); got !=
+		"INVITATIONS_BY_ADDRESS 1000x1, INVITATIONS_BY_DOMAIN 1x1000, INVITATIONS_BY_PERSON 1x1000, INVITATIONS_BY_SPACE 1x1000" {
+		t.Error(got)
+	}
+	ada.invite(courses[1], "VIEWER", emails(2000, 501, "other.example")).limited("INVITATIONS_BY_PERSON")
+	e := ada.invite(courses[1], "VIEWER", emails(2000, 201, "institute.new.example")).limited("INVITATIONS_BY_DOMAIN")
+	if e.Message != "new.example: one organization can send 1200 invitations to a domain in an hour. Nothing was done." || e.Extensions["index"] != nil {
+		t.Errorf("%v", e)
+	}
+	ada.invite(courses[1], "VIEWER", append(emails(2000, 200, "institute.new.example"), emails(0, 300, "other.example")...)).ok()
+	if n := w.number(`select count(*) from invitation`); n != 1500 {
+		t.Errorf("%d invitations", n)
+	}
+}
+
+// A domain is sent so many mails by one organization, of whatever space, in
+// whatever subdomain; another organization has as many of its own.
+func TestMailsToADomain(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.MaxDomainInvitations = 5 })
+	ada, rita, courses := w.as("ada"), w.as("rita"), w.courses(3)
+	private := func(emails ...string) answer {
+		return rita.ask(`mutation($input: InviteSpaceAdministratorsInput!) { inviteSpaceAdministrators(input: $input) { results { outcome } } }`,
+			map[string]any{"input": map[string]any{"spaceId": w.space("Private Research"), "emails": emails}})
+	}
+	ada.invite(courses[0], "VIEWER", []string{"a@new.example", "b@institute.new.example", "x@other.example"}).ok()
+	ada.invite(courses[0], "VIEWER", []string{"a@new.example", "b@institute.new.example", "c@new.example"}).ok()
+	w.as("mia").invite(courses[1], "VIEWER", []string{"a@new.example"}).ok()
+	ada.resend([]string{w.invitationOf("b@institute.new.example")}).ok()
+	for _, emails := range [][]string{{"d@new.example"}, {"x@other.example", "d@a.b.NEW.example", "e@new.example"}, {"@", "d@new.example"}} {
+		ada.invite(courses[2], "VIEWER", emails).limited("INVITATIONS_BY_DOMAIN")
+	}
+	// Of a long list, every domain of which there are too many.
+	var many []string
+	for k := range 6 {
+		many = append(many, fmt.Sprintf("p%d@third.example", k), fmt.Sprintf("p%d@münster.example", k))
+	}
+	a := ada.invite(courses[2], "VIEWER", append(many, "y@other.example"))
+	if got := a.codes(); !slices.Equal(got, []string{"RATE_LIMITED", "RATE_LIMITED"}) || !strings.HasPrefix(a.Errors[0].Message, "third.example: ") ||
+		!strings.HasPrefix(a.Errors[1].Message, "xn--mnster-3ya.example: ") || a.Errors[0].Extensions["retryAfter"] != nil {
+		t.Errorf("%s", a.body)
+	}
+	private("a@new.example", "b@new.example", "c@new.example", "d@new.example", "e@new.example").ok()
+	private("f@new.example").limited("INVITATIONS_BY_DOMAIN")
+	// Two owners below one public suffix are two domains.
+	ada.invite(courses[2], "VIEWER", []string{"a@one.co.uk", "b@one.co.uk", "c@one.co.uk", "d@two.co.uk", "e@two.co.uk", "f@two.co.uk"}).ok()
+	w.anHourLater()
+	ada.invite(courses[2], "VIEWER", []string{"d@new.example"}).ok()
+}
+
+// What is sent again counts as what is sent, for the person and for each space.
+func TestSendingAgainCounts(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.MaxInvitations, s.MaxSpaceInvitations = 9, 6 })
+	ada, mia, courses := w.as("ada"), w.as("mia"), w.courses(2)
+	ada.invite(courses[0], "VIEWER", []string{"a@new.example", "b@new.example"}).ok()
+	ada.invite(courses[1], "VIEWER", []string{"c@new.example"}).ok()
+	var ids []string
+	for _, email := range []string{"a@new.example", "b@new.example", "c@new.example"} {
+		ids = append(ids, w.invitationOf(email))
+	}
+	for range 2 {
+		ada.resend(ids).ok()
+		w.exec(`delete from invitation_resend`)
+	}
+	ada.resend(ids[2:]).limited("INVITATIONS_BY_PERSON")
+	// The first space has had six, the other one three.
+	mia.resend(ids).limited("INVITATIONS_BY_SPACE")
+	mia.resend(ids[2:]).ok()
+	// All that is in the way is told of at once.
+	all := ada.resend(ids)
+	if got := all.codes(); len(got) != 3 || all.Errors[0].reason() != "RESENDS_BY_ADDRESS" || all.Errors[1].reason() != "INVITATIONS_BY_PERSON" || all.Errors[2].reason() != "INVITATIONS_BY_SPACE" {
+		t.Errorf("%s", all.body)
+	}
+	w.anHourLater()
+	ada.resend(ids).ok()
+	w.settled()
+	if n := w.number(`select count(*) from outbox`); n != 13 {
+		t.Errorf("%d sendings", n)
+	}
+}
+
+// Whoever crosses others with the same addresses, from either end, waits for
+// them and never in a circle.
+func TestInvitingCrossesWithSendingAgain(t *testing.T) {
+	w := newWorld(t, unlimitedInvitations)
+	courses := w.courses(3)
+	people := []person{w.as("ada"), w.as("mia"), w.as("ed")}
+	rounds := trials / 3
+	for n := range rounds {
+		var emails []string
+		for k := range 8 {
+			emails = append(emails, fmt.Sprintf("p%d@institute-%d.example", n*2+k, k%4)) // most of them as before
+		}
+		var ids []string
+		if err := w.db.Select(&ids, `select 'invitation_' || replace(id::text, '-', '') from (select id from invitation order by id desc limit 8) v`); err != nil {
+			t.Fatal(err)
+		}
+		backwards := slices.Clone(emails)
+		slices.Reverse(backwards)
+		w.exec(`delete from invitation_resend`)
+		things := []func(){
+			func() { people[0].invite(courses[0], "VIEWER", emails).ok() },
+			func() { people[1].invite(courses[1], "VIEWER", backwards).ok() },
+			func() { people[2].invite(courses[2], "VIEWER", append(backwards[4:], backwards[:4]...)).ok() },
+		}
+		if len(ids) > 0 {
+			things = append(things, func() { people[0].resend(ids).ok() })
+		}
+		together(things...)
+	}
+	if sent, counted := w.number(`select count(*) from outbox where kind = 'INVITATION'`),
+		w.number(`select sum(n) from rate_limit, unnest(ns) n where name = 'INVITATIONS_BY_ADDRESS'`); sent != counted {
+		t.Errorf("%d sendings, %d counted", sent, counted)
+	}
+	w.exec(`update outbox set state = 'DROPPED', secret = null where state = 'QUEUED' and lease is null`) // nobody waits for them
+}
+
+// A person who tries links that lead nowhere is stopped before she learns which
+// of them would lead somewhere. Right ones cost nothing.
+func TestGuessingTokens(t *testing.T) {
+	w := newWorld(t)
+	other, _ := w.start()
+	w.as("ada").invite("Group 1", "VIEWER", []string{"sam@uni.example", "zoe@new.example"}).ok()
+	w.as("ada").invite("Master", "VIEWER", []string{"sam@uni.example"}).ok()
+	first, second := w.invitationOf("sam@uni.example"), w.text(`select 'invitation_' || replace(id::text, '-', '') from invitation where email = 'sam@uni.example' order by id limit 1`)
+	w.mails(3)
+	token, sam, zoe := w.token("sam@uni.example"), w.as("sam"), w.as("zoe@new.example")
+	sam.ask(`{ viewer { id } }`, nil).ok()
+	for range 25 {
+		sam.review(token).ok()
+	}
+	elsewhere := sam
+	elsewhere.url = other.URL()
+	var nothing, refused atomic.Int64
+	var guesses []func()
+	for k := range 50 {
+		p, guess := []person{sam, elsewhere}[k%2], fmt.Sprint("guess", k)
+		guesses = append(guesses, func() {
+			var a answer
+			switch k % 3 {
+			case 0:
+				a = p.accept("token", guess)
+			case 1:
+				a = p.decline("token", guess, "idempotencyKey", guess)
+			case 2:
+				a = p.review(guess)
+			}
+			if codes := a.codes(); len(codes) == 0 && a.at("invitation") == nil || slices.Equal(codes, []string{"INVITATION_NOT_USABLE"}) {
+				nothing.Add(1)
+			} else {
+				a.limited("TOKENS_BY_PERSON")
+				refused.Add(1)
+			}
+		})
+	}
+	together(guesses...)
+	if nothing.Load() != 20 || refused.Load() != 30 {
+		t.Errorf("%d led to nothing, %d were refused", nothing.Load(), refused.Load())
+	}
+	sam.accept("token", token).limited("TOKENS_BY_PERSON")
+	elsewhere.decline("token", token).limited("TOKENS_BY_PERSON")
+	sam.review(token).limited("TOKENS_BY_PERSON")
+	// Others are not concerned, nor is what needs no token.
+	if a := zoe.accept("token", "guess").refused("INVITATION_NOT_USABLE"); a.reason() != nil {
+		t.Errorf("%v", a)
+	}
+	zoe.accept("token", w.token("zoe@new.example")).ok()
+	nobody := person{w, w.gateway.URL(), ""}
+	if nobody.review(token).ok().at("invitation", "email") != "sam@uni.example" {
+		t.Error("nobody is shown nothing")
+	}
+	sam.accept("invitationId", first, "idempotencyKey", "k").ok()
+	w.anHourLater()
+	sam.accept("invitationId", second).ok()
+	w.exec(`update invitation set token_hash = sha256(id::text::bytea)`)
+	sam.accept("token", token).refused("INVITATION_NOT_USABLE")
+	// An answer that was given is given again, after however many guesses.
+	w.exec(`delete from rate_limit`)
+	w.as("ada").invite("Master", "EDITOR", []string{"kim@new.example"}).ok()
+	kim, token := w.as("kim@new.example"), w.token("kim@new.example")
+	kim.accept("token", token, "idempotencyKey", "k").ok()
+	for k := range 21 {
+		kim.accept("token", fmt.Sprint("guess", k))
+	}
+	kim.accept("token", token, "idempotencyKey", "k").ok()
+	kim.accept("token", token).limited("TOKENS_BY_PERSON")
+}
+
+// What has become of another person's invitation costs as much as a token of
+// none, and so tells nothing.
+func TestAnEndedInvitationIsNoneForOthers(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.MaxUnknownTokens = 2 })
+	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+	token := w.token("zoe@new.example")
+	w.as("ada").revoke([]string{w.invitationOf("zoe@new.example")}).ok()
+	sam := w.as("sam")
+	for range 2 {
+		if got := sam.review(token).ok().at("invitation"); got != nil {
+			t.Errorf("%v", got)
+		}
+	}
+	sam.review(token).limited("TOKENS_BY_PERSON")
+	if got := w.as("zoe@new.example").review(token).ok().at("invitation", "status"); got != "REVOKED" {
+		t.Errorf("%v", got)
+	}
+}

@@ -1,0 +1,50 @@
+package app_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
+)
+
+// What one person has carried out does not take the places of everybody.
+func TestOnePersonAsksForManyThingsAtOnce(t *testing.T) {
+	const most = 3
+	w := newWorld(t, func(s *app.Settings) { s.MaxParallel = most })
+	ada := w.as("ada")
+	release := w.hold(holdGroups)
+	answers := make(chan answer, most)
+	for range most {
+		go func() { answers <- ada.delete("Group 1") }()
+	}
+	w.eventually("three wait", func() bool {
+		return w.number(`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`) == most
+	})
+	for way, send := range ways {
+		if got := send(ada, map[string]any{"query": ownName}); !strings.Contains(got, "RATE_LIMITED") || !strings.Contains(got, `"reason":"OPERATIONS_BY_PERSON"`) {
+			t.Errorf("%s: %s", way, got)
+		}
+		if got := send(w.as("vic"), map[string]any{"query": ownName}); !strings.Contains(got, `"name":"Vic"`) {
+			t.Errorf("%s: %s", way, got)
+		}
+	}
+	r := ada.post(map[string]any{"query": ownName})
+	r.Header.Set("Accept", "application/graphql-response+json")
+	if a := ada.send(r); a.status != http.StatusTooManyRequests {
+		t.Errorf("status %d: %s", a.status, a.body)
+	}
+	ada.ask(`{ nothing }`, nil).refused("GRAPHQL_VALIDATION_FAILED")
+	watching := ada.watchSSE(w.instance("Master"))
+	release()
+	for range most {
+		<-answers
+	}
+	for way, send := range ways { // all places are free again
+		if got := send(ada, map[string]any{"query": ownName}); !strings.Contains(got, `"name":"Ada"`) {
+			t.Errorf("%s: %s", way, got)
+		}
+	}
+	ada.invite("Master", "VIEWER", []string{"zoe@new.example"}).ok()
+	watching.expect("CREATED zoe@new.example")
+}

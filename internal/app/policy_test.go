@@ -1,0 +1,257 @@
+package app_test
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"alphacruncher.com/datahub-gateway/graph"
+)
+
+func root(kind string) ast.FieldList {
+	s := graph.NewExecutableSchema(graph.Config{}).Schema()
+	fields := map[string]*ast.Definition{"query": s.Query, "mutation": s.Mutation, "subscription": s.Subscription}[kind].Fields
+	return slices.DeleteFunc(slices.Clone(fields), func(f *ast.FieldDefinition) bool { return strings.HasPrefix(f.Name, "__") })
+}
+
+// sample is an operation on a root field, about a place whose id it is given. It
+// gets through permission and, where it can, fails afterwards.
+var samples = map[string]struct{ place, operation string }{
+	"viewer":      {"", `{ viewer { id } }`},
+	"space":       {"space", `query { space(id: "ID") { id } }`},
+	"instance":    {"Group 1", `query { instance(id: "ID") { id } }`},
+	"invitation":  {"", `query { invitation(token: "x") { id } }`},
+	"checkEmails": {"", `query { checkEmails(emails: ["a@b.example"]) { valid } }`},
+
+	"inviteUsers":               {"Group 1", `mutation { inviteUsers(input: {instanceId: "ID", role: VIEWER, emails: ["x"]}) { results { email } } }`},
+	"inviteSpaceAdministrators": {"space", `mutation { inviteSpaceAdministrators(input: {spaceId: "ID", emails: ["x"]}) { results { email } } }`},
+	"deleteInstance":            {"Master", `mutation { deleteInstance(input: {instanceId: "ID"}) { deleted } }`},
+	"restoreInstance":           {"Group 3", `mutation { restoreInstance(input: {instanceId: "ID"}) { restored } }`},
+	"createInstance":            {"space", `mutation { createInstance(input: {spaceId: "ID", name: "New"}) { instance { id } } }`},
+	"createSpace":               {"organization", `mutation { createSpace(input: {organizationId: "ID", name: "New"}) { space { id } } }`},
+	"acceptInvitation":          {"invitation", `mutation { acceptInvitation(input: {invitationId: "ID"}) { invitation { id } } }`},
+	"declineInvitation":         {"invitation", `mutation { declineInvitation(input: {invitationId: "ID"}) { invitation { id } } }`},
+	"revokeInvitations":         {"invitation", `mutation { revokeInvitations(input: {invitationIds: ["ID"]}) { results { index } } }`},
+	"resendInvitations":         {"invitation", `mutation { resendInvitations(input: {invitationIds: ["ID"]}) { results { index } } }`},
+	"changeMemberRole":          {"Master", `mutation { changeMemberRole(input: {instanceId: "ID", userId: "USER", role: EDITOR}) { changed } }`},
+	"removeMember":              {"Master", `mutation { removeMember(input: {instanceId: "ID", userId: "USER"}) { removed } }`},
+	"leaveInstance":             {"Master", `mutation { leaveInstance(input: {instanceId: "ID"}) { left } }`},
+	"requestRole":               {"Group 2", `mutation { requestRole(input: {instanceId: "ID", role: INSTANCE_EDITOR}) { created } }`},
+	"requestInvitations":        {"Group 1", `mutation { requestInvitations(input: {instanceId: "ID", role: VIEWER, emails: ["x"]}) { created } }`},
+	"requestRestore":            {"Group 1", `mutation { requestRestore(input: {instanceId: "ID"}) { created } }`},
+	"approveRequest":            {"request", `mutation { approveRequest(input: {requestId: "ID"}) { request { id } } }`},
+	"declineRequest":            {"request", `mutation { declineRequest(input: {requestId: "ID"}) { request { id } } }`},
+	"withdrawRequest":           {"request", `mutation { withdrawRequest(input: {requestId: "ID"}) { request { id } } }`},
+
+	"invitationChanged": {"Group 1", `subscription { invitationChanged(instanceId: "ID") { change } }`},
+	"requestChanged":    {"", `subscription { requestChanged { change } }`},
+}
+
+// placed gives the id of what a sample is about.
+func (w *world) placed(what string) string {
+	w.t.Helper()
+	switch what {
+	case "":
+		return ""
+	case "space":
+		return w.space("Econometrics 2026")
+	case "organization":
+		return w.organization("University of Example")
+	case "invitation":
+		return w.id("invitation", `select id from invitation limit 1`)
+	case "request":
+		return w.id("request", `select id from request limit 1`)
+	}
+	return w.instance(what)
+}
+
+// prepared is a world with an invitation and a request.
+func prepared(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+	w.as("ada").askRole("", "SPACE_ADMINISTRATOR").refused("CONFLICT")
+	w.as("mia").askRole("", "SPACE_ADMINISTRATOR").ok()
+	return w
+}
+
+// refusal is how somebody is refused a root field; "" where she is not, or where
+// what refuses her has nothing to do with who she is.
+func (p person) refusal(operation string) string {
+	p.world.t.Helper()
+	if strings.HasPrefix(operation, "subscription") && p.token != "" {
+		return p.firstRefusal(operation)
+	}
+	a := p.ask(operation, nil)
+	codes := a.codes()
+	for _, code := range codes {
+		if slices.Contains([]string{"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"}, code) {
+			return code
+		}
+	}
+	for _, value := range a.Data {
+		if value == nil && len(codes) == 0 {
+			return "null"
+		}
+	}
+	return ""
+}
+
+// firstRefusal asks for a subscription over a WebSocket, where the answer to what
+// comes after it tells that it has begun. A refusal may come later than that, but
+// not than what the subscription tells.
+func (p person) firstRefusal(operation string) string {
+	s := p.connect()
+	defer s.conn.CloseNow()
+	s.subscribe("1", operation, nil)
+	s.subscribe("2", `{ __typename }`, nil)
+	for {
+		m := s.hear()
+		if m["id"] == "2" && m["type"] == "next" {
+			if !strings.Contains(operation, "invitationChanged") {
+				return "" // who is signed in is not refused any more
+			}
+			p.world.as("ada").invite("Group 1", "VIEWER", []string{uuid.NewString() + "@new.example"}).ok()
+		}
+		if m["id"] == "1" {
+			if strings.Contains(fmt.Sprint(m["payload"]), "CREATED") {
+				return ""
+			}
+			for _, code := range []string{"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"} {
+				if strings.Contains(fmt.Sprint(m["payload"]), code) {
+					return code
+				}
+			}
+		}
+	}
+}
+
+// Every root field is answered, for everybody, as the schema declares. The table
+// says who is refused, and how: by role, a for the administrator, e for an editor
+// of Group 1, v for its viewer, m for the manager, s for somebody with an account
+// and n for nobody.
+func TestEveryRootFieldForEveryRole(t *testing.T) {
+	forbidden, notFound, null := "FORBIDDEN", "NOT_FOUND", "null"
+	byRole := func(a, e, v, m, s string) map[string]string {
+		return map[string]string{"ada": a, "ed": e, "vic": v, "mia": m, "sam": s}
+	}
+	administrators := byRole("", forbidden, forbidden, forbidden, notFound)
+	anybody := byRole("", "", "", "", "")
+	want := map[string]map[string]string{
+		"viewer": anybody, "checkEmails": anybody, "requestChanged": anybody,
+		"space": byRole("", "", "", "", null), "instance": byRole("", "", "", "", null), "invitation": byRole(null, null, null, null, null),
+		"inviteUsers": administrators, "inviteSpaceAdministrators": administrators, "createInstance": administrators,
+		"revokeInvitations": administrators, "resendInvitations": administrators, "invitationChanged": administrators,
+		"changeMemberRole":   byRole(notFound, notFound, notFound, forbidden, notFound), // Ada's answer is about the member
+		"removeMember":       byRole("", notFound, notFound, forbidden, notFound),
+		"deleteInstance":     byRole("", notFound, notFound, forbidden, notFound),
+		"restoreInstance":    byRole("", "", notFound, forbidden, notFound),
+		"createSpace":        byRole(forbidden, forbidden, forbidden, "", notFound),
+		"acceptInvitation":   byRole(notFound, notFound, notFound, notFound, notFound), // it is Zoe's
+		"declineInvitation":  byRole(notFound, notFound, notFound, notFound, notFound),
+		"leaveInstance":      byRole("", notFound, notFound, "", notFound),
+		"requestRole":        byRole("", "", "", "", notFound),
+		"requestInvitations": byRole("", "", "", "", notFound),
+		"requestRestore":     byRole("", "", "", "", notFound),
+		"approveRequest":     byRole("", notFound, notFound, forbidden, notFound),
+		"declineRequest":     byRole("", notFound, notFound, forbidden, notFound),
+		"withdrawRequest":    byRole(forbidden, notFound, notFound, "", notFound),
+	}
+	for _, kind := range []string{"query", "mutation", "subscription"} {
+		for _, field := range root(kind) {
+			sample, known := samples[field.Name]
+			if !known || want[field.Name] == nil {
+				t.Errorf("%s: nobody has said who may", field.Name)
+				continue
+			}
+			w := prepared(t)
+			operation := strings.ReplaceAll(strings.ReplaceAll(sample.operation, "ID", w.placed(sample.place)), "USER", w.user("Rita"))
+			// Ada comes last: what she is allowed to do, she does.
+			for _, who := range []string{"sam", "mia", "vic", "ed", "ada"} {
+				if got := w.as(who).refusal(operation); got != want[field.Name][who] {
+					t.Errorf("%s, %s: %q, want %q", field.Name, who, got, want[field.Name][who])
+				}
+			}
+			nobody := w.as("ada")
+			nobody.token = ""
+			if got := nobody.refusal(operation); (got == "UNAUTHENTICATED") == (field.Directives.ForName("public") != nil) {
+				t.Errorf("%s, nobody: %q", field.Name, got)
+			}
+		}
+	}
+}
+
+var requestID = regexp.MustCompile(`"requestId":"[0-9a-f]+"`)
+
+// Whatever exists elsewhere answers as what exists nowhere does, in every argument
+// that takes an id.
+func TestForeignIDsAreUnknown(t *testing.T) {
+	w := prepared(t)
+	for name, sample := range samples {
+		if sample.place == "" || strings.HasPrefix(sample.operation, "subscription") {
+			continue
+		}
+		id := w.placed(sample.place)
+		kind, _, _ := strings.Cut(id, "_")
+		unknown := kind + "_" + strings.Repeat("0", 32)
+		var bodies []string
+		for _, id := range []string{id, unknown, "x", ""} {
+			operation := strings.ReplaceAll(strings.ReplaceAll(sample.operation, "ID", id), "USER", w.user("Ada"))
+			bodies = append(bodies, requestID.ReplaceAllString(w.as("sam").ask(operation, nil).body, ""))
+		}
+		for _, body := range bodies[1:] {
+			if body != bodies[0] {
+				t.Errorf("%s: %s, but %s", name, bodies[0], body)
+			}
+		}
+	}
+}
+
+// However a field is asked for, the same people are refused.
+func TestRulesHoldForEveryWayOfAsking(t *testing.T) {
+	w := newWorld(t)
+	s := graph.NewExecutableSchema(graph.Config{}).Schema()
+	for _, object := range []struct{ name, root, id, path string }{
+		{"Space", `space(id: $id)`, w.space("Econometrics 2026"), `viewer { spaces { nodes { FIELD } } }`},
+		{"Instance", `instance(id: $id)`, w.instance("Group 1"), `viewer { spaces { nodes { instances { nodes { FIELD } } } } }`},
+	} {
+		for _, field := range s.Types[object.name].Fields {
+			if field.Directives.ForName("role") == nil {
+				continue
+			}
+			f := field.Name + ` { totalCount }`
+			of := object.root + ` { FIELD }`
+			for form, query := range map[string]string{
+				"plain":        of,
+				"an alias":     strings.ReplaceAll(of, "FIELD", "a: FIELD"),
+				"inline":       strings.ReplaceAll(of, "FIELD", `... on `+object.name+` { ... { FIELD } }`),
+				"@include":     strings.ReplaceAll(of, "FIELD", `... @include(if: true) { FIELD }`),
+				"@skip":        strings.ReplaceAll(of, "FIELD", `... @skip(if: false) { FIELD }`),
+				"a fragment":   object.root + ` { ...F }`,
+				"a longer way": object.path,
+				"twice":        strings.ReplaceAll(of, "FIELD", "a: FIELD b: FIELD"),
+				"a way back":   map[string]string{"Space": `space(id: $id) { instances { nodes { space { FIELD } } } }`, "Instance": `instance(id: $id) { space { instances { nodes { FIELD } } } }`}[object.name],
+			} {
+				operation := `query($id: ID!) { __typename ` + query + ` }`
+				if form == "a fragment" {
+					operation += ` fragment F on ` + object.name + ` { FIELD }`
+				}
+				if form == "a longer way" {
+					operation = `query($id: ID!) { instance(id: $id) { id } ` + query + ` }`
+				}
+				operation = strings.ReplaceAll(operation, "FIELD", f)
+				for who, may := range map[string]bool{"ada": true, "ed": object.name == "Instance" && field.Name == "members", "vic": false, "mia": false} {
+					a := w.as(who).ask(operation, map[string]any{"id": object.id})
+					if refused := slices.Contains(a.codes(), "FORBIDDEN"); refused == may && !(who == "ed" && strings.Contains(query, "nodes")) {
+						t.Errorf("%s.%s by %s, %s: %.300s", object.name, field.Name, form, who, a.body)
+					}
+				}
+			}
+		}
+	}
+}

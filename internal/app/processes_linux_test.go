@@ -1,0 +1,155 @@
+package app_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
+)
+
+// programVariable makes the test's binary the program.
+const programVariable = "DATAHUB_TEST_PROGRAM"
+
+// beProgram runs the program where the binary was started as one.
+func beProgram() {
+	if os.Getenv(programVariable) == "" {
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(app.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// process is a gateway in a process of its own.
+type process struct {
+	t   testing.TB
+	cmd *exec.Cmd
+	url string
+	// ended is closed when the process has.
+	ended chan struct{}
+}
+
+// spawn starts the program on the world's database.
+func (w *world) spawn(settings ...string) *process {
+	w.t.Helper()
+	p := &process{t: w.t, cmd: exec.Command(os.Args[0], "serve"), ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), programVariable+"=1", "DATABASE_URL="+asGateway(w.dsn), "DATAHUB_DEVELOPMENT=true",
+		"DATAHUB_DATA_DIR="+w.dir, "DATAHUB_ADDR=127.0.0.1:0")
+	p.cmd.Env = append(p.cmd.Env, settings...)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.cmd.Stderr = os.Stderr
+	if testing.Verbose() {
+		p.cmd.Stderr = nil
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for p.url == "" && lines.Scan() {
+		_, p.url, _ = strings.Cut(lines.Text(), "listens on ")
+	}
+	go func() {
+		for lines.Scan() { // so that it is never kept from printing
+		}
+		_ = p.cmd.Wait()
+		close(p.ended)
+	}()
+	w.t.Cleanup(func() { p.end(syscall.SIGKILL) })
+	if p.url == "" {
+		w.t.Fatal("the program did not start")
+	}
+	return p
+}
+
+func (p *process) end(signal syscall.Signal) {
+	p.t.Helper()
+	_ = p.cmd.Process.Signal(signal)
+	select {
+	case <-p.ended:
+	case <-time.After(30 * time.Second):
+		p.t.Errorf("a gateway does not end")
+	}
+}
+
+// at is the person in front of another gateway.
+func (p person) at(g *process) person {
+	p.url = g.url
+	return p
+}
+
+// A gateway that is killed in the middle of sending a thousand mails leaves
+// them to the other one: every address has one live invitation and at least one
+// mail, and copies of a mail are known for what they are.
+func TestAGatewayIsKilledWhileItSends(t *testing.T) {
+	s := newMailServer(t)
+	var first sync.Once
+	killed := make(chan struct{})
+	var doomed *process
+	s.data = func(a attempt) error {
+		if a.number == 300 {
+			first.Do(func() {
+				doomed.end(syscall.SIGKILL)
+				close(killed)
+			})
+		}
+		return nil
+	}
+	w := newWorld(t)
+	// The world's own gateway is none of them: it would send to its mailbox.
+	if err := w.gateway.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	settings := []string{"DATAHUB_SMTP_URL=smtp://" + s.addr, "DATAHUB_PUBLIC_URL=https://datahub.example"}
+	doomed = w.spawn(settings...)
+	other := w.spawn(settings...)
+	const people = 1000
+	emails := make([]string, people)
+	for k := range emails {
+		emails[k] = fmt.Sprintf("p%d@new.example", k)
+	}
+	w.as("ada").at(doomed).invite("Group 1", "VIEWER", emails, "idempotencyKey", "k").ok()
+	<-killed
+	// What was answered can be asked again, of the one that is left.
+	if got := w.as("ada").at(other).invite("Group 1", "VIEWER", emails, "idempotencyKey", "k").ok().every("outcome", "inviteUsers", "results"); got[0] != "INVITED" || got[people-1] != "INVITED" {
+		t.Errorf("the retry: %v", got[:10])
+	}
+	w.within(90*time.Second, "the last mail", func() bool { return w.number(`select count(*) from outbox where state <> 'SENT'`) == 0 })
+	figures := w.compareLedger(s.seen())
+	if figures.live != people || figures.mailed != people || figures.failed != 0 {
+		t.Errorf("%+v", figures)
+	}
+	t.Logf("%+v, %d of them after the other gateway had died", figures, w.number(`select count(*) from outbox where attempts > 1`))
+	for _, email := range []string{"p0@new.example", "p500@new.example", "p999@new.example"} {
+		w.as(email).at(other).accept("token", w.linkOf(s, email)).ok()
+	}
+	other.end(syscall.SIGTERM)
+}
+
+// Gateways tell of what others do, also where these are other processes.
+func TestWatchingAnotherProcess(t *testing.T) {
+	w := newWorld(t)
+	one, two := w.spawn(), w.spawn()
+	ada := w.as("ada")
+	for transport, watch := range watchers {
+		s := watch(ada.at(one), w.instance("Group 1"))
+		email := strings.ToLower(transport) + "@new.example"
+		ada.at(two).invite("Group 1", "VIEWER", []string{email}).ok()
+		s.expect("CREATED "+email, "SENT "+email)
+		ada.at(two).revoke([]string{w.invitationOf(email)}).ok()
+		s.expect("REVOKED " + email)
+		s.stop()
+	}
+}

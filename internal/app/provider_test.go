@@ -1,0 +1,384 @@
+package app_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/token/jwks/jwkstest"
+)
+
+const login = "https://login.example"
+
+// trusting lets a gateway trust an identity provider.
+func trusting(p *jwkstest.Provider) func(*app.Settings) {
+	return func(s *app.Settings) { s.JWKSURL, s.JWTIssuer = p.URL, login }
+}
+
+// claims are those of a good token of the provider, with some that differ: one
+// that is nil is left out.
+func claims(differing ...any) jwt.MapClaims {
+	c := jwt.MapClaims{"iss": login, "aud": []string{issuer.Audience}, "sub": "x", "exp": time.Now().Add(time.Hour).Unix(),
+		"email": "new@new.example", "email_verified": true}
+	for k := 0; k < len(differing); k += 2 {
+		if c[differing[k].(string)] = differing[k+1]; differing[k+1] == nil {
+			delete(c, differing[k].(string))
+		}
+	}
+	return c
+}
+
+func (w *world) with(token string) person { return person{w, w.gateway.URL(), token} }
+
+// status is that of asking who one is.
+func (p person) status() int {
+	p.world.t.Helper()
+	return p.ask(`{ viewer { id } }`, nil).status
+}
+
+var methods = []jwt.SigningMethod{jwt.SigningMethodRS256, jwt.SigningMethodES256, jwt.SigningMethodEdDSA}
+
+func TestTokensOfAProvider(t *testing.T) {
+	var keys []jwkstest.Key
+	for _, method := range methods {
+		keys = append(keys, jwkstest.NewKey(t, method.Alg(), method))
+	}
+	provider := jwkstest.New(t, keys...)
+	w := newWorld(t, trusting(provider))
+	for k, key := range keys {
+		for what, token := range map[string]string{
+			"good":                  key.Sign(t, claims()),
+			"of no type":            key.Sign(t, claims(), "typ", nil),
+			"an access token":       key.Sign(t, claims(), "typ", "at+jwt"),
+			"a whole media type":    key.Sign(t, claims(), "typ", "application/AT+JWT"),
+			"an audience":           key.Sign(t, claims("aud", issuer.Audience)),
+			"more than is read":     key.Sign(t, claims("roles", []string{"admin"}), "jku", "http://127.0.0.1:1/", "x5t", "x"),
+			"clocks that differ":    key.Sign(t, claims("exp", time.Now().Add(-10*time.Second).Unix())),
+			"a person of their own": key.Sign(t, claims("sub", fmt.Sprint("person ", k))),
+		} {
+			if got := w.with(token).ask(`{ viewer { email } }`, nil).ok().at("viewer", "email"); got != "new@new.example" {
+				t.Errorf("%s, %s: %v", key.ID, what, got)
+			}
+		}
+	}
+	if n := w.number(`select count(*) from account where email = 'new@new.example'`); n != 1+len(keys) {
+		t.Errorf("%d accounts", n)
+	}
+	if n := provider.Requests(); n != 1 {
+		t.Errorf("the provider was asked %d times", n)
+	}
+	// The development key is good beside it, for its own issuer.
+	w.as("ada").ask(`{ viewer { id } }`, nil).ok()
+}
+
+// part is JSON as a part of a token.
+func part(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
+// raw signs a header and claims as they are written.
+func raw(t *testing.T, key jwkstest.Key, header, claims string) string {
+	t.Helper()
+	text := part(header) + "." + part(claims)
+	signature, err := key.Method.Sign(text, key.Private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// hs256 signs a token by HMAC.
+func hs256(t *testing.T, secret []byte, kid string, c jwt.MapClaims) string {
+	t.Helper()
+	body, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := part(`{"alg":"HS256","typ":"JWT","kid":"`+kid+`"}`) + "." + part(string(body))
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(text))
+	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+func TestForgedTokens(t *testing.T) {
+	elsewhere := jwkstest.New(t)
+	for _, method := range methods {
+		t.Run(method.Alg(), func(t *testing.T) {
+			key := jwkstest.NewKey(t, "key", method)
+			provider := jwkstest.New(t, key)
+			w := newWorld(t, trusting(provider))
+			forgeries := forged(t, key, elsewhere.URL, readKey(t, w))
+			w.with(key.Sign(t, claims())).ask(`{ viewer { id } }`, nil).ok()
+			w.exec(`delete from account where subject is not null`)
+			for what, token := range forgeries {
+				began := time.Now()
+				a := w.with(token).ask(`{ viewer { id } }`, nil)
+				if a.status != http.StatusUnauthorized || strings.Join(a.codes(), " ") != "UNAUTHENTICATED" {
+					t.Errorf("%s: %d %s", what, a.status, a.body)
+				}
+				if took := time.Since(began); took > 5*time.Second {
+					t.Errorf("%s took %v", what, took)
+				}
+			}
+			if n := w.number(`select count(*) from account where subject is not null`); n != 0 {
+				t.Errorf("%d accounts were made or claimed", n)
+			}
+			if n := provider.Requests(); n > 2 {
+				t.Errorf("the provider was asked %d times", n)
+			}
+			w.with(key.Sign(t, claims())).ask(`{ viewer { id } }`, nil).ok()
+			for _, line := range w.log.lines("request") {
+				for what, token := range forgeries {
+					if cause, _ := line["cause"].(string); len(token) > 20 && strings.Contains(cause, token) {
+						t.Errorf("the log has %s", what)
+					}
+				}
+			}
+		})
+	}
+	if n := elsewhere.Requests(); n > 0 {
+		t.Errorf("a token had another host asked %d times", n)
+	}
+}
+
+// forged are tokens that a gateway must not accept, but for the key's and the
+// development key's own.
+func forged(t *testing.T, key jwkstest.Key, elsewhere string, secret []byte) map[string]string {
+	t.Helper()
+	alg := key.Method.Alg()
+	good := key.Sign(t, claims())
+	parts := strings.Split(good, ".")
+	body, err := json.Marshal(claims())
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwk, err := json.Marshal(key.JWK(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eve := jwkstest.NewKey(t, "key", key.Method)
+	unknown := eve
+	unknown.ID = "unknown"
+	header := `{"alg":"` + alg + `","kid":"key"}`
+	object := func(more string) string { return strings.TrimSuffix(string(body), "}") + more + "}" }
+	development := maps.Clone(claims("iss", issuer.Name))
+
+	tokens := map[string]string{
+		"nothing":                      " ",
+		"dots":                         "..",
+		"no kid":                       key.Sign(t, claims(), "kid", nil),
+		"an empty kid":                 key.Sign(t, claims(), "kid", ""),
+		"a kid that is a number":       key.Sign(t, claims(), "kid", 7),
+		"an unknown kid":               key.Sign(t, claims(), "kid", "unknown"),
+		"a long kid":                   key.Sign(t, claims(), "kid", strings.Repeat("k", 4000)),
+		"a path for a kid":             key.Sign(t, claims(), "kid", "../../../../dev/null"),
+		"another's key":                eve.Sign(t, claims()),
+		"another's key at its URL":     unknown.Sign(t, claims(), "jku", elsewhere),
+		"another's certificate":        unknown.Sign(t, claims(), "x5u", elsewhere),
+		"another's key brought along":  unknown.Sign(t, claims(), "jwk", unknown.JWK(t)),
+		"the same, under our kid":      eve.Sign(t, claims(), "jwk", eve.JWK(t), "jku", elsewhere, "x5u", elsewhere),
+		"unsigned":                     part(`{"alg":"none","kid":"key"}`) + "." + parts[1] + ".",
+		"unsigned, in capitals":        part(`{"alg":"NONE","kid":"key"}`) + "." + parts[1] + ".",
+		"unsigned, by its old name":    part(`{"alg":"none","kid":"key"}`) + "." + parts[1] + "." + parts[2],
+		"no signature":                 parts[0] + "." + parts[1] + ".",
+		"a zero signature":             parts[0] + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 64)),
+		"a cut signature":              good[:len(good)-4],
+		"a signature of other claims":  parts[0] + "." + part(object(`,"more":1`)) + "." + parts[2],
+		"no algorithm":                 raw(t, key, `{"kid":"key"}`, string(body)),
+		"an algorithm that is null":    raw(t, key, `{"alg":null,"kid":"key"}`, string(body)),
+		"HMAC by the key's PEM":        hs256(t, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), "key", claims()),
+		"HMAC by the key's DER":        hs256(t, public, "key", claims()),
+		"HMAC by the JWK":              hs256(t, jwk, "key", claims()),
+		"HMAC by nothing":              hs256(t, nil, "key", claims()),
+		"HMAC by the development key":  hs256(t, secret, "key", claims()),
+		"the development key's issuer": key.Sign(t, development),
+		"another issuer":               key.Sign(t, claims("iss", "https://login.example/")),
+		"no issuer":                    key.Sign(t, claims("iss", nil)),
+		"several issuers":              key.Sign(t, claims("iss", []string{login})),
+		"another audience":             key.Sign(t, claims("aud", "other")),
+		"no audience":                  key.Sign(t, claims("aud", nil)),
+		"expired":                      key.Sign(t, claims("exp", time.Now().Add(-time.Minute).Unix())),
+		"without an end":               key.Sign(t, claims("exp", nil)),
+		"an end that is no time":       key.Sign(t, claims("exp", "never")),
+		"not yet":                      key.Sign(t, claims("nbf", time.Now().Add(time.Minute).Unix())),
+		"an unverified address":        key.Sign(t, claims("email_verified", false)),
+		"nothing about verifying":      key.Sign(t, claims("email_verified", nil)),
+		"verified by word":             key.Sign(t, claims("email_verified", "true")),
+		"no address":                   key.Sign(t, claims("email", nil)),
+		"an address in capitals":       key.Sign(t, claims("email", nil, "EMAIL", "new@new.example")),
+		"no subject":                   key.Sign(t, claims("sub", nil)),
+		"an ID of another kind":        key.Sign(t, claims(), "typ", "secevent+jwt"),
+		"a logout token":               key.Sign(t, claims(), "typ", "logout+jwt"),
+		"a type that is empty":         key.Sign(t, claims(), "typ", ""),
+		"a type that is a number":      key.Sign(t, claims(), "typ", 1),
+		"an extension":                 key.Sign(t, claims(), "crit", []string{"b64"}, "b64", false),
+		"long":                         key.Sign(t, claims("x", strings.Repeat("x", 20_000))),
+		"deep":                         raw(t, key, header, object(`,"x":`+strings.Repeat("[", 2500)+strings.Repeat("]", 2499))),
+		"kid twice":                    raw(t, key, `{"alg":"`+alg+`","kid":"other","kid":"key"}`, string(body)),
+		"alg twice":                    raw(t, key, `{"alg":"none","alg":"`+alg+`","kid":"key"}`, string(body)),
+		"sub twice":                    raw(t, key, header, object(`,"sub":"y"`)),
+		"sub twice, once in escapes":   raw(t, key, header, object(`,"s\u0075b":"y"`)),
+		"email twice":                  raw(t, key, header, object(`,"email":"ada@uni.example"`)),
+		"exp twice":                    raw(t, key, header, object(`,"exp":9999999999`)),
+		"claims in a list":             raw(t, key, header, `[`+string(body)+`]`),
+		"no claims":                    raw(t, key, header, `null`),
+		"something after the claims":   raw(t, key, header, string(body)+`{}`),
+		"half the claims":              raw(t, key, header, string(body[:len(body)-1])),
+		"base64 with padding":          parts[0] + "==." + parts[1] + "." + parts[2],
+		"four parts":                   good + ".x",
+		"five parts":                   good + ".x.y",
+	}
+	for name, other := range map[string]jwt.SigningMethod{"HS384": jwt.SigningMethodHS384, "HS512": jwt.SigningMethodHS512} {
+		token := jwt.NewWithClaims(other, development)
+		if tokens["the development key by "+name], err = token.SignedString(secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if private, ok := key.Private.(*rsa.PrivateKey); ok {
+		for _, other := range []jwt.SigningMethod{jwt.SigningMethodPS256, jwt.SigningMethodPS384, jwt.SigningMethodPS512, jwt.SigningMethodRS384, jwt.SigningMethodRS512} {
+			token := jwt.NewWithClaims(other, claims())
+			token.Header["kid"] = "key"
+			if tokens[other.Alg()], err = token.SignedString(private); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// The algorithm of one kind of key, and the kid of another.
+	for _, other := range methods {
+		if other != key.Method {
+			tokens["the kid under "+other.Alg()] = jwkstest.NewKey(t, "key", other).Sign(t, claims())
+		}
+	}
+	if key.Method == jwt.SigningMethodES256 {
+		p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := jwt.NewWithClaims(jwt.SigningMethodES384, claims())
+		token.Header["kid"] = "key"
+		if tokens["ES384"], err = token.SignedString(p384); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tokens
+}
+
+// A provider's keys change while the gateway serves: a new one is good at once,
+// and one that is withdrawn is good no more.
+func TestKeysRotate(t *testing.T) {
+	old, next := jwkstest.NewKey(t, "old", jwt.SigningMethodES256), jwkstest.NewKey(t, "next", jwt.SigningMethodRS256)
+	provider := jwkstest.New(t, old)
+	w := newWorld(t, trusting(provider))
+	w.with(old.Sign(t, claims())).ask(`{ viewer { id } }`, nil).ok()
+	provider.Publish(next)
+	w.with(next.Sign(t, claims())).ask(`{ viewer { id } }`, nil).ok()
+	if a := w.with(old.Sign(t, claims())).ask(`{ viewer { id } }`, nil); a.status != http.StatusUnauthorized {
+		t.Errorf("the key that was withdrawn: %d %s", a.status, a.body)
+	}
+	if n := provider.Requests(); n != 2 {
+		t.Errorf("the provider was asked %d times", n)
+	}
+}
+
+func TestAFloodOfUnknownKeys(t *testing.T) {
+	key := jwkstest.NewKey(t, "key", jwt.SigningMethodEdDSA)
+	provider := jwkstest.New(t, key)
+	w := newWorld(t, trusting(provider))
+	good := w.with(key.Sign(t, claims()))
+	good.ask(`{ viewer { id } }`, nil).ok()
+	var asks []func()
+	for k := range 50 {
+		asks = append(asks, func() {
+			for n := range 20 {
+				if status := w.with(key.Sign(t, claims(), "kid", fmt.Sprint("forged-", k, "-", n))).status(); status != http.StatusUnauthorized {
+					t.Errorf("status %d", status)
+				}
+			}
+		})
+	}
+	together(asks...)
+	good.ask(`{ viewer { id } }`, nil).ok()
+	if n := provider.Requests(); n > 2 {
+		t.Errorf("the provider was asked %d times", n)
+	}
+}
+
+// While the provider's keys have never been had, the gateway is up, and says of
+// tokens that it cannot tell; it heals by itself.
+func TestTheProviderIsDown(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"down":    jwkstest.Down,
+		"hanging": jwkstest.Hang,
+		"slow": func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil { // an octet at a time
+				_, _ = w.Write([]byte(" "))
+				_ = http.NewResponseController(w).Flush()
+				select {
+				case <-time.After(100 * time.Millisecond):
+				case <-r.Context().Done():
+				}
+			}
+		},
+		"failing": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := jwkstest.NewKey(t, "key", jwt.SigningMethodES256)
+			provider := jwkstest.New(t)
+			provider.Answer(answer)
+			w := newWorld(t, trusting(provider))
+			signed := w.with(key.Sign(t, claims()))
+			began := time.Now()
+			a := signed.ask(`{ viewer { id } }`, nil)
+			e := a.refused("UNAVAILABLE")
+			if a.status != http.StatusServiceUnavailable || e.Extensions["retryable"] != true || strings.Contains(a.body, "jwks") {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			// What does not depend on the provider goes on.
+			w.as("ada").ask(`{ viewer { id } }`, nil).ok()
+			w.with("").ask(`{ __typename }`, nil).ok()
+			for what, token := range map[string]string{
+				"expired": key.Sign(t, claims("exp", 1)), "another issuer": key.Sign(t, claims("iss", "x")), "no kid": key.Sign(t, claims(), "kid", nil),
+			} {
+				if status := w.with(token).status(); status != http.StatusUnauthorized {
+					t.Errorf("%s: %d", what, status)
+				}
+			}
+			response, err := http.Get(w.gateway.URL() + "/readyz")
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if response.StatusCode != http.StatusOK {
+				t.Errorf("/readyz: %d", response.StatusCode)
+			}
+			provider.Publish(key)
+			w.eventually("a good token", func() bool { return signed.status() == http.StatusOK })
+			provider.Answer(answer)
+			signed.ask(`{ viewer { id } }`, nil).ok()
+			if status := w.with(key.Sign(t, claims(), "kid", "unknown")).status(); status != http.StatusUnauthorized {
+				t.Errorf("an unknown key: %d", status)
+			}
+		})
+	}
+}

@@ -1,0 +1,216 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/instance"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// purger is the database as a gateway's purge uses it.
+func (w *world) purger() *postgres.DB {
+	w.t.Helper()
+	db, err := postgres.Open(asGateway(w.dsn), postgres.Options{MaxConnections: 4, StatementTimeout: 10 * time.Second})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// lapse makes an instance one that was deleted that long ago.
+func (w *world) lapse(instance string, ago time.Duration) {
+	w.t.Helper()
+	w.exec(`update instance i set deleted_at = t.at, deleted_by = a.id, restorable_until = t.at + interval '24 hours'
+		from (select clock_timestamp() - $2 * interval '1 second' as at) t, account a where i.name = $1 and a.name = 'Ada'`, instance, ago.Seconds())
+}
+
+// What is deleted is gone for good when its 24 hours and the grace are over.
+func TestThePurge(t *testing.T) {
+	s := newMailServer(t)
+	w := newWorld(t, s.use)
+	ada := w.as("ada")
+	w.as("vic").ask(`{ viewer { id } }`, nil).ok()
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+	w.sent(1)
+	s.mu.Lock()
+	s.rcpt = func(string) error { return reply(450, "later") }
+	s.mu.Unlock()
+	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).ok()
+	w.eventually("an attempt", func() bool { return w.number(`select count(*) from outbox where last_error is not null`) == 1 })
+	ada.delete("Group 1", "idempotencyKey", "k").ok()
+	id, token := w.instance("Group 1"), w.linkOf(s, "zoe@new.example")
+	grace := 7 * 24 * time.Hour
+	db := w.purger()
+	purge := func() int {
+		t.Helper()
+		n, err := instance.Purge(t.Context(), db, grace)
+		if err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+
+	for _, ago := range []time.Duration{0, 23 * time.Hour, 25 * time.Hour, 8*24*time.Hour - time.Minute} {
+		w.lapse("Group 1", ago)
+		if n := purge(); n != 0 {
+			t.Fatalf("%d purged %v after the deletion", n, ago)
+		}
+	}
+	// Until then the refusal can say why.
+	ada.restore("Group 1").refused("RESTORE_WINDOW_EXPIRED")
+	if e := w.as("zoe@new.example").accept("token", token).refused("INVITATION_NOT_USABLE"); e.reason() != "INSTANCE_DELETED" || !strings.Contains(fmt.Sprint(e.Extensions["remedy"]), "to invite you to another one") {
+		t.Errorf("%v", e)
+	}
+	w.lapse("Group 1", 8*24*time.Hour)
+	if n := purge(); n != 1 {
+		t.Fatalf("%d purged", n)
+	}
+	if n := purge(); n != 0 {
+		t.Fatalf("%d purged again", n)
+	}
+	ada.restore(id).refused("NOT_FOUND")
+	ada.delete(id, "idempotencyKey", "k").refused("NOT_FOUND")
+	if e := w.as("zoe@new.example").accept("token", token).refused("INVITATION_NOT_USABLE"); e.reason() != nil {
+		t.Errorf("%v", e)
+	}
+	for _, table := range []string{"invitation", "outbox"} {
+		if n := w.number(`select count(*) from ` + table); n != 0 {
+			t.Errorf("%d rows in %s", n, table)
+		}
+	}
+	// People and their other roles are untouched.
+	if got := w.roles(); got != "Ada administrator, Ed EDITOR of Group 2, Ed EDITOR of Group 3, Vic VIEWER of Group 2" {
+		t.Errorf("%s", got)
+	}
+	if n := len(s.seen()); n != 1 {
+		t.Errorf("%d mails", n)
+	}
+	if got := ada.ask(`query($s: ID!) { space(id: $s) { auditLog(first: 1) { nodes { summary actorId action } } } }`, map[string]any{"s": w.space("Econometrics 2026")}).ok().
+		at("space", "auditLog", "nodes", 0).(map[string]any); got["summary"] != "DataHub removed Group 1 for good." || got["actorId"] != nil {
+		t.Errorf("%v", got)
+	}
+}
+
+// linkOf is the token of the mail that a server took for an address.
+func (w *world) linkOf(s *mailServer, email string) string {
+	w.t.Helper()
+	for _, a := range s.seen() {
+		if a.to[0] == email && a.taken {
+			_, token, _ := strings.Cut(a.link, "#")
+			return token
+		}
+	}
+	w.t.Fatalf("no mail for %s", email)
+	return ""
+}
+
+// A gateway purges by itself.
+func TestTheGatewayPurges(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.PurgeGrace = app.Days(5 * time.Hour) })
+	w.eventually("the purge of Group 3", func() bool { return w.number(`select count(*) from instance where name = 'Group 3'`) == 0 })
+	if n := w.number(`select count(*) from instance`); n != 6 {
+		t.Errorf("%d instances", n)
+	}
+}
+
+// However much there is in an instance, and however many gateways purge.
+func TestPurgingALotAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`insert into instance (id, space_id, name, kind) select gen_random_uuid(), s.id, 'Old ' || n, 'WORKING' from space s, generate_series(1, 20) n where s.name = 'Econometrics 2026'`)
+	w.exec(`
+		insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
+		select gen_random_uuid(), i.id, n || '@y.example', n || '@y.example', 'VIEWER', sha256((i.id::text || n)::bytea), a.id, clock_timestamp() + interval '1 day'
+		from instance i, account a, generate_series(1, case when i.name = 'Old 1' then 3500 else 10 end) n where i.name like 'Old %' and a.name = 'Ada'`)
+	w.exec(`insert into outbox (id, kind, subject_id, instance_id, secret, state) select gen_random_uuid(), 'INVITATION', id, instance_id, 'x', 'HELD' from invitation`)
+	w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name like 'Old %'`)
+	w.exec(`update instance i set deleted_at = t.at, deleted_by = a.id, restorable_until = t.at + interval '24 hours'
+		from (select clock_timestamp() - interval '30 days' as at) t, account a where i.name like 'Old %' and a.name = 'Ada'`)
+	db := w.purger()
+	var mu sync.Mutex
+	purged := 0
+	var all []func()
+	for range 4 {
+		all = append(all, func() {
+			n, err := instance.Purge(context.Background(), db, 0)
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			purged += n
+			mu.Unlock()
+		})
+	}
+	together(all...)
+	// One that found every instance in somebody's hands has gone.
+	if n, err := instance.Purge(t.Context(), db, 0); err != nil {
+		t.Error(err)
+	} else {
+		purged += n
+	}
+	if purged != 21 { // and Group 3
+		t.Errorf("%d purged", purged)
+	}
+	for query, want := range map[string]int{
+		`select count(*) from instance`: 6, `select count(*) from invitation`: 0, `select count(*) from outbox`: 0, `select count(*) from account`: 6,
+		`select count(*) from audit_log where action = 'INSTANCE_PURGED'`: 21,
+	} {
+		if n := w.number(query); n != want {
+			t.Errorf("%s: %d, want %d", query, n, want)
+		}
+	}
+}
+
+// At the edge an instance is restored, wholly, or purged, wholly: not both, and
+// not neither.
+func TestRestoringAgainstThePurge(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	db := w.purger()
+	restored := 0
+	for n := range trials {
+		name := fmt.Sprint("Edge ", n)
+		ada.createInstance(name).ok()
+		id := w.instance(name)
+		w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name = $1 and a.name = 'Vic'`, name)
+		w.exec(`update instance i set deleted_at = t.until - interval '24 hours', restorable_until = t.until, deleted_by = a.id
+			from (select clock_timestamp() + $2 * interval '1 microsecond' as until) t, account a where i.name = $1 and a.name = 'Ada'`, name, 2000+60*n)
+		var a answer
+		purged := 0
+		together(
+			func() { a = ada.restore(id) },
+			func() {
+				// As long as it is not restored, it is due in a moment.
+				for purged == 0 && w.number(`select count(*) from instance where name = $1 and deleted_at is not null`, name) == 1 {
+					k, err := instance.Purge(context.Background(), db, 0)
+					if err != nil {
+						t.Error(err)
+					}
+					purged += k
+				}
+			})
+		left := w.number(`select count(*) from instance where name = $1 and deleted_at is null`, name)
+		members := w.number(`select count(*) from instance_member m join instance i on i.id = m.instance_id where i.name = $1`, name)
+		switch codes := a.codes(); {
+		case len(codes) == 0:
+			restored++
+			if left != 1 || members != 1 {
+				t.Fatalf("trial %d: restored, but %d instances with %d members are left", n, left, members)
+			}
+		case slices.Equal(codes, []string{"RESTORE_WINDOW_EXPIRED"}) || slices.Equal(codes, []string{"NOT_FOUND"}):
+			if left != 0 || members != 0 || w.number(`select count(*) from instance where name = $1`, name) != 0 {
+				t.Fatalf("trial %d: not restored, but %d instances with %d members are left", n, left, members)
+			}
+		default:
+			t.Fatalf("trial %d: %s", n, a.body)
+		}
+	}
+	t.Logf("restored in %d of %d trials", restored, trials)
+}

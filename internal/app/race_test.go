@@ -1,0 +1,584 @@
+package app_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// trials is how often each race is run.
+const trials = 300
+
+// together does things at the same moment, and waits for all.
+func together(things ...func()) {
+	var ready, done sync.WaitGroup
+	gun := make(chan struct{})
+	for _, thing := range things {
+		ready.Add(1)
+		done.Go(func() {
+			ready.Done()
+			<-gun
+			thing()
+		})
+	}
+	ready.Wait()
+	close(gun)
+	done.Wait()
+}
+
+// head lets the other side of a race begin earlier, by more from trial to trial,
+// so that each side is first in some of them.
+func head(n int) { time.Sleep(time.Duration(n%30) * 200 * time.Microsecond) }
+
+// Two administrators who invite the same people at once make one invitation
+// and one mail for each, whichever order they name them in.
+func TestTwoAdministratorsInviteTheSamePeople(t *testing.T) {
+	w := newWorld(t)
+	w.appoint("Mia")
+	ada, mia := w.as("ada"), w.as("mia")
+	for n := range trials {
+		people := []string{fmt.Sprintf("a%d@new.example", n), fmt.Sprintf("b%d@new.example", n), fmt.Sprintf("c%d@new.example", n)}
+		reversed := slices.Clone(people)
+		slices.Reverse(reversed)
+		var first, second answer
+		together(
+			func() { first = ada.invite("Group 1", "VIEWER", people) },
+			func() { second = mia.invite("Group 1", "VIEWER", reversed) })
+		for k := range people {
+			outcomes := []string{
+				fmt.Sprint(first.ok().at("inviteUsers", "results", k, "outcome")),
+				fmt.Sprint(second.ok().at("inviteUsers", "results", 2-k, "outcome"))}
+			slices.Sort(outcomes)
+			if !slices.Equal(outcomes, []string{"ALREADY_INVITED", "INVITED"}) {
+				t.Fatalf("trial %d: %v", n, outcomes)
+			}
+			if a, b := first.at("inviteUsers", "results", k, "invitation", "id"), second.at("inviteUsers", "results", 2-k, "invitation", "id"); a != b {
+				t.Fatalf("trial %d: two invitations %v %v", n, a, b)
+			}
+		}
+	}
+	if n := w.number(`select count(*) from invitation`); n != 3*trials {
+		t.Errorf("%d invitations of %d", n, 3*trials)
+	}
+	w.mails(3 * trials)
+}
+
+// Nobody is invited to an instance once its deletion is answered.
+func TestInvitingAgainstDeleting(t *testing.T) {
+	w := newWorld(t)
+	ada, ed := w.as("ada"), w.as("ed")
+	invited := 0
+	for n := range trials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		var invitation, deletion answer
+		together(
+			func() { invitation = ada.invite("Group 1", "VIEWER", []string{email}) },
+			func() { deletion = ed.delete("Group 1") })
+		deletion.ok()
+		switch codes := invitation.codes(); {
+		case len(codes) == 0:
+			invited++
+		case !slices.Equal(codes, []string{"INSTANCE_DELETED"}):
+			t.Fatalf("trial %d: %s", n, invitation.body)
+		}
+		late := w.number(`
+			select count(*) from invitation v join instance i on i.id = v.instance_id
+			where v.email = $1 and v.created_at > i.deleted_at`, email)
+		if late != 0 {
+			t.Fatalf("trial %d: somebody was invited after the deletion", n)
+		}
+		ed.restore("Group 1").ok()
+	}
+	if n := w.number(`select count(*) from invitation`); n != invited {
+		t.Errorf("%d invitations, %d answers say so", n, invited)
+	}
+	w.mails(invited)
+	t.Logf("the invitation was first in %d of %d trials", invited, trials)
+}
+
+// However often a request arrives at once, it is carried out once, and every
+// answer is the first one.
+func TestTwentyRequestsWithOneKey(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	const copies, rounds = 20, trials / 20
+	for n := range rounds {
+		answers := make([]answer, copies)
+		var sends []func()
+		for k := range copies {
+			sends = append(sends, func() {
+				answers[k] = ada.invite("Group 1", "VIEWER", []string{fmt.Sprintf("p%d@new.example", n)}, "idempotencyKey", fmt.Sprint("key ", n))
+			})
+		}
+		together(sends...)
+		for _, a := range answers {
+			if got := a.ok().at("inviteUsers", "results", 0, "outcome"); got != "INVITED" {
+				t.Fatalf("round %d: %v", n, got)
+			}
+			if a.at("inviteUsers", "results", 0, "invitation", "id") != answers[0].at("inviteUsers", "results", 0, "invitation", "id") {
+				t.Fatalf("round %d: two invitations", n)
+			}
+		}
+	}
+	if n := w.number(`select count(*) from audit_log`); n != rounds {
+		t.Errorf("carried out %d times, want %d", n, rounds)
+	}
+	w.mails(rounds)
+}
+
+// A deletion sent twenty times with one key is one deletion, and each copy is
+// told so.
+func TestTwentyDeletionsWithOneKey(t *testing.T) {
+	w := newWorld(t)
+	ed := w.as("ed")
+	for n := range trials / 20 {
+		answers := make([]answer, 20)
+		var sends []func()
+		for k := range answers {
+			sends = append(sends, func() { answers[k] = ed.delete("Group 1", "idempotencyKey", fmt.Sprint("key ", n)) })
+		}
+		together(sends...)
+		for _, a := range answers {
+			if a.ok().at("deleteInstance", "deleted") != true {
+				t.Fatalf("round %d: %s", n, a.body)
+			}
+		}
+		ed.restore("Group 1").ok()
+	}
+}
+
+// An instance is restored until its 24 hours are over, to the second, and
+// never after.
+func TestRestoringAtTheEdge(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	restored := 0
+	for n := range trials {
+		// The deadline passes while the request is on its way.
+		w.exec(`update instance set deleted_at = t.until - interval '24 hours', restorable_until = t.until, deleted_by = (select id from account where name = 'Ada')
+			from (select clock_timestamp() + $1 * interval '1 microsecond' as until) t where name = 'Group 1'`, 500+10*n)
+		until := w.text(`select restorable_until::text from instance where name = 'Group 1'`)
+		a := ada.restore("Group 1")
+		after := w.text(`select clock_timestamp() >= $1::timestamptz`, until)
+		switch codes := a.codes(); {
+		case len(codes) == 0:
+			restored++
+			at := w.text(`select (max(at) < $1::timestamptz + interval '1 second') from audit_log where action = 'INSTANCE_RESTORED'`, until)
+			if a.at("restoreInstance", "restored") != true || at != "true" {
+				t.Fatalf("trial %d: %s", n, a.body)
+			}
+		case slices.Equal(codes, []string{"RESTORE_WINDOW_EXPIRED"}):
+			if after != "true" {
+				t.Fatalf("trial %d: refused before the deadline", n)
+			}
+		default:
+			t.Fatalf("trial %d: %s", n, a.body)
+		}
+	}
+	t.Logf("restored in %d of %d trials", restored, trials)
+}
+
+// A restoration that waited for a lock beyond the deadline is refused: what
+// counts is the moment in which it would happen.
+func TestRestoringAfterWaitingBeyondTheDeadline(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`update instance set restorable_until = clock_timestamp() + interval '2 seconds' where name = 'Group 2'`)
+	tx, err := w.db.Beginx()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec(`select from instance where name = 'Group 2' for update`); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan answer)
+	go func() { answered <- w.as("ada").restore("Group 2") }()
+	w.eventually("a restoration that waits", func() bool { return w.waiting() == 1 })
+	w.eventually("the deadline", func() bool {
+		return w.text(`select clock_timestamp() > restorable_until from instance where name = 'Group 2'`) == "true"
+	})
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	(<-answered).refused("RESTORE_WINDOW_EXPIRED")
+}
+
+// waiting is the number of the database's sessions that wait for a lock.
+func (w *world) waiting() int {
+	w.t.Helper()
+	return w.number(`select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`)
+}
+
+// A role that a request is about to use cannot be revoked before the request
+// is done, and one that is revoked first is not used any more.
+func TestInvitingAgainstLosingTheRole(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	w.appoint("Rita")
+	halt, err := w.db.Beginx()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer halt.Rollback()
+	if _, err := halt.Exec(`lock table invitation in share mode`); err != nil {
+		t.Fatal(err)
+	}
+	invited, revoked := make(chan answer, 1), make(chan error, 1)
+	go func() { invited <- ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}) }()
+	w.eventually("an invitation that is about to be written", func() bool { return w.waiting() == 1 })
+	go func() {
+		_, err := w.db.Exec(`delete from space_administrator where account_id = (select id from account where name = 'Ada')`)
+		revoked <- err
+	}()
+	w.eventually("a revocation that waits for it", func() bool {
+		if len(revoked) > 0 {
+			t.Fatal("the role was revoked while it was in use")
+		}
+		return w.waiting() == 2
+	})
+	if err := halt.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	(<-invited).ok()
+	if err := <-revoked; err != nil {
+		t.Fatal(err)
+	}
+	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).refused("NOT_FOUND")
+	w.mails(1)
+}
+
+// However often an invitation is accepted at once, there is one membership, and
+// one answer that says so.
+func TestAcceptingFiftyTimesAtOnce(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	for n := range 6 {
+		email := fmt.Sprintf("p%d@new.example", n)
+		p := w.as(email)
+		ada.invite("Group 1", "VIEWER", []string{email}).ok()
+		token := w.token(email)
+		answers := make([]answer, 50)
+		var accepts []func()
+		for k := range answers {
+			accepts = append(accepts, func() { answers[k] = p.accept("token", token) })
+		}
+		together(accepts...)
+		accepted := 0
+		for _, a := range answers {
+			if len(a.Errors) == 0 {
+				accepted++
+			} else if e := a.refused("INVITATION_NOT_USABLE"); e.reason() != "ACCEPTED" {
+				t.Fatalf("%s", a.body)
+			}
+		}
+		members := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email)
+		if accepted != 1 || members != 1 {
+			t.Fatalf("accepted %d times, %d memberships", accepted, members)
+		}
+	}
+}
+
+// An invitation is accepted or revoked, never both.
+func TestAcceptingAgainstRevoking(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	first := 0
+	for n := range trials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		p := w.as(email)
+		ada.invite("Group 1", "VIEWER", []string{email}).ok()
+		id := w.invitationOf(email)
+		p.ask(`{ viewer { id } }`, nil).ok()
+		var accepted, revoked answer
+		together(func() { head(n); accepted = p.accept("invitationId", id) }, func() { revoked = ada.revoke([]string{id}) })
+		outcome := revoked.ok().at("revokeInvitations", "results", 0, "outcome")
+		member := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email) == 1
+		status := w.text(`select status from invitation where email = $1`, email)
+		switch len(accepted.Errors) {
+		case 0:
+			first++
+			if outcome != "ALREADY_ENDED" || !member || status != "ACCEPTED" {
+				t.Fatalf("trial %d: accepted, and %v, member %t, status %s", n, outcome, member, status)
+			}
+		default:
+			if e := accepted.refused("INVITATION_NOT_USABLE"); e.reason() != "REVOKED" || outcome != "REVOKED" || member || status != "REVOKED" {
+				t.Fatalf("trial %d: not accepted, and %v, member %t, status %s", n, outcome, member, status)
+			}
+		}
+	}
+	t.Logf("accepted first in %d of %d trials", first, trials)
+}
+
+// Nobody becomes a member of an instance once its deletion is answered.
+func TestAcceptingAgainstDeleting(t *testing.T) {
+	w := newWorld(t)
+	ada, ed := w.as("ada"), w.as("ed")
+	first := 0
+	for n := range trials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		p := w.as(email)
+		ada.invite("Group 1", "VIEWER", []string{email}).ok()
+		id := w.invitationOf(email)
+		p.ask(`{ viewer { id } }`, nil).ok()
+		var accepted, deleted answer
+		together(func() { head(n); accepted = p.accept("invitationId", id) }, func() { deleted = ed.delete("Group 1") })
+		deleted.ok()
+		late := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id where a.email = $1 and m.since > i.deleted_at`, email)
+		member := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email) == 1
+		if len(accepted.Errors) == 0 {
+			first++
+		} else if e := accepted.refused("INVITATION_NOT_USABLE"); e.reason() != "INSTANCE_DELETED" {
+			t.Fatalf("trial %d: %s", n, accepted.body)
+		}
+		if late != 0 || member != (len(accepted.Errors) == 0) {
+			t.Fatalf("trial %d: member %t, %d after the deletion; %s", n, member, late, accepted.body)
+		}
+		ed.restore("Group 1").ok()
+		if !member {
+			// The invitation lives on.
+			p.accept("invitationId", id).ok()
+		}
+	}
+	t.Logf("accepted first in %d of %d trials", first, trials)
+}
+
+// An invitation that is sent again at the same time by two administrators is
+// sent again once.
+func TestTwoAdministratorsSendAgain(t *testing.T) {
+	w := newWorld(t, unlimitedInvitations)
+	w.appoint("Mia")
+	ada, mia := w.as("ada"), w.as("mia")
+	emails := []string{"a@new.example", "b@new.example", "c@new.example"}
+	ada.invite("Group 1", "VIEWER", emails).ok()
+	ada.invite("Master", "VIEWER", emails).ok()
+	var ids []string
+	if err := w.db.Select(&ids, `select 'invitation_' || replace(id::text, '-', '') from invitation`); err != nil {
+		t.Fatal(err)
+	}
+	reversed := slices.Clone(ids)
+	slices.Reverse(reversed)
+	mails := len(ids)
+	for n := range trials / 10 {
+		w.exec(`delete from invitation_resend`)
+		var first, second answer
+		together(func() { first = ada.resend(ids) }, func() { second = mia.resend(reversed) })
+		sent := 0
+		for _, a := range []answer{first, second} {
+			if len(a.Errors) == 0 {
+				sent++
+			} else if len(a.Errors) != len(ids) || a.codes()[0] != "RATE_LIMITED" {
+				t.Fatalf("trial %d: %s", n, a.body)
+			}
+		}
+		if sent != 1 {
+			t.Fatalf("trial %d: sent %d times", n, sent)
+		}
+		mails += len(ids)
+	}
+	w.settled()
+	if n := w.number(`select count(*) from outbox`); n != mails {
+		t.Errorf("%d sendings, want %d", n, mails)
+	}
+}
+
+// Whoever invites an address whose invitation is just being answered or revoked
+// finds it pending, or ended.
+func TestInvitingAgainstEnding(t *testing.T) {
+	w := newWorld(t)
+	w.appoint("Mia")
+	ada, mia := w.as("ada"), w.as("mia")
+	for n := range trials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		ada.invite("Group 1", "VIEWER", []string{email}).ok()
+		p, id := w.as(email), w.invitationOf(email)
+		p.ask(`{ viewer { id } }`, nil).ok()
+		var ended, invited answer
+		end := func() { ended = mia.revoke([]string{id}) }
+		if n%2 == 1 {
+			end = func() { ended = p.decline("invitationId", id) }
+		}
+		together(func() { head(n); end() }, func() { invited = ada.invite("Group 1", "EDITOR", []string{email}) })
+		ended.ok()
+		outcome := invited.ok().at("inviteUsers", "results", 0, "outcome")
+		pending := w.number(`select count(*) from invitation where email = $1 and status = 'PENDING'`, email)
+		all := w.number(`select count(*) from invitation where email = $1`, email)
+		switch {
+		case outcome == "ROLE_CHANGED" && pending == 0 && all == 1:
+		case outcome == "INVITED" && pending == 1 && all == 2:
+		default:
+			t.Fatalf("trial %d: %v, %d of %d invitations are pending", n, outcome, pending, all)
+		}
+	}
+}
+
+// Administrators who change each other's roles at once do not wait for each
+// other, and whoever leaves twice at once has left.
+func TestMembersAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.appoint("Mia")
+	ada, mia, vic := w.as("ada"), w.as("mia"), w.as("vic")
+	adaID, miaID := w.user("Ada"), w.user("Mia")
+	for n := range trials {
+		w.enrol("Group 1", "Ada", "Mia", "Vic")
+		role := []string{"EDITOR", "VIEWER"}[n%2]
+		together(
+			func() { ada.changeRole("Group 1", miaID, role).ok() },
+			func() { mia.changeRole("Group 1", adaID, role).ok() })
+		left := make([]answer, 2)
+		together(func() { left[0] = vic.leave("Group 1") }, func() { left[1] = vic.leave("Group 1") })
+		slices.SortFunc(left, func(a, b answer) int { return len(a.Errors) - len(b.Errors) })
+		if left[0].ok().at("leaveInstance", "left") != true {
+			t.Fatalf("trial %d: %s", n, left[0].body)
+		}
+		left[1].refused("NOT_FOUND")
+	}
+}
+
+// enrol makes people viewers of an instance, where they have no role there.
+func (w *world) enrol(instance string, people ...string) {
+	w.t.Helper()
+	w.exec(`
+		insert into instance_member (instance_id, account_id, role)
+		select i.id, a.id, 'VIEWER' from instance i join space s on s.id = i.space_id, account a
+		where s.name = 'Econometrics 2026' and i.name = $1 and a.name = any (string_to_array($2, ','))
+		on conflict do nothing`, instance, strings.Join(people, ","))
+}
+
+// Everybody does everything at once, as often as not without the right to. No
+// request fails for another one's sake, and what is written is of one piece.
+func TestEverybodyAtOnce(t *testing.T) {
+	w := newWorld(t)
+	people := []string{"Ada", "Mia", "Rita", "Ed", "Vic", "Sam"}
+	instances := []string{"Master", "Group 1", "Group 2", "Group 3"}
+	w.exec(`update instance set deleted_at = null, deleted_by = null, restorable_until = null`)
+	for _, name := range []string{"Mia", "Rita"} {
+		w.appoint(name)
+	}
+	for _, instance := range instances {
+		w.enrol(instance, people[:5]...)
+	}
+	ids := map[string]string{}
+	for _, name := range people {
+		ids[name] = w.user(name)
+	}
+	var known struct {
+		sync.Mutex
+		invitations []string
+	}
+	learn := func(a answer) answer {
+		known.Lock()
+		defer known.Unlock()
+		for _, part := range strings.Split(a.body, `"id":"invitation_`)[1:] {
+			known.invitations = append(known.invitations, "invitation_"+part[:32])
+		}
+		return a
+	}
+	const each = 60 // requests of each client
+	work := func(seed uint64) {
+		r := rand.New(rand.NewPCG(1, seed))
+		some := func(of []string) string { return of[r.IntN(len(of))] }
+		for range each {
+			me := some(people)
+			p := w.as(strings.ToLower(me))
+			instance, other := some(instances), ids[some(people)]
+			var emails []string
+			for range 1 + r.IntN(4) {
+				emails = append(emails, strings.ToLower(some(people))+"@uni.example", fmt.Sprintf("x%d@new.example", r.IntN(30)))
+			}
+			known.Lock()
+			selected := []string{"invitation_00000000000000000000000000000000"}
+			for k := 0; k < r.IntN(6) && len(known.invitations) > 0; k++ {
+				selected = append(selected, some(known.invitations))
+			}
+			known.Unlock()
+			var a answer
+			switch r.IntN(12) {
+			case 0, 1:
+				a = learn(p.invite(instance, some([]string{"EDITOR", "VIEWER"}), emails))
+			case 2:
+				a = learn(p.inviteAdministrators(emails))
+			case 3, 4:
+				mine := p.ask(`{ viewer { invitations(first: 5) { nodes { id } } } }`, nil).ok().every("id", "viewer", "invitations", "nodes")
+				if len(mine) == 0 {
+					continue
+				}
+				answer := p.accept
+				if r.IntN(4) == 0 {
+					answer = p.decline
+				}
+				a = answer("invitationId", some(mine))
+			case 5:
+				a = p.revoke(selected[min(1, len(selected)-1):])
+			case 6:
+				a = p.resend(selected[min(1, len(selected)-1):])
+			case 7:
+				a = p.delete(instance)
+			case 8:
+				a = p.restore(instance)
+			case 9:
+				a = p.changeRole(instance, other, some([]string{"EDITOR", "VIEWER"}))
+			case 10:
+				a = p.remove(some([]string{instance, instance, ""}), other)
+			case 11:
+				if a = p.leave(instance); r.IntN(2) == 0 {
+					a = p.createInstance(fmt.Sprint("Group ", 4+r.IntN(1000)))
+				}
+			}
+			for _, code := range a.codes() {
+				if code == "INTERNAL_SERVER_ERROR" || code == "UNAVAILABLE" || code == "" {
+					t.Errorf("%s: %s", me, a.body)
+				}
+			}
+			if r.IntN(20) == 0 {
+				w.exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name in ('Ada', 'Mia', 'Rita') on conflict do nothing`)
+				w.enrol(some(instances), people[:5]...)
+			}
+		}
+	}
+	var clients []func()
+	for seed := range uint64(10) {
+		clients = append(clients, func() { work(seed) })
+	}
+	together(clients...)
+	for wrong, query := range map[string]string{
+		"spaces without administrators":             `select count(*) from space s where not exists (select from space_administrator where space_id = s.id)`,
+		"mails that wait though nothing is deleted": `select count(*) from outbox o join instance i on i.id = o.instance_id where o.state = 'HELD' and i.deleted_at is null`,
+		"mails of deleted instances":                `select count(*) from outbox o join instance i on i.id = o.instance_id where o.state = 'QUEUED' and o.lease is null and i.deleted_at is not null`,
+		"invitations not told of once":              `select count(*) from invitation v where (select count(*) from event where change = 'CREATED' and v.id = any (subjects)) <> 1`,
+		"ends not told of once":                     `select count(*) from invitation v where (select count(*) from event where change in ('ACCEPTED', 'DECLINED', 'REVOKED') and v.id = any (subjects)) <> (v.status <> 'PENDING')::int`,
+		"acceptances not in the trail once":         `select count(*) from invitation v where v.status = 'ACCEPTED' and v.email not in (select details -> 'emails' ->> 0 from audit_log where action = 'INVITATION_ACCEPTED')`,
+		"two pending invitations of one":            `select count(*) from (select from invitation where status = 'PENDING' group by email_key, coalesce(instance_id, space_id) having count(*) > 1) twice`,
+	} {
+		if n := w.number(query); n != 0 {
+			t.Errorf("%s: %d", wrong, n)
+		}
+	}
+	t.Logf("%d invitations, %d entries in the trail", w.number(`select count(*) from invitation`), w.number(`select count(*) from audit_log`))
+}
+
+// Deleting an instance holds the mails of all who were invited, however many.
+func TestDeletingAmidThousandsOfMails(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	// The plan is kept from a time in which there were few.
+	ada.invite("Group 1", "VIEWER", []string{"a@new.example"}).ok()
+	w.mails(1)
+	const n = 16_000
+	w.exec(`
+		with v as (
+			insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
+			select gen_random_uuid(), i.id, 'q' || g || '@x.example', 'q' || g || '@x.example', 'VIEWER', sha256(g::text::bytea), a.id, now() + interval '1 day'
+			from generate_series(1, $1::int) g, instance i, account a where i.name = 'Group 1' and a.name = 'Ada'
+			returning id, instance_id)
+		insert into outbox (id, kind, subject_id, instance_id, secret, attempts, last_error, next_attempt_at)
+		select gen_random_uuid(), 'INVITATION', id, instance_id, 'x', 1, '450', now() + interval '1 hour' from v`, n)
+	ada.delete("Group 1").ok()
+	if held := w.number(`select count(*) from outbox where state = 'HELD'`); held != n {
+		t.Errorf("%d mails are held, want %d", held, n)
+	}
+	w.exec(`update outbox set state = 'DROPPED', secret = null where state = 'HELD'`) // nobody is there to take them
+}

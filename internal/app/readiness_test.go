@@ -1,0 +1,202 @@
+package app_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
+)
+
+const readinessFields = `allowed obstacles { code message remedy contacts { name email } request deletedAt restorableUntil retryAfter }`
+
+// ready asks whether somebody can do something with an instance.
+func (p person) ready(field, instance string) answer {
+	p.world.t.Helper()
+	return p.ask(`query($id: ID!) { instance(id: $id) { `+field+` { `+readinessFields+` } } }`, map[string]any{"id": p.world.instance(instance)})
+}
+
+// standing is how somebody comes to an instance.
+var standings = map[string]func(w *world, instance string) person{
+	"administrator": func(w *world, _ string) person { return w.as("ada") },
+	"manager":       func(w *world, _ string) person { return w.as("mia") },
+	"editor":        func(w *world, i string) person { return w.member(i, "EDITOR") },
+	"viewer":        func(w *world, i string) person { return w.member(i, "VIEWER") },
+	"editor of another instance": func(w *world, i string) person {
+		if i == "Group 1" {
+			return w.member("Master", "EDITOR")
+		}
+		return w.member("Group 1", "EDITOR")
+	},
+	"nobody": func(w *world, _ string) person { return w.as("sam") },
+}
+
+// member is somebody with one role in one instance.
+func (w *world) member(instance, role string) person {
+	w.t.Helper()
+	w.exec(`delete from instance_member m using account a where a.id = m.account_id and a.name = 'Vic'`)
+	w.exec(`insert into instance_member (instance_id, account_id, role)
+		select i.id, a.id, $2 from instance i join space s on s.id = i.space_id, account a
+		where s.name = 'Econometrics 2026' and i.name = $1 and a.name = 'Vic'`, instance, role)
+	return w.as("vic")
+}
+
+// What is asked beforehand is what happens then: for everybody, with every
+// instance, in every state.
+func TestReadinessIsWhatTheMutationDoes(t *testing.T) {
+	w := newWorld(t)
+	instances := map[string]string{ // with the state to put them into
+		"Master":      `update instance set deleted_at = null, deleted_by = null, restorable_until = null where name = $1`,
+		"Distributed": `update instance set deleted_at = null, deleted_by = null, restorable_until = null where name = $1`,
+		"Group 1":     `update instance set deleted_at = null, deleted_by = null, restorable_until = null where name = $1`,
+		"Group 2": `update instance i set deleted_at = t.at, deleted_by = a.id, restorable_until = t.at + interval '24 hours'
+			from account a, (select clock_timestamp() - interval '1 hour' as at) t where i.name = $1 and a.name = 'Ada'`,
+		"Group 3": `update instance i set deleted_at = t.at, deleted_by = a.id, restorable_until = t.at + interval '24 hours'
+			from account a, (select clock_timestamp() - interval '30 hours' as at) t where i.name = $1 and a.name = 'Ada'`,
+	}
+	mutations := map[string]func(p person, instance string, n int) answer{
+		"inviting": func(p person, instance string, n int) answer {
+			return p.invite(instance, "VIEWER", []string{fmt.Sprintf("p%d@new.example", n)})
+		},
+		"restoring": func(p person, instance string, _ int) answer { return p.restore(instance) },
+	}
+	n, allowed, refused := 0, 0, map[string]int{}
+	for standing, come := range standings {
+		for instance, state := range instances {
+			for field, mutate := range mutations {
+				n++
+				what := standing + ", " + field + " " + instance
+				w.exec(state, instance)
+				p := come(w, instance)
+				asked := p.ready(field, instance).ok()
+				done := mutate(p, instance, n)
+				if asked.at("instance") == nil {
+					done.refused("NOT_FOUND")
+					refused["NOT_FOUND"]++
+					continue
+				}
+				obstacles := asked.at("instance", field, "obstacles").([]any)
+				if got := asked.at("instance", field, "allowed"); got != (len(done.Errors) == 0) || got != (len(obstacles) == 0) {
+					t.Errorf("%s: allowed %v, obstacles %v; done: %s", what, got, obstacles, done.body)
+					continue
+				}
+				if len(obstacles) == 0 {
+					allowed++
+					continue
+				}
+				first, e := obstacles[0].(map[string]any), done.Errors[0]
+				refused[e.code()]++
+				contacts, given := e.Extensions["contacts"]
+				if !given {
+					contacts = []any{}
+				}
+				got := map[string]any{"code": e.code(), "message": e.Message, "remedy": e.Extensions["remedy"], "contacts": contacts}
+				for _, name := range []string{"request", "deletedAt", "restorableUntil", "retryAfter"} {
+					got[name] = e.Extensions[name]
+				}
+				if diff := cmp.Diff(any(first), any(got)); diff != "" {
+					t.Errorf("%s: %s", what, diff)
+				}
+			}
+		}
+	}
+	t.Logf("%d allowed, refused %v", allowed, refused)
+	for _, code := range []string{"NOT_FOUND", "FORBIDDEN", "INSTANCE_DISTRIBUTED", "INSTANCE_DELETED", "RESTORE_WINDOW_EXPIRED"} {
+		if refused[code] == 0 {
+			t.Errorf("nobody was refused with %s", code)
+		}
+	}
+}
+
+// Every obstacle is named at once, and each points the way.
+func TestEveryObstacleAtOnce(t *testing.T) {
+	w := newWorld(t)
+	ada, editors := any(map[string]any{"name": "Ada", "email": "ada@uni.example"}), any(map[string]any{"name": "Ed", "email": "ed@uni.example"})
+	type way struct {
+		Code, Request any
+		Contacts      any
+	}
+	for _, c := range []struct {
+		who, field, instance string
+		want                 []way
+	}{
+		{"vic", "inviting", "Group 1", []way{{"FORBIDDEN", "requestInvitations", []any{ada}}}},
+		{"vic", "inviting", "Group 2", []way{{"FORBIDDEN", "requestRole", []any{ada}}, {"INSTANCE_DELETED", "requestRestore", []any{editors, ada}}}},
+		{"vic", "restoring", "Group 2", []way{{"FORBIDDEN", "requestRestore", []any{editors, ada}}}},
+		{"vic", "restoring", "Group 1", []way{{"FORBIDDEN", "requestRole", []any{editors, ada}}}},
+		{"ed", "inviting", "Group 2", []way{{"FORBIDDEN", "requestRole", []any{ada}}, {"INSTANCE_DELETED", nil, []any{}}}},
+		{"ed", "inviting", "Distributed", []way{{"FORBIDDEN", "requestRole", []any{ada}}, {"INSTANCE_DISTRIBUTED", "requestInvitations", []any{ada}}}},
+		{"ed", "restoring", "Group 3", []way{{"RESTORE_WINDOW_EXPIRED", "requestRole", []any{ada}}}},
+		{"mia", "restoring", "Group 3", []way{{"FORBIDDEN", "requestRole", []any{editors, ada}}, {"RESTORE_WINDOW_EXPIRED", "requestRole", []any{ada}}}},
+		{"ada", "inviting", "Distributed", []way{{"INSTANCE_DISTRIBUTED", nil, []any{}}}},
+		{"ada", "inviting", "Group 2", []way{{"INSTANCE_DELETED", nil, []any{}}}},
+		{"ada", "restoring", "Group 3", []way{{"RESTORE_WINDOW_EXPIRED", nil, []any{}}}},
+		{"ada", "restoring", "Group 2", nil},
+	} {
+		var got []way
+		for _, o := range w.as(c.who).ready(c.field, c.instance).ok().at("instance", c.field, "obstacles").([]any) {
+			o := o.(map[string]any)
+			got = append(got, way{o["code"], o["request"], o["contacts"]})
+			deleted := slices.Contains([]any{"INSTANCE_DELETED", "RESTORE_WINDOW_EXPIRED"}, o["code"]) || o["request"] == "requestRestore"
+			if deleted != (o["deletedAt"] != nil && o["restorableUntil"] != nil) {
+				t.Errorf("%s, %s %s: deleted at %v", c.who, c.field, c.instance, o["deletedAt"])
+			}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s, %s %s: %s", c.who, c.field, c.instance, diff)
+		}
+	}
+}
+
+// Only so many addresses are invited in an hour, over all gateways; whoever asks
+// beforehand learns it, and when it ends.
+func TestTheLimitsOfInviting(t *testing.T) {
+	few := func(s *app.Settings) { s.MaxInvitations, s.MaxSpaceInvitations = 5, 8 }
+	w := newWorld(t, few)
+	other, _ := w.start(few)
+	w.appoint("Mia")
+	ada, mia, elsewhere := w.as("ada"), w.as("mia"), w.as("ada")
+	elsewhere.url = other.URL()
+	emails := func(from, n int) (emails []string) {
+		for k := range n {
+			emails = append(emails, fmt.Sprintf("p%d@new.example", from+k))
+		}
+		return emails
+	}
+	ada.invite("Group 1", "VIEWER", emails(0, 3), "idempotencyKey", "k").ok()
+	ada.invite("Group 1", "VIEWER", emails(0, 3), "idempotencyKey", "k").ok() // a retry costs nothing
+	// All or nothing; and the limit comes before what is wrong with addresses.
+	for _, a := range []answer{elsewhere.invite("Master", "VIEWER", emails(10, 3)), ada.invite("Master", "VIEWER", append(emails(10, 2), "no address"))} {
+		e := a.refused("RATE_LIMITED")
+		if after := e.Extensions["retryAfter"].(float64); after < 3500 || after > 3660 || e.Extensions["retryable"] != true {
+			t.Errorf("%v", e)
+		}
+	}
+	if got := ada.ready("inviting", "Master").ok().at("instance", "inviting", "allowed"); got != true {
+		t.Errorf("two are left, but %v", got)
+	}
+	ada.inviteAdministrators(emails(20, 2)).ok() // counts as well
+	e := elsewhere.invite("Master", "VIEWER", emails(30, 1)).refused("RATE_LIMITED")
+	o := ada.ready("inviting", "Master").ok().at("instance", "inviting", "obstacles", 0).(map[string]any)
+	if o["code"] != "RATE_LIMITED" || o["message"] != e.Message || o["retryAfter"] == nil {
+		t.Errorf("the obstacle is %v, the error %v", o, e)
+	}
+	// Another administrator has a limit of her own, but the space's is one.
+	mia.invite("Group 1", "VIEWER", emails(40, 3)).ok()
+	mia.invite("Group 1", "VIEWER", emails(50, 1)).refused("RATE_LIMITED")
+	// More than is ever allowed is not to be waited for; and every limit that is
+	// reached is told of.
+	both := mia.invite("Group 1", "VIEWER", emails(60, 6))
+	if len(both.Errors) != 2 || both.Errors[0].reason() != "INVITATIONS_BY_PERSON" || both.Errors[0].Extensions["retryAfter"] != nil ||
+		both.Errors[1].reason() != "INVITATIONS_BY_SPACE" || both.Errors[1].Extensions["retryAfter"] == nil {
+		t.Errorf("%s", both.body)
+	}
+	// An hour later.
+	w.anHourLater()
+	ada.invite("Master", "VIEWER", emails(70, 5)).ok()
+	if n := w.number(`select count(*) from invitation`); n != 13 {
+		t.Errorf("%d invitations", n)
+	}
+}

@@ -1,0 +1,82 @@
+package app_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
+)
+
+// ready is what load balancers are told, over a new connection; 0 where there is
+// none to be had.
+func ready(t *testing.T, g *app.Gateway) (status int, says string) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, g.URL()+"/readyz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close = true
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, ""
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return response.StatusCode, strings.TrimSpace(string(body))
+}
+
+// A gateway is not ready while the schema is not one that it knows.
+func TestReadinessKnowsTheSchema(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		what, change, back string
+		status             int
+		says               string
+	}{
+		{"its own", `select`, `select`, 200, "ready"},
+		{"newer", `insert into goose_db_version (version_id, is_applied) values (99999, true)`, `delete from goose_db_version where version_id = 99999`, 200, "ready"},
+		{"newer, for newer gateways", `update schema_requirement set oldest_gateway = oldest_gateway + 1000`, `update schema_requirement set oldest_gateway = oldest_gateway - 1000`,
+			503, "the database's schema is not this gateway's"},
+		{"older", `update goose_db_version set version_id = -version_id where version_id > 1`, `update goose_db_version set version_id = -version_id where version_id < 0`,
+			503, "the database's schema is not this gateway's"},
+		{"none", `alter table goose_db_version rename to elsewhere`, `alter table elsewhere rename to goose_db_version`, 503, "the database's schema is not this gateway's"},
+		{"its own again", `select`, `select`, 200, "ready"},
+	} {
+		w.exec(c.change)
+		w.eventually(c.says+": "+c.what, func() bool { // where the database answers in time
+			status, says := ready(t, w.gateway)
+			return status == c.status && says == c.says
+		})
+		w.exec(c.back)
+	}
+}
+
+// A gateway that stops says so to load balancers while it still takes what they
+// send.
+func TestReadinessEndsBeforeTheGatewayDoes(t *testing.T) {
+	w := newWorld(t)
+	g, _ := w.start(func(s *app.Settings) { s.StopNotice = 2 * time.Second })
+	w.eventually("readiness", func() bool { status, _ := ready(t, g); return status == 200 })
+	http.DefaultClient.CloseIdleConnections()
+	stopped := make(chan error)
+	go func() { stopped <- g.Stop() }()
+	w.eventually("a notice", func() bool {
+		status, says := ready(t, g)
+		return status == 503 && says == "stopping"
+	})
+	ada := w.as("ada")
+	ada.url = g.URL()
+	ada.ask(`{ viewer { id } }`, nil).ok()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if status, says := ready(t, g); status != 0 {
+		t.Errorf("%d %s", status, says)
+	}
+}

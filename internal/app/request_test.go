@@ -1,0 +1,958 @@
+package app_test
+
+import (
+	"fmt"
+	"html"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/instance"
+	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
+	"alphacruncher.com/datahub-gateway/internal/request"
+)
+
+const requestFields = `id kind status role emails approvedEmails message spaceName instanceName space { name } instance { name }
+	requestedBy { name } answeredBy { name } answer createdAt expiresAt endedAt endReason`
+
+// requested is what came of asking with one of the mutations.
+func (p person) requested(mutation string, fields ...any) answer {
+	p.world.t.Helper()
+	input := map[string]string{"requestRole": "RequestRoleInput", "requestInvitations": "RequestInvitationsInput", "requestRestore": "RequestRestoreInput"}[mutation]
+	return p.ask(`mutation($input: `+input+`!) { `+mutation+`(input: $input) { created request { `+requestFields+` } } }`, map[string]any{"input": object(fields...)})
+}
+
+func (p person) askRole(instance, role string, more ...any) answer {
+	p.world.t.Helper()
+	if role == "SPACE_ADMINISTRATOR" {
+		return p.requested("requestRole", append(more, "spaceId", p.world.space("Econometrics 2026"), "role", role)...)
+	}
+	return p.requested("requestRole", append(more, "instanceId", p.world.instance(instance), "role", role)...)
+}
+
+func (p person) askInvitations(instance, role string, emails []string, more ...any) answer {
+	p.world.t.Helper()
+	return p.requested("requestInvitations", append(more, "instanceId", p.world.instance(instance), "role", role, "emails", emails)...)
+}
+
+func (p person) askRestore(instance string, more ...any) answer {
+	p.world.t.Helper()
+	return p.requested("requestRestore", append(more, "instanceId", p.world.instance(instance))...)
+}
+
+func (p person) approve(id string, fields ...any) answer {
+	p.world.t.Helper()
+	return p.ask(`mutation($input: ApproveRequestInput!) { approveRequest(input: $input) { request { `+requestFields+` } results { email outcome role invitation { status requestedBy { name } invitedBy { name } } } } }`,
+		map[string]any{"input": object(append(fields, "requestId", id)...)})
+}
+
+func (p person) refuse(id string, fields ...any) answer {
+	p.world.t.Helper()
+	return p.ask(`mutation($input: DeclineRequestInput!) { declineRequest(input: $input) { request { `+requestFields+` } } }`,
+		map[string]any{"input": object(append(fields, "requestId", id)...)})
+}
+
+func (p person) withdraw(id string, fields ...any) answer {
+	p.world.t.Helper()
+	return p.ask(`mutation($input: WithdrawRequestInput!) { withdrawRequest(input: $input) { request { `+requestFields+` } } }`,
+		map[string]any{"input": object(append(fields, "requestId", id)...)})
+}
+
+// made is the id of the request that an answer is about.
+func (a answer) made() string {
+	a.t.Helper()
+	for _, payload := range a.ok().Data {
+		return payload.(map[string]any)["request"].(map[string]any)["id"].(string)
+	}
+	return ""
+}
+
+// mailTo waits for the n-th mail to somebody, and gives it.
+func (w *world) mailTo(email string, n int) (m mailbox.Mail) {
+	w.t.Helper()
+	w.eventually(fmt.Sprintf("mail %d to %s", n, email), func() bool {
+		var to []mailbox.Mail
+		for _, sent := range w.allMails() {
+			if sent.To == email {
+				to = append(to, sent)
+			}
+		}
+		if len(to) >= n {
+			m = to[len(to)-n]
+		}
+		return len(to) >= n
+	})
+	return m
+}
+
+// says holds a mail against what it is to say, in both of its parts.
+func (w *world) says(m mailbox.Mail, subject string, parts ...string) {
+	w.t.Helper()
+	if m.Subject != subject {
+		w.t.Errorf("the mail to %s is about %q, want %q", m.To, m.Subject, subject)
+	}
+	unlinked := strings.NewReplacer("\u200b", "")
+	for _, part := range parts {
+		if !strings.Contains(unlinked.Replace(m.Text), part) || !strings.Contains(unlinked.Replace(html.UnescapeString(m.HTML)), part) {
+			w.t.Errorf("the mail to %s does not say %q:\n%s", m.To, part, m.Text)
+		}
+	}
+}
+
+// inbox are the requests of a list, in words.
+func (p person) inbox(list string) (requests []string) {
+	p.world.t.Helper()
+	for _, node := range p.ask(`{ viewer { `+list+` { nodes { kind status role instanceName requestedBy { name } } } } }`, nil).ok().at("viewer", list, "nodes").([]any) {
+		n := node.(map[string]any)
+		requests = append(requests, fmt.Sprint(n["requestedBy"].(map[string]any)["name"], " ", n["kind"], " ", n["status"]))
+	}
+	return requests
+}
+
+// trail is what the trail says was done, oldest first.
+func (w *world) trail() (summaries []string) {
+	w.t.Helper()
+	for _, s := range w.as("ada").ask(`query($s: ID!) { space(id: $s) { auditLog(first: 100) { nodes { summary } } } }`,
+		map[string]any{"s": w.space("Econometrics 2026")}).ok().every("summary", "space", "auditLog", "nodes") {
+		summaries = append([]string{s}, summaries...)
+	}
+	return summaries
+}
+
+// "Grant me the administrator role."
+func TestVicAsksForTheAdministratorRole(t *testing.T) {
+	w := newWorld(t)
+	ada, vic := w.as("ada"), w.as("vic")
+	asked := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Ada is on leave. <b>Let me help!</b>").ok()
+	id := asked.made()
+	if again := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Please!").ok(); again.made() != id || again.at("requestRole", "created") != false {
+		t.Errorf("asked again: %s", again.body)
+	}
+	// The space can also be named by one of its instances.
+	if again := vic.requested("requestRole", "instanceId", w.instance("Group 1"), "role", "SPACE_ADMINISTRATOR"); again.made() != id {
+		t.Errorf("asked by way of an instance: %s", again.body)
+	}
+	m := w.mails(1)[0]
+	w.says(m, "DataHub Vic asks you for a role", "Vic (vic@uni.example)", "Econometrics 2026", "administrator of the space", "Ada is on leave. <b>Let me help!</b>")
+	if !strings.HasSuffix(m.Link, "/app/request#"+id) {
+		t.Errorf("the link is %s", m.Link)
+	}
+	response, err := http.Get(m.Link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("behind the link: %d", response.StatusCode)
+	}
+	if diff := cmp.Diff([]string{"Vic ROLE OPEN"}, ada.inbox("requestsToAnswer")); diff != "" {
+		t.Errorf("Ada's inbox: %s", diff)
+	}
+	if diff := cmp.Diff([]string{"Vic ROLE OPEN"}, vic.inbox("requests")); diff != "" {
+		t.Errorf("Vic's requests: %s", diff)
+	}
+	for _, who := range []string{"vic", "ed", "mia", "sam", "rita"} {
+		if got := w.as(who).inbox("requestsToAnswer"); got != nil {
+			t.Errorf("%s could answer %v", who, got)
+		}
+	}
+
+	a := ada.approve(id, "message", "Welcome!", "idempotencyKey", "k").ok()
+	r := a.at("approveRequest", "request").(map[string]any)
+	if r["status"] != "APPROVED" || r["answer"] != "Welcome!" || !cmp.Equal(r["answeredBy"], any(map[string]any{"name": "Ada"})) || r["endedAt"] == nil || a.at("approveRequest", "results") != nil {
+		t.Errorf("%s", a.body)
+	}
+	if again := ada.approve(id, "message", "Welcome!", "idempotencyKey", "k").ok(); again.body != a.body {
+		t.Errorf("again: %s", again.body)
+	}
+	w.says(w.mailTo("vic@uni.example", 1), "DataHub Ada has granted your request", "Ada (ada@uni.example)", "Welcome!", "administrator of the space")
+	vic.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+	if e := ada.approve(id).refused("CONFLICT"); e.reason() != "REQUEST_APPROVED" || !strings.Contains(e.Message, "Ada") {
+		t.Errorf("%v", e)
+	}
+	if diff := cmp.Diff([]string{
+		"Vic asked to be an administrator of Econometrics 2026.",
+		"Ada made Vic an administrator of Econometrics 2026.",
+		"Ada approved the request of Vic to be an administrator of Econometrics 2026.",
+		"Vic invited zoe@new.example to Group 1 as a viewer.",
+	}, w.trail()); diff != "" {
+		t.Errorf("the trail: %s", diff)
+	}
+	w.mails(3)
+}
+
+func TestAskingForARoleInAnInstance(t *testing.T) {
+	w := newWorld(t)
+	ada, vic := w.as("ada"), w.as("vic")
+	id := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+	w.says(w.mailTo("ada@uni.example", 1), "DataHub Vic asks you for a role", "Group 1", "editor")
+	if n := len(w.allMails()); n != 1 {
+		t.Errorf("%d mails: the editors cannot answer", n)
+	}
+	ada.approve(id).ok()
+	if got := vic.ask(`query($i: ID!) { instance(id: $i) { viewerRoles } }`, map[string]any{"i": w.instance("Group 1")}).ok().at("instance", "viewerRoles"); !cmp.Equal(got, any([]any{"INSTANCE_EDITOR"})) {
+		t.Errorf("Vic is %v", got)
+	}
+	// Nobody becomes less than she is, whatever she had asked for before.
+	id = w.as("mia").askRole("Group 1", "INSTANCE_EDITOR").made()
+	w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'EDITOR' from instance i, account a where i.name = 'Group 1' and a.name = 'Mia'`)
+	ada.approve(id).ok()
+	if got := w.text(`select string_agg(a.name || ' ' || m.role, ', ' order by a.name) from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id where i.name = 'Group 1'`); got != "Ed EDITOR, Mia EDITOR, Vic EDITOR" {
+		t.Errorf("members are %s", got)
+	}
+}
+
+// "Send the invitations on my behalf."
+func TestEdAsksForInvitations(t *testing.T) {
+	w := newWorld(t)
+	ada, ed := w.as("ada"), w.as("ed")
+	bad := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example", "myemail@.uni.edu.com", "a b@c"})
+	if got := bad.codes(); !slices.Equal(got, []string{"INVALID_EMAIL", "INVALID_EMAIL"}) || bad.Errors[0].Extensions["suggestion"] != "myemail@uni.edu.com" || bad.Errors[0].Extensions["index"] != 1.0 ||
+		!strings.HasSuffix(bad.Errors[0].Message, ". Nobody was asked.") {
+		t.Errorf("%s", bad.body)
+	}
+	asked := ed.askInvitations("Group 1", "VIEWER", []string{"Zoe <zoe@new.example>", "bob@new.example", "ZOE@new.example", "kim@new.example", "vic@uni.example"}, "message", "They join the project.").ok()
+	id := asked.made()
+	if got := asked.at("requestInvitations", "request", "emails"); !cmp.Equal(got, any([]any{"zoe@new.example", "bob@new.example", "kim@new.example", "vic@uni.example"})) {
+		t.Errorf("addresses %v", got)
+	}
+	w.says(w.mailTo("ada@uni.example", 1), "DataHub Ed asks you to invite people", "Group 1", "viewer", "zoe@new.example", "kim@new.example", "They join the project.")
+	if w.number(`select count(*) from invitation`) != 0 {
+		t.Error("somebody was invited before anybody approved it")
+	}
+
+	if e := ada.approve(id, "emails", []string{"zoe@new.example", "eve@new.example"}).refused("BAD_USER_INPUT"); !cmp.Equal(e.Extensions["inputPath"], any([]any{"input", "emails", 1.0})) {
+		t.Errorf("%v", e)
+	}
+	ada.approve(id, "emails", []string{}).refused("BAD_USER_INPUT")
+	a := ada.approve(id, "emails", []string{"Zoe@new.example", "vic@uni.example", "bob@new.example"}, "idempotencyKey", "k").ok()
+	results := a.at("approveRequest", "results").([]any)
+	var got []string
+	for _, r := range results {
+		r := r.(map[string]any)
+		got = append(got, fmt.Sprint(r["email"], " ", r["outcome"], " ", r["role"]))
+	}
+	if diff := cmp.Diff([]string{"zoe@new.example INVITED VIEWER", "vic@uni.example ALREADY_MEMBER VIEWER", "bob@new.example INVITED VIEWER"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(any(map[string]any{"status": "PENDING", "requestedBy": map[string]any{"name": "Ed"}, "invitedBy": map[string]any{"name": "Ada"}}), results[0].(map[string]any)["invitation"]); diff != "" {
+		t.Error(diff)
+	}
+	few := ed.ask(`query($n: Int) { viewer { requests { nodes { emails(first: 2) all: emails(first: $n) none: emails(first: 0) approvedEmails(first: 1) } } } }`, map[string]any{"n": nil}).ok()
+	if diff := cmp.Diff(any(map[string]any{"emails": []any{"zoe@new.example", "bob@new.example"}, "none": []any{}, "approvedEmails": []any{"zoe@new.example"},
+		"all": []any{"zoe@new.example", "bob@new.example", "kim@new.example", "vic@uni.example"}}), few.at("viewer", "requests", "nodes", 0)); diff != "" {
+		t.Error(diff)
+	}
+	if got := a.at("approveRequest", "request", "approvedEmails"); !cmp.Equal(got, any([]any{"zoe@new.example", "vic@uni.example", "bob@new.example"})) {
+		t.Errorf("approved %v", got)
+	}
+	if again := ada.approve(id, "emails", []string{"Zoe@new.example", "vic@uni.example", "bob@new.example"}, "idempotencyKey", "k").ok(); again.body != a.body {
+		t.Errorf("again: %s", again.body)
+	}
+	w.says(w.mailTo("zoe@new.example", 1), "DataHub Ada has sent you an invitation", "Ada (ada@uni.example) invites you to DataHub, at the request of Ed (ed@uni.example).", "Ed writes:", "They join the project.")
+	w.says(w.mailTo("ed@uni.example", 1), "DataHub Ada has granted your request", "zoe@new.example")
+	w.as("zoe@new.example").accept("token", w.token("zoe@new.example")).ok()
+	w.mails(4) // none to Kim
+	if diff := cmp.Diff([]string{
+		"Ed asked to have zoe@new.example, bob@new.example, kim@new.example, 1 more invited to Group 1 as a viewer.",
+		"Ada invited zoe@new.example, bob@new.example to Group 1 as a viewer.",
+		"Ada approved the request of Ed to have zoe@new.example, bob@new.example, vic@uni.example invited to Group 1 as a viewer.",
+		"Zoe accepted the invitation of zoe@new.example to Group 1 as a viewer.",
+	}, w.trail()); diff != "" {
+		t.Errorf("the trail: %s", diff)
+	}
+}
+
+// "Could the instance be restored?"
+func TestVicAsksForARestoration(t *testing.T) {
+	w := newWorld(t)
+	ed, vic := w.as("ed"), w.as("vic")
+	id := vic.askRestore("Group 2", "message", "My data is in there.").made()
+	w.as("mia").askRestore("Group 2").ok()
+	until := w.text(`select to_char(restorable_until at time zone 'UTC', 'FMDD FMMonth YYYY, HH24:MI "UTC"') from instance where name = 'Group 2'`)
+	for _, who := range []string{"ada@uni.example", "ed@uni.example"} {
+		w.says(w.mailTo(who, 1), "DataHub Vic asks you to restore Group 2", until, "My data is in there.")
+	}
+	w.mails(4)
+	if diff := cmp.Diff([]string{"Mia RESTORE OPEN", "Vic RESTORE OPEN"}, ed.inbox("requestsToAnswer")); diff != "" {
+		t.Errorf("Ed's inbox: %s", diff)
+	}
+	// It is restored once, for everybody who has asked.
+	ed.approve(id, "message", "There it is.").ok()
+	vic.ask(`query($i: ID!) { instance(id: $i) { state } }`, map[string]any{"i": w.instance("Group 2")}).ok()
+	if got := w.text(`select string_agg(q.name || ' ' || r.status || ' ' || a.name || ' ' || coalesce(r.answer, '-'), ', ' order by q.name)
+		from request r join account q on q.id = r.requested_by join account a on a.id = r.answered_by`); got != "Mia APPROVED Ed -, Vic APPROVED Ed There it is." {
+		t.Errorf("requests: %s", got)
+	}
+	w.says(w.mailTo("vic@uni.example", 1), "DataHub Ed has granted your request", "Group 2", "There it is.")
+	w.says(w.mailTo("mia@uni.example", 1), "DataHub Ed has granted your request", "Group 2")
+	if diff := cmp.Diff([]string{
+		"Vic asked to have Group 2 restored.", "Mia asked to have Group 2 restored.",
+		"Ed approved the request of Vic to have Group 2 restored.", "Ed approved the request of Mia to have Group 2 restored.", "Ed restored Group 2.",
+	}, w.trail()); diff != "" {
+		t.Errorf("the trail: %s", diff)
+	}
+	// Also where somebody restores it who was asked, or not.
+	w.as("ada").delete("Group 2").ok()
+	vic.askRestore("Group 2").ok()
+	w.as("ada").restore("Group 2").ok()
+	if got := vic.inbox("requests"); !slices.Equal(got, []string{"Vic RESTORE APPROVED", "Vic RESTORE APPROVED"}) {
+		t.Errorf("%v", got)
+	}
+}
+
+// What nobody answers in time ends, with the reason, and who has asked is told.
+func TestRequestsEndWithTheirTime(t *testing.T) {
+	w := newWorld(t)
+	ada, vic := w.as("ada"), w.as("vic")
+	restore, role := vic.askRestore("Group 2").made(), vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+	w.mails(3)
+	w.exec(`update request set lasts_until = t.at, expires_at = t.at from (select clock_timestamp() as at) t where kind = 'ROLE'`)
+	w.lapse("Group 2", 25*time.Hour)
+	w.exec(`update request r set expires_at = i.restorable_until from instance i where i.id = r.instance_id and r.kind = 'RESTORE'`)
+	// At once, whether or not it has been written down.
+	want := []string{"Vic ROLE EXPIRED", "Vic RESTORE EXPIRED"}
+	if got := vic.inbox("requests"); !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+	if got := ada.inbox("requestsToAnswer"); got != nil {
+		t.Errorf("Ada is to answer %v", got)
+	}
+	if e := ada.approve(role).refused("CONFLICT"); e.reason() != "REQUEST_EXPIRED" {
+		t.Errorf("%v", e)
+	}
+	if e := ada.refuse(role).refused("CONFLICT"); e.reason() != "REQUEST_EXPIRED" {
+		t.Errorf("%v", e)
+	}
+	ada.approve(restore).refused("RESTORE_WINDOW_EXPIRED")
+	reasons := vic.ask(`{ viewer { requests(status: EXPIRED) { totalCount nodes { endReason endedAt expiresAt } } } }`, nil).ok()
+	if got := reasons.every("endReason", "viewer", "requests", "nodes"); !slices.Equal(got, []string{"EXPIRED", "RESTORE_WINDOW_EXPIRED"}) || reasons.at("viewer", "requests", "totalCount") != 2.0 {
+		t.Errorf("%s", reasons.body)
+	}
+	// She can ask again, for what can still be had.
+	again := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+	vic.askRestore("Group 2").refused("RESTORE_WINDOW_EXPIRED")
+	vic.withdraw(again).ok()
+
+	if n, err := w.requests().EndExpired(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d ended, %v", n, err)
+	}
+	if n := w.number(`select count(*) from request where status = 'EXPIRED'`); n != 2 {
+		t.Errorf("%d are written down", n)
+	}
+	w.says(w.mailTo("vic@uni.example", 1), "DataHub Your request was not answered", "Group 1")
+	w.says(w.mailTo("vic@uni.example", 2), "DataHub Your request was not answered", "Group 2", "24 hours")
+	if got := w.trail(); !slices.Contains(got, "Nobody answered in time the request of Vic to have Group 2 restored.") || !slices.Contains(got, "Nobody answered in time the request of Vic to be an editor of Group 1.") {
+		t.Errorf("the trail: %v", got)
+	}
+}
+
+// A request about an instance that is deleted ends with it, unless the instance
+// comes back.
+func TestRequestsEndWithTheirInstance(t *testing.T) {
+	w := newWorld(t)
+	ada, ed := w.as("ada"), w.as("ed")
+	id := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).made()
+	until := w.text(`select expires_at::text from request`)
+	ada.delete("Group 1").ok()
+	if got := w.number(`select count(*) from request r join instance i on i.id = r.instance_id where r.expires_at = i.restorable_until`); got != 1 {
+		t.Error("it can be answered longer than the instance can be restored")
+	}
+	ada.restore("Group 1").ok()
+	if got := w.text(`select expires_at::text from request`); got != until {
+		t.Errorf("it expires at %s, and did at %s", got, until)
+	}
+	ada.delete("Group 1").ok()
+	w.lapse("Group 1", 25*time.Hour)
+	w.exec(`update request r set expires_at = i.restorable_until from instance i where i.id = r.instance_id`)
+	if e := ada.approve(id).refused("CONFLICT"); e.reason() != "REQUEST_EXPIRED" || !strings.Contains(e.Message, "24 hours") {
+		t.Errorf("%v", e)
+	}
+	if got := ed.ask(`{ viewer { requests { nodes { status endReason } } } }`, nil).ok().at("viewer", "requests", "nodes", 0); !cmp.Equal(got, any(map[string]any{"status": "EXPIRED", "endReason": "RESTORE_WINDOW_EXPIRED"})) {
+		t.Errorf("%v", got)
+	}
+	if n, err := w.requests().EndExpired(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d ended, %v", n, err)
+	}
+	w.says(w.mailTo("ed@uni.example", 1), "DataHub Your request was not answered", "Group 1")
+	// The purge takes all that is about it.
+	w.lapse("Group 1", 9*24*time.Hour)
+	if n, err := instance.Purge(t.Context(), w.purger(), 7*24*time.Hour); n != 1 || err != nil {
+		t.Errorf("%d purged, %v", n, err)
+	}
+	if n := w.number(`select (select count(*) from request) + (select count(*) from request_notice) + (select count(*) from outbox)`); n != 0 {
+		t.Errorf("%d rows are left", n)
+	}
+}
+
+// Whoever has left learns nothing more of a place, nor of who is there now.
+func TestWhoHasLeftLearnsNothing(t *testing.T) {
+	w := newWorld(t)
+	ada, vic := w.as("ada"), w.as("vic")
+	role := vic.askRole("", "SPACE_ADMINISTRATOR").made()
+	vic.askRestore("Group 2").ok()
+	s := vic.follow(requestChanged)
+	w.settled()
+	group2 := w.instance("Group 2")
+	ada.remove("", w.user("Vic")).ok()
+	w.exec(`update space set name = 'Secret' where name = 'Econometrics 2026'`)
+	ada.refuse(role, "message", "We do not know him any more.").ok()
+	ada.restore(group2).ok()
+	a := vic.ask(`{ viewer { requests { nodes { `+requestFields+` } } } }`, nil).ok()
+	if got := a.every("status", "viewer", "requests", "nodes"); !slices.Equal(got, []string{"APPROVED", "DECLINED"}) {
+		t.Errorf("%s", a.body)
+	}
+	for _, secret := range []string{"Secret", "Ada", "any more"} {
+		if strings.Contains(a.body, secret) {
+			t.Errorf("he learns of %s: %s", secret, a.body)
+		}
+	}
+	if got := s.next().requestChange(); got != "DECLINED ROLE Vic" {
+		t.Errorf("told %s", got)
+	}
+	w.settled()
+	for _, m := range w.allMails() {
+		if m.To == "vic@uni.example" {
+			t.Errorf("he gets a mail about %q", m.Subject)
+		}
+	}
+}
+
+// A mail server that is busy delays the mails about requests, and loses none; each
+// brings the same letter whenever it comes.
+func TestMailsAboutRequestsThroughABusyMailServer(t *testing.T) {
+	s := newMailServer(t)
+	var busy atomic.Int64
+	s.data = func(attempt) error {
+		if busy.Add(1)%2 == 1 {
+			return reply(451, "later")
+		}
+		return nil
+	}
+	w := newWorld(t, s.use)
+	ada, vic := w.as("ada"), w.as("vic")
+	send := func() {
+		t.Helper()
+		w.eventually("all mails", func() bool {
+			w.tryNow()
+			return w.number(`select count(*) from outbox where state = 'QUEUED'`) == 0
+		})
+	}
+	role := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Please!").made()
+	invitations := w.as("ed").askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).made()
+	restore := w.as("mia").askRestore("Group 2").made()
+	send()
+	ada.approve(role).ok()
+	ada.approve(invitations).ok()
+	w.as("ed").approve(restore).ok()
+	send()
+	got := map[string][]string{}
+	ids := map[string]string{}
+	for _, a := range s.seen() {
+		if of, known := ids[a.messageID]; known && of != a.to[0] {
+			t.Errorf("%s has the Message-ID of one to %s", a.to[0], of)
+		}
+		ids[a.messageID] = a.to[0]
+		if a.taken {
+			got[a.to[0]] = append(got[a.to[0]], a.subject)
+		}
+	}
+	for _, subjects := range got {
+		slices.Sort(subjects)
+	}
+	if diff := cmp.Diff(map[string][]string{
+		"ada@uni.example": {"DataHub Ed asks you to invite people", "DataHub Mia asks you to restore Group 2", "DataHub Vic asks you for a role"},
+		"ed@uni.example":  {"DataHub Ada has granted your request", "DataHub Mia asks you to restore Group 2"},
+		"vic@uni.example": {"DataHub Ada has granted your request"},
+		"mia@uni.example": {"DataHub Ed has granted your request"},
+		"zoe@new.example": {"DataHub Ada has sent you an invitation"},
+	}, got); diff != "" {
+		t.Error(diff)
+	}
+	if n := w.number(`select count(*) from outbox where state <> 'SENT' or secret is not null`); n != 0 {
+		t.Errorf("%d mails are not noted as sent", n)
+	}
+}
+
+// contested fails where one side was first in every trial: then nothing was
+// learned of what they do to each other.
+func contested(t *testing.T, what string, n int) {
+	t.Helper()
+	t.Logf("%s %d of %d times", what, n, trials)
+	if n == 0 || n == trials {
+		t.Error("one side was always first")
+	}
+}
+
+// Whoever is removed from a space gets no role back by a request that is approved
+// at the same time.
+func TestApprovingAgainstRemoving(t *testing.T) {
+	w := newWorld(t, unlimited)
+	w.appoint("Rita")
+	ada, rita, vic := w.as("ada"), w.as("rita"), w.as("vic")
+	first := 0
+	for n := range trials {
+		w.enrol("Group 1", "Vic")
+		id := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+		var approved, removed answer
+		together(func() { head(n); approved = ada.approve(id) }, func() { removed = rita.remove("", w.user("Vic")) })
+		removed.ok()
+		if n := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.name = 'Vic'`); n != 0 {
+			t.Fatalf("trial %d: she has a role; %s", n, approved.body)
+		}
+		if len(approved.Errors) == 0 {
+			first++
+		} else if e := approved.refused("CONFLICT"); e.reason() != "REQUESTER_LEFT" {
+			t.Fatalf("trial %d: %v", n, e)
+		} else {
+			ada.refuse(id).ok()
+		}
+	}
+	contested(t, "approved first", first)
+}
+
+// Asking while the first request is answered gives the first or a new one.
+func TestAskingAgainstDeclining(t *testing.T) {
+	w := newWorld(t, unlimited)
+	ada, vic := w.as("ada"), w.as("vic")
+	again := 0
+	for n := range trials {
+		id := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+		var asked answer
+		together(func() { head(n); asked = vic.askRole("Group 1", "INSTANCE_EDITOR") }, func() { ada.refuse(id).ok() })
+		if asked.made() != id {
+			again++
+			ada.refuse(asked.made()).ok()
+		}
+	}
+	contested(t, "a new request", again)
+}
+
+// However many have asked, it is restored within a moment.
+func TestRestoringWhatThousandsHaveAskedFor(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`
+		with a as (
+			insert into account (id, subject, email, email_key, name)
+			select gen_random_uuid(), 'x' || n, 'x' || n || '@new.example', 'x' || n || '@new.example', 'X' || n from generate_series(1, 10000) n returning id),
+		m as (insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, a where i.name = 'Group 2')
+		insert into request (id, kind, space_id, space_name, instance_id, instance_name, requested_by, lasts_until, expires_at)
+		select gen_random_uuid(), 'RESTORE', i.space_id, 'S', i.id, i.name, a.id, i.restorable_until, i.restorable_until from instance i, a where i.name = 'Group 2'`)
+	w.as("ada").restore("Group 2").ok()
+	if n := w.number(`select count(*) from request where status = 'APPROVED'`); n != 10_000 {
+		t.Errorf("%d are answered", n)
+	}
+}
+
+// requests is a service beside the gateways.
+func (w *world) requests() *request.Service { return &request.Service{DB: w.purger()} }
+
+func TestDecliningAndWithdrawing(t *testing.T) {
+	w := newWorld(t)
+	ada, vic := w.as("ada"), w.as("vic")
+	first := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+	w.mails(1)
+	a := ada.refuse(first, "message", "Not yet.", "idempotencyKey", "k").ok()
+	if got := a.at("declineRequest", "request", "status"); got != "DECLINED" {
+		t.Errorf("%s", a.body)
+	}
+	if again := ada.refuse(first, "message", "Not yet.", "idempotencyKey", "k").ok(); again.body != a.body {
+		t.Errorf("again: %s", again.body)
+	}
+	w.says(w.mailTo("vic@uni.example", 1), "DataHub Ada has declined your request", "Not yet.")
+	second := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+	w.mailTo("ada@uni.example", 2)
+	if second == first {
+		t.Error("an ended request was taken for an open one")
+	}
+	// Who may answer may not withdraw, and the other way round.
+	if e := ada.withdraw(second).refused("FORBIDDEN"); !cmp.Equal(e.Extensions["contacts"], any([]any{map[string]any{"name": "Vic", "email": "vic@uni.example"}})) {
+		t.Errorf("%v", e)
+	}
+	vic.approve(second).refused("FORBIDDEN")
+	vic.refuse(second).refused("FORBIDDEN")
+	b := vic.withdraw(second, "idempotencyKey", "k").ok()
+	if got := b.at("withdrawRequest", "request").(map[string]any); got["status"] != "WITHDRAWN" || got["endReason"] != "WITHDRAWN" || got["answeredBy"] != nil {
+		t.Errorf("%s", b.body)
+	}
+	if again := vic.withdraw(second, "idempotencyKey", "k").ok(); again.body != b.body {
+		t.Errorf("again: %s", again.body)
+	}
+	for id, reason := range map[string]string{first: "REQUEST_DECLINED", second: "REQUEST_WITHDRAWN"} {
+		for what, a := range map[string]answer{"approve": ada.approve(id), "decline": ada.refuse(id), "withdraw": vic.withdraw(id)} {
+			if e := a.refused("CONFLICT"); e.reason() != reason {
+				t.Errorf("%s: %v", what, e)
+			}
+		}
+	}
+	w.mails(3) // none about what was withdrawn, which Vic knows
+	if got := w.trail(); len(got) != 4 || got[3] != "Vic withdrew the request to be an editor of Group 1." {
+		t.Errorf("the trail: %v", got)
+	}
+}
+
+// Whoever may not know of a place learns nothing of it, and neither of requests
+// in it.
+func TestWhoKnowsOfRequests(t *testing.T) {
+	w := newWorld(t)
+	for what, a := range map[string]answer{
+		"a role":                            w.as("sam").askRole("", "SPACE_ADMINISTRATOR"),
+		"one inside":                        w.as("rita").askRole("Group 1", "INSTANCE_VIEWER"),
+		"invitations":                       w.as("sam").askInvitations("Group 1", "VIEWER", []string{"no address"}),
+		"restorations":                      w.as("sam").askRestore("Group 2"),
+		"an instance that one does not see": w.as("vic").askInvitations("Master", "VIEWER", []string{"zoe@new.example"}),
+		"an id of another kind":             w.as("ada").requested("requestRestore", "instanceId", w.space("Econometrics 2026")),
+		"a space as an instance":            w.as("vic").requested("requestRole", "instanceId", w.space("Econometrics 2026"), "role", "INSTANCE_EDITOR"),
+		"an organization":                   w.as("mia").requested("requestRole", "spaceId", w.organization("University of Example"), "role", "SPACE_ADMINISTRATOR"),
+		"an instance as a space":            w.as("vic").requested("requestRole", "spaceId", w.instance("Group 1"), "role", "SPACE_ADMINISTRATOR"),
+	} {
+		a.refused("NOT_FOUND")
+		if t.Failed() {
+			t.Fatal(what)
+		}
+	}
+	role, restore := w.as("vic").askRole("Group 1", "INSTANCE_EDITOR").made(), w.as("vic").askRestore("Group 2").made()
+	unknown := w.as("sam").approve("request_00000000000000000000000000000000").refused("NOT_FOUND")
+	for _, who := range []string{"sam", "rita", "mia", "ed"} {
+		p := w.as(who)
+		for _, id := range []string{role, restore, "x", w.instance("Group 1")} {
+			if who == "ed" && id == restore {
+				continue // he can answer it
+			}
+			for what, a := range map[string]answer{"approve": p.approve(id), "decline": p.refuse(id), "withdraw": p.withdraw(id)} {
+				if e := a.refused("NOT_FOUND"); e.Message != unknown.Message || !cmp.Equal(e.Extensions["remedy"], unknown.Extensions["remedy"]) {
+					t.Errorf("%s, %s: %v", who, what, e)
+				}
+			}
+		}
+	}
+	requests := `query($s: ID!) { space(id: $s) { requests(status: OPEN) { totalCount nodes { kind } } } }`
+	of := map[string]any{"s": w.space("Econometrics 2026")}
+	for _, who := range []string{"vic", "ed", "mia"} {
+		w.as(who).ask(requests, of).refused("FORBIDDEN")
+	}
+	if got := w.as("ada").ask(requests, of).ok().at("space", "requests", "totalCount"); got != 2.0 {
+		t.Errorf("Ada sees %v", got)
+	}
+	if got := w.as("ed").inbox("requestsToAnswer"); !slices.Equal(got, []string{"Vic RESTORE OPEN"}) {
+		t.Errorf("Ed is to answer %v", got)
+	}
+	// Of others' lists nobody sees anything.
+	a := w.as("ada").ask(`query($i: ID!) { instance(id: $i) { members { nodes { user { requests { totalCount } } } } } }`, map[string]any{"i": w.instance("Group 1")})
+	if got := a.codes(); !slices.Contains(got, "FORBIDDEN") {
+		t.Errorf("%s", a.body)
+	}
+}
+
+// Nobody asks for what she can do herself, nor for what cannot be done.
+func TestWhatCannotBeAskedFor(t *testing.T) {
+	w := newWorld(t)
+	one := []string{"zoe@new.example"}
+	for what, c := range map[string]struct {
+		a            answer
+		code, reason any
+	}{
+		"a role that one has":              {w.as("ada").askRole("", "SPACE_ADMINISTRATOR"), "CONFLICT", "NOT_NEEDED"},
+		"a role that an administrator has": {w.as("ada").askRole("Group 1", "INSTANCE_EDITOR"), "CONFLICT", "NOT_NEEDED"},
+		"a role that an editor has":        {w.as("ed").askRole("Group 1", "INSTANCE_VIEWER"), "CONFLICT", "NOT_NEEDED"},
+		"invitations by an administrator":  {w.as("ada").askInvitations("Group 1", "VIEWER", one), "CONFLICT", "NOT_NEEDED"},
+		"a restoration by an editor":       {w.as("ed").askRestore("Group 2"), "CONFLICT", "NOT_NEEDED"},
+		"a restoration of what is there":   {w.as("vic").askRestore("Group 1"), "CONFLICT", "NOT_NEEDED"},
+		"a restoration too late":           {w.as("mia").askRestore("Group 3"), "RESTORE_WINDOW_EXPIRED", nil},
+		"invitations to what is deleted":   {w.as("vic").askInvitations("Group 2", "VIEWER", []string{"no address"}), "INSTANCE_DELETED", nil},
+		"invitations to the Distributed":   {w.as("ed").askInvitations("Distributed", "VIEWER", one), "INSTANCE_DISTRIBUTED", nil},
+		"a role in what is deleted":        {w.as("vic").askRole("Group 2", "INSTANCE_EDITOR"), "INSTANCE_DELETED", nil},
+		"a role in the Distributed":        {w.as("ed").askRole("Distributed", "INSTANCE_EDITOR"), "INSTANCE_DISTRIBUTED", nil},
+		"a role in an organization":        {w.as("vic").requested("requestRole", "spaceId", w.space("Econometrics 2026"), "role", "ORGANIZATION_MANAGER"), "BAD_USER_INPUT", nil},
+		"a role in an instance of a space": {w.as("vic").requested("requestRole", "spaceId", w.space("Econometrics 2026"), "role", "INSTANCE_EDITOR"), "BAD_USER_INPUT", nil},
+		"a role nowhere":                   {w.as("vic").requested("requestRole", "role", "SPACE_ADMINISTRATOR"), "BAD_USER_INPUT", nil},
+		"no addresses":                     {w.as("ed").askInvitations("Group 1", "VIEWER", []string{}), "BAD_USER_INPUT", nil},
+		"a message too long":               {w.as("vic").askRestore("Group 2", "message", strings.Repeat("x", 2001)), "BAD_USER_INPUT", nil},
+		"a message that controls":          {w.as("vic").askRestore("Group 2", "message", "a\x00"), "BAD_USER_INPUT", nil},
+		"an answer too long":               {w.as("ada").refuse("x", "message", strings.Repeat("x", 2001)), "BAD_USER_INPUT", nil},
+		"a key that is none":               {w.as("vic").withdraw("x", "idempotencyKey", ""), "BAD_USER_INPUT", nil},
+	} {
+		e := c.a.refused(c.code.(string))
+		if c.reason != nil && e.reason() != c.reason || c.code == "CONFLICT" && e.Extensions["remedy"] == nil {
+			t.Errorf("%s: %v", what, e)
+		}
+	}
+	for what, first := range map[string]any{"negative": -1, "too many": 1001, "a string": "5"} {
+		w.as("vic").ask(`query($n: Int) { viewer { requests { nodes { emails(first: $n) } } } }`, map[string]any{"n": first}).refused("BAD_USER_INPUT")
+		if t.Failed() {
+			t.Fatal(what)
+		}
+	}
+	if n := w.number(`select count(*) from request`); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+	w.mails(0)
+	// A role may follow from a request of another kind: then nothing is left to do.
+	id := w.as("vic").askRole("", "SPACE_ADMINISTRATOR").made()
+	w.appoint("Vic")
+	w.as("ada").approve(id).ok()
+}
+
+// What holds when it is approved counts, not what did when it was asked.
+func TestApprovingDecidesAnew(t *testing.T) {
+	w := newWorld(t)
+	ada, ed, vic := w.as("ada"), w.as("ed"), w.as("vic")
+	id := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).made()
+	// The instance is gone, for a while.
+	ada.delete("Group 1").ok()
+	ada.approve(id).refused("INSTANCE_DELETED")
+	ada.restore("Group 1").ok()
+	// The requester has left.
+	ed.leave("Group 1").ok()
+	if e := ada.approve(id).refused("CONFLICT"); e.reason() != "REQUESTER_LEFT" {
+		t.Errorf("%v", e)
+	}
+	if got := w.text(`select status from request`); got != "OPEN" {
+		t.Errorf("it is %s", got)
+	}
+	ada.refuse(id).ok()
+	// The approver has lost the role, or has never had it in the stead of another.
+	id = vic.askRole("", "SPACE_ADMINISTRATOR").made()
+	w.dismiss("Ada")
+	ada.approve(id).refused("NOT_FOUND")
+	w.as("rita").approve(id).ok()
+	if n := w.number(`select count(*) from invitation`); n != 0 {
+		t.Errorf("%d invitations", n)
+	}
+}
+
+// A retry of what was carried out gets its answer, whatever has become of it.
+func TestAskingOnceForAKey(t *testing.T) {
+	w := newWorld(t)
+	vic := w.as("vic")
+	a := vic.askRestore("Group 2", "idempotencyKey", "k").ok()
+	w.mails(2)
+	w.as("ada").restore("Group 2").ok()
+	again := vic.askRestore("Group 2", "idempotencyKey", "k").ok()
+	if again.made() != a.made() || again.at("requestRestore", "created") != true || again.at("requestRestore", "request", "status") != "APPROVED" {
+		t.Errorf("%s", again.body)
+	}
+	vic.askRestore("Group 1", "idempotencyKey", "k").refused("IDEMPOTENCY_KEY_REUSED")
+	answers := make([]answer, 20)
+	var asks []func()
+	for k := range answers {
+		asks = append(asks, func() {
+			answers[k] = vic.askRole("Group 1", "INSTANCE_EDITOR", "idempotencyKey", fmt.Sprint("many", k%2))
+		})
+	}
+	together(asks...)
+	for _, a := range answers {
+		if a.made() != answers[0].made() {
+			t.Errorf("%s", a.body)
+		}
+	}
+	if n := w.number(`select count(*) from request`); n != 2 {
+		t.Errorf("%d requests", n)
+	}
+	w.mails(4)
+}
+
+// Nobody floods the administrators with mail.
+func TestTheLimitsOfAsking(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.MaxRequests, s.MaxSpaceRequests = 4, 6 })
+	vic, mia := w.as("vic"), w.as("mia")
+	for range 3 {
+		vic.withdraw(vic.askRole("Group 1", "INSTANCE_EDITOR").made()).ok()
+	}
+	vic.askRole("", "SPACE_ADMINISTRATOR").ok()
+	e := vic.askRestore("Group 2").refused("RATE_LIMITED")
+	if after := e.Extensions["retryAfter"].(float64); after < 3500 || after > 3660 {
+		t.Errorf("%v", e)
+	}
+	vic.askRole("", "SPACE_ADMINISTRATOR").ok() // is open already, and costs nothing
+	// The limit comes before what is wrong with addresses.
+	vic.askInvitations("Group 1", "VIEWER", []string{"no address"}).refused("RATE_LIMITED")
+	mia.askRole("", "SPACE_ADMINISTRATOR").ok()
+	mia.askRestore("Group 2").ok()
+	mia.askRole("Group 1", "INSTANCE_EDITOR").refused("RATE_LIMITED")
+	w.anHourLater()
+	vic.askRestore("Group 2").ok()
+}
+
+// A thousand at once are asked for, and invited, with as many statements as one.
+func TestStatementsOfRequestsDoNotGrow(t *testing.T) {
+	w := newWorld(t)
+	ada, ed := w.as("ada"), w.as("ed")
+	ada.ask(`{ viewer { id } }`, nil).ok()
+	ed.ask(`{ viewer { id } }`, nil).ok()
+	measure := func(n int) (asking, approving int) {
+		emails := make([]string, n)
+		for k := range emails {
+			emails[k] = fmt.Sprintf("p%d.%d@new.example", n, k)
+		}
+		asked := ed.askInvitations("Group 1", "VIEWER", emails).ok()
+		return w.statements(asked), w.statements(ada.approve(asked.made()).ok())
+	}
+	asking, approving := measure(1)
+	t.Logf("asking: %d statements, approving: %d", asking, approving)
+	if a, b := measure(1000); a != asking || b != approving || asking > 18 || approving > 27 {
+		t.Errorf("asking: %d statements for one address, %d for many; approving: %d and %d", asking, a, approving, b)
+	}
+	const query = `{ viewer { requestsToAnswer(first: 100) { totalCount nodes { kind space { name } instance { name space { name } } } }
+		spaces { nodes { requests(first: 100) { totalCount nodes { status space { name } instance { name } } } } } } }`
+	few := w.statements(ada.ask(query, nil).ok())
+	for _, instance := range []string{"Master", "Group 1"} {
+		w.as("mia").askInvitations(instance, "VIEWER", []string{"zoe@new.example"}).ok()
+		w.as("mia").askRole(instance, "INSTANCE_EDITOR").ok()
+	}
+	w.as("vic").askRestore("Group 2").ok()
+	if many := w.statements(ada.ask(query, nil).ok()); many > few+2 {
+		t.Errorf("%d statements for few, %d for many", few, many)
+	}
+}
+
+// subscribers watch requests over each of the transports.
+const requestChanged = `subscription { requestChanged { change at request { kind status requestedBy { name } } } }`
+
+func (m told) requestChange() string {
+	if m.end != "" || len(m.Errors) > 0 {
+		return m.change()
+	}
+	e := m.at("requestChanged").(map[string]any)
+	r := e["request"].(map[string]any)
+	return fmt.Sprint(e["change"], " ", r["kind"], " ", r["requestedBy"].(map[string]any)["name"])
+}
+
+func TestWatchingRequests(t *testing.T) {
+	w := newWorld(t)
+	other, _ := w.start()
+	ada, ed, vic := w.as("ada"), w.as("ed"), w.as("vic")
+	elsewhere := ada
+	elsewhere.url = other.URL()
+	streams := map[string]stream{"Ada": elsewhere.follow(requestChanged), "Ed": ed.follow(requestChanged), "Vic": vic.follow(requestChanged), "Sam": w.as("sam").follow(requestChanged)}
+	expect := func(who string, changes ...string) {
+		t.Helper()
+		for _, want := range changes {
+			if got := streams[who].next().requestChange(); got != want {
+				t.Fatalf("%s was told %q, want %q", who, got, want)
+			}
+		}
+	}
+	restore := vic.askRestore("Group 2").made()
+	for _, who := range []string{"Ada", "Ed", "Vic"} {
+		expect(who, "CREATED RESTORE Vic")
+	}
+	role := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+	ada.refuse(role).ok()
+	expect("Ada", "CREATED ROLE Vic", "DECLINED ROLE Vic")
+	expect("Vic", "CREATED ROLE Vic", "DECLINED ROLE Vic")
+	ed.approve(restore).ok()
+	for _, who := range []string{"Ada", "Ed", "Vic"} {
+		expect(who, "APPROVED RESTORE Vic")
+	}
+	// Whoever has lost the role is told nothing more; the others are.
+	w.dismiss("Ada")
+	vic.withdraw(vic.askRole("Group 1", "INSTANCE_EDITOR").made()).ok()
+	expect("Vic", "CREATED ROLE Vic", "WITHDRAWN ROLE Vic")
+	w.exec(`update request set lasts_until = t.at, expires_at = t.at from (select clock_timestamp() as at) t where id = $1::uuid`, strings.TrimPrefix(vic.askRole("Group 1", "INSTANCE_EDITOR").made(), "request_"))
+	if _, err := w.requests().EndExpired(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	expect("Vic", "CREATED ROLE Vic", "EXPIRED ROLE Vic")
+	for _, who := range []string{"Ada", "Ed", "Sam"} {
+		select {
+		case m := <-streams[who].told:
+			t.Errorf("%s was told %q", who, m.requestChange())
+		default:
+		}
+	}
+}
+
+// A request is approved or declined, never both, and whoever was second is told
+// which.
+func TestApprovingAgainstDeclining(t *testing.T) {
+	w := newWorld(t, unlimited)
+	w.appoint("Rita")
+	ada, rita, vic := w.as("ada"), w.as("rita"), w.as("vic")
+	first := 0
+	for n := range trials {
+		w.exec(`delete from instance_member m using account a where a.id = m.account_id and a.name = 'Vic'`)
+		w.enrol("Group 1", "Vic")
+		id := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+		var approved, declined answer
+		together(func() { head(n); approved = ada.approve(id) }, func() { declined = rita.refuse(id) })
+		editor := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.name = 'Vic' and m.role = 'EDITOR'`) == 1
+		switch status := w.text(`select status from request where id = $1::uuid`, strings.TrimPrefix(id, "request_")); {
+		case len(approved.Errors) == 0:
+			if e := declined.refused("CONFLICT"); e.reason() != "REQUEST_APPROVED" || !strings.Contains(e.Message, "Ada") || !editor || status != "APPROVED" {
+				t.Fatalf("trial %d: %s, editor %t: %v", n, status, editor, e)
+			}
+			first++
+		default:
+			if e := approved.refused("CONFLICT"); e.reason() != "REQUEST_DECLINED" || !strings.Contains(e.Message, "Rita") || editor || status != "DECLINED" {
+				t.Fatalf("trial %d: %s, editor %t: %v", n, status, editor, e)
+			}
+			declined.ok()
+		}
+	}
+	contested(t, "approved first", first)
+}
+
+func unlimited(s *app.Settings) {
+	s.MaxRequests, s.MaxSpaceRequests, s.MaxInvitations, s.MaxSpaceInvitations = 1e6, 1e6, 1e6, 1e6
+}
+
+// What is withdrawn is not carried out, and what is carried out not withdrawn.
+func TestApprovingAgainstWithdrawing(t *testing.T) {
+	w := newWorld(t, unlimited)
+	ada, ed := w.as("ada"), w.as("ed")
+	first := 0
+	for n := range trials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		id := ed.askInvitations("Group 1", "VIEWER", []string{email}).made()
+		var approved, withdrawn answer
+		together(func() { head(n); approved = ada.approve(id) }, func() { withdrawn = ed.withdraw(id) })
+		invited := w.number(`select count(*) from invitation where email = $1`, email)
+		if len(approved.Errors) == 0 {
+			if e := withdrawn.refused("CONFLICT"); e.reason() != "REQUEST_APPROVED" || invited != 1 {
+				t.Fatalf("trial %d: %d invited, %v", n, invited, e)
+			}
+			first++
+		} else if e := approved.refused("CONFLICT"); e.reason() != "REQUEST_WITHDRAWN" || invited != 0 {
+			t.Fatalf("trial %d: %d invited, %v", n, invited, e)
+		} else {
+			withdrawn.ok()
+		}
+	}
+	contested(t, "approved first", first)
+}
+
+// Nobody is invited, through a request, to an instance whose deletion has been
+// answered.
+func TestApprovingAgainstDeleting(t *testing.T) {
+	w := newWorld(t, unlimited)
+	ada, ed := w.as("ada"), w.as("ed")
+	first := 0
+	for n := range trials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		id := ed.askInvitations("Group 1", "VIEWER", []string{email}).made()
+		var approved, deleted answer
+		together(func() { head(n); approved = ada.approve(id) }, func() { deleted = ed.delete("Group 1") })
+		deleted.ok()
+		invited := w.number(`select count(*) from invitation where email = $1`, email)
+		status := w.text(`select status from request where id = $1::uuid`, strings.TrimPrefix(id, "request_"))
+		if len(approved.Errors) == 0 {
+			if invited != 1 || status != "APPROVED" {
+				t.Fatalf("trial %d: %d invited, %s", n, invited, status)
+			}
+			first++
+		} else if approved.refused("INSTANCE_DELETED"); invited != 0 || status != "OPEN" {
+			t.Fatalf("trial %d: %d invited, %s", n, invited, status)
+		} else {
+			ada.refuse(id).ok()
+		}
+		ada.restore("Group 1").ok()
+	}
+	contested(t, "approved first", first)
+}

@@ -1,0 +1,304 @@
+package app_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
+)
+
+const deleteGroup = `mutation($i: ID!) { deleteInstance(input: {instanceId: $i}) { deleted } }`
+
+// hold has a statement keep its locks until release, which may be called often.
+func (w *world) hold(query string, args ...any) (release func()) {
+	w.t.Helper()
+	tx, err := w.db.Beginx()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = tx.Rollback() })
+	if _, err := tx.Exec(query, args...); err != nil {
+		w.t.Fatalf("%s: %v", query, err)
+	}
+	return func() { _ = tx.Rollback() }
+}
+
+const holdGroups = `select from instance where name in ('Group 1', 'Group 4') for update`
+
+// deletions are two mutations that wait, one over each kind of stream.
+type deletions struct {
+	socket
+	events  chan []string
+	release func() // lets them go on
+}
+
+func (p person) deleteOverStreams() deletions {
+	w := p.world
+	w.t.Helper()
+	w.as("ada").createInstance("Group 4").ok()
+	d := deletions{p.connect(), make(chan []string, 1), w.hold(holdGroups)}
+	d.subscribe("1", deleteGroup, map[string]any{"i": w.instance("Group 1")})
+	group4 := map[string]any{"i": w.instance("Group 4")}
+	go func() { d.events <- p.overEvents(deleteGroup, group4) }()
+	w.eventually("two mutations that wait", func() bool { return w.waiting() == 2 })
+	return d
+}
+
+// finish lets them go on and expects them to be answered, and the connection to
+// be closed.
+func (d deletions) finish(code int) {
+	d.t.Helper()
+	d.release()
+	want := []string{`next {"data":{"deleteInstance":{"deleted":true}}}`, "complete "}
+	if diff := cmp.Diff(want, <-d.events); diff != "" {
+		d.t.Errorf("SSE: %s", diff)
+	}
+	if diff := cmp.Diff(want, d.outcome("1")); diff != "" {
+		d.t.Errorf("WebSocket: %s", diff)
+	}
+	if got, _ := d.closed(); got != code {
+		d.t.Errorf("closed with %d", got)
+	}
+}
+
+// overEvents sends an operation and gives the events that answer it, in one
+// line each.
+func (p person) overEvents(query string, variables map[string]any) (lines []string) {
+	response := p.openSSE(context.Background(), query, variables)
+	defer response.Body.Close()
+	for e := range events(response.Body) {
+		lines = append(lines, e.name+" "+e.data)
+	}
+	return lines
+}
+
+// outcome hears what comes of an operation over a WebSocket.
+func (s socket) outcome(id string) (lines []string) {
+	s.t.Helper()
+	for {
+		m := s.hear()
+		if m["id"] != id {
+			continue
+		}
+		payload, _ := json.Marshal(m["payload"])
+		lines = append(lines, fmt.Sprint(m["type"], " ", strings.TrimPrefix(string(payload), "null")))
+		if m["type"] != "next" {
+			return lines
+		}
+	}
+}
+
+// Whoever asks over a stream learns that there was no time for the answer.
+func TestAnOperationOverAStreamRunsOutOfTime(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = time.Second })
+	ada := w.as("ada")
+	s := ada.connect()
+	group := map[string]any{"i": w.instance("Group 1")}
+	w.hold(holdGroups)
+	s.subscribe("1", deleteGroup, group)
+	for transport, lines := range map[string][]string{"SSE": ada.overEvents(deleteGroup, group), "WebSocket": s.outcome("1")} {
+		if len(lines) != 2 || !strings.Contains(lines[0], `"code":"UNAVAILABLE"`) || lines[1] != "complete " {
+			t.Errorf("%s: %q", transport, lines)
+		}
+	}
+}
+
+// What a gateway that stops has begun, it brings to its end.
+func TestStoppingAmidOperationsOverStreams(t *testing.T) {
+	w := newWorld(t)
+	master := map[string]any{"i": w.instance("Master"), "id": w.instance("Master")}
+	watching := w.as("ada").watchSSE(w.instance("Master"))
+	d := w.as("ada").deleteOverStreams()
+	d.subscribe("watch", invitationChanged, master)
+	stopped := make(chan error, 1)
+	go func() { stopped <- w.gateway.Stop() }()
+	if got := watching.next().end; got != "cut" {
+		t.Errorf("who watches: %s", got)
+	}
+	d.subscribe("2", `mutation($i: ID!) { inviteUsers(input: {instanceId: $i, role: VIEWER, emails: ["late@new.example"]}) { results { email } } }`, master)
+	d.finish(1001)
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if w.number(`select count(*) from invitation`) > 0 {
+		t.Error("something was begun after the end")
+	}
+}
+
+// A token that expires cuts no mutation in the middle.
+func TestATokenExpiresAmidAMutation(t *testing.T) {
+	w := newWorld(t)
+	// The leeway of half a minute is nearly over.
+	brief := w.brief("ada", time.Now().Add(-27*time.Second))
+	d := brief.deleteOverStreams()
+	if code, _ := brief.connect().closed(); code != 4403 {
+		t.Errorf("closed with %d", code)
+	}
+	d.finish(4403)
+}
+
+// A client that is told to come again later does so by itself; one that is
+// forbidden does not.
+func TestSigningInOverAWebSocketWhileTheDatabaseDoesNotAnswer(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = time.Second })
+	zoe := w.as("zoe@new.example")
+	release := w.hold(`lock table account`)
+	s := zoe.dial()
+	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + zoe.token}})
+	if code, reason := s.closed(); code != 1013 {
+		t.Errorf("closed with %d %s", code, reason)
+	}
+	release()
+	zoe.connect()
+
+	// Neither does the gateway wait for it when it stops.
+	slow, _ := w.start(func(s *app.Settings) { s.RequestTimeout = time.Minute })
+	bob := w.as("bob@new.example")
+	bob.url = slow.URL()
+	release = w.hold(`lock table account`)
+	s = bob.dial()
+	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + bob.token}})
+	w.eventually("a sign-in that waits", func() bool { return w.waiting() > 0 })
+	began := time.Now()
+	if err := slow.Stop(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it took %v to stop", took)
+	}
+	release()
+}
+
+// An upgrade to what is not spoken here may be asked for, and is not made (RFC
+// 9110, section 7.8).
+func TestUpgradesToOtherProtocols(t *testing.T) {
+	w := newWorld(t)
+	for _, protocol := range []string{"h2c", "foo/1, bar"} {
+		r := w.as("ada").request(`{ viewer { name } }`, nil)
+		r.Header.Set("Connection", "Upgrade")
+		r.Header.Set("Upgrade", protocol)
+		if got := w.as("ada").send(r).ok().at("viewer", "name"); got != "Ada" {
+			t.Errorf("%s: %v", protocol, got)
+		}
+	}
+}
+
+// Whoever has the head of the answer misses nothing.
+func TestAStreamOfEventsIsThereWhenItsHeadIs(t *testing.T) {
+	w := newWorld(t)
+	release := w.hold(`lock table event`)
+	begun := make(chan *http.Response, 1)
+	go func() {
+		begun <- w.as("ada").openSSE(context.Background(), invitationChanged, map[string]any{"id": w.instance("Group 1")})
+	}()
+	w.eventually("a subscription that waits", func() bool { return w.waiting() > 0 })
+	select {
+	case <-begun:
+		t.Error("the head came before the subscription had begun")
+	default:
+	}
+	release()
+	response := <-begun
+	response.Body.Close()
+}
+
+// Whoever subscribes and then asks misses nothing either.
+func TestOperationsBeginInTheirOrder(t *testing.T) {
+	w := newWorld(t)
+	s := w.as("ada").connect()
+	release := w.hold(`lock table event`)
+	s.subscribe("watch", invitationChanged, map[string]any{"id": w.instance("Group 1")})
+	s.subscribe("ask", `{ viewer { name } }`, nil)
+	s.say(map[string]any{"type": "ping"})
+	w.eventually("a subscription that waits", func() bool { return w.waiting() > 0 })
+	if got := s.hear()["type"]; got != "pong" {
+		t.Errorf("heard %v", got)
+	}
+	release()
+	if got := s.hear(); got["id"] != "ask" {
+		t.Errorf("heard %v", got)
+	}
+}
+
+// A subscription is to exactly one field, however that is written.
+func TestSubscriptionsToOtherThanOneField(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	field := `invitationChanged(instanceId: "` + w.instance("Group 1") + `")`
+	for what, query := range map[string]string{
+		"none that is left":     `subscription { ` + field + ` @skip(if: true) { change } }`,
+		"two under other names": `subscription { a: ` + field + ` { change } b: ` + field + ` { change } }`,
+		"two by a fragment":     `subscription { ...F } fragment F on Subscription { a: ` + field + ` { change } b: ` + field + ` { change } }`,
+		"its type":              `subscription { __typename }`,
+	} {
+		if lines := ada.overEvents(query, nil); len(lines) != 2 || !strings.Contains(lines[0], "GRAPHQL_VALIDATION_FAILED") {
+			t.Errorf("%s: %q", what, lines)
+		}
+	}
+}
+
+// However often somebody subscribes, others have the database too.
+func TestOnePersonWatchesTooMuch(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.MaxOperations = 200 })
+	ada := w.as("ada")
+	s := ada.connect()
+	for k := range 101 {
+		s.subscribe(fmt.Sprint(k), invitationChanged, map[string]any{"id": w.instance("Group 1")})
+	}
+	if lines := s.outcome("100"); !strings.Contains(strings.Join(lines, ""), "RATE_LIMITED") {
+		t.Errorf("%q", lines)
+	}
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+	told := map[string]bool{}
+	for len(told) < 100 {
+		m := s.hear()
+		if m["type"] != "next" {
+			t.Fatalf("%v", m)
+		}
+		told[fmt.Sprint(m["id"])] = true
+	}
+}
+
+// What is completed gives back its place, whenever that is.
+func TestSubscribingAndCompletingWithoutEnd(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.MaxOperations = 2 })
+	s := w.as("ada").connect()
+	for k := range 300 {
+		s.subscribe(fmt.Sprint(k), invitationChanged, map[string]any{"id": w.instance("Group 1")})
+		s.say(map[string]any{"type": "complete", "id": fmt.Sprint(k)})
+	}
+	s.subscribe("last", `{ viewer { name } }`, nil)
+	if diff := cmp.Diff([]string{`next {"data":{"viewer":{"name":"Ada"}}}`, "complete "}, s.outcome("last")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The languages of whoever connects are known, as those of any request are.
+func TestALanguageOverAWebSocket(t *testing.T) {
+	w := newWorld(t)
+	zoe := w.as("zoe@new.example")
+	conn, _, err := websocket.Dial(t.Context(), strings.Replace(zoe.url, "http", "ws", 1)+"/graphql",
+		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Accept-Language": {"de"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	s := socket{t, conn}
+	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + zoe.token}})
+	if got := s.hear()["type"]; got != "connection_ack" {
+		t.Errorf("%v", got)
+	}
+	var locales []string
+	if err := w.db.Select(&locales, `select locale from account where email = 'zoe@new.example'`); err != nil || !slices.Equal(locales, []string{"de"}) {
+		t.Errorf("%q, %v", locales, err)
+	}
+}

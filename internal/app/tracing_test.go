@@ -1,0 +1,224 @@
+package app_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
+)
+
+// receiver takes traces by OTLP over HTTP.
+type receiver struct {
+	url string
+
+	mu    sync.Mutex
+	raw   strings.Builder
+	spans []*otlp.Span
+}
+
+func newReceiver(t testing.TB) *receiver {
+	t.Helper()
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "50") // milliseconds
+	r := &receiver{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		w.Header().Set("Connection", "close")
+		body, err := io.ReadAll(request.Body)
+		var sent collector.ExportTraceServiceRequest
+		if err != nil || request.URL.Path != "/v1/traces" || proto.Unmarshal(body, &sent) != nil {
+			t.Errorf("%s: %v", request.URL, err)
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.raw.WriteString(sent.String())
+		r.raw.Write(body)
+		for _, resource := range sent.ResourceSpans {
+			for _, scope := range resource.ScopeSpans {
+				r.spans = append(r.spans, scope.Spans...)
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	r.url = server.URL
+	return r
+}
+
+func (r *receiver) use(s *app.Settings) { s.TelemetryEndpoint = r.url }
+
+// named are the spans of a name that have come so far, by their trace ("": any).
+func (r *receiver) named(trace, name string) (spans []*otlp.Span) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.spans {
+		if s.Name == name && (trace == "" || fmt.Sprintf("%x", s.TraceId) == trace) {
+			spans = append(spans, s)
+		}
+	}
+	return spans
+}
+
+// statements are the spans of statements in a trace.
+func (r *receiver) statements(trace string) (spans []*otlp.Span) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.spans {
+		if said(s, "db.query.text") != "" && fmt.Sprintf("%x", s.TraceId) == trace {
+			spans = append(spans, s)
+		}
+	}
+	return spans
+}
+
+// said is a span's attribute.
+func said(s *otlp.Span, key string) string {
+	for _, a := range s.Attributes {
+		if a.Key == key {
+			return strings.Trim(strings.TrimPrefix(a.Value.String(), "string_value:"), `"`)
+		}
+	}
+	return ""
+}
+
+const (
+	callersTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
+	callersSpan  = "00f067aa0ba902b7"
+)
+
+// From the caller down to the statements it is one trace.
+func TestARequestIsPartOfItsCallersTrace(t *testing.T) {
+	seen := newReceiver(t)
+	w := newWorld(t, seen.use)
+	ada := w.as("ada")
+	r := ada.request(`query Where { instance(id: "`+w.instance("Group 1")+`") { name } }`, nil)
+	r.Header.Set("traceparent", "00-"+callersTrace+"-"+callersSpan+"-01")
+	a := ada.send(r).ok()
+	w.eventually("the request's span", func() bool { return len(seen.named(callersTrace, "POST /graphql")) == 1 })
+	request := seen.named(callersTrace, "POST /graphql")[0]
+	if fmt.Sprintf("%x", request.ParentSpanId) != callersSpan || request.Kind != otlp.Span_SPAN_KIND_SERVER ||
+		said(request, "http.route") != "/graphql" || said(request, "datahub.request.id") != a.header.Get("X-Request-Id") || said(request, "http.response.status_code") != "int_value:200" {
+		t.Errorf("%v", request)
+	}
+	operations := seen.named(callersTrace, "query")
+	if len(operations) != 1 || string(operations[0].ParentSpanId) != string(request.SpanId) || said(operations[0], "graphql.operation.name") != "Where" {
+		t.Fatalf("%v", operations)
+	}
+	var of []string
+	for _, s := range seen.statements(callersTrace) {
+		of = append(of, string(s.ParentSpanId))
+		if s.Kind != otlp.Span_SPAN_KIND_CLIENT || s.EndTimeUnixNano < s.StartTimeUnixNano {
+			t.Errorf("%v", s)
+		}
+	}
+	if !slices.Contains(of, string(operations[0].SpanId)) {
+		t.Errorf("no statement of the operation among %q", of)
+	}
+	line := w.logged("it", func(line map[string]any) bool { return line["operation"] == "Where" })
+	if line["traceId"] != callersTrace {
+		t.Errorf("%v", line)
+	}
+	if n := int(line["statements"].(float64)); n != len(of) {
+		t.Errorf("%d statements, %d spans", n, len(of))
+	}
+
+	// What the caller does not want to be told of.
+	r = ada.request(`query NotTold { viewer { id } }`, nil)
+	r.Header.Set("traceparent", "00-aaf92f3577b34da6a3ce929d0e0e4736-"+callersSpan+"-00")
+	ada.send(r).ok()
+	// A trace of its own, with what went wrong.
+	ada.delete("Master").refused("INSTANCE_PROTECTED")
+	w.eventually("the mutation", func() bool { return len(seen.named("", "mutation")) == 1 })
+	refused := seen.named("", "mutation")[0]
+	if refused.Status.Code != otlp.Status_STATUS_CODE_ERROR || !strings.Contains(refused.String(), "INSTANCE_PROTECTED") || fmt.Sprintf("%x", refused.TraceId) == callersTrace {
+		t.Errorf("%v", refused)
+	}
+	if told := seen.named("aaf92f3577b34da6a3ce929d0e0e4736", "query"); len(told) > 0 {
+		t.Errorf("%v", told)
+	}
+}
+
+// Operations over a WebSocket are spans of their own, in the trace of who has
+// opened it; the connection is none.
+func TestOperationsOverAWebSocketAreTraced(t *testing.T) {
+	seen := newReceiver(t)
+	w := newWorld(t, seen.use)
+	s := w.as("ada").connect()
+	s.subscribe("1", `query One { viewer { id } }`, nil)
+	s.outcome("1")
+	w.eventually("it", func() bool {
+		return len(seen.named("", "WEBSOCKET /graphql")) == 1 && len(seen.named("", "query")) == 1
+	})
+	if query := seen.named("", "query")[0]; string(query.ParentSpanId) != string(seen.named("", "WEBSOCKET /graphql")[0].SpanId) {
+		t.Errorf("%v", query)
+	}
+}
+
+func TestMailsAreTraced(t *testing.T) {
+	seen := newReceiver(t)
+	w := newWorld(t, seen.use)
+	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+	w.mails(1)
+	w.eventually("it", func() bool { return len(seen.named("", "outbox INVITATION")) == 1 })
+	round, sent := seen.named("", "outbox INVITATION")[0], seen.named("", "send")
+	if len(sent) != 1 || string(sent[0].ParentSpanId) != string(round.SpanId) || said(sent[0], "datahub.job.outcome") != "sent" ||
+		w.number(`select count(*) from outbox where id = $1`, said(sent[0], "datahub.job.id")) != 1 {
+		t.Errorf("%v: %v", round, sent)
+	}
+	if statements := seen.statements(fmt.Sprintf("%x", round.TraceId)); len(statements) == 0 {
+		t.Error("no statements of it")
+	}
+}
+
+// A receiver in trouble is a line in the log, and nobody's trouble beside.
+func TestTheReceiverOfTracesIsInTrouble(t *testing.T) {
+	hang := make(chan struct{})
+	for what, answer := range map[string]http.HandlerFunc{
+		"hangs":   func(http.ResponseWriter, *http.Request) { <-hang },
+		"refuses": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) },
+		"is busy": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
+		"is down": nil,
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
+			asked := make(chan struct{}, 1000)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Connection", "close")
+				select {
+				case asked <- struct{}{}:
+				default:
+				}
+				answer(w, r)
+			}))
+			if answer == nil {
+				server.Close()
+			} else {
+				defer server.Close()
+			}
+			w := newWorld(t, func(s *app.Settings) { s.TracesEndpoint = server.URL + "/traces" })
+			ada := w.as("ada")
+			for range 50 {
+				ada.ask(`{ viewer { id } }`, nil).ok()
+			}
+			if answer != nil {
+				<-asked
+			}
+			if what == "hangs" {
+				defer close(hang)
+			}
+			if err := w.gateway.Stop(); err != nil {
+				t.Error(err)
+			}
+			if lines := w.log.lines("traces cannot be sent"); len(lines) != 1 || lines[0]["error"] == "" {
+				t.Errorf("%v", lines)
+			}
+		})
+	}
+}

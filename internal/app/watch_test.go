@@ -1,0 +1,715 @@
+package app_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
+)
+
+const invitationChanged = `subscription($id: ID!) { invitationChanged(instanceId: $id) { change at invitation { email status role instance { name } delivery { status } } } }`
+
+// told is what a subscription brings: a response, or its end.
+type told struct {
+	answer
+	end string // how it ended, else ""
+}
+
+// changes are what the response tells, as text.
+func (m told) change() string {
+	if m.end != "" {
+		return m.end
+	}
+	if len(m.Errors) > 0 {
+		return "error " + strings.Join(m.codes(), " ")
+	}
+	e := m.at("invitationChanged").(map[string]any)
+	return fmt.Sprint(e["change"], " ", e["invitation"].(map[string]any)["email"])
+}
+
+// stream is a subscription under way.
+type stream struct {
+	t    testing.TB
+	told chan told
+	stop func()
+}
+
+// next waits for what the subscription tells next.
+func (s stream) next() told {
+	s.t.Helper()
+	select {
+	case m := <-s.told:
+		return m
+	case <-time.After(20 * time.Second):
+		s.t.Fatal("nothing was told")
+		return told{}
+	}
+}
+
+// expect waits for changes, in any order.
+func (s stream) expect(changes ...string) {
+	s.t.Helper()
+	var got []string
+	for range changes {
+		got = append(got, s.next().change())
+	}
+	slices.Sort(got)
+	slices.Sort(changes)
+	if diff := cmp.Diff(changes, got); diff != "" {
+		s.t.Fatalf("told: %s", diff)
+	}
+}
+
+// watchers subscribe over each of the transports.
+var watchers = map[string]func(p person, instance string) stream{"SSE": person.watchSSE, "WebSocket": person.watchSocket}
+
+// watchSSE subscribes with server-sent events.
+func (p person) watchSSE(instance string) stream {
+	p.world.t.Helper()
+	return p.follow(invitationChanged, "id", instance)
+}
+
+// follow subscribes with server-sent events, with variables, each a name and a
+// value.
+func (p person) follow(query string, variables ...any) stream {
+	t := p.world.t
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	response := p.openSSE(ctx, query, object(variables...))
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
+		body, _ := io.ReadAll(response.Body)
+		t.Fatalf("%d %v %s", response.StatusCode, response.Header, body)
+	}
+	s := stream{t, make(chan told, 10_000), func() {}}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer response.Body.Close()
+		for event := range events(response.Body) {
+			switch event.name {
+			case "next":
+				m := told{answer: answer{t: t, body: event.data}}
+				if err := json.Unmarshal([]byte(event.data), &m.answer); err != nil {
+					t.Errorf("%s: %v", event.data, err)
+				}
+				s.told <- m
+			case "complete":
+				s.told <- told{end: "complete"}
+				return
+			}
+		}
+		s.told <- told{end: "cut"}
+	}()
+	s.stop = func() { cancel(); <-ended }
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (p person) openSSE(ctx context.Context, query string, variables map[string]any) *http.Response {
+	t := p.world.t
+	t.Helper()
+	r := p.request(query, variables).WithContext(ctx)
+	r.Header.Set("Accept", "text/event-stream")
+	if p.token != "" {
+		r.Header.Set("Authorization", "Bearer "+p.token)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response
+}
+
+type sseEvent struct{ name, data string }
+
+// events reads server-sent events (WHATWG HTML, section 9.2).
+func events(r io.Reader) func(yield func(sseEvent) bool) {
+	return func(yield func(sseEvent) bool) {
+		var event sseEvent
+		for lines := bufio.NewReader(r); ; {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				return
+			}
+			switch line = strings.TrimSuffix(line, "\n"); {
+			case line == "":
+				if event.name != "" && !yield(event) {
+					return
+				}
+				event = sseEvent{}
+			case strings.HasPrefix(line, "event: "):
+				event.name = line[len("event: "):]
+			case strings.HasPrefix(line, "data: "):
+				event.data += line[len("data: "):]
+			}
+		}
+	}
+}
+
+// socket is a connection over graphql-transport-ws.
+type socket struct {
+	t    testing.TB
+	conn *websocket.Conn
+}
+
+// dial opens a connection without saying anything.
+func (p person) dial(subprotocols ...string) socket {
+	p.world.t.Helper()
+	if subprotocols == nil {
+		subprotocols = []string{"graphql-transport-ws"}
+	}
+	conn, _, err := websocket.Dial(context.Background(), strings.Replace(p.url, "http", "ws", 1)+"/graphql", &websocket.DialOptions{Subprotocols: subprotocols})
+	if err != nil {
+		p.world.t.Fatal(err)
+	}
+	conn.SetReadLimit(1 << 20)
+	p.world.t.Cleanup(func() { conn.CloseNow() })
+	return socket{p.world.t, conn}
+}
+
+// connect opens a connection and signs in.
+func (p person) connect() socket {
+	p.world.t.Helper()
+	s := p.dial()
+	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + p.token}})
+	if got := s.hear()["type"]; got != "connection_ack" {
+		p.world.t.Fatalf("the gateway says %v", got)
+	}
+	return s
+}
+
+func (s socket) say(message any) {
+	s.t.Helper()
+	content, ok := message.(string)
+	if !ok {
+		b, err := json.Marshal(message)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		content = string(b)
+	}
+	if err := s.conn.Write(context.Background(), websocket.MessageText, []byte(content)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s socket) subscribe(id, query string, variables map[string]any) {
+	s.t.Helper()
+	s.say(map[string]any{"id": id, "type": "subscribe", "payload": map[string]any{"query": query, "variables": variables}})
+}
+
+// hear waits for a message.
+func (s socket) hear() (message map[string]any) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	_, content, err := s.conn.Read(ctx)
+	if err != nil {
+		s.t.Fatalf("nothing was heard: %v", err)
+	}
+	if err := json.Unmarshal(content, &message); err != nil {
+		s.t.Fatal(err)
+	}
+	return message
+}
+
+// closed waits for the end of the connection and gives its code.
+func (s socket) closed() (code int, reason string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		_, _, err := s.conn.Read(ctx)
+		var closed websocket.CloseError
+		if errors.As(err, &closed) {
+			return int(closed.Code), closed.Reason
+		}
+		if err != nil {
+			s.t.Fatalf("it was not closed: %v", err)
+		}
+	}
+}
+
+// watchSocket subscribes over a WebSocket.
+func (p person) watchSocket(instance string) stream {
+	t := p.world.t
+	t.Helper()
+	s := p.connect()
+	s.subscribe("1", invitationChanged, map[string]any{"id": instance})
+	// The subscription has begun when the gateway has answered what came after.
+	s.subscribe("2", `{ __typename }`, nil)
+	stream := stream{t, make(chan told, 10_000), func() { s.conn.CloseNow() }}
+	begun := make(chan struct{})
+	go func() {
+		for {
+			_, content, err := s.conn.Read(context.Background())
+			if err != nil {
+				stream.told <- told{end: fmt.Sprint("cut ", int(websocket.CloseStatus(err)))}
+				return
+			}
+			var m struct {
+				ID, Type string
+				Payload  json.RawMessage
+			}
+			if err := json.Unmarshal(content, &m); err != nil {
+				t.Error(err)
+			}
+			a := answer{t: t, body: string(m.Payload)}
+			switch {
+			case m.ID == "2" && m.Type == "complete":
+				close(begun)
+			case m.ID == "2":
+			case m.Type == "next":
+				if err := json.Unmarshal(m.Payload, &a); err != nil {
+					t.Error(err)
+				}
+				stream.told <- told{answer: a}
+			case m.Type == "error":
+				if err := json.Unmarshal(m.Payload, &a.Errors); err != nil {
+					t.Error(err)
+				}
+				stream.told <- told{answer: a}
+				stream.told <- told{end: "complete"}
+			case m.Type == "complete":
+				stream.told <- told{end: "complete"}
+			}
+		}
+	}()
+	<-begun
+	t.Cleanup(stream.stop)
+	return stream
+}
+
+func TestWatchingInvitations(t *testing.T) {
+	for transport, watch := range watchers {
+		t.Run(transport, func(t *testing.T) {
+			w := newWorld(t)
+			ada := w.as("ada")
+			ada.invite("Group 1", "VIEWER", []string{"before@new.example"}).ok()
+			w.mails(1)
+			s := watch(ada, w.instance("Group 1"))
+
+			ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).ok()
+			s.expect("CREATED zoe@new.example", "CREATED bob@new.example", "SENT zoe@new.example", "SENT bob@new.example")
+			ada.invite("Master", "VIEWER", []string{"elsewhere@new.example"}).ok()
+			ada.invite("Group 1", "EDITOR", []string{"zoe@new.example"}).ok()
+			m := s.next()
+			if m.change() != "ROLE_CHANGED zoe@new.example" {
+				t.Errorf("%s", m.body)
+			}
+			if diff := cmp.Diff(any(map[string]any{"email": "zoe@new.example", "status": "PENDING", "role": "EDITOR",
+				"instance": map[string]any{"name": "Group 1"}, "delivery": map[string]any{"status": "SENT"}}), m.at("invitationChanged", "invitation")); diff != "" {
+				t.Error(diff)
+			}
+			if at, err := time.Parse(time.RFC3339, fmt.Sprint(m.at("invitationChanged", "at"))); err != nil || time.Since(at) > time.Minute {
+				t.Errorf("at %v, %v", at, err)
+			}
+			ada.resend([]string{w.invitationOf("bob@new.example")}).ok()
+			s.expect("RENEWED bob@new.example", "SENT bob@new.example")
+			w.as("zoe@new.example").accept("invitationId", w.invitationOf("zoe@new.example")).ok()
+			s.expect("ACCEPTED zoe@new.example")
+			w.as("bob@new.example").decline("invitationId", w.invitationOf("bob@new.example")).ok()
+			s.expect("DECLINED bob@new.example")
+			ada.revoke([]string{w.invitationOf("before@new.example")}).ok()
+			s.expect("REVOKED before@new.example")
+			ada.invite("Group 1", "VIEWER", []string{"late@new.example"}).ok()
+			s.expect("CREATED late@new.example", "SENT late@new.example")
+			w.exec(`update invitation set expires_at = clock_timestamp() + interval '300 milliseconds' where email = 'late@new.example'`)
+			s.expect("EXPIRED late@new.example")
+			// A deleted instance is watched on.
+			ada.delete("Group 1").ok()
+			ada.revoke([]string{w.invitationOf("late@new.example")}).ok()
+			s.expect("REVOKED late@new.example")
+		})
+	}
+}
+
+// Whichever gateway makes a change, all of them tell of it.
+func TestWatchingThroughAnotherGateway(t *testing.T) {
+	for transport, watch := range watchers {
+		t.Run(transport, func(t *testing.T) {
+			w := newWorld(t)
+			other, _ := w.start()
+			ada := w.as("ada")
+			elsewhere := ada
+			elsewhere.url = other.URL()
+			s := watch(elsewhere, w.instance("Group 1"))
+			longest := 0.0
+			defer func() { t.Logf("told after %.2f s at most", longest) }()
+			for n := range 5 {
+				email := fmt.Sprintf("p%d@new.example", n)
+				ada.invite("Group 1", "VIEWER", []string{email}).ok()
+				for _, change := range []string{"CREATED", "SENT"} {
+					m := s.next()
+					if m.change() != change+" "+email {
+						t.Fatalf("%s", m.body)
+					}
+					var told float64
+					if err := w.db.Get(&told, `select extract(epoch from clock_timestamp() - $1::timestamptz)`, m.at("invitationChanged", "at")); err != nil {
+						t.Fatal(err)
+					}
+					longest = max(longest, told)
+				}
+			}
+		})
+	}
+}
+
+// The changes of a transaction that is committed late are not lost, whatever
+// was committed before it.
+func TestNoChangeIsLost(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	s := ada.watchSSE(w.instance("Group 1"))
+	insert := `insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
+		select gen_random_uuid(), i.id, $1::text, $1::text, 'VIEWER', sha256($1::text::bytea), a.id, clock_timestamp() + interval '1 day' from instance i, account a where i.name = 'Group 1' and a.name = 'Ada'`
+	late, err := w.db.Beginx()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Rollback()
+	if _, err := late.Exec(insert, "late@new.example"); err != nil {
+		t.Fatal(err)
+	}
+	lost, err := w.db.Beginx()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lost.Exec(insert, "lost@new.example"); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 3 {
+		w.exec(insert, fmt.Sprintf("p%d@new.example", n))
+		s.expect(fmt.Sprintf("CREATED p%d@new.example", n))
+	}
+	if err := lost.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := late.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	s.expect("CREATED late@new.example")
+	w.exec(insert, "last@new.example")
+	s.expect("CREATED last@new.example")
+	// The database goes away and comes back.
+	w.exec(`alter table event rename to elsewhere`)
+	w.eventually("a complaint", func() bool { return len(w.log.lines("events")) > 0 })
+	w.exec(`alter table elsewhere rename to event`)
+	w.exec(insert, "afterwards@new.example")
+	s.expect("CREATED afterwards@new.example")
+}
+
+func TestWhoMayWatch(t *testing.T) {
+	w := newWorld(t)
+	for transport, watch := range watchers {
+		for who, code := range map[string]string{"ed": "FORBIDDEN", "vic": "FORBIDDEN", "mia": "FORBIDDEN", "sam": "NOT_FOUND", "rita": "NOT_FOUND"} {
+			s := watch(w.as(who), w.instance("Group 1"))
+			if got := s.next().change(); got != "error "+code {
+				t.Errorf("%s, %s: %s", transport, who, got)
+			}
+			if got := s.next().end; got != "complete" {
+				t.Errorf("%s, %s: %s", transport, who, got)
+			}
+		}
+		for _, wrong := range []string{"x", "instance_00000000000000000000000000000000", w.space("Econometrics 2026")} {
+			if got := watch(w.as("ada"), wrong).next().change(); got != "error NOT_FOUND" {
+				t.Errorf("%s, %s: %s", transport, wrong, got)
+			}
+		}
+	}
+	nobody := w.as("ada")
+	nobody.token = ""
+	response := nobody.openSSE(t.Context(), invitationChanged, map[string]any{"id": w.instance("Group 1")})
+	response.Body.Close()
+	if response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("nobody: %d", response.StatusCode)
+	}
+}
+
+// Whoever loses the role is told nothing more.
+func TestAWatcherWhoLosesTheRoleIsCutOff(t *testing.T) {
+	for transport, watch := range watchers {
+		t.Run(transport, func(t *testing.T) {
+			w := newWorld(t)
+			w.appoint("Mia")
+			w.appoint("Sam")
+			ada, mia, sam := watch(w.as("ada"), w.instance("Group 1")), watch(w.as("mia"), w.instance("Group 1")), watch(w.as("sam"), w.instance("Group 1"))
+			w.as("ada").remove("", w.user("Mia")).ok()
+			w.as("ada").remove("", w.user("Sam")).ok()
+			w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+			ada.expect("CREATED zoe@new.example", "SENT zoe@new.example")
+			// Mia is a manager, and goes on to see the instance.
+			for who, c := range map[string]struct {
+				s    stream
+				code string
+			}{"mia": {mia, "FORBIDDEN"}, "sam": {sam, "NOT_FOUND"}} {
+				if got := c.s.next().change(); got != "error "+c.code {
+					t.Errorf("%s: %s", who, got)
+				}
+				if got := c.s.next().end; got != "complete" {
+					t.Errorf("%s: %s", who, got)
+				}
+			}
+			// Also where nothing happens.
+			w.dismiss("Ada")
+			if got := ada.next().change(); got != "error NOT_FOUND" {
+				t.Errorf("ada: %s", got)
+			}
+		})
+	}
+}
+
+// brief is a person whose token is good for a moment.
+func (w *world) brief(who string, expires time.Time) person {
+	w.t.Helper()
+	p := w.as(who)
+	email := who + "@uni.example"
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"iss": issuer.Name, "aud": issuer.Audience, "sub": "development|" + email,
+		"exp": expires.Unix(), "email": email, "email_verified": true}).SignedString(readKey(w.t, w))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p.token = signed
+	return p
+}
+
+func TestAStreamEndsWithTheToken(t *testing.T) {
+	w := newWorld(t)
+	// The leeway of half a minute is nearly over.
+	expires := time.Now().Add(-28 * time.Second)
+	sse, ws := w.brief("ada", expires).watchSSE(w.instance("Group 1")), w.brief("ada", expires).connect()
+	if got := sse.next().change(); got != "error UNAUTHENTICATED" {
+		t.Errorf("SSE: %s", got)
+	}
+	if got := sse.next().end; got != "complete" {
+		t.Errorf("SSE: %s", got)
+	}
+	if code, reason := ws.closed(); code != 4403 {
+		t.Errorf("WebSocket: %d %s", code, reason)
+	}
+}
+
+// When the gateway stops, its watchers are to begin again elsewhere.
+func TestStreamsEndWhenTheGatewayStops(t *testing.T) {
+	w := newWorld(t)
+	sse, ws := w.as("ada").watchSSE(w.instance("Group 1")), w.as("ada").watchSocket(w.instance("Group 1"))
+	began := time.Now()
+	if err := w.gateway.Stop(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v to stop", took)
+	}
+	if got := sse.next().end; got != "cut" {
+		t.Errorf("SSE: %s", got)
+	}
+	if got := ws.next().end; got != "cut 1001" {
+		t.Errorf("WebSocket: %s", got)
+	}
+}
+
+// Events are not for queries alone: a client that takes nothing else gets them.
+func TestOperationsOverServerSentEvents(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	for what, c := range map[string]struct {
+		query string
+		want  []string
+	}{
+		"a query":         {`{ viewer { name } }`, []string{`next {"data":{"viewer":{"name":"Ada"}}}`, "complete "}},
+		"a parse error":   {`{`, []string{"next GRAPHQL_PARSE_FAILED", "complete "}},
+		"an unknown name": {`subscription { nothing }`, []string{"next GRAPHQL_VALIDATION_FAILED", "complete "}},
+	} {
+		response := ada.openSSE(t.Context(), c.query, nil)
+		var got []string
+		for e := range events(response.Body) {
+			data := e.data
+			if _, rest, found := strings.Cut(data, `"code":"`); found {
+				data, _, _ = strings.Cut(rest, `"`)
+			}
+			got = append(got, e.name+" "+data)
+		}
+		response.Body.Close()
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
+	}
+	// By plain POST, and by GET, a subscription is refused rather than lost.
+	a := ada.ask(invitationChanged, map[string]any{"id": w.instance("Group 1")})
+	if a.status != http.StatusOK && a.status != http.StatusNotAcceptable {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	r, _ := http.NewRequest(http.MethodPost, ada.url+"/graphql", strings.NewReader(`{"query":"subscription { invitationChanged(instanceId: \"x\") { change } }"}`))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json")
+	if a := ada.send(r); a.status != http.StatusNotAcceptable || !slices.Equal(a.codes(), []string{"BAD_REQUEST"}) {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a := ada.get(`subscription { invitationChanged(instanceId: "x") { change } }`); a.status != http.StatusMethodNotAllowed {
+		t.Errorf("by GET: %d %s", a.status, a.body)
+	}
+}
+
+func TestTheProtocolOfWebSockets(t *testing.T) {
+	w := newWorld(t, func(s *app.Settings) { s.MaxOperations, s.MaxBodyBytes = 3, 16<<10 })
+	ada := w.as("ada")
+	init := func(authorization any) map[string]any {
+		return map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": authorization}}
+	}
+	good := init("Bearer " + ada.token)
+	for what, c := range map[string]struct {
+		say  []any
+		code int
+	}{
+		"no JSON":                  {[]any{"{"}, 4400},
+		"two values":               {[]any{`{"type":"ping"} {}`}, 4400},
+		"no message":               {[]any{`[]`}, 4400},
+		"an unknown type":          {[]any{map[string]any{"type": "start"}}, 4400},
+		"a server's type":          {[]any{good, map[string]any{"type": "next", "id": "1"}}, 4400},
+		"a bad token":              {[]any{init("Bearer x")}, 4403},
+		"another scheme":           {[]any{init("Basic " + ada.token)}, 4403},
+		"no token":                 {[]any{`{"type":"connection_init"}`}, 4403},
+		"an empty payload":         {[]any{`{"type":"connection_init","payload":{}}`}, 4403},
+		"a payload that is none":   {[]any{`{"type":"connection_init","payload":5}`}, 4400},
+		"a token that is a number": {[]any{init(5)}, 4403},
+		"subscribing first":        {[]any{map[string]any{"type": "subscribe", "id": "1", "payload": map[string]any{"query": "{__typename}"}}}, 4401},
+		"two initialisations":      {[]any{good, good}, 4429},
+		"no id":                    {[]any{good, map[string]any{"type": "subscribe", "payload": map[string]any{"query": "{__typename}"}}}, 4400},
+		"a long id":                {[]any{good, map[string]any{"type": "subscribe", "id": strings.Repeat("x", 65), "payload": map[string]any{"query": "{__typename}"}}}, 4400},
+		"no query":                 {[]any{good, map[string]any{"type": "subscribe", "id": "1", "payload": map[string]any{}}}, 4400},
+		"a query that is a number": {[]any{good, map[string]any{"type": "subscribe", "id": "1", "payload": map[string]any{"query": 5}}}, 4400},
+		"an id that is taken":      {[]any{good, sub("1", w.instance("Group 1")), sub("1", w.instance("Group 1"))}, 4409},
+		"a message too large":      {[]any{good, `{"type":"ping","payload":"` + strings.Repeat("x", 16<<10) + `"}`}, 1009},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := ada.dial()
+			s.t = t
+			for _, m := range c.say {
+				s.say(m)
+			}
+			if code, reason := s.closed(); code != c.code || strings.Contains(reason, "secret") {
+				t.Errorf("closed with %d %s, want %d", code, reason, c.code)
+			}
+		})
+	}
+	for what, s := range map[string]socket{"the old protocol": ada.dial("graphql-ws"), "none": ada.dial("")} {
+		if code, _ := s.closed(); code != 4406 {
+			t.Errorf("%s: closed with %d", what, code)
+		}
+	}
+
+	// A ping is answered before and after signing in, and a pong is not.
+	s := ada.dial()
+	s.say(map[string]any{"type": "ping"})
+	if got := s.hear(); !cmp.Equal(got, map[string]any{"type": "pong"}) {
+		t.Errorf("%v", got)
+	}
+	s.say(map[string]any{"type": "pong"})
+	s.say(good)
+	if got := s.hear(); !cmp.Equal(got, map[string]any{"type": "connection_ack"}) {
+		t.Errorf("%v", got)
+	}
+	s.subscribe("q", `{ viewer { name } }`, nil)
+	if got := s.hear(); !cmp.Equal(got, map[string]any{"type": "next", "id": "q", "payload": map[string]any{"data": map[string]any{"viewer": map[string]any{"name": "Ada"}}}}) {
+		t.Errorf("%v", got)
+	}
+	if got := s.hear(); !cmp.Equal(got, map[string]any{"type": "complete", "id": "q"}) {
+		t.Errorf("%v", got)
+	}
+	s.subscribe("q", `{ nothing }`, nil) // the id is free again
+	if got := s.hear(); got["type"] != "error" || got["id"] != "q" || !strings.Contains(fmt.Sprint(got["payload"]), "GRAPHQL_VALIDATION_FAILED") {
+		t.Errorf("%v", got)
+	}
+	s.subscribe("m", `mutation($i: ID!) { deleteInstance(input: {instanceId: $i}) { deleted } }`, map[string]any{"i": w.instance("Group 1")})
+	if got := s.hear(); !strings.Contains(fmt.Sprint(got["payload"]), "deleted:true") {
+		t.Errorf("%v", got)
+	}
+	s.hear() // complete
+
+	// There can be three at once; what is completed makes room.
+	for _, id := range []string{"1", "2", "3", "4"} {
+		s.subscribe(id, invitationChanged, map[string]any{"id": w.instance("Master")})
+	}
+	if got := s.hear(); got["type"] != "error" || got["id"] != "4" || !strings.Contains(fmt.Sprint(got["payload"]), "RATE_LIMITED") {
+		t.Errorf("%v", got)
+	}
+	s.say(map[string]any{"type": "complete", "id": "2"})
+	s.say(map[string]any{"type": "complete", "id": "nothing"})
+	s.subscribe("4", `{ __typename }`, nil)
+	if got := s.hear(); got["type"] != "next" || got["id"] != "4" {
+		t.Errorf("%v", got)
+	}
+	s.hear() // complete
+	ada.invite("Master", "VIEWER", []string{"zoe@new.example"}).ok()
+	var ids []string
+	for range 4 {
+		ids = append(ids, fmt.Sprint(s.hear()["id"]))
+	}
+	slices.Sort(ids)
+	if !slices.Equal(ids, []string{"1", "1", "3", "3"}) {
+		t.Errorf("told %v", ids)
+	}
+	// The request for the connection can carry the token, too.
+	conn, _, err := websocket.Dial(t.Context(), strings.Replace(ada.url, "http", "ws", 1)+"/graphql",
+		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Authorization": {"Bearer " + ada.token}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	s = socket{t, conn}
+	s.say(map[string]any{"type": "connection_init"})
+	if got := s.hear()["type"]; got != "connection_ack" {
+		t.Errorf("%v", got)
+	}
+	// Each operation has a line of its own in the log.
+	w.eventually("a line of the mutation", func() bool {
+		return slices.ContainsFunc(w.log.lines("request"), func(line map[string]any) bool {
+			return line["method"] == "WEBSOCKET" && line["kind"] == "mutation" && line["actor"] == w.user("Ada")
+		})
+	})
+	// A page of another origin is refused.
+	if _, response, err := websocket.Dial(t.Context(), strings.Replace(ada.url, "http", "ws", 1)+"/graphql",
+		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Origin": {"https://evil.example"}}}); err == nil || response.StatusCode != http.StatusForbidden {
+		t.Errorf("another origin: %v", err)
+	}
+}
+
+func sub(id, instance string) map[string]any {
+	return map[string]any{"type": "subscribe", "id": id, "payload": map[string]any{"query": invitationChanged, "variables": map[string]any{"id": instance}}}
+}
+
+// A thousand changes at once come through, each told once.
+func TestWatchingAThousandInvitations(t *testing.T) {
+	w := newWorld(t)
+	ada := w.as("ada")
+	sse, ws := ada.watchSSE(w.instance("Group 1")), ada.watchSocket(w.instance("Group 1"))
+	emails := make([]string, 1000)
+	for k := range emails {
+		emails[k] = fmt.Sprintf("p%d@new.example", k)
+	}
+	ada.invite("Group 1", "VIEWER", emails).ok()
+	for _, s := range []stream{sse, ws} {
+		got := map[string]int{}
+		for range 2000 {
+			got[s.next().change()]++
+		}
+		for _, email := range emails {
+			if got["CREATED "+email] != 1 || got["SENT "+email] != 1 {
+				t.Fatalf("%s: created %d times, sent %d times", email, got["CREATED "+email], got["SENT "+email])
+			}
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package complexity_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/parser"
+	"github.com/vektah/gqlparser/v2/validator"
+
+	"alphacruncher.com/datahub-gateway/internal/graphqlserver/complexity"
+)
+
+var limits = complexity.Limits{Depth: 15, Aliases: 50, Selections: 2000, Cost: 100_000}
+
+var schema = gqlparser.MustLoadSchema(&ast.Source{Input: `
+	type Query { viewer: User, check(emails: [String!]!): [Check!] }
+	type Mutation { invite(input: Input): Payload }
+	input Input { emails: [String!]!, role: Role }
+	enum Role { EDITOR VIEWER }
+	type Payload { viewer: User, results: [Check!]! }
+	type Check { email: String, user: User }
+	type User { name: String, friend: User, contacts: [User!]!, friends(first: Int, after: String): Users, emails(first: Int = 100): [String!]! }
+	type Users { nodes: [User!]!, edges: [Edge!]!, totalCount: Int }
+	type Edge { node: User }`})
+
+func parse(t testing.TB, text string) *ast.QueryDocument {
+	t.Helper()
+	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, 2000)
+	if err != nil {
+		t.Fatalf("%v: %.200s", err, text)
+	}
+	return doc
+}
+
+// nested is a document so many levels deep.
+func nested(levels int) string {
+	return "{viewer" + strings.Repeat("{friend", levels-2) + "{name}" + strings.Repeat("}", levels-2) + "}"
+}
+
+// chain is a document of fragments each of which spreads the next one so often,
+// and the last one a body.
+func chain(fragments, often int, body string) string {
+	var b strings.Builder
+	b.WriteString("{viewer{...F0}}")
+	for k := range fragments {
+		fmt.Fprintf(&b, "fragment F%d on User{%s}", k, strings.Repeat(fmt.Sprintf("...F%d ", k+1), often))
+	}
+	fmt.Fprintf(&b, "fragment F%d on User{%s}", fragments, body)
+	return b.String()
+}
+
+func aliases(n int, selection string) string {
+	var b strings.Builder
+	for k := range n {
+		fmt.Fprintf(&b, "a%d:%s ", k, selection)
+	}
+	return b.String()
+}
+
+func names(n int) string { return strings.ReplaceAll(aliases(n, "x"), ":x", "") }
+
+func TestCheck(t *testing.T) {
+	for what, c := range map[string]struct{ text, exceeds string }{
+		"little":                       {`{viewer{name}}`, ""},
+		"a deep one":                   {nested(15), ""},
+		"one too deep":                 {nested(16), "16 levels deep; it can be 15"},
+		"one too deep by fragments":    {chain(0, 0, "friend"+strings.Repeat("{friend", 14)+strings.Repeat("}", 14)), "16 levels deep"},
+		"fifty aliases":                {"{" + aliases(50, "__typename") + "}", ""},
+		"one alias more":               {"{" + aliases(51, "__typename") + "}", "51 aliases; it can have 50"},
+		"one alias more in a fragment": {chain(0, 0, aliases(51, "name")), "51 aliases"},
+		"many selections":              {"{" + names(1990) + "}", ""},
+		"many by fragments":            {chain(10, 1, names(100)), ""},
+		"too many by fragments":        {chain(20, 1, names(100)), "more than 2000 selections"},
+		"too many after all":           {chain(30, 2, "name"), "more than 2000 selections"},
+		"a fragment within itself":     {`{viewer{...F}} fragment F on User{friend{...F}}`, "more than 2000 selections"},
+		"fragments within each other":  {`{viewer{...F}} fragment F on User{...G} fragment G on User{...F}`, "more than 2000 selections"},
+		"two of a name":                {chain(0, 0, names(1900)) + "fragment F0 on User{name}" + "query{viewer{...F0}}", "more than 2000 selections"},
+		"an unknown fragment":          {`{viewer{...F}}`, ""},
+		"long lists in fragments":      {chain(20, 1, `friends(after:[`+strings.Repeat("1 ", 1000)+`]){totalCount}`), "more than 2000 selections"},
+		"the same again":               {"{" + strings.Repeat("viewer{name}", 60) + "}", ""},
+		"the same too often":           {"{" + strings.Repeat("viewer{name}", 400) + "}", "the same fields too often"},
+		"the same below others":        {"{viewer{" + strings.Repeat("friend{friend{friend{name}}}", 130) + "}}", "the same fields too often"},
+		"the same by fragments":        {strings.Replace(chain(0, 0, strings.Repeat("name ", 9)), "...F0", strings.Repeat("...F0 ", 150), 1), "the same fields too often"},
+		"a long field":                 {"{" + strings.Repeat("x", 41) + "}", "name of more than 40 octets"},
+		"a long value":                 {`{check(emails:["` + strings.Repeat("x", 1000) + `"]){email}}`, ""},
+		"a long enum value":            {"{viewer{friends(first:" + strings.Repeat("X", 41) + "){totalCount}}}", "name of more than 40 octets"},
+		"a long name of one's own":     {"query " + strings.Repeat("x", 100) + "{viewer{name}}", ""},
+	} {
+		err := limits.Check(parse(t, c.text))
+		if c.exceeds == "" && err != nil || c.exceeds != "" && (err == nil || !strings.Contains(err.Error(), c.exceeds)) {
+			t.Errorf("%s: %v, want %q", what, err, c.exceeds)
+		}
+	}
+}
+
+func TestWeigh(t *testing.T) {
+	thousand := make([]any, 1000)
+	for k := range thousand {
+		thousand[k] = "a@b.example"
+	}
+	for text, c := range map[string]struct {
+		variables map[string]any
+		cost      int
+	}{
+		`{viewer{name}}`:                                                                                   {nil, 2},
+		`{viewer{friends{nodes{name}}}}`:                                                                   {nil, 2 + 20*2},
+		`{viewer{friends(first:null){nodes{name}}}}`:                                                       {nil, 2 + 20*2},
+		`{viewer{friends(first:100){totalCount nodes{name}}}}`:                                             {nil, 3 + 100*2},
+		`{viewer{friends(first:100){nodes{name} edges{node{name}}}}}`:                                      {nil, 2 + 100*2 + 100*3},
+		`query($n:Int){viewer{friends(first:$n){nodes{name}}}}`:                                            {map[string]any{"n": 7}, 2 + 7*2},
+		`query($n:Int=9){viewer{friends(first:$n){nodes{name}}}}`:                                          {nil, 2 + 9*2},
+		`query($n:Int){viewer{emails(first:$n)}}`:                                                          {nil, 1 + 100},
+		`{viewer{emails}}`:                                                                                 {nil, 1 + 100},
+		`{viewer{emails(first:1000)}}`:                                                                     {nil, 1 + 1000},
+		`{viewer{emails(first:0) none:emails(first:-1)}}`:                                                  {nil, 1},
+		`{viewer{contacts{name}}}`:                                                                         {nil, 1 + 5*2},
+		`{viewer{friends(first:100){nodes{friends(first:50){nodes{emails(first:1000)}}}}}}`:                {nil, 2 + 100*(2+50*1001)},
+		`{viewer{...F}} fragment F on User{friends(first:10){...G ...G}} fragment G on Users{nodes{name}}`: {nil, 2 + 2*10*2},
+		`{check(emails:["a" "b"]){email}}`:                                                                 {nil, 2 * 2},
+		`query($e:[String!]!){check(emails:$e){email}}`:                                                    {map[string]any{"e": thousand}, 1000 * 2},
+		`mutation{invite(input:{emails:["a" "b" "c" "d" "e" "f"]}){viewer{name} results{email}}}`:          {nil, 1 + 2 + 6*2},
+		`mutation($i:Input){invite(input:$i){results{user{contacts{name}}}}}`:                              {map[string]any{"i": map[string]any{"emails": thousand}}, 1 + 1000*(2+5*2)},
+		`{viewer{name @skip(if:true) ... on User @include(if:false){friend{name}}}}`:                       {nil, 4},
+		"{" + strings.Repeat(`viewer{`, 1) + `name}` + aliases(20, `viewer{friends(first:100){nodes{emails(first:1000)}}}`) + "}": {nil, 2 + 20*(2+100*1001)},
+		`{viewer` + strings.Repeat(`{friends(first:2147483647){nodes`, 7) + `{name}` + strings.Repeat("}}", 7) + "}":              {nil, 1 << 52},
+	} {
+		doc := parse(t, text)
+		if errs := validator.ValidateWithRules(schema, doc, nil); errs != nil {
+			t.Fatalf("%s: %v", text, errs)
+		}
+		exact, less := limits, limits
+		exact.Cost, less.Cost = c.cost, c.cost-1
+		if err := exact.Weigh(doc.Operations[0], c.variables); err != nil {
+			t.Errorf("%s: want %d: %v", text, c.cost, err)
+		}
+		want := fmt.Sprintf("costs %d; it can cost %d.", c.cost, c.cost-1)
+		if err := less.Weigh(doc.Operations[0], c.variables); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestMutations(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"mutation{" + aliases(10, "invite{viewer{name}}") + "}": true,
+		"mutation{" + aliases(11, "invite{viewer{name}}") + "}": false,
+		"mutation{...F ...on Mutation{" + aliases(6, "invite{viewer{name}}") + "}} fragment F on Mutation{" + aliases(5, "invite{viewer{name}}") + "}": false,
+		"{" + aliases(50, "viewer{name}") + "}": true,
+	} {
+		doc := parse(t, text)
+		if errs := validator.ValidateWithRules(schema, doc, nil); errs != nil && ok {
+			t.Fatalf("%s: %v", text, errs)
+		}
+		if err := limits.Weigh(doc.Operations[0], nil); (err == nil) != ok {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// What Check lets pass can be validated and weighed.
+func FuzzCheck(f *testing.F) {
+	for _, text := range []string{nested(15), chain(3, 2, "name"), chain(30, 2, "name"), "{" + aliases(3, "viewer{emails(first:3)}") + "}",
+		`query($n:Int=9){viewer{friends(first:$n){nodes{name}}}}`, `{viewer{...F}} fragment F on User{friend{...F}}`, `mutation{invite(input:{emails:["a"]}){results{email}}}`} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, 2000)
+		if err != nil || limits.Check(doc) != nil || len(validator.ValidateWithRules(schema, doc, nil)) > 0 {
+			return
+		}
+		for _, o := range doc.Operations {
+			_ = limits.Weigh(o, nil)
+		}
+	})
+}
+
+// The worst documents of a kilobyte, and of 2,000 tokens, that were found: what
+// they cost until they are refused or, where they are let pass, validated.
+func BenchmarkWorst(b *testing.B) {
+	for name, text := range map[string]string{
+		"1KB/spreads":            chain(30, 2, "name"),
+		"1KB/same":               "{" + strings.Repeat("viewer{name}", 80) + "}",
+		"1KB/unknown":            "{" + names(250) + "}",
+		"2000/same":              "{" + strings.Repeat("viewer{name}", 490) + "}",
+		"2000/same, let pass":    "{" + strings.Repeat("viewer{name}", 98) + "}",
+		"2000/leaves":            "{" + strings.Repeat("__typename ", 1990) + "}",
+		"2000/spreads":           chain(180, 1, strings.Repeat("name ", 400)),
+		"2000/spreads, let pass": chain(15, 1, names(100)),
+		"2000/cycles":            strings.ReplaceAll(chain(150, 2, "...F0"), "F150", "F0"),
+		"2000/unknown":           "{" + strings.ReplaceAll(names(1990), "a", strings.Repeat("x", 30)) + "}",
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, 2000)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if limits.Check(doc) == nil {
+					validator.ValidateWithRules(schema, doc, nil)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,53 @@
+package mail_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"testing"
+
+	"alphacruncher.com/datahub-gateway/internal/mail"
+	"alphacruncher.com/datahub-gateway/internal/outbox"
+)
+
+// What cannot be read is tried again; what cannot be written is not.
+func TestJobsWithoutMails(t *testing.T) {
+	failed := errors.New("it failed")
+	sender, err := mail.NewSender(&url.URL{Scheme: "smtp", Host: "127.0.0.1:1"}, mail.Mailbox{}, "datahub.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		reading, composing error
+		permanent          bool
+		want               error
+	}{
+		"not read":      {reading: failed, want: failed},
+		"not written":   {composing: failed, permanent: true, want: failed},
+		"never":         {composing: fmt.Errorf("%w: it failed", outbox.ErrPermanent), permanent: true, want: outbox.ErrPermanent},
+		"nothing to do": {composing: outbox.ErrDropped, want: outbox.ErrDropped},
+		"not now":       {composing: fmt.Errorf("held: %w", outbox.ErrPostponed), want: outbox.ErrPostponed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []error
+			read := func(context.Context, []outbox.Job) (mail.ComposeFunc, error) {
+				return func(outbox.Job) (mail.Message, error) { return mail.Message{}, test.composing }, test.reading
+			}
+			mail.Work(sender, read)(t.Context(), make([]outbox.Job, 2), func(k int, err error) {
+				if k != len(got) {
+					t.Errorf("job %d ended after %d others", k, len(got))
+				}
+				got = append(got, err)
+			})
+			if len(got) != 2 {
+				t.Fatalf("%d of 2 jobs ended", len(got))
+			}
+			for _, err := range got {
+				if !errors.Is(err, test.want) || errors.Is(err, outbox.ErrPermanent) != test.permanent {
+					t.Errorf("%v", err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,135 @@
+package tenant
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"alphacruncher.com/datahub-gateway/internal/batch"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// maxContacts is how many people a refusal names at most.
+const maxContacts = 20
+
+// Contacts implements Place: editors first, then the space's administrators.
+func (i *Instance) Contacts(ctx context.Context, q postgres.Querier, roles Roles) ([]fault.Contact, error) {
+	type question Roles
+	return batch.Ask(i.Siblings, i.ID, question(roles), func(ids []globalid.ID) (map[globalid.ID][]fault.Contact, error) {
+		return holders(ctx, q, ids, roles)
+	})
+}
+
+// Contacts implements Place: in a space it is the administrators who can help.
+func (s *Space) Contacts(ctx context.Context, q postgres.Querier, _ Roles) ([]fault.Contact, error) {
+	administrators, err := s.Administrators(ctx, q)
+	contacts := make([]fault.Contact, min(len(administrators), maxContacts))
+	for k := range contacts {
+		contacts[k] = *administrators[k]
+	}
+	return contacts, err
+}
+
+// Contacts implements Place: managers first.
+func (o *Organization) Contacts(ctx context.Context, q postgres.Querier, roles Roles) (contacts []fault.Contact, err error) {
+	err = q.Select(ctx, &contacts, `
+		select a.name, a.email from account a join organization_member m on m.account_id = a.id
+		where m.organization_id = $1 and ($2 and m.role = 'MANAGER' or $3 and m.role = 'FACULTY')
+		order by m.role = 'MANAGER' desc, a.name, a.id limit $4`,
+		o.ID.UUID, roles.Has(OrganizationManager), roles.Has(OrganizationFaculty), maxContacts)
+	return contacts, err
+}
+
+// Contacts are the people who hold, by themselves, one of the roles of a set
+// in each of some instances: editors first, then the space's administrators.
+func holders(ctx context.Context, q postgres.Querier, instances []globalid.ID, roles Roles) (map[globalid.ID][]fault.Contact, error) {
+	var rows []struct {
+		InstanceID uuid.UUID `db:"instance_id"`
+		fault.Contact
+	}
+	err := q.Select(ctx, &rows, `
+		select i.id as instance_id, h.name, h.email
+		from instance i cross join lateral (
+			select a.id, a.name, a.email, min(r.rank) as rank
+			from account a join (
+				select m.account_id, 1 as rank from instance_member m
+				where $2 and m.instance_id = i.id and m.role = 'EDITOR'
+				union all
+				select sa.account_id, 2 from space_administrator sa
+				where $3 and sa.space_id = i.space_id) r on r.account_id = a.id
+			group by a.id order by min(r.rank), a.name, a.id limit $4) h
+		where i.id = any ($1::uuid[])
+		order by i.id, h.rank, h.name, h.id`,
+		globalid.Array(instances), roles.Has(InstanceEditor), roles.Has(SpaceAdministrator), maxContacts)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[globalid.ID][]fault.Contact, len(instances))
+	for _, row := range rows {
+		id := globalid.ID{Kind: globalid.Instance, UUID: row.InstanceID}
+		found[id] = append(found[id], row.Contact)
+	}
+	return found, nil
+}
+
+// Administrators are a space's administrators, by name; 100 at most.
+func (s *Space) Administrators(ctx context.Context, q postgres.Querier) ([]*fault.Contact, error) {
+	type administrators struct{}
+	return batch.Ask(s.Siblings, s, administrators{}, func(spaces []*Space) (map[*Space][]*fault.Contact, error) {
+		of := make(map[uuid.UUID]*Space, len(spaces))
+		ids := make([]globalid.ID, len(spaces))
+		found := make(map[*Space][]*fault.Contact, len(spaces))
+		for k, s := range spaces {
+			ids[k], of[s.ID.UUID], found[s] = s.ID, s, []*fault.Contact{}
+		}
+		var rows []struct {
+			SpaceID uuid.UUID `db:"space_id"`
+			fault.Contact
+		}
+		err := q.Select(ctx, &rows, `
+			select s.id as space_id, a.name, a.email
+			from unnest($1::uuid[]) as s (id)
+			cross join lateral (
+				select a.id, a.name, a.email from account a join space_administrator sa on sa.account_id = a.id
+				where sa.space_id = s.id order by a.name, a.id limit $2) a
+			order by s.id, a.name, a.id`, globalid.Array(ids), 100)
+		for k := range rows {
+			s := of[rows[k].SpaceID]
+			found[s] = append(found[s], &rows[k].Contact)
+		}
+		return found, err
+	})
+}
+
+// Invitable returns the instances of a space that people can be invited to; 20 at
+// most.
+func (s *Space) Invitable(ctx context.Context, q postgres.Querier) ([]fault.Instance, error) {
+	type invitable struct{}
+	return batch.Ask(s.Siblings, s, invitable{}, func(spaces []*Space) (map[*Space][]fault.Instance, error) {
+		of := make(map[uuid.UUID]*Space, len(spaces))
+		ids := make([]globalid.ID, len(spaces))
+		for k, s := range spaces {
+			ids[k], of[s.ID.UUID] = s.ID, s
+		}
+		var rows []struct {
+			SpaceID uuid.UUID `db:"space_id"`
+			ID      uuid.UUID `db:"id"`
+			Name    string    `db:"name"`
+		}
+		err := q.Select(ctx, &rows, `
+			select s.id as space_id, i.id, i.name
+			from unnest($1::uuid[]) as s (id)
+			cross join lateral (
+				select id, name from instance
+				where space_id = s.id and kind <> 'DISTRIBUTED' and deleted_at is null order by id limit 20) i
+			order by s.id, i.id`, globalid.Array(ids))
+		found := make(map[*Space][]fault.Instance, len(spaces))
+		for _, row := range rows {
+			s := of[row.SpaceID]
+			found[s] = append(found[s], fault.Instance{ID: globalid.ID{Kind: globalid.Instance, UUID: row.ID}.String(), Name: row.Name})
+		}
+		return found, err
+	})
+}

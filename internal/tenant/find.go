@@ -1,0 +1,341 @@
+package tenant
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+
+	"alphacruncher.com/datahub-gateway/internal/batch"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// standingOf gives the columns of an account's standing in space s, of whose
+// organization om is its membership.
+func standingOf(account string) string {
+	return `
+	om.role as organization_role,
+	exists (select from space_administrator sa where sa.space_id = s.id and sa.account_id = ` + account + `) as administrator,
+	exists (select from instance_member em join instance ei on ei.id = em.instance_id
+	        where em.account_id = ` + account + ` and em.role = 'EDITOR' and ei.space_id = s.id) as edits,
+	exists (select from instance_member vm join instance vi on vi.id = vm.instance_id
+	        where vm.account_id = ` + account + ` and vm.role = 'VIEWER' and vi.space_id = s.id) as views`
+}
+
+// spaceColumns are a space and the standing in it of account $1.
+var spaceColumns = `
+	s.id as space_id, s.name as space_name, o.id as organization_id, o.name as organization_name,` + standingOf("$1")
+
+const spaceTables = `
+	space s
+	join organization o on o.id = s.organization_id
+	left join organization_member om on om.organization_id = o.id and om.account_id = $1`
+
+// instanceColumns are an instance and the membership in it of account $1.
+const instanceColumns = `
+	i.id, i.name, i.kind, i.deleted_at, i.restorable_until,
+	coalesce(i.restorable_until > clock_timestamp(), false) as restorable,
+	d.name as deleted_by_name, d.email as deleted_by_email, im.role as membership`
+
+const instanceTables = `
+	instance i
+	left join account d on d.id = i.deleted_by
+	left join instance_member im on im.instance_id = i.id and im.account_id = $1`
+
+type spaceRow struct {
+	SpaceID          uuid.UUID `db:"space_id"`
+	SpaceName        string    `db:"space_name"`
+	OrganizationID   uuid.UUID `db:"organization_id"`
+	OrganizationName string    `db:"organization_name"`
+	standing
+}
+
+func (r *spaceRow) space() *Space {
+	return &Space{
+		ID:   globalid.ID{Kind: globalid.Space, UUID: r.SpaceID},
+		Name: r.SpaceName,
+		Organization: &Organization{
+			ID:    globalid.ID{Kind: globalid.Organization, UUID: r.OrganizationID},
+			Name:  r.OrganizationName,
+			Roles: inOrganization(r.OrganizationRole),
+		},
+		standing: r.standing,
+	}
+}
+
+type instanceRow struct {
+	ID              uuid.UUID     `db:"id"`
+	Name            string        `db:"name"`
+	Kind            Kind          `db:"kind"`
+	DeletedAt       *time.Time    `db:"deleted_at"`
+	RestorableUntil *time.Time    `db:"restorable_until"`
+	Restorable      bool          `db:"restorable"`
+	DeletedByName   *string       `db:"deleted_by_name"`
+	DeletedByEmail  *string       `db:"deleted_by_email"`
+	Membership      *InstanceRole `db:"membership"`
+}
+
+func (r *instanceRow) instance(space *Space) *Instance {
+	var membership InstanceRole
+	if r.Membership != nil {
+		membership = *r.Membership
+	}
+	i := &Instance{
+		ID:              globalid.ID{Kind: globalid.Instance, UUID: r.ID},
+		Name:            r.Name,
+		Kind:            r.Kind,
+		Space:           space,
+		Roles:           space.standing.rolesIn(r.Kind, membership),
+		DeletedAt:       r.DeletedAt,
+		RestorableUntil: r.RestorableUntil,
+		Restorable:      r.Restorable,
+	}
+	if r.DeletedByName != nil {
+		i.DeletedBy = &fault.Contact{Name: *r.DeletedByName, Email: *r.DeletedByEmail}
+	}
+	return i
+}
+
+// FindSpace reads a space; nil where there is none that the viewer may know of.
+func FindSpace(ctx context.Context, q postgres.Querier, viewer User, id globalid.ID) (*Space, error) {
+	if id.Kind != globalid.Space {
+		return nil, nil
+	}
+	found, err := findSpaces(ctx, q, viewer, []globalid.ID{id})
+	return found[id], err
+}
+
+func findSpaces(ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID) (map[globalid.ID]*Space, error) {
+	var rows []spaceRow
+	err := q.Select(ctx, &rows, `select `+spaceColumns+` from `+spaceTables+` where s.id = any ($2::uuid[])`,
+		viewer.ID.UUID, globalid.Array(ids))
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[globalid.ID]*Space, len(rows))
+	for k := range rows {
+		if space := rows[k].space(); space.Visible() {
+			found[space.ID] = space
+		}
+	}
+	siblings := batch.NewGroup(slices.Collect(maps.Values(found))...)
+	for _, space := range found {
+		space.Siblings = siblings
+	}
+	return found, nil
+}
+
+// Spaces reads a page of the spaces that the viewer may know of, in the order
+// of their creation.
+func Spaces(ctx context.Context, q postgres.Querier, viewer User, page relay.Page) (list relay.List[*Space], err error) {
+	const visible = ` from ` + spaceTables + ` where s.id in (
+		select space_id from space_administrator where account_id = $1
+		union
+		select mi.space_id from instance_member m join instance mi on mi.id = m.instance_id where m.account_id = $1
+		union
+		select ms.id from space ms join organization_member m on m.organization_id = ms.organization_id
+		where m.account_id = $1 and m.role = 'MANAGER')`
+	total := 0
+	if page.Total {
+		if err := q.Get(ctx, &total, `select count(*)`+visible, viewer.ID.UUID); err != nil {
+			return list, err
+		}
+	}
+	var rows []spaceRow
+	err = q.Select(ctx, &rows, `select `+spaceColumns+visible+` and s.id > $2 order by s.id limit $3`,
+		viewer.ID.UUID, page.After, page.Limit())
+	if err != nil {
+		return list, err
+	}
+	spaces := make([]*Space, len(rows))
+	for k := range rows {
+		spaces[k] = rows[k].space()
+	}
+	siblings := batch.NewGroup(spaces...)
+	for _, s := range spaces {
+		s.Siblings = siblings
+	}
+	return relay.Cut(spaces, page, total), nil
+}
+
+// FindInstance reads an instance; nil where there is none that the viewer may
+// know of.
+func FindInstance(ctx context.Context, q postgres.Querier, viewer User, id globalid.ID) (*Instance, error) {
+	if id.Kind != globalid.Instance {
+		return nil, nil
+	}
+	found, err := findInstances(ctx, q, viewer, []globalid.ID{id})
+	return found[id], err
+}
+
+func findInstances(ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID) (map[globalid.ID]*Instance, error) {
+	var rows []struct {
+		spaceRow
+		instanceRow
+	}
+	err := q.Select(ctx, &rows, `
+		select `+instanceColumns+`, `+spaceColumns+`
+		from `+instanceTables+` join (`+spaceTables+`) on s.id = i.space_id
+		where i.id = any ($2::uuid[])`, viewer.ID.UUID, globalid.Array(ids))
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[globalid.ID]*Instance, len(rows))
+	spaces := map[uuid.UUID]*Space{}
+	for k := range rows {
+		space := spaces[rows[k].SpaceID]
+		if space == nil {
+			space = rows[k].space()
+			spaces[rows[k].SpaceID] = space
+		}
+		if instance := rows[k].instance(space); instance.Visible() {
+			found[instance.ID] = instance
+		}
+	}
+	siblings := batch.NewGroup(slices.Collect(maps.Keys(found))...)
+	spacesOf := batch.NewGroup(slices.Collect(maps.Values(spaces))...)
+	for _, instance := range found {
+		instance.Siblings, instance.Space.Siblings = siblings, spacesOf
+	}
+	return found, nil
+}
+
+// Instances reads a page of the instances of a space that the viewer may know
+// of, in the order of their creation; of one state, or of both ("").
+func (s *Space) Instances(ctx context.Context, q postgres.Querier, viewer User, state State, page relay.Page) (relay.List[*Instance], error) {
+	type question struct {
+		State
+		relay.Page
+	}
+	return batch.Ask(s.Siblings, s, question{state, page}, func(spaces []*Space) (map[*Space]relay.List[*Instance], error) {
+		return instances(ctx, q, viewer, spaces, state, page)
+	})
+}
+
+func instances(ctx context.Context, q postgres.Querier, viewer User, spaces []*Space, state State, page relay.Page) (map[*Space]relay.List[*Instance], error) {
+	// of are the spaces, each with what decides about its instances, and
+	// visible those instances.
+	const of = ` unnest($2::uuid[], $3::bool[], $4::bool[]) as of (id, everything, edits)`
+	const visible = instanceTables + `
+		where i.space_id = of.id
+		  and ($5 = '' or ($5 = 'DELETED') = (i.deleted_at is not null))
+		  and (of.everything or im.role is not null or (i.kind = 'DISTRIBUTED' and of.edits))`
+	ids := make([]globalid.ID, len(spaces))
+	everything, edits := make([]bool, len(spaces)), make([]bool, len(spaces))
+	for k, s := range spaces {
+		ids[k], everything[k], edits[k] = s.ID, s.standing.inSpace().visible(), s.standing.Edits
+	}
+	args := []any{viewer.ID.UUID, globalid.Array(ids), pq.BoolArray(everything), pq.BoolArray(edits), string(state)}
+
+	totals := map[uuid.UUID]int{}
+	if page.Total {
+		var err error
+		if totals, err = postgres.Counts(ctx, q, `
+			select of.id, (select count(*) from `+visible+`) as n from `+of, args...); err != nil {
+			return nil, err
+		}
+	}
+	var rows []struct {
+		SpaceID uuid.UUID `db:"space_id"`
+		instanceRow
+	}
+	err := q.Select(ctx, &rows, `
+		select of.id as space_id, i.* from `+of+`
+		cross join lateral (select `+instanceColumns+` from `+visible+` and i.id > $6 order by i.id limit $7) i
+		order by of.id, i.id`, append(args, page.After, page.Limit())...)
+	if err != nil {
+		return nil, err
+	}
+
+	found := make(map[uuid.UUID][]instanceRow, len(spaces))
+	for _, row := range rows {
+		found[row.SpaceID] = append(found[row.SpaceID], row.instanceRow)
+	}
+	siblings := make([]globalid.ID, 0, len(rows))
+	lists := make(map[*Space]relay.List[*Instance], len(spaces))
+	for _, s := range spaces {
+		list := make([]*Instance, len(found[s.ID.UUID]))
+		for k := range list {
+			list[k] = found[s.ID.UUID][k].instance(s)
+		}
+		lists[s] = relay.Cut(list, page, totals[s.ID.UUID])
+		for _, i := range lists[s].Nodes {
+			siblings = append(siblings, i.ID)
+		}
+	}
+	group := batch.NewGroup(siblings...)
+	for _, list := range lists {
+		for _, i := range list.Nodes {
+			i.Siblings = group
+		}
+	}
+	return lists, nil
+}
+
+// findOrganizations reads organizations in which the viewer is a member, or
+// holds a role in one of their spaces.
+func findOrganizations(ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID) (map[globalid.ID]*Organization, error) {
+	var rows []organizationRow
+	err := q.Select(ctx, &rows, `
+		select o.id, o.name, m.role
+		from organization o
+		left join organization_member m on m.organization_id = o.id and m.account_id = $1
+		where o.id = any ($2::uuid[]) and (m.role is not null
+			or exists (select from space s join space_administrator a on a.space_id = s.id
+			           where s.organization_id = o.id and a.account_id = $1)
+			or exists (select from space s join instance i on i.space_id = s.id join instance_member im on im.instance_id = i.id
+			           where s.organization_id = o.id and im.account_id = $1))`,
+		viewer.ID.UUID, globalid.Array(ids))
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[globalid.ID]*Organization, len(rows))
+	for _, row := range rows {
+		o := row.organization()
+		found[o.ID] = o
+	}
+	return found, nil
+}
+
+type organizationRow struct {
+	ID   uuid.UUID `db:"id"`
+	Name string    `db:"name"`
+	Role *string   `db:"role"`
+}
+
+func (r organizationRow) organization() *Organization {
+	return &Organization{
+		ID:    globalid.ID{Kind: globalid.Organization, UUID: r.ID},
+		Name:  r.Name,
+		Roles: inOrganization(r.Role),
+	}
+}
+
+// Organizations reads a page of the organizations that the viewer belongs to,
+// in the order of their making.
+func Organizations(ctx context.Context, q postgres.Querier, viewer User, page relay.Page) (list relay.List[*Organization], err error) {
+	total := 0
+	if page.Total {
+		if err := q.Get(ctx, &total, `select count(*) from organization_member where account_id = $1`, viewer.ID.UUID); err != nil {
+			return list, err
+		}
+	}
+	var rows []organizationRow
+	err = q.Select(ctx, &rows, `
+		select o.id, o.name, m.role from organization o join organization_member m on m.organization_id = o.id
+		where m.account_id = $1 and o.id > $2 order by o.id limit $3`, viewer.ID.UUID, page.After, page.Limit())
+	if err != nil {
+		return list, err
+	}
+	organizations := make([]*Organization, len(rows))
+	for k, row := range rows {
+		organizations[k] = row.organization()
+	}
+	return relay.Cut(organizations, page, total), nil
+}

@@ -1,0 +1,102 @@
+package tenant
+
+import (
+	"testing"
+
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
+)
+
+// Reading many people's roles at once returns what each person's own reading
+// returns.
+func TestEffectiveRolesAt(t *testing.T) {
+	db := schematest.New(t)
+	_, places, people := populate(t, db)
+	var standpoints []Standpoint
+	var want []Roles
+	for i, p := range people {
+		if i%7 != 0 { // a sample: all of them take long
+			continue
+		}
+		for _, at := range places {
+			instance, err := FindInstance(t.Context(), db, p.actor, at.id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			standpoints = append(standpoints, Standpoint{p.actor.ID, at.id})
+			if instance == nil {
+				want = append(want, 0)
+			} else {
+				want = append(want, instance.Roles)
+			}
+		}
+	}
+	for _, nothing := range []globalid.ID{{}, globalid.New(globalid.Instance), {Kind: globalid.Space, UUID: places[0].id.UUID}} {
+		standpoints, want = append(standpoints, Standpoint{people[0].actor.ID, nothing}), append(want, 0)
+	}
+	got, err := EffectiveRolesAt(t.Context(), db, standpoints)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const visible = Roles(1<<SpaceAdministrator | 1<<InstanceEditor | 1<<InstanceViewer)
+	for i, s := range standpoints {
+		// Who does not see an instance can have a role in its organization.
+		if got[i]&visible != want[i]&visible || want[i] != 0 && got[i] != want[i] {
+			t.Errorf("%+v: %v, want %v", s, got[i].List(), want[i].List())
+		}
+	}
+	if none, err := EffectiveRolesAt(t.Context(), db, nil); len(none) != 0 || err != nil {
+		t.Errorf("%v, %v", none, err)
+	}
+}
+
+// Every kind of id stands for its place, and for nothing else.
+func TestFindPlaces(t *testing.T) {
+	db := schematest.New(t)
+	space, places, people := populate(t, db)
+	var administrator, stranger User
+	for _, p := range people {
+		switch {
+		case p.administrator && p.organization == "MANAGER":
+			administrator = p.actor
+		case !p.administrator && p.organization == "" && p.memberships["Master"] == "" && p.memberships["Distributed"] == "" && p.memberships["Group"] == "" && p.memberships["Former group"] == "":
+			stranger = p.actor
+		}
+	}
+	toInstance, toSpace := globalid.New(globalid.Invitation), globalid.New(globalid.Invitation)
+	execute(t, db, `insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
+		values ($1, $2, 'z@new.example', 'z@new.example', 'VIEWER', sha256('1'), $3, now())`, toInstance.UUID, places[2].id.UUID, administrator.ID.UUID)
+	execute(t, db, `insert into invitation (id, space_id, email, email_key, token_hash, invited_by, expires_at)
+		values ($1, $2, 'z@new.example', 'z@new.example', sha256('2'), $3, now())`, toSpace.UUID, space.UUID, administrator.ID.UUID)
+	found, err := FindSpace(t.Context(), db, administrator, space)
+	if err != nil {
+		t.Fatal(err)
+	}
+	organization := found.Organization.ID
+	ids := []globalid.ID{organization, space, toInstance, toSpace, {}, globalid.New(globalid.Instance), globalid.New(globalid.Invitation), administrator.ID,
+		{Kind: globalid.Space, UUID: places[0].id.UUID}}
+	for actor, want := range map[User][]globalid.ID{administrator: {organization, space, places[2].id, space, {}, {}, {}, {}, {}}, stranger: make([]globalid.ID, len(ids))} {
+		of, err := FindPlaces(t.Context(), db, actor, ids)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, id := range ids {
+			var got globalid.ID
+			switch p := of[id].(type) {
+			case *Organization:
+				got = p.ID
+			case *Space:
+				got = p.ID
+			case *Instance:
+				got = p.ID
+			}
+			if got != want[k] {
+				t.Errorf("%v stands for %v, want %v", id, got, want[k])
+			}
+		}
+		// The place of an invitation was not asked for.
+		if of[places[2].id] != nil {
+			t.Error("an instance was found by an invitation's id")
+		}
+	}
+}
