@@ -91,7 +91,7 @@ func (ec *executionContext) field_Instance_members_args(ctx context.Context, raw
 
 // region    **************************** field.gotpl *****************************
 
-func (ec *executionContext) _CreateInstancePayload_instance(ctx context.Context, field graphql.CollectedField, obj *instance.Creation) (ret graphql.Marshaler) {
+func (ec *executionContext) _CreateInstancePayload_instance(ctx context.Context, field graphql.CollectedField, obj *instance.CreateInstancePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -123,7 +123,7 @@ func (ec *executionContext) fieldContext_CreateInstancePayload_instance(_ contex
 	return fc, nil
 }
 
-func (ec *executionContext) _DeleteInstancePayload_instance(ctx context.Context, field graphql.CollectedField, obj *instance.Deletion) (ret graphql.Marshaler) {
+func (ec *executionContext) _DeleteInstancePayload_instance(ctx context.Context, field graphql.CollectedField, obj *instance.DeleteInstancePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -155,7 +155,7 @@ func (ec *executionContext) fieldContext_DeleteInstancePayload_instance(_ contex
 	return fc, nil
 }
 
-func (ec *executionContext) _DeleteInstancePayload_deleted(ctx context.Context, field graphql.CollectedField, obj *instance.Deletion) (ret graphql.Marshaler) {
+func (ec *executionContext) _DeleteInstancePayload_deleted(ctx context.Context, field graphql.CollectedField, obj *instance.DeleteInstancePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -601,7 +601,7 @@ func (ec *executionContext) fieldContext_Instance_restoring(_ context.Context, f
 	return fc, nil
 }
 
-func (ec *executionContext) _RestoreInstancePayload_instance(ctx context.Context, field graphql.CollectedField, obj *instance.Restoration) (ret graphql.Marshaler) {
+func (ec *executionContext) _RestoreInstancePayload_instance(ctx context.Context, field graphql.CollectedField, obj *instance.RestoreInstancePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -633,7 +633,7 @@ func (ec *executionContext) fieldContext_RestoreInstancePayload_instance(_ conte
 	return fc, nil
 }
 
-func (ec *executionContext) _RestoreInstancePayload_restored(ctx context.Context, field graphql.CollectedField, obj *instance.Restoration) (ret graphql.Marshaler) {
+func (ec *executionContext) _RestoreInstancePayload_restored(ctx context.Context, field graphql.CollectedField, obj *instance.RestoreInstancePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -660,8 +660,8 @@ func (ec *executionContext) fieldContext_RestoreInstancePayload_restored(_ conte
 
 // region    **************************** input.gotpl *****************************
 
-func (ec *executionContext) unmarshalInputCreateInstanceInput(ctx context.Context, obj any) (instance.CreateRequest, error) {
-	var it instance.CreateRequest
+func (ec *executionContext) unmarshalInputCreateInstanceInput(ctx context.Context, obj any) (instance.CreateInstanceInput, error) {
+	var it instance.CreateInstanceInput
 	if obj == nil {
 		return it, nil
 	}
@@ -710,14 +710,14 @@ func (ec *executionContext) unmarshalInputCreateInstanceInput(ctx context.Contex
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalCreateInstanceInput(ctx context.Context, raw any) (instance.CreateRequest, error) {
-	var out instance.CreateRequest
+func UnmarshalCreateInstanceInput(ctx context.Context, raw any) (instance.CreateInstanceInput, error) {
+	var out instance.CreateInstanceInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "CreateInstanceInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputDeleteInstanceInput(ctx context.Context, obj any) (instance.Request, error) {
-	var it instance.Request
+func (ec *executionContext) unmarshalInputDeleteInstanceInput(ctx context.Context, obj any) (instance.InstanceInput, error) {
+	var it instance.InstanceInput
 	if obj == nil {
 		return it, nil
 	}
@@ -759,14 +759,14 @@ func (ec *executionContext) unmarshalInputDeleteInstanceInput(ctx context.Contex
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalDeleteInstanceInput(ctx context.Context, raw any) (instance.Request, error) {
-	var out instance.Request
+func UnmarshalDeleteInstanceInput(ctx context.Context, raw any) (instance.InstanceInput, error) {
+	var out instance.InstanceInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteInstanceInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputRestoreInstanceInput(ctx context.Context, obj any) (instance.Request, error) {
-	var it instance.Request
+func (ec *executionContext) unmarshalInputRestoreInstanceInput(ctx context.Context, obj any) (instance.InstanceInput, error) {
+	var it instance.InstanceInput
 	if obj == nil {
 		return it, nil
 	}
@@ -808,8 +808,8 @@ func (ec *executionContext) unmarshalInputRestoreInstanceInput(ctx context.Conte
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalRestoreInstanceInput(ctx context.Context, raw any) (instance.Request, error) {
-	var out instance.Request
+func UnmarshalRestoreInstanceInput(ctx context.Context, raw any) (instance.InstanceInput, error) {
+	var out instance.InstanceInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "RestoreInstanceInput", raw, &out)
 	return out, err
 }
@@ -824,7 +824,7 @@ func UnmarshalRestoreInstanceInput(ctx context.Context, raw any) (instance.Reque
 
 var createInstancePayloadImplementors = []string{"CreateInstancePayload"}
 
-func (ec *executionContext) _CreateInstancePayload(ctx context.Context, sel ast.SelectionSet, obj *instance.Creation) graphql.Marshaler {
+func (ec *executionContext) _CreateInstancePayload(ctx context.Context, sel ast.SelectionSet, obj *instance.CreateInstancePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createInstancePayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -857,7 +857,7 @@ func (ec *executionContext) _CreateInstancePayload(ctx context.Context, sel ast.
 
 var deleteInstancePayloadImplementors = []string{"DeleteInstancePayload"}
 
-func (ec *executionContext) _DeleteInstancePayload(ctx context.Context, sel ast.SelectionSet, obj *instance.Deletion) graphql.Marshaler {
+func (ec *executionContext) _DeleteInstancePayload(ctx context.Context, sel ast.SelectionSet, obj *instance.DeleteInstancePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deleteInstancePayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -992,7 +992,7 @@ func (ec *executionContext) _Instance(ctx context.Context, sel ast.SelectionSet,
 
 var restoreInstancePayloadImplementors = []string{"RestoreInstancePayload"}
 
-func (ec *executionContext) _RestoreInstancePayload(ctx context.Context, sel ast.SelectionSet, obj *instance.Restoration) graphql.Marshaler {
+func (ec *executionContext) _RestoreInstancePayload(ctx context.Context, sel ast.SelectionSet, obj *instance.RestoreInstancePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, restoreInstancePayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1032,12 +1032,12 @@ func (ec *executionContext) _RestoreInstancePayload(ctx context.Context, sel ast
 
 // region    ***************************** type.gotpl *****************************
 
-func (ec *executionContext) unmarshalNCreateInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐCreateRequest(ctx context.Context, v any) (instance.CreateRequest, error) {
+func (ec *executionContext) unmarshalNCreateInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐCreateInstanceInput(ctx context.Context, v any) (instance.CreateInstanceInput, error) {
 	res, err := ec.unmarshalInputCreateInstanceInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalNDeleteInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRequest(ctx context.Context, v any) (instance.Request, error) {
+func (ec *executionContext) unmarshalNDeleteInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐInstanceInput(ctx context.Context, v any) (instance.InstanceInput, error) {
 	res, err := ec.unmarshalInputDeleteInstanceInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -1101,19 +1101,19 @@ func (ec *executionContext) marshalNInstanceState2alphacruncherᚗcomᚋdatahub�
 	return v
 }
 
-func (ec *executionContext) unmarshalNRestoreInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRequest(ctx context.Context, v any) (instance.Request, error) {
+func (ec *executionContext) unmarshalNRestoreInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐInstanceInput(ctx context.Context, v any) (instance.InstanceInput, error) {
 	res, err := ec.unmarshalInputRestoreInstanceInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOCreateInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐCreation(ctx context.Context, sel ast.SelectionSet, v *instance.Creation) graphql.Marshaler {
+func (ec *executionContext) marshalOCreateInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐCreateInstancePayload(ctx context.Context, sel ast.SelectionSet, v *instance.CreateInstancePayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._CreateInstancePayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalODeleteInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐDeletion(ctx context.Context, sel ast.SelectionSet, v *instance.Deletion) graphql.Marshaler {
+func (ec *executionContext) marshalODeleteInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐDeleteInstancePayload(ctx context.Context, sel ast.SelectionSet, v *instance.DeleteInstancePayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -1231,7 +1231,7 @@ func (ec *executionContext) marshalOInstanceState2ᚖalphacruncherᚗcomᚋdatah
 	return v
 }
 
-func (ec *executionContext) marshalORestoreInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRestoration(ctx context.Context, sel ast.SelectionSet, v *instance.Restoration) graphql.Marshaler {
+func (ec *executionContext) marshalORestoreInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRestoreInstancePayload(ctx context.Context, sel ast.SelectionSet, v *instance.RestoreInstancePayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -37,7 +37,7 @@ type InvitationResolver interface {
 
 // region    **************************** field.gotpl *****************************
 
-func (ec *executionContext) _AcceptInvitationPayload_invitation(ctx context.Context, field graphql.CollectedField, obj *invitation.Acceptance) (ret graphql.Marshaler) {
+func (ec *executionContext) _AcceptInvitationPayload_invitation(ctx context.Context, field graphql.CollectedField, obj *invitation.AcceptInvitationPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -69,7 +69,7 @@ func (ec *executionContext) fieldContext_AcceptInvitationPayload_invitation(_ co
 	return fc, nil
 }
 
-func (ec *executionContext) _AcceptInvitationPayload_instance(ctx context.Context, field graphql.CollectedField, obj *invitation.Acceptance) (ret graphql.Marshaler) {
+func (ec *executionContext) _AcceptInvitationPayload_instance(ctx context.Context, field graphql.CollectedField, obj *invitation.AcceptInvitationPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -101,7 +101,7 @@ func (ec *executionContext) fieldContext_AcceptInvitationPayload_instance(_ cont
 	return fc, nil
 }
 
-func (ec *executionContext) _AcceptInvitationPayload_space(ctx context.Context, field graphql.CollectedField, obj *invitation.Acceptance) (ret graphql.Marshaler) {
+func (ec *executionContext) _AcceptInvitationPayload_space(ctx context.Context, field graphql.CollectedField, obj *invitation.AcceptInvitationPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -133,7 +133,7 @@ func (ec *executionContext) fieldContext_AcceptInvitationPayload_space(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _DeclineInvitationPayload_invitation(ctx context.Context, field graphql.CollectedField, obj *invitation.Declining) (ret graphql.Marshaler) {
+func (ec *executionContext) _DeclineInvitationPayload_invitation(ctx context.Context, field graphql.CollectedField, obj *invitation.DeclineInvitationPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -165,7 +165,7 @@ func (ec *executionContext) fieldContext_DeclineInvitationPayload_invitation(_ c
 	return fc, nil
 }
 
-func (ec *executionContext) _EmailCheck_index(ctx context.Context, field graphql.CollectedField, obj *invitation.Check) (ret graphql.Marshaler) {
+func (ec *executionContext) _EmailCheck_index(ctx context.Context, field graphql.CollectedField, obj *invitation.EmailCheck) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -188,7 +188,7 @@ func (ec *executionContext) fieldContext_EmailCheck_index(_ context.Context, fie
 	return graphql.NewScalarFieldContext("EmailCheck", field, false, false, "Int")
 }
 
-func (ec *executionContext) _EmailCheck_input(ctx context.Context, field graphql.CollectedField, obj *invitation.Check) (ret graphql.Marshaler) {
+func (ec *executionContext) _EmailCheck_input(ctx context.Context, field graphql.CollectedField, obj *invitation.EmailCheck) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -211,7 +211,7 @@ func (ec *executionContext) fieldContext_EmailCheck_input(_ context.Context, fie
 	return graphql.NewScalarFieldContext("EmailCheck", field, false, false, "String")
 }
 
-func (ec *executionContext) _EmailCheck_email(ctx context.Context, field graphql.CollectedField, obj *invitation.Check) (ret graphql.Marshaler) {
+func (ec *executionContext) _EmailCheck_email(ctx context.Context, field graphql.CollectedField, obj *invitation.EmailCheck) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -234,7 +234,7 @@ func (ec *executionContext) fieldContext_EmailCheck_email(_ context.Context, fie
 	return graphql.NewScalarFieldContext("EmailCheck", field, false, false, "String")
 }
 
-func (ec *executionContext) _EmailCheck_valid(ctx context.Context, field graphql.CollectedField, obj *invitation.Check) (ret graphql.Marshaler) {
+func (ec *executionContext) _EmailCheck_valid(ctx context.Context, field graphql.CollectedField, obj *invitation.EmailCheck) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -257,7 +257,7 @@ func (ec *executionContext) fieldContext_EmailCheck_valid(_ context.Context, fie
 	return graphql.NewScalarFieldContext("EmailCheck", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _EmailCheck_reason(ctx context.Context, field graphql.CollectedField, obj *invitation.Check) (ret graphql.Marshaler) {
+func (ec *executionContext) _EmailCheck_reason(ctx context.Context, field graphql.CollectedField, obj *invitation.EmailCheck) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -280,7 +280,7 @@ func (ec *executionContext) fieldContext_EmailCheck_reason(_ context.Context, fi
 	return graphql.NewScalarFieldContext("EmailCheck", field, false, false, "EmailReason")
 }
 
-func (ec *executionContext) _EmailCheck_suggestion(ctx context.Context, field graphql.CollectedField, obj *invitation.Check) (ret graphql.Marshaler) {
+func (ec *executionContext) _EmailCheck_suggestion(ctx context.Context, field graphql.CollectedField, obj *invitation.EmailCheck) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -303,7 +303,7 @@ func (ec *executionContext) fieldContext_EmailCheck_suggestion(_ context.Context
 	return graphql.NewScalarFieldContext("EmailCheck", field, false, false, "String")
 }
 
-func (ec *executionContext) _EmailCheck_warning(ctx context.Context, field graphql.CollectedField, obj *invitation.Check) (ret graphql.Marshaler) {
+func (ec *executionContext) _EmailCheck_warning(ctx context.Context, field graphql.CollectedField, obj *invitation.EmailCheck) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1092,7 +1092,7 @@ func (ec *executionContext) fieldContext_InvitationEvent_at(_ context.Context, f
 	return graphql.NewScalarFieldContext("InvitationEvent", field, false, false, "DateTime")
 }
 
-func (ec *executionContext) _InviteResult_index(ctx context.Context, field graphql.CollectedField, obj *invitation.Result) (ret graphql.Marshaler) {
+func (ec *executionContext) _InviteResult_index(ctx context.Context, field graphql.CollectedField, obj *invitation.InviteResult) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1115,7 +1115,7 @@ func (ec *executionContext) fieldContext_InviteResult_index(_ context.Context, f
 	return graphql.NewScalarFieldContext("InviteResult", field, false, false, "Int")
 }
 
-func (ec *executionContext) _InviteResult_email(ctx context.Context, field graphql.CollectedField, obj *invitation.Result) (ret graphql.Marshaler) {
+func (ec *executionContext) _InviteResult_email(ctx context.Context, field graphql.CollectedField, obj *invitation.InviteResult) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1138,7 +1138,7 @@ func (ec *executionContext) fieldContext_InviteResult_email(_ context.Context, f
 	return graphql.NewScalarFieldContext("InviteResult", field, false, false, "String")
 }
 
-func (ec *executionContext) _InviteResult_outcome(ctx context.Context, field graphql.CollectedField, obj *invitation.Result) (ret graphql.Marshaler) {
+func (ec *executionContext) _InviteResult_outcome(ctx context.Context, field graphql.CollectedField, obj *invitation.InviteResult) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1150,8 +1150,8 @@ func (ec *executionContext) _InviteResult_outcome(ctx context.Context, field gra
 			return obj.Outcome, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v invitation.Outcome) graphql.Marshaler {
-			return ec.marshalNInviteOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐOutcome(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v invitation.InviteOutcome) graphql.Marshaler {
+			return ec.marshalNInviteOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteOutcome(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1161,7 +1161,7 @@ func (ec *executionContext) fieldContext_InviteResult_outcome(_ context.Context,
 	return graphql.NewScalarFieldContext("InviteResult", field, false, false, "InviteOutcome")
 }
 
-func (ec *executionContext) _InviteResult_role(ctx context.Context, field graphql.CollectedField, obj *invitation.Result) (ret graphql.Marshaler) {
+func (ec *executionContext) _InviteResult_role(ctx context.Context, field graphql.CollectedField, obj *invitation.InviteResult) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1184,7 +1184,7 @@ func (ec *executionContext) fieldContext_InviteResult_role(_ context.Context, fi
 	return graphql.NewScalarFieldContext("InviteResult", field, false, false, "InstanceRole")
 }
 
-func (ec *executionContext) _InviteResult_previousRole(ctx context.Context, field graphql.CollectedField, obj *invitation.Result) (ret graphql.Marshaler) {
+func (ec *executionContext) _InviteResult_previousRole(ctx context.Context, field graphql.CollectedField, obj *invitation.InviteResult) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1207,7 +1207,7 @@ func (ec *executionContext) fieldContext_InviteResult_previousRole(_ context.Con
 	return graphql.NewScalarFieldContext("InviteResult", field, false, false, "InstanceRole")
 }
 
-func (ec *executionContext) _InviteResult_invitation(ctx context.Context, field graphql.CollectedField, obj *invitation.Result) (ret graphql.Marshaler) {
+func (ec *executionContext) _InviteResult_invitation(ctx context.Context, field graphql.CollectedField, obj *invitation.InviteResult) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1239,7 +1239,7 @@ func (ec *executionContext) fieldContext_InviteResult_invitation(_ context.Conte
 	return fc, nil
 }
 
-func (ec *executionContext) _InviteSpaceAdministratorsPayload_space(ctx context.Context, field graphql.CollectedField, obj *invitation.AdministratorResults) (ret graphql.Marshaler) {
+func (ec *executionContext) _InviteSpaceAdministratorsPayload_space(ctx context.Context, field graphql.CollectedField, obj *invitation.InviteSpaceAdministratorsPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1271,7 +1271,7 @@ func (ec *executionContext) fieldContext_InviteSpaceAdministratorsPayload_space(
 	return fc, nil
 }
 
-func (ec *executionContext) _InviteSpaceAdministratorsPayload_results(ctx context.Context, field graphql.CollectedField, obj *invitation.AdministratorResults) (ret graphql.Marshaler) {
+func (ec *executionContext) _InviteSpaceAdministratorsPayload_results(ctx context.Context, field graphql.CollectedField, obj *invitation.InviteSpaceAdministratorsPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1283,8 +1283,8 @@ func (ec *executionContext) _InviteSpaceAdministratorsPayload_results(ctx contex
 			return obj.Results, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*invitation.Result) graphql.Marshaler {
-			return ec.marshalNInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResultᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*invitation.InviteResult) graphql.Marshaler {
+			return ec.marshalNInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteResultᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1303,7 +1303,7 @@ func (ec *executionContext) fieldContext_InviteSpaceAdministratorsPayload_result
 	return fc, nil
 }
 
-func (ec *executionContext) _InviteUsersPayload_instance(ctx context.Context, field graphql.CollectedField, obj *invitation.Results) (ret graphql.Marshaler) {
+func (ec *executionContext) _InviteUsersPayload_instance(ctx context.Context, field graphql.CollectedField, obj *invitation.InviteUsersPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1335,7 +1335,7 @@ func (ec *executionContext) fieldContext_InviteUsersPayload_instance(_ context.C
 	return fc, nil
 }
 
-func (ec *executionContext) _InviteUsersPayload_results(ctx context.Context, field graphql.CollectedField, obj *invitation.Results) (ret graphql.Marshaler) {
+func (ec *executionContext) _InviteUsersPayload_results(ctx context.Context, field graphql.CollectedField, obj *invitation.InviteUsersPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1347,8 +1347,8 @@ func (ec *executionContext) _InviteUsersPayload_results(ctx context.Context, fie
 			return obj.Results, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*invitation.Result) graphql.Marshaler {
-			return ec.marshalNInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResultᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*invitation.InviteResult) graphql.Marshaler {
+			return ec.marshalNInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteResultᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1367,7 +1367,7 @@ func (ec *executionContext) fieldContext_InviteUsersPayload_results(_ context.Co
 	return fc, nil
 }
 
-func (ec *executionContext) _ResendInvitationsPayload_results(ctx context.Context, field graphql.CollectedField, obj *invitation.Selection) (ret graphql.Marshaler) {
+func (ec *executionContext) _ResendInvitationsPayload_results(ctx context.Context, field graphql.CollectedField, obj *invitation.SelectionPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1477,7 +1477,7 @@ func (ec *executionContext) fieldContext_ResendResult_outcome(_ context.Context,
 	return graphql.NewScalarFieldContext("ResendResult", field, false, false, "ResendOutcome")
 }
 
-func (ec *executionContext) _RevokeInvitationsPayload_results(ctx context.Context, field graphql.CollectedField, obj *invitation.Selection) (ret graphql.Marshaler) {
+func (ec *executionContext) _RevokeInvitationsPayload_results(ctx context.Context, field graphql.CollectedField, obj *invitation.SelectionPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1637,8 +1637,8 @@ func (ec *executionContext) fieldContext_SpaceSummary_organizationName(_ context
 
 // region    **************************** input.gotpl *****************************
 
-func (ec *executionContext) unmarshalInputAcceptInvitationInput(ctx context.Context, obj any) (invitation.AnswerRequest, error) {
-	var it invitation.AnswerRequest
+func (ec *executionContext) unmarshalInputAcceptInvitationInput(ctx context.Context, obj any) (invitation.AnswerInput, error) {
+	var it invitation.AnswerInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1687,14 +1687,14 @@ func (ec *executionContext) unmarshalInputAcceptInvitationInput(ctx context.Cont
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalAcceptInvitationInput(ctx context.Context, raw any) (invitation.AnswerRequest, error) {
-	var out invitation.AnswerRequest
+func UnmarshalAcceptInvitationInput(ctx context.Context, raw any) (invitation.AnswerInput, error) {
+	var out invitation.AnswerInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "AcceptInvitationInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputDeclineInvitationInput(ctx context.Context, obj any) (invitation.AnswerRequest, error) {
-	var it invitation.AnswerRequest
+func (ec *executionContext) unmarshalInputDeclineInvitationInput(ctx context.Context, obj any) (invitation.AnswerInput, error) {
+	var it invitation.AnswerInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1743,14 +1743,14 @@ func (ec *executionContext) unmarshalInputDeclineInvitationInput(ctx context.Con
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalDeclineInvitationInput(ctx context.Context, raw any) (invitation.AnswerRequest, error) {
-	var out invitation.AnswerRequest
+func UnmarshalDeclineInvitationInput(ctx context.Context, raw any) (invitation.AnswerInput, error) {
+	var out invitation.AnswerInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeclineInvitationInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputInviteSpaceAdministratorsInput(ctx context.Context, obj any) (invitation.AdministratorsRequest, error) {
-	var it invitation.AdministratorsRequest
+func (ec *executionContext) unmarshalInputInviteSpaceAdministratorsInput(ctx context.Context, obj any) (invitation.InviteSpaceAdministratorsInput, error) {
+	var it invitation.InviteSpaceAdministratorsInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1806,14 +1806,14 @@ func (ec *executionContext) unmarshalInputInviteSpaceAdministratorsInput(ctx con
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalInviteSpaceAdministratorsInput(ctx context.Context, raw any) (invitation.AdministratorsRequest, error) {
-	var out invitation.AdministratorsRequest
+func UnmarshalInviteSpaceAdministratorsInput(ctx context.Context, raw any) (invitation.InviteSpaceAdministratorsInput, error) {
+	var out invitation.InviteSpaceAdministratorsInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "InviteSpaceAdministratorsInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputInviteUsersInput(ctx context.Context, obj any) (invitation.Request, error) {
-	var it invitation.Request
+func (ec *executionContext) unmarshalInputInviteUsersInput(ctx context.Context, obj any) (invitation.InviteUsersInput, error) {
+	var it invitation.InviteUsersInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1876,14 +1876,14 @@ func (ec *executionContext) unmarshalInputInviteUsersInput(ctx context.Context, 
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalInviteUsersInput(ctx context.Context, raw any) (invitation.Request, error) {
-	var out invitation.Request
+func UnmarshalInviteUsersInput(ctx context.Context, raw any) (invitation.InviteUsersInput, error) {
+	var out invitation.InviteUsersInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "InviteUsersInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputResendInvitationsInput(ctx context.Context, obj any) (invitation.SelectionRequest, error) {
-	var it invitation.SelectionRequest
+func (ec *executionContext) unmarshalInputResendInvitationsInput(ctx context.Context, obj any) (invitation.SelectionInput, error) {
+	var it invitation.SelectionInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1925,14 +1925,14 @@ func (ec *executionContext) unmarshalInputResendInvitationsInput(ctx context.Con
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalResendInvitationsInput(ctx context.Context, raw any) (invitation.SelectionRequest, error) {
-	var out invitation.SelectionRequest
+func UnmarshalResendInvitationsInput(ctx context.Context, raw any) (invitation.SelectionInput, error) {
+	var out invitation.SelectionInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "ResendInvitationsInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputRevokeInvitationsInput(ctx context.Context, obj any) (invitation.SelectionRequest, error) {
-	var it invitation.SelectionRequest
+func (ec *executionContext) unmarshalInputRevokeInvitationsInput(ctx context.Context, obj any) (invitation.SelectionInput, error) {
+	var it invitation.SelectionInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1974,8 +1974,8 @@ func (ec *executionContext) unmarshalInputRevokeInvitationsInput(ctx context.Con
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalRevokeInvitationsInput(ctx context.Context, raw any) (invitation.SelectionRequest, error) {
-	var out invitation.SelectionRequest
+func UnmarshalRevokeInvitationsInput(ctx context.Context, raw any) (invitation.SelectionInput, error) {
+	var out invitation.SelectionInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "RevokeInvitationsInput", raw, &out)
 	return out, err
 }
@@ -1990,7 +1990,7 @@ func UnmarshalRevokeInvitationsInput(ctx context.Context, raw any) (invitation.S
 
 var acceptInvitationPayloadImplementors = []string{"AcceptInvitationPayload"}
 
-func (ec *executionContext) _AcceptInvitationPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.Acceptance) graphql.Marshaler {
+func (ec *executionContext) _AcceptInvitationPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.AcceptInvitationPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, acceptInvitationPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2033,7 +2033,7 @@ func (ec *executionContext) _AcceptInvitationPayload(ctx context.Context, sel as
 
 var declineInvitationPayloadImplementors = []string{"DeclineInvitationPayload"}
 
-func (ec *executionContext) _DeclineInvitationPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.Declining) graphql.Marshaler {
+func (ec *executionContext) _DeclineInvitationPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.DeclineInvitationPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, declineInvitationPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2066,7 +2066,7 @@ func (ec *executionContext) _DeclineInvitationPayload(ctx context.Context, sel a
 
 var emailCheckImplementors = []string{"EmailCheck"}
 
-func (ec *executionContext) _EmailCheck(ctx context.Context, sel ast.SelectionSet, obj *invitation.Check) graphql.Marshaler {
+func (ec *executionContext) _EmailCheck(ctx context.Context, sel ast.SelectionSet, obj *invitation.EmailCheck) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, emailCheckImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2417,7 +2417,7 @@ func (ec *executionContext) _InvitationEvent(ctx context.Context, sel ast.Select
 
 var inviteResultImplementors = []string{"InviteResult"}
 
-func (ec *executionContext) _InviteResult(ctx context.Context, sel ast.SelectionSet, obj *invitation.Result) graphql.Marshaler {
+func (ec *executionContext) _InviteResult(ctx context.Context, sel ast.SelectionSet, obj *invitation.InviteResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, inviteResultImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2475,7 +2475,7 @@ func (ec *executionContext) _InviteResult(ctx context.Context, sel ast.Selection
 
 var inviteSpaceAdministratorsPayloadImplementors = []string{"InviteSpaceAdministratorsPayload"}
 
-func (ec *executionContext) _InviteSpaceAdministratorsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.AdministratorResults) graphql.Marshaler {
+func (ec *executionContext) _InviteSpaceAdministratorsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.InviteSpaceAdministratorsPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, inviteSpaceAdministratorsPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2513,7 +2513,7 @@ func (ec *executionContext) _InviteSpaceAdministratorsPayload(ctx context.Contex
 
 var inviteUsersPayloadImplementors = []string{"InviteUsersPayload"}
 
-func (ec *executionContext) _InviteUsersPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.Results) graphql.Marshaler {
+func (ec *executionContext) _InviteUsersPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.InviteUsersPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, inviteUsersPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2551,7 +2551,7 @@ func (ec *executionContext) _InviteUsersPayload(ctx context.Context, sel ast.Sel
 
 var resendInvitationsPayloadImplementors = []string{"ResendInvitationsPayload"}
 
-func (ec *executionContext) _ResendInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.Selection) graphql.Marshaler {
+func (ec *executionContext) _ResendInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.SelectionPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, resendInvitationsPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2627,7 +2627,7 @@ func (ec *executionContext) _ResendResult(ctx context.Context, sel ast.Selection
 
 var revokeInvitationsPayloadImplementors = []string{"RevokeInvitationsPayload"}
 
-func (ec *executionContext) _RevokeInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.Selection) graphql.Marshaler {
+func (ec *executionContext) _RevokeInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.SelectionPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, revokeInvitationsPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2743,12 +2743,12 @@ func (ec *executionContext) _SpaceSummary(ctx context.Context, sel ast.Selection
 
 // region    ***************************** type.gotpl *****************************
 
-func (ec *executionContext) unmarshalNAcceptInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerRequest(ctx context.Context, v any) (invitation.AnswerRequest, error) {
+func (ec *executionContext) unmarshalNAcceptInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerInput(ctx context.Context, v any) (invitation.AnswerInput, error) {
 	res, err := ec.unmarshalInputAcceptInvitationInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalNDeclineInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerRequest(ctx context.Context, v any) (invitation.AnswerRequest, error) {
+func (ec *executionContext) unmarshalNDeclineInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerInput(ctx context.Context, v any) (invitation.AnswerInput, error) {
 	res, err := ec.unmarshalInputDeclineInvitationInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -2768,11 +2768,11 @@ func (ec *executionContext) marshalNDeliveryStatus2alphacruncherᚗcomᚋdatahub
 	return res
 }
 
-func (ec *executionContext) marshalNEmailCheck2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐCheckᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.Check) graphql.Marshaler {
+func (ec *executionContext) marshalNEmailCheck2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐEmailCheckᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.EmailCheck) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNEmailCheck2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐCheck(ctx, sel, v[i])
+		return ec.marshalNEmailCheck2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐEmailCheck(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -2784,7 +2784,7 @@ func (ec *executionContext) marshalNEmailCheck2ᚕᚖalphacruncherᚗcomᚋdatah
 	return ret
 }
 
-func (ec *executionContext) marshalNEmailCheck2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐCheck(ctx context.Context, sel ast.SelectionSet, v *invitation.Check) graphql.Marshaler {
+func (ec *executionContext) marshalNEmailCheck2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐEmailCheck(ctx context.Context, sel ast.SelectionSet, v *invitation.EmailCheck) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "EmailCheck!")
 		return graphql.Null
@@ -2873,13 +2873,13 @@ func (ec *executionContext) marshalNInvitationStatus2alphacruncherᚗcomᚋdatah
 	return v
 }
 
-func (ec *executionContext) unmarshalNInviteOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐOutcome(ctx context.Context, v any) (invitation.Outcome, error) {
+func (ec *executionContext) unmarshalNInviteOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteOutcome(ctx context.Context, v any) (invitation.InviteOutcome, error) {
 	tmp, err := graphqltypes.UnmarshalString(v)
-	res := invitation.Outcome(tmp)
+	res := invitation.InviteOutcome(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNInviteOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐOutcome(ctx context.Context, sel ast.SelectionSet, v invitation.Outcome) graphql.Marshaler {
+func (ec *executionContext) marshalNInviteOutcome2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteOutcome(ctx context.Context, sel ast.SelectionSet, v invitation.InviteOutcome) graphql.Marshaler {
 	_ = sel
 	res := graphqltypes.MarshalString(string(v))
 	if res == graphql.Null {
@@ -2888,11 +2888,11 @@ func (ec *executionContext) marshalNInviteOutcome2alphacruncherᚗcomᚋdatahub�
 	return res
 }
 
-func (ec *executionContext) marshalNInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.Result) graphql.Marshaler {
+func (ec *executionContext) marshalNInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.InviteResult) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNInviteResult2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResult(ctx, sel, v[i])
+		return ec.marshalNInviteResult2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteResult(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -2904,7 +2904,7 @@ func (ec *executionContext) marshalNInviteResult2ᚕᚖalphacruncherᚗcomᚋdat
 	return ret
 }
 
-func (ec *executionContext) marshalNInviteResult2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResult(ctx context.Context, sel ast.SelectionSet, v *invitation.Result) graphql.Marshaler {
+func (ec *executionContext) marshalNInviteResult2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteResult(ctx context.Context, sel ast.SelectionSet, v *invitation.InviteResult) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "InviteResult!")
 		return graphql.Null
@@ -2912,17 +2912,17 @@ func (ec *executionContext) marshalNInviteResult2ᚖalphacruncherᚗcomᚋdatahu
 	return ec._InviteResult(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNInviteSpaceAdministratorsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAdministratorsRequest(ctx context.Context, v any) (invitation.AdministratorsRequest, error) {
+func (ec *executionContext) unmarshalNInviteSpaceAdministratorsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteSpaceAdministratorsInput(ctx context.Context, v any) (invitation.InviteSpaceAdministratorsInput, error) {
 	res, err := ec.unmarshalInputInviteSpaceAdministratorsInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalNInviteUsersInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐRequest(ctx context.Context, v any) (invitation.Request, error) {
+func (ec *executionContext) unmarshalNInviteUsersInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteUsersInput(ctx context.Context, v any) (invitation.InviteUsersInput, error) {
 	res, err := ec.unmarshalInputInviteUsersInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalNResendInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionRequest(ctx context.Context, v any) (invitation.SelectionRequest, error) {
+func (ec *executionContext) unmarshalNResendInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionInput(ctx context.Context, v any) (invitation.SelectionInput, error) {
 	res, err := ec.unmarshalInputResendInvitationsInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -2966,7 +2966,7 @@ func (ec *executionContext) marshalNResendResult2ᚖalphacruncherᚗcomᚋdatahu
 	return ec._ResendResult(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNRevokeInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionRequest(ctx context.Context, v any) (invitation.SelectionRequest, error) {
+func (ec *executionContext) unmarshalNRevokeInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionInput(ctx context.Context, v any) (invitation.SelectionInput, error) {
 	res, err := ec.unmarshalInputRevokeInvitationsInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -3018,14 +3018,14 @@ func (ec *executionContext) marshalNSpaceSummary2ᚖalphacruncherᚗcomᚋdatahu
 	return ec._SpaceSummary(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOAcceptInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAcceptance(ctx context.Context, sel ast.SelectionSet, v *invitation.Acceptance) graphql.Marshaler {
+func (ec *executionContext) marshalOAcceptInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAcceptInvitationPayload(ctx context.Context, sel ast.SelectionSet, v *invitation.AcceptInvitationPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._AcceptInvitationPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalODeclineInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDeclining(ctx context.Context, sel ast.SelectionSet, v *invitation.Declining) graphql.Marshaler {
+func (ec *executionContext) marshalODeclineInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDeclineInvitationPayload(ctx context.Context, sel ast.SelectionSet, v *invitation.DeclineInvitationPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -3088,14 +3088,14 @@ func (ec *executionContext) marshalOInvitationStatus2ᚖalphacruncherᚗcomᚋda
 	return v
 }
 
-func (ec *executionContext) marshalOInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.Result) graphql.Marshaler {
+func (ec *executionContext) marshalOInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.InviteResult) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNInviteResult2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResult(ctx, sel, v[i])
+		return ec.marshalNInviteResult2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteResult(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -3107,28 +3107,28 @@ func (ec *executionContext) marshalOInviteResult2ᚕᚖalphacruncherᚗcomᚋdat
 	return ret
 }
 
-func (ec *executionContext) marshalOInviteSpaceAdministratorsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAdministratorResults(ctx context.Context, sel ast.SelectionSet, v *invitation.AdministratorResults) graphql.Marshaler {
+func (ec *executionContext) marshalOInviteSpaceAdministratorsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteSpaceAdministratorsPayload(ctx context.Context, sel ast.SelectionSet, v *invitation.InviteSpaceAdministratorsPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._InviteSpaceAdministratorsPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOInviteUsersPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResults(ctx context.Context, sel ast.SelectionSet, v *invitation.Results) graphql.Marshaler {
+func (ec *executionContext) marshalOInviteUsersPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteUsersPayload(ctx context.Context, sel ast.SelectionSet, v *invitation.InviteUsersPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._InviteUsersPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOResendInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelection(ctx context.Context, sel ast.SelectionSet, v *invitation.Selection) graphql.Marshaler {
+func (ec *executionContext) marshalOResendInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionPayload(ctx context.Context, sel ast.SelectionSet, v *invitation.SelectionPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._ResendInvitationsPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalORevokeInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelection(ctx context.Context, sel ast.SelectionSet, v *invitation.Selection) graphql.Marshaler {
+func (ec *executionContext) marshalORevokeInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionPayload(ctx context.Context, sel ast.SelectionSet, v *invitation.SelectionPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

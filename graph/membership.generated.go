@@ -26,7 +26,7 @@ import (
 
 // region    **************************** field.gotpl *****************************
 
-func (ec *executionContext) _ChangeMemberRolePayload_member(ctx context.Context, field graphql.CollectedField, obj *membership.Change) (ret graphql.Marshaler) {
+func (ec *executionContext) _ChangeMemberRolePayload_member(ctx context.Context, field graphql.CollectedField, obj *membership.ChangeMemberRolePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -58,7 +58,7 @@ func (ec *executionContext) fieldContext_ChangeMemberRolePayload_member(_ contex
 	return fc, nil
 }
 
-func (ec *executionContext) _ChangeMemberRolePayload_previousRole(ctx context.Context, field graphql.CollectedField, obj *membership.Change) (ret graphql.Marshaler) {
+func (ec *executionContext) _ChangeMemberRolePayload_previousRole(ctx context.Context, field graphql.CollectedField, obj *membership.ChangeMemberRolePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -81,7 +81,7 @@ func (ec *executionContext) fieldContext_ChangeMemberRolePayload_previousRole(_ 
 	return graphql.NewScalarFieldContext("ChangeMemberRolePayload", field, false, false, "InstanceRole")
 }
 
-func (ec *executionContext) _ChangeMemberRolePayload_changed(ctx context.Context, field graphql.CollectedField, obj *membership.Change) (ret graphql.Marshaler) {
+func (ec *executionContext) _ChangeMemberRolePayload_changed(ctx context.Context, field graphql.CollectedField, obj *membership.ChangeMemberRolePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -356,7 +356,7 @@ func (ec *executionContext) fieldContext_InstanceMemberEdge_node(_ context.Conte
 	return fc, nil
 }
 
-func (ec *executionContext) _LeaveInstancePayload_left(ctx context.Context, field graphql.CollectedField, obj *membership.Leave) (ret graphql.Marshaler) {
+func (ec *executionContext) _LeaveInstancePayload_left(ctx context.Context, field graphql.CollectedField, obj *membership.LeaveInstancePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -379,7 +379,7 @@ func (ec *executionContext) fieldContext_LeaveInstancePayload_left(_ context.Con
 	return graphql.NewScalarFieldContext("LeaveInstancePayload", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _RemoveMemberPayload_removed(ctx context.Context, field graphql.CollectedField, obj *membership.Removal) (ret graphql.Marshaler) {
+func (ec *executionContext) _RemoveMemberPayload_removed(ctx context.Context, field graphql.CollectedField, obj *membership.RemoveMemberPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -406,8 +406,8 @@ func (ec *executionContext) fieldContext_RemoveMemberPayload_removed(_ context.C
 
 // region    **************************** input.gotpl *****************************
 
-func (ec *executionContext) unmarshalInputChangeMemberRoleInput(ctx context.Context, obj any) (membership.ChangeRequest, error) {
-	var it membership.ChangeRequest
+func (ec *executionContext) unmarshalInputChangeMemberRoleInput(ctx context.Context, obj any) (membership.ChangeMemberRoleInput, error) {
+	var it membership.ChangeMemberRoleInput
 	if obj == nil {
 		return it, nil
 	}
@@ -463,14 +463,14 @@ func (ec *executionContext) unmarshalInputChangeMemberRoleInput(ctx context.Cont
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalChangeMemberRoleInput(ctx context.Context, raw any) (membership.ChangeRequest, error) {
-	var out membership.ChangeRequest
+func UnmarshalChangeMemberRoleInput(ctx context.Context, raw any) (membership.ChangeMemberRoleInput, error) {
+	var out membership.ChangeMemberRoleInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "ChangeMemberRoleInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputLeaveInstanceInput(ctx context.Context, obj any) (membership.LeaveRequest, error) {
-	var it membership.LeaveRequest
+func (ec *executionContext) unmarshalInputLeaveInstanceInput(ctx context.Context, obj any) (membership.LeaveInstanceInput, error) {
+	var it membership.LeaveInstanceInput
 	if obj == nil {
 		return it, nil
 	}
@@ -512,14 +512,14 @@ func (ec *executionContext) unmarshalInputLeaveInstanceInput(ctx context.Context
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalLeaveInstanceInput(ctx context.Context, raw any) (membership.LeaveRequest, error) {
-	var out membership.LeaveRequest
+func UnmarshalLeaveInstanceInput(ctx context.Context, raw any) (membership.LeaveInstanceInput, error) {
+	var out membership.LeaveInstanceInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "LeaveInstanceInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputRemoveMemberInput(ctx context.Context, obj any) (membership.RemovalRequest, error) {
-	var it membership.RemovalRequest
+func (ec *executionContext) unmarshalInputRemoveMemberInput(ctx context.Context, obj any) (membership.RemoveMemberInput, error) {
+	var it membership.RemoveMemberInput
 	if obj == nil {
 		return it, nil
 	}
@@ -575,8 +575,8 @@ func (ec *executionContext) unmarshalInputRemoveMemberInput(ctx context.Context,
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalRemoveMemberInput(ctx context.Context, raw any) (membership.RemovalRequest, error) {
-	var out membership.RemovalRequest
+func UnmarshalRemoveMemberInput(ctx context.Context, raw any) (membership.RemoveMemberInput, error) {
+	var out membership.RemoveMemberInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "RemoveMemberInput", raw, &out)
 	return out, err
 }
@@ -591,7 +591,7 @@ func UnmarshalRemoveMemberInput(ctx context.Context, raw any) (membership.Remova
 
 var changeMemberRolePayloadImplementors = []string{"ChangeMemberRolePayload"}
 
-func (ec *executionContext) _ChangeMemberRolePayload(ctx context.Context, sel ast.SelectionSet, obj *membership.Change) graphql.Marshaler {
+func (ec *executionContext) _ChangeMemberRolePayload(ctx context.Context, sel ast.SelectionSet, obj *membership.ChangeMemberRolePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, changeMemberRolePayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -763,7 +763,7 @@ func (ec *executionContext) _InstanceMemberEdge(ctx context.Context, sel ast.Sel
 
 var leaveInstancePayloadImplementors = []string{"LeaveInstancePayload"}
 
-func (ec *executionContext) _LeaveInstancePayload(ctx context.Context, sel ast.SelectionSet, obj *membership.Leave) graphql.Marshaler {
+func (ec *executionContext) _LeaveInstancePayload(ctx context.Context, sel ast.SelectionSet, obj *membership.LeaveInstancePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, leaveInstancePayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -796,7 +796,7 @@ func (ec *executionContext) _LeaveInstancePayload(ctx context.Context, sel ast.S
 
 var removeMemberPayloadImplementors = []string{"RemoveMemberPayload"}
 
-func (ec *executionContext) _RemoveMemberPayload(ctx context.Context, sel ast.SelectionSet, obj *membership.Removal) graphql.Marshaler {
+func (ec *executionContext) _RemoveMemberPayload(ctx context.Context, sel ast.SelectionSet, obj *membership.RemoveMemberPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, removeMemberPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -831,7 +831,7 @@ func (ec *executionContext) _RemoveMemberPayload(ctx context.Context, sel ast.Se
 
 // region    ***************************** type.gotpl *****************************
 
-func (ec *executionContext) unmarshalNChangeMemberRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChangeRequest(ctx context.Context, v any) (membership.ChangeRequest, error) {
+func (ec *executionContext) unmarshalNChangeMemberRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChangeMemberRoleInput(ctx context.Context, v any) (membership.ChangeMemberRoleInput, error) {
 	res, err := ec.unmarshalInputChangeMemberRoleInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -884,17 +884,17 @@ func (ec *executionContext) marshalNInstanceMemberEdge2ᚖalphacruncherᚗcomᚋ
 	return ec._InstanceMemberEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNLeaveInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveRequest(ctx context.Context, v any) (membership.LeaveRequest, error) {
+func (ec *executionContext) unmarshalNLeaveInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveInstanceInput(ctx context.Context, v any) (membership.LeaveInstanceInput, error) {
 	res, err := ec.unmarshalInputLeaveInstanceInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalNRemoveMemberInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemovalRequest(ctx context.Context, v any) (membership.RemovalRequest, error) {
+func (ec *executionContext) unmarshalNRemoveMemberInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemoveMemberInput(ctx context.Context, v any) (membership.RemoveMemberInput, error) {
 	res, err := ec.unmarshalInputRemoveMemberInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOChangeMemberRolePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChange(ctx context.Context, sel ast.SelectionSet, v *membership.Change) graphql.Marshaler {
+func (ec *executionContext) marshalOChangeMemberRolePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChangeMemberRolePayload(ctx context.Context, sel ast.SelectionSet, v *membership.ChangeMemberRolePayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -915,14 +915,14 @@ func (ec *executionContext) marshalOInstanceMemberConnection2ᚖalphacruncherᚗ
 	return ec._InstanceMemberConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOLeaveInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeave(ctx context.Context, sel ast.SelectionSet, v *membership.Leave) graphql.Marshaler {
+func (ec *executionContext) marshalOLeaveInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveInstancePayload(ctx context.Context, sel ast.SelectionSet, v *membership.LeaveInstancePayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._LeaveInstancePayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalORemoveMemberPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemoval(ctx context.Context, sel ast.SelectionSet, v *membership.Removal) graphql.Marshaler {
+func (ec *executionContext) marshalORemoveMemberPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemoveMemberPayload(ctx context.Context, sel ast.SelectionSet, v *membership.RemoveMemberPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

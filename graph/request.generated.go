@@ -71,7 +71,7 @@ func (ec *executionContext) field_Request_emails_args(ctx context.Context, rawAr
 
 // region    **************************** field.gotpl *****************************
 
-func (ec *executionContext) _ApproveRequestPayload_request(ctx context.Context, field graphql.CollectedField, obj *request.Answered) (ret graphql.Marshaler) {
+func (ec *executionContext) _ApproveRequestPayload_request(ctx context.Context, field graphql.CollectedField, obj *request.AnswerPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -103,7 +103,7 @@ func (ec *executionContext) fieldContext_ApproveRequestPayload_request(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _ApproveRequestPayload_results(ctx context.Context, field graphql.CollectedField, obj *request.Answered) (ret graphql.Marshaler) {
+func (ec *executionContext) _ApproveRequestPayload_results(ctx context.Context, field graphql.CollectedField, obj *request.AnswerPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -115,8 +115,8 @@ func (ec *executionContext) _ApproveRequestPayload_results(ctx context.Context, 
 			return obj.Results, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*invitation.Result) graphql.Marshaler {
-			return ec.marshalOInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResultᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*invitation.InviteResult) graphql.Marshaler {
+			return ec.marshalOInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteResultᚄ(ctx, selections, v)
 		},
 		true,
 		false,
@@ -135,7 +135,7 @@ func (ec *executionContext) fieldContext_ApproveRequestPayload_results(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _DeclineRequestPayload_request(ctx context.Context, field graphql.CollectedField, obj *request.Answered) (ret graphql.Marshaler) {
+func (ec *executionContext) _DeclineRequestPayload_request(ctx context.Context, field graphql.CollectedField, obj *request.AnswerPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -911,7 +911,7 @@ func (ec *executionContext) fieldContext_RequestEvent_at(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("RequestEvent", field, false, false, "DateTime")
 }
 
-func (ec *executionContext) _RequestInvitationsPayload_request(ctx context.Context, field graphql.CollectedField, obj *request.Asked) (ret graphql.Marshaler) {
+func (ec *executionContext) _RequestInvitationsPayload_request(ctx context.Context, field graphql.CollectedField, obj *request.RequestPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -943,7 +943,7 @@ func (ec *executionContext) fieldContext_RequestInvitationsPayload_request(_ con
 	return fc, nil
 }
 
-func (ec *executionContext) _RequestInvitationsPayload_created(ctx context.Context, field graphql.CollectedField, obj *request.Asked) (ret graphql.Marshaler) {
+func (ec *executionContext) _RequestInvitationsPayload_created(ctx context.Context, field graphql.CollectedField, obj *request.RequestPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -966,7 +966,7 @@ func (ec *executionContext) fieldContext_RequestInvitationsPayload_created(_ con
 	return graphql.NewScalarFieldContext("RequestInvitationsPayload", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _RequestRestorePayload_request(ctx context.Context, field graphql.CollectedField, obj *request.Asked) (ret graphql.Marshaler) {
+func (ec *executionContext) _RequestRestorePayload_request(ctx context.Context, field graphql.CollectedField, obj *request.RequestPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -998,7 +998,7 @@ func (ec *executionContext) fieldContext_RequestRestorePayload_request(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _RequestRestorePayload_created(ctx context.Context, field graphql.CollectedField, obj *request.Asked) (ret graphql.Marshaler) {
+func (ec *executionContext) _RequestRestorePayload_created(ctx context.Context, field graphql.CollectedField, obj *request.RequestPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1021,7 +1021,7 @@ func (ec *executionContext) fieldContext_RequestRestorePayload_created(_ context
 	return graphql.NewScalarFieldContext("RequestRestorePayload", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _RequestRolePayload_request(ctx context.Context, field graphql.CollectedField, obj *request.Asked) (ret graphql.Marshaler) {
+func (ec *executionContext) _RequestRolePayload_request(ctx context.Context, field graphql.CollectedField, obj *request.RequestPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1053,7 +1053,7 @@ func (ec *executionContext) fieldContext_RequestRolePayload_request(_ context.Co
 	return fc, nil
 }
 
-func (ec *executionContext) _RequestRolePayload_created(ctx context.Context, field graphql.CollectedField, obj *request.Asked) (ret graphql.Marshaler) {
+func (ec *executionContext) _RequestRolePayload_created(ctx context.Context, field graphql.CollectedField, obj *request.RequestPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1076,7 +1076,7 @@ func (ec *executionContext) fieldContext_RequestRolePayload_created(_ context.Co
 	return graphql.NewScalarFieldContext("RequestRolePayload", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _WithdrawRequestPayload_request(ctx context.Context, field graphql.CollectedField, obj *request.Answered) (ret graphql.Marshaler) {
+func (ec *executionContext) _WithdrawRequestPayload_request(ctx context.Context, field graphql.CollectedField, obj *request.AnswerPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1112,8 +1112,8 @@ func (ec *executionContext) fieldContext_WithdrawRequestPayload_request(_ contex
 
 // region    **************************** input.gotpl *****************************
 
-func (ec *executionContext) unmarshalInputApproveRequestInput(ctx context.Context, obj any) (request.Approval, error) {
-	var it request.Approval
+func (ec *executionContext) unmarshalInputApproveRequestInput(ctx context.Context, obj any) (request.ApproveRequestInput, error) {
+	var it request.ApproveRequestInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1169,14 +1169,14 @@ func (ec *executionContext) unmarshalInputApproveRequestInput(ctx context.Contex
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalApproveRequestInput(ctx context.Context, raw any) (request.Approval, error) {
-	var out request.Approval
+func UnmarshalApproveRequestInput(ctx context.Context, raw any) (request.ApproveRequestInput, error) {
+	var out request.ApproveRequestInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "ApproveRequestInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputDeclineRequestInput(ctx context.Context, obj any) (request.Refusal, error) {
-	var it request.Refusal
+func (ec *executionContext) unmarshalInputDeclineRequestInput(ctx context.Context, obj any) (request.DeclineRequestInput, error) {
+	var it request.DeclineRequestInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1225,14 +1225,14 @@ func (ec *executionContext) unmarshalInputDeclineRequestInput(ctx context.Contex
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalDeclineRequestInput(ctx context.Context, raw any) (request.Refusal, error) {
-	var out request.Refusal
+func UnmarshalDeclineRequestInput(ctx context.Context, raw any) (request.DeclineRequestInput, error) {
+	var out request.DeclineRequestInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeclineRequestInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputRequestInvitationsInput(ctx context.Context, obj any) (request.ForInvitations, error) {
-	var it request.ForInvitations
+func (ec *executionContext) unmarshalInputRequestInvitationsInput(ctx context.Context, obj any) (request.RequestInvitationsInput, error) {
+	var it request.RequestInvitationsInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1295,14 +1295,14 @@ func (ec *executionContext) unmarshalInputRequestInvitationsInput(ctx context.Co
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalRequestInvitationsInput(ctx context.Context, raw any) (request.ForInvitations, error) {
-	var out request.ForInvitations
+func UnmarshalRequestInvitationsInput(ctx context.Context, raw any) (request.RequestInvitationsInput, error) {
+	var out request.RequestInvitationsInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "RequestInvitationsInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputRequestRestoreInput(ctx context.Context, obj any) (request.ForRestore, error) {
-	var it request.ForRestore
+func (ec *executionContext) unmarshalInputRequestRestoreInput(ctx context.Context, obj any) (request.RequestRestoreInput, error) {
+	var it request.RequestRestoreInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1351,14 +1351,14 @@ func (ec *executionContext) unmarshalInputRequestRestoreInput(ctx context.Contex
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalRequestRestoreInput(ctx context.Context, raw any) (request.ForRestore, error) {
-	var out request.ForRestore
+func UnmarshalRequestRestoreInput(ctx context.Context, raw any) (request.RequestRestoreInput, error) {
+	var out request.RequestRestoreInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "RequestRestoreInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputRequestRoleInput(ctx context.Context, obj any) (request.ForRole, error) {
-	var it request.ForRole
+func (ec *executionContext) unmarshalInputRequestRoleInput(ctx context.Context, obj any) (request.RequestRoleInput, error) {
+	var it request.RequestRoleInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1421,14 +1421,14 @@ func (ec *executionContext) unmarshalInputRequestRoleInput(ctx context.Context, 
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalRequestRoleInput(ctx context.Context, raw any) (request.ForRole, error) {
-	var out request.ForRole
+func UnmarshalRequestRoleInput(ctx context.Context, raw any) (request.RequestRoleInput, error) {
+	var out request.RequestRoleInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "RequestRoleInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputWithdrawRequestInput(ctx context.Context, obj any) (request.Withdrawal, error) {
-	var it request.Withdrawal
+func (ec *executionContext) unmarshalInputWithdrawRequestInput(ctx context.Context, obj any) (request.WithdrawRequestInput, error) {
+	var it request.WithdrawRequestInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1470,8 +1470,8 @@ func (ec *executionContext) unmarshalInputWithdrawRequestInput(ctx context.Conte
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalWithdrawRequestInput(ctx context.Context, raw any) (request.Withdrawal, error) {
-	var out request.Withdrawal
+func UnmarshalWithdrawRequestInput(ctx context.Context, raw any) (request.WithdrawRequestInput, error) {
+	var out request.WithdrawRequestInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "WithdrawRequestInput", raw, &out)
 	return out, err
 }
@@ -1486,7 +1486,7 @@ func UnmarshalWithdrawRequestInput(ctx context.Context, raw any) (request.Withdr
 
 var approveRequestPayloadImplementors = []string{"ApproveRequestPayload"}
 
-func (ec *executionContext) _ApproveRequestPayload(ctx context.Context, sel ast.SelectionSet, obj *request.Answered) graphql.Marshaler {
+func (ec *executionContext) _ApproveRequestPayload(ctx context.Context, sel ast.SelectionSet, obj *request.AnswerPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, approveRequestPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1524,7 +1524,7 @@ func (ec *executionContext) _ApproveRequestPayload(ctx context.Context, sel ast.
 
 var declineRequestPayloadImplementors = []string{"DeclineRequestPayload"}
 
-func (ec *executionContext) _DeclineRequestPayload(ctx context.Context, sel ast.SelectionSet, obj *request.Answered) graphql.Marshaler {
+func (ec *executionContext) _DeclineRequestPayload(ctx context.Context, sel ast.SelectionSet, obj *request.AnswerPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, declineRequestPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1810,7 +1810,7 @@ func (ec *executionContext) _RequestEvent(ctx context.Context, sel ast.Selection
 
 var requestInvitationsPayloadImplementors = []string{"RequestInvitationsPayload"}
 
-func (ec *executionContext) _RequestInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *request.Asked) graphql.Marshaler {
+func (ec *executionContext) _RequestInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *request.RequestPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, requestInvitationsPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1848,7 +1848,7 @@ func (ec *executionContext) _RequestInvitationsPayload(ctx context.Context, sel 
 
 var requestRestorePayloadImplementors = []string{"RequestRestorePayload"}
 
-func (ec *executionContext) _RequestRestorePayload(ctx context.Context, sel ast.SelectionSet, obj *request.Asked) graphql.Marshaler {
+func (ec *executionContext) _RequestRestorePayload(ctx context.Context, sel ast.SelectionSet, obj *request.RequestPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, requestRestorePayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1886,7 +1886,7 @@ func (ec *executionContext) _RequestRestorePayload(ctx context.Context, sel ast.
 
 var requestRolePayloadImplementors = []string{"RequestRolePayload"}
 
-func (ec *executionContext) _RequestRolePayload(ctx context.Context, sel ast.SelectionSet, obj *request.Asked) graphql.Marshaler {
+func (ec *executionContext) _RequestRolePayload(ctx context.Context, sel ast.SelectionSet, obj *request.RequestPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, requestRolePayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1924,7 +1924,7 @@ func (ec *executionContext) _RequestRolePayload(ctx context.Context, sel ast.Sel
 
 var withdrawRequestPayloadImplementors = []string{"WithdrawRequestPayload"}
 
-func (ec *executionContext) _WithdrawRequestPayload(ctx context.Context, sel ast.SelectionSet, obj *request.Answered) graphql.Marshaler {
+func (ec *executionContext) _WithdrawRequestPayload(ctx context.Context, sel ast.SelectionSet, obj *request.AnswerPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, withdrawRequestPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1959,12 +1959,12 @@ func (ec *executionContext) _WithdrawRequestPayload(ctx context.Context, sel ast
 
 // region    ***************************** type.gotpl *****************************
 
-func (ec *executionContext) unmarshalNApproveRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐApproval(ctx context.Context, v any) (request.Approval, error) {
+func (ec *executionContext) unmarshalNApproveRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐApproveRequestInput(ctx context.Context, v any) (request.ApproveRequestInput, error) {
 	res, err := ec.unmarshalInputApproveRequestInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalNDeclineRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRefusal(ctx context.Context, v any) (request.Refusal, error) {
+func (ec *executionContext) unmarshalNDeclineRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐDeclineRequestInput(ctx context.Context, v any) (request.DeclineRequestInput, error) {
 	res, err := ec.unmarshalInputDeclineRequestInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -2040,7 +2040,7 @@ func (ec *executionContext) marshalNRequestEvent2ᚖalphacruncherᚗcomᚋdatahu
 	return ec._RequestEvent(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNRequestInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐForInvitations(ctx context.Context, v any) (request.ForInvitations, error) {
+func (ec *executionContext) unmarshalNRequestInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestInvitationsInput(ctx context.Context, v any) (request.RequestInvitationsInput, error) {
 	res, err := ec.unmarshalInputRequestInvitationsInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -2060,12 +2060,12 @@ func (ec *executionContext) marshalNRequestKind2alphacruncherᚗcomᚋdatahubᚑ
 	return res
 }
 
-func (ec *executionContext) unmarshalNRequestRestoreInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐForRestore(ctx context.Context, v any) (request.ForRestore, error) {
+func (ec *executionContext) unmarshalNRequestRestoreInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestRestoreInput(ctx context.Context, v any) (request.RequestRestoreInput, error) {
 	res, err := ec.unmarshalInputRequestRestoreInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalNRequestRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐForRole(ctx context.Context, v any) (request.ForRole, error) {
+func (ec *executionContext) unmarshalNRequestRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestRoleInput(ctx context.Context, v any) (request.RequestRoleInput, error) {
 	res, err := ec.unmarshalInputRequestRoleInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -2080,19 +2080,19 @@ func (ec *executionContext) marshalNRequestStatus2alphacruncherᚗcomᚋdatahub�
 	return v
 }
 
-func (ec *executionContext) unmarshalNWithdrawRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐWithdrawal(ctx context.Context, v any) (request.Withdrawal, error) {
+func (ec *executionContext) unmarshalNWithdrawRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐWithdrawRequestInput(ctx context.Context, v any) (request.WithdrawRequestInput, error) {
 	res, err := ec.unmarshalInputWithdrawRequestInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOApproveRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswered(ctx context.Context, sel ast.SelectionSet, v *request.Answered) graphql.Marshaler {
+func (ec *executionContext) marshalOApproveRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswerPayload(ctx context.Context, sel ast.SelectionSet, v *request.AnswerPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._ApproveRequestPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalODeclineRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswered(ctx context.Context, sel ast.SelectionSet, v *request.Answered) graphql.Marshaler {
+func (ec *executionContext) marshalODeclineRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswerPayload(ctx context.Context, sel ast.SelectionSet, v *request.AnswerPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -2125,7 +2125,7 @@ func (ec *executionContext) marshalORequestEndReason2ᚖalphacruncherᚗcomᚋda
 	return res
 }
 
-func (ec *executionContext) marshalORequestInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAsked(ctx context.Context, sel ast.SelectionSet, v *request.Asked) graphql.Marshaler {
+func (ec *executionContext) marshalORequestInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestPayload(ctx context.Context, sel ast.SelectionSet, v *request.RequestPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -2151,14 +2151,14 @@ func (ec *executionContext) marshalORequestKind2ᚖalphacruncherᚗcomᚋdatahub
 	return res
 }
 
-func (ec *executionContext) marshalORequestRestorePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAsked(ctx context.Context, sel ast.SelectionSet, v *request.Asked) graphql.Marshaler {
+func (ec *executionContext) marshalORequestRestorePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestPayload(ctx context.Context, sel ast.SelectionSet, v *request.RequestPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._RequestRestorePayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalORequestRolePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAsked(ctx context.Context, sel ast.SelectionSet, v *request.Asked) graphql.Marshaler {
+func (ec *executionContext) marshalORequestRolePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestPayload(ctx context.Context, sel ast.SelectionSet, v *request.RequestPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -2181,7 +2181,7 @@ func (ec *executionContext) marshalORequestStatus2ᚖalphacruncherᚗcomᚋdatah
 	return v
 }
 
-func (ec *executionContext) marshalOWithdrawRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswered(ctx context.Context, sel ast.SelectionSet, v *request.Answered) graphql.Marshaler {
+func (ec *executionContext) marshalOWithdrawRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswerPayload(ctx context.Context, sel ast.SelectionSet, v *request.AnswerPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -244,25 +244,25 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		AcceptInvitation          func(childComplexity int, input invitation.AnswerRequest) int
-		ApproveRequest            func(childComplexity int, input request.Approval) int
-		ChangeMemberRole          func(childComplexity int, input membership.ChangeRequest) int
-		CreateInstance            func(childComplexity int, input instance.CreateRequest) int
-		CreateSpace               func(childComplexity int, input space.CreateRequest) int
-		DeclineInvitation         func(childComplexity int, input invitation.AnswerRequest) int
-		DeclineRequest            func(childComplexity int, input request.Refusal) int
-		DeleteInstance            func(childComplexity int, input instance.Request) int
-		InviteSpaceAdministrators func(childComplexity int, input invitation.AdministratorsRequest) int
-		InviteUsers               func(childComplexity int, input invitation.Request) int
-		LeaveInstance             func(childComplexity int, input membership.LeaveRequest) int
-		RemoveMember              func(childComplexity int, input membership.RemovalRequest) int
-		RequestInvitations        func(childComplexity int, input request.ForInvitations) int
-		RequestRestore            func(childComplexity int, input request.ForRestore) int
-		RequestRole               func(childComplexity int, input request.ForRole) int
-		ResendInvitations         func(childComplexity int, input invitation.SelectionRequest) int
-		RestoreInstance           func(childComplexity int, input instance.Request) int
-		RevokeInvitations         func(childComplexity int, input invitation.SelectionRequest) int
-		WithdrawRequest           func(childComplexity int, input request.Withdrawal) int
+		AcceptInvitation          func(childComplexity int, input invitation.AnswerInput) int
+		ApproveRequest            func(childComplexity int, input request.ApproveRequestInput) int
+		ChangeMemberRole          func(childComplexity int, input membership.ChangeMemberRoleInput) int
+		CreateInstance            func(childComplexity int, input instance.CreateInstanceInput) int
+		CreateSpace               func(childComplexity int, input space.CreateSpaceInput) int
+		DeclineInvitation         func(childComplexity int, input invitation.AnswerInput) int
+		DeclineRequest            func(childComplexity int, input request.DeclineRequestInput) int
+		DeleteInstance            func(childComplexity int, input instance.InstanceInput) int
+		InviteSpaceAdministrators func(childComplexity int, input invitation.InviteSpaceAdministratorsInput) int
+		InviteUsers               func(childComplexity int, input invitation.InviteUsersInput) int
+		LeaveInstance             func(childComplexity int, input membership.LeaveInstanceInput) int
+		RemoveMember              func(childComplexity int, input membership.RemoveMemberInput) int
+		RequestInvitations        func(childComplexity int, input request.RequestInvitationsInput) int
+		RequestRestore            func(childComplexity int, input request.RequestRestoreInput) int
+		RequestRole               func(childComplexity int, input request.RequestRoleInput) int
+		ResendInvitations         func(childComplexity int, input invitation.SelectionInput) int
+		RestoreInstance           func(childComplexity int, input instance.InstanceInput) int
+		RevokeInvitations         func(childComplexity int, input invitation.SelectionInput) int
+		WithdrawRequest           func(childComplexity int, input request.WithdrawRequestInput) int
 	}
 
 	Obstacle struct {
@@ -1195,7 +1195,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.AcceptInvitation(childComplexity, args["input"].(invitation.AnswerRequest)), true
+		return e.ComplexityRoot.Mutation.AcceptInvitation(childComplexity, args["input"].(invitation.AnswerInput)), true
 	case "Mutation.approveRequest":
 		if e.ComplexityRoot.Mutation.ApproveRequest == nil {
 			break
@@ -1206,7 +1206,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.ApproveRequest(childComplexity, args["input"].(request.Approval)), true
+		return e.ComplexityRoot.Mutation.ApproveRequest(childComplexity, args["input"].(request.ApproveRequestInput)), true
 	case "Mutation.changeMemberRole":
 		if e.ComplexityRoot.Mutation.ChangeMemberRole == nil {
 			break
@@ -1217,7 +1217,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.ChangeMemberRole(childComplexity, args["input"].(membership.ChangeRequest)), true
+		return e.ComplexityRoot.Mutation.ChangeMemberRole(childComplexity, args["input"].(membership.ChangeMemberRoleInput)), true
 	case "Mutation.createInstance":
 		if e.ComplexityRoot.Mutation.CreateInstance == nil {
 			break
@@ -1228,7 +1228,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.CreateInstance(childComplexity, args["input"].(instance.CreateRequest)), true
+		return e.ComplexityRoot.Mutation.CreateInstance(childComplexity, args["input"].(instance.CreateInstanceInput)), true
 	case "Mutation.createSpace":
 		if e.ComplexityRoot.Mutation.CreateSpace == nil {
 			break
@@ -1239,7 +1239,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.CreateSpace(childComplexity, args["input"].(space.CreateRequest)), true
+		return e.ComplexityRoot.Mutation.CreateSpace(childComplexity, args["input"].(space.CreateSpaceInput)), true
 	case "Mutation.declineInvitation":
 		if e.ComplexityRoot.Mutation.DeclineInvitation == nil {
 			break
@@ -1250,7 +1250,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DeclineInvitation(childComplexity, args["input"].(invitation.AnswerRequest)), true
+		return e.ComplexityRoot.Mutation.DeclineInvitation(childComplexity, args["input"].(invitation.AnswerInput)), true
 	case "Mutation.declineRequest":
 		if e.ComplexityRoot.Mutation.DeclineRequest == nil {
 			break
@@ -1261,7 +1261,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DeclineRequest(childComplexity, args["input"].(request.Refusal)), true
+		return e.ComplexityRoot.Mutation.DeclineRequest(childComplexity, args["input"].(request.DeclineRequestInput)), true
 	case "Mutation.deleteInstance":
 		if e.ComplexityRoot.Mutation.DeleteInstance == nil {
 			break
@@ -1272,7 +1272,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DeleteInstance(childComplexity, args["input"].(instance.Request)), true
+		return e.ComplexityRoot.Mutation.DeleteInstance(childComplexity, args["input"].(instance.InstanceInput)), true
 	case "Mutation.inviteSpaceAdministrators":
 		if e.ComplexityRoot.Mutation.InviteSpaceAdministrators == nil {
 			break
@@ -1283,7 +1283,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.InviteSpaceAdministrators(childComplexity, args["input"].(invitation.AdministratorsRequest)), true
+		return e.ComplexityRoot.Mutation.InviteSpaceAdministrators(childComplexity, args["input"].(invitation.InviteSpaceAdministratorsInput)), true
 	case "Mutation.inviteUsers":
 		if e.ComplexityRoot.Mutation.InviteUsers == nil {
 			break
@@ -1294,7 +1294,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.InviteUsers(childComplexity, args["input"].(invitation.Request)), true
+		return e.ComplexityRoot.Mutation.InviteUsers(childComplexity, args["input"].(invitation.InviteUsersInput)), true
 	case "Mutation.leaveInstance":
 		if e.ComplexityRoot.Mutation.LeaveInstance == nil {
 			break
@@ -1305,7 +1305,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.LeaveInstance(childComplexity, args["input"].(membership.LeaveRequest)), true
+		return e.ComplexityRoot.Mutation.LeaveInstance(childComplexity, args["input"].(membership.LeaveInstanceInput)), true
 	case "Mutation.removeMember":
 		if e.ComplexityRoot.Mutation.RemoveMember == nil {
 			break
@@ -1316,7 +1316,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.RemoveMember(childComplexity, args["input"].(membership.RemovalRequest)), true
+		return e.ComplexityRoot.Mutation.RemoveMember(childComplexity, args["input"].(membership.RemoveMemberInput)), true
 	case "Mutation.requestInvitations":
 		if e.ComplexityRoot.Mutation.RequestInvitations == nil {
 			break
@@ -1327,7 +1327,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.RequestInvitations(childComplexity, args["input"].(request.ForInvitations)), true
+		return e.ComplexityRoot.Mutation.RequestInvitations(childComplexity, args["input"].(request.RequestInvitationsInput)), true
 	case "Mutation.requestRestore":
 		if e.ComplexityRoot.Mutation.RequestRestore == nil {
 			break
@@ -1338,7 +1338,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.RequestRestore(childComplexity, args["input"].(request.ForRestore)), true
+		return e.ComplexityRoot.Mutation.RequestRestore(childComplexity, args["input"].(request.RequestRestoreInput)), true
 	case "Mutation.requestRole":
 		if e.ComplexityRoot.Mutation.RequestRole == nil {
 			break
@@ -1349,7 +1349,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.RequestRole(childComplexity, args["input"].(request.ForRole)), true
+		return e.ComplexityRoot.Mutation.RequestRole(childComplexity, args["input"].(request.RequestRoleInput)), true
 	case "Mutation.resendInvitations":
 		if e.ComplexityRoot.Mutation.ResendInvitations == nil {
 			break
@@ -1360,7 +1360,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.ResendInvitations(childComplexity, args["input"].(invitation.SelectionRequest)), true
+		return e.ComplexityRoot.Mutation.ResendInvitations(childComplexity, args["input"].(invitation.SelectionInput)), true
 	case "Mutation.restoreInstance":
 		if e.ComplexityRoot.Mutation.RestoreInstance == nil {
 			break
@@ -1371,7 +1371,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.RestoreInstance(childComplexity, args["input"].(instance.Request)), true
+		return e.ComplexityRoot.Mutation.RestoreInstance(childComplexity, args["input"].(instance.InstanceInput)), true
 	case "Mutation.revokeInvitations":
 		if e.ComplexityRoot.Mutation.RevokeInvitations == nil {
 			break
@@ -1382,7 +1382,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.RevokeInvitations(childComplexity, args["input"].(invitation.SelectionRequest)), true
+		return e.ComplexityRoot.Mutation.RevokeInvitations(childComplexity, args["input"].(invitation.SelectionInput)), true
 	case "Mutation.withdrawRequest":
 		if e.ComplexityRoot.Mutation.WithdrawRequest == nil {
 			break
@@ -1393,7 +1393,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.WithdrawRequest(childComplexity, args["input"].(request.Withdrawal)), true
+		return e.ComplexityRoot.Mutation.WithdrawRequest(childComplexity, args["input"].(request.WithdrawRequestInput)), true
 
 	case "Obstacle.code":
 		if e.ComplexityRoot.Obstacle.Code == nil {

@@ -28,25 +28,25 @@ import (
 // region    ************************** generated!.gotpl **************************
 
 type MutationResolver interface {
-	CreateInstance(ctx context.Context, input instance.CreateRequest) (*instance.Creation, error)
-	DeleteInstance(ctx context.Context, input instance.Request) (*instance.Deletion, error)
-	RestoreInstance(ctx context.Context, input instance.Request) (*instance.Restoration, error)
-	InviteUsers(ctx context.Context, input invitation.Request) (*invitation.Results, error)
-	InviteSpaceAdministrators(ctx context.Context, input invitation.AdministratorsRequest) (*invitation.AdministratorResults, error)
-	AcceptInvitation(ctx context.Context, input invitation.AnswerRequest) (*invitation.Acceptance, error)
-	DeclineInvitation(ctx context.Context, input invitation.AnswerRequest) (*invitation.Declining, error)
-	RevokeInvitations(ctx context.Context, input invitation.SelectionRequest) (*invitation.Selection, error)
-	ResendInvitations(ctx context.Context, input invitation.SelectionRequest) (*invitation.Selection, error)
-	ChangeMemberRole(ctx context.Context, input membership.ChangeRequest) (*membership.Change, error)
-	RemoveMember(ctx context.Context, input membership.RemovalRequest) (*membership.Removal, error)
-	LeaveInstance(ctx context.Context, input membership.LeaveRequest) (*membership.Leave, error)
-	RequestRole(ctx context.Context, input request.ForRole) (*request.Asked, error)
-	RequestInvitations(ctx context.Context, input request.ForInvitations) (*request.Asked, error)
-	RequestRestore(ctx context.Context, input request.ForRestore) (*request.Asked, error)
-	ApproveRequest(ctx context.Context, input request.Approval) (*request.Answered, error)
-	DeclineRequest(ctx context.Context, input request.Refusal) (*request.Answered, error)
-	WithdrawRequest(ctx context.Context, input request.Withdrawal) (*request.Answered, error)
-	CreateSpace(ctx context.Context, input space.CreateRequest) (*space.Creation, error)
+	CreateInstance(ctx context.Context, input instance.CreateInstanceInput) (*instance.CreateInstancePayload, error)
+	DeleteInstance(ctx context.Context, input instance.InstanceInput) (*instance.DeleteInstancePayload, error)
+	RestoreInstance(ctx context.Context, input instance.InstanceInput) (*instance.RestoreInstancePayload, error)
+	InviteUsers(ctx context.Context, input invitation.InviteUsersInput) (*invitation.InviteUsersPayload, error)
+	InviteSpaceAdministrators(ctx context.Context, input invitation.InviteSpaceAdministratorsInput) (*invitation.InviteSpaceAdministratorsPayload, error)
+	AcceptInvitation(ctx context.Context, input invitation.AnswerInput) (*invitation.AcceptInvitationPayload, error)
+	DeclineInvitation(ctx context.Context, input invitation.AnswerInput) (*invitation.DeclineInvitationPayload, error)
+	RevokeInvitations(ctx context.Context, input invitation.SelectionInput) (*invitation.SelectionPayload, error)
+	ResendInvitations(ctx context.Context, input invitation.SelectionInput) (*invitation.SelectionPayload, error)
+	ChangeMemberRole(ctx context.Context, input membership.ChangeMemberRoleInput) (*membership.ChangeMemberRolePayload, error)
+	RemoveMember(ctx context.Context, input membership.RemoveMemberInput) (*membership.RemoveMemberPayload, error)
+	LeaveInstance(ctx context.Context, input membership.LeaveInstanceInput) (*membership.LeaveInstancePayload, error)
+	RequestRole(ctx context.Context, input request.RequestRoleInput) (*request.RequestPayload, error)
+	RequestInvitations(ctx context.Context, input request.RequestInvitationsInput) (*request.RequestPayload, error)
+	RequestRestore(ctx context.Context, input request.RequestRestoreInput) (*request.RequestPayload, error)
+	ApproveRequest(ctx context.Context, input request.ApproveRequestInput) (*request.AnswerPayload, error)
+	DeclineRequest(ctx context.Context, input request.DeclineRequestInput) (*request.AnswerPayload, error)
+	WithdrawRequest(ctx context.Context, input request.WithdrawRequestInput) (*request.AnswerPayload, error)
+	CreateSpace(ctx context.Context, input space.CreateSpaceInput) (*space.CreateSpacePayload, error)
 }
 type ObstacleResolver interface {
 	Reason(ctx context.Context, obj *fault.Fault) (*string, error)
@@ -60,7 +60,7 @@ type QueryResolver interface {
 	Space(ctx context.Context, id globalid.ID) (*tenant.Space, error)
 	Instance(ctx context.Context, id globalid.ID) (*tenant.Instance, error)
 	Invitation(ctx context.Context, token string) (*invitation.Invitation, error)
-	CheckEmails(ctx context.Context, emails []string) ([]*invitation.Check, error)
+	CheckEmails(ctx context.Context, emails []string) ([]*invitation.EmailCheck, error)
 }
 type SubscriptionResolver interface {
 	InvitationChanged(ctx context.Context, instanceID globalid.ID) (<-chan *invitation.Event, error)
@@ -134,8 +134,8 @@ func (ec *executionContext) field_Mutation_acceptInvitation_args(ctx context.Con
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (invitation.AnswerRequest, error) {
-			return ec.unmarshalNAcceptInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerRequest(ctx, v)
+		func(ctx context.Context, v any) (invitation.AnswerInput, error) {
+			return ec.unmarshalNAcceptInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -148,8 +148,8 @@ func (ec *executionContext) field_Mutation_approveRequest_args(ctx context.Conte
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (request.Approval, error) {
-			return ec.unmarshalNApproveRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐApproval(ctx, v)
+		func(ctx context.Context, v any) (request.ApproveRequestInput, error) {
+			return ec.unmarshalNApproveRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐApproveRequestInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -162,8 +162,8 @@ func (ec *executionContext) field_Mutation_changeMemberRole_args(ctx context.Con
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (membership.ChangeRequest, error) {
-			return ec.unmarshalNChangeMemberRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChangeRequest(ctx, v)
+		func(ctx context.Context, v any) (membership.ChangeMemberRoleInput, error) {
+			return ec.unmarshalNChangeMemberRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChangeMemberRoleInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -176,8 +176,8 @@ func (ec *executionContext) field_Mutation_createInstance_args(ctx context.Conte
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (instance.CreateRequest, error) {
-			return ec.unmarshalNCreateInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐCreateRequest(ctx, v)
+		func(ctx context.Context, v any) (instance.CreateInstanceInput, error) {
+			return ec.unmarshalNCreateInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐCreateInstanceInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -190,8 +190,8 @@ func (ec *executionContext) field_Mutation_createSpace_args(ctx context.Context,
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (space.CreateRequest, error) {
-			return ec.unmarshalNCreateSpaceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐCreateRequest(ctx, v)
+		func(ctx context.Context, v any) (space.CreateSpaceInput, error) {
+			return ec.unmarshalNCreateSpaceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐCreateSpaceInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -204,8 +204,8 @@ func (ec *executionContext) field_Mutation_declineInvitation_args(ctx context.Co
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (invitation.AnswerRequest, error) {
-			return ec.unmarshalNDeclineInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerRequest(ctx, v)
+		func(ctx context.Context, v any) (invitation.AnswerInput, error) {
+			return ec.unmarshalNDeclineInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -218,8 +218,8 @@ func (ec *executionContext) field_Mutation_declineRequest_args(ctx context.Conte
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (request.Refusal, error) {
-			return ec.unmarshalNDeclineRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRefusal(ctx, v)
+		func(ctx context.Context, v any) (request.DeclineRequestInput, error) {
+			return ec.unmarshalNDeclineRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐDeclineRequestInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -232,8 +232,8 @@ func (ec *executionContext) field_Mutation_deleteInstance_args(ctx context.Conte
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (instance.Request, error) {
-			return ec.unmarshalNDeleteInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRequest(ctx, v)
+		func(ctx context.Context, v any) (instance.InstanceInput, error) {
+			return ec.unmarshalNDeleteInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐInstanceInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -246,8 +246,8 @@ func (ec *executionContext) field_Mutation_inviteSpaceAdministrators_args(ctx co
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (invitation.AdministratorsRequest, error) {
-			return ec.unmarshalNInviteSpaceAdministratorsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAdministratorsRequest(ctx, v)
+		func(ctx context.Context, v any) (invitation.InviteSpaceAdministratorsInput, error) {
+			return ec.unmarshalNInviteSpaceAdministratorsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteSpaceAdministratorsInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -260,8 +260,8 @@ func (ec *executionContext) field_Mutation_inviteUsers_args(ctx context.Context,
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (invitation.Request, error) {
-			return ec.unmarshalNInviteUsersInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐRequest(ctx, v)
+		func(ctx context.Context, v any) (invitation.InviteUsersInput, error) {
+			return ec.unmarshalNInviteUsersInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteUsersInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -274,8 +274,8 @@ func (ec *executionContext) field_Mutation_leaveInstance_args(ctx context.Contex
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (membership.LeaveRequest, error) {
-			return ec.unmarshalNLeaveInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveRequest(ctx, v)
+		func(ctx context.Context, v any) (membership.LeaveInstanceInput, error) {
+			return ec.unmarshalNLeaveInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveInstanceInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -288,8 +288,8 @@ func (ec *executionContext) field_Mutation_removeMember_args(ctx context.Context
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (membership.RemovalRequest, error) {
-			return ec.unmarshalNRemoveMemberInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemovalRequest(ctx, v)
+		func(ctx context.Context, v any) (membership.RemoveMemberInput, error) {
+			return ec.unmarshalNRemoveMemberInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemoveMemberInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -302,8 +302,8 @@ func (ec *executionContext) field_Mutation_requestInvitations_args(ctx context.C
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (request.ForInvitations, error) {
-			return ec.unmarshalNRequestInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐForInvitations(ctx, v)
+		func(ctx context.Context, v any) (request.RequestInvitationsInput, error) {
+			return ec.unmarshalNRequestInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestInvitationsInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -316,8 +316,8 @@ func (ec *executionContext) field_Mutation_requestRestore_args(ctx context.Conte
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (request.ForRestore, error) {
-			return ec.unmarshalNRequestRestoreInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐForRestore(ctx, v)
+		func(ctx context.Context, v any) (request.RequestRestoreInput, error) {
+			return ec.unmarshalNRequestRestoreInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestRestoreInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -330,8 +330,8 @@ func (ec *executionContext) field_Mutation_requestRole_args(ctx context.Context,
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (request.ForRole, error) {
-			return ec.unmarshalNRequestRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐForRole(ctx, v)
+		func(ctx context.Context, v any) (request.RequestRoleInput, error) {
+			return ec.unmarshalNRequestRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestRoleInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -344,8 +344,8 @@ func (ec *executionContext) field_Mutation_resendInvitations_args(ctx context.Co
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (invitation.SelectionRequest, error) {
-			return ec.unmarshalNResendInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionRequest(ctx, v)
+		func(ctx context.Context, v any) (invitation.SelectionInput, error) {
+			return ec.unmarshalNResendInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -358,8 +358,8 @@ func (ec *executionContext) field_Mutation_restoreInstance_args(ctx context.Cont
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (instance.Request, error) {
-			return ec.unmarshalNRestoreInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRequest(ctx, v)
+		func(ctx context.Context, v any) (instance.InstanceInput, error) {
+			return ec.unmarshalNRestoreInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐInstanceInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -372,8 +372,8 @@ func (ec *executionContext) field_Mutation_revokeInvitations_args(ctx context.Co
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (invitation.SelectionRequest, error) {
-			return ec.unmarshalNRevokeInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionRequest(ctx, v)
+		func(ctx context.Context, v any) (invitation.SelectionInput, error) {
+			return ec.unmarshalNRevokeInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -386,8 +386,8 @@ func (ec *executionContext) field_Mutation_withdrawRequest_args(ctx context.Cont
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (request.Withdrawal, error) {
-			return ec.unmarshalNWithdrawRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐWithdrawal(ctx, v)
+		func(ctx context.Context, v any) (request.WithdrawRequestInput, error) {
+			return ec.unmarshalNWithdrawRequestInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐWithdrawRequestInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -658,7 +658,7 @@ func (ec *executionContext) _Mutation_createInstance(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CreateInstance(ctx, fc.Args["input"].(instance.CreateRequest))
+			return ec.Resolvers.Mutation().CreateInstance(ctx, fc.Args["input"].(instance.CreateInstanceInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -666,16 +666,16 @@ func (ec *executionContext) _Mutation_createInstance(ctx context.Context, field 
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
 				if err != nil {
-					var zeroVal *instance.Creation
+					var zeroVal *instance.CreateInstancePayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.spaceId")
 				if err != nil {
-					var zeroVal *instance.Creation
+					var zeroVal *instance.CreateInstancePayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *instance.Creation
+					var zeroVal *instance.CreateInstancePayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive0, any, of)
@@ -684,8 +684,8 @@ func (ec *executionContext) _Mutation_createInstance(ctx context.Context, field 
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *instance.Creation) graphql.Marshaler {
-			return ec.marshalOCreateInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐCreation(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *instance.CreateInstancePayload) graphql.Marshaler {
+			return ec.marshalOCreateInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐCreateInstancePayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -725,7 +725,7 @@ func (ec *executionContext) _Mutation_deleteInstance(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().DeleteInstance(ctx, fc.Args["input"].(instance.Request))
+			return ec.Resolvers.Mutation().DeleteInstance(ctx, fc.Args["input"].(instance.InstanceInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -733,16 +733,16 @@ func (ec *executionContext) _Mutation_deleteInstance(ctx context.Context, field 
 			directive1 := func(ctx context.Context) (any, error) {
 				kinds, err := ec.unmarshalOInstanceKind2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐKindᚄ(ctx, []any{"WORKING"})
 				if err != nil {
-					var zeroVal *instance.Deletion
+					var zeroVal *instance.DeleteInstancePayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
 				if err != nil {
-					var zeroVal *instance.Deletion
+					var zeroVal *instance.DeleteInstancePayload
 					return zeroVal, err
 				}
 				if ec.Directives.Instance == nil {
-					var zeroVal *instance.Deletion
+					var zeroVal *instance.DeleteInstancePayload
 					return zeroVal, errors.New("directive instance is not implemented")
 				}
 				return ec.Directives.Instance(ctx, nil, directive0, kinds, nil, of)
@@ -750,16 +750,16 @@ func (ec *executionContext) _Mutation_deleteInstance(ctx context.Context, field 
 			directive2 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR", "INSTANCE_EDITOR"})
 				if err != nil {
-					var zeroVal *instance.Deletion
+					var zeroVal *instance.DeleteInstancePayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
 				if err != nil {
-					var zeroVal *instance.Deletion
+					var zeroVal *instance.DeleteInstancePayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *instance.Deletion
+					var zeroVal *instance.DeleteInstancePayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive1, any, of)
@@ -768,8 +768,8 @@ func (ec *executionContext) _Mutation_deleteInstance(ctx context.Context, field 
 			next = directive2
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *instance.Deletion) graphql.Marshaler {
-			return ec.marshalODeleteInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐDeletion(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *instance.DeleteInstancePayload) graphql.Marshaler {
+			return ec.marshalODeleteInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐDeleteInstancePayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -809,7 +809,7 @@ func (ec *executionContext) _Mutation_restoreInstance(ctx context.Context, field
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().RestoreInstance(ctx, fc.Args["input"].(instance.Request))
+			return ec.Resolvers.Mutation().RestoreInstance(ctx, fc.Args["input"].(instance.InstanceInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -817,16 +817,16 @@ func (ec *executionContext) _Mutation_restoreInstance(ctx context.Context, field
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR", "INSTANCE_EDITOR"})
 				if err != nil {
-					var zeroVal *instance.Restoration
+					var zeroVal *instance.RestoreInstancePayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
 				if err != nil {
-					var zeroVal *instance.Restoration
+					var zeroVal *instance.RestoreInstancePayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *instance.Restoration
+					var zeroVal *instance.RestoreInstancePayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive0, any, of)
@@ -835,8 +835,8 @@ func (ec *executionContext) _Mutation_restoreInstance(ctx context.Context, field
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *instance.Restoration) graphql.Marshaler {
-			return ec.marshalORestoreInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRestoration(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *instance.RestoreInstancePayload) graphql.Marshaler {
+			return ec.marshalORestoreInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐRestoreInstancePayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -876,7 +876,7 @@ func (ec *executionContext) _Mutation_inviteUsers(ctx context.Context, field gra
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().InviteUsers(ctx, fc.Args["input"].(invitation.Request))
+			return ec.Resolvers.Mutation().InviteUsers(ctx, fc.Args["input"].(invitation.InviteUsersInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -884,21 +884,21 @@ func (ec *executionContext) _Mutation_inviteUsers(ctx context.Context, field gra
 			directive1 := func(ctx context.Context) (any, error) {
 				kinds, err := ec.unmarshalOInstanceKind2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐKindᚄ(ctx, []any{"MASTER", "WORKING"})
 				if err != nil {
-					var zeroVal *invitation.Results
+					var zeroVal *invitation.InviteUsersPayload
 					return zeroVal, err
 				}
 				states, err := ec.unmarshalOInstanceState2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐStateᚄ(ctx, []any{"ACTIVE"})
 				if err != nil {
-					var zeroVal *invitation.Results
+					var zeroVal *invitation.InviteUsersPayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
 				if err != nil {
-					var zeroVal *invitation.Results
+					var zeroVal *invitation.InviteUsersPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Instance == nil {
-					var zeroVal *invitation.Results
+					var zeroVal *invitation.InviteUsersPayload
 					return zeroVal, errors.New("directive instance is not implemented")
 				}
 				return ec.Directives.Instance(ctx, nil, directive0, kinds, states, of)
@@ -906,16 +906,16 @@ func (ec *executionContext) _Mutation_inviteUsers(ctx context.Context, field gra
 			directive2 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
 				if err != nil {
-					var zeroVal *invitation.Results
+					var zeroVal *invitation.InviteUsersPayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
 				if err != nil {
-					var zeroVal *invitation.Results
+					var zeroVal *invitation.InviteUsersPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *invitation.Results
+					var zeroVal *invitation.InviteUsersPayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive1, any, of)
@@ -924,8 +924,8 @@ func (ec *executionContext) _Mutation_inviteUsers(ctx context.Context, field gra
 			next = directive2
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Results) graphql.Marshaler {
-			return ec.marshalOInviteUsersPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐResults(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.InviteUsersPayload) graphql.Marshaler {
+			return ec.marshalOInviteUsersPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteUsersPayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -965,7 +965,7 @@ func (ec *executionContext) _Mutation_inviteSpaceAdministrators(ctx context.Cont
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().InviteSpaceAdministrators(ctx, fc.Args["input"].(invitation.AdministratorsRequest))
+			return ec.Resolvers.Mutation().InviteSpaceAdministrators(ctx, fc.Args["input"].(invitation.InviteSpaceAdministratorsInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -973,16 +973,16 @@ func (ec *executionContext) _Mutation_inviteSpaceAdministrators(ctx context.Cont
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
 				if err != nil {
-					var zeroVal *invitation.AdministratorResults
+					var zeroVal *invitation.InviteSpaceAdministratorsPayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.spaceId")
 				if err != nil {
-					var zeroVal *invitation.AdministratorResults
+					var zeroVal *invitation.InviteSpaceAdministratorsPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *invitation.AdministratorResults
+					var zeroVal *invitation.InviteSpaceAdministratorsPayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive0, any, of)
@@ -991,8 +991,8 @@ func (ec *executionContext) _Mutation_inviteSpaceAdministrators(ctx context.Cont
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *invitation.AdministratorResults) graphql.Marshaler {
-			return ec.marshalOInviteSpaceAdministratorsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAdministratorResults(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.InviteSpaceAdministratorsPayload) graphql.Marshaler {
+			return ec.marshalOInviteSpaceAdministratorsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteSpaceAdministratorsPayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1032,14 +1032,14 @@ func (ec *executionContext) _Mutation_acceptInvitation(ctx context.Context, fiel
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().AcceptInvitation(ctx, fc.Args["input"].(invitation.AnswerRequest))
+			return ec.Resolvers.Mutation().AcceptInvitation(ctx, fc.Args["input"].(invitation.AnswerInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
 
 			directive1 := func(ctx context.Context) (any, error) {
 				if ec.Directives.Authenticated == nil {
-					var zeroVal *invitation.Acceptance
+					var zeroVal *invitation.AcceptInvitationPayload
 					return zeroVal, errors.New("directive authenticated is not implemented")
 				}
 				return ec.Directives.Authenticated(ctx, nil, directive0)
@@ -1048,8 +1048,8 @@ func (ec *executionContext) _Mutation_acceptInvitation(ctx context.Context, fiel
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Acceptance) graphql.Marshaler {
-			return ec.marshalOAcceptInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAcceptance(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.AcceptInvitationPayload) graphql.Marshaler {
+			return ec.marshalOAcceptInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAcceptInvitationPayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1089,14 +1089,14 @@ func (ec *executionContext) _Mutation_declineInvitation(ctx context.Context, fie
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().DeclineInvitation(ctx, fc.Args["input"].(invitation.AnswerRequest))
+			return ec.Resolvers.Mutation().DeclineInvitation(ctx, fc.Args["input"].(invitation.AnswerInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
 
 			directive1 := func(ctx context.Context) (any, error) {
 				if ec.Directives.Authenticated == nil {
-					var zeroVal *invitation.Declining
+					var zeroVal *invitation.DeclineInvitationPayload
 					return zeroVal, errors.New("directive authenticated is not implemented")
 				}
 				return ec.Directives.Authenticated(ctx, nil, directive0)
@@ -1105,8 +1105,8 @@ func (ec *executionContext) _Mutation_declineInvitation(ctx context.Context, fie
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Declining) graphql.Marshaler {
-			return ec.marshalODeclineInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDeclining(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.DeclineInvitationPayload) graphql.Marshaler {
+			return ec.marshalODeclineInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDeclineInvitationPayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1146,7 +1146,7 @@ func (ec *executionContext) _Mutation_revokeInvitations(ctx context.Context, fie
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().RevokeInvitations(ctx, fc.Args["input"].(invitation.SelectionRequest))
+			return ec.Resolvers.Mutation().RevokeInvitations(ctx, fc.Args["input"].(invitation.SelectionInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -1154,16 +1154,16 @@ func (ec *executionContext) _Mutation_revokeInvitations(ctx context.Context, fie
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
 				if err != nil {
-					var zeroVal *invitation.Selection
+					var zeroVal *invitation.SelectionPayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.invitationIds")
 				if err != nil {
-					var zeroVal *invitation.Selection
+					var zeroVal *invitation.SelectionPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *invitation.Selection
+					var zeroVal *invitation.SelectionPayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive0, any, of)
@@ -1172,8 +1172,8 @@ func (ec *executionContext) _Mutation_revokeInvitations(ctx context.Context, fie
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Selection) graphql.Marshaler {
-			return ec.marshalORevokeInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.SelectionPayload) graphql.Marshaler {
+			return ec.marshalORevokeInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionPayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1213,7 +1213,7 @@ func (ec *executionContext) _Mutation_resendInvitations(ctx context.Context, fie
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().ResendInvitations(ctx, fc.Args["input"].(invitation.SelectionRequest))
+			return ec.Resolvers.Mutation().ResendInvitations(ctx, fc.Args["input"].(invitation.SelectionInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -1221,16 +1221,16 @@ func (ec *executionContext) _Mutation_resendInvitations(ctx context.Context, fie
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
 				if err != nil {
-					var zeroVal *invitation.Selection
+					var zeroVal *invitation.SelectionPayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.invitationIds")
 				if err != nil {
-					var zeroVal *invitation.Selection
+					var zeroVal *invitation.SelectionPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *invitation.Selection
+					var zeroVal *invitation.SelectionPayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive0, any, of)
@@ -1239,8 +1239,8 @@ func (ec *executionContext) _Mutation_resendInvitations(ctx context.Context, fie
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *invitation.Selection) graphql.Marshaler {
-			return ec.marshalOResendInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.SelectionPayload) graphql.Marshaler {
+			return ec.marshalOResendInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionPayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1280,7 +1280,7 @@ func (ec *executionContext) _Mutation_changeMemberRole(ctx context.Context, fiel
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().ChangeMemberRole(ctx, fc.Args["input"].(membership.ChangeRequest))
+			return ec.Resolvers.Mutation().ChangeMemberRole(ctx, fc.Args["input"].(membership.ChangeMemberRoleInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -1288,16 +1288,16 @@ func (ec *executionContext) _Mutation_changeMemberRole(ctx context.Context, fiel
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
 				if err != nil {
-					var zeroVal *membership.Change
+					var zeroVal *membership.ChangeMemberRolePayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
 				if err != nil {
-					var zeroVal *membership.Change
+					var zeroVal *membership.ChangeMemberRolePayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *membership.Change
+					var zeroVal *membership.ChangeMemberRolePayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive0, any, of)
@@ -1306,8 +1306,8 @@ func (ec *executionContext) _Mutation_changeMemberRole(ctx context.Context, fiel
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *membership.Change) graphql.Marshaler {
-			return ec.marshalOChangeMemberRolePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChange(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.ChangeMemberRolePayload) graphql.Marshaler {
+			return ec.marshalOChangeMemberRolePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChangeMemberRolePayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1347,7 +1347,7 @@ func (ec *executionContext) _Mutation_removeMember(ctx context.Context, field gr
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().RemoveMember(ctx, fc.Args["input"].(membership.RemovalRequest))
+			return ec.Resolvers.Mutation().RemoveMember(ctx, fc.Args["input"].(membership.RemoveMemberInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -1355,16 +1355,16 @@ func (ec *executionContext) _Mutation_removeMember(ctx context.Context, field gr
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
 				if err != nil {
-					var zeroVal *membership.Removal
+					var zeroVal *membership.RemoveMemberPayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.instanceId|input.spaceId")
 				if err != nil {
-					var zeroVal *membership.Removal
+					var zeroVal *membership.RemoveMemberPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *membership.Removal
+					var zeroVal *membership.RemoveMemberPayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive0, any, of)
@@ -1373,8 +1373,8 @@ func (ec *executionContext) _Mutation_removeMember(ctx context.Context, field gr
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *membership.Removal) graphql.Marshaler {
-			return ec.marshalORemoveMemberPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemoval(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.RemoveMemberPayload) graphql.Marshaler {
+			return ec.marshalORemoveMemberPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemoveMemberPayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1414,7 +1414,7 @@ func (ec *executionContext) _Mutation_leaveInstance(ctx context.Context, field g
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().LeaveInstance(ctx, fc.Args["input"].(membership.LeaveRequest))
+			return ec.Resolvers.Mutation().LeaveInstance(ctx, fc.Args["input"].(membership.LeaveInstanceInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -1422,16 +1422,16 @@ func (ec *executionContext) _Mutation_leaveInstance(ctx context.Context, field g
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"INSTANCE_EDITOR", "INSTANCE_VIEWER"})
 				if err != nil {
-					var zeroVal *membership.Leave
+					var zeroVal *membership.LeaveInstancePayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
 				if err != nil {
-					var zeroVal *membership.Leave
+					var zeroVal *membership.LeaveInstancePayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *membership.Leave
+					var zeroVal *membership.LeaveInstancePayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive0, any, of)
@@ -1440,8 +1440,8 @@ func (ec *executionContext) _Mutation_leaveInstance(ctx context.Context, field g
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *membership.Leave) graphql.Marshaler {
-			return ec.marshalOLeaveInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeave(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.LeaveInstancePayload) graphql.Marshaler {
+			return ec.marshalOLeaveInstancePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveInstancePayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1481,7 +1481,7 @@ func (ec *executionContext) _Mutation_requestRole(ctx context.Context, field gra
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().RequestRole(ctx, fc.Args["input"].(request.ForRole))
+			return ec.Resolvers.Mutation().RequestRole(ctx, fc.Args["input"].(request.RequestRoleInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -1489,16 +1489,16 @@ func (ec *executionContext) _Mutation_requestRole(ctx context.Context, field gra
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR", "INSTANCE_EDITOR", "INSTANCE_VIEWER"})
 				if err != nil {
-					var zeroVal *request.Asked
+					var zeroVal *request.RequestPayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.spaceId|input.instanceId")
 				if err != nil {
-					var zeroVal *request.Asked
+					var zeroVal *request.RequestPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *request.Asked
+					var zeroVal *request.RequestPayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive0, any, of)
@@ -1507,8 +1507,8 @@ func (ec *executionContext) _Mutation_requestRole(ctx context.Context, field gra
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *request.Asked) graphql.Marshaler {
-			return ec.marshalORequestRolePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAsked(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *request.RequestPayload) graphql.Marshaler {
+			return ec.marshalORequestRolePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestPayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1548,7 +1548,7 @@ func (ec *executionContext) _Mutation_requestInvitations(ctx context.Context, fi
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().RequestInvitations(ctx, fc.Args["input"].(request.ForInvitations))
+			return ec.Resolvers.Mutation().RequestInvitations(ctx, fc.Args["input"].(request.RequestInvitationsInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -1556,16 +1556,16 @@ func (ec *executionContext) _Mutation_requestInvitations(ctx context.Context, fi
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR", "INSTANCE_EDITOR", "INSTANCE_VIEWER"})
 				if err != nil {
-					var zeroVal *request.Asked
+					var zeroVal *request.RequestPayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
 				if err != nil {
-					var zeroVal *request.Asked
+					var zeroVal *request.RequestPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *request.Asked
+					var zeroVal *request.RequestPayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive0, any, of)
@@ -1574,8 +1574,8 @@ func (ec *executionContext) _Mutation_requestInvitations(ctx context.Context, fi
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *request.Asked) graphql.Marshaler {
-			return ec.marshalORequestInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAsked(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *request.RequestPayload) graphql.Marshaler {
+			return ec.marshalORequestInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestPayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1615,7 +1615,7 @@ func (ec *executionContext) _Mutation_requestRestore(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().RequestRestore(ctx, fc.Args["input"].(request.ForRestore))
+			return ec.Resolvers.Mutation().RequestRestore(ctx, fc.Args["input"].(request.RequestRestoreInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -1623,16 +1623,16 @@ func (ec *executionContext) _Mutation_requestRestore(ctx context.Context, field 
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR", "INSTANCE_EDITOR", "INSTANCE_VIEWER"})
 				if err != nil {
-					var zeroVal *request.Asked
+					var zeroVal *request.RequestPayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
 				if err != nil {
-					var zeroVal *request.Asked
+					var zeroVal *request.RequestPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *request.Asked
+					var zeroVal *request.RequestPayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive0, any, of)
@@ -1641,8 +1641,8 @@ func (ec *executionContext) _Mutation_requestRestore(ctx context.Context, field 
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *request.Asked) graphql.Marshaler {
-			return ec.marshalORequestRestorePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAsked(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *request.RequestPayload) graphql.Marshaler {
+			return ec.marshalORequestRestorePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestPayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1682,14 +1682,14 @@ func (ec *executionContext) _Mutation_approveRequest(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().ApproveRequest(ctx, fc.Args["input"].(request.Approval))
+			return ec.Resolvers.Mutation().ApproveRequest(ctx, fc.Args["input"].(request.ApproveRequestInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
 
 			directive1 := func(ctx context.Context) (any, error) {
 				if ec.Directives.Authenticated == nil {
-					var zeroVal *request.Answered
+					var zeroVal *request.AnswerPayload
 					return zeroVal, errors.New("directive authenticated is not implemented")
 				}
 				return ec.Directives.Authenticated(ctx, nil, directive0)
@@ -1698,8 +1698,8 @@ func (ec *executionContext) _Mutation_approveRequest(ctx context.Context, field 
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *request.Answered) graphql.Marshaler {
-			return ec.marshalOApproveRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswered(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *request.AnswerPayload) graphql.Marshaler {
+			return ec.marshalOApproveRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswerPayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1739,14 +1739,14 @@ func (ec *executionContext) _Mutation_declineRequest(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().DeclineRequest(ctx, fc.Args["input"].(request.Refusal))
+			return ec.Resolvers.Mutation().DeclineRequest(ctx, fc.Args["input"].(request.DeclineRequestInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
 
 			directive1 := func(ctx context.Context) (any, error) {
 				if ec.Directives.Authenticated == nil {
-					var zeroVal *request.Answered
+					var zeroVal *request.AnswerPayload
 					return zeroVal, errors.New("directive authenticated is not implemented")
 				}
 				return ec.Directives.Authenticated(ctx, nil, directive0)
@@ -1755,8 +1755,8 @@ func (ec *executionContext) _Mutation_declineRequest(ctx context.Context, field 
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *request.Answered) graphql.Marshaler {
-			return ec.marshalODeclineRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswered(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *request.AnswerPayload) graphql.Marshaler {
+			return ec.marshalODeclineRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswerPayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1796,14 +1796,14 @@ func (ec *executionContext) _Mutation_withdrawRequest(ctx context.Context, field
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().WithdrawRequest(ctx, fc.Args["input"].(request.Withdrawal))
+			return ec.Resolvers.Mutation().WithdrawRequest(ctx, fc.Args["input"].(request.WithdrawRequestInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
 
 			directive1 := func(ctx context.Context) (any, error) {
 				if ec.Directives.Authenticated == nil {
-					var zeroVal *request.Answered
+					var zeroVal *request.AnswerPayload
 					return zeroVal, errors.New("directive authenticated is not implemented")
 				}
 				return ec.Directives.Authenticated(ctx, nil, directive0)
@@ -1812,8 +1812,8 @@ func (ec *executionContext) _Mutation_withdrawRequest(ctx context.Context, field
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *request.Answered) graphql.Marshaler {
-			return ec.marshalOWithdrawRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswered(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *request.AnswerPayload) graphql.Marshaler {
+			return ec.marshalOWithdrawRequestPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐAnswerPayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1853,7 +1853,7 @@ func (ec *executionContext) _Mutation_createSpace(ctx context.Context, field gra
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CreateSpace(ctx, fc.Args["input"].(space.CreateRequest))
+			return ec.Resolvers.Mutation().CreateSpace(ctx, fc.Args["input"].(space.CreateSpaceInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -1861,16 +1861,16 @@ func (ec *executionContext) _Mutation_createSpace(ctx context.Context, field gra
 			directive1 := func(ctx context.Context) (any, error) {
 				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"ORGANIZATION_MANAGER", "ORGANIZATION_FACULTY"})
 				if err != nil {
-					var zeroVal *space.Creation
+					var zeroVal *space.CreateSpacePayload
 					return zeroVal, err
 				}
 				of, err := ec.unmarshalNString2string(ctx, "input.organizationId")
 				if err != nil {
-					var zeroVal *space.Creation
+					var zeroVal *space.CreateSpacePayload
 					return zeroVal, err
 				}
 				if ec.Directives.Role == nil {
-					var zeroVal *space.Creation
+					var zeroVal *space.CreateSpacePayload
 					return zeroVal, errors.New("directive role is not implemented")
 				}
 				return ec.Directives.Role(ctx, nil, directive0, any, of)
@@ -1879,8 +1879,8 @@ func (ec *executionContext) _Mutation_createSpace(ctx context.Context, field gra
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *space.Creation) graphql.Marshaler {
-			return ec.marshalOCreateSpacePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐCreation(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *space.CreateSpacePayload) graphql.Marshaler {
+			return ec.marshalOCreateSpacePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐCreateSpacePayload(ctx, selections, v)
 		},
 		true,
 		false,
@@ -2451,7 +2451,7 @@ func (ec *executionContext) _Query_checkEmails(ctx context.Context, field graphq
 
 			directive1 := func(ctx context.Context) (any, error) {
 				if ec.Directives.Authenticated == nil {
-					var zeroVal []*invitation.Check
+					var zeroVal []*invitation.EmailCheck
 					return zeroVal, errors.New("directive authenticated is not implemented")
 				}
 				return ec.Directives.Authenticated(ctx, nil, directive0)
@@ -2460,8 +2460,8 @@ func (ec *executionContext) _Query_checkEmails(ctx context.Context, field graphq
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v []*invitation.Check) graphql.Marshaler {
-			return ec.marshalNEmailCheck2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐCheckᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*invitation.EmailCheck) graphql.Marshaler {
+			return ec.marshalNEmailCheck2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐEmailCheckᚄ(ctx, selections, v)
 		},
 		true,
 		true,

@@ -176,7 +176,7 @@ func (ec *executionContext) field_Space_requests_args(ctx context.Context, rawAr
 
 // region    **************************** field.gotpl *****************************
 
-func (ec *executionContext) _CreateSpacePayload_space(ctx context.Context, field graphql.CollectedField, obj *space.Creation) (ret graphql.Marshaler) {
+func (ec *executionContext) _CreateSpacePayload_space(ctx context.Context, field graphql.CollectedField, obj *space.CreateSpacePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1500,8 +1500,8 @@ func (ec *executionContext) fieldContext_SpaceMemberEdge_node(_ context.Context,
 
 // region    **************************** input.gotpl *****************************
 
-func (ec *executionContext) unmarshalInputCreateSpaceInput(ctx context.Context, obj any) (space.CreateRequest, error) {
-	var it space.CreateRequest
+func (ec *executionContext) unmarshalInputCreateSpaceInput(ctx context.Context, obj any) (space.CreateSpaceInput, error) {
+	var it space.CreateSpaceInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1550,8 +1550,8 @@ func (ec *executionContext) unmarshalInputCreateSpaceInput(ctx context.Context, 
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalCreateSpaceInput(ctx context.Context, raw any) (space.CreateRequest, error) {
-	var out space.CreateRequest
+func UnmarshalCreateSpaceInput(ctx context.Context, raw any) (space.CreateSpaceInput, error) {
+	var out space.CreateSpaceInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "CreateSpaceInput", raw, &out)
 	return out, err
 }
@@ -1566,7 +1566,7 @@ func UnmarshalCreateSpaceInput(ctx context.Context, raw any) (space.CreateReques
 
 var createSpacePayloadImplementors = []string{"CreateSpacePayload"}
 
-func (ec *executionContext) _CreateSpacePayload(ctx context.Context, sel ast.SelectionSet, obj *space.Creation) graphql.Marshaler {
+func (ec *executionContext) _CreateSpacePayload(ctx context.Context, sel ast.SelectionSet, obj *space.CreateSpacePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createSpacePayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2115,7 +2115,7 @@ func (ec *executionContext) _SpaceMemberEdge(ctx context.Context, sel ast.Select
 
 // region    ***************************** type.gotpl *****************************
 
-func (ec *executionContext) unmarshalNCreateSpaceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐCreateRequest(ctx context.Context, v any) (space.CreateRequest, error) {
+func (ec *executionContext) unmarshalNCreateSpaceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐCreateSpaceInput(ctx context.Context, v any) (space.CreateSpaceInput, error) {
 	res, err := ec.unmarshalInputCreateSpaceInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -2296,7 +2296,7 @@ func (ec *executionContext) marshalNSpaceMemberEdge2ᚖalphacruncherᚗcomᚋdat
 	return ec._SpaceMemberEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOCreateSpacePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐCreation(ctx context.Context, sel ast.SelectionSet, v *space.Creation) graphql.Marshaler {
+func (ec *executionContext) marshalOCreateSpacePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐCreateSpacePayload(ctx context.Context, sel ast.SelectionSet, v *space.CreateSpacePayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

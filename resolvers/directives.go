@@ -34,7 +34,7 @@ func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, roles [
 	}
 	rule := access.Rule{Roles: tenant.RolesOf(roles...), Request: requests[graphql.GetFieldContext(ctx).Field.Name]}
 	if place, ok := obj.(tenant.Place); ok && of == "id" {
-		if err := access.Permit(ctx, r.DB, place, rule); err != nil {
+		if err := access.CheckRole(ctx, r.DB, place, rule); err != nil {
 			return nil, err
 		}
 		return next(ctx)
@@ -50,11 +50,11 @@ func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, roles [
 	}
 	var refusal error
 	if listed {
-		refusal = access.PermitAll(ctx, r.DB, found, ids, rule, path...)
+		refusal = access.CheckRoles(ctx, r.DB, found, ids, rule, path...)
 	} else {
-		refusal = access.Permit(ctx, r.DB, found[ids[0]], rule)
+		refusal = access.CheckRole(ctx, r.DB, found[ids[0]], rule)
 	}
-	if err := r.unlessCarriedOut(ctx, a, refusal); err != nil {
+	if err := r.allowReplay(ctx, a, refusal); err != nil {
 		return nil, err
 	}
 	return next(context.WithValue(ctx, placesKey{}, found))
@@ -79,11 +79,11 @@ func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, kinds
 	}
 	var refusal error
 	if i, ok := found[ids[0]].(*tenant.Instance); ok {
-		refusal = access.Admit(ctx, r.DB, i, access.Rule{Kinds: kinds, States: states})
+		refusal = access.CheckState(ctx, r.DB, i, access.Rule{Kinds: kinds, States: states})
 	} else {
 		refusal = access.NotFound()
 	}
-	if err := r.unlessCarriedOut(ctx, a, refusal); err != nil {
+	if err := r.allowReplay(ctx, a, refusal); err != nil {
 		return nil, err
 	}
 	return next(ctx)
@@ -92,7 +92,7 @@ func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, kinds
 type placesKey struct{}
 
 // unlessCarriedOut is a refusal, but for a request that was carried out before.
-func (r *Root) unlessCarriedOut(ctx context.Context, a access.Actor, refusal error) error {
+func (r *Root) allowReplay(ctx context.Context, a access.Actor, refusal error) error {
 	key, given := argument(ctx, "input.idempotencyKey").(string)
 	if refusal == nil || !given {
 		return refusal
@@ -131,7 +131,7 @@ func (r *Root) wellFormed(ctx context.Context) error {
 	for name, value := range graphql.GetFieldContext(ctx).Args {
 		switch value := value.(type) {
 		case []string:
-			faults = append(faults, r.Invitations.Limits.MalformedEmails(value, name)...)
+			faults = append(faults, r.Invitations.Limits.ValidateEmails(value, name)...)
 		case interface {
 			Malformed(invitation.Limits) fault.List
 		}:

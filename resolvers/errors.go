@@ -59,7 +59,7 @@ func (r *Root) faultOf(ctx context.Context, err error) *fault.Fault {
 		return r.requestFault(ctx, g)
 	}
 	f := internal(err)
-	if postgres.Unavailable(err) || errors.Is(err, context.Canceled) {
+	if postgres.IsUnavailable(err) || errors.Is(err, context.Canceled) {
 		f = &fault.Fault{
 			Code:    fault.Unavailable,
 			Message: "DataHub cannot do this at the moment. Nothing was done.",
@@ -72,7 +72,7 @@ func (r *Root) faultOf(ctx context.Context, err error) *fault.Fault {
 	}
 	if !errors.Is(err, context.Canceled) {
 		r.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("requestId", requestid.Of(ctx)),
-			slog.String("code", string(f.Code)), slog.String("error", postgres.Told(err)))
+			slog.String("code", string(f.Code)), slog.String("error", postgres.LogSafe(err)))
 	}
 	return f
 }
@@ -116,10 +116,10 @@ func (r *Root) requestFault(ctx context.Context, g *gqlerror.Error) *fault.Fault
 
 func inputPath(path ast.Path) []any {
 	elements := make([]any, len(path))
-	for k, element := range path {
-		elements[k] = element
+	for i, element := range path {
+		elements[i] = element
 		if name, ok := element.(ast.PathName); ok { // of a field, which the schema may not have
-			elements[k] = shorten(string(name), longestEcho)
+			elements[i] = shorten(string(name), longestEcho)
 		}
 	}
 	return elements

@@ -24,8 +24,8 @@ func (f instanceFields) Members(ctx context.Context, obj *tenant.Instance, first
 		return nil, err
 	}
 	type question struct{ relay.Page }
-	list, err := batch.Ask(obj.Siblings, obj.ID, question{page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*membership.Member], error) {
-		return f.Memberships.OfInstances(ctx, ids, page)
+	list, err := batch.Load(obj.Siblings, obj.ID, question{page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*membership.Member], error) {
+		return f.Memberships.ListInInstances(ctx, ids, page)
 	})
 	if err != nil {
 		return nil, err
@@ -39,8 +39,8 @@ func (f instanceFields) Invitations(ctx context.Context, obj *tenant.Instance, f
 		return nil, err
 	}
 	q := selectionOf(page, status)
-	list, err := batch.Ask(obj.Siblings, obj.ID, q, func(ids []globalid.ID) (map[globalid.ID]relay.List[*invitation.Invitation], error) {
-		return f.Root.Invitations.Of(ctx, ids, q.Status, page)
+	list, err := batch.Load(obj.Siblings, obj.ID, q, func(ids []globalid.ID) (map[globalid.ID]relay.List[*invitation.Invitation], error) {
+		return f.Root.Invitations.List(ctx, ids, q.Status, page)
 	})
 	if err != nil {
 		return nil, err

@@ -63,8 +63,8 @@ func invitationConnection(list relay.List[*invitation.Invitation], page relay.Pa
 // the same of the place under another name, at the same time.
 func invitationsTo(place tenant.Place, list relay.List[*invitation.Invitation], page relay.Page) *invitation.Connection {
 	nodes := make([]*invitation.Invitation, len(list.Nodes))
-	for k, v := range list.Nodes {
-		nodes[k] = v.At(place)
+	for i, v := range list.Nodes {
+		nodes[i] = v.At(place)
 	}
 	list.Nodes = nodes
 	return invitationConnection(list, page)

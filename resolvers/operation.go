@@ -92,10 +92,10 @@ func (e *examination) value(v *ast.Value, path ...any) {
 		}
 		return
 	}
-	for k, child := range v.Children {
+	for i, child := range v.Children {
 		var step any = child.Name
 		if v.Kind == ast.ListValue {
-			step = k
+			step = i
 		}
 		e.value(child.Value, append(slices.Clone(path), step)...)
 	}
@@ -160,10 +160,10 @@ func variablePlace(operation *ast.OperationDefinition, name string) []any {
 		if v.Kind == ast.Variable && v.Raw == name {
 			return path
 		}
-		for k, child := range v.Children {
+		for i, child := range v.Children {
 			var step any = child.Name
 			if v.Kind == ast.ListValue {
-				step = k
+				step = i
 			}
 			if found := find(child.Value, append(slices.Clone(path), step)); found != nil {
 				return found

@@ -38,7 +38,7 @@ func (q query) Invitation(ctx context.Context, token string) (*invitation.Invita
 	return q.Invitations.ByToken(ctx, anybody(ctx), token)
 }
 
-func (q query) CheckEmails(ctx context.Context, emails []string) ([]*invitation.Check, error) {
+func (q query) CheckEmails(ctx context.Context, emails []string) ([]*invitation.EmailCheck, error) {
 	a, err := actor(ctx)
 	if err != nil {
 		return nil, err

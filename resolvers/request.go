@@ -77,14 +77,14 @@ func (f requestFields) place(ctx context.Context, obj *request.Request) (tenant.
 
 func (u user) Requests(ctx context.Context, obj *tenant.User, status *request.Status, first *int, after *string) (*request.Connection, error) {
 	list, page, err := own(ctx, u, obj, first, after, func(a access.Actor, page relay.Page) (relay.List[*request.Request], error) {
-		return u.Root.Requests.MadeBy(ctx, a, anyUnless(status), page)
+		return u.Root.Requests.ListMadeBy(ctx, a, anyUnless(status), page)
 	})
 	return requestConnection(list, page, err)
 }
 
 func (u user) RequestsToAnswer(ctx context.Context, obj *tenant.User, first *int, after *string) (*request.Connection, error) {
 	list, page, err := own(ctx, u, obj, first, after, func(a access.Actor, page relay.Page) (relay.List[*request.Request], error) {
-		return u.Root.Requests.ToAnswer(ctx, a, page)
+		return u.Root.Requests.ListToAnswer(ctx, a, page)
 	})
 	return requestConnection(list, page, err)
 }
@@ -96,7 +96,7 @@ func (s spaceFields) Requests(ctx context.Context, obj *tenant.Space, status *re
 	}
 	q := selectionOf(page, status)
 	list, err := askSpaces(obj, q, func(ids []globalid.ID) (map[globalid.ID]relay.List[*request.Request], error) {
-		return s.Root.Requests.OfSpaces(ctx, ids, q.Status, page)
+		return s.Root.Requests.ListInSpaces(ctx, ids, q.Status, page)
 	})
 	return requestConnection(list, page, err)
 }

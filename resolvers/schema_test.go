@@ -154,7 +154,7 @@ func TestEnumsAreTheDomains(t *testing.T) {
 		"RequestEndReason":          texts(request.EndReasons),
 		"RequestChange":             texts(request.Changes),
 		"InvitationNotUsableReason": invitation.UnusableReasons,
-		"InviteOutcome":             texts([]invitation.Outcome{invitation.Invited, invitation.AlreadyInvited, invitation.AlreadyMember, invitation.RoleChanged, invitation.Duplicate}),
+		"InviteOutcome":             texts([]invitation.InviteOutcome{invitation.Invited, invitation.AlreadyInvited, invitation.AlreadyMember, invitation.RoleChanged, invitation.Duplicate}),
 		"EmailReason":               texts(address.Reasons),
 		"ErrorCode": texts([]fault.Code{fault.Unauthenticated, fault.Forbidden, fault.NotFound, fault.BadUserInput, fault.InvalidEmail,
 			fault.InstanceDistributed, fault.InstanceDeleted, fault.InstanceProtected, fault.RestoreWindowExpired, fault.InvitationNotUsable,

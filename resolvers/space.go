@@ -45,7 +45,7 @@ func (s spaceFields) Members(ctx context.Context, obj *tenant.Space, first *int,
 	}
 	type question struct{ relay.Page }
 	list, err := askSpaces(obj, question{page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*membership.SpaceMember], error) {
-		return s.Memberships.OfSpaces(ctx, ids, page)
+		return s.Memberships.ListInSpaces(ctx, ids, page)
 	})
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (s spaceFields) Invitations(ctx context.Context, obj *tenant.Space, first *
 	}
 	q := selectionOf(page, status)
 	list, err := askSpaces(obj, q, func(ids []globalid.ID) (map[globalid.ID]relay.List[*invitation.Invitation], error) {
-		return s.Root.Invitations.Of(ctx, ids, q.Status, page)
+		return s.Root.Invitations.List(ctx, ids, q.Status, page)
 	})
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (s spaceFields) AuditLog(ctx context.Context, obj *tenant.Space, first *int
 	}
 	type question struct{ relay.Page }
 	list, err := askSpaces(obj, question{page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*audit.Entry], error) {
-		return audit.Of(ctx, s.DB, ids, page)
+		return audit.List(ctx, s.DB, ids, page)
 	})
 	if err != nil {
 		return nil, err
@@ -85,10 +85,10 @@ func (s spaceFields) AuditLog(ctx context.Context, obj *tenant.Space, first *int
 
 // askSpaces asks about a space's siblings too, by their ids.
 func askSpaces[V any](of *tenant.Space, question any, ask func([]globalid.ID) (map[globalid.ID]V, error)) (V, error) {
-	return batch.Ask(of.Siblings, of, question, func(spaces []*tenant.Space) (map[*tenant.Space]V, error) {
+	return batch.Load(of.Siblings, of, question, func(spaces []*tenant.Space) (map[*tenant.Space]V, error) {
 		ids := make([]globalid.ID, len(spaces))
-		for k, s := range spaces {
-			ids[k] = s.ID
+		for i, s := range spaces {
+			ids[i] = s.ID
 		}
 		byID, err := ask(ids)
 		answers := make(map[*tenant.Space]V, len(spaces))

@@ -38,7 +38,7 @@ func (u user) Organizations(ctx context.Context, obj *tenant.User, first *int, a
 
 func (u user) Invitations(ctx context.Context, obj *tenant.User, first *int, after *string) (*invitation.Connection, error) {
 	list, page, err := own(ctx, u, obj, first, after, func(a access.Actor, page relay.Page) (relay.List[*invitation.Invitation], error) {
-		return u.Root.Invitations.PendingFor(ctx, a, page)
+		return u.Root.Invitations.ListPendingFor(ctx, a, page)
 	})
 	if err != nil {
 		return nil, err

@@ -73,14 +73,14 @@ func LockPlaces(ctx context.Context, tx *postgres.Tx, actor Actor, strength Lock
 	return targets.Find(ctx, tx, actor)
 }
 
-// LockAndPermit locks one place, and decides by a rule whether the actor may do
+// LockAndCheckRole locks one place, and decides by a rule whether the actor may do
 // what she is about to. It fails with NOT_FOUND, also where the place is of
 // another type, or FORBIDDEN.
-func LockAndPermit[P tenant.Place](ctx context.Context, tx *postgres.Tx, actor Actor, id globalid.ID, rule Rule, strength LockStrength) (place P, err error) {
+func LockAndCheckRole[P tenant.Place](ctx context.Context, tx *postgres.Tx, actor Actor, id globalid.ID, rule Rule, strength LockStrength) (place P, err error) {
 	places, err := LockPlaces(ctx, tx, actor, strength, id)
 	if err != nil {
 		return place, err
 	}
 	place, _ = places[id].(P)
-	return place, Permit(ctx, tx, place, rule)
+	return place, CheckRole(ctx, tx, place, rule)
 }

@@ -63,19 +63,19 @@ func (r Rule) Allows(p tenant.Place) bool {
 	return p != nil && p.Visible() && p.EffectiveRoles()&r.Roles != 0
 }
 
-// Holds reports whether the person who read a place has a role there. An editor
+// HoldsRole reports whether the person who read a place has a role there. An editor
 // is a viewer, too.
-func Holds(p tenant.Place, r tenant.Role) bool {
+func HoldsRole(p tenant.Place, r tenant.Role) bool {
 	return p.EffectiveRoles().Has(r) || r == tenant.InstanceViewer && p.EffectiveRoles().Has(tenant.InstanceEditor)
 }
 
 // inOrganizations are the roles that are held in an organization itself.
 var inOrganizations = tenant.RolesOf(tenant.OrganizationManager, tenant.OrganizationFaculty, tenant.OrganizationMember)
 
-// Permit decides whether the person who read a place (nil: she found none) may
+// CheckRole decides whether the person who read a place (nil: she found none) may
 // do what a rule is about, and explains why not. It fails with NOT_FOUND or
 // FORBIDDEN.
-func Permit(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) error {
+func CheckRole(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) error {
 	if r.Allows(p) {
 		return nil
 	}
@@ -90,39 +90,39 @@ func Permit(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) err
 	return forbidden(p, r, contacts)
 }
 
-// PermitAll decides about many ids at once, by the places that they stand for.
+// CheckRoles decides about many ids at once, by the places that they stand for.
 // Each that is not known is a NOT_FOUND of its own and, where all are, each
 // place that the actor may not do it in a FORBIDDEN. path leads to the ids in
 // the arguments.
-func PermitAll(ctx context.Context, q postgres.Querier, found map[globalid.ID]tenant.Place, ids []globalid.ID, r Rule, path ...any) error {
+func CheckRoles(ctx context.Context, q postgres.Querier, found map[globalid.ID]tenant.Place, ids []globalid.ID, r Rule, path ...any) error {
 	var unknown fault.List
-	for k, id := range ids {
+	for i, id := range ids {
 		if found[id] == nil {
-			unknown = append(unknown, at(k, NotFound(), path))
+			unknown = append(unknown, at(i, NotFound(), path))
 		}
 	}
 	if unknown != nil {
 		return unknown
 	}
-	return decideEach(found, ids, path, func(p tenant.Place) error { return Permit(ctx, q, p, r) })
+	return checkEach(found, ids, path, func(p tenant.Place) error { return CheckRole(ctx, q, p, r) })
 }
 
-// AdmitAll decides about the instances among the places that many ids stand for,
-// as Admit does about one. path leads to the ids in the arguments.
-func AdmitAll(ctx context.Context, q postgres.Querier, found map[globalid.ID]tenant.Place, ids []globalid.ID, r Rule, path ...any) error {
-	return decideEach(found, ids, path, func(p tenant.Place) error {
+// CheckStates decides about the instances among the places that many ids stand for,
+// as CheckState does about one. path leads to the ids in the arguments.
+func CheckStates(ctx context.Context, q postgres.Querier, found map[globalid.ID]tenant.Place, ids []globalid.ID, r Rule, path ...any) error {
+	return checkEach(found, ids, path, func(p tenant.Place) error {
 		if i, ok := p.(*tenant.Instance); ok {
-			return Admit(ctx, q, i, r)
+			return CheckState(ctx, q, i, r)
 		}
 		return nil
 	})
 }
 
-// decideEach decides about each place once, and collects its refusals.
-func decideEach(found map[globalid.ID]tenant.Place, ids []globalid.ID, path []any, decide func(tenant.Place) error) error {
+// checkEach decides about each place once, and collects its refusals.
+func checkEach(found map[globalid.ID]tenant.Place, ids []globalid.ID, path []any, decide func(tenant.Place) error) error {
 	var refused fault.List
 	decided := map[tenant.Place]bool{}
-	for k, id := range ids {
+	for i, id := range ids {
 		if decided[found[id]] {
 			continue
 		}
@@ -130,7 +130,7 @@ func decideEach(found map[globalid.ID]tenant.Place, ids []globalid.ID, path []an
 		err := decide(found[id])
 		var f *fault.Fault
 		if errors.As(err, &f) {
-			refused = append(refused, at(k, f, path))
+			refused = append(refused, at(i, f, path))
 		} else if err != nil {
 			return err
 		}
@@ -139,38 +139,38 @@ func decideEach(found map[globalid.ID]tenant.Place, ids []globalid.ID, path []an
 }
 
 // at puts a fault at a place in a list of the arguments.
-func at(k int, f *fault.Fault, path []any) *fault.Fault {
-	f.Index, f.InputPath = &k, append(slices.Clone(path), k)
+func at(i int, f *fault.Fault, path []any) *fault.Fault {
+	f.Index, f.InputPath = &i, append(slices.Clone(path), i)
 	return f
 }
 
-// Admit decides whether what a rule is about can be done with an instance of
+// CheckState decides whether what a rule is about can be done with an instance of
 // this kind, in this state, and explains why not. It fails with
 // INSTANCE_DISTRIBUTED, INSTANCE_PROTECTED, INSTANCE_DELETED or
 // RESTORE_WINDOW_EXPIRED.
-func Admit(ctx context.Context, q postgres.Querier, i *tenant.Instance, r Rule) error {
+func CheckState(ctx context.Context, q postgres.Querier, i *tenant.Instance, r Rule) error {
 	refusals := r.refusals(i)
 	if len(refusals) == 0 {
 		return nil
 	}
-	if err := pointTheWay(ctx, q, i, refusals[0]); err != nil {
+	if err := addRemedy(ctx, q, i, refusals[0]); err != nil {
 		return err
 	}
 	return refusals[0]
 }
 
 // Obstacles are all the reasons why the person who read an instance cannot do
-// what a rule is about: the refusals of Permit and of Admit, in the order in
+// what a rule is about: the refusals of CheckRole and of CheckState, in the order in
 // which she would be refused for them.
 func Obstacles(ctx context.Context, q postgres.Querier, i *tenant.Instance, r Rule) (obstacles fault.List, err error) {
-	err = Permit(ctx, q, i, r)
+	err = CheckRole(ctx, q, i, r)
 	if f := (*fault.Fault)(nil); errors.As(err, &f) {
 		obstacles = append(obstacles, f)
 	} else if err != nil {
 		return nil, err
 	}
 	for _, f := range r.refusals(i) {
-		if err := pointTheWay(ctx, q, i, f); err != nil {
+		if err := addRemedy(ctx, q, i, f); err != nil {
 			return nil, err
 		}
 		obstacles = append(obstacles, f)
@@ -178,9 +178,9 @@ func Obstacles(ctx context.Context, q postgres.Querier, i *tenant.Instance, r Ru
 	return obstacles, nil
 }
 
-// pointTheWay adds to a refusal of Admit what the person who read the instance
+// addRemedy adds to a refusal of CheckState what the person who read the instance
 // can do, whom she can ask, and by which mutation.
-func pointTheWay(ctx context.Context, q postgres.Querier, i *tenant.Instance, f *fault.Fault) (err error) {
+func addRemedy(ctx context.Context, q postgres.Querier, i *tenant.Instance, f *fault.Fault) (err error) {
 	administers, restores := i.Roles.Has(tenant.SpaceAdministrator), Restoring.Allows(i)
 	switch {
 	case f.Code == fault.InstanceDistributed && administers:
@@ -312,8 +312,8 @@ func people(contacts []fault.Contact, otherwise string) string {
 		return otherwise
 	}
 	names := make([]string, len(contacts))
-	for k, c := range contacts {
-		names[k] = c.Name + " (" + c.Email + ")"
+	for i, c := range contacts {
+		names[i] = c.Name + " (" + c.Email + ")"
 	}
 	return strings.Join(names, " or ")
 }
@@ -323,8 +323,8 @@ func namesOf(places []fault.Instance) string {
 		return ""
 	}
 	names := make([]string, len(places))
-	for k, p := range places {
-		names[k] = p.Name
+	for i, p := range places {
+		names[i] = p.Name
 	}
 	return ": " + strings.Join(names, ", ")
 }

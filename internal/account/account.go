@@ -149,8 +149,8 @@ func Provision(ctx context.Context, tx *postgres.Tx, email address.Address, call
 // stands before the @, its first letter upper case.
 func NameFrom(email address.Address) string {
 	local, _, _ := strings.Cut(email.String(), "@")
-	for k, first := range local {
-		return strings.ToUpper(string(first)) + local[k+len(string(first)):]
+	for i, first := range local {
+		return strings.ToUpper(string(first)) + local[i+len(string(first)):]
 	}
 	return local
 }

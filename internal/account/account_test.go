@@ -96,7 +96,7 @@ func TestFirstSight(t *testing.T) {
 func TestDirectoryRemembers(t *testing.T) {
 	db := schematest.New(t)
 	d := NewDirectory(db)
-	ctx, statements := postgres.Counting(t.Context())
+	ctx, statements := postgres.WithStatementCount(t.Context())
 	for range 3 {
 		if _, err := d.Actor(ctx, identity(t, "s1", "ada@uni.example", "Ada")); err != nil {
 			t.Fatal(err)
@@ -121,10 +121,10 @@ func TestParallelFirstSight(t *testing.T) {
 			id := identity(t, "s1", "ada@uni.example", "Ada")
 			actors := make([]access.Actor, 20)
 			var requests sync.WaitGroup
-			for k := range actors {
+			for i := range actors {
 				requests.Go(func() {
 					var err error
-					if actors[k], err = NewDirectory(db).Actor(t.Context(), id); err != nil {
+					if actors[i], err = NewDirectory(db).Actor(t.Context(), id); err != nil {
 						t.Error(err)
 					}
 				})
@@ -146,18 +146,18 @@ func TestOneOfTwoClaims(t *testing.T) {
 	ids := []Identity{identity(t, "s1", "ada@uni.example", ""), identity(t, "s2", "ADA@uni.example", "")}
 	actors := make([]access.Actor, 20)
 	var requests sync.WaitGroup
-	for k := range actors {
+	for i := range actors {
 		requests.Go(func() {
 			var err error
-			if actors[k], err = NewDirectory(db).Actor(t.Context(), ids[k%2]); err != nil {
+			if actors[i], err = NewDirectory(db).Actor(t.Context(), ids[i%2]); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	requests.Wait()
-	for k, a := range actors {
-		if a.ID != actors[k%2].ID {
-			t.Errorf("%s is %v and %v", ids[k%2].Subject, a.ID, actors[k%2].ID)
+	for i, a := range actors {
+		if a.ID != actors[i%2].ID {
+			t.Errorf("%s is %v and %v", ids[i%2].Subject, a.ID, actors[i%2].ID)
 		}
 	}
 	if first, second := actors[0].ID.UUID == made, actors[1].ID.UUID == made; first == second {
@@ -203,8 +203,8 @@ func TestProvision(t *testing.T) {
 	db := schematest.New(t)
 	made := make([]uuid.UUID, 20)
 	var founders sync.WaitGroup
-	for k := range made {
-		founders.Go(func() { made[k] = provision(t, db, []string{"ada@uni.example", "Ada@UNI.example"}[k%2]) })
+	for i := range made {
+		founders.Go(func() { made[i] = provision(t, db, []string{"ada@uni.example", "Ada@UNI.example"}[i%2]) })
 	}
 	founders.Wait()
 	for _, id := range made {
@@ -248,7 +248,7 @@ func TestLanguage(t *testing.T) {
 	// A browser that asks for another language each time is not written down
 	// each time.
 	d := NewDirectory(db)
-	ctx, statements := postgres.Counting(t.Context())
+	ctx, statements := postgres.WithStatementCount(t.Context())
 	for _, locale := range []string{"de", "fr", "en", "de", "fr"} {
 		id := identity(t, "s1", "ada@uni.example", "Ada")
 		id.Locale = locale

@@ -108,9 +108,9 @@ func (c *Colleagues) read(ctx context.Context, organizations postgres.UUIDs) ([]
 		frequencies[row.Organization][row.Domain] = row.Members
 	}
 	domains := make([]*address.Domains, len(organizations))
-	for k, id := range organizations {
-		domains[k] = address.NewDomains(frequencies[id])
-		c.known.Add(id, reading{domains[k], at})
+	for i, id := range organizations {
+		domains[i] = address.NewDomains(frequencies[id])
+		c.known.Add(id, reading{domains[i], at})
 	}
 	return domains, nil
 }

@@ -41,7 +41,7 @@ func join(t testing.TB, db *postgres.DB, organization, account uuid.UUID) {
 // know.
 func (c *Colleagues) ask(t testing.TB, actor access.Actor, email string) (string, int64) {
 	t.Helper()
-	ctx, statements := postgres.Counting(t.Context())
+	ctx, statements := postgres.WithStatementCount(t.Context())
 	domains, err := c.Domains(ctx, actor)
 	if err != nil {
 		t.Fatal(err)
@@ -129,15 +129,15 @@ func TestColleaguesOfTheMostFrequentDomains(t *testing.T) {
 func TestParallelColleagues(t *testing.T) {
 	db := schematest.New(t)
 	var actors []access.Actor
-	for k := range 5 {
-		actors = append(actors, employ(t, db, fmt.Sprint("University ", k), fmt.Sprintf("ada@uni%d%d.example", k, k)))
+	for i := range 5 {
+		actors = append(actors, employ(t, db, fmt.Sprint("University ", i), fmt.Sprintf("ada@uni%d%d.example", i, i)))
 	}
 	c := NewColleagues(db)
 	got := make([]string, 50)
 	var requests sync.WaitGroup
-	for k := range got {
+	for i := range got {
 		requests.Go(func() {
-			got[k], _ = c.ask(t, actors[k%5], fmt.Sprintf("zoe@uni%d%d.exmaple", k%5, k%5))
+			got[i], _ = c.ask(t, actors[i%5], fmt.Sprintf("zoe@uni%d%d.exmaple", i%5, i%5))
 		})
 	}
 	requests.Wait()

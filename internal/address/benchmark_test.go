@@ -38,8 +38,8 @@ func BenchmarkParseThousand(b *testing.B) {
 // thousandDomains are as many as are kept of an organization.
 func thousandDomains() map[string]int {
 	frequencies := map[string]int{}
-	for k := range 1000 {
-		frequencies[fmt.Sprintf("institute-%d.uni.example", k)] = k
+	for i := range 1000 {
+		frequencies[fmt.Sprintf("institute-%d.uni.example", i)] = i
 	}
 	return frequencies
 }

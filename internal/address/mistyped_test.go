@@ -8,8 +8,8 @@ import (
 // likeliest makes domains of a list, the most frequent first.
 func likeliest(list []string) []*Domains {
 	frequencies := make(map[string]int, len(list))
-	for k, domain := range list {
-		frequencies[domain] = len(list) - k
+	for i, domain := range list {
+		frequencies[domain] = len(list) - i
 	}
 	return []*Domains{NewDomains(frequencies)}
 }

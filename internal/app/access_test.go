@@ -29,8 +29,8 @@ func TestWhoSeesWhat(t *testing.T) {
 			map[string]any{"space": w.space("Econometrics 2026")}).ok()
 		if a.at("space") != nil {
 			got[""] = words(a.at("space", "viewerRoles"))
-			for k, name := range a.every("name", "space", "instances", "nodes") {
-				got[name] = words(a.at("space", "instances", "nodes", k, "viewerRoles"))
+			for i, name := range a.every("name", "space", "instances", "nodes") {
+				got[name] = words(a.at("space", "instances", "nodes", i, "viewerRoles"))
 			}
 			if n := a.at("space", "instances", "totalCount"); n != float64(len(got)-1) {
 				t.Errorf("%s: totalCount %v of %d", who, n, len(got)-1)
@@ -143,8 +143,8 @@ func TestInputOfTheWrongForm(t *testing.T) {
 	w := newWorld(t)
 	ada := w.as("ada")
 	many := make([]string, 1001)
-	for k := range many {
-		many[k] = fmt.Sprintf("s%d@new.example", k)
+	for i := range many {
+		many[i] = fmt.Sprintf("s%d@new.example", i)
 	}
 	one := []string{"zoe@new.example"}
 	for what, a := range map[string]answer{
@@ -303,8 +303,8 @@ func TestCheckingAddresses(t *testing.T) {
 func TestPagesOfLists(t *testing.T) {
 	w := newWorld(t)
 	emails := make([]string, 45)
-	for k := range emails {
-		emails[k] = fmt.Sprintf("s%02d@new.example", k)
+	for i := range emails {
+		emails[i] = fmt.Sprintf("s%02d@new.example", i)
 	}
 	w.as("ada").invite("Group 1", "VIEWER", emails).ok()
 	w.mails(45)

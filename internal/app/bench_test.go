@@ -41,8 +41,8 @@ func BenchmarkInvite(b *testing.B) {
 			emails := make([]string, n)
 			for b.Loop() {
 				r := round.Add(1)
-				for k := range emails {
-					emails[k] = fmt.Sprintf("p%d.%d@new.example", r, k)
+				for i := range emails {
+					emails[i] = fmt.Sprintf("p%d.%d@new.example", r, i)
 				}
 				ada.invite(id, "VIEWER", emails).ok()
 			}
@@ -54,10 +54,10 @@ func BenchmarkInviteBad(b *testing.B) {
 	w := newWorld(b)
 	ada, id := w.as("ada"), w.instance("Group 1")
 	emails := make([]string, 100)
-	for k := range emails {
-		emails[k] = fmt.Sprintf("p%d@new.example", k)
-		if k%10 < 3 {
-			emails[k] = fmt.Sprintf("p%d@.new.example", k)
+	for i := range emails {
+		emails[i] = fmt.Sprintf("p%d@new.example", i)
+		if i%10 < 3 {
+			emails[i] = fmt.Sprintf("p%d@.new.example", i)
 		}
 	}
 	for b.Loop() {
@@ -77,8 +77,8 @@ func BenchmarkCheckEmails(b *testing.B) {
 			w.exec(`insert into organization_member (organization_id, account_id, role) select o.id, a.id, 'MEMBER' from organization o, account a where o.name = 'University of Example' and a.email like 'a@%'`)
 			ada := w.as("ada")
 			emails := make([]string, n)
-			for k := range emails {
-				emails[k] = fmt.Sprintf("zoe@institute-%d.uni.exmaple", k+1)
+			for i := range emails {
+				emails[i] = fmt.Sprintf("zoe@institute-%d.uni.exmaple", i+1)
 			}
 			ada.check(emails...)
 			for b.Loop() {

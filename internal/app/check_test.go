@@ -10,11 +10,11 @@ import (
 func (p person) check(emails ...string) (a answer, suggestions []string) {
 	p.world.t.Helper()
 	a = p.ask(`query($emails: [String!]!) { checkEmails(emails: $emails) { valid suggestion warning } }`, map[string]any{"emails": emails}).ok()
-	for k := range emails {
-		suggestion, _ := a.at("checkEmails", k, "suggestion").(string)
-		warning, _ := a.at("checkEmails", k, "warning").(string)
-		if valid := a.at("checkEmails", k, "valid") == true; valid && suggestion != "" && warning != "Did you mean "+suggestion+"?" || !valid && warning != "" {
-			p.world.t.Errorf("%s is warned of by %q", emails[k], warning)
+	for i := range emails {
+		suggestion, _ := a.at("checkEmails", i, "suggestion").(string)
+		warning, _ := a.at("checkEmails", i, "warning").(string)
+		if valid := a.at("checkEmails", i, "valid") == true; valid && suggestion != "" && warning != "Did you mean "+suggestion+"?" || !valid && warning != "" {
+			p.world.t.Errorf("%s is warned of by %q", emails[i], warning)
 		}
 		suggestions = append(suggestions, suggestion)
 	}
@@ -58,9 +58,9 @@ func TestCheckingDomainsOfColleagues(t *testing.T) {
 	} {
 		want = append(want, "", "", "zoe@gmail.com", "zoe@uni.exmaple")
 		_, got := w.as(who).check(emails...)
-		for k := range emails {
-			if got[k] != want[k] {
-				t.Errorf("%s is told %q for %s, want %q", who, got[k], emails[k], want[k])
+		for i := range emails {
+			if got[i] != want[i] {
+				t.Errorf("%s is told %q for %s, want %q", who, got[i], emails[i], want[i])
 			}
 		}
 	}
@@ -72,8 +72,8 @@ func TestStatementsOfChecks(t *testing.T) {
 	ada := w.as("ada")
 	ada.ask(`{ viewer { id } }`, nil).ok()
 	thousand := make([]string, 1000)
-	for k := range thousand {
-		thousand[k] = fmt.Sprintf("p%d@uni%d.example", k, k)
+	for i := range thousand {
+		thousand[i] = fmt.Sprintf("p%d@uni%d.example", i, i)
 	}
 	for _, most := range []int{2, 1} {
 		a, _ := ada.check("ed@uni.example")

@@ -124,7 +124,7 @@ func (c createSpaceCommand) Run(ctx context.Context, t terminal, s *Settings) er
 		return fmt.Errorf("--administrator: %s", problem.Detail)
 	}
 	return withDatabase(ctx, s, func(db *postgres.DB) error {
-		id, made, err := space.Found(ctx, db, space.Founding{Organization: c.Organization, Name: c.Name, Administrator: administrator})
+		id, made, err := space.Provision(ctx, db, space.ProvisionInput{Organization: c.Organization, Name: c.Name, Administrator: administrator})
 		if err != nil {
 			return err
 		}

@@ -21,8 +21,8 @@ func (w *world) configuration(header ...string) (status int, head http.Header, b
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for k := 0; k < len(header); k += 2 {
-		r.Header.Set(header[k], header[k+1])
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
 	}
 	r.Host = r.Header.Get("Host")
 	response, err := http.DefaultClient.Do(r)

@@ -17,9 +17,9 @@ const deliveries = `query($i: ID!, $status: InvitationStatus) { instance(id: $i)
 func (p person) delivery(instance, email string) map[string]any {
 	p.world.t.Helper()
 	a := p.ask(deliveries, map[string]any{"i": p.world.instance(instance)}).ok()
-	for k, of := range a.every("email", "instance", "invitations", "nodes") {
+	for i, of := range a.every("email", "instance", "invitations", "nodes") {
 		if of == email {
-			d, _ := a.at("instance", "invitations", "nodes", k, "delivery").(map[string]any)
+			d, _ := a.at("instance", "invitations", "nodes", i, "delivery").(map[string]any)
 			return d
 		}
 	}
@@ -212,9 +212,9 @@ func TestTheLedger(t *testing.T) {
 	const each = 40
 	kinds := []string{"fine", "refused", "later", "rejected", "dropped"}
 	var emails []string
-	for k := range each {
+	for i := range each {
 		for _, kind := range kinds {
-			emails = append(emails, fmt.Sprintf("%s%d@new.example", kind, k))
+			emails = append(emails, fmt.Sprintf("%s%d@new.example", kind, i))
 		}
 	}
 	w.as("ada").invite("Group 1", "VIEWER", emails).ok()

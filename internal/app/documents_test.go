@@ -12,8 +12,8 @@ import (
 // repeated is a selection under so many aliases.
 func repeated(n int, selection string) string {
 	var b strings.Builder
-	for k := range n {
-		fmt.Fprintf(&b, "a%d: %s ", k, selection)
+	for i := range n {
+		fmt.Fprintf(&b, "a%d: %s ", i, selection)
 	}
 	return b.String()
 }
@@ -22,8 +22,8 @@ func repeated(n int, selection string) string {
 func spreading(fragments int) string {
 	var b strings.Builder
 	b.WriteString(`{ viewer { ...F0 } }`)
-	for k := range fragments {
-		fmt.Fprintf(&b, ` fragment F%d on User { ...F%d ...F%d }`, k, k+1, k+1)
+	for i := range fragments {
+		fmt.Fprintf(&b, ` fragment F%d on User { ...F%d ...F%d }`, i, i+1, i+1)
 	}
 	return b.String() + fmt.Sprintf(` fragment F%d on User { id }`, fragments)
 }
@@ -77,8 +77,8 @@ func TestCostsOfVariables(t *testing.T) {
 	}
 	const invite = `mutation($input: InviteUsersInput!) { inviteUsers(input: $input) { results { email invitation { instance { members(first: 100) { nodes { role } } } } } } }`
 	emails := make([]string, 500)
-	for k := range emails {
-		emails[k] = fmt.Sprintf("p%d@new.example", k)
+	for i := range emails {
+		emails[i] = fmt.Sprintf("p%d@new.example", i)
 	}
 	ada.ask(invite, map[string]any{"input": ada.input("Group 1", "role", "VIEWER", "emails", emails)}).refused("QUERY_TOO_COMPLEX")
 	ada.ask(invite, map[string]any{"input": ada.input("Group 1", "role", "VIEWER", "emails", emails[:5])}).ok()
@@ -136,8 +136,8 @@ func TestManyDifferentDocumentsAreNotKept(t *testing.T) {
 		"a text":    `invitation(token: "` + strings.Repeat("x", 50_000) + `") { email }`,
 		"a list":    "checkEmails(emails: [" + strings.Repeat(`"",`, 1800) + "]) { index }",
 	} {
-		for k := range 700 {
-			query := fmt.Sprintf("query Q%d {%s}", k, selections)
+		for i := range 700 {
+			query := fmt.Sprintf("query Q%d {%s}", i, selections)
 			if a := ada.send(ada.post(byHash(hashOf(query), query))); what != "a list" {
 				a.ok()
 			}

@@ -128,7 +128,7 @@ func (a *api) graphql() http.Handler {
 		Unauthenticated: resolvers.Unauthenticated,
 		Begun:           noteOperation,
 		Ending: func(ctx context.Context) (context.Context, func() error) {
-			ctx, ending := resolvers.WithEnding(postgres.Patiently(ctx))
+			ctx, ending := resolvers.WithEnding(postgres.WithBackgroundPriority(ctx))
 			return ctx, ending.Err
 		},
 		Until:   tokenExpiry,
@@ -298,7 +298,7 @@ func (a *api) fail(ctx context.Context, w http.ResponseWriter, status int, err e
 // failed answers a request that the gateway could not answer.
 func (a *api) failed(ctx context.Context, w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
-	if postgres.Unavailable(err) || errors.Is(err, jwks.ErrUnavailable) {
+	if postgres.IsUnavailable(err) || errors.Is(err, jwks.ErrUnavailable) {
 		status = http.StatusServiceUnavailable
 	}
 	a.fail(ctx, w, status, err)

@@ -327,8 +327,8 @@ func TestAFullPool(t *testing.T) {
 	}
 	answers := make([]answer, 6)
 	var asks []func()
-	for k := range answers {
-		asks = append(asks, func() { answers[k] = ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}) })
+	for i := range answers {
+		asks = append(asks, func() { answers[i] = ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}) })
 	}
 	go func() {
 		w.eventually("refusals", func() bool { return len(w.log.lines("request failed")) >= 4 })

@@ -72,8 +72,8 @@ func (p person) inviteAdministrators(emails []string, fields ...any) answer {
 // object is an input object of fields, each a name and a value.
 func object(fields ...any) map[string]any {
 	o := map[string]any{}
-	for k := 0; k < len(fields); k += 2 {
-		o[fields[k].(string)] = fields[k+1]
+	for i := 0; i < len(fields); i += 2 {
+		o[fields[i].(string)] = fields[i+1]
 	}
 	return o
 }
@@ -184,8 +184,8 @@ func TestWhoSeesWhereAnInvitationLeads(t *testing.T) {
 	// As an administrator she sees them all, with as many questions.
 	zoe.accept("invitationId", w.invitationOf("zoe@new.example")).ok()
 	many := zoe.ask(pending, nil).ok()
-	for k, want := range []string{"Master", "Group 1"} {
-		if got := many.at("viewer", "invitations", "nodes", k); !cmp.Equal(got, any(map[string]any{"instance": map[string]any{"name": want}, "delivery": sent})) {
+	for i, want := range []string{"Master", "Group 1"} {
+		if got := many.at("viewer", "invitations", "nodes", i); !cmp.Equal(got, any(map[string]any{"instance": map[string]any{"name": want}, "delivery": sent})) {
 			t.Errorf("as an administrator, she sees %v", got)
 		}
 	}
@@ -335,10 +335,10 @@ func TestInvitationsOfMine(t *testing.T) {
 // Nobody becomes less than she is, and nobody twice.
 func TestAcceptingAsAMember(t *testing.T) {
 	w := newWorld(t)
-	for k, c := range []struct{ held, invited, becomes string }{
+	for i, c := range []struct{ held, invited, becomes string }{
 		{"VIEWER", "EDITOR", "EDITOR"}, {"EDITOR", "VIEWER", "EDITOR"}, {"VIEWER", "VIEWER", "VIEWER"}, {"EDITOR", "EDITOR", "EDITOR"},
 	} {
-		email := fmt.Sprintf("p%d@new.example", k)
+		email := fmt.Sprintf("p%d@new.example", i)
 		p := w.as(email)
 		w.as("ada").invite("Group 1", c.invited, []string{email}).ok()
 		p.ask(`{ viewer { id } }`, nil).ok()
@@ -659,8 +659,8 @@ func TestInvitingAdministrators(t *testing.T) {
 	if got, want := a.every("outcome", "inviteSpaceAdministrators", "results"), []string{"INVITED", "ALREADY_MEMBER", "INVITED", "DUPLICATE"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	for k := range 4 {
-		r := a.at("inviteSpaceAdministrators", "results", k).(map[string]any)
+	for i := range 4 {
+		r := a.at("inviteSpaceAdministrators", "results", i).(map[string]any)
 		if r["role"] != nil || r["previousRole"] != nil {
 			t.Errorf("%v", r)
 		}

@@ -63,8 +63,8 @@ func TestNobodyIsSentMoreThanTwentyMailsInAnHour(t *testing.T) {
 	people := []person{w.as("ada"), w.as("mia"), w.as("ed")}
 	people[1].url = other.URL()
 	courses := w.courses(22)
-	for k := range 17 {
-		people[k%3].invite(courses[k], "VIEWER", []string{[]string{"zoe@new.example", "Zoe <ZOE@New.Example>"}[k%2]}).ok()
+	for i := range 17 {
+		people[i%3].invite(courses[i], "VIEWER", []string{[]string{"zoe@new.example", "Zoe <ZOE@New.Example>"}[i%2]}).ok()
 	}
 	ada, mia := people[0], people[1]
 	id := w.invitationOf("zoe@new.example")
@@ -93,12 +93,12 @@ func TestNobodyIsSentMoreThanTwentyMailsInAnHour(t *testing.T) {
 	restarted, _ := w.start()
 	mia.url = restarted.URL()
 	refusals = append(refusals, mia.invite(courses[20], "VIEWER", zoe))
-	for k, a := range refusals {
+	for i, a := range refusals {
 		e := a.limited("INVITATIONS_BY_ADDRESS")
-		index, list := []float64{1, 0, 0, 1, 0, 0}[k], []string{"emails", "emails", "emails", "emails", "invitationIds", "emails"}[k]
+		index, list := []float64{1, 0, 0, 1, 0, 0}[i], []string{"emails", "emails", "emails", "emails", "invitationIds", "emails"}[i]
 		place := map[string]any{"index": e.Extensions["index"], "inputPath": e.Extensions["inputPath"], "email": strings.ToLower(fmt.Sprint(e.Extensions["email"]))}
 		if diff := cmp.Diff(map[string]any{"index": index, "inputPath": []any{"input", list, index}, "email": "zoe@new.example"}, place); diff != "" {
-			t.Errorf("refusal %d: %s", k, diff)
+			t.Errorf("refusal %d: %s", i, diff)
 		}
 		if !strings.HasSuffix(e.Message, "@new.example: one address can be sent 20 invitations in an hour. Nothing was done.") {
 			t.Errorf("%s", e.Message)
@@ -152,9 +152,9 @@ func TestFiftyInviteOneAddressAtOnce(t *testing.T) {
 		email := fmt.Sprintf("p%d@new.example", round)
 		var invited, refused atomic.Int64
 		var invites []func()
-		for k, course := range courses {
-			p := w.as([]string{"ada", "mia", "ed"}[k%3])
-			if k%2 == 0 {
+		for i, course := range courses {
+			p := w.as([]string{"ada", "mia", "ed"}[i%3])
+			if i%2 == 0 {
 				p.url = other.URL()
 			}
 			invites = append(invites, func() {
@@ -179,8 +179,8 @@ func TestFiftyInviteOneAddressAtOnce(t *testing.T) {
 func TestAThousandAddressesCountAThousand(t *testing.T) {
 	w := newWorld(t, func(s *app.Settings) { s.MaxInvitations, s.MaxDomainInvitations = 1500, 1200 })
 	emails := func(from, n int, domain string) (emails []string) {
-		for k := range n {
-			emails = append(emails, fmt.Sprintf("p%d@%s", from+k, domain))
+		for i := range n {
+			emails = append(emails, fmt.Sprintf("p%d@%s", from+i, domain))
 		}
 		return emails
 	}
@@ -220,8 +220,8 @@ func TestMailsToADomain(t *testing.T) {
 	}
 	// Of a long list, every domain of which there are too many.
 	var many []string
-	for k := range 6 {
-		many = append(many, fmt.Sprintf("p%d@third.example", k), fmt.Sprintf("p%d@münster.example", k))
+	for i := range 6 {
+		many = append(many, fmt.Sprintf("p%d@third.example", i), fmt.Sprintf("p%d@münster.example", i))
 	}
 	a := ada.invite(courses[2], "VIEWER", append(many, "y@other.example"))
 	if got := a.codes(); !slices.Equal(got, []string{"RATE_LIMITED", "RATE_LIMITED"}) || !strings.HasPrefix(a.Errors[0].Message, "third.example: ") ||
@@ -276,8 +276,8 @@ func TestInvitingCrossesWithSendingAgain(t *testing.T) {
 	rounds := trials / 3
 	for n := range rounds {
 		var emails []string
-		for k := range 8 {
-			emails = append(emails, fmt.Sprintf("p%d@institute-%d.example", n*2+k, k%4)) // most of them as before
+		for i := range 8 {
+			emails = append(emails, fmt.Sprintf("p%d@institute-%d.example", n*2+i, i%4)) // most of them as before
 		}
 		var ids []string
 		if err := w.db.Select(&ids, `select 'invitation_' || replace(id::text, '-', '') from (select id from invitation order by id desc limit 8) v`); err != nil {
@@ -321,11 +321,11 @@ func TestGuessingTokens(t *testing.T) {
 	elsewhere.url = other.URL()
 	var nothing, refused atomic.Int64
 	var guesses []func()
-	for k := range 50 {
-		p, guess := []person{sam, elsewhere}[k%2], fmt.Sprint("guess", k)
+	for i := range 50 {
+		p, guess := []person{sam, elsewhere}[i%2], fmt.Sprint("guess", i)
 		guesses = append(guesses, func() {
 			var a answer
-			switch k % 3 {
+			switch i % 3 {
 			case 0:
 				a = p.accept("token", guess)
 			case 1:
@@ -367,8 +367,8 @@ func TestGuessingTokens(t *testing.T) {
 	w.as("ada").invite("Master", "EDITOR", []string{"kim@new.example"}).ok()
 	kim, token := w.as("kim@new.example"), w.token("kim@new.example")
 	kim.accept("token", token, "idempotencyKey", "k").ok()
-	for k := range 21 {
-		kim.accept("token", fmt.Sprint("guess", k))
+	for i := range 21 {
+		kim.accept("token", fmt.Sprint("guess", i))
 	}
 	kim.accept("token", token, "idempotencyKey", "k").ok()
 	kim.accept("token", token).limited("TOKENS_BY_PERSON")

@@ -128,8 +128,8 @@ func TestTheMailServerHangs(t *testing.T) {
 	t.Cleanup(goOn) // before the gateway stops, even where the test fails
 	ada := w.as("ada")
 	var emails []string
-	for k := range people {
-		emails = append(emails, fmt.Sprintf("p%d@new.example", k))
+	for i := range people {
+		emails = append(emails, fmt.Sprintf("p%d@new.example", i))
 	}
 	ada.invite("Group 1", "VIEWER", emails).ok()
 	w.eventually("every worker's waiting", func() bool { return len(hanging) >= workers })

@@ -351,8 +351,8 @@ func (a answer) every(field string, path ...any) []string {
 	a.t.Helper()
 	list, _ := a.at(path...).([]any)
 	values := make([]string, len(list))
-	for k := range list {
-		values[k] = fmt.Sprint(a.at(append(slices.Clone(path), k, field)...))
+	for i := range list {
+		values[i] = fmt.Sprint(a.at(append(slices.Clone(path), i, field)...))
 	}
 	return values
 }
@@ -502,8 +502,8 @@ func (p person) input(instance string, fields ...any) map[string]any {
 		instance = p.world.instance(instance)
 	}
 	input := map[string]any{"instanceId": instance}
-	for k := 0; k < len(fields); k += 2 {
-		input[fields[k].(string)] = fields[k+1]
+	for i := 0; i < len(fields); i += 2 {
+		input[fields[i].(string)] = fields[i+1]
 	}
 	return input
 }

@@ -335,8 +335,8 @@ func TestTheMembersOfASpace(t *testing.T) {
 		if n := a.at("space", "members", "totalCount"); n != 3.0 {
 			t.Errorf("totalCount %v", n)
 		}
-		for k := range a.every("since", "space", "members", "nodes") {
-			got = append(got, fmt.Sprint(a.at("space", "members", "nodes", k, "user", "name"), " ", words(a.at("space", "members", "nodes", k, "roles"))))
+		for i := range a.every("since", "space", "members", "nodes") {
+			got = append(got, fmt.Sprint(a.at("space", "members", "nodes", i, "user", "name"), " ", words(a.at("space", "members", "nodes", i, "roles"))))
 		}
 		after = a.at("space", "members", "pageInfo", "endCursor")
 	}
@@ -386,9 +386,9 @@ func TestTheTrail(t *testing.T) {
 		if n := a.at("space", "auditLog", "totalCount"); n != 15.0 {
 			t.Errorf("totalCount %v", n)
 		}
-		for k, summary := range a.every("summary", "space", "auditLog", "nodes") {
+		for i, summary := range a.every("summary", "space", "auditLog", "nodes") {
 			summaries = append(summaries, summary)
-			entries = append(entries, a.at("space", "auditLog", "nodes", k).(map[string]any))
+			entries = append(entries, a.at("space", "auditLog", "nodes", i).(map[string]any))
 		}
 		if a.at("space", "auditLog", "pageInfo", "hasNextPage") != true {
 			break
@@ -420,7 +420,7 @@ func TestTheTrail(t *testing.T) {
 	ignored := cmp.FilterPath(func(p cmp.Path) bool {
 		return slices.Contains([]string{`["id"]`, `["at"]`, `["summary"]`}, p.Last().String())
 	}, cmp.Ignore())
-	for k, want := range map[int]map[string]any{
+	for i, want := range map[int]map[string]any{
 		0: {"action": "INVITATION_SENT", "actorId": w.user("Ada"), "actorName": "Ada", "instanceId": w.instance("Group 1"), "instanceName": "Group 1",
 			"userId": nil, "userName": nil, "emails": []any{"zoe@new.example", "bob@new.example", "kim@new.example", "eve@new.example", "max@new.example"}, "role": "VIEWER", "previousRole": nil},
 		8: {"action": "MEMBER_ROLE_CHANGED", "actorId": w.user("Ada"), "actorName": "Ada", "instanceId": w.instance("Group 1"), "instanceName": "Group 1",
@@ -428,8 +428,8 @@ func TestTheTrail(t *testing.T) {
 		10: {"action": "MEMBER_REMOVED", "actorId": w.user("Ada"), "actorName": "Ada", "instanceId": nil, "instanceName": nil,
 			"userId": w.user("Ed"), "userName": "Ed", "emails": []any{}, "role": nil, "previousRole": nil},
 	} {
-		if diff := cmp.Diff(want, entries[k], ignored); diff != "" {
-			t.Errorf("entry %d: %s", k, diff)
+		if diff := cmp.Diff(want, entries[i], ignored); diff != "" {
+			t.Errorf("entry %d: %s", i, diff)
 		}
 	}
 	for who, code := range map[string]string{"vic": "FORBIDDEN", "zoe@new.example": "FORBIDDEN"} {

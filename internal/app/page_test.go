@@ -50,8 +50,8 @@ func newSite(t *testing.T, files fstest.MapFS, s Settings) site {
 func (s site) ask(method, path string, header ...string) (*http.Response, string) {
 	s.t.Helper()
 	r := httptest.NewRequest(method, path, nil)
-	for k := 0; k < len(header); k += 2 {
-		r.Header.Set(header[k], header[k+1])
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
 	}
 	recorder := httptest.NewRecorder()
 	s.mux.ServeHTTP(recorder, r)

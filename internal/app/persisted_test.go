@@ -119,8 +119,8 @@ const ownName, ownSpaces = `query OwnName { viewer { name } }`, `query OwnSpaces
 
 func apolloManifest(format string, version int, ids ...string) string {
 	var operations []map[string]string
-	for k, text := range []string{ownName, ownSpaces} {
-		operations = append(operations, map[string]string{"id": ids[k], "name": "x", "type": "query", "body": text})
+	for i, text := range []string{ownName, ownSpaces} {
+		operations = append(operations, map[string]string{"id": ids[i], "name": "x", "type": "query", "body": text})
 	}
 	manifest, _ := json.Marshal(map[string]any{"format": format, "version": version, "operations": operations})
 	return string(manifest)
@@ -128,8 +128,8 @@ func apolloManifest(format string, version int, ids ...string) string {
 
 func relayMap(texts ...string) string {
 	operations := map[string]string{}
-	for k, text := range texts {
-		operations[fmt.Sprint("id", k)] = text
+	for i, text := range texts {
+		operations[fmt.Sprint("id", i)] = text
 	}
 	content, _ := json.Marshal(operations)
 	return string(content)

@@ -117,8 +117,8 @@ func TestAGatewayIsKilledWhileItSends(t *testing.T) {
 	other := w.spawn(settings...)
 	const people = 1000
 	emails := make([]string, people)
-	for k := range emails {
-		emails[k] = fmt.Sprintf("p%d@new.example", k)
+	for i := range emails {
+		emails[i] = fmt.Sprintf("p%d@new.example", i)
 	}
 	w.as("ada").at(doomed).invite("Group 1", "VIEWER", emails, "idempotencyKey", "k").ok()
 	<-killed

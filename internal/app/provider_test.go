@@ -36,9 +36,9 @@ func trusting(p *jwkstest.Provider) func(*app.Settings) {
 func claims(differing ...any) jwt.MapClaims {
 	c := jwt.MapClaims{"iss": login, "aud": []string{issuer.Audience}, "sub": "x", "exp": time.Now().Add(time.Hour).Unix(),
 		"email": "new@new.example", "email_verified": true}
-	for k := 0; k < len(differing); k += 2 {
-		if c[differing[k].(string)] = differing[k+1]; differing[k+1] == nil {
-			delete(c, differing[k].(string))
+	for i := 0; i < len(differing); i += 2 {
+		if c[differing[i].(string)] = differing[i+1]; differing[i+1] == nil {
+			delete(c, differing[i].(string))
 		}
 	}
 	return c
@@ -61,7 +61,7 @@ func TestTokensOfAProvider(t *testing.T) {
 	}
 	provider := jwkstest.New(t, keys...)
 	w := newWorld(t, trusting(provider))
-	for k, key := range keys {
+	for i, key := range keys {
 		for what, token := range map[string]string{
 			"good":                  key.Sign(t, claims()),
 			"of no type":            key.Sign(t, claims(), "typ", nil),
@@ -70,7 +70,7 @@ func TestTokensOfAProvider(t *testing.T) {
 			"an audience":           key.Sign(t, claims("aud", issuer.Audience)),
 			"more than is read":     key.Sign(t, claims("roles", []string{"admin"}), "jku", "http://127.0.0.1:1/", "x5t", "x"),
 			"clocks that differ":    key.Sign(t, claims("exp", time.Now().Add(-10*time.Second).Unix())),
-			"a person of their own": key.Sign(t, claims("sub", fmt.Sprint("person ", k))),
+			"a person of their own": key.Sign(t, claims("sub", fmt.Sprint("person ", i))),
 		} {
 			if got := w.with(token).ask(`{ viewer { email } }`, nil).ok().at("viewer", "email"); got != "new@new.example" {
 				t.Errorf("%s, %s: %v", key.ID, what, got)
@@ -305,10 +305,10 @@ func TestAFloodOfUnknownKeys(t *testing.T) {
 	good := w.with(key.Sign(t, claims()))
 	good.ask(`{ viewer { id } }`, nil).ok()
 	var asks []func()
-	for k := range 50 {
+	for i := range 50 {
 		asks = append(asks, func() {
 			for n := range 20 {
-				if status := w.with(key.Sign(t, claims(), "kid", fmt.Sprint("forged-", k, "-", n))).status(); status != http.StatusUnauthorized {
+				if status := w.with(key.Sign(t, claims(), "kid", fmt.Sprint("forged-", i, "-", n))).status(); status != http.StatusUnauthorized {
 					t.Errorf("status %d", status)
 				}
 			}

@@ -189,11 +189,11 @@ func TestRestoringAgainstThePurge(t *testing.T) {
 			func() {
 				// As long as it is not restored, it is due in a moment.
 				for purged == 0 && w.number(`select count(*) from instance where name = $1 and deleted_at is not null`, name) == 1 {
-					k, err := instance.Purge(context.Background(), db, 0)
+					i, err := instance.Purge(context.Background(), db, 0)
 					if err != nil {
 						t.Error(err)
 					}
-					purged += k
+					purged += i
 				}
 			})
 		left := w.number(`select count(*) from instance where name = $1 and deleted_at is null`, name)

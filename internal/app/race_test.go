@@ -48,15 +48,15 @@ func TestTwoAdministratorsInviteTheSamePeople(t *testing.T) {
 		together(
 			func() { first = ada.invite("Group 1", "VIEWER", people) },
 			func() { second = mia.invite("Group 1", "VIEWER", reversed) })
-		for k := range people {
+		for i := range people {
 			outcomes := []string{
-				fmt.Sprint(first.ok().at("inviteUsers", "results", k, "outcome")),
-				fmt.Sprint(second.ok().at("inviteUsers", "results", 2-k, "outcome"))}
+				fmt.Sprint(first.ok().at("inviteUsers", "results", i, "outcome")),
+				fmt.Sprint(second.ok().at("inviteUsers", "results", 2-i, "outcome"))}
 			slices.Sort(outcomes)
 			if !slices.Equal(outcomes, []string{"ALREADY_INVITED", "INVITED"}) {
 				t.Fatalf("trial %d: %v", n, outcomes)
 			}
-			if a, b := first.at("inviteUsers", "results", k, "invitation", "id"), second.at("inviteUsers", "results", 2-k, "invitation", "id"); a != b {
+			if a, b := first.at("inviteUsers", "results", i, "invitation", "id"), second.at("inviteUsers", "results", 2-i, "invitation", "id"); a != b {
 				t.Fatalf("trial %d: two invitations %v %v", n, a, b)
 			}
 		}
@@ -109,9 +109,9 @@ func TestTwentyRequestsWithOneKey(t *testing.T) {
 	for n := range rounds {
 		answers := make([]answer, copies)
 		var sends []func()
-		for k := range copies {
+		for i := range copies {
 			sends = append(sends, func() {
-				answers[k] = ada.invite("Group 1", "VIEWER", []string{fmt.Sprintf("p%d@new.example", n)}, "idempotencyKey", fmt.Sprint("key ", n))
+				answers[i] = ada.invite("Group 1", "VIEWER", []string{fmt.Sprintf("p%d@new.example", n)}, "idempotencyKey", fmt.Sprint("key ", n))
 			})
 		}
 		together(sends...)
@@ -138,8 +138,8 @@ func TestTwentyDeletionsWithOneKey(t *testing.T) {
 	for n := range trials / 20 {
 		answers := make([]answer, 20)
 		var sends []func()
-		for k := range answers {
-			sends = append(sends, func() { answers[k] = ed.delete("Group 1", "idempotencyKey", fmt.Sprint("key ", n)) })
+		for i := range answers {
+			sends = append(sends, func() { answers[i] = ed.delete("Group 1", "idempotencyKey", fmt.Sprint("key ", n)) })
 		}
 		together(sends...)
 		for _, a := range answers {
@@ -263,8 +263,8 @@ func TestAcceptingFiftyTimesAtOnce(t *testing.T) {
 		token := w.token(email)
 		answers := make([]answer, 50)
 		var accepts []func()
-		for k := range answers {
-			accepts = append(accepts, func() { answers[k] = p.accept("token", token) })
+		for i := range answers {
+			accepts = append(accepts, func() { answers[i] = p.accept("token", token) })
 		}
 		together(accepts...)
 		accepted := 0
@@ -491,7 +491,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 			}
 			known.Lock()
 			selected := []string{"invitation_00000000000000000000000000000000"}
-			for k := 0; k < r.IntN(6) && len(known.invitations) > 0; k++ {
+			for i := 0; i < r.IntN(6) && len(known.invitations) > 0; i++ {
 				selected = append(selected, some(known.invitations))
 			}
 			known.Unlock()

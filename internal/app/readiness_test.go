@@ -160,8 +160,8 @@ func TestTheLimitsOfInviting(t *testing.T) {
 	ada, mia, elsewhere := w.as("ada"), w.as("mia"), w.as("ada")
 	elsewhere.url = other.URL()
 	emails := func(from, n int) (emails []string) {
-		for k := range n {
-			emails = append(emails, fmt.Sprintf("p%d@new.example", from+k))
+		for i := range n {
+			emails = append(emails, fmt.Sprintf("p%d@new.example", from+i))
 		}
 		return emails
 	}

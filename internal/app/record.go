@@ -143,7 +143,7 @@ func (r *record) outcome(ctx context.Context) string {
 // recorded begins the record of a request, which done logs and counts.
 func (a *api) recorded(ctx context.Context, method, route string) (_ context.Context, rec *record, done func()) {
 	began := time.Now()
-	ctx, statements := postgres.Counting(requestid.With(ctx, requestid.New()))
+	ctx, statements := postgres.WithStatementCount(requestid.With(ctx, requestid.New()))
 	rec = &record{method: method, route: route, status: http.StatusOK, statements: statements}
 	ctx = context.WithValue(ctx, recordKey{}, rec)
 	answered := func(int) {}
@@ -182,7 +182,7 @@ func (a *api) logRequest(ctx context.Context, rec *record, took time.Duration) {
 		attrs = append(attrs, slog.Any("codes", codes))
 	}
 	if rec.cause != nil {
-		attrs = append(attrs, slog.String("cause", postgres.Told(rec.cause)))
+		attrs = append(attrs, slog.String("cause", postgres.LogSafe(rec.cause)))
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
 }

@@ -741,9 +741,9 @@ func TestAskingOnceForAKey(t *testing.T) {
 	vic.askRestore("Group 1", "idempotencyKey", "k").refused("IDEMPOTENCY_KEY_REUSED")
 	answers := make([]answer, 20)
 	var asks []func()
-	for k := range answers {
+	for i := range answers {
 		asks = append(asks, func() {
-			answers[k] = vic.askRole("Group 1", "INSTANCE_EDITOR", "idempotencyKey", fmt.Sprint("many", k%2))
+			answers[i] = vic.askRole("Group 1", "INSTANCE_EDITOR", "idempotencyKey", fmt.Sprint("many", i%2))
 		})
 	}
 	together(asks...)
@@ -788,8 +788,8 @@ func TestStatementsOfRequestsDoNotGrow(t *testing.T) {
 	ed.ask(`{ viewer { id } }`, nil).ok()
 	measure := func(n int) (asking, approving int) {
 		emails := make([]string, n)
-		for k := range emails {
-			emails[k] = fmt.Sprintf("p%d.%d@new.example", n, k)
+		for i := range emails {
+			emails[i] = fmt.Sprintf("p%d.%d@new.example", n, i)
 		}
 		asked := ed.askInvitations("Group 1", "VIEWER", emails).ok()
 		return w.statements(asked), w.statements(ada.approve(asked.made()).ok())

@@ -224,11 +224,11 @@ type worker interface{ Run(context.Context) }
 // domain puts together the services that decide, and what works for them.
 func (g *Gateway) domain(sender *mail.Sender, public *url.URL, log *slog.Logger) (*resolvers.Root, []worker) {
 	s := g.settings
-	feed := event.NewFeed(g.db, log, invitation.Lapsed)
+	feed := event.NewFeed(g.db, log, invitation.ExpiredEvents)
 	g.seen.metrics.Watch("subscriptions", "Subscriptions that are open.", false, func() float64 { return float64(feed.Watching()) })
-	invitationMails := &outbox.Queue{DB: g.db, Log: log, Kind: invitation.MailKind, Seen: g.seen.jobs(),
+	invitationMails := &outbox.Queue{DB: g.db, Log: log, Kind: invitation.MailKind, Observer: g.seen.jobs(),
 		Work: mail.Work(sender, (&invitation.Mailer{DB: g.db, PublicURL: public}).Read)}
-	requestMails := &outbox.Queue{DB: g.db, Log: log, Kind: request.MailKind, Seen: g.seen.jobs(),
+	requestMails := &outbox.Queue{DB: g.db, Log: log, Kind: request.MailKind, Observer: g.seen.jobs(),
 		Work: mail.Work(sender, (&request.Mailer{DB: g.db, PublicURL: public}).Read)}
 	instances := &instance.Service{DB: g.db}
 	invitations := &invitation.Service{DB: g.db, Outbox: invitationMails, Events: feed, Limits: invitation.Limits{
@@ -241,7 +241,7 @@ func (g *Gateway) domain(sender *mail.Sender, public *url.URL, log *slog.Logger)
 		ByDomain:  s.MaxDomainInvitations,
 		Tokens:    s.MaxUnknownTokens,
 	}}
-	invitations.Counted = func(o invitation.Outcome) { g.seen.metrics.Invitation(string(o)) }
+	invitations.Counted = func(o invitation.InviteOutcome) { g.seen.metrics.Invitation(string(o)) }
 	requests := &request.Service{DB: g.db, Outbox: requestMails, Events: feed, Invitations: invitations, Instances: instances, Limits: request.Limits{
 		TTL:      time.Duration(s.RequestTTL),
 		ByPerson: s.MaxRequests,
@@ -269,7 +269,7 @@ func (g *Gateway) serve(workers []worker, log *slog.Logger) {
 	for _, w := range workers {
 		g.workers.Go(func() { recovery.Keep(working, log, "worker", func() { w.Run(working) }) })
 	}
-	g.workers.Go(func() { recovery.Keep(working, log, "housekeeping", func() { g.keepHouse(working, log) }) })
+	g.workers.Go(func() { recovery.Keep(working, log, "housekeeping", func() { g.runMaintenance(working, log) }) })
 	g.server = &http.Server{
 		Handler:           g.api.handler(),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -485,9 +485,9 @@ func (g *Gateway) announce(out io.Writer) error {
 	return err
 }
 
-// keepHouse removes, until ctx ends, what nobody needs any more.
-func (g *Gateway) keepHouse(ctx context.Context, log *slog.Logger) {
-	ctx = postgres.Patiently(ctx)
+// runMaintenance removes, until ctx ends, what nobody needs any more.
+func (g *Gateway) runMaintenance(ctx context.Context, log *slog.Logger) {
+	ctx = postgres.WithBackgroundPriority(ctx)
 	for {
 		g.cleanUp(ctx, log)
 		select {
@@ -503,18 +503,18 @@ func (g *Gateway) cleanUp(ctx context.Context, log *slog.Logger) {
 		"requests": func(ctx context.Context, _ postgres.Querier) (int64, error) {
 			return g.api.root.Requests.EndExpired(ctx)
 		},
-		"idempotency keys": idempotency.Forget,
-		"resends":          invitation.ForgetResends,
-		"events":           event.Forget,
+		"idempotency keys": idempotency.DeleteExpired,
+		"resends":          invitation.DeleteOldResends,
+		"events":           event.DeleteOld,
 		"limits":           ratelimit.Forget,
 	} {
 		if err := forgetAll(ctx, g.db, forget); err != nil && ctx.Err() == nil {
-			log.Error("housekeeping", "of", what, "error", postgres.Told(err))
+			log.Error("housekeeping", "of", what, "error", postgres.LogSafe(err))
 		}
 	}
 	purged, err := instance.Purge(ctx, g.db, time.Duration(g.settings.PurgeGrace))
 	if err != nil && ctx.Err() == nil {
-		log.Error("housekeeping", "of", "deleted instances", "error", postgres.Told(err))
+		log.Error("housekeeping", "of", "deleted instances", "error", postgres.LogSafe(err))
 	}
 	if purged > 0 {
 		log.Info("housekeeping", "purged", purged)

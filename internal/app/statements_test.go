@@ -28,8 +28,8 @@ func TestStatementsOfAnInvitationDoNotGrowWithItsAddresses(t *testing.T) {
 	ada.ask(`{ viewer { id } }`, nil).ok() // so that everybody's account is known
 	addresses := func(n int, format string) []string {
 		emails := make([]string, n)
-		for k := range emails {
-			emails[k] = fmt.Sprintf(format, n, k)
+		for i := range emails {
+			emails[i] = fmt.Sprintf(format, n, i)
 		}
 		return emails
 	}
@@ -81,7 +81,7 @@ func TestStatementsOfANestedQueryDoNotGrowWithItsRows(t *testing.T) {
 	w.exec(`
 		insert into account (id, subject, email, email_key, name)
 		select gen_random_uuid(), 'x' || n, 'x' || n || '@new.example', 'x' || n || '@new.example', 'X' || n from generate_series(1, 50) n`)
-	for k := range 10 {
+	for i := range 10 {
 		space := w.text(`
 			with s as (insert into space (id, organization_id, name)
 			           select gen_random_uuid(), id, $1 from organization where name = 'University of Example' returning id),
@@ -91,7 +91,7 @@ func TestStatementsOfANestedQueryDoNotGrowWithItsRows(t *testing.T) {
 			     m as (insert into instance_member (instance_id, account_id, role)
 			           select i.id, a.id, 'VIEWER' from i, account a where a.subject like 'x%')
 			insert into space_administrator (space_id, account_id) select s.id, a.id from s, account a where a.name = 'Ada' returning space_id`,
-			fmt.Sprint("Space ", k))
+			fmt.Sprint("Space ", i))
 		w.exec(`
 			insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
 			select gen_random_uuid(), i.id, n || '@y.example', n || '@y.example', 'VIEWER', sha256((i.id::text || n)::bytea), a.id, clock_timestamp() + interval '1 day'
@@ -126,8 +126,8 @@ func TestStatementsOfAdministrationDoNotGrow(t *testing.T) {
 	ada.ask(`{ viewer { id } }`, nil).ok()
 	const most = 500
 	var emails []string
-	for k := range 2*most + 2 {
-		emails = append(emails, fmt.Sprintf("p%d@new.example", k))
+	for i := range 2*most + 2 {
+		emails = append(emails, fmt.Sprintf("p%d@new.example", i))
 	}
 	ada.invite("Group 1", "VIEWER", emails[:most+1]).ok()
 	ada.invite("Master", "VIEWER", emails[most+1:]).ok()

@@ -59,8 +59,8 @@ func TestAdaInvitesThreePeople(t *testing.T) {
 func TestOneBadAddressAmongAThousand(t *testing.T) {
 	w := newWorld(t)
 	emails := make([]string, 1000)
-	for k := range emails {
-		emails[k] = fmt.Sprintf("student%d@new.example", k)
+	for i := range emails {
+		emails[i] = fmt.Sprintf("student%d@new.example", i)
 	}
 	emails[17], emails[999] = "myemail@.uni.edu.com", "nobody"
 
@@ -422,10 +422,10 @@ func TestEveryOutcome(t *testing.T) {
 	}
 
 	// After ended ones there is a new one.
-	for k, status := range []string{"ACCEPTED", "DECLINED", "REVOKED"} {
+	for i, status := range []string{"ACCEPTED", "DECLINED", "REVOKED"} {
 		w.exec(`update invitation set status = $1 where email_key = 'zoe@new.example' and status = 'PENDING'`, status)
 		expect(outcome("VIEWER", "zoe@new.example"), "INVITED", "VIEWER", nil, true)
-		w.mails(4 + k)
+		w.mails(4 + i)
 	}
 
 	// One address given several times is invited once.

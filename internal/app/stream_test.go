@@ -251,8 +251,8 @@ func TestOnePersonWatchesTooMuch(t *testing.T) {
 	w := newWorld(t, func(s *app.Settings) { s.MaxOperations = 200 })
 	ada := w.as("ada")
 	s := ada.connect()
-	for k := range 101 {
-		s.subscribe(fmt.Sprint(k), invitationChanged, map[string]any{"id": w.instance("Group 1")})
+	for i := range 101 {
+		s.subscribe(fmt.Sprint(i), invitationChanged, map[string]any{"id": w.instance("Group 1")})
 	}
 	if lines := s.outcome("100"); !strings.Contains(strings.Join(lines, ""), "RATE_LIMITED") {
 		t.Errorf("%q", lines)
@@ -272,9 +272,9 @@ func TestOnePersonWatchesTooMuch(t *testing.T) {
 func TestSubscribingAndCompletingWithoutEnd(t *testing.T) {
 	w := newWorld(t, func(s *app.Settings) { s.MaxOperations = 2 })
 	s := w.as("ada").connect()
-	for k := range 300 {
-		s.subscribe(fmt.Sprint(k), invitationChanged, map[string]any{"id": w.instance("Group 1")})
-		s.say(map[string]any{"type": "complete", "id": fmt.Sprint(k)})
+	for i := range 300 {
+		s.subscribe(fmt.Sprint(i), invitationChanged, map[string]any{"id": w.instance("Group 1")})
+		s.say(map[string]any{"type": "complete", "id": fmt.Sprint(i)})
 	}
 	s.subscribe("last", `{ viewer { name } }`, nil)
 	if diff := cmp.Diff([]string{`next {"data":{"viewer":{"name":"Ada"}}}`, "complete "}, s.outcome("last")); diff != "" {

@@ -84,9 +84,9 @@ func (t instruments) jobs() outbox.Observer {
 	return t
 }
 
-// Round implements outbox.Observer.
-func (t instruments) Round(ctx context.Context, kind string, jobs int) (context.Context, func()) {
-	return t.traces.Round(ctx, kind, jobs)
+// Batch implements outbox.Observer.
+func (t instruments) Batch(ctx context.Context, kind string, jobs int) (context.Context, func()) {
+	return t.traces.Batch(ctx, kind, jobs)
 }
 
 // Job implements outbox.Observer.
@@ -161,14 +161,14 @@ func (m measuring) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	m.seen.metrics.Ready(m.readiness(ctx) == nil)
-	waiting, err := outbox.Waiting(ctx, m.db)
+	waiting, err := outbox.ReadBacklog(ctx, m.db)
 	if err != nil {
 		m.seen.metrics.Outbox(nil)
 		return
 	}
 	backlog := make([]telemetry.Backlog, len(waiting))
-	for k, w := range waiting {
-		backlog[k] = telemetry.Backlog(w)
+	for i, w := range waiting {
+		backlog[i] = telemetry.Backlog(w)
 	}
 	m.seen.metrics.Outbox(backlog)
 }

@@ -697,8 +697,8 @@ func TestWatchingAThousandInvitations(t *testing.T) {
 	ada := w.as("ada")
 	sse, ws := ada.watchSSE(w.instance("Group 1")), ada.watchSocket(w.instance("Group 1"))
 	emails := make([]string, 1000)
-	for k := range emails {
-		emails[k] = fmt.Sprintf("p%d@new.example", k)
+	for i := range emails {
+		emails[i] = fmt.Sprintf("p%d@new.example", i)
 	}
 	ada.invite("Group 1", "VIEWER", emails).ok()
 	for _, s := range []stream{sse, ws} {

@@ -16,7 +16,7 @@ func TestErrorsQuoteNoValues(t *testing.T) {
 	const secret = "hunter"
 	tokens := strings.Fields(`query Q ( $token : String , $input : InviteUsersInput ! ) @ x ( y : 1 ) { a : invitation ( token : $token , more : [ 1 , { x : EDITOR } ] ) {
 		... on Invitation @ include ( if : true ) { email } ...F } } fragment F on Invitation { role }`)
-	for k := range len(tokens) + 1 {
+	for i := range len(tokens) + 1 {
 		for what, planted := range map[string]string{
 			"a string":            `"` + secret + ` 2"`,
 			"a string of escapes": `"\u` + secret + `"`,
@@ -26,13 +26,13 @@ func TestErrorsQuoteNoValues(t *testing.T) {
 			"a list":              `["` + secret + `", {` + secret + `: "` + secret + `"}]`,
 		} {
 			for _, document := range []string{
-				strings.Join(tokens[:k], " ") + " " + planted + " " + strings.Join(tokens[k:], " "),
-				strings.Join(tokens[:max(k-1, 0)], " ") + " " + planted + " " + strings.Join(tokens[k:], " "),
+				strings.Join(tokens[:i], " ") + " " + planted + " " + strings.Join(tokens[i:], " "),
+				strings.Join(tokens[:max(i-1, 0)], " ") + " " + planted + " " + strings.Join(tokens[i:], " "),
 			} {
 				for _, word := range []string{secret, "70707"} {
 					// The request's id is random, and may have any digits.
 					if a := ada.ask(document, nil); len(a.Errors) == 0 || strings.Contains(requestID.ReplaceAllString(a.body, ""), word) {
-						t.Errorf("%s as token %d: %s", what, k, a.body)
+						t.Errorf("%s as token %d: %s", what, i, a.body)
 					}
 				}
 			}

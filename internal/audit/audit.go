@@ -50,17 +50,17 @@ var Actions = []Action{
 	RequestMade, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired,
 }
 
-// Deed is what somebody did.
-type Deed struct {
+// Record is what somebody did.
+type Record struct {
 	Action Action
 	Actor  access.Actor // zero: the gateway itself, in the course of time
-	Where
+	Target
 	Details
 }
 
-// Where is the space in which something was done and, where it was done to one,
+// Target is the space in which something was done and, where it was done to one,
 // the instance.
-type Where struct{ Space, Instance Name }
+type Target struct{ Space, Instance Name }
 
 // Name is an id with the name that it had then.
 type Name struct {
@@ -68,12 +68,12 @@ type Name struct {
 	Name string
 }
 
-// In is somewhere in a space.
-func In(s *tenant.Space) Where { return Where{Space: Name{s.ID.UUID, s.Name}} }
+// OnSpace is somewhere in a space.
+func OnSpace(s *tenant.Space) Target { return Target{Space: Name{s.ID.UUID, s.Name}} }
 
-// To is something done to an instance.
-func To(i *tenant.Instance) Where {
-	return Where{Name{i.Space.ID.UUID, i.Space.Name}, Name{i.ID.UUID, i.Name}}
+// OnInstance is something done to an instance.
+func OnInstance(i *tenant.Instance) Target {
+	return Target{Name{i.Space.ID.UUID, i.Space.Name}, Name{i.ID.UUID, i.Name}}
 }
 
 // Details are what more there is to say.
@@ -87,8 +87,8 @@ type Details struct {
 	Request      string               `json:"request,omitempty"` // its kind
 }
 
-// Record adds deeds to the trail, in the transaction that does them.
-func Record(ctx context.Context, tx *postgres.Tx, deeds ...Deed) error {
+// Write adds records to the trail, in the transaction that changes the data.
+func Write(ctx context.Context, tx *postgres.Tx, deeds ...Record) error {
 	if len(deeds) == 0 {
 		return nil
 	}

@@ -34,8 +34,8 @@ type Entry struct {
 	Request      *string // its kind
 }
 
-// Of reads a page of the trail of each space, newest first.
-func Of(ctx context.Context, q postgres.Querier, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Entry], error) {
+// List reads a page of the trail of each space, newest first.
+func List(ctx context.Context, q postgres.Querier, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Entry], error) {
 	totals := map[uuid.UUID]int{}
 	if page.Total {
 		var err error

@@ -31,10 +31,10 @@ func NewGroup[K comparable](keys ...K) *Group[K] { return &Group[K]{keys: keys} 
 // errPanicked is what the others get when the first to ask panicked.
 var errPanicked = errors.New("batch: the question was not answered")
 
-// Ask answers a question about the thing of a key. The first to ask a question
+// Load answers a question about the thing of a key. The first to ask a question
 // has it asked about every key of the group; question must be comparable and
 // tell apart everything that ask depends on.
-func Ask[K comparable, V any](g *Group[K], key K, question any, ask func(keys []K) (map[K]V, error)) (V, error) {
+func Load[K comparable, V any](g *Group[K], key K, question any, ask func(keys []K) (map[K]V, error)) (V, error) {
 	g.mu.Lock()
 	if g.answers == nil {
 		g.answers = map[any]*answer{}

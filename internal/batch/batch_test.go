@@ -24,7 +24,7 @@ func TestAskOnceAQuestion(t *testing.T) {
 			for range 4 {
 				done.Go(func() {
 					<-begin
-					got, err := Ask(g, key, question, func(of []int) (map[int]string, error) {
+					got, err := Load(g, key, question, func(of []int) (map[int]string, error) {
 						asked[q].Add(1)
 						if !slices.Equal(of, keys) {
 							t.Errorf("asked about %v", of)
@@ -58,7 +58,7 @@ func TestErrorIsForAll(t *testing.T) {
 	var done sync.WaitGroup
 	for _, key := range keys {
 		done.Go(func() {
-			got, err := Ask(g, key, "question", func([]int) (map[int]string, error) {
+			got, err := Load(g, key, "question", func([]int) (map[int]string, error) {
 				asked.Add(1)
 				return map[int]string{1: "half an answer"}, failure
 			})
@@ -71,7 +71,7 @@ func TestErrorIsForAll(t *testing.T) {
 	if asked.Load() != 1 {
 		t.Errorf("asked %d times", asked.Load())
 	}
-	if got, err := Ask(g, 1, "another", func([]int) (map[int]string, error) { return map[int]string{1: "a"}, nil }); got != "a" || err != nil {
+	if got, err := Load(g, 1, "another", func([]int) (map[int]string, error) { return map[int]string{1: "a"}, nil }); got != "a" || err != nil {
 		t.Errorf("another question: %q, %v", got, err)
 	}
 }
@@ -79,8 +79,8 @@ func TestErrorIsForAll(t *testing.T) {
 // A question may be asked while another one is answered.
 func TestNestedQuestions(t *testing.T) {
 	g := NewGroup(1)
-	got, err := Ask(g, 1, "outer", func([]int) (map[int]string, error) {
-		inner, err := Ask(g, 1, "inner", func([]int) (map[int]string, error) { return map[int]string{1: "in"}, nil })
+	got, err := Load(g, 1, "outer", func([]int) (map[int]string, error) {
+		inner, err := Load(g, 1, "inner", func([]int) (map[int]string, error) { return map[int]string{1: "in"}, nil })
 		return map[int]string{1: inner + "out"}, err
 	})
 	if got != "inout" || err != nil {
@@ -92,7 +92,7 @@ func TestNestedQuestions(t *testing.T) {
 func TestNoAnswer(t *testing.T) {
 	g := NewGroup(1, 2)
 	ask := func([]int) (map[int][]string, error) { return map[int][]string{1: {"a"}}, nil }
-	if got, err := Ask(g, 2, "question", ask); got != nil || err != nil {
+	if got, err := Load(g, 2, "question", ask); got != nil || err != nil {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -107,10 +107,10 @@ func TestPanic(t *testing.T) {
 				t.Error("the panic was swallowed")
 			}
 		}()
-		_, _ = Ask(g, 1, "question", ask)
+		_, _ = Load(g, 1, "question", ask)
 	}()
 	defer func() { _ = recover() }()
-	if got, err := Ask(g, 2, "question", ask); err == nil {
+	if got, err := Load(g, 2, "question", ask); err == nil {
 		t.Errorf("after a panic: %q without an error", got)
 	}
 }

@@ -14,8 +14,8 @@ func length(key, value string) int { return len(key) + len(value) }
 func TestTheLastUsedStay(t *testing.T) {
 	ctx := t.Context()
 	c := cache.New(300, length)
-	for k := range 100 {
-		c.Add(ctx, fmt.Sprintf("%02d", k), "x")
+	for i := range 100 {
+		c.Add(ctx, fmt.Sprintf("%02d", i), "x")
 	}
 	if _, ok := c.Get(ctx, "00"); !ok {
 		t.Fatal("what fits was forgotten")
@@ -39,10 +39,10 @@ func TestTheLastUsedStay(t *testing.T) {
 func TestManyAtOnce(t *testing.T) {
 	c := cache.New(1000, length)
 	var all sync.WaitGroup
-	for k := range 8 {
+	for i := range 8 {
 		all.Go(func() {
 			for n := range 1000 {
-				key := fmt.Sprint(n % (50 + k))
+				key := fmt.Sprint(n % (50 + i))
 				c.Add(t.Context(), key, key)
 				if got, ok := c.Get(t.Context(), key); ok && got != key {
 					t.Errorf("%s: %s", key, got)

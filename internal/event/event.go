@@ -35,7 +35,7 @@ const (
 	maxOfActor = 100                    // places that somebody watches at once
 	maxWatches = 10_000                 // at once
 
-	// kept is how long an event is surely there to be told. Forget removes it
+	// kept is how long an event is surely there to be told. DeleteOld removes it
 	// later.
 	kept = 50 * time.Minute
 )
@@ -49,9 +49,9 @@ type Event struct {
 	At       time.Time
 }
 
-// Tell makes of events what a watcher of their subjects, which have ids of a
+// Publish makes of events what a watcher of their subjects, which have ids of a
 // kind, is told: something of each change of each subject that read finds.
-func Tell[S, T any](events []Event, kind globalid.Kind, read func([]globalid.ID) (map[globalid.ID]S, error), tell func(S, Event) T) (told []T, err error) {
+func Publish[S, T any](events []Event, kind globalid.Kind, read func([]globalid.ID) (map[globalid.ID]S, error), tell func(S, Event) T) (told []T, err error) {
 	var ids []globalid.ID
 	for _, e := range events {
 		for _, id := range e.Subjects {
@@ -76,7 +76,7 @@ func Tell[S, T any](events []Event, kind globalid.Kind, read func([]globalid.ID)
 type Feed struct {
 	db     *postgres.DB
 	log    *slog.Logger
-	lapsed Lapsed
+	lapsed ExpiredFunc
 
 	telling  chan struct{} // one place, for who asks the database; guards what follows
 	snapshot string        // everything that it shows has been told
@@ -86,13 +86,13 @@ type Feed struct {
 	watches map[*Watch]struct{}
 }
 
-// Lapsed gives what has changed in some places by the course of time alone,
+// ExpiredFunc gives what has changed in some places by the course of time alone,
 // after one moment and up to another.
-type Lapsed func(ctx context.Context, q postgres.Querier, places []globalid.ID, after, upTo time.Time) ([]Event, error)
+type ExpiredFunc func(ctx context.Context, q postgres.Querier, places []globalid.ID, after, upTo time.Time) ([]Event, error)
 
 // NewFeed makes a feed of what is committed and of what lapses (nil: nothing
 // does).
-func NewFeed(db *postgres.DB, log *slog.Logger, lapsed Lapsed) *Feed {
+func NewFeed(db *postgres.DB, log *slog.Logger, lapsed ExpiredFunc) *Feed {
 	return &Feed{db: db, log: log, lapsed: lapsed, telling: make(chan struct{}, 1), watches: map[*Watch]struct{}{}}
 }
 
@@ -252,7 +252,7 @@ func (w *Watch) offer(events []Event) {
 }
 
 // overtake says that she has missed something.
-func (w *Watch) overtake() {
+func (w *Watch) markLagged() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.waiting, w.size, w.slow = nil, 0, true
@@ -291,7 +291,7 @@ func (f *Feed) Run(ctx context.Context) {
 		check := time.Since(checked) >= roleChecks
 		recovery.Do(ctx, f.log, "events", func() {
 			if err := f.round(ctx, check); err != nil && ctx.Err() == nil {
-				f.log.Error("events", "error", postgres.Told(err))
+				f.log.Error("events", "error", postgres.LogSafe(err))
 			}
 		})
 		if check {
@@ -306,7 +306,7 @@ func (f *Feed) round(ctx context.Context, check bool) error {
 	}
 	return f.ask(ctx, func(ctx context.Context) error {
 		if check {
-			if err := f.cutOff(ctx); err != nil {
+			if err := f.dropUnauthorized(ctx); err != nil {
 				return err
 			}
 		}
@@ -317,7 +317,7 @@ func (f *Feed) round(ctx context.Context, check bool) error {
 // tell asks what is new, and tells it to whoever may still know.
 func (f *Feed) tell(ctx context.Context) error {
 	places := f.places()
-	events, snapshot, moment, err := news(ctx, f.db, places, f.snapshot)
+	events, snapshot, moment, err := readSince(ctx, f.db, places, f.snapshot)
 	if err != nil {
 		return err
 	}
@@ -330,13 +330,13 @@ func (f *Feed) tell(ctx context.Context) error {
 	}
 	if moment.Sub(f.moment) > kept {
 		for _, w := range f.watching() {
-			w.overtake()
+			w.markLagged()
 		}
 	}
 	if len(events) > 0 {
 		// After the events were read: whoever has lost her role before one of
 		// them happened is not told of it.
-		if err := f.cutOff(ctx); err != nil {
+		if err := f.dropUnauthorized(ctx); err != nil {
 			return err
 		}
 		for _, w := range f.watching() {
@@ -374,18 +374,18 @@ func (f *Feed) places() (places []globalid.ID) {
 }
 
 // cutOff ends the watching of those who may not any more.
-func (f *Feed) cutOff(ctx context.Context) error {
+func (f *Feed) dropUnauthorized(ctx context.Context) error {
 	watches := slices.DeleteFunc(f.watching(), func(w *Watch) bool { return w.place == w.actor.ID })
 	asked := make([]access.Check, len(watches))
-	for k, w := range watches {
-		asked[k] = access.Check{Actor: w.actor.ID, Instance: w.place, Rule: w.rule}
+	for i, w := range watches {
+		asked[i] = access.Check{Actor: w.actor.ID, Instance: w.place, Rule: w.rule}
 	}
 	may, err := access.CheckMany(ctx, f.db, asked)
 	if err != nil {
 		return err
 	}
-	for k, w := range watches {
-		if !may[k] {
+	for i, w := range watches {
+		if !may[i] {
 			w.end()
 			w.Close()
 		}
@@ -396,7 +396,7 @@ func (f *Feed) cutOff(ctx context.Context) error {
 // news reads what was committed in some places since a snapshot ("": nothing is
 // news), in the order of its happening, and the snapshot and the moment of this
 // question.
-func news(ctx context.Context, q postgres.Querier, places []globalid.ID, since string) (events []Event, snapshot string, moment time.Time, err error) {
+func readSince(ctx context.Context, q postgres.Querier, places []globalid.ID, since string) (events []Event, snapshot string, moment time.Time, err error) {
 	var rows []struct {
 		Snapshot string         `db:"snapshot"`
 		Moment   time.Time      `db:"moment"`
@@ -427,9 +427,9 @@ func news(ctx context.Context, q postgres.Querier, places []globalid.ID, since s
 	return events, snapshot, moment, nil
 }
 
-// Forget removes events that are older than an hour, 1,000 at most, and gives
+// DeleteOld removes events that are older than an hour, 1,000 at most, and gives
 // their number.
-func Forget(ctx context.Context, q postgres.Querier) (int64, error) {
+func DeleteOld(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
 		delete from event where id in (
 			select id from event where at <= statement_timestamp() - interval '1 hour' order by at limit 1000)`)

@@ -119,10 +119,10 @@ func TestEachEventOnce(t *testing.T) {
 	var writing sync.WaitGroup
 	for n := range writers {
 		writing.Go(func() {
-			for k := range each {
+			for i := range each {
 				if err := w.db.InTx(context.Background(), func(tx *postgres.Tx) error {
 					_, err := tx.Exec(context.Background(), `insert into event (topic, place_id, change, subjects) values ('T', $1, $2, '{}'), ('other', $1, $2, '{}'), ('T', gen_random_uuid(), $2, '{}')`,
-						w.master.UUID, fmt.Sprint(n, " ", k))
+						w.master.UUID, fmt.Sprint(n, " ", i))
 					return err
 				}); err != nil {
 					t.Error(err)
@@ -137,12 +137,12 @@ func TestEachEventOnce(t *testing.T) {
 		for len(told) < writers*each {
 			for _, e := range next(t, watch) {
 				told[e.Change]++
-				var n, k int
-				fmt.Sscan(e.Change, &n, &k)
-				if k < last[n] {
+				var n, i int
+				fmt.Sscan(e.Change, &n, &i)
+				if i < last[n] {
 					t.Errorf("%s was told after %d", e.Change, last[n])
 				}
-				last[n] = k
+				last[n] = i
 			}
 		}
 		for change, times := range told {
@@ -171,9 +171,9 @@ func TestWhatLapses(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	for k := 1; k < len(from); k++ {
-		if !from[k].Equal(to[k-1]) || !from[k].Before(to[k]) {
-			t.Errorf("asked about %v to %v, after %v", from[k], to[k], to[k-1])
+	for i := 1; i < len(from); i++ {
+		if !from[i].Equal(to[i-1]) || !from[i].Before(to[i]) {
+			t.Errorf("asked about %v to %v, after %v", from[i], to[i], to[i-1])
 		}
 	}
 }
@@ -282,7 +282,7 @@ func TestTheDatabaseDoesNotAnswer(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
-		if _, err := w.feed.Watch(ctx, w.administrator, w.master, access.Administering, "T"); !postgres.Unavailable(err) {
+		if _, err := w.feed.Watch(ctx, w.administrator, w.master, access.Administering, "T"); !postgres.IsUnavailable(err) {
 			t.Errorf("%v", err)
 		}
 		watch.Close()
@@ -345,7 +345,7 @@ func TestForget(t *testing.T) {
 	w.exec(`insert into event (topic, place_id, change, subjects, at) select 'T', gen_random_uuid(), 'OLD', '{}', clock_timestamp() - interval '61 minutes' from generate_series(1, 1200)`)
 	w.happen("YOUNG", 1)
 	for _, want := range []int64{1000, 200, 0} {
-		if n, err := Forget(t.Context(), w.db); n != want || err != nil {
+		if n, err := DeleteOld(t.Context(), w.db); n != want || err != nil {
 			t.Errorf("%d forgotten, want %d, %v", n, want, err)
 		}
 	}

@@ -106,7 +106,7 @@ type underway struct {
 
 // carryOut carries out an operation for as long as a client listens, and a query
 // or a mutation for no longer than the timeout.
-func (o *Operations) carryOut(listening context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext) underway {
+func (o *Operations) execute(listening context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext) underway {
 	o.Begun(listening, operation)
 	ctx, cancel, why := o.bound(listening, operation)
 	out, begun := make(chan []byte), make(chan struct{})

@@ -23,7 +23,7 @@ func (t HTTP) streamSSE(ctx context.Context, w http.ResponseWriter, exec graphql
 		ctx, cancel = t.untilExpiry(ctx)
 		closing = t.Closing
 	}
-	u := t.carryOut(ctx, exec, operation)
+	u := t.execute(ctx, exec, operation)
 	defer func() {
 		cancel()
 		for range u.responses { // until it has ended

@@ -153,7 +153,7 @@ func (s *socket) watch(ctx context.Context, signedIn <-chan context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.Closing:
-			s.wind(ctx)
+			s.drain(ctx)
 			_ = s.conn.Close(websocket.StatusGoingAway, "The gateway is stopping")
 			return
 		case person := <-signedIn:
@@ -165,7 +165,7 @@ func (s *socket) watch(ctx context.Context, signedIn <-chan context.Context) {
 			_ = s.conn.Close(closeInitTimeout, "Connection initialisation timeout")
 			return
 		case <-expiry.C:
-			s.wind(ctx)
+			s.drain(ctx)
 			_ = s.conn.Close(closeForbidden, "The token has expired")
 			return
 		case <-alive.C:
@@ -179,7 +179,7 @@ func (s *socket) watch(ctx context.Context, signedIn <-chan context.Context) {
 
 // wind ends the subscriptions, has nothing new begin, and waits a while for the
 // queries and mutations that have begun.
-func (s *socket) wind(ctx context.Context) {
+func (s *socket) drain(ctx context.Context) {
 	s.mu.Lock()
 	s.winding = true
 	for _, run := range s.running {
@@ -337,7 +337,7 @@ func (s *socket) subscribe(person context.Context, m message, before chan struct
 		defer cancel()
 		defer s.rescue(ctx, run)
 		<-before
-		s.carryOut(ctx, run, r.params(s.header), sync.OnceFunc(func() { close(begun) }))
+		s.execute(ctx, run, r.params(s.header), sync.OnceFunc(func() { close(begun) }))
 	})
 	return begun, nil
 }
@@ -409,7 +409,7 @@ func (s *socket) finish(run *running) (listening bool) {
 
 // carryOut carries out an operation and tells the client what comes of it. That
 // the client has gone shows where the connection is read.
-func (s *socket) carryOut(ctx context.Context, run *running, params *graphql.RawParams, begun func()) {
+func (s *socket) execute(ctx context.Context, run *running, params *graphql.RawParams, begun func()) {
 	defer begun()
 	ctx, done := s.Observe(graphql.StartOperationTrace(ctx))
 	defer done()
@@ -425,7 +425,7 @@ func (s *socket) carryOut(ctx context.Context, run *running, params *graphql.Raw
 	if !s.beginning(run, operation) {
 		return
 	}
-	u := s.Operations.carryOut(ctx, s.exec, operation)
+	u := s.Operations.execute(ctx, s.exec, operation)
 	if run.subscribes {
 		<-u.begun
 	}

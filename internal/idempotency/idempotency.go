@@ -25,9 +25,9 @@ type Request struct {
 	Input     any    // its decoded input, the key left out
 }
 
-// Check decides whether a key has the right form: 1 to 255 printable
+// ValidateKey decides whether a key has the right form: 1 to 255 printable
 // characters.
-func Check(key *string) fault.List {
+func ValidateKey(key *string) fault.List {
 	if key == nil {
 		return nil
 	}
@@ -45,37 +45,37 @@ func Check(key *string) fault.List {
 // Steps are what it takes to carry out a request, each in the transaction of
 // the request.
 type Steps[A any] struct {
-	// Permit decides whether the person may have it carried out, and holds what
+	// Authorize decides whether the person may have it carried out, and holds what
 	// the others rely on; nil: that is for Do to decide.
-	Permit func(context.Context, *postgres.Tx) error
-	// Recall completes an answer that was given before with what is read
+	Authorize func(context.Context, *postgres.Tx) error
+	// Replay completes an answer that was given before with what is read
 	// afresh; nil: the answer is complete.
-	Recall func(context.Context, *postgres.Tx, *A) error
+	Replay func(context.Context, *postgres.Tx, *A) error
 	// Do carries out the request, and gives the answer: what is to be
 	// remembered of it as JSON.
 	Do func(context.Context, *postgres.Tx) (A, error)
 }
 
-// Once carries out a request in a transaction: once for its key in 24 hours.
+// Run carries out a request in a transaction: once for its key in 24 hours.
 // Every further copy of the request gets the answer of the first, and waits for
 // it where it is still under way. It fails with IDEMPOTENCY_KEY_REUSED where
 // the key was used for another request.
-func Once[A any](ctx context.Context, db *postgres.DB, r Request, s Steps[A]) (answer A, err error) {
+func Run[A any](ctx context.Context, db *postgres.DB, r Request, s Steps[A]) (answer A, err error) {
 	err = db.InTx(ctx, func(tx *postgres.Tx) error {
 		claim, err := newClaim(ctx, tx, r)
 		if err != nil {
 			return err
 		}
-		if s.Permit != nil {
-			if err := s.Permit(ctx, tx); err != nil {
+		if s.Authorize != nil {
+			if err := s.Authorize(ctx, tx); err != nil {
 				return err
 			}
 		}
 		switch answered, err := claim.answered(&answer); {
 		case err != nil:
 			return err
-		case answered && s.Recall != nil:
-			return s.Recall(ctx, tx, &answer)
+		case answered && s.Replay != nil:
+			return s.Replay(ctx, tx, &answer)
 		case answered:
 			return nil
 		}
@@ -160,9 +160,9 @@ func Known(ctx context.Context, q postgres.Querier, actor access.Actor, key stri
 	return known, err
 }
 
-// Refuse fails with IDEMPOTENCY_KEY_REUSED where a request's key is known, for
+// CheckReuse fails with IDEMPOTENCY_KEY_REUSED where a request's key is known, for
 // a request that cannot be the one that was carried out.
-func Refuse(ctx context.Context, q postgres.Querier, r Request) error {
+func CheckReuse(ctx context.Context, q postgres.Querier, r Request) error {
 	if r.Key == nil {
 		return nil
 	}
@@ -173,9 +173,9 @@ func Refuse(ctx context.Context, q postgres.Querier, r Request) error {
 	return err
 }
 
-// Forget removes keys older than 24 hours, 1,000 at most, and gives their
+// DeleteExpired removes keys older than 24 hours, 1,000 at most, and gives their
 // number.
-func Forget(ctx context.Context, q postgres.Querier) (int64, error) {
+func DeleteExpired(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
 		delete from idempotency_key where (account_id, key) in (
 			select account_id, key from idempotency_key

@@ -72,7 +72,7 @@ func TestCheck(t *testing.T) {
 		"what JSON makes of it":   {new("k\ufffd"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			faults := Check(test.key)
+			faults := ValidateKey(test.key)
 			if (len(faults) == 0) != test.ok {
 				t.Fatalf("%v", faults)
 			}
@@ -88,7 +88,7 @@ func TestEveryGoodKeyCanBeStored(t *testing.T) {
 	db := schematest.New(t)
 	ada := newActor(t, db, "ada@uni.example")
 	for _, key := range []string{"k", strings.Repeat("鍵", 255), strings.Repeat("🔑", 255)} {
-		if faults := Check(&key); faults != nil {
+		if faults := ValidateKey(&key); faults != nil {
 			t.Fatal(faults)
 		}
 		if made, err := carryOut(t.Context(), db, Request{ada, &key, "inviteUsers", "x"}, nil); err != nil || made != "made" {
@@ -142,7 +142,7 @@ func TestHash(t *testing.T) {
 
 // carryOut carries out a mutation, whose work is to be done once.
 func carryOut(ctx context.Context, db *postgres.DB, r Request, work func(tx *postgres.Tx) error) (answer string, err error) {
-	return Once(ctx, db, r, Steps[string]{Do: func(_ context.Context, tx *postgres.Tx) (string, error) {
+	return Run(ctx, db, r, Steps[string]{Do: func(_ context.Context, tx *postgres.Tx) (string, error) {
 		if work != nil {
 			if err := work(tx); err != nil {
 				return "", err
@@ -163,15 +163,15 @@ func TestSteps(t *testing.T) {
 	allowed := true
 	once := func(r Request) (string, error) {
 		steps = nil
-		return Once(ctx, db, r, Steps[string]{
-			Permit: func(context.Context, *postgres.Tx) error {
+		return Run(ctx, db, r, Steps[string]{
+			Authorize: func(context.Context, *postgres.Tx) error {
 				steps = append(steps, "permit")
 				if !allowed {
 					return refusal
 				}
 				return nil
 			},
-			Recall: func(_ context.Context, _ *postgres.Tx, answer *string) error {
+			Replay: func(_ context.Context, _ *postgres.Tx, answer *string) error {
 				steps = append(steps, "recall")
 				*answer += " before"
 				return nil
@@ -265,13 +265,13 @@ func TestClaim(t *testing.T) {
 	}
 	wantReused(t, do(Request{ada, key, "inviteUsers", "another input"}))
 	wantReused(t, do(Request{ada, key, "deleteInstance", "input"}))
-	wantReused(t, Refuse(ctx, db, first))
+	wantReused(t, CheckReuse(ctx, db, first))
 	wantWorked(1)
 
 	if known, err := Known(ctx, db, ed, *key); known || err != nil {
 		t.Errorf("another person's key is known: %t, %v", known, err)
 	}
-	if err := Refuse(ctx, db, Request{Actor: ed, Key: key}); err != nil {
+	if err := CheckReuse(ctx, db, Request{Actor: ed, Key: key}); err != nil {
 		t.Error(err)
 	}
 	if err := do(Request{ed, key, "inviteUsers", "another input"}); err != nil {
@@ -285,7 +285,7 @@ func TestClaim(t *testing.T) {
 		}
 	}
 	wantWorked(4)
-	if err := Refuse(ctx, db, Request{Actor: ada}); err != nil {
+	if err := CheckReuse(ctx, db, Request{Actor: ada}); err != nil {
 		t.Errorf("a request without a key: %v", err)
 	}
 }
@@ -338,7 +338,7 @@ func TestForget(t *testing.T) {
 		select $1::uuid, 'young ' || n, '\x00'::bytea, '{}'::json, clock_timestamp() - interval '23 hours 59 minutes' from generate_series(1, $3::int) n`,
 		ada.ID.UUID, old, young)
 	for _, want := range []int64{1000, 1000, 300, 0} {
-		if n, err := Forget(ctx, db); n != want || err != nil {
+		if n, err := DeleteExpired(ctx, db); n != want || err != nil {
 			t.Errorf("%d forgotten, want %d (%v)", n, want, err)
 		}
 	}
@@ -361,7 +361,7 @@ func TestForgetLeavesWhatIsInUse(t *testing.T) {
 	}
 	execute(t, db, `update idempotency_key set created_at = clock_timestamp() - interval '25 hours'`)
 	if _, err := carryOut(ctx, db, r, func(*postgres.Tx) error {
-		n, err := Forget(ctx, db)
+		n, err := DeleteExpired(ctx, db)
 		if n != 0 {
 			t.Errorf("%d forgotten", n)
 		}

@@ -13,35 +13,35 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
-// CreateRequest asks for a new working instance of a space.
-type CreateRequest struct {
+// CreateInstanceInput asks for a new working instance of a space.
+type CreateInstanceInput struct {
 	SpaceID        globalid.ID `json:"spaceId"`
 	Name           string      `json:"name"`
 	IdempotencyKey *string     `json:"-"`
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r CreateRequest) Malformed() fault.List {
-	return append(text.CheckName(r.Name), idempotency.Check(r.IdempotencyKey)...)
+// Validate gives what is wrong with the form of the request.
+func (r CreateInstanceInput) Validate() fault.List {
+	return append(text.CheckName(r.Name), idempotency.ValidateKey(r.IdempotencyKey)...)
 }
 
-// Creation is what came of a CreateRequest.
-type Creation struct{ Instance *tenant.Instance }
+// CreateInstancePayload is what came of a CreateInstanceInput.
+type CreateInstancePayload struct{ Instance *tenant.Instance }
 
 // Create makes a working instance of a space. It fails with NOT_FOUND or
 // FORBIDDEN.
-func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateRequest) (c Creation, err error) {
+func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateInstanceInput) (c CreateInstancePayload, err error) {
 	read := func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
 		c.Instance, err = tenant.FindInstance(ctx, tx, actor, *id)
 		return err
 	}
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "createInstance", Input: r}
-	_, err = idempotency.Once(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
-		Permit: func(ctx context.Context, tx *postgres.Tx) error {
-			_, err := access.LockAndPermit[*tenant.Space](ctx, tx, actor, r.SpaceID, access.Administering, access.Shared)
+	_, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
+		Authorize: func(ctx context.Context, tx *postgres.Tx) error {
+			_, err := access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, r.SpaceID, access.Administering, access.Shared)
 			return err
 		},
-		Recall: read,
+		Replay: read,
 		Do: func(ctx context.Context, tx *postgres.Tx) (globalid.ID, error) {
 			id := globalid.New(globalid.Instance)
 			called, _ := text.ParseName(r.Name)
@@ -52,7 +52,7 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateReques
 			if err := read(ctx, tx, &id); err != nil {
 				return id, err
 			}
-			return id, audit.Record(ctx, tx, audit.Deed{Action: audit.InstanceCreated, Actor: actor, Where: audit.To(c.Instance)})
+			return id, audit.Write(ctx, tx, audit.Record{Action: audit.InstanceCreated, Actor: actor, Target: audit.OnInstance(c.Instance)})
 		},
 	})
 	return c, err

@@ -25,30 +25,30 @@ type Service struct {
 	Restored func(context.Context, *postgres.Tx, access.Actor, *tenant.Instance) error
 }
 
-// Request asks to delete an instance, or to restore it.
-type Request struct {
+// InstanceInput asks to delete an instance, or to restore it.
+type InstanceInput struct {
 	InstanceID     globalid.ID `json:"instanceId"`
 	IdempotencyKey *string     `json:"-"`
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r Request) Malformed() fault.List { return idempotency.Check(r.IdempotencyKey) }
+// Validate gives what is wrong with the form of the request.
+func (r InstanceInput) Validate() fault.List { return idempotency.ValidateKey(r.IdempotencyKey) }
 
-// Deletion is what came of a request to delete.
-type Deletion struct {
+// DeleteInstancePayload is what came of a request to delete.
+type DeleteInstancePayload struct {
 	Instance *tenant.Instance
 	Deleted  bool // false: it was deleted already
 }
 
 // Delete deletes a working instance; it can be restored for 24 hours. It fails
 // with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED or INSTANCE_PROTECTED.
-func (s *Service) Delete(ctx context.Context, actor access.Actor, r Request) (Deletion, error) {
+func (s *Service) Delete(ctx context.Context, actor access.Actor, r InstanceInput) (DeleteInstancePayload, error) {
 	i, deleted, err := s.change(ctx, actor, r, "deleteInstance", access.Deleting, s.markDeleted)
-	return Deletion{i, deleted}, err
+	return DeleteInstancePayload{i, deleted}, err
 }
 
-// Restoration is what came of a request to restore.
-type Restoration struct {
+// RestoreInstancePayload is what came of a request to restore.
+type RestoreInstancePayload struct {
 	Instance *tenant.Instance
 	Restored bool // false: it was active already
 }
@@ -56,15 +56,15 @@ type Restoration struct {
 // Restore brings back an instance that was deleted in the last 24 hours, and
 // everything in it. It fails with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED
 // or RESTORE_WINDOW_EXPIRED.
-func (s *Service) Restore(ctx context.Context, actor access.Actor, r Request) (Restoration, error) {
+func (s *Service) Restore(ctx context.Context, actor access.Actor, r InstanceInput) (RestoreInstancePayload, error) {
 	i, restored, err := s.change(ctx, actor, r, "restoreInstance", access.Restoring, s.markRestored)
-	return Restoration{i, restored}, err
+	return RestoreInstancePayload{i, restored}, err
 }
 
-// RestoreIn is Restore in a transaction that holds the instance and has decided
+// RestoreTx is Restore in a transaction that holds the instance and has decided
 // that the actor may. It fails with RESTORE_WINDOW_EXPIRED.
-func (s *Service) RestoreIn(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *tenant.Instance) (restored bool, err error) {
-	if err := access.Admit(ctx, tx, i, access.Restoring); err != nil {
+func (s *Service) RestoreTx(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *tenant.Instance) (restored bool, err error) {
+	if err := access.CheckState(ctx, tx, i, access.Restoring); err != nil {
 		return false, err
 	}
 	return s.markRestored(ctx, tx, actor, i)
@@ -72,16 +72,16 @@ func (s *Service) RestoreIn(ctx context.Context, tx *postgres.Tx, actor access.A
 
 // change holds the instance off everybody else, decides by the rule, and makes
 // a change to it as a whole; false where there was nothing to do.
-func (s *Service) change(ctx context.Context, actor access.Actor, r Request, operation string, rule access.Rule,
+func (s *Service) change(ctx context.Context, actor access.Actor, r InstanceInput, operation string, rule access.Rule,
 	do func(context.Context, *postgres.Tx, access.Actor, *tenant.Instance) (bool, error)) (i *tenant.Instance, done bool, err error) {
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: operation, Input: r}
-	done, err = idempotency.Once(ctx, s.DB, key, idempotency.Steps[bool]{
-		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			i, err = access.LockAndPermit[*tenant.Instance](ctx, tx, actor, r.InstanceID, rule, access.Exclusive)
+	done, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[bool]{
+		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
+			i, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, r.InstanceID, rule, access.Exclusive)
 			return err
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) (bool, error) {
-			if err := access.Admit(ctx, tx, i, rule); err != nil {
+			if err := access.CheckState(ctx, tx, i, rule); err != nil {
 				return false, err
 			}
 			return do(ctx, tx, actor, i)
@@ -115,7 +115,7 @@ func (s *Service) markDeleted(ctx context.Context, tx *postgres.Tx, actor access
 	if err := s.Deleted(ctx, tx, i); err != nil {
 		return false, err
 	}
-	return true, audit.Record(ctx, tx, audit.Deed{Action: audit.InstanceDeleted, Actor: actor, Where: audit.To(i)})
+	return true, audit.Write(ctx, tx, audit.Record{Action: audit.InstanceDeleted, Actor: actor, Target: audit.OnInstance(i)})
 }
 
 // markRestored decides about the 24 hours once more, in the statement that
@@ -132,7 +132,7 @@ func (s *Service) markRestored(ctx context.Context, tx *postgres.Tx, actor acces
 	}
 	if n == 0 {
 		i.Restorable = false
-		return false, access.Admit(ctx, tx, i, access.Restoring)
+		return false, access.CheckState(ctx, tx, i, access.Restoring)
 	}
 	i.DeletedAt, i.DeletedBy, i.RestorableUntil, i.Restorable = nil, nil, nil, false
 	if err := outbox.Release(ctx, tx, i.ID); err != nil {
@@ -141,5 +141,5 @@ func (s *Service) markRestored(ctx context.Context, tx *postgres.Tx, actor acces
 	if err := s.Restored(ctx, tx, actor, i); err != nil {
 		return false, err
 	}
-	return true, audit.Record(ctx, tx, audit.Deed{Action: audit.InstanceRestored, Actor: actor, Where: audit.To(i)})
+	return true, audit.Write(ctx, tx, audit.Record{Action: audit.InstanceRestored, Actor: actor, Target: audit.OnInstance(i)})
 }

@@ -78,7 +78,7 @@ func purgeSome(ctx context.Context, tx *postgres.Tx, grace time.Duration) (more,
 	if _, err := tx.Exec(ctx, `delete from instance where id = $1`, due.ID); err != nil {
 		return true, false, err
 	}
-	return true, true, audit.Record(ctx, tx, audit.Deed{Action: audit.InstancePurged, Where: audit.Where{
+	return true, true, audit.Write(ctx, tx, audit.Record{Action: audit.InstancePurged, Target: audit.Target{
 		Space:    audit.Name{ID: due.SpaceID, Name: due.SpaceName},
 		Instance: audit.Name{ID: due.ID, Name: due.Name},
 	}})

@@ -28,24 +28,24 @@ const (
 // UnusableReasons are the reasons of an INVITATION_NOT_USABLE.
 var UnusableReasons = []string{string(Expired), string(Revoked), string(Declined), string(Accepted), instanceDeleted, otherAddress}
 
-// AnswerRequest asks to accept an invitation, or to decline it: the one whose
+// AnswerInput asks to accept an invitation, or to decline it: the one whose
 // mail brought a token, or the one of an id.
-type AnswerRequest struct {
+type AnswerInput struct {
 	Token          *string      `json:"token"`
 	InvitationID   *globalid.ID `json:"invitationId"`
 	IdempotencyKey *string      `json:"-"`
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r AnswerRequest) Malformed() (faults fault.List) {
+// Validate gives what is wrong with the form of the request.
+func (r AnswerInput) Validate() (faults fault.List) {
 	if (r.Token == nil) == (r.InvitationID == nil) {
 		faults = append(faults, fault.Input("Give either token or invitationId, and not both.", "input"))
 	}
-	return append(faults, idempotency.Check(r.IdempotencyKey)...)
+	return append(faults, idempotency.ValidateKey(r.IdempotencyKey)...)
 }
 
-// Acceptance is what came of accepting an invitation.
-type Acceptance struct {
+// AcceptInvitationPayload is what came of accepting an invitation.
+type AcceptInvitationPayload struct {
 	Invitation *Invitation
 	// Where it led, for as long as the actor may see it. An invitation to a
 	// space has no instance.
@@ -58,7 +58,7 @@ type Acceptance struct {
 // one; nobody becomes less than she is. It fails with INVITATION_NOT_USABLE, with
 // NOT_FOUND for an id that is not of an invitation of hers, or with RATE_LIMITED
 // for a token after too many that led to nothing.
-func (s *Service) Accept(ctx context.Context, actor access.Actor, r AnswerRequest) (a Acceptance, err error) {
+func (s *Service) Accept(ctx context.Context, actor access.Actor, r AnswerInput) (a AcceptInvitationPayload, err error) {
 	var place tenant.Place
 	a.Invitation, err = s.answer(ctx, actor, r, "acceptInvitation", func(ctx context.Context, tx *postgres.Tx, row *row, done bool) error {
 		if !done {
@@ -71,37 +71,37 @@ func (s *Service) Accept(ctx context.Context, actor access.Actor, r AnswerReques
 		return err
 	})
 	if err != nil {
-		return Acceptance{}, err
+		return AcceptInvitationPayload{}, err
 	}
 	to := destinationOf(place)
 	a.Invitation, a.Instance, a.Space = a.Invitation.At(place), to.Instance, to.Space
 	return a, nil
 }
 
-// Declining is what came of declining an invitation.
-type Declining struct{ Invitation *Invitation }
+// DeclineInvitationPayload is what came of declining an invitation.
+type DeclineInvitationPayload struct{ Invitation *Invitation }
 
 // Decline ends an invitation that the actor does not want. It fails as Accept
 // does.
-func (s *Service) Decline(ctx context.Context, actor access.Actor, r AnswerRequest) (Declining, error) {
+func (s *Service) Decline(ctx context.Context, actor access.Actor, r AnswerInput) (DeclineInvitationPayload, error) {
 	v, err := s.answer(ctx, actor, r, "declineInvitation", func(ctx context.Context, tx *postgres.Tx, row *row, done bool) error {
 		if done {
 			return nil
 		}
 		return end(ctx, tx, actor, row, Declined, audit.InvitationDeclined)
 	})
-	return Declining{v}, err
+	return DeclineInvitationPayload{v}, err
 }
 
 // answer finds the invitation, keeps others off the place that it leads to, and
 // decides whether the actor can answer it. give gives the answer, or is told
 // that it was given before.
-func (s *Service) answer(ctx context.Context, actor access.Actor, r AnswerRequest, operation string,
+func (s *Service) answer(ctx context.Context, actor access.Actor, r AnswerInput, operation string,
 	give func(ctx context.Context, tx *postgres.Tx, row *row, done bool) error) (*Invitation, error) {
 	var answered *row
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: operation, Input: r}
-	_, err := idempotency.Once(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
-		Recall: func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
+	_, err := idempotency.Run(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
+		Replay: func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
 			if answered, err = find(ctx, tx, byIDOf, id.UUID, actor.EmailKey); err != nil {
 				return err
 			}
@@ -154,7 +154,7 @@ var errUnknownToken = &fault.Fault{
 // find reads the invitation that the request means. It fails where there is
 // none, or the actor cannot answer it. Who comes with an id, and not with the
 // mail's token, must not learn of other people's.
-func (r AnswerRequest) find(ctx context.Context, q postgres.Querier, actor access.Actor) (*row, error) {
+func (r AnswerInput) find(ctx context.Context, q postgres.Querier, actor access.Actor) (*row, error) {
 	var found *row
 	var err error
 	if r.Token != nil {
@@ -242,7 +242,7 @@ func end(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row, as St
 		r.Status = Expired // since it was read, as everything else is kept off
 		return r.refusal(&actor)
 	}
-	return audit.Record(ctx, tx, audit.Deed{Action: action, Actor: actor, Where: r.where(),
+	return audit.Write(ctx, tx, audit.Record{Action: action, Actor: actor, Target: r.where(),
 		Details: audit.Details{Emails: []string{r.Email}, Role: r.Role}})
 }
 

@@ -9,8 +9,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// Behalf is what somebody wants an administrator to invite people for.
-type Behalf struct {
+// RequestedInvitations is what somebody wants an administrator to invite people for.
+type RequestedInvitations struct {
 	Of       tenant.User // who asks for it
 	Instance *tenant.Instance
 	Role     tenant.InstanceRole
@@ -22,36 +22,36 @@ type Behalf struct {
 // wants to be invited, in a transaction that holds the instance and has decided
 // that the actor may. After the commit, Outbox is to be woken. It fails with
 // INSTANCE_DISTRIBUTED, INSTANCE_DELETED, INVALID_EMAIL or RATE_LIMITED.
-func (s *Service) InviteOnBehalf(ctx context.Context, tx *postgres.Tx, actor access.Actor, b Behalf) ([]*Result, error) {
-	if err := access.Admit(ctx, tx, b.Instance, access.Inviting); err != nil {
+func (s *Service) InviteOnBehalf(ctx context.Context, tx *postgres.Tx, actor access.Actor, b RequestedInvitations) ([]*InviteResult, error) {
+	if err := access.CheckState(ctx, tx, b.Instance, access.Inviting); err != nil {
 		return nil, err
 	}
-	invitees, faults, err := judge(ctx, b.Emails, nobodyInvited)
+	invitees, faults, err := checkAddresses(ctx, b.Emails, nobodyInvited)
 	if err != nil {
 		return nil, err
 	}
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	w := writing{tx: tx, actor: actor, to: destinationOf(b.Instance), role: &b.Role, message: b.Message, requester: &b.Of}
+	w := insertion{tx: tx, actor: actor, to: destinationOf(b.Instance), role: &b.Role, message: b.Message, requester: &b.Of}
 	results, _, err := s.write(ctx, w, invitees)
 	return results, err
 }
 
-// RecallOnBehalf completes results of InviteOnBehalf that were remembered.
-func (s *Service) RecallOnBehalf(ctx context.Context, q postgres.Querier, b Behalf, results []*Result) error {
-	invitees, _, err := judge(ctx, b.Emails, nobodyInvited)
+// ReplayOnBehalf completes results of InviteOnBehalf that were remembered.
+func (s *Service) ReplayOnBehalf(ctx context.Context, q postgres.Querier, b RequestedInvitations, results []*InviteResult) error {
+	invitees, _, err := checkAddresses(ctx, b.Emails, nobodyInvited)
 	if err != nil {
 		return err
 	}
-	return recall(ctx, q, destinationOf(b.Instance), results, invitees)
+	return replay(ctx, q, destinationOf(b.Instance), results, invitees)
 }
 
-// Judge judges addresses as Invite does: the address of each, and an
+// CheckAddresses judges addresses as Invite does: the address of each, and an
 // INVALID_EMAIL for every one that is not valid, which ends with what became of
 // the request. An address that is given again is left out.
-func Judge(ctx context.Context, emails []string, became string) (judged []string, faults fault.List, err error) {
-	invitees, faults, err := judge(ctx, emails, became)
+func CheckAddresses(ctx context.Context, emails []string, became string) (judged []string, faults fault.List, err error) {
+	invitees, faults, err := checkAddresses(ctx, emails, became)
 	for k, i := range invitees {
 		if i.first == k && i.key != "" {
 			judged = append(judged, i.address.String())

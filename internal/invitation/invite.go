@@ -14,39 +14,39 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
-// Outcome says what inviting an address came to.
-type Outcome string
+// InviteOutcome says what inviting an address came to.
+type InviteOutcome string
 
 // The outcomes.
 const (
-	Invited        Outcome = "INVITED"
-	AlreadyInvited Outcome = "ALREADY_INVITED"
-	AlreadyMember  Outcome = "ALREADY_MEMBER"
-	RoleChanged    Outcome = "ROLE_CHANGED"
-	Duplicate      Outcome = "DUPLICATE"
+	Invited        InviteOutcome = "INVITED"
+	AlreadyInvited InviteOutcome = "ALREADY_INVITED"
+	AlreadyMember  InviteOutcome = "ALREADY_MEMBER"
+	RoleChanged    InviteOutcome = "ROLE_CHANGED"
+	Duplicate      InviteOutcome = "DUPLICATE"
 )
 
-// Result is what came of one address.
-type Result struct {
+// InviteResult is what came of one address.
+type InviteResult struct {
 	Index        int                  `json:"-"`
 	Email        string               `json:"-"`
-	Outcome      Outcome              `json:"outcome"`
+	Outcome      InviteOutcome        `json:"outcome"`
 	Role         *tenant.InstanceRole `json:"role,omitempty"`
 	PreviousRole *tenant.InstanceRole `json:"previousRole,omitempty"`
 	InvitationID globalid.ID          `json:"invitationId,omitzero"`
 	Invitation   *Invitation          `json:"-"`
 }
 
-// Results are what came of a Request: one for each address, in its order.
-type Results struct {
+// InviteUsersPayload are what came of a Request: one for each address, in its order.
+type InviteUsersPayload struct {
 	Instance *tenant.Instance
-	Results  []*Result
+	Results  []*InviteResult
 }
 
-// AdministratorResults are what came of an AdministratorsRequest.
-type AdministratorResults struct {
+// InviteSpaceAdministratorsPayload are what came of an InviteSpaceAdministratorsInput.
+type InviteSpaceAdministratorsPayload struct {
 	Space   *tenant.Space
-	Results []*Result
+	Results []*InviteResult
 }
 
 // Invite invites people to an instance: all of them or, where one address is
@@ -54,7 +54,7 @@ type AdministratorResults struct {
 // IDEMPOTENCY_KEY_REUSED, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, a RATE_LIMITED
 // for every limit that is reached, or an INVALID_EMAIL for every address that is
 // not valid.
-func (s *Service) Invite(ctx context.Context, actor access.Actor, r Request) (Results, error) {
+func (s *Service) Invite(ctx context.Context, actor access.Actor, r InviteUsersInput) (InviteUsersPayload, error) {
 	place, results, err := s.invite(ctx, actor, call{
 		key:     idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "inviteUsers", Input: r},
 		place:   r.InstanceID.As(globalid.Instance),
@@ -63,12 +63,12 @@ func (s *Service) Invite(ctx context.Context, actor access.Actor, r Request) (Re
 		emails:  r.Emails,
 		message: text.CleanMessage(r.Message),
 	})
-	return Results{place.Instance, results}, err
+	return InviteUsersPayload{place.Instance, results}, err
 }
 
 // InviteAdministrators invites people to administrate a space, by the rules of
 // Invite.
-func (s *Service) InviteAdministrators(ctx context.Context, actor access.Actor, r AdministratorsRequest) (AdministratorResults, error) {
+func (s *Service) InviteAdministrators(ctx context.Context, actor access.Actor, r InviteSpaceAdministratorsInput) (InviteSpaceAdministratorsPayload, error) {
 	place, results, err := s.invite(ctx, actor, call{
 		key:     idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "inviteSpaceAdministrators", Input: r},
 		place:   r.SpaceID.As(globalid.Space),
@@ -76,7 +76,7 @@ func (s *Service) InviteAdministrators(ctx context.Context, actor access.Actor, 
 		emails:  r.Emails,
 		message: text.CleanMessage(r.Message),
 	})
-	return AdministratorResults{place.Space, results}, err
+	return InviteSpaceAdministratorsPayload{place.Space, results}, err
 }
 
 // call is a request to invite, wherever it leads.
@@ -120,11 +120,11 @@ func (d destination) id() globalid.ID {
 	return d.Space.ID
 }
 
-func (d destination) where() audit.Where {
+func (d destination) where() audit.Target {
 	if d.Instance != nil {
-		return audit.To(d.Instance)
+		return audit.OnInstance(d.Instance)
 	}
-	return audit.In(d.Space)
+	return audit.OnSpace(d.Space)
 }
 
 // admit decides about kind and state of an instance; a space has none.
@@ -132,11 +132,11 @@ func (d destination) admit(ctx context.Context, q postgres.Querier, r access.Rul
 	if d.Instance == nil {
 		return nil
 	}
-	return access.Admit(ctx, q, d.Instance, r)
+	return access.CheckState(ctx, q, d.Instance, r)
 }
 
-func (s *Service) invite(ctx context.Context, actor access.Actor, c call) (to destination, results []*Result, err error) {
-	invitees, faults, err := judge(ctx, c.emails, nobodyInvited)
+func (s *Service) invite(ctx context.Context, actor access.Actor, c call) (to destination, results []*InviteResult, err error) {
+	invitees, faults, err := checkAddresses(ctx, c.emails, nobodyInvited)
 	if err != nil {
 		return to, nil, err
 	}
@@ -144,20 +144,20 @@ func (s *Service) invite(ctx context.Context, actor access.Actor, c call) (to de
 		return to, nil, s.refuse(ctx, actor, c, invitees, faults)
 	}
 	mails := 0
-	results, err = idempotency.Once(ctx, s.DB, c.key, idempotency.Steps[[]*Result]{
-		Permit: func(ctx context.Context, tx *postgres.Tx) error {
-			place, err := access.LockAndPermit[tenant.Place](ctx, tx, actor, c.place, c.rule, access.Shared)
+	results, err = idempotency.Run(ctx, s.DB, c.key, idempotency.Steps[[]*InviteResult]{
+		Authorize: func(ctx context.Context, tx *postgres.Tx) error {
+			place, err := access.LockAndCheckRole[tenant.Place](ctx, tx, actor, c.place, c.rule, access.Shared)
 			to = destinationOf(place)
 			return err
 		},
-		Recall: func(ctx context.Context, tx *postgres.Tx, results *[]*Result) error {
-			return recall(ctx, tx, to, *results, invitees)
+		Replay: func(ctx context.Context, tx *postgres.Tx, results *[]*InviteResult) error {
+			return replay(ctx, tx, to, *results, invitees)
 		},
-		Do: func(ctx context.Context, tx *postgres.Tx) (results []*Result, err error) {
+		Do: func(ctx context.Context, tx *postgres.Tx) (results []*InviteResult, err error) {
 			if err := to.admit(ctx, tx, c.rule); err != nil {
 				return nil, err
 			}
-			results, mails, err = s.write(ctx, writing{tx: tx, actor: actor, to: to, role: c.role, message: c.message}, invitees)
+			results, mails, err = s.write(ctx, insertion{tx: tx, actor: actor, to: to, role: c.role, message: c.message}, invitees)
 			return results, err
 		},
 	})
@@ -169,7 +169,7 @@ func (s *Service) invite(ctx context.Context, actor access.Actor, c call) (to de
 
 // write writes invitations with all that goes with them, and gives the number of
 // their mails. It fails with RATE_LIMITED.
-func (s *Service) write(ctx context.Context, w writing, invitees []invitee) (results []*Result, mails int, err error) {
+func (s *Service) write(ctx context.Context, w insertion, invitees []invitee) (results []*InviteResult, mails int, err error) {
 	w.ttl = s.Limits.TTL
 	if results, mails, err = w.invite(ctx, invitees); err != nil {
 		return nil, 0, err
@@ -179,7 +179,7 @@ func (s *Service) write(ctx context.Context, w writing, invitees []invitee) (res
 	if err := ratelimit.Take(ctx, w.tx, charges...); err != nil {
 		return nil, 0, err
 	}
-	if err := audit.Record(ctx, w.tx, inviteDeeds(w.actor, w.to, w.role, results)...); err != nil {
+	if err := audit.Write(ctx, w.tx, inviteDeeds(w.actor, w.to, w.role, results)...); err != nil {
 		return nil, 0, err
 	}
 	if s.Counted != nil {
@@ -197,27 +197,27 @@ func (s *Service) refuse(ctx context.Context, actor access.Actor, c call, invite
 	if err != nil {
 		return err
 	}
-	if err := access.Permit(ctx, s.DB, places[c.place], c.rule); err != nil {
+	if err := access.CheckRole(ctx, s.DB, places[c.place], c.rule); err != nil {
 		return err
 	}
-	if err := idempotency.Refuse(ctx, s.DB, c.key); err != nil {
+	if err := idempotency.CheckReuse(ctx, s.DB, c.key); err != nil {
 		return err
 	}
 	to := destinationOf(places[c.place])
 	if err := to.admit(ctx, s.DB, c.rule); err != nil {
 		return err
 	}
-	if err := s.refuseOver(ctx, writing{actor: actor, to: to}, len(c.emails), invitees); err != nil {
+	if err := s.refuseOver(ctx, insertion{actor: actor, to: to}, len(c.emails), invitees); err != nil {
 		return err
 	}
 	return faults
 }
 
-// recall completes results that were carried out before.
-func recall(ctx context.Context, q postgres.Querier, to destination, results []*Result, invitees []invitee) error {
+// replay completes results that were carried out before.
+func replay(ctx context.Context, q postgres.Querier, to destination, results []*InviteResult, invitees []invitee) error {
 	var ids []globalid.ID
-	for k, r := range results {
-		r.Index, r.Email = k, invitees[k].address.String()
+	for i, r := range results {
+		r.Index, r.Email = i, invitees[i].address.String()
 		if r.InvitationID.Kind != "" {
 			ids = append(ids, r.InvitationID)
 		}
@@ -232,9 +232,9 @@ func recall(ctx context.Context, q postgres.Querier, to destination, results []*
 	return nil
 }
 
-func inviteDeeds(actor access.Actor, to destination, role *tenant.InstanceRole, results []*Result) (deeds []audit.Deed) {
+func inviteDeeds(actor access.Actor, to destination, role *tenant.InstanceRole, results []*InviteResult) (deeds []audit.Record) {
 	for _, did := range []struct {
-		outcome Outcome
+		outcome InviteOutcome
 		action  audit.Action
 	}{{Invited, audit.InvitationSent}, {RoleChanged, audit.InvitationRoleChanged}} {
 		var emails []string
@@ -244,7 +244,7 @@ func inviteDeeds(actor access.Actor, to destination, role *tenant.InstanceRole, 
 			}
 		}
 		if emails != nil {
-			deeds = append(deeds, audit.Deed{Action: did.action, Actor: actor, Where: to.where(), Details: audit.Details{Emails: emails, Role: role}})
+			deeds = append(deeds, audit.Record{Action: did.action, Actor: actor, Target: to.where(), Details: audit.Details{Emails: emails, Role: role}})
 		}
 	}
 	return deeds

@@ -66,19 +66,19 @@ func (l Limits) mailing(list string, letters []letter) []ratelimit.Charge {
 	addresses, domains := make(map[string]int, len(letters)), map[place]int{}
 	var ofAddresses, ofDomains []ratelimit.Charge
 	for _, m := range letters {
-		k, again := addresses[m.key]
+		i, again := addresses[m.key]
 		if !again {
-			k, addresses[m.key] = len(ofAddresses), len(ofAddresses)
+			i, addresses[m.key] = len(ofAddresses), len(ofAddresses)
 			ofAddresses = append(ofAddresses, ratelimit.Charge{Limit: byAddress, Of: ratelimit.Subject(m.key),
 				Named: m.email, Email: m.email, Index: &m.index, InputPath: []any{"input", list, m.index}})
 		}
-		ofAddresses[k].N++
+		ofAddresses[i].N++
 		p := place{m.space.Organization.ID.String(), domain(m.key)}
-		if k, again = domains[p]; !again {
-			k, domains[p] = len(ofDomains), len(ofDomains)
+		if i, again = domains[p]; !again {
+			i, domains[p] = len(ofDomains), len(ofDomains)
 			ofDomains = append(ofDomains, ratelimit.Charge{Limit: byDomain, Of: ratelimit.Subject(p.organization, p.domain), Named: p.domain})
 		}
-		ofDomains[k].N++
+		ofDomains[i].N++
 	}
 	return append(ofDomains, ofAddresses...)
 }
@@ -95,10 +95,10 @@ func domain(key string) string {
 }
 
 // letters are the mails of results.
-func letters(to destination, invitees []invitee, results []*Result) (all []letter) {
-	for k, r := range results {
+func letters(to destination, invitees []invitee, results []*InviteResult) (all []letter) {
+	for i, r := range results {
 		if r.Outcome == Invited {
-			all = append(all, letter{to.Space, r.Email, invitees[k].key, k})
+			all = append(all, letter{to.Space, r.Email, invitees[i].key, i})
 		}
 	}
 	return all
@@ -108,8 +108,8 @@ func letters(to destination, invitees []invitee, results []*Result) (all []lette
 func (l Limits) again(actor access.Actor, pending []resending) []ratelimit.Charge {
 	charges := []ratelimit.Charge{l.ofPerson(actor, len(pending))}
 	spaces, letters := map[globalid.ID]int{}, make([]letter, len(pending))
-	for k, v := range pending {
-		letters[k] = letter{v.space, v.email, v.Key, v.index}
+	for i, v := range pending {
+		letters[i] = letter{v.space, v.email, v.Key, v.index}
 		at, known := spaces[v.space.ID]
 		if !known {
 			at, spaces[v.space.ID] = len(charges), len(charges)
@@ -123,7 +123,7 @@ func (l Limits) again(actor access.Actor, pending []resending) []ratelimit.Charg
 
 // refuseOver fails with RATE_LIMITED where valid addresses of a request of n
 // could not be invited, and uses nothing.
-func (s *Service) refuseOver(ctx context.Context, w writing, n int, invitees []invitee) error {
+func (s *Service) refuseOver(ctx context.Context, w insertion, n int, invitees []invitee) error {
 	var everybody []letter
 	for k, i := range invitees {
 		if i.key != "" && i.first == k {
@@ -140,7 +140,7 @@ func (s *Service) refuseOver(ctx context.Context, w writing, n int, invitees []i
 	// Not everybody is sent a mail.
 	return s.DB.InTx(ctx, func(tx *postgres.Tx) error {
 		w.tx = tx
-		spared, err := w.spared(ctx, invitees)
+		spared, err := w.withoutMail(ctx, invitees)
 		if err != nil {
 			return err
 		}

@@ -50,8 +50,8 @@ func (m *Mailer) read(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*s
 		return nil, err
 	}
 	byID := make(map[uuid.UUID]*sending, len(rows))
-	for k := range rows {
-		byID[rows[k].ID] = &rows[k]
+	for i := range rows {
+		byID[rows[i].ID] = &rows[i]
 	}
 	return byID, nil
 }

@@ -18,7 +18,7 @@ func (s *Service) Readiness(ctx context.Context, actor access.Actor, i *tenant.I
 		return obstacles, err // how much others invite is not for her to know
 	}
 	type question struct{ access.Actor }
-	limited, err := batch.Ask(i.Space.Siblings, i.Space, question{actor}, func(spaces []*tenant.Space) (map[*tenant.Space]fault.List, error) {
+	limited, err := batch.Load(i.Space.Siblings, i.Space, question{actor}, func(spaces []*tenant.Space) (map[*tenant.Space]fault.List, error) {
 		return s.limited(ctx, actor, spaces)
 	})
 	return append(obstacles, limited...), err
@@ -35,9 +35,9 @@ func (s *Service) limited(ctx context.Context, actor access.Actor, spaces []*ten
 	}
 	faults, err := ratelimit.Check(ctx, s.DB, charges...)
 	limited := map[*tenant.Space]fault.List{}
-	for k, f := range faults {
+	for i, f := range faults {
 		if f != nil {
-			limited[of[k]] = append(limited[of[k]], f)
+			limited[of[i]] = append(limited[of[i]], f)
 		}
 	}
 	return limited, err

@@ -14,8 +14,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
-// Request asks to invite people to an instance.
-type Request struct {
+// InviteUsersInput asks to invite people to an instance.
+type InviteUsersInput struct {
 	InstanceID     globalid.ID         `json:"instanceId"`
 	Role           tenant.InstanceRole `json:"role"`
 	Emails         []string            `json:"emails"` // as people type or paste them
@@ -23,36 +23,36 @@ type Request struct {
 	IdempotencyKey *string             `json:"-"`
 }
 
-// AdministratorsRequest asks to invite people to administrate a space.
-type AdministratorsRequest struct {
+// InviteSpaceAdministratorsInput asks to invite people to administrate a space.
+type InviteSpaceAdministratorsInput struct {
 	SpaceID        globalid.ID `json:"spaceId"`
 	Emails         []string    `json:"emails"` // as people type or paste them
 	Message        *string     `json:"message"`
 	IdempotencyKey *string     `json:"-"`
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r Request) Malformed(l Limits) fault.List {
-	return malformed(l, r.Emails, r.Message, r.IdempotencyKey)
+// Validate gives what is wrong with the form of the request.
+func (r InviteUsersInput) Validate(l Limits) fault.List {
+	return validate(l, r.Emails, r.Message, r.IdempotencyKey)
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r AdministratorsRequest) Malformed(l Limits) fault.List {
-	return malformed(l, r.Emails, r.Message, r.IdempotencyKey)
+// Validate gives what is wrong with the form of the request.
+func (r InviteSpaceAdministratorsInput) Validate(l Limits) fault.List {
+	return validate(l, r.Emails, r.Message, r.IdempotencyKey)
 }
 
-func malformed(l Limits, emails []string, note, key *string) (faults fault.List) {
-	faults = append(faults, l.MalformedEmails(emails, "input", "emails")...)
+func validate(l Limits, emails []string, note, key *string) (faults fault.List) {
+	faults = append(faults, l.ValidateEmails(emails, "input", "emails")...)
 	faults = append(faults, text.CheckMessage(note, l.Message, "input", "message")...)
-	return append(faults, idempotency.Check(key)...)
+	return append(faults, idempotency.ValidateKey(key)...)
 }
 
-// MalformedEmails gives what is wrong with the number of addresses.
-func (l Limits) MalformedEmails(emails []string, path ...any) fault.List {
-	return l.malformedNumber(len(emails), "addresses", path...)
+// ValidateEmails gives what is wrong with the number of addresses.
+func (l Limits) ValidateEmails(emails []string, path ...any) fault.List {
+	return l.validateCount(len(emails), "addresses", path...)
 }
 
-func (l Limits) malformedNumber(n int, of string, path ...any) fault.List {
+func (l Limits) validateCount(n int, of string, path ...any) fault.List {
 	if n < 1 || n > l.Emails {
 		return fault.List{fault.Input(fmt.Sprintf("There are %d %s; there can be 1 to %d.", n, of, l.Emails), path...)}
 	}
@@ -69,43 +69,43 @@ type invitee struct {
 // nobodyInvited is what became of a request with an address that is not valid.
 const nobodyInvited = "Nobody was invited."
 
-// judge judges every address, and finds those given twice. What became of the
+// checkAddresses judges every address, and finds those given twice. What became of the
 // request where one is not valid, each of the faults says at its end. It gives up
 // when the context ends.
-func judge(ctx context.Context, emails []string, became string) (invitees []invitee, faults fault.List, err error) {
+func checkAddresses(ctx context.Context, emails []string, became string) (invitees []invitee, faults fault.List, err error) {
 	invitees = make([]invitee, len(emails))
 	firsts := make(map[string]int, len(emails))
-	for k, email := range emails {
+	for i, email := range emails {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
 		a, problem := address.Parse(email)
 		if problem != nil {
-			faults = append(faults, invalid(k, email, problem, became))
+			faults = append(faults, invalid(i, email, problem, became))
 			continue
 		}
 		key := a.Key()
 		first, again := firsts[key]
 		if !again {
-			first = k
-			firsts[key] = k
+			first = i
+			firsts[key] = i
 		}
-		invitees[k] = invitee{a, key, first}
+		invitees[i] = invitee{a, key, first}
 	}
 	return invitees, faults, nil
 }
 
-func invalid(k int, email string, problem *address.Problem, became string) *fault.Fault {
-	named := fmt.Sprintf("Address %d, %s,", k+1, excerpt(email))
+func invalid(i int, email string, problem *address.Problem, became string) *fault.Fault {
+	named := fmt.Sprintf("Address %d, %s,", i+1, excerpt(email))
 	if problem.Reason == address.Empty {
-		named = fmt.Sprintf("Address %d", k+1)
+		named = fmt.Sprintf("Address %d", i+1)
 	}
 	return &fault.Fault{
 		Code:       fault.InvalidEmail,
 		Message:    named + " is not valid: " + problem.Detail + ". " + became,
 		Reason:     string(problem.Reason),
-		InputPath:  []any{"input", "emails", k},
-		Index:      &k,
+		InputPath:  []any{"input", "emails", i},
+		Index:      &i,
 		Email:      shorten(email),
 		Suggestion: problem.Suggestion,
 	}
@@ -130,8 +130,8 @@ func shorten(s string) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
-// Check is the judgement of one address, as typed.
-type Check struct {
+// EmailCheck is the judgement of one address, as typed.
+type EmailCheck struct {
 	Index      int
 	Input      string
 	Email      *string
@@ -144,14 +144,14 @@ type Check struct {
 // CheckEmails judges addresses exactly as Invite does, and warns of valid ones
 // that look mistyped, by their domains alone, since nobody may learn from it who
 // has an account. It gives up when the context ends.
-func CheckEmails(ctx context.Context, emails []string, known []*address.Domains) ([]*Check, error) {
-	checks := make([]*Check, len(emails))
-	for k, input := range emails {
+func CheckEmails(ctx context.Context, emails []string, known []*address.Domains) ([]*EmailCheck, error) {
+	checks := make([]*EmailCheck, len(emails))
+	for i, input := range emails {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		check := &Check{Index: k, Input: input}
-		checks[k] = check
+		check := &EmailCheck{Index: i, Input: input}
+		checks[i] = check
 		a, problem := address.Parse(input)
 		if problem != nil {
 			check.Reason = &problem.Reason

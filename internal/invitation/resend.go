@@ -27,7 +27,7 @@ const resendPause = 10 * time.Minute
 // Resend sends pending invitations again, expired ones included: with a new
 // link, which is good for as long as that of a new invitation. It fails with
 // NOT_FOUND, FORBIDDEN, INSTANCE_DELETED or RATE_LIMITED.
-func (s *Service) Resend(ctx context.Context, actor access.Actor, r SelectionRequest) (Selection, error) {
+func (s *Service) Resend(ctx context.Context, actor access.Actor, r SelectionInput) (SelectionPayload, error) {
 	resent := 0
 	selection, err := s.administrate(ctx, actor, r, selected{"resendInvitations", access.Shared, OutcomeResent, audit.InvitationResent,
 		func(ctx context.Context, tx *postgres.Tx, places map[globalid.ID]tenant.Place) ([]globalid.ID, error) {
@@ -60,7 +60,7 @@ type recipient struct {
 // resend renews the links of those invitations that are pending, and asks for
 // their mails.
 func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Actor, ids []globalid.ID, places map[globalid.ID]tenant.Place) ([]globalid.ID, error) {
-	if err := access.AdmitAll(ctx, tx, places, ids, access.Resending, "input", "invitationIds"); err != nil {
+	if err := access.CheckStates(ctx, tx, places, ids, access.Resending, "input", "invitationIds"); err != nil {
 		return nil, err
 	}
 	pending, err := lockPending(ctx, tx, ids, places)
@@ -81,11 +81,11 @@ func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Acto
 	}
 	resent, hashes := make([]globalid.ID, len(pending)), make(pq.ByteaArray, len(pending))
 	tasks := make([]outbox.Task, len(pending))
-	for k, v := range pending {
+	for i, v := range pending {
 		var token string
-		token, hashes[k] = newToken()
-		resent[k] = v.id
-		tasks[k] = outbox.Task{Subject: v.id.UUID, Instance: v.place.As(globalid.Instance).UUID, Secret: token}
+		token, hashes[i] = newToken()
+		resent[i] = v.id
+		tasks[i] = outbox.Task{Subject: v.id.UUID, Instance: v.place.As(globalid.Instance).UUID, Secret: token}
 	}
 	if _, err := tx.Exec(ctx, `
 		update invitation v
@@ -116,14 +116,14 @@ func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places
 		return nil, err
 	}
 	indexes := make(map[globalid.ID]int, len(ids))
-	for k, id := range slices.Backward(ids) {
-		indexes[id] = k
+	for i, id := range slices.Backward(ids) {
+		indexes[id] = i
 	}
 	pending := make([]resending, len(rows))
-	for k, row := range rows {
+	for i, row := range rows {
 		id := globalid.ID{Kind: globalid.Invitation, UUID: row.ID}
 		to := destinationOf(places[id])
-		pending[k] = resending{id, indexes[id], row.Email, to.id(), to.Space, recipient{to.Space.ID.UUID, row.EmailKey}}
+		pending[i] = resending{id, indexes[id], row.Email, to.id(), to.Space, recipient{to.Space.ID.UUID, row.EmailKey}}
 	}
 	return pending, nil
 }
@@ -133,8 +133,8 @@ func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places
 // waits for this transaction.
 func pace(ctx context.Context, tx *postgres.Tx, pending []resending) (faults fault.List, err error) {
 	spaces, keys := make(postgres.UUIDs, len(pending)), make(pq.StringArray, len(pending))
-	for k, v := range pending {
-		spaces[k], keys[k] = v.Space, v.Key
+	for i, v := range pending {
+		spaces[i], keys[i] = v.Space, v.Key
 	}
 	var let []recipient
 	if err := tx.Select(ctx, &let, `
@@ -186,9 +186,9 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) (faults fau
 	return faults, nil
 }
 
-// ForgetResends removes what no longer holds anything up, 1,000 at most, and
+// DeleteOldResends removes what no longer holds anything up, 1,000 at most, and
 // gives their number.
-func ForgetResends(ctx context.Context, q postgres.Querier) (int64, error) {
+func DeleteOldResends(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
 		delete from invitation_resend where (space_id, email_key) in (
 			select space_id, email_key from invitation_resend

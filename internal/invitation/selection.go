@@ -15,19 +15,19 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// SelectionRequest asks to do something with invitations: all of them or, where
+// SelectionInput asks to do something with invitations: all of them or, where
 // the actor may not do it with one, with none.
-type SelectionRequest struct {
+type SelectionInput struct {
 	InvitationIDs  []globalid.ID `json:"invitationIds"`
 	IdempotencyKey *string       `json:"-"`
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r SelectionRequest) Malformed(l Limits) fault.List {
-	return append(l.malformedNumber(len(r.InvitationIDs), "invitations", "input", "invitationIds"), idempotency.Check(r.IdempotencyKey)...)
+// Validate gives what is wrong with the form of the request.
+func (r SelectionInput) Validate(l Limits) fault.List {
+	return append(l.validateCount(len(r.InvitationIDs), "invitations", "input", "invitationIds"), idempotency.ValidateKey(r.IdempotencyKey)...)
 }
 
-// SelectionOutcome says what came of one invitation of a SelectionRequest.
+// SelectionOutcome says what came of one invitation of a SelectionInput.
 type SelectionOutcome string
 
 // The outcomes of revoking, and of sending again.
@@ -44,13 +44,13 @@ type SelectionResult struct {
 	Invitation *Invitation
 }
 
-// Selection is what came of a SelectionRequest: one result for each id, in the
+// SelectionPayload is what came of a SelectionInput: one result for each id, in the
 // order given.
-type Selection struct{ Results []*SelectionResult }
+type SelectionPayload struct{ Results []*SelectionResult }
 
 // Revoke takes back invitations that are pending, expired ones included. It
 // fails with NOT_FOUND or FORBIDDEN.
-func (s *Service) Revoke(ctx context.Context, actor access.Actor, r SelectionRequest) (Selection, error) {
+func (s *Service) Revoke(ctx context.Context, actor access.Actor, r SelectionInput) (SelectionPayload, error) {
 	return s.administrate(ctx, actor, r, selected{"revokeInvitations", access.Exclusive, OutcomeRevoked, audit.InvitationRevoked,
 		func(ctx context.Context, tx *postgres.Tx, _ map[globalid.ID]tenant.Place) (ids []globalid.ID, err error) {
 			var done []uuid.UUID
@@ -74,28 +74,28 @@ type selected struct {
 	do func(context.Context, *postgres.Tx, map[globalid.ID]tenant.Place) ([]globalid.ID, error)
 }
 
-func (s *Service) administrate(ctx context.Context, actor access.Actor, r SelectionRequest, what selected) (Selection, error) {
+func (s *Service) administrate(ctx context.Context, actor access.Actor, r SelectionInput, what selected) (SelectionPayload, error) {
 	var places map[globalid.ID]tenant.Place
-	var selection Selection
+	var selection SelectionPayload
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: what.operation, Input: r}
 	read := func(ctx context.Context, tx *postgres.Tx, outcomes []SelectionOutcome) error {
 		rows, err := byID(ctx, tx, r.InvitationIDs)
 		if err != nil {
 			return err
 		}
-		for k, id := range r.InvitationIDs {
-			selection.Results = append(selection.Results, &SelectionResult{k, outcomes[k], rows[id].At(places[id])})
+		for i, id := range r.InvitationIDs {
+			selection.Results = append(selection.Results, &SelectionResult{i, outcomes[i], rows[id].At(places[id])})
 		}
 		return nil
 	}
-	_, err := idempotency.Once(ctx, s.DB, key, idempotency.Steps[[]SelectionOutcome]{
-		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
+	_, err := idempotency.Run(ctx, s.DB, key, idempotency.Steps[[]SelectionOutcome]{
+		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
 			if places, err = access.LockPlaces(ctx, tx, actor, what.lock, only(globalid.Invitation, r.InvitationIDs)...); err != nil {
 				return err
 			}
-			return access.PermitAll(ctx, tx, places, r.InvitationIDs, access.Administering, "input", "invitationIds")
+			return access.CheckRoles(ctx, tx, places, r.InvitationIDs, access.Administering, "input", "invitationIds")
 		},
-		Recall: func(ctx context.Context, tx *postgres.Tx, outcomes *[]SelectionOutcome) error {
+		Replay: func(ctx context.Context, tx *postgres.Tx, outcomes *[]SelectionOutcome) error {
 			return read(ctx, tx, *outcomes)
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) ([]SelectionOutcome, error) {
@@ -108,17 +108,17 @@ func (s *Service) administrate(ctx context.Context, actor access.Actor, r Select
 				of[id] = what.outcome
 			}
 			outcomes := make([]SelectionOutcome, len(r.InvitationIDs))
-			for k, id := range r.InvitationIDs {
-				outcomes[k] = cmp.Or(of[id], OutcomeAlreadyEnded)
+			for i, id := range r.InvitationIDs {
+				outcomes[i] = cmp.Or(of[id], OutcomeAlreadyEnded)
 			}
 			if err := read(ctx, tx, outcomes); err != nil {
 				return nil, err
 			}
-			return outcomes, audit.Record(ctx, tx, selectionDeeds(what.action, actor, selection.Results, what.outcome)...)
+			return outcomes, audit.Write(ctx, tx, selectionDeeds(what.action, actor, selection.Results, what.outcome)...)
 		},
 	})
 	if err != nil {
-		return Selection{}, err
+		return SelectionPayload{}, err
 	}
 	return selection, nil
 }
@@ -126,14 +126,14 @@ func (s *Service) administrate(ctx context.Context, actor access.Actor, r Select
 // only makes the ids of another kind ones that name nothing.
 func only(kind globalid.Kind, ids []globalid.ID) []globalid.ID {
 	of := make([]globalid.ID, len(ids))
-	for k, id := range ids {
-		of[k] = id.As(kind)
+	for i, id := range ids {
+		of[i] = id.As(kind)
 	}
 	return of
 }
 
 // selectionDeeds are what was done, one for each place.
-func selectionDeeds(action audit.Action, actor access.Actor, results []*SelectionResult, outcome SelectionOutcome) (deeds []audit.Deed) {
+func selectionDeeds(action audit.Action, actor access.Actor, results []*SelectionResult, outcome SelectionOutcome) (deeds []audit.Record) {
 	at, told := map[globalid.ID]int{}, map[globalid.ID]bool{}
 	for _, r := range results {
 		v := r.Invitation.row
@@ -141,13 +141,13 @@ func selectionDeeds(action audit.Action, actor access.Actor, results []*Selectio
 			continue
 		}
 		told[r.Invitation.ID] = true
-		k, found := at[v.place()]
+		i, found := at[v.place()]
 		if !found {
-			k = len(deeds)
-			at[v.place()] = k
-			deeds = append(deeds, audit.Deed{Action: action, Actor: actor, Where: v.where()})
+			i = len(deeds)
+			at[v.place()] = i
+			deeds = append(deeds, audit.Record{Action: action, Actor: actor, Target: v.where()})
 		}
-		deeds[k].Emails = append(deeds[k].Emails, v.Email)
+		deeds[i].Emails = append(deeds[i].Emails, v.Email)
 	}
 	return deeds
 }

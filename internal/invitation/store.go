@@ -72,8 +72,8 @@ func (r *row) place() globalid.ID {
 }
 
 // where is the same, as the trail names it.
-func (r *row) where() audit.Where {
-	w := audit.Where{Space: audit.Name{ID: r.OfSpace, Name: r.SpaceName}}
+func (r *row) where() audit.Target {
+	w := audit.Target{Space: audit.Name{ID: r.OfSpace, Name: r.SpaceName}}
 	if r.InstanceName != nil {
 		w.Instance = audit.Name{ID: r.InstanceID.UUID, Name: *r.InstanceName}
 	}
@@ -105,14 +105,14 @@ func (r *row) invitation() *Invitation {
 // together makes invitations of rows that were read together.
 func together(rows []row) []*Invitation {
 	leads := make([]globalid.ID, len(rows))
-	for k := range rows {
-		leads[k] = rows[k].place()
+	for i := range rows {
+		leads[i] = rows[i].place()
 	}
 	group := batch.NewGroup(leads...)
 	invitations := make([]*Invitation, len(rows))
-	for k := range rows {
-		invitations[k] = rows[k].invitation()
-		invitations[k].leads = group
+	for i := range rows {
+		invitations[i] = rows[i].invitation()
+		invitations[i].leads = group
 	}
 	return invitations
 }
@@ -135,8 +135,8 @@ func byID(ctx context.Context, q postgres.Querier, ids []globalid.ID) (map[globa
 		return nil, err
 	}
 	invitations := make(map[globalid.ID]*Invitation, len(rows))
-	for k := range rows {
-		v := rows[k].invitation()
+	for i := range rows {
+		v := rows[i].invitation()
 		invitations[v.ID] = v
 	}
 	return invitations, nil
@@ -164,10 +164,10 @@ func listWhere(condition string) string {
 		order by p.id, v.id desc`
 }
 
-// Of reads a page of the invitations to each of some instances or of some
+// List reads a page of the invitations to each of some instances or of some
 // spaces, newest first; with one status, or with any (""). It is for their
 // administrators; the caller puts in the places.
-func (s *Service) Of(ctx context.Context, places []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Invitation], error) {
+func (s *Service) List(ctx context.Context, places []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Invitation], error) {
 	count, list, of := countQueries, listQueries, []any{}
 	if status != "" {
 		count, list, of = countOfStatusQueries, listOfStatusQueries, []any{string(status)}
@@ -186,9 +186,9 @@ func (s *Service) Of(ctx context.Context, places []globalid.ID, status Status, p
 		return nil, err
 	}
 	invitations := make(map[globalid.ID][]*Invitation, len(places))
-	for k := range rows {
-		to := rows[k].place()
-		invitations[to] = append(invitations[to], rows[k].invitation())
+	for i := range rows {
+		to := rows[i].place()
+		invitations[to] = append(invitations[to], rows[i].invitation())
 	}
 	lists := make(map[globalid.ID]relay.List[*Invitation], len(places))
 	for _, id := range places {
@@ -199,7 +199,7 @@ func (s *Service) Of(ctx context.Context, places []globalid.ID, status Status, p
 
 // PendingFor reads a page of the invitations that a person can accept, newest
 // first.
-func (s *Service) PendingFor(ctx context.Context, actor access.Actor, page relay.Page) (list relay.List[*Invitation], err error) {
+func (s *Service) ListPendingFor(ctx context.Context, actor access.Actor, page relay.Page) (list relay.List[*Invitation], err error) {
 	const from = ` from invitation v ` + tables + `
 		where v.email_key = $1 and v.status = 'PENDING' and v.expires_at > clock_timestamp() and i.deleted_at is null`
 	total := 0

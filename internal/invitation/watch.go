@@ -46,8 +46,8 @@ type Event struct {
 // topic is the table event's name for changes of invitations.
 const topic = "INVITATION"
 
-// Watching tells of the changes of an instance's invitations.
-type Watching struct {
+// Subscription tells of the changes of an instance's invitations.
+type Subscription struct {
 	service  *Service
 	watch    *event.Watch
 	actor    access.Actor
@@ -56,8 +56,8 @@ type Watching struct {
 
 // Watch begins to tell of every change of an invitation to an instance. It
 // fails with NOT_FOUND or FORBIDDEN.
-func (s *Service) Watch(ctx context.Context, actor access.Actor, instance globalid.ID) (*Watching, error) {
-	w := &Watching{s, nil, actor, instance}
+func (s *Service) Watch(ctx context.Context, actor access.Actor, instance globalid.ID) (*Subscription, error) {
+	w := &Subscription{s, nil, actor, instance}
 	if _, err := w.permitted(ctx); err != nil {
 		return nil, err
 	}
@@ -67,24 +67,24 @@ func (s *Service) Watch(ctx context.Context, actor access.Actor, instance global
 }
 
 // Close ends the watching.
-func (w *Watching) Close() { w.watch.Close() }
+func (w *Subscription) Close() { w.watch.Close() }
 
 // Ended is closed where the actor may not watch any more; Next then says why.
-func (w *Watching) Ended() <-chan struct{} { return w.watch.Ended() }
+func (w *Subscription) Ended() <-chan struct{} { return w.watch.Ended() }
 
 // permitted decides whether the actor may watch, and reads the instance.
-func (w *Watching) permitted(ctx context.Context) (*tenant.Instance, error) {
+func (w *Subscription) permitted(ctx context.Context) (*tenant.Instance, error) {
 	i, err := tenant.FindInstance(ctx, w.service.DB, w.actor, w.instance)
 	if err != nil {
 		return nil, err
 	}
-	return i, access.Permit(ctx, w.service.DB, i, access.Administering)
+	return i, access.CheckRole(ctx, w.service.DB, i, access.Administering)
 }
 
 // Next waits for changes. It fails with NOT_FOUND or FORBIDDEN where the actor
 // may not watch any more, with UNAVAILABLE where she does not keep up, and when
 // the context ends.
-func (w *Watching) Next(ctx context.Context) ([]*Event, error) {
+func (w *Subscription) Next(ctx context.Context) ([]*Event, error) {
 	for {
 		changes, err := w.watch.Next(ctx)
 		if err != nil {
@@ -102,7 +102,7 @@ func (w *Watching) Next(ctx context.Context) ([]*Event, error) {
 			}
 		}
 		read := func(ids []globalid.ID) (map[globalid.ID]*Invitation, error) { return byID(ctx, w.service.DB, ids) }
-		events, err := event.Tell(changes, globalid.Invitation, read, func(v *Invitation, c event.Event) *Event {
+		events, err := event.Publish(changes, globalid.Invitation, read, func(v *Invitation, c event.Event) *Event {
 			return &Event{v.At(instance), Change(c.Change), c.At}
 		})
 		if len(events) > 0 || err != nil {
@@ -111,9 +111,9 @@ func (w *Watching) Next(ctx context.Context) ([]*Event, error) {
 	}
 }
 
-// Lapsed gives the invitations to some instances that expired after one moment
+// ExpiredEvents gives the invitations to some instances that expired after one moment
 // and up to another, as events.
-func Lapsed(ctx context.Context, q postgres.Querier, instances []globalid.ID, after, upTo time.Time) (events []event.Event, err error) {
+func ExpiredEvents(ctx context.Context, q postgres.Querier, instances []globalid.ID, after, upTo time.Time) (events []event.Event, err error) {
 	var rows []struct {
 		ID         uuid.UUID `db:"id"`
 		InstanceID uuid.UUID `db:"instance_id"`

@@ -18,10 +18,10 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// writing is the transaction of a call to invite, which holds the place. While
+// insertion is the transaction of a call to invite, which holds the place. While
 // it does, others can invite there too; but whatever makes members or ends
 // invitations holds the place exclusively, and waits.
-type writing struct {
+type insertion struct {
 	tx        *postgres.Tx
 	actor     access.Actor
 	requester *tenant.User // on whose behalf; nil: nobody's
@@ -31,21 +31,21 @@ type writing struct {
 	ttl       time.Duration
 }
 
-// offer is an address that is to be invited, and what came of it.
-type offer struct {
+// candidate is an address that is to be invited, and what came of it.
+type candidate struct {
 	invitee
 	id    globalid.ID // of the invitation, if it is a new one
 	token string      // 256 random bits, of which the invitation keeps the hash
 	hash  []byte
 
 	row      *row // as it is written
-	outcome  Outcome
+	outcome  InviteOutcome
 	previous *tenant.InstanceRole
 }
 
-func newOffer(i invitee) *offer {
+func newCandidate(i invitee) *candidate {
 	token, hash := newToken()
-	return &offer{invitee: i, id: globalid.New(globalid.Invitation), token: token, hash: hash}
+	return &candidate{invitee: i, id: globalid.New(globalid.Invitation), token: token, hash: hash}
 }
 
 // newToken makes the secret of an invitation's link, and what is kept of it.
@@ -63,16 +63,16 @@ func tokenHash(token string) []byte {
 
 // invite writes the invitations of people who are neither members nor invited,
 // with their mails, and gives the results and the number of mails.
-func (w writing) invite(ctx context.Context, invitees []invitee) (results []*Result, mails int, err error) {
+func (w insertion) invite(ctx context.Context, invitees []invitee) (results []*InviteResult, mails int, err error) {
 	members, err := w.members(ctx, invitees)
 	if err != nil {
 		return nil, 0, err
 	}
-	var offers []*offer
-	offered := make(map[string]*offer, len(invitees))
+	var offers []*candidate
+	offered := make(map[string]*candidate, len(invitees))
 	for k, i := range invitees {
 		if _, member := members[i.key]; !member && i.first == k {
-			offered[i.key] = newOffer(i)
+			offered[i.key] = newCandidate(i)
 			offers = append(offers, offered[i.key])
 		}
 	}
@@ -86,9 +86,9 @@ func (w writing) invite(ctx context.Context, invitees []invitee) (results []*Res
 		return nil, 0, err
 	}
 
-	results = make([]*Result, len(invitees))
+	results = make([]*InviteResult, len(invitees))
 	for k, i := range invitees {
-		r := &Result{Index: k, Email: i.address.String()}
+		r := &InviteResult{Index: k, Email: i.address.String()}
 		results[k] = r
 		if role, member := members[i.key]; member {
 			r.Outcome, r.Role = AlreadyMember, role
@@ -107,7 +107,7 @@ func (w writing) invite(ctx context.Context, invitees []invitee) (results []*Res
 // members gives the roles of those who are members of the instance or
 // administrators of its space, by their addresses' keys; nil, where it is
 // administrators who are invited.
-func (w writing) members(ctx context.Context, invitees []invitee) (map[string]*tenant.InstanceRole, error) {
+func (w insertion) members(ctx context.Context, invitees []invitee) (map[string]*tenant.InstanceRole, error) {
 	keys := make([]string, len(invitees))
 	for k, i := range invitees {
 		keys[k] = i.key
@@ -141,9 +141,9 @@ func (w writing) members(ctx context.Context, invitees []invitee) (map[string]*t
 	return members, nil
 }
 
-// spared tells of the keys of those who are sent no mail, since they are members
+// withoutMail tells of the keys of those who are sent no mail, since they are members
 // or invited already.
-func (w writing) spared(ctx context.Context, invitees []invitee) (map[string]bool, error) {
+func (w insertion) withoutMail(ctx context.Context, invitees []invitee) (map[string]bool, error) {
 	members, err := w.members(ctx, invitees)
 	if err != nil {
 		return nil, err
@@ -167,21 +167,21 @@ func (w writing) spared(ctx context.Context, invitees []invitee) (map[string]boo
 }
 
 // instanceID and spaceID are the columns of an invitation: one of them is null.
-func (w writing) instanceID() (id uuid.NullUUID) {
+func (w insertion) instanceID() (id uuid.NullUUID) {
 	if w.to.Instance != nil {
 		id = uuid.NullUUID{UUID: w.to.Instance.ID.UUID, Valid: true}
 	}
 	return id
 }
 
-func (w writing) requesterID() (id uuid.NullUUID) {
+func (w insertion) requesterID() (id uuid.NullUUID) {
 	if w.requester != nil {
 		id = uuid.NullUUID{UUID: w.requester.ID.UUID, Valid: true}
 	}
 	return id
 }
 
-func (w writing) spaceID() (id uuid.NullUUID) {
+func (w insertion) spaceID() (id uuid.NullUUID) {
 	if w.to.Instance == nil {
 		id = uuid.NullUUID{UUID: w.to.Space.ID.UUID, Valid: true}
 	}
@@ -204,14 +204,14 @@ var (
 // insert writes the invitations that are not pending yet, and reads those that
 // are. The rows are written in the order of their keys, so that two
 // transactions with the same addresses never wait for each other in a circle.
-func (w writing) insert(ctx context.Context, offers []*offer, offered map[string]*offer) error {
+func (w insertion) insert(ctx context.Context, offers []*candidate, offered map[string]*candidate) error {
 	if len(offers) == 0 {
 		return nil
 	}
 	ids := make([]globalid.ID, len(offers))
 	emails, keys, hashes := make([]string, len(offers)), make([]string, len(offers)), make([][]byte, len(offers))
-	for k, o := range offers {
-		ids[k], emails[k], keys[k], hashes[k] = o.id, o.address.String(), o.key, o.hash
+	for i, o := range offers {
+		ids[i], emails[i], keys[i], hashes[i] = o.id, o.address.String(), o.key, o.hash
 	}
 	kind := w.to.id().Kind
 	var inserted []row
@@ -221,8 +221,8 @@ func (w writing) insert(ctx context.Context, offers []*offer, offered map[string
 	if err != nil {
 		return err
 	}
-	for k := range inserted {
-		r := &inserted[k]
+	for i := range inserted {
+		r := &inserted[i]
 		w.sign(r)
 		r.SpaceName, r.OrganizationName = w.to.Space.Name, w.to.Space.Organization.Name
 		if w.to.Instance != nil {
@@ -240,9 +240,9 @@ func (w writing) insert(ctx context.Context, offers []*offer, offered map[string
 	if err := w.tx.Select(ctx, &present, presentQueries[kind], w.to.id().UUID, pq.StringArray(keys)); err != nil {
 		return err
 	}
-	for k := range present {
-		if o := offered[present[k].EmailKey]; o.row == nil {
-			o.row, o.outcome = &present[k], AlreadyInvited
+	for i := range present {
+		if o := offered[present[i].EmailKey]; o.row == nil {
+			o.row, o.outcome = &present[i], AlreadyInvited
 		}
 	}
 	if len(present) != len(offers) {
@@ -253,10 +253,10 @@ func (w writing) insert(ctx context.Context, offers []*offer, offered map[string
 
 // replace gives the role of the request to pending invitations that have
 // another one, and renews those that have expired.
-func (w writing) replace(ctx context.Context, offers []*offer) error {
+func (w insertion) replace(ctx context.Context, offers []*candidate) error {
 	var ids postgres.UUIDs
 	var hashes pq.ByteaArray
-	changing := map[uuid.UUID]*offer{}
+	changing := map[uuid.UUID]*candidate{}
 	for _, o := range offers {
 		if !same(o.row.Role, w.role) || o.row.Status == Expired {
 			ids, hashes = append(ids, o.row.ID), append(hashes, o.hash)
@@ -303,7 +303,7 @@ func (w writing) replace(ctx context.Context, offers []*offer) error {
 }
 
 // sign says in an invitation whose it is.
-func (w writing) sign(r *row) {
+func (w insertion) sign(r *row) {
 	r.InviterName, r.InviterEmail = w.actor.Name, w.actor.Email
 	r.RequesterName, r.RequesterEmail = nil, nil
 	if w.requester != nil {
@@ -314,7 +314,7 @@ func (w writing) sign(r *row) {
 func same(a, b *tenant.InstanceRole) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // enqueue asks for the mails, and gives their number.
-func (w writing) enqueue(ctx context.Context, offers []*offer) (int, error) {
+func (w insertion) enqueue(ctx context.Context, offers []*candidate) (int, error) {
 	var tasks []outbox.Task
 	for _, o := range offers {
 		if o.outcome == Invited {

@@ -17,29 +17,29 @@ type ComposeFunc func(outbox.Job) (Message, error)
 // Work is the work of jobs for which mails are sent: read reads at once what
 // they tell.
 func Work(sender *Sender, read func(context.Context, []outbox.Job) (ComposeFunc, error)) func(context.Context, []outbox.Job, func(int, error)) {
-	return func(ctx context.Context, jobs []outbox.Job, ended func(k int, err error)) {
+	return func(ctx context.Context, jobs []outbox.Job, ended func(i int, err error)) {
 		compose, err := read(ctx, jobs)
 		if err != nil {
-			for k := range jobs {
-				ended(k, err)
+			for i := range jobs {
+				ended(i, err)
 			}
 			return
 		}
 		var messages []Message
 		var places []int // of the messages among the jobs
-		for k, job := range jobs {
+		for i, job := range jobs {
 			message, err := compose(job)
 			if err != nil {
-				ended(k, unwritten(err))
+				ended(i, unwritten(err))
 				continue
 			}
-			messages, places = append(messages, message), append(places, k)
+			messages, places = append(messages, message), append(places, i)
 		}
-		sender.Send(ctx, messages, func(k int, err error) {
+		sender.Send(ctx, messages, func(i int, err error) {
 			if errors.Is(err, ErrRefused) {
 				err = permanent(err)
 			}
-			ended(places[k], err)
+			ended(places[i], err)
 		})
 	}
 }

@@ -34,9 +34,9 @@ func TestJobsWithoutMails(t *testing.T) {
 			read := func(context.Context, []outbox.Job) (mail.ComposeFunc, error) {
 				return func(outbox.Job) (mail.Message, error) { return mail.Message{}, test.composing }, test.reading
 			}
-			mail.Work(sender, read)(t.Context(), make([]outbox.Job, 2), func(k int, err error) {
-				if k != len(got) {
-					t.Errorf("job %d ended after %d others", k, len(got))
+			mail.Work(sender, read)(t.Context(), make([]outbox.Job, 2), func(i int, err error) {
+				if i != len(got) {
+					t.Errorf("job %d ended after %d others", i, len(got))
 				}
 				got = append(got, err)
 			})

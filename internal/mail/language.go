@@ -62,8 +62,8 @@ var matcher = func() language.Matcher {
 // in gives the language nearest to a locale (BCP 47, or several as in
 // Accept-Language; "" is none).
 func in(locale string) words {
-	_, k := language.MatchStrings(matcher, locale)
-	return languages[k]
+	_, i := language.MatchStrings(matcher, locale)
+	return languages[i]
 }
 
 // place are the facts that say where something is. There is no instance where

@@ -41,8 +41,8 @@ type fact struct{ Label, Value string }
 func (w words) letter(s sentences, names []string, others ...string) letter {
 	// In one pass: a name may look like what is to be replaced.
 	subject := strings.NewReplacer(names...).Replace(s.subject)
-	for k := 1; k < len(names); k += 2 {
-		names[k] = unlinked(names[k])
+	for i := 1; i < len(names); i += 2 {
+		names[i] = unlinked(names[i])
 	}
 	fill := strings.NewReplacer(append(names, others...)...).Replace
 	return letter{

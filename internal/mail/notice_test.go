@@ -295,8 +295,8 @@ func TestNoticesOfHostileNamesAndMessages(t *testing.T) {
 
 func TestANoticeNamesTenAddresses(t *testing.T) {
 	emails := make([]string, 1000)
-	for k := range emails {
-		emails[k] = fmt.Sprintf("p%d@new.example", k)
+	for i := range emails {
+		emails[i] = fmt.Sprintf("p%d@new.example", i)
 	}
 	ten := strings.Join(emails[:10], ", ")
 	for _, c := range []struct {

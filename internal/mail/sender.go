@@ -132,16 +132,16 @@ func NewSender(server *url.URL, from Mailbox, domain string) (*Sender, error) {
 // is stuck. What came of the k-th it tells as soon as it knows: nil, or an error;
 // ErrRefused says that another attempt is in vain. Of those that it had no time
 // for it tells nothing. It ends with its context, whatever the server does.
-func (s *Sender) Send(ctx context.Context, messages []Message, ended func(k int, err error)) {
-	e := &errand{messages: messages, ended: ended, progress: make(chan struct{}, 2*len(messages))}
-	for k := range messages {
-		e.waiting = append(e.waiting, k)
+func (s *Sender) Send(ctx context.Context, messages []Message, ended func(i int, err error)) {
+	e := &batch{messages: messages, ended: ended, progress: make(chan struct{}, 2*len(messages))}
+	for i := range messages {
+		e.waiting = append(e.waiting, i)
 	}
 	over := make(chan struct{}, maxConnections)
 	begin := func(first bool) {
 		go func() {
 			defer func() { over <- struct{}{} }()
-			s.converse(ctx, e, first)
+			s.deliver(ctx, e, first)
 		}()
 	}
 	begin(true)
@@ -164,8 +164,8 @@ func (s *Sender) Send(ctx context.Context, messages []Message, ended func(k int,
 	}
 }
 
-// errand is what several connections hand over together.
-type errand struct {
+// batch is what several connections hand over together.
+type batch struct {
 	messages []Message
 	ended    func(k int, err error)
 	progress chan struct{} // the server was reached, or has answered for a message
@@ -175,25 +175,25 @@ type errand struct {
 }
 
 // take gives the next message to hand over; false where none is left.
-func (e *errand) take() (int, bool) {
+func (e *batch) take() (int, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.waiting) == 0 {
 		return 0, false
 	}
-	k := e.waiting[0]
+	i := e.waiting[0]
 	e.waiting = e.waiting[1:]
-	return k, true
+	return i, true
 }
 
 // giveBack is for who cannot hand over the message that it took.
-func (e *errand) giveBack(k int) {
+func (e *batch) giveBack(i int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.waiting = append(e.waiting, k)
+	e.waiting = append(e.waiting, i)
 }
 
-func (e *errand) left() bool {
+func (e *batch) left() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return len(e.waiting) > 0
@@ -204,36 +204,36 @@ func (e *errand) left() bool {
 // leaves them to the first. Where it has let a message wait for too long, the
 // others are left to another time, so that those who wait for it meanwhile have
 // their turn.
-func (s *Sender) converse(ctx context.Context, e *errand, first bool) {
+func (s *Sender) deliver(ctx context.Context, e *batch, first bool) {
 	var open *connection
-	k := 0
+	i := 0
 	defer func() {
 		if p := recover(); p != nil {
-			e.ended(k, recovery.Of(p))
+			e.ended(i, recovery.Of(p))
 		}
 		open.hangUp()
 	}()
 	for ctx.Err() == nil {
 		var ok bool
-		if k, ok = e.take(); !ok {
+		if i, ok = e.take(); !ok {
 			return
 		}
 		if open == nil {
 			var err error
 			if open, err = s.dial(ctx); err != nil {
 				if !first {
-					e.giveBack(k)
+					e.giveBack(i)
 					return
 				}
-				for ; ok; k, ok = e.take() {
-					e.ended(k, err)
+				for ; ok; i, ok = e.take() {
+					e.ended(i, err)
 				}
 				return
 			}
 			e.progress <- struct{}{}
 		}
-		usable, err := s.send(ctx, open, e.messages[k])
-		e.ended(k, err)
+		usable, err := s.send(ctx, open, e.messages[i])
+		e.ended(i, err)
 		if open.conn.late {
 			return
 		}
@@ -317,7 +317,7 @@ func (s *Sender) send(ctx context.Context, c *connection, m Message) (usable boo
 	if said := reply(failed); said != "" {
 		err = &Refusal{failed.ErrorCode() >= 500 && aboutMail(failed), said, err}
 	}
-	return begunAnew(failed), err
+	return reusable(failed), err
 }
 
 // replied finds a reply in the text of an error of go-mail's.
@@ -355,7 +355,7 @@ func aboutMail(failed *mail.SendError) bool {
 // begunAnew reports whether the server refused a mail and forgot about it, so
 // that it is ready for the next one: go-mail sends RSET after a refused MAIL
 // or RCPT alone, and 421 announces that the server closes the connection.
-func begunAnew(failed *mail.SendError) bool {
+func reusable(failed *mail.SendError) bool {
 	return (failed.Reason == mail.ErrSMTPMailFrom || failed.Reason == mail.ErrSMTPRcptTo) &&
 		failed.ErrorCode() != 0 && failed.ErrorCode() != 421
 }

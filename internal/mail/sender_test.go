@@ -49,10 +49,10 @@ var errNotTold = errors.New("nothing was told")
 func handOver(s *mail.Sender, ctx context.Context, messages []mail.Message) []error {
 	errs := slices.Repeat([]error{errNotTold}, len(messages))
 	var mu sync.Mutex
-	s.Send(ctx, messages, func(k int, err error) {
+	s.Send(ctx, messages, func(i int, err error) {
 		mu.Lock()
 		defer mu.Unlock()
-		errs[k] = err
+		errs[i] = err
 	})
 	return errs
 }
@@ -123,9 +123,9 @@ func TestRefusals(t *testing.T) {
 // connection; to send it again would be to send it twice.
 func TestTheConnectionBreaksAfterAMailWasTaken(t *testing.T) {
 	s := newServer(t, script{reset: func(c *smtp.Conn) { _ = c.Conn().Close() }})
-	for k, err := range handOver(s.sender(t), t.Context(), messages(t, "zoe", "bob")) {
+	for i, err := range handOver(s.sender(t), t.Context(), messages(t, "zoe", "bob")) {
 		if err != nil {
-			t.Errorf("mail %d: %v", k, err)
+			t.Errorf("mail %d: %v", i, err)
 		}
 	}
 	mails, sessions := s.mails()
@@ -190,11 +190,11 @@ func TestAServerThatHangsIsLeftWhenTheTimeIsOver(t *testing.T) {
 				}
 				errs = errs[1:]
 			}
-			for k, err := range errs {
-				tried := k == 0 && step != "RSET"
+			for i, err := range errs {
+				tried := i == 0 && step != "RSET"
 				if tried && !errors.Is(err, context.Canceled) || !tried && step != "EHLO" && !errors.Is(err, errNotTold) ||
 					errors.Is(err, mail.ErrRefused) || strings.Contains(err.Error(), "i/o timeout") {
-					t.Errorf("mail %d: %v", k, err)
+					t.Errorf("mail %d: %v", i, err)
 				}
 			}
 		})
@@ -206,10 +206,10 @@ func TestTheServerTurnsTheGatewayAway(t *testing.T) {
 	s := newServer(t, script{greet: func() error {
 		return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "not from there"}
 	}})
-	for k, err := range handOver(s.sender(t), t.Context(), messages(t, "zoe", "bob")) {
+	for i, err := range handOver(s.sender(t), t.Context(), messages(t, "zoe", "bob")) {
 		var said *mail.Refusal
 		if !errors.As(err, &said) || errors.Is(err, mail.ErrRefused) || said.Reply() != "554 5.7.1 not from there" {
-			t.Errorf("mail %d: %v", k, err)
+			t.Errorf("mail %d: %v", i, err)
 		}
 	}
 }
@@ -228,10 +228,10 @@ func TestTheServerHangsOnSomeMails(t *testing.T) {
 		data: func(string) error { taken <- struct{}{}; return nil },
 	})
 	var names []string
-	for k := range people {
-		name := fmt.Sprint("p", k)
-		if k < hang {
-			name = fmt.Sprint("hang", k)
+	for i := range people {
+		name := fmt.Sprint("p", i)
+		if i < hang {
+			name = fmt.Sprint("hang", i)
 		}
 		names = append(names, name)
 	}
@@ -241,9 +241,9 @@ func TestTheServerHangsOnSomeMails(t *testing.T) {
 		<-taken
 	}
 	close(release)
-	for k, err := range <-errs {
+	for i, err := range <-errs {
 		if err != nil {
-			t.Errorf("%s: %v", names[k], err)
+			t.Errorf("%s: %v", names[i], err)
 		}
 	}
 }
@@ -266,9 +266,9 @@ func TestTheServerSaysTooMuch(t *testing.T) {
 func TestNobodyListens(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "[::1]"} {
 		s := &server{url: &url.URL{Scheme: "smtp", Host: host + ":1"}}
-		for k, err := range handOver(s.sender(t), t.Context(), messages(t, "zoe", "bob")) {
+		for i, err := range handOver(s.sender(t), t.Context(), messages(t, "zoe", "bob")) {
 			if err == nil || errors.Is(err, mail.ErrRefused) || !strings.Contains(err.Error(), "dial tcp "+host+":1: connect: ") {
-				t.Errorf("%s, mail %d: %v", host, k, err)
+				t.Errorf("%s, mail %d: %v", host, i, err)
 			}
 		}
 	}
@@ -405,7 +405,7 @@ func newSubmission(t *testing.T, certificate tls.Certificate, wrapped, starttls 
 	return s
 }
 
-// converse answers until the client leaves or wants to begin TLS.
+// deliver answers until the client leaves or wants to begin TLS.
 func (s *submission) converse(text *textproto.Conn, secured, starttls bool) (begin bool) {
 	for {
 		line, err := text.ReadLine()
@@ -476,9 +476,9 @@ func TestManySendersAtOnce(t *testing.T) {
 	s := newServer(t, script{})
 	sender := s.sender(t)
 	var sending sync.WaitGroup
-	for k := range 10 {
+	for i := range 10 {
 		sending.Go(func() {
-			for _, err := range handOver(sender, t.Context(), messages(t, fmt.Sprintf("a%d", k), fmt.Sprintf("b%d", k))) {
+			for _, err := range handOver(sender, t.Context(), messages(t, fmt.Sprintf("a%d", i), fmt.Sprintf("b%d", i))) {
 				if err != nil {
 					t.Error(err)
 				}

@@ -21,7 +21,7 @@ type Member struct {
 
 // OfInstances reads a page of the members of each instance, in an order that stays the
 // same.
-func (s *Service) OfInstances(ctx context.Context, instances []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Member], error) {
+func (s *Service) ListInInstances(ctx context.Context, instances []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Member], error) {
 	totals := map[uuid.UUID]int{}
 	if page.Total {
 		var err error
@@ -77,7 +77,7 @@ func (m *SpaceMember) Roles() []tenant.Role { return m.Held.List() }
 
 // OfSpaces reads a page of the people with a role in each space, in an order
 // that stays the same.
-func (s *Service) OfSpaces(ctx context.Context, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*SpaceMember], error) {
+func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*SpaceMember], error) {
 	const held = `
 		(select account_id, since, true as administrator, false as editor, false as viewer
 		 from space_administrator where space_id = s.id

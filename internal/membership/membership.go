@@ -24,19 +24,21 @@ import (
 // Service carries out what is asked about members.
 type Service struct{ DB *postgres.DB }
 
-// ChangeRequest asks to give a member of an instance another role.
-type ChangeRequest struct {
+// ChangeMemberRoleInput asks to give a member of an instance another role.
+type ChangeMemberRoleInput struct {
 	InstanceID     globalid.ID         `json:"instanceId"`
 	UserID         globalid.ID         `json:"userId"`
 	Role           tenant.InstanceRole `json:"role"`
 	IdempotencyKey *string             `json:"-"`
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r ChangeRequest) Malformed() fault.List { return idempotency.Check(r.IdempotencyKey) }
+// Validate gives what is wrong with the form of the request.
+func (r ChangeMemberRoleInput) Validate() fault.List {
+	return idempotency.ValidateKey(r.IdempotencyKey)
+}
 
-// Change is what came of a ChangeRequest.
-type Change struct {
+// ChangeMemberRolePayload is what came of a ChangeMemberRoleInput.
+type ChangeMemberRolePayload struct {
 	Member       *Member             `json:"-"` // nil: she has left since
 	PreviousRole tenant.InstanceRole `json:"previousRole"`
 	Changed      bool                `json:"changed"` // false: she had the role already
@@ -44,19 +46,19 @@ type Change struct {
 
 // ChangeRole gives a member of an instance another role. It fails with
 // NOT_FOUND, also where the person is no member, or FORBIDDEN.
-func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, r ChangeRequest) (Change, error) {
+func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, r ChangeMemberRoleInput) (ChangeMemberRolePayload, error) {
 	var instance *tenant.Instance
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "changeMemberRole", Input: r}
-	return idempotency.Once(ctx, s.DB, key, idempotency.Steps[Change]{
-		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			instance, err = access.LockAndPermit[*tenant.Instance](ctx, tx, actor, r.InstanceID, access.Administering, access.Exclusive)
+	return idempotency.Run(ctx, s.DB, key, idempotency.Steps[ChangeMemberRolePayload]{
+		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
+			instance, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, r.InstanceID, access.Administering, access.Exclusive)
 			return err
 		},
-		Recall: func(ctx context.Context, tx *postgres.Tx, c *Change) (err error) {
+		Replay: func(ctx context.Context, tx *postgres.Tx, c *ChangeMemberRolePayload) (err error) {
 			c.Member, err = find(ctx, tx, instance.ID, r.UserID)
 			return err
 		},
-		Do: func(ctx context.Context, tx *postgres.Tx) (c Change, err error) {
+		Do: func(ctx context.Context, tx *postgres.Tx) (c ChangeMemberRolePayload, err error) {
 			if c.Member, err = find(ctx, tx, instance.ID, r.UserID); err != nil {
 				return c, err
 			}
@@ -72,7 +74,7 @@ func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, r ChangeRe
 				instance.ID.UUID, r.UserID.UUID, string(r.Role)); err != nil {
 				return c, err
 			}
-			return c, audit.Record(ctx, tx, audit.Deed{Action: audit.MemberRoleChanged, Actor: actor, Where: audit.To(instance),
+			return c, audit.Write(ctx, tx, audit.Record{Action: audit.MemberRoleChanged, Actor: actor, Target: audit.OnInstance(instance),
 				Details: withUser(audit.Details{Role: &r.Role, PreviousRole: &c.PreviousRole}, c.Member.User)})
 		},
 	})
@@ -106,43 +108,43 @@ func find(ctx context.Context, tx *postgres.Tx, instance, user globalid.ID) (*Me
 	return m, err
 }
 
-// RemovalRequest asks to end the roles of a person: in one instance, or in a
+// RemoveMemberInput asks to end the roles of a person: in one instance, or in a
 // whole space.
-type RemovalRequest struct {
+type RemoveMemberInput struct {
 	UserID         globalid.ID  `json:"userId"`
 	InstanceID     *globalid.ID `json:"instanceId"`
 	SpaceID        *globalid.ID `json:"spaceId"`
 	IdempotencyKey *string      `json:"-"`
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r RemovalRequest) Malformed() (faults fault.List) {
+// Validate gives what is wrong with the form of the request.
+func (r RemoveMemberInput) Validate() (faults fault.List) {
 	if (r.InstanceID == nil) == (r.SpaceID == nil) {
 		faults = append(faults, fault.Input("Give either instanceId or spaceId, and not both.", "input"))
 	}
-	return append(faults, idempotency.Check(r.IdempotencyKey)...)
+	return append(faults, idempotency.ValidateKey(r.IdempotencyKey)...)
 }
 
-// Removal is what came of a RemovalRequest.
-type Removal struct {
+// RemoveMemberPayload is what came of a RemoveMemberInput.
+type RemoveMemberPayload struct {
 	Removed bool `json:"removed"` // false: the person had no role there
 }
 
 // Remove ends the roles of a person. It fails with NOT_FOUND, FORBIDDEN or
 // CONFLICT, for the last administrator of a space.
-func (s *Service) Remove(ctx context.Context, actor access.Actor, r RemovalRequest) (Removal, error) {
+func (s *Service) Remove(ctx context.Context, actor access.Actor, r RemoveMemberInput) (RemoveMemberPayload, error) {
 	var place tenant.Place
 	permit := func(ctx context.Context, tx *postgres.Tx) (err error) {
 		if r.SpaceID != nil {
-			place, err = access.LockAndPermit[*tenant.Space](ctx, tx, actor, *r.SpaceID, access.Administering, access.Exclusive)
+			place, err = access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, *r.SpaceID, access.Administering, access.Exclusive)
 		} else {
-			place, err = access.LockAndPermit[*tenant.Instance](ctx, tx, actor, *r.InstanceID, access.Administering, access.Exclusive)
+			place, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, *r.InstanceID, access.Administering, access.Exclusive)
 		}
 		return err
 	}
-	steps := idempotency.Steps[Removal]{
-		Permit: permit,
-		Do: func(ctx context.Context, tx *postgres.Tx) (removal Removal, err error) {
+	steps := idempotency.Steps[RemoveMemberPayload]{
+		Authorize: permit,
+		Do: func(ctx context.Context, tx *postgres.Tx) (removal RemoveMemberPayload, err error) {
 			switch place := place.(type) {
 			case *tenant.Space:
 				removal.Removed, err = removeFromSpace(ctx, tx, actor, place, r.UserID.As(globalid.User))
@@ -156,15 +158,15 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, r RemovalReque
 		// Whoever has removed herself may not do it any more, but gets her
 		// answer when she asks again.
 		do := steps.Do
-		steps.Permit, steps.Do = nil, func(ctx context.Context, tx *postgres.Tx) (Removal, error) {
+		steps.Authorize, steps.Do = nil, func(ctx context.Context, tx *postgres.Tx) (RemoveMemberPayload, error) {
 			if err := permit(ctx, tx); err != nil {
-				return Removal{}, err
+				return RemoveMemberPayload{}, err
 			}
 			return do(ctx, tx)
 		}
 	}
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "removeMember", Input: r}
-	return idempotency.Once(ctx, s.DB, key, steps)
+	return idempotency.Run(ctx, s.DB, key, steps)
 }
 
 // removeFromSpace leaves it to the database that a space has an administrator:
@@ -187,21 +189,21 @@ func removeFromSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, s
 	if err := tx.Get(ctx, &person.Name, `select name from account where id = $1`, user.UUID); err != nil {
 		return false, err
 	}
-	return true, audit.Record(ctx, tx, audit.Deed{Action: audit.MemberRemoved, Actor: actor, Where: audit.In(space),
+	return true, audit.Write(ctx, tx, audit.Record{Action: audit.MemberRemoved, Actor: actor, Target: audit.OnSpace(space),
 		Details: withUser(audit.Details{}, &person)})
 }
 
-// LeaveRequest asks to end one's own role in an instance.
-type LeaveRequest struct {
+// LeaveInstanceInput asks to end one's own role in an instance.
+type LeaveInstanceInput struct {
 	InstanceID     globalid.ID `json:"instanceId"`
 	IdempotencyKey *string     `json:"-"`
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r LeaveRequest) Malformed() fault.List { return idempotency.Check(r.IdempotencyKey) }
+// Validate gives what is wrong with the form of the request.
+func (r LeaveInstanceInput) Validate() fault.List { return idempotency.ValidateKey(r.IdempotencyKey) }
 
-// Leave is what came of a LeaveRequest.
-type Leave struct {
+// LeaveInstancePayload is what came of a LeaveInstanceInput.
+type LeaveInstancePayload struct {
 	Left bool `json:"left"` // false: the person had no role of her own there
 }
 
@@ -209,18 +211,18 @@ type Leave struct {
 // administrator of the space or a manager of the organization, she goes on to
 // see. It fails with NOT_FOUND, or with CONFLICT for the last administrator of
 // the space.
-func (s *Service) Leave(ctx context.Context, actor access.Actor, r LeaveRequest) (Leave, error) {
+func (s *Service) Leave(ctx context.Context, actor access.Actor, r LeaveInstanceInput) (LeaveInstancePayload, error) {
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "leaveInstance", Input: r}
 	// Whoever has left may not know of the instance any more, but gets her
 	// answer.
-	return idempotency.Once(ctx, s.DB, key, idempotency.Steps[Leave]{
-		Do: func(ctx context.Context, tx *postgres.Tx) (Leave, error) {
-			instance, err := access.LockAndPermit[*tenant.Instance](ctx, tx, actor, r.InstanceID, access.Leaving, access.Exclusive)
+	return idempotency.Run(ctx, s.DB, key, idempotency.Steps[LeaveInstancePayload]{
+		Do: func(ctx context.Context, tx *postgres.Tx) (LeaveInstancePayload, error) {
+			instance, err := access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, r.InstanceID, access.Leaving, access.Exclusive)
 			if err != nil {
-				return Leave{}, err
+				return LeaveInstancePayload{}, err
 			}
 			left, err := end(ctx, tx, actor, instance, actor.ID, audit.MemberLeft)
-			return Leave{left}, err
+			return LeaveInstancePayload{left}, err
 		},
 	})
 }
@@ -237,7 +239,7 @@ func end(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *ten
 	if _, err := tx.Exec(ctx, `delete from instance_member where instance_id = $1 and account_id = $2`, instance.ID.UUID, user.UUID); err != nil {
 		return false, err
 	}
-	return true, audit.Record(ctx, tx, audit.Deed{Action: as, Actor: actor, Where: audit.To(instance),
+	return true, audit.Write(ctx, tx, audit.Record{Action: as, Actor: actor, Target: audit.OnInstance(instance),
 		Details: withUser(audit.Details{Role: &m.Role}, m.User)})
 }
 

@@ -16,9 +16,9 @@ type Backlog struct {
 	Overdue float64 `db:"overdue"` // of the one that is due for the longest time, in seconds; at most 0: none is
 }
 
-// Waiting tells what waits. Of what is queued it counts 100,000 at most, what is
+// ReadBacklog tells what waits. Of what is queued it counts 100,000 at most, what is
 // due first; and of what is held.
-func Waiting(ctx context.Context, q postgres.Querier) (waiting []Backlog, err error) {
+func ReadBacklog(ctx context.Context, q postgres.Querier) (waiting []Backlog, err error) {
 	err = q.Select(ctx, &waiting, `
 		select kind,
 		       case when state = 'HELD' then 'HELD' when next_attempt_at <= statement_timestamp() then 'DUE'

@@ -61,8 +61,8 @@ type Job struct {
 // Subjects are those of some jobs.
 func Subjects(jobs []Job) postgres.UUIDs {
 	ids := make(postgres.UUIDs, len(jobs))
-	for k, job := range jobs {
-		ids[k] = job.Subject
+	for i, job := range jobs {
+		ids[i] = job.Subject
 	}
 	return ids
 }
@@ -132,8 +132,8 @@ type Queue struct {
 	// knows: an error, or nil. What it tells nothing of was not tried. Its
 	// context ends after Deadline.
 	Work func(ctx context.Context, jobs []Job, ended func(k int, err error))
-	// Seen is told what is done; nil: nobody is.
-	Seen Observer
+	// Observer is told what is done; nil: nobody is.
+	Observer Observer
 
 	once sync.Once
 	wake chan struct{}
@@ -141,8 +141,8 @@ type Queue struct {
 
 // Observer is told what a queue does.
 type Observer interface {
-	// Round begins an attempt at some jobs, which over ends.
-	Round(ctx context.Context, kind string, jobs int) (_ context.Context, over func())
+	// Batch begins an attempt at some jobs, which over ends.
+	Batch(ctx context.Context, kind string, jobs int) (_ context.Context, over func())
 	// Job tells what came of one: sent, delayed, failed or dropped, and how long
 	// after the beginning of the round.
 	Job(ctx context.Context, kind string, job uuid.UUID, outcome string, took time.Duration)
@@ -178,7 +178,7 @@ func (q *Queue) worker(ctx context.Context) {
 		recovery.Do(ctx, q.Log, "outbox", func() {
 			var err error
 			if n, err = q.round(ctx); err != nil {
-				q.Log.Error("outbox", "kind", q.Kind, "error", postgres.Told(err))
+				q.Log.Error("outbox", "kind", q.Kind, "error", postgres.LogSafe(err))
 			}
 		})
 		if n == batchSize {
@@ -200,9 +200,9 @@ func (q *Queue) round(running context.Context) (int, error) {
 		return 0, err
 	}
 	began := time.Now()
-	if q.Seen != nil {
+	if q.Observer != nil {
 		var over func()
-		ctx, over = q.Seen.Round(ctx, q.Kind, len(jobs))
+		ctx, over = q.Observer.Batch(ctx, q.Kind, len(jobs))
 		defer over()
 	}
 	if len(jobs) == batchSize {
@@ -218,7 +218,7 @@ func (q *Queue) round(running context.Context) (int, error) {
 		for range results { // nobody is to wait for who does not listen any more
 		}
 	})
-	q.attempt(ctx, running, jobs, func(k int, err error) { results <- result{k, err, time.Since(began)} })
+	q.attempt(ctx, running, jobs, func(i int, err error) { results <- result{i, err, time.Since(began)} })
 	close(done)
 	close(results)
 	noting.Wait()
@@ -236,8 +236,8 @@ type result struct {
 // from learning of the others.
 func (q *Queue) note(ctx context.Context, jobs []Job, results <-chan result) {
 	open := make(map[int]bool, len(jobs))
-	for k := range jobs {
-		open[k] = true
+	for i := range jobs {
+		open[i] = true
 	}
 	var ended []result
 	flush := func() {
@@ -245,10 +245,10 @@ func (q *Queue) note(ctx context.Context, jobs []Job, results <-chan result) {
 		// What is not noted is done again when the lease has run out.
 		for range 3 {
 			var err error
-			if states, err = q.settle(ctx, jobs, ended); err == nil {
+			if states, err = q.complete(ctx, jobs, ended); err == nil {
 				break
 			}
-			q.Log.Error("outbox", "kind", q.Kind, "error", postgres.Told(err))
+			q.Log.Error("outbox", "kind", q.Kind, "error", postgres.LogSafe(err))
 		}
 		for _, r := range ended {
 			q.tell(ctx, jobs[r.k], r, states[jobs[r.k].ID])
@@ -261,8 +261,8 @@ func (q *Queue) note(ctx context.Context, jobs []Job, results <-chan result) {
 		select {
 		case r, more := <-results:
 			if !more {
-				for k := range open {
-					ended = append(ended, result{k: k, err: ErrPostponed})
+				for i := range open {
+					ended = append(ended, result{k: i, err: ErrPostponed})
 				}
 				flush()
 				return
@@ -296,8 +296,8 @@ func (q *Queue) tell(ctx context.Context, job Job, r result, state string) {
 	}
 	q.Log.InfoContext(ctx, "job", "kind", q.Kind, "job", job.ID.String(), "outcome", outcomes[state], "attempts", job.Attempts,
 		"milliseconds", float64(r.took.Microseconds())/1000)
-	if q.Seen != nil {
-		q.Seen.Job(ctx, q.Kind, job.ID, outcomes[state], r.took)
+	if q.Observer != nil {
+		q.Observer.Job(ctx, q.Kind, job.ID, outcomes[state], r.took)
 	}
 }
 
@@ -314,8 +314,8 @@ func (q *Queue) attempt(ctx, running context.Context, jobs []Job, ended func(int
 		}
 		if p := recover(); p != nil {
 			recovery.Log(ctx, q.Log, "outbox", p)
-			for k := range jobs {
-				ended(k, errors.New("the gateway failed"))
+			for i := range jobs {
+				ended(i, errors.New("the gateway failed"))
 			}
 		}
 	}()
@@ -350,7 +350,7 @@ func (q *Queue) renew(ctx context.Context, jobs []Job, done <-chan struct{}) {
 		case <-time.After(Lease / 3):
 		}
 		if err := q.extend(ctx, ids, leases); err != nil {
-			q.Log.Error("outbox", "kind", q.Kind, "error", postgres.Told(err))
+			q.Log.Error("outbox", "kind", q.Kind, "error", postgres.LogSafe(err))
 		}
 	}
 }
@@ -376,24 +376,24 @@ func named(jobs []Job) (ids, leases postgres.UUIDs) {
 // settle notes what came of each job whose lease is still this worker's, and
 // gives the states of these. What was held meanwhile, and is to be tried again,
 // stays held.
-func (q *Queue) settle(ctx context.Context, all []Job, results []result) (map[uuid.UUID]string, error) {
+func (q *Queue) complete(ctx context.Context, all []Job, results []result) (map[uuid.UUID]string, error) {
 	if len(results) == 0 {
 		return nil, nil
 	}
 	jobs := make([]Job, len(results))
-	for k, r := range results {
-		jobs[k] = all[r.k]
+	for i, r := range results {
+		jobs[i] = all[r.k]
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	ids, leases := named(jobs)
 	states, errs, replies := make([]string, len(jobs)), make([]string, len(jobs)), make([]string, len(jobs))
 	pauses, tried := make([]float64, len(jobs)), make([]bool, len(jobs))
-	for k, job := range jobs {
-		tried[k] = !errors.Is(results[k].err, ErrPostponed)
-		states[k], errs[k], replies[k] = outcome(job, results[k].err)
-		if tried[k] {
-			pauses[k] = pause(job.Attempts).Seconds()
+	for i, job := range jobs {
+		tried[i] = !errors.Is(results[i].err, ErrPostponed)
+		states[i], errs[i], replies[i] = outcome(job, results[i].err)
+		if tried[i] {
+			pauses[i] = pause(job.Attempts).Seconds()
 		}
 	}
 	var noted []struct {

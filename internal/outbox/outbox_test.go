@@ -146,17 +146,17 @@ func TestOneJobTakesLong(t *testing.T) {
 	var mu sync.Mutex
 	times := map[uuid.UUID]int{}
 	d.run(&outbox.Queue{Work: func(_ context.Context, jobs []outbox.Job, ended func(int, error)) {
-		for k, j := range jobs {
+		for i, j := range jobs {
 			mu.Lock()
 			times[j.Subject]++
 			first := times[j.Subject] == 1
 			mu.Unlock()
 			switch {
 			case j.Subject == quick.UUID || !first:
-				ended(k, nil)
-				ended(k, errors.New("once is enough"))
+				ended(i, nil)
+				ended(i, errors.New("once is enough"))
 			case j.Subject == slow.UUID:
-				defer ended(k, errors.New("try later"))
+				defer ended(i, errors.New("try later"))
 			}
 		}
 		<-release
@@ -380,8 +380,8 @@ func TestHowAJobEnds(t *testing.T) {
 func TestPausesGrow(t *testing.T) {
 	d := newDatabase(t)
 	ids := d.enqueue(30)
-	for k, id := range ids {
-		d.exec(`update outbox set attempts = $2 where subject_id = $1`, id.UUID, k)
+	for i, id := range ids {
+		d.exec(`update outbox set attempts = $2 where subject_id = $1`, id.UUID, i)
 	}
 	stop := d.run(&outbox.Queue{Work: all(func(_ context.Context, jobs []outbox.Job) []error {
 		return slices.Repeat([]error{errors.New("try later")}, len(jobs))
@@ -561,8 +561,8 @@ func (d database) run(q *outbox.Queue) (stop func()) {
 // all is the work of somebody who tells what came of all jobs in the end.
 func all(work func(context.Context, []outbox.Job) []error) func(context.Context, []outbox.Job, func(int, error)) {
 	return func(ctx context.Context, jobs []outbox.Job, ended func(int, error)) {
-		for k, err := range work(ctx, jobs) {
-			ended(k, err)
+		for i, err := range work(ctx, jobs) {
+			ended(i, err)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	r, err := c.query(ctx, query, args)
 	if err != nil {
 		done()
-		return nil, c.noting(query, err)
+		return nil, c.classify(query, err)
 	}
 	return &rows{r, c, done}, nil
 }
@@ -122,7 +122,7 @@ func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	defer c.watch(ctx)()
 	r, err := c.exec(ctx, query, args)
-	return r, c.noting(query, err)
+	return r, c.classify(query, err)
 }
 
 func (c *conn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
@@ -153,8 +153,8 @@ func (c *conn) statement(ctx context.Context, query string) (driver.Stmt, error)
 	return stmt, nil
 }
 
-// noting takes note of what an error says about the connection.
-func (c *conn) noting(query string, err error) error {
+// classify takes note of what an error says about the connection.
+func (c *conn) classify(query string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -186,7 +186,7 @@ func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, erro
 	t, err := c.pqConn.BeginTx(ctx, o)
 	if err != nil {
 		done()
-		return nil, c.noting("", err)
+		return nil, c.classify("", err)
 	}
 	return &tx{t, c, done}, nil
 }
@@ -202,12 +202,12 @@ type tx struct {
 
 func (t *tx) Commit() error {
 	defer t.done()
-	return t.conn.noting("", t.Tx.Commit())
+	return t.conn.classify("", t.Tx.Commit())
 }
 
 func (t *tx) Rollback() error {
 	defer t.done()
-	return t.conn.noting("", t.Tx.Rollback())
+	return t.conn.classify("", t.Tx.Rollback())
 }
 
 type rows struct {
@@ -216,11 +216,11 @@ type rows struct {
 	done func()
 }
 
-func (r *rows) Next(dest []driver.Value) error { return r.conn.noting("", r.Rows.Next(dest)) }
+func (r *rows) Next(dest []driver.Value) error { return r.conn.classify("", r.Rows.Next(dest)) }
 
 func (r *rows) Close() error {
 	defer r.done()
-	return r.conn.noting("", r.Rows.Close())
+	return r.conn.classify("", r.Rows.Close())
 }
 
 func connectionLost(err error) bool {

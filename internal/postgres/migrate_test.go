@@ -58,10 +58,10 @@ func TestMigrateAtOnce(t *testing.T) {
 	const callers = 8
 	var counts [callers]int
 	var callersDone sync.WaitGroup
-	for k := range callers {
+	for i := range callers {
 		callersDone.Go(func() {
 			var err error
-			if counts[k], err = postgres.Migrate(withPatience(t), dsn, ""); err != nil {
+			if counts[i], err = postgres.Migrate(withPatience(t), dsn, ""); err != nil {
 				t.Error(err)
 			}
 		})

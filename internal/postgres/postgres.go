@@ -134,9 +134,9 @@ func (db *DB) Ping(ctx context.Context) error {
 
 type counterKey struct{}
 
-// Counting gives a context whose statements are counted, BEGIN and COMMIT
+// WithStatementCount gives a context whose statements are counted, BEGIN and COMMIT
 // included.
-func Counting(ctx context.Context) (context.Context, *atomic.Int64) {
+func WithStatementCount(ctx context.Context) (context.Context, *atomic.Int64) {
 	n := new(atomic.Int64)
 	return context.WithValue(ctx, counterKey{}, n), n
 }
@@ -242,10 +242,10 @@ func rowsAffected(result sql.Result, err error) (int64, error) {
 
 type patientKey struct{}
 
-// Patiently gives a context whose calls share a quarter of the pool and wait for
+// WithBackgroundPriority gives a context whose calls share a quarter of the pool and wait for
 // their turn as long as they may: for what many ask at once and nobody sits and
 // waits for.
-func Patiently(ctx context.Context) context.Context {
+func WithBackgroundPriority(ctx context.Context) context.Context {
 	return context.WithValue(ctx, patientKey{}, true)
 }
 
@@ -309,9 +309,9 @@ func (db *DB) take(ctx context.Context, places chan<- struct{}, patience time.Du
 	}
 }
 
-// Unavailable reports whether an error is about reaching the database or its
+// IsUnavailable reports whether an error is about reaching the database or its
 // having time, rather than about what was asked of it.
-func Unavailable(err error) bool {
+func IsUnavailable(err error) bool {
 	var network net.Error
 	if errors.Is(err, ErrPoolFull) || errors.Is(err, context.DeadlineExceeded) || connectionLost(err) || errors.As(err, &network) {
 		return true
@@ -329,9 +329,9 @@ func Unavailable(err error) bool {
 		server.Code == pqerror.ReadOnlySQLTransaction
 }
 
-// Told says an error in words that may be logged: without the values that the
+// LogSafe says an error in words that may be logged: without the values that the
 // server quotes where they are what is wrong.
-func Told(err error) string {
+func LogSafe(err error) string {
 	var server *pq.Error
 	if errors.As(err, &server) && server.Code.Class() == pqerror.ClassDataException {
 		return strings.ReplaceAll(err.Error(), server.Message, server.Code.Name())

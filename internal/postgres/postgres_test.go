@@ -175,7 +175,7 @@ func TestQuerier(t *testing.T) {
 func TestCounting(t *testing.T) {
 	dsn, _ := newNotes(t)
 	db := open(t, dsn, postgres.Options{})
-	ctx, n := postgres.Counting(withPatience(t))
+	ctx, n := postgres.WithStatementCount(withPatience(t))
 	var list []string
 	for want, do := range map[int64]func() error{
 		1: func() error { return write(ctx, db, "a") },
@@ -261,16 +261,16 @@ func TestPreparedAfterAnError(t *testing.T) {
 func TestConnectionIsNotFilledWithStatements(t *testing.T) {
 	db := open(t, newDatabase(t), postgres.Options{})
 	ctx := withPatience(t)
-	for k := range 450 {
+	for i := range 450 {
 		var n, prepared int
-		if err := db.Get(ctx, &n, `select $1::int + `+itoa(k), 1); n != 1+k || err != nil {
-			t.Fatalf("%d: %d, %v", k, n, err)
+		if err := db.Get(ctx, &n, `select $1::int + `+itoa(i), 1); n != 1+i || err != nil {
+			t.Fatalf("%d: %d, %v", i, n, err)
 		}
-		if k == 420 {
+		if i == 420 {
 			// The limit is no reason to fail, in a transaction least of all.
 			if err := db.InTx(ctx, func(tx *postgres.Tx) error {
-				for k := range 250 {
-					if err := tx.Get(ctx, &n, `select $1::int - `+itoa(k), k); n != 0 || err != nil {
+				for i := range 250 {
+					if err := tx.Get(ctx, &n, `select $1::int - `+itoa(i), i); n != 0 || err != nil {
 						t.Errorf("in a transaction: %d, %v", n, err)
 					}
 				}
@@ -279,7 +279,7 @@ func TestConnectionIsNotFilledWithStatements(t *testing.T) {
 				t.Errorf("in a transaction: %v", err)
 			}
 		}
-		if k%50 == 0 {
+		if i%50 == 0 {
 			if err := db.Get(ctx, &prepared, `select count(*) from pg_prepared_statements`); prepared > 201 || err != nil {
 				t.Errorf("%d statements are prepared, %v", prepared, err)
 			}
@@ -422,8 +422,8 @@ func TestStatementTimeout(t *testing.T) {
 	db := open(t, dsn, postgres.Options{StatementTimeout: 50 * time.Millisecond})
 	ctx := withPatience(t)
 	_, err := db.Exec(ctx, `select pg_sleep($1)`, 600)
-	if pq.As(err, pqerror.QueryCanceled) == nil || !postgres.Unavailable(err) {
-		t.Errorf("%v, unavailable: %t", err, postgres.Unavailable(err))
+	if pq.As(err, pqerror.QueryCanceled) == nil || !postgres.IsUnavailable(err) {
+		t.Errorf("%v, unavailable: %t", err, postgres.IsUnavailable(err))
 	}
 	if ctx.Err() != nil {
 		t.Error("it was not the server that ended it")
@@ -449,7 +449,7 @@ func TestContextEndsStatement(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
-			if err := query(ctx); err == nil || !postgres.Unavailable(err) {
+			if err := query(ctx); err == nil || !postgres.IsUnavailable(err) {
 				t.Errorf("%v", err)
 			}
 			// What cut off one statement must not reach the next.
@@ -490,7 +490,7 @@ func TestFullPool(t *testing.T) {
 		"InTx":   func() error { return db.InTx(ctx, func(*postgres.Tx) error { return nil }) },
 	} {
 		callers.Go(func() {
-			if err := call(); !errors.Is(err, postgres.ErrPoolFull) || !postgres.Unavailable(err) {
+			if err := call(); !errors.Is(err, postgres.ErrPoolFull) || !postgres.IsUnavailable(err) {
 				t.Errorf("%s: %v", name, err)
 			}
 		})
@@ -511,7 +511,7 @@ func TestFullPool(t *testing.T) {
 func TestPatiently(t *testing.T) {
 	db := open(t, newDatabase(t), postgres.Options{MaxConnections: 4})
 	ctx := withPatience(t)
-	patient := postgres.Patiently(ctx)
+	patient := postgres.WithBackgroundPriority(ctx)
 	free, first, second := make(chan struct{}), make(chan error, 1), make(chan error, 1)
 	taken := make(chan struct{})
 	go func() {
@@ -558,7 +558,7 @@ func TestNoDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.stall()
-	if err := db.Ping(context.Background()); !postgres.Unavailable(err) {
+	if err := db.Ping(context.Background()); !postgres.IsUnavailable(err) {
 		t.Errorf("%v", err)
 	}
 }
@@ -600,7 +600,7 @@ func TestConnectionIsEnded(t *testing.T) {
 		end(pid)
 		return write(ctx, tx, "lost")
 	})
-	if err == nil || !postgres.Unavailable(err) {
+	if err == nil || !postgres.IsUnavailable(err) {
 		t.Errorf("in a transaction: %v", err)
 	}
 	pid()
@@ -636,7 +636,7 @@ func TestConnectionIsEndedDuringStatement(t *testing.T) {
 	err, want := <-failed, "once"
 	if err != nil {
 		want = ""
-		if !postgres.Unavailable(err) {
+		if !postgres.IsUnavailable(err) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -677,7 +677,7 @@ func TestErrorsKeepThePassword(t *testing.T) {
 					}
 					defer db.Close()
 					err = db.Ping(ctx)
-					if err != nil && !postgres.Unavailable(err) {
+					if err != nil && !postgres.IsUnavailable(err) {
 						t.Errorf("a database out of reach is not unavailable: %v", err)
 					}
 					return err
@@ -696,7 +696,7 @@ func TestErrorsKeepThePassword(t *testing.T) {
 func TestRefusedConnectionIsUnavailable(t *testing.T) {
 	dsn := newDatabase(t)
 	for _, wrong := range []string{" dbname=nowhere", " user=nobody"} {
-		if err := open(t, dsn+wrong, postgres.Options{}).Ping(withPatience(t)); err == nil || !postgres.Unavailable(err) {
+		if err := open(t, dsn+wrong, postgres.Options{}).Ping(withPatience(t)); err == nil || !postgres.IsUnavailable(err) {
 			t.Errorf("%s: %v", wrong, err)
 		}
 	}
@@ -750,7 +750,7 @@ func TestUnavailable(t *testing.T) {
 			if around != "" && err != nil {
 				err = fmt.Errorf("%s: %w", around, err)
 			}
-			if got := postgres.Unavailable(err); got != test.want {
+			if got := postgres.IsUnavailable(err); got != test.want {
 				t.Errorf("%v: %t", err, got)
 			}
 		}

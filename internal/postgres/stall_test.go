@@ -156,7 +156,7 @@ func TestStalledNetwork(t *testing.T) {
 			go func() { ended <- call(ctx, db, n.stall) }()
 			select {
 			case err := <-ended:
-				if err == nil || !postgres.Unavailable(err) {
+				if err == nil || !postgres.IsUnavailable(err) {
 					t.Errorf("%s: %v", name, err)
 				}
 			case <-time.After(patience):

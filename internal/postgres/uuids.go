@@ -14,8 +14,8 @@ type UUIDs []uuid.UUID
 func (u UUIDs) Value() (driver.Value, error) {
 	b := make([]byte, 0, 2+37*len(u))
 	b = append(b, '{')
-	for k, id := range u {
-		if k > 0 {
+	for i, id := range u {
+		if i > 0 {
 			b = append(b, ',')
 		}
 		if id == uuid.Nil {
@@ -34,8 +34,8 @@ func (u *UUIDs) Scan(src any) error {
 		return err
 	}
 	*u = make(UUIDs, len(ids))
-	for k, id := range ids {
-		(*u)[k] = id.UUID
+	for i, id := range ids {
+		(*u)[i] = id.UUID
 	}
 	return nil
 }

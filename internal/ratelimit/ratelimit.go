@@ -128,8 +128,8 @@ func exceeded(ctx context.Context, q postgres.Querier, query string, charges []C
 	names, subjects, ns := make(pq.StringArray, len(charges)), make(postgres.UUIDs, len(charges)), make(pq.Int64Array, len(charges))
 	var limits pq.StringArray
 	var mosts pq.Int64Array
-	for k, c := range charges {
-		names[k], subjects[k], ns[k] = c.Name, c.Of, int64(c.N)
+	for i, c := range charges {
+		names[i], subjects[i], ns[i] = c.Name, c.Of, int64(c.N)
 		if !slices.Contains(limits, c.Name) {
 			limits, mosts = append(limits, c.Name), append(mosts, int64(c.Most))
 		}
@@ -145,9 +145,9 @@ func exceeded(ctx context.Context, q postgres.Querier, query string, charges []C
 	for _, r := range rows {
 		over[r.subject] = r.Seconds
 	}
-	for k, c := range charges {
+	for i, c := range charges {
 		if seconds, refused := over[subject{c.Name, c.Of}]; refused {
-			faults[k] = c.refused(seconds)
+			faults[i] = c.refused(seconds)
 		}
 	}
 	return faults, nil

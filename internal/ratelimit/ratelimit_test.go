@@ -54,11 +54,11 @@ func TestExactAtOnce(t *testing.T) {
 	for n := range 5 {
 		var taken atomic.Int64
 		var asking sync.WaitGroup
-		for k := range askers {
+		for i := range askers {
 			asking.Go(func() {
 				// Two limits, named in either order, are no circle to wait in.
 				charges := []ratelimit.Charge{{Limit: limit("a", most*(n+1)), Of: one, N: 1}, {Limit: limit("b", 1000), Of: two, N: 1}}
-				if k%2 == 0 {
+				if i%2 == 0 {
 					charges[0], charges[1] = charges[1], charges[0]
 				}
 				if _, refused := limited(t, take(t.Context(), db, charges...)); !refused {
@@ -203,8 +203,8 @@ func TestThousandsOfSubjectsCross(t *testing.T) {
 	db := schematest.New(t)
 	const sets, most, rounds, askers = 60, 1_000_000, 30, 12
 	subjects := make([]uuid.UUID, sets)
-	for k := range subjects {
-		subjects[k] = uuid.New()
+	for i := range subjects {
+		subjects[i] = uuid.New()
 	}
 	var asking sync.WaitGroup
 	for seed := range uint64(askers) {
@@ -212,8 +212,8 @@ func TestThousandsOfSubjectsCross(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, seed))
 			for range rounds {
 				charges := make([]ratelimit.Charge, sets)
-				for k, of := range r.Perm(sets) {
-					charges[k] = ratelimit.Charge{Limit: limit(string('a'+rune(of%3)), most), Of: subjects[of], N: 1}
+				for i, of := range r.Perm(sets) {
+					charges[i] = ratelimit.Charge{Limit: limit(string('a'+rune(of%3)), most), Of: subjects[of], N: 1}
 				}
 				err := db.InTx(t.Context(), func(tx *postgres.Tx) error {
 					if err := ratelimit.Take(t.Context(), tx, charges...); err != nil {

@@ -21,60 +21,60 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
-// Approval approves a request.
-type Approval struct {
+// ApproveRequestInput approves a request.
+type ApproveRequestInput struct {
 	RequestID      globalid.ID `json:"requestId"`
 	Emails         []string    `json:"emails"` // of a request for invitations; nil: all of them
 	Message        *string     `json:"message"`
 	IdempotencyKey *string     `json:"-"`
 }
 
-// Refusal declines a request.
-type Refusal struct {
+// DeclineRequestInput declines a request.
+type DeclineRequestInput struct {
 	RequestID      globalid.ID `json:"requestId"`
 	Message        *string     `json:"message"`
 	IdempotencyKey *string     `json:"-"`
 }
 
-// Withdrawal takes back a request.
-type Withdrawal struct {
+// WithdrawRequestInput takes back a request.
+type WithdrawRequestInput struct {
 	RequestID      globalid.ID `json:"requestId"`
 	IdempotencyKey *string     `json:"-"`
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r Approval) Malformed(l invitation.Limits) (faults fault.List) {
+// Validate gives what is wrong with the form of the request.
+func (r ApproveRequestInput) Validate(l invitation.Limits) (faults fault.List) {
 	if r.Emails != nil {
-		faults = append(faults, l.MalformedEmails(r.Emails, "input", "emails")...)
+		faults = append(faults, l.ValidateEmails(r.Emails, "input", "emails")...)
 	}
-	return append(faults, malformed(l, r.Message, r.IdempotencyKey)...)
+	return append(faults, validate(l, r.Message, r.IdempotencyKey)...)
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r Refusal) Malformed(l invitation.Limits) fault.List {
-	return malformed(l, r.Message, r.IdempotencyKey)
+// Validate gives what is wrong with the form of the request.
+func (r DeclineRequestInput) Validate(l invitation.Limits) fault.List {
+	return validate(l, r.Message, r.IdempotencyKey)
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r Withdrawal) Malformed() fault.List { return idempotency.Check(r.IdempotencyKey) }
+// Validate gives what is wrong with the form of the request.
+func (r WithdrawRequestInput) Validate() fault.List { return idempotency.ValidateKey(r.IdempotencyKey) }
 
-// Answered is what came of an answer.
-type Answered struct {
+// AnswerPayload is what came of an answer.
+type AnswerPayload struct {
 	Request *Request
-	Results []*invitation.Result // of an approved request for invitations
+	Results []*invitation.InviteResult // of an approved request for invitations
 }
 
 // Approve carries out what a request asks for, in the actor's name. Whether she
 // may, and whether it can be done, is decided anew. It fails with NOT_FOUND,
 // FORBIDDEN, CONFLICT where it has ended or its requester has left, or as what
 // it asks for.
-func (s *Service) Approve(ctx context.Context, actor access.Actor, a Approval) (Answered, error) {
+func (s *Service) Approve(ctx context.Context, actor access.Actor, a ApproveRequestInput) (AnswerPayload, error) {
 	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: "approveRequest", Input: a}
 	return s.answer(ctx, actor, key, a.RequestID, answering{
 		lock: access.Exclusive,
-		give: func(ctx context.Context, tx *postgres.Tx, r *row, place tenant.Place) ([]*invitation.Result, error) {
+		give: func(ctx context.Context, tx *postgres.Tx, r *row, place tenant.Place) ([]*invitation.InviteResult, error) {
 			if i, ok := place.(*tenant.Instance); ok && r.Kind == Restore && r.Status == Expired {
-				if err := access.Admit(ctx, tx, i, access.Restoring); err != nil {
+				if err := access.CheckState(ctx, tx, i, access.Restoring); err != nil {
 					return nil, err
 				}
 			}
@@ -91,11 +91,11 @@ func (s *Service) Approve(ctx context.Context, actor access.Actor, a Approval) (
 
 // Decline ends a request that the actor does not grant. It fails with NOT_FOUND,
 // FORBIDDEN, or CONFLICT where it has ended.
-func (s *Service) Decline(ctx context.Context, actor access.Actor, a Refusal) (Answered, error) {
+func (s *Service) Decline(ctx context.Context, actor access.Actor, a DeclineRequestInput) (AnswerPayload, error) {
 	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: "declineRequest", Input: a}
 	return s.answer(ctx, actor, key, a.RequestID, answering{
 		lock: access.Shared,
-		give: func(ctx context.Context, tx *postgres.Tx, r *row, _ tenant.Place) ([]*invitation.Result, error) {
+		give: func(ctx context.Context, tx *postgres.Tx, r *row, _ tenant.Place) ([]*invitation.InviteResult, error) {
 			return nil, s.end(ctx, tx, actor, r, ending{Declined, audit.RequestDeclined, text.CleanMessage(a.Message), nil})
 		},
 	})
@@ -103,12 +103,12 @@ func (s *Service) Decline(ctx context.Context, actor access.Actor, a Refusal) (A
 
 // Withdraw ends a request of the actor's own. It fails with NOT_FOUND, FORBIDDEN,
 // or CONFLICT where it has ended.
-func (s *Service) Withdraw(ctx context.Context, actor access.Actor, a Withdrawal) (Answered, error) {
+func (s *Service) Withdraw(ctx context.Context, actor access.Actor, a WithdrawRequestInput) (AnswerPayload, error) {
 	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: "withdrawRequest", Input: a}
 	return s.answer(ctx, actor, key, a.RequestID, answering{
 		lock: access.Shared,
 		own:  true,
-		give: func(ctx context.Context, tx *postgres.Tx, r *row, _ tenant.Place) ([]*invitation.Result, error) {
+		give: func(ctx context.Context, tx *postgres.Tx, r *row, _ tenant.Place) ([]*invitation.InviteResult, error) {
 			return nil, s.end(ctx, tx, actor, r, ending{Withdrawn, audit.RequestWithdrawn, nil, nil})
 		},
 	})
@@ -118,10 +118,10 @@ func (s *Service) Withdraw(ctx context.Context, actor access.Actor, a Withdrawal
 type answering struct {
 	lock access.LockStrength // on what the request is about
 	own  bool                // by who has made it, and not by who can answer it
-	give func(context.Context, *postgres.Tx, *row, tenant.Place) ([]*invitation.Result, error)
+	give func(context.Context, *postgres.Tx, *row, tenant.Place) ([]*invitation.InviteResult, error)
 }
 
-func (s *Service) answer(ctx context.Context, actor access.Actor, key idempotency.Request, id globalid.ID, how answering) (answered Answered, err error) {
+func (s *Service) answer(ctx context.Context, actor access.Actor, key idempotency.Request, id globalid.ID, how answering) (answered AnswerPayload, err error) {
 	var r *row
 	var place tenant.Place
 	read := func(ctx context.Context, tx *postgres.Tx) (err error) {
@@ -130,21 +130,21 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, key idempotenc
 		}
 		return err
 	}
-	answered.Results, err = idempotency.Once(ctx, s.DB, key, idempotency.Steps[[]*invitation.Result]{
-		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
+	answered.Results, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[[]*invitation.InviteResult]{
+		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
 			r, place, err = hold(ctx, tx, actor, id.As(globalid.Request), how.lock)
 			if err != nil {
 				return err
 			}
 			return r.permit(ctx, tx, actor, place, how.own)
 		},
-		Recall: func(ctx context.Context, tx *postgres.Tx, results *[]*invitation.Result) error {
+		Replay: func(ctx context.Context, tx *postgres.Tx, results *[]*invitation.InviteResult) error {
 			if err := read(ctx, tx); err != nil || len(*results) == 0 {
 				return err
 			}
-			return s.Invitations.RecallOnBehalf(ctx, tx, r.behalf(place, r.Approved), *results)
+			return s.Invitations.ReplayOnBehalf(ctx, tx, r.behalf(place, r.Approved), *results)
 		},
-		Do: func(ctx context.Context, tx *postgres.Tx) ([]*invitation.Result, error) {
+		Do: func(ctx context.Context, tx *postgres.Tx) ([]*invitation.InviteResult, error) {
 			results, err := how.give(ctx, tx, r, place)
 			if err != nil {
 				return nil, err
@@ -153,7 +153,7 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, key idempotenc
 		},
 	})
 	if err != nil {
-		return Answered{}, err
+		return AnswerPayload{}, err
 	}
 	s.Outbox.Wake()
 	s.Invitations.Outbox.Wake()
@@ -200,7 +200,7 @@ func (r *row) permit(ctx context.Context, q postgres.Querier, actor access.Actor
 			Contacts: []fault.Contact{r.requester().Contact()},
 		}
 	case made && place != nil:
-		return access.Permit(ctx, q, place, r.Kind.rule())
+		return access.CheckRole(ctx, q, place, r.Kind.rule())
 	}
 	return access.NotFound()
 }
@@ -247,7 +247,7 @@ func (r *row) present(ctx context.Context, q postgres.Querier) error {
 	}
 }
 
-func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row, place tenant.Place, a Approval) (results []*invitation.Result, err error) {
+func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row, place tenant.Place, a ApproveRequestInput) (results []*invitation.InviteResult, err error) {
 	approved, faults := r.selected(a.Emails)
 	if len(faults) > 0 {
 		return nil, faults
@@ -256,7 +256,7 @@ func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Act
 	i, _ := place.(*tenant.Instance)
 	switch r.Kind {
 	case Restore:
-		restored, err := s.Instances.RestoreIn(ctx, tx, actor, i)
+		restored, err := s.Instances.RestoreTx(ctx, tx, actor, i)
 		if err != nil {
 			return nil, err
 		}
@@ -278,8 +278,8 @@ func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Act
 }
 
 // behalf is what is to be done for who has made a request for invitations.
-func (r *row) behalf(place tenant.Place, emails []string) invitation.Behalf {
-	b := invitation.Behalf{Of: r.requester(), Emails: emails, Message: r.Message}
+func (r *row) behalf(place tenant.Place, emails []string) invitation.RequestedInvitations {
+	b := invitation.RequestedInvitations{Of: r.requester(), Emails: emails, Message: r.Message}
 	b.Instance, _ = place.(*tenant.Instance)
 	if role := r.instanceRole(); role != nil {
 		b.Role = *role
@@ -302,11 +302,11 @@ func (r *row) selected(emails []string) (approved []string, faults fault.List) {
 			asked[a.Key()] = email
 		}
 	}
-	for k, email := range emails {
+	for i, email := range emails {
 		a, problem := address.Parse(email)
 		if problem != nil || asked[a.Key()] == "" {
-			f := fault.Input(fmt.Sprintf("Address %d is none of the request's.", k+1), "input", "emails", k)
-			f.Index = &k
+			f := fault.Input(fmt.Sprintf("Address %d is none of the request's.", i+1), "input", "emails", i)
+			f.Index = &i
 			faults = append(faults, f)
 			continue
 		}
@@ -322,7 +322,7 @@ func (r *row) selected(emails []string) (approved []string, faults fault.List) {
 func (r *row) grant(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place) error {
 	var previous *tenant.InstanceRole
 	if i, ok := place.(*tenant.Instance); ok {
-		if err := access.Admit(ctx, tx, i, access.Inviting); err != nil {
+		if err := access.CheckState(ctx, tx, i, access.Inviting); err != nil {
 			return err
 		}
 		var err error
@@ -336,7 +336,7 @@ func (r *row) grant(ctx context.Context, tx *postgres.Tx, actor access.Actor, pl
 	}
 	d := r.deed(audit.RoleGranted, actor)
 	d.Request, d.PreviousRole = "", previous
-	return audit.Record(ctx, tx, d)
+	return audit.Write(ctx, tx, d)
 }
 
 // previousRole is what the requester is in the instance already; nil: no member.
@@ -383,7 +383,7 @@ func (s *Service) end(ctx context.Context, tx *postgres.Tx, actor access.Actor, 
 		}
 		r.Emails = slices.DeleteFunc(slices.Clone(r.Emails), func(email string) bool { return !approved[email] })
 	}
-	if err := audit.Record(ctx, tx, r.deed(how.action, actor)); err != nil || !answered {
+	if err := audit.Write(ctx, tx, r.deed(how.action, actor)); err != nil || !answered {
 		return err
 	}
 	return s.tell(ctx, tx, actor, r.ID)
@@ -454,11 +454,11 @@ func (s *Service) conclude(ctx context.Context, tx *postgres.Tx, actor access.Ac
 	if err := tx.Select(ctx, &rows, query, args...); err != nil || len(rows) == 0 {
 		return 0, err
 	}
-	deeds, ids := make([]audit.Deed, len(rows)), make([]uuid.UUID, len(rows))
-	for k := range rows {
-		deeds[k], ids[k] = rows[k].deed(action, actor), rows[k].ID
+	deeds, ids := make([]audit.Record, len(rows)), make([]uuid.UUID, len(rows))
+	for i := range rows {
+		deeds[i], ids[i] = rows[i].deed(action, actor), rows[i].ID
 	}
-	if err := audit.Record(ctx, tx, deeds...); err != nil {
+	if err := audit.Write(ctx, tx, deeds...); err != nil {
 		return 0, err
 	}
 	return int64(len(rows)), s.tell(ctx, tx, actor, ids...)

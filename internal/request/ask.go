@@ -18,9 +18,9 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
-// ForRole asks for a role: to administrate a space, or to be an editor or a
+// RequestRoleInput asks for a role: to administrate a space, or to be an editor or a
 // viewer of an instance.
-type ForRole struct {
+type RequestRoleInput struct {
 	SpaceID        *globalid.ID `json:"spaceId"`
 	InstanceID     *globalid.ID `json:"instanceId"`
 	Role           tenant.Role  `json:"role"`
@@ -28,8 +28,8 @@ type ForRole struct {
 	IdempotencyKey *string      `json:"-"`
 }
 
-// ForInvitations asks an administrator to invite people to an instance.
-type ForInvitations struct {
+// RequestInvitationsInput asks an administrator to invite people to an instance.
+type RequestInvitationsInput struct {
 	InstanceID     globalid.ID         `json:"instanceId"`
 	Role           tenant.InstanceRole `json:"role"`
 	Emails         []string            `json:"emails"` // as people type or paste them
@@ -37,15 +37,15 @@ type ForInvitations struct {
 	IdempotencyKey *string             `json:"-"`
 }
 
-// ForRestore asks for a deleted instance to be restored.
-type ForRestore struct {
+// RequestRestoreInput asks for a deleted instance to be restored.
+type RequestRestoreInput struct {
 	InstanceID     globalid.ID `json:"instanceId"`
 	Message        *string     `json:"message"`
 	IdempotencyKey *string     `json:"-"`
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r ForRole) Malformed(l invitation.Limits) (faults fault.List) {
+// Validate gives what is wrong with the form of the request.
+func (r RequestRoleInput) Validate(l invitation.Limits) (faults fault.List) {
 	inInstance := instanceRoles[r.Role] != nil
 	switch {
 	case (r.SpaceID == nil) == (r.InstanceID == nil):
@@ -55,36 +55,36 @@ func (r ForRole) Malformed(l invitation.Limits) (faults fault.List) {
 	case inInstance && r.InstanceID == nil:
 		faults = append(faults, fault.Input("This is a role in an instance: give instanceId.", "input", "role"))
 	}
-	return append(faults, malformed(l, r.Message, r.IdempotencyKey)...)
+	return append(faults, validate(l, r.Message, r.IdempotencyKey)...)
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r ForInvitations) Malformed(l invitation.Limits) fault.List {
-	return append(l.MalformedEmails(r.Emails, "input", "emails"), malformed(l, r.Message, r.IdempotencyKey)...)
+// Validate gives what is wrong with the form of the request.
+func (r RequestInvitationsInput) Validate(l invitation.Limits) fault.List {
+	return append(l.ValidateEmails(r.Emails, "input", "emails"), validate(l, r.Message, r.IdempotencyKey)...)
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r ForRestore) Malformed(l invitation.Limits) fault.List {
-	return malformed(l, r.Message, r.IdempotencyKey)
+// Validate gives what is wrong with the form of the request.
+func (r RequestRestoreInput) Validate(l invitation.Limits) fault.List {
+	return validate(l, r.Message, r.IdempotencyKey)
 }
 
-func malformed(l invitation.Limits, note, key *string) fault.List {
-	return append(text.CheckMessage(note, l.Message, "input", "message"), idempotency.Check(key)...)
+func validate(l invitation.Limits, note, key *string) fault.List {
+	return append(text.CheckMessage(note, l.Message, "input", "message"), idempotency.ValidateKey(key)...)
 }
 
 // nobodyAsked is what became of a request that was not made.
 const nobodyAsked = "Nobody was asked."
 
-// Asked is what came of asking.
-type Asked struct {
+// RequestPayload is what came of asking.
+type RequestPayload struct {
 	Request *Request
 	Created bool // false: it was open already
 }
 
-// AskRole asks the space's administrators for a role. It fails with NOT_FOUND,
+// RequestRole asks the space's administrators for a role. It fails with NOT_FOUND,
 // INSTANCE_DISTRIBUTED, INSTANCE_DELETED, CONFLICT where she has the role, or
 // RATE_LIMITED.
-func (s *Service) AskRole(ctx context.Context, actor access.Actor, r ForRole) (Asked, error) {
+func (s *Service) RequestRole(ctx context.Context, actor access.Actor, r RequestRoleInput) (RequestPayload, error) {
 	var place globalid.ID
 	if r.SpaceID != nil {
 		place = r.SpaceID.As(globalid.Space)
@@ -97,14 +97,14 @@ func (s *Service) AskRole(ctx context.Context, actor access.Actor, r ForRole) (A
 	})
 }
 
-// AskInvitations asks the space's administrators to invite people. It fails with
+// RequestInvitations asks the space's administrators to invite people. It fails with
 // NOT_FOUND, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, CONFLICT where she can
 // invite them herself, RATE_LIMITED, or an INVALID_EMAIL for every address that
 // is not valid.
-func (s *Service) AskInvitations(ctx context.Context, actor access.Actor, r ForInvitations) (Asked, error) {
-	emails, faults, err := invitation.Judge(ctx, r.Emails, nobodyAsked)
+func (s *Service) RequestInvitations(ctx context.Context, actor access.Actor, r RequestInvitationsInput) (RequestPayload, error) {
+	emails, faults, err := invitation.CheckAddresses(ctx, r.Emails, nobodyAsked)
 	if err != nil {
-		return Asked{}, err
+		return RequestPayload{}, err
 	}
 	return s.ask(ctx, actor, asking{
 		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestInvitations, Input: r},
@@ -112,10 +112,10 @@ func (s *Service) AskInvitations(ctx context.Context, actor access.Actor, r ForI
 	})
 }
 
-// AskRestore asks the editors and administrators to restore a deleted instance.
+// RequestRestore asks the editors and administrators to restore a deleted instance.
 // It fails with NOT_FOUND, RESTORE_WINDOW_EXPIRED, CONFLICT where she can restore
 // it herself or it is not deleted, or RATE_LIMITED.
-func (s *Service) AskRestore(ctx context.Context, actor access.Actor, r ForRestore) (Asked, error) {
+func (s *Service) RequestRestore(ctx context.Context, actor access.Actor, r RequestRestoreInput) (RequestPayload, error) {
 	return s.ask(ctx, actor, asking{
 		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestRestore, Input: r},
 		kind: Restore, place: r.InstanceID.As(globalid.Instance), message: text.CleanMessage(r.Message),
@@ -133,7 +133,7 @@ type asking struct {
 	message *string
 }
 
-func (s *Service) ask(ctx context.Context, actor access.Actor, a asking) (asked Asked, err error) {
+func (s *Service) ask(ctx context.Context, actor access.Actor, a asking) (asked RequestPayload, err error) {
 	var place tenant.Place
 	type answer struct {
 		RequestID globalid.ID `json:"requestId"`
@@ -147,18 +147,18 @@ func (s *Service) ask(ctx context.Context, actor access.Actor, a asking) (asked 
 		if r == nil {
 			return access.NotFound() // purged since, with its instance
 		}
-		asked = Asked{one(r), of.Created}
+		asked = RequestPayload{one(r), of.Created}
 		return nil
 	}
-	_, err = idempotency.Once(ctx, s.DB, a.key, idempotency.Steps[answer]{
-		Permit: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			place, err = access.LockAndPermit[tenant.Place](ctx, tx, actor, a.place, access.Asking, access.Shared)
+	_, err = idempotency.Run(ctx, s.DB, a.key, idempotency.Steps[answer]{
+		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
+			place, err = access.LockAndCheckRole[tenant.Place](ctx, tx, actor, a.place, access.Asking, access.Shared)
 			if i, ok := place.(*tenant.Instance); ok && a.role != nil && *a.role == tenant.SpaceAdministrator {
 				place = i.Space
 			}
 			return err
 		},
-		Recall: read,
+		Replay: read,
 		Do: func(ctx context.Context, tx *postgres.Tx) (of answer, err error) {
 			if err := a.admit(ctx, tx, place); err != nil {
 				return of, err
@@ -173,7 +173,7 @@ func (s *Service) ask(ctx context.Context, actor access.Actor, a asking) (asked 
 			if err := s.notify(ctx, tx, r); err != nil {
 				return of, err
 			}
-			return of, audit.Record(ctx, tx, r.deed(audit.RequestMade, actor))
+			return of, audit.Write(ctx, tx, r.deed(audit.RequestMade, actor))
 		},
 	})
 	if asked.Created && err == nil {
@@ -191,7 +191,7 @@ func (a asking) admit(ctx context.Context, q postgres.Querier, place tenant.Plac
 		if a.kind == Restore {
 			rule = access.Restoring
 		}
-		if err := access.Admit(ctx, q, i, rule); err != nil {
+		if err := access.CheckState(ctx, q, i, rule); err != nil {
 			return err
 		}
 	}
@@ -202,7 +202,7 @@ func (a asking) admit(ctx context.Context, q postgres.Querier, place tenant.Plac
 		return needless("You can restore the instance yourself.", "Restore it with restoreInstance.")
 	case a.kind == Invitations && access.Inviting.Allows(i):
 		return needless("You can invite people to the instance yourself.", "Invite them with inviteUsers.")
-	case a.kind == Role && access.Holds(place, *a.role):
+	case a.kind == Role && access.HoldsRole(place, *a.role):
 		return needless("You have this role already.", "Reload what you see.")
 	}
 	return nil
@@ -275,10 +275,10 @@ func (l Limits) charges(actor access.Actor, space *tenant.Space) []ratelimit.Cha
 }
 
 // deed is something done with the request, for the trail.
-func (r *row) deed(action audit.Action, actor access.Actor) audit.Deed {
+func (r *row) deed(action audit.Action, actor access.Actor) audit.Record {
 	const named = 10 // of the addresses
 	requester := r.requester()
-	return audit.Deed{Action: action, Actor: actor, Where: r.where(), Details: audit.Details{
+	return audit.Record{Action: action, Actor: actor, Target: r.where(), Details: audit.Details{
 		Request: string(r.Kind), Role: r.instanceRole(),
 		Emails: r.Emails[:min(len(r.Emails), named)], MoreEmails: max(0, len(r.Emails)-named),
 		UserID: uuid.NullUUID{UUID: requester.ID.UUID, Valid: true}, UserName: requester.Name,

@@ -44,8 +44,8 @@ func enqueue(ctx context.Context, tx *postgres.Tx, query string, args ...any) er
 		return err
 	}
 	tasks := make([]outbox.Task, len(ids))
-	for k, id := range ids {
-		tasks[k] = outbox.Task{Subject: id}
+	for i, id := range ids {
+		tasks[i] = outbox.Task{Subject: id}
 	}
 	return outbox.Enqueue(ctx, tx, MailKind, tasks)
 }
@@ -88,8 +88,8 @@ func (m *Mailer) read(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*n
 		return nil, err
 	}
 	notices := make(map[uuid.UUID]*notice, len(rows))
-	for k := range rows {
-		notices[rows[k].NoticeID] = &rows[k]
+	for i := range rows {
+		notices[rows[i].NoticeID] = &rows[i]
 	}
 	return notices, nil
 }

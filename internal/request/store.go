@@ -72,8 +72,8 @@ func (r *row) place() globalid.ID {
 }
 
 // where is the same, as the trail names it.
-func (r *row) where() audit.Where {
-	w := audit.Where{Space: audit.Name{ID: r.SpaceID, Name: r.SpaceName}}
+func (r *row) where() audit.Target {
+	w := audit.Target{Space: audit.Name{ID: r.SpaceID, Name: r.SpaceName}}
 	if r.InstanceName != nil {
 		w.Instance = audit.Name{ID: r.InstanceID.UUID, Name: *r.InstanceName}
 	}
@@ -157,7 +157,7 @@ func (s *Service) Addresses(ctx context.Context, r *Request, approved bool, n in
 		approved bool
 		n        int
 	}
-	emails, err := batch.Ask(r.siblings, r.ID, question{approved, n}, func(ids []globalid.ID) (map[globalid.ID][]string, error) {
+	emails, err := batch.Load(r.siblings, r.ID, question{approved, n}, func(ids []globalid.ID) (map[globalid.ID][]string, error) {
 		return s.addresses(ctx, ids, approved, n)
 	})
 	return append([]string{}, emails...), err
@@ -166,14 +166,14 @@ func (s *Service) Addresses(ctx context.Context, r *Request, approved bool, n in
 // together makes requests of rows that were read together.
 func together(rows []row) []*Request {
 	ids, places := make([]globalid.ID, len(rows)), make([]globalid.ID, len(rows))
-	for k := range rows {
-		ids[k], places[k] = rows[k].id(), rows[k].place()
+	for i := range rows {
+		ids[i], places[i] = rows[i].id(), rows[i].place()
 	}
 	siblings, leads := batch.NewGroup(ids...), batch.NewGroup(places...)
 	requests := make([]*Request, len(rows))
-	for k := range rows {
-		requests[k] = rows[k].request()
-		requests[k].siblings, requests[k].leads = siblings, leads
+	for i := range rows {
+		requests[i] = rows[i].request()
+		requests[i].siblings, requests[i].leads = siblings, leads
 	}
 	return requests
 }
@@ -224,13 +224,13 @@ const (
 
 // MadeBy reads a page of the requests that a person has made, newest first;
 // with one status, or with any ("").
-func (s *Service) MadeBy(ctx context.Context, actor access.Actor, status Status, page relay.Page) (relay.List[*Request], error) {
+func (s *Service) ListMadeBy(ctx context.Context, actor access.Actor, status Status, page relay.Page) (relay.List[*Request], error) {
 	return s.list(ctx, countOf+ofPerson+wanted, listOf+ofPerson+wanted+ofPage, actor.ID, status, page)
 }
 
 // ToAnswer reads a page of the open requests of others that a person can answer,
 // newest first.
-func (s *Service) ToAnswer(ctx context.Context, actor access.Actor, page relay.Page) (relay.List[*Request], error) {
+func (s *Service) ListToAnswer(ctx context.Context, actor access.Actor, page relay.Page) (relay.List[*Request], error) {
 	return s.list(ctx, countOf+ofOthers+wanted, listOf+ofOthers+wanted+ofPage, actor.ID, Open, page)
 }
 
@@ -250,7 +250,7 @@ func (s *Service) list(ctx context.Context, count, list string, of globalid.ID, 
 
 // OfSpaces reads a page of the requests in each of some spaces, newest first;
 // with one status, or with any (""). It is for their administrators.
-func (s *Service) OfSpaces(ctx context.Context, spaces []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Request], error) {
+func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Request], error) {
 	totals := map[uuid.UUID]int{}
 	if page.Total {
 		var err error

@@ -28,9 +28,9 @@ type Event struct {
 // topic is the table event's name for changes of requests.
 const topic = "REQUEST"
 
-// Watching tells of the changes of the requests that somebody has made, or can
+// Subscription tells of the changes of the requests that somebody has made, or can
 // answer.
-type Watching struct {
+type Subscription struct {
 	service *Service
 	watch   *event.Watch
 	actor   access.Actor
@@ -38,30 +38,30 @@ type Watching struct {
 
 // Watch begins to tell of every change of a request that the actor has made, or
 // can answer. It fails with RATE_LIMITED.
-func (s *Service) Watch(ctx context.Context, actor access.Actor) (*Watching, error) {
+func (s *Service) Watch(ctx context.Context, actor access.Actor) (*Subscription, error) {
 	w, err := s.Events.WatchOwn(ctx, actor, topic)
 	if err != nil {
 		return nil, err
 	}
-	return &Watching{s, w, actor}, nil
+	return &Subscription{s, w, actor}, nil
 }
 
 // Close ends the watching.
-func (w *Watching) Close() { w.watch.Close() }
+func (w *Subscription) Close() { w.watch.Close() }
 
 // Ended is never closed: what concerns oneself can always be watched.
-func (w *Watching) Ended() <-chan struct{} { return w.watch.Ended() }
+func (w *Subscription) Ended() <-chan struct{} { return w.watch.Ended() }
 
 // Next waits for changes. It fails with UNAVAILABLE where the actor does not
 // keep up, and when the context ends.
-func (w *Watching) Next(ctx context.Context) ([]*Event, error) {
+func (w *Subscription) Next(ctx context.Context) ([]*Event, error) {
 	for {
 		changes, err := w.watch.Next(ctx)
 		if err != nil {
 			return nil, err
 		}
 		seen := func(ids []globalid.ID) (map[globalid.ID]*Request, error) { return w.service.seen(ctx, w.actor, ids) }
-		events, err := event.Tell(changes, globalid.Request, seen, func(r *Request, c event.Event) *Event {
+		events, err := event.Publish(changes, globalid.Request, seen, func(r *Request, c event.Event) *Event {
 			return &Event{r, Change(c.Change), c.At}
 		})
 		if len(events) > 0 || err != nil {

@@ -21,17 +21,17 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
-// Founding is a space that is to be, with its organization and administrator.
-type Founding struct {
+// ProvisionInput is a space that is to be, with its organization and administrator.
+type ProvisionInput struct {
 	Organization  string
 	Name          string
 	Administrator address.Address
 }
 
-// Found makes the organization, the space with its Master and Distributed
+// Provision makes the organization, the space with its Master and Distributed
 // instances, the administrator's account and her role: whatever of it is not
 // there yet. It gives the space's id and whether it is new.
-func Found(ctx context.Context, db *postgres.DB, f Founding) (id globalid.ID, made bool, err error) {
+func Provision(ctx context.Context, db *postgres.DB, f ProvisionInput) (id globalid.ID, made bool, err error) {
 	for _, given := range []struct{ what, name string }{{"organization", f.Organization}, {"name", f.Name}} {
 		if proper, ok := text.ParseName(given.name); !ok || proper != given.name {
 			return globalid.ID{}, false, fmt.Errorf("the %s must be 1 to 200 printable characters, with no more than one space between words", given.what)
@@ -101,38 +101,38 @@ func Appoint(ctx context.Context, tx *postgres.Tx, space globalid.ID, account uu
 	return err
 }
 
-// CreateRequest asks for a new space of an organization.
-type CreateRequest struct {
+// CreateSpaceInput asks for a new space of an organization.
+type CreateSpaceInput struct {
 	OrganizationID globalid.ID `json:"organizationId"`
 	Name           string      `json:"name"`
 	IdempotencyKey *string     `json:"-"`
 }
 
-// Malformed gives what is wrong with the form of the request.
-func (r CreateRequest) Malformed() fault.List {
-	return append(text.CheckName(r.Name), idempotency.Check(r.IdempotencyKey)...)
+// Validate gives what is wrong with the form of the request.
+func (r CreateSpaceInput) Validate() fault.List {
+	return append(text.CheckName(r.Name), idempotency.ValidateKey(r.IdempotencyKey)...)
 }
 
-// Creation is what came of a CreateRequest.
-type Creation struct{ Space *tenant.Space } // nil: the actor has left it since
+// CreateSpacePayload is what came of a CreateSpaceInput.
+type CreateSpacePayload struct{ Space *tenant.Space } // nil: the actor has left it since
 
 // Service carries out what is asked about spaces.
 type Service struct{ DB *postgres.DB }
 
 // Create makes a space, whose administrator the actor is. It fails with
 // NOT_FOUND or FORBIDDEN.
-func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateRequest) (c Creation, err error) {
+func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateSpaceInput) (c CreateSpacePayload, err error) {
 	read := func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
 		c.Space, err = tenant.FindSpace(ctx, tx, actor, *id)
 		return err
 	}
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "createSpace", Input: r}
-	_, err = idempotency.Once(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
-		Permit: func(ctx context.Context, tx *postgres.Tx) error {
-			_, err := access.LockAndPermit[*tenant.Organization](ctx, tx, actor, r.OrganizationID, access.CreatingSpaces, access.Shared)
+	_, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
+		Authorize: func(ctx context.Context, tx *postgres.Tx) error {
+			_, err := access.LockAndCheckRole[*tenant.Organization](ctx, tx, actor, r.OrganizationID, access.CreatingSpaces, access.Shared)
 			return err
 		},
-		Recall: read,
+		Replay: read,
 		Do: func(ctx context.Context, tx *postgres.Tx) (id globalid.ID, err error) {
 			called, _ := text.ParseName(r.Name)
 			if id, err = Make(ctx, tx, r.OrganizationID.UUID, called); err != nil {
@@ -144,7 +144,7 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateReques
 			if err := read(ctx, tx, &id); err != nil {
 				return id, err
 			}
-			return id, audit.Record(ctx, tx, audit.Deed{Action: audit.SpaceCreated, Actor: actor, Where: audit.In(c.Space)})
+			return id, audit.Write(ctx, tx, audit.Record{Action: audit.SpaceCreated, Actor: actor, Target: audit.OnSpace(c.Space)})
 		},
 	})
 	return c, err

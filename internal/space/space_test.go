@@ -17,13 +17,13 @@ import (
 
 func TestMain(m *testing.M) { schematest.Main(m) }
 
-func founding(t testing.TB, organization, name, administrator string) space.Founding {
+func founding(t testing.TB, organization, name, administrator string) space.ProvisionInput {
 	t.Helper()
 	email, problem := address.Parse(administrator)
 	if problem != nil {
 		t.Fatal(problem)
 	}
-	return space.Founding{Organization: organization, Name: name, Administrator: email}
+	return space.ProvisionInput{Organization: organization, Name: name, Administrator: email}
 }
 
 // stored is everything that founding makes, as text.
@@ -58,11 +58,11 @@ var econometrics = []string{
 func TestFoundTwice(t *testing.T) {
 	db := schematest.New(t)
 	f := founding(t, "University", "Econometrics", "ada@uni.example")
-	first, made, err := space.Found(t.Context(), db, f)
+	first, made, err := space.Provision(t.Context(), db, f)
 	if !made || err != nil || first.Kind != globalid.Space {
 		t.Fatalf("%v, %t, %v", first, made, err)
 	}
-	again, made, err := space.Found(t.Context(), db, f)
+	again, made, err := space.Provision(t.Context(), db, f)
 	if again != first || made || err != nil {
 		t.Errorf("%v, %t, %v; at first %v", again, made, err, first)
 	}
@@ -76,21 +76,21 @@ func TestFoundInParallel(t *testing.T) {
 	ids := make([]globalid.ID, 20)
 	newOnes := make([]bool, len(ids))
 	var founders sync.WaitGroup
-	for k := range ids {
+	for i := range ids {
 		founders.Go(func() {
 			var err error
-			if ids[k], newOnes[k], err = space.Found(t.Context(), db, founding(t, "University", "Econometrics", "ada@uni.example")); err != nil {
+			if ids[i], newOnes[i], err = space.Provision(t.Context(), db, founding(t, "University", "Econometrics", "ada@uni.example")); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	founders.Wait()
 	made := 0
-	for k := range ids {
-		if ids[k] != ids[0] {
-			t.Errorf("the space is %v and %v", ids[0], ids[k])
+	for i := range ids {
+		if ids[i] != ids[0] {
+			t.Errorf("the space is %v and %v", ids[0], ids[i])
 		}
-		if newOnes[k] {
+		if newOnes[i] {
 			made++
 		}
 	}
@@ -104,13 +104,13 @@ func TestFoundInParallel(t *testing.T) {
 
 func TestFoundMore(t *testing.T) {
 	db := schematest.New(t)
-	for _, f := range []space.Founding{
+	for _, f := range []space.ProvisionInput{
 		founding(t, "University", "Econometrics", "ada@uni.example"),
 		founding(t, "University", "Econometrics", "ed@uni.example"),
 		founding(t, "University", "Finance", "ADA@uni.example"),
 		founding(t, "Institute", "Econometrics", "ada@uni.example"),
 	} {
-		if _, _, err := space.Found(t.Context(), db, f); err != nil {
+		if _, _, err := space.Provision(t.Context(), db, f); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -158,11 +158,11 @@ func TestNames(t *testing.T) {
 		strings.Repeat("e", 200) + "\u0301": false,
 	}
 	for name, ok := range names {
-		for what, f := range map[string]space.Founding{
+		for what, f := range map[string]space.ProvisionInput{
 			"organization": founding(t, name, "Econometrics", "ada@uni.example"),
 			"name":         founding(t, "University", name, "ada@uni.example"),
 		} {
-			_, _, err := space.Found(t.Context(), db, f)
+			_, _, err := space.Provision(t.Context(), db, f)
 			if (err == nil) != ok {
 				t.Errorf("the %s %.20q: %v", what, name, err)
 			}
@@ -172,7 +172,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for range 20 {
-		if _, _, err := space.Found(t.Context(), db, founding(t, "", "", "ada@uni.example")); err == nil || !strings.Contains(err.Error(), "organization") {
+		if _, _, err := space.Provision(t.Context(), db, founding(t, "", "", "ada@uni.example")); err == nil || !strings.Contains(err.Error(), "organization") {
 			t.Fatalf("of two wrong names the first is not named: %v", err)
 		}
 	}
@@ -185,14 +185,14 @@ func TestNames(t *testing.T) {
 func TestSpecialInstances(t *testing.T) {
 	db := schematest.New(t)
 	ctx := t.Context()
-	for k, kinds := range [][]string{{}, {"MASTER"}, {"DISTRIBUTED"}, {"WORKING", "WORKING"}} {
+	for i, kinds := range [][]string{{}, {"MASTER"}, {"DISTRIBUTED"}, {"WORKING", "WORKING"}} {
 		err := db.InTx(ctx, func(tx *postgres.Tx) error {
 			organization, err := space.Organization(ctx, tx, "University")
 			if err != nil {
 				return err
 			}
 			id := globalid.New(globalid.Space)
-			if _, err := tx.Exec(ctx, `insert into space (id, organization_id, name) values ($1, $2, $3)`, id.UUID, organization, fmt.Sprint(k)); err != nil {
+			if _, err := tx.Exec(ctx, `insert into space (id, organization_id, name) values ($1, $2, $3)`, id.UUID, organization, fmt.Sprint(i)); err != nil {
 				return err
 			}
 			for _, kind := range kinds {

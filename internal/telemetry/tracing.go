@@ -138,8 +138,8 @@ func (t *Tracer) Statement(ctx context.Context, statement string) (ended func(fa
 	}
 }
 
-// Round traces an attempt at some jobs of a kind.
-func (t *Tracer) Round(ctx context.Context, kind string, jobs int) (_ context.Context, over func()) {
+// Batch traces an attempt at some jobs of a kind.
+func (t *Tracer) Batch(ctx context.Context, kind string, jobs int) (_ context.Context, over func()) {
 	if t == nil {
 		return ctx, func() {}
 	}

@@ -17,7 +17,7 @@ const maxContacts = 20
 // Contacts implements Place: editors first, then the space's administrators.
 func (i *Instance) Contacts(ctx context.Context, q postgres.Querier, roles Roles) ([]fault.Contact, error) {
 	type question Roles
-	return batch.Ask(i.Siblings, i.ID, question(roles), func(ids []globalid.ID) (map[globalid.ID][]fault.Contact, error) {
+	return batch.Load(i.Siblings, i.ID, question(roles), func(ids []globalid.ID) (map[globalid.ID][]fault.Contact, error) {
 		return holders(ctx, q, ids, roles)
 	})
 }
@@ -26,8 +26,8 @@ func (i *Instance) Contacts(ctx context.Context, q postgres.Querier, roles Roles
 func (s *Space) Contacts(ctx context.Context, q postgres.Querier, _ Roles) ([]fault.Contact, error) {
 	administrators, err := s.Administrators(ctx, q)
 	contacts := make([]fault.Contact, min(len(administrators), maxContacts))
-	for k := range contacts {
-		contacts[k] = *administrators[k]
+	for i := range contacts {
+		contacts[i] = *administrators[i]
 	}
 	return contacts, err
 }
@@ -77,12 +77,12 @@ func holders(ctx context.Context, q postgres.Querier, instances []globalid.ID, r
 // Administrators are a space's administrators, by name; 100 at most.
 func (s *Space) Administrators(ctx context.Context, q postgres.Querier) ([]*fault.Contact, error) {
 	type administrators struct{}
-	return batch.Ask(s.Siblings, s, administrators{}, func(spaces []*Space) (map[*Space][]*fault.Contact, error) {
+	return batch.Load(s.Siblings, s, administrators{}, func(spaces []*Space) (map[*Space][]*fault.Contact, error) {
 		of := make(map[uuid.UUID]*Space, len(spaces))
 		ids := make([]globalid.ID, len(spaces))
 		found := make(map[*Space][]*fault.Contact, len(spaces))
-		for k, s := range spaces {
-			ids[k], of[s.ID.UUID], found[s] = s.ID, s, []*fault.Contact{}
+		for i, s := range spaces {
+			ids[i], of[s.ID.UUID], found[s] = s.ID, s, []*fault.Contact{}
 		}
 		var rows []struct {
 			SpaceID uuid.UUID `db:"space_id"`
@@ -95,9 +95,9 @@ func (s *Space) Administrators(ctx context.Context, q postgres.Querier) ([]*faul
 				select a.id, a.name, a.email from account a join space_administrator sa on sa.account_id = a.id
 				where sa.space_id = s.id order by a.name, a.id limit $2) a
 			order by s.id, a.name, a.id`, globalid.Array(ids), 100)
-		for k := range rows {
-			s := of[rows[k].SpaceID]
-			found[s] = append(found[s], &rows[k].Contact)
+		for i := range rows {
+			s := of[rows[i].SpaceID]
+			found[s] = append(found[s], &rows[i].Contact)
 		}
 		return found, err
 	})
@@ -107,11 +107,11 @@ func (s *Space) Administrators(ctx context.Context, q postgres.Querier) ([]*faul
 // most.
 func (s *Space) Invitable(ctx context.Context, q postgres.Querier) ([]fault.Instance, error) {
 	type invitable struct{}
-	return batch.Ask(s.Siblings, s, invitable{}, func(spaces []*Space) (map[*Space][]fault.Instance, error) {
+	return batch.Load(s.Siblings, s, invitable{}, func(spaces []*Space) (map[*Space][]fault.Instance, error) {
 		of := make(map[uuid.UUID]*Space, len(spaces))
 		ids := make([]globalid.ID, len(spaces))
-		for k, s := range spaces {
-			ids[k], of[s.ID.UUID] = s.ID, s
+		for i, s := range spaces {
+			ids[i], of[s.ID.UUID] = s.ID, s
 		}
 		var rows []struct {
 			SpaceID uuid.UUID `db:"space_id"`

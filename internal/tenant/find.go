@@ -119,8 +119,8 @@ func findSpaces(ctx context.Context, q postgres.Querier, viewer User, ids []glob
 		return nil, err
 	}
 	found := make(map[globalid.ID]*Space, len(rows))
-	for k := range rows {
-		if space := rows[k].space(); space.Visible() {
+	for i := range rows {
+		if space := rows[i].space(); space.Visible() {
 			found[space.ID] = space
 		}
 	}
@@ -154,8 +154,8 @@ func Spaces(ctx context.Context, q postgres.Querier, viewer User, page relay.Pag
 		return list, err
 	}
 	spaces := make([]*Space, len(rows))
-	for k := range rows {
-		spaces[k] = rows[k].space()
+	for i := range rows {
+		spaces[i] = rows[i].space()
 	}
 	siblings := batch.NewGroup(spaces...)
 	for _, s := range spaces {
@@ -188,13 +188,13 @@ func findInstances(ctx context.Context, q postgres.Querier, viewer User, ids []g
 	}
 	found := make(map[globalid.ID]*Instance, len(rows))
 	spaces := map[uuid.UUID]*Space{}
-	for k := range rows {
-		space := spaces[rows[k].SpaceID]
+	for i := range rows {
+		space := spaces[rows[i].SpaceID]
 		if space == nil {
-			space = rows[k].space()
-			spaces[rows[k].SpaceID] = space
+			space = rows[i].space()
+			spaces[rows[i].SpaceID] = space
 		}
-		if instance := rows[k].instance(space); instance.Visible() {
+		if instance := rows[i].instance(space); instance.Visible() {
 			found[instance.ID] = instance
 		}
 	}
@@ -213,7 +213,7 @@ func (s *Space) Instances(ctx context.Context, q postgres.Querier, viewer User, 
 		State
 		relay.Page
 	}
-	return batch.Ask(s.Siblings, s, question{state, page}, func(spaces []*Space) (map[*Space]relay.List[*Instance], error) {
+	return batch.Load(s.Siblings, s, question{state, page}, func(spaces []*Space) (map[*Space]relay.List[*Instance], error) {
 		return instances(ctx, q, viewer, spaces, state, page)
 	})
 }
@@ -334,8 +334,8 @@ func Organizations(ctx context.Context, q postgres.Querier, viewer User, page re
 		return list, err
 	}
 	organizations := make([]*Organization, len(rows))
-	for k, row := range rows {
-		organizations[k] = row.organization()
+	for i, row := range rows {
+		organizations[i] = row.organization()
 	}
 	return relay.Cut(organizations, page, total), nil
 }

@@ -59,12 +59,12 @@ func (p person) in(at place) facts {
 func populate(t *testing.T, db *postgres.DB) (space globalid.ID, places []place, people []person) {
 	t.Helper()
 	organizations := []uuid.UUID{uuid.New(), uuid.New()}
-	for k, id := range organizations {
-		execute(t, db, `insert into organization (id, name) values ($1, $2)`, id, fmt.Sprint("organization ", k))
+	for i, id := range organizations {
+		execute(t, db, `insert into organization (id, name) values ($1, $2)`, id, fmt.Sprint("organization ", i))
 	}
 	deleter := globalid.New(globalid.User)
 	execute(t, db, `insert into account (id, email, email_key, name) values ($1, 'd@uni.example', 'd@uni.example', 'D')`, deleter.UUID)
-	for k, organization := range []uuid.UUID{organizations[0], organizations[0], organizations[1]} {
+	for i, organization := range []uuid.UUID{organizations[0], organizations[0], organizations[1]} {
 		id := globalid.New(globalid.Space)
 		made := []place{
 			{globalid.New(globalid.Instance), "Master", Master, false},
@@ -74,7 +74,7 @@ func populate(t *testing.T, db *postgres.DB) (space globalid.ID, places []place,
 		}
 		if err := db.InTx(t.Context(), func(tx *postgres.Tx) error {
 			if _, err := tx.Exec(t.Context(), `insert into space (id, organization_id, name) values ($1, $2, $3)`,
-				id.UUID, organization, fmt.Sprint("space ", k)); err != nil {
+				id.UUID, organization, fmt.Sprint("space ", i)); err != nil {
 				return err
 			}
 			for _, at := range made {
@@ -90,7 +90,7 @@ func populate(t *testing.T, db *postgres.DB) (space globalid.ID, places []place,
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if k == 0 {
+		if i == 0 {
 			space, places = id, made
 		}
 	}
@@ -113,9 +113,9 @@ func populate(t *testing.T, db *postgres.DB) (space globalid.ID, places []place,
 		}
 	}
 	if err := db.InTx(t.Context(), func(tx *postgres.Tx) error {
-		for k, p := range people {
+		for i, p := range people {
 			if _, err := tx.Exec(t.Context(), `insert into account (id, email, email_key, name) values ($1, $2, $2, $2)`,
-				p.actor.ID.UUID, fmt.Sprintf("p%d@uni.example", k)); err != nil {
+				p.actor.ID.UUID, fmt.Sprintf("p%d@uni.example", i)); err != nil {
 				return err
 			}
 			if p.organization != "" {

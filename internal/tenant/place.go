@@ -88,7 +88,7 @@ func FindPlaces(ctx context.Context, q postgres.Querier, viewer User, ids []glob
 // the other ids of its group.
 func PlaceAmong(ctx context.Context, q postgres.Querier, viewer User, group *batch.Group[globalid.ID], id globalid.ID) (Place, error) {
 	type places struct{ of globalid.ID }
-	return batch.Ask(group, id, places{viewer.ID}, func(ids []globalid.ID) (map[globalid.ID]Place, error) {
+	return batch.Load(group, id, places{viewer.ID}, func(ids []globalid.ID) (map[globalid.ID]Place, error) {
 		return FindPlaces(ctx, q, viewer, ids)
 	})
 }

@@ -80,7 +80,7 @@ func TestFindPlaces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for k, id := range ids {
+		for i, id := range ids {
 			var got globalid.ID
 			switch p := of[id].(type) {
 			case *Organization:
@@ -90,8 +90,8 @@ func TestFindPlaces(t *testing.T) {
 			case *Instance:
 				got = p.ID
 			}
-			if got != want[k] {
-				t.Errorf("%v stands for %v, want %v", id, got, want[k])
+			if got != want[i] {
+				t.Errorf("%v stands for %v, want %v", id, got, want[i])
 			}
 		}
 		// The place of an invitation was not asked for.

@@ -82,11 +82,11 @@ func TestKeyIsMadeOnce(t *testing.T) {
 	keys := make([]*Key, 20)
 	begin := make(chan struct{})
 	var opening sync.WaitGroup
-	for k := range keys {
+	for i := range keys {
 		opening.Go(func() {
 			<-begin
 			var err error
-			if keys[k], err = OpenKey(dir, issuer); err != nil {
+			if keys[i], err = OpenKey(dir, issuer); err != nil {
 				t.Error(err)
 			}
 		})

@@ -45,8 +45,8 @@ func nested(levels int) string {
 func chain(fragments, often int, body string) string {
 	var b strings.Builder
 	b.WriteString("{viewer{...F0}}")
-	for k := range fragments {
-		fmt.Fprintf(&b, "fragment F%d on User{%s}", k, strings.Repeat(fmt.Sprintf("...F%d ", k+1), often))
+	for i := range fragments {
+		fmt.Fprintf(&b, "fragment F%d on User{%s}", i, strings.Repeat(fmt.Sprintf("...F%d ", i+1), often))
 	}
 	fmt.Fprintf(&b, "fragment F%d on User{%s}", fragments, body)
 	return b.String()
@@ -54,8 +54,8 @@ func chain(fragments, often int, body string) string {
 
 func aliases(n int, selection string) string {
 	var b strings.Builder
-	for k := range n {
-		fmt.Fprintf(&b, "a%d:%s ", k, selection)
+	for i := range n {
+		fmt.Fprintf(&b, "a%d:%s ", i, selection)
 	}
 	return b.String()
 }
@@ -98,8 +98,8 @@ func TestCheck(t *testing.T) {
 
 func TestWeigh(t *testing.T) {
 	thousand := make([]any, 1000)
-	for k := range thousand {
-		thousand[k] = "a@b.example"
+	for i := range thousand {
+		thousand[i] = "a@b.example"
 	}
 	for text, c := range map[string]struct {
 		variables map[string]any

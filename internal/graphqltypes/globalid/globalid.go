@@ -95,8 +95,8 @@ type Array []ID
 func (a Array) Value() (driver.Value, error) {
 	b := make([]byte, 0, 2+37*len(a))
 	b = append(b, '{')
-	for k, id := range a {
-		if k > 0 {
+	for i, id := range a {
+		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(b, id.UUID.String()...)

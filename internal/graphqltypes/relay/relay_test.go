@@ -128,10 +128,10 @@ func tables() *rapid.Generator[table] {
 // read is what the queries do: rows beyond the page's begin, up to its limit.
 func (rows table) read(page Page, descending bool) table {
 	var found table
-	for k := range rows {
-		id, beyond := rows[k], false
+	for i := range rows {
+		id, beyond := rows[i], false
 		if descending {
-			id = rows[len(rows)-1-k]
+			id = rows[len(rows)-1-i]
 			before := page.Before()
 			beyond = bytes.Compare(id.UUID[:], before[:]) < 0
 		} else {

@@ -33,10 +33,10 @@ var ignoreDate = cmpopts.IgnoreFields(mailbox.Mail{}, "Date")
 func TestWhatIsSentComesOut(t *testing.T) {
 	// Of every length, so that a quoted-printable line ends at each of its places.
 	const path = "https://datahub.example/base/app/invitation#"
-	for k := range 160 {
-		link := path + strings.Repeat("A-_9", 40)[:k+1]
+	for i := range 160 {
+		link := path + strings.Repeat("A-_9", 40)[:i+1]
 		box := open(t, t.TempDir())
-		m := message(t, "zoe@new.example", fmt.Sprint(k))
+		m := message(t, "zoe@new.example", fmt.Sprint(i))
 		m.Text, m.HTML = "Review invitation:\n"+link+"\n", `<a href="`+link+`">Review invitation</a>`
 		post(t, box, m)
 		want := mailbox.Mail{To: "zoe@new.example", Subject: m.Subject, Text: m.Text, HTML: m.HTML, MessageID: "<" + m.ID + "@datahub.example>", Link: link}
@@ -156,8 +156,8 @@ func TestWhatIsNoMailIsNotInTheWay(t *testing.T) {
 // The folder does not grow for ever.
 func TestTheOldestMailsAreRemoved(t *testing.T) {
 	dir := t.TempDir()
-	for k := range 10_050 {
-		put(t, dir, fmt.Sprintf("%020d-1.eml", k), fmt.Sprintf("To: zoe@new.example\r\nSubject: %d\r\nContent-Type: text/plain\r\n\r\n", k))
+	for i := range 10_050 {
+		put(t, dir, fmt.Sprintf("%020d-1.eml", i), fmt.Sprintf("To: zoe@new.example\r\nSubject: %d\r\nContent-Type: text/plain\r\n\r\n", i))
 	}
 	box := open(t, dir)
 	post(t, box, message(t, "zoe@new.example", "new"))
@@ -196,9 +196,9 @@ func TestThePageShowsTheNewestAndTheJSONAll(t *testing.T) {
 	}{{1, 1, "1 mail, newest first."}, {200, 200, "200 mails, newest first."}, {203, 200, "The newest 200 of 203 mails, newest first."}} {
 		dir := t.TempDir()
 		var all []string
-		for k := range c.total {
-			all = append([]string{fmt.Sprint("mail ", k)}, all...)
-			put(t, dir, fmt.Sprintf("%020d-1.eml", k), fmt.Sprintf("To: zoe@new.example\r\nSubject: mail %d\r\nContent-Type: text/plain\r\n\r\n", k))
+		for i := range c.total {
+			all = append([]string{fmt.Sprint("mail ", i)}, all...)
+			put(t, dir, fmt.Sprintf("%020d-1.eml", i), fmt.Sprintf("To: zoe@new.example\r\nSubject: mail %d\r\nContent-Type: text/plain\r\n\r\n", i))
 		}
 		box := open(t, dir)
 
