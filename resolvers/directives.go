@@ -29,7 +29,7 @@ var requests = map[string]string{
 // about. A request that was carried out before is let through: whoever has given
 // up the role by it is to get her answer, and the domain decides once more.
 func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, roles []tenant.Role, of string) (any, error) {
-	if err := r.wellFormed(ctx); err != nil {
+	if err := r.validate(ctx); err != nil {
 		return nil, err
 	}
 	rule := access.Rule{Roles: tenant.RolesOf(roles...), Request: requests[graphql.GetFieldContext(ctx).Field.Name]}
@@ -63,7 +63,7 @@ func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, roles [
 // instance is @instance. A request that was carried out before is let through
 // to its answer, whatever has become of the instance since.
 func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, kinds []tenant.Kind, states []tenant.State, of string) (any, error) {
-	if err := r.wellFormed(ctx); err != nil {
+	if err := r.validate(ctx); err != nil {
 		return nil, err
 	}
 	a, err := actor(ctx)
@@ -111,7 +111,7 @@ func (r *Root) authenticated(ctx context.Context, _ any, next graphql.Resolver) 
 	if _, err := actor(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.wellFormed(ctx); err != nil {
+	if err := r.validate(ctx); err != nil {
 		return nil, err
 	}
 	return next(ctx)
@@ -119,25 +119,33 @@ func (r *Root) authenticated(ctx context.Context, _ any, next graphql.Resolver) 
 
 // public is @public.
 func (r *Root) public(ctx context.Context, _ any, next graphql.Resolver) (any, error) {
-	if err := r.wellFormed(ctx); err != nil {
+	if err := r.validate(ctx); err != nil {
 		return nil, err
 	}
 	return next(ctx)
 }
 
-// wellFormed decides about the form and size of a field's arguments.
-func (r *Root) wellFormed(ctx context.Context) error {
+// An input says what is wrong with its own form and size. Some need the limits
+// that the operator has set.
+type (
+	input        interface{ Validate() fault.List }
+	limitedInput interface {
+		Validate(invitation.Limits) fault.List
+	}
+)
+
+// validate checks the form and size of a field's arguments. It fails with
+// BAD_USER_INPUT.
+func (r *Root) validate(ctx context.Context) error {
 	var faults fault.List
 	for name, value := range graphql.GetFieldContext(ctx).Args {
 		switch value := value.(type) {
 		case []string:
 			faults = append(faults, r.Invitations.Limits.ValidateEmails(value, name)...)
-		case interface {
-			Malformed(invitation.Limits) fault.List
-		}:
-			faults = append(faults, value.Malformed(r.Invitations.Limits)...)
-		case interface{ Malformed() fault.List }:
-			faults = append(faults, value.Malformed()...)
+		case limitedInput:
+			faults = append(faults, value.Validate(r.Invitations.Limits)...)
+		case input:
+			faults = append(faults, value.Validate()...)
 		}
 	}
 	return faults.Err()

@@ -1,6 +1,7 @@
 package resolvers
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +43,19 @@ func TestEveryRootFieldDeclaresWhoMay(t *testing.T) {
 			if last := field.Directives[len(field.Directives)-1].Name; !slices.Contains(rules, last) {
 				t.Errorf("%s.%s: @%s runs before it is known who may", root.Name, field.Name, last)
 			}
+		}
+	}
+}
+
+// An input without a method Validate would be let through unchecked.
+func TestEveryMutationInputValidatesItself(t *testing.T) {
+	t.Parallel()
+	resolver := reflect.TypeFor[graph.MutationResolver]()
+	for i := range resolver.NumMethod() {
+		method := resolver.Method(i)
+		given := method.Type.In(method.Type.NumIn() - 1)
+		if !given.Implements(reflect.TypeFor[input]()) && !given.Implements(reflect.TypeFor[limitedInput]()) {
+			t.Errorf("the input of %s, %v, has no method Validate that @role and @authenticated call", method.Name, given)
 		}
 	}
 }
