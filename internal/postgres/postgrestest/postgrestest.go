@@ -11,6 +11,8 @@ import (
 	"os"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"alphacruncher.com/datahub-gateway/internal/postgres/embedded"
 )
 
@@ -24,6 +26,9 @@ var current *server
 // migrate makes the tables in an empty database, and must have closed its
 // connections when it returns. It is called once, by the first New: where no
 // test needs a database, no server is started.
+//
+// The run fails where a goroutine outlives the tests. Tests can run in parallel,
+// so only Main can tell.
 func Main(m *testing.M, migrate func(ctx context.Context, dsn string) error) {
 	current = &server{migrate: migrate}
 	embedded.ClearEnvironment()
@@ -31,6 +36,13 @@ func Main(m *testing.M, migrate func(ctx context.Context, dsn string) error) {
 	if err := current.stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "postgrestest:", err)
 		code = max(code, 1)
+	}
+	if code == 0 {
+		// The workers of a closed http.Transport and the like need a moment.
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, "postgrestest: a test left something running:", err)
+			code = 1
+		}
 	}
 	os.Exit(code)
 }

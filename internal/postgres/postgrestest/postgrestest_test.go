@@ -86,13 +86,9 @@ func TestTimeZoneIsNotUTC(t *testing.T) {
 
 func TestDatabaseEndsWithItsTest(t *testing.T) {
 	var name string
-	t.Run("test", func(t *testing.T) {
-		dsn := New(t)
-		db, err := sql.Open("postgres", dsn) // and left open
-		if err != nil {
-			t.Fatal(err)
-		}
-		name = read(t, db, "SELECT current_database()")
+	t.Run("test", func(inner *testing.T) {
+		db := open(t, New(inner)) // open beyond the inner test
+		name = read(inner, db, "SELECT current_database()")
 	})
 	query := "SELECT count(*) FROM pg_database WHERE datname = '" + name + "'"
 	if got := read(t, current.admin, query); got != "0" {

@@ -1,0 +1,53 @@
+package testworld
+
+import (
+	"log/slog"
+	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/event"
+	"alphacruncher.com/datahub-gateway/internal/instance"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/membership"
+	"alphacruncher.com/datahub-gateway/internal/outbox"
+	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/space"
+)
+
+// Services are the domain's services on a world's database.
+type Services struct {
+	Spaces      *space.Service
+	Instances   *instance.Service
+	Memberships *membership.Service
+	Invitations *invitation.Service
+	Requests    *request.Service
+	// Events is what the services announce changes to. It asks the database
+	// while its method Run does.
+	Events *event.Feed
+}
+
+// Services puts the services together as a gateway does, with the limits that
+// it has by default. Change their fields before the first call.
+func (w *World) Services() *Services {
+	feed := event.NewFeed(w.DB, slog.New(slog.DiscardHandler), invitation.ExpiredEvents)
+	instances := &instance.Service{DB: w.DB}
+	invitations := &invitation.Service{DB: w.DB, Outbox: w.queue(invitation.MailKind), Events: feed, Limits: invitation.Limits{
+		Emails: 1000, Message: 2000, TTL: 30 * 24 * time.Hour,
+		ByPerson: 5000, BySpace: 10_000, ByAddress: 20, ByDomain: 10_000, Tokens: 20,
+	}}
+	requests := &request.Service{DB: w.DB, Outbox: w.queue(request.MailKind), Events: feed, Invitations: invitations, Instances: instances,
+		Limits: request.Limits{TTL: 14 * 24 * time.Hour, ByPerson: 20, BySpace: 100}}
+	instances.Deleted, instances.Restored = requests.Deleted, requests.Restored
+	return &Services{
+		Spaces:      &space.Service{DB: w.DB},
+		Instances:   instances,
+		Memberships: &membership.Service{DB: w.DB},
+		Invitations: invitations,
+		Requests:    requests,
+		Events:      feed,
+	}
+}
+
+// queue is an outbox that nobody works on.
+func (w *World) queue(kind string) *outbox.Queue {
+	return &outbox.Queue{DB: w.DB, Kind: kind, Log: slog.New(slog.DiscardHandler)}
+}
