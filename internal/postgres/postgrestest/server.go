@@ -51,7 +51,7 @@ func (s *server) startNow() (err error) {
 	defer cancel()
 
 	sweep(ctx)
-	if s.dir, err = os.MkdirTemp(place, prefix); err != nil {
+	if s.dir, err = os.MkdirTemp(place(), prefix); err != nil {
 		return err
 	}
 	if s.postgres, err = embedded.Start(ctx, embedded.Options{Dir: s.dir, MaxConnections: connections}); err != nil {

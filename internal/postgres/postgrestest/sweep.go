@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	place  = "/tmp" // short, and open to the user that PostgreSQL runs as
-	prefix = "datahub-test-"
+	temporary = "/tmp" // short, and open to the user that PostgreSQL runs as
+	prefix    = "datahub-test-"
 
 	sweepLimit = 5 * time.Second
 )
@@ -22,10 +22,12 @@ const (
 func sweep(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, sweepLimit)
 	defer cancel()
-	entries, _ := os.ReadDir(place)
-	for _, e := range entries {
-		if e.IsDir() && strings.HasPrefix(e.Name(), prefix) {
-			_ = embedded.Remove(ctx, filepath.Join(place, e.Name()))
+	for _, place := range []string{temporary, memory} {
+		entries, _ := os.ReadDir(place)
+		for _, e := range entries {
+			if e.IsDir() && strings.HasPrefix(e.Name(), prefix) {
+				_ = embedded.Remove(ctx, filepath.Join(place, e.Name()))
+			}
 		}
 	}
 }
