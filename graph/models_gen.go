@@ -11,69 +11,78 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 )
 
-// What can be done. Every mutation is carried out wholly or not at all, and once
-// for each `idempotencyKey`: the same request with the same key can be sent any
-// number of times for 24 hours, and every answer is the first one.
-// Every mutation can fail with BAD_USER_INPUT, and with IDEMPOTENCY_KEY_REUSED
-// where the key was used for another request.
+// The mutations. Each is executed completely or not at all.
 //
-// A mutation that fails is `null`, and `errors` say why. An operation can have ten
-// at most; they are carried out one after the other.
+// **Repeating a request.** With an `idempotencyKey`, a request is executed once:
+// the same request with the same key can be sent any number of times for 24 hours
+// and returns the result of the first one. Requests that fail are not remembered.
+//
+// **Errors.** A mutation that fails is `null`; `errors` has the reasons. In
+// addition to the codes that it lists, every mutation can fail with
+// UNAUTHENTICATED, BAD_USER_INPUT, IDEMPOTENCY_KEY_REUSED (the key was used for
+// another request), UNAVAILABLE and INTERNAL_SERVER_ERROR. An operation can have 10
+// mutations at most, executed one after the other.
 type Mutation struct {
 }
 
-// What can be asked. Whatever the asking person must not know of is `null`,
-// exactly as if it did not exist.
+// The queries. An object that the requesting person may not see is `null`, exactly
+// like one that does not exist.
 //
-// An operation can cost 100,000 (or what the operator decides): 1 for each field,
-// each time that the answer can hold it. The rows of a page count as many as
-// `first` asks for, 20 where it does not say; the elements of any other list as
-// many as the longest list in the arguments, else 5. A hundred instances with a
-// hundred members each, of whom three fields are asked for, cost 40,200. A document
-// is 15 levels deep at most, with 50 aliases and 2,000 selections, where those of a
-// fragment count again in everything that it is spread in. What exceeds this is
-// QUERY_TOO_COMPLEX, before anything is done.
+// **Lists** are Relay connections. `first` is the size of the page and `after` the
+// `endCursor` of the page before. A value outside the limits, and a cursor of
+// another list, fail with BAD_USER_INPUT.
+//
+// **Limits.** An operation can cost 100,000 by default. Each field costs 1 for
+// every time that it can occur in the answer. A page counts as many rows as
+// `first` says (20 by default); any other list counts as many elements as the
+// longest list in the arguments, or 5. For example, 100 instances with 100 members
+// each and three fields of each member cost 40,200. A document can be 15 levels
+// deep and have 50 aliases and 2,000 selections; the selections of a fragment count
+// again for each spread. A larger operation fails with QUERY_TOO_COMPLEX and is
+// not executed.
 type Query struct {
 }
 
-// Whether somebody can do something and, if not, why: every obstacle at once, in
-// the order in which the mutation would fail with them.
+// Whether the person can perform a mutation and, if not, why. The mutation would
+// fail with the first of the obstacles.
 type Readiness struct {
-	// Whether nothing stands in the way.
+	// Whether there are no obstacles.
 	Allowed bool `json:"allowed"`
-	// What stands in the way.
+	// All obstacles, in the order in which the mutation checks them.
 	Obstacles []*fault.Fault `json:"obstacles"`
 }
 
-// What can be watched: over server-sent events (by POST with
-// `Accept: text/event-stream`, the protocol of graphql-sse in its mode of distinct
-// connections), or over a WebSocket (the protocol graphql-transport-ws; the token
-// goes into the payload of `connection_init` as `Authorization`). It ends when the
-// token expires.
+// The subscriptions, over
 //
-// Over a WebSocket, operations begin in the order in which they are sent; with
-// server-sent events, the subscription has begun when the head of the answer is
-// there. Whoever then asks for the present state misses nothing.
+//   - server-sent events: POST with `Accept: text/event-stream`, protocol graphql-sse
+//     in distinct connections mode
+//   - WebSocket: protocol graphql-transport-ws, with the token in the payload of
+//     `connection_init` (`{"Authorization": "Bearer TOKEN"}`)
+//
+// A subscription ends when the token expires. It has started when the response
+// headers of server-sent events have arrived; over a WebSocket, operations start in
+// the order in which they are sent. Subscribe first and read the current state
+// afterwards to miss no change.
 type Subscription struct {
 }
 
-// How a request contradicts what is there: `extensions.reason` of a CONFLICT.
+// Why a request conflicts with the current state: `extensions.reason` of a CONFLICT.
 type ConflictReason string
 
 const (
-	// The last administrator of a space cannot be removed, and cannot leave.
+	// The person is the last administrator of the space, who cannot be removed and cannot leave.
 	ConflictReasonLastAdministrator ConflictReason = "LAST_ADMINISTRATOR"
-	// The person can do it herself, or it is done already: there is nothing to ask for.
+	// The person can do this without a request, or it is done already.
 	ConflictReasonNotNeeded ConflictReason = "NOT_NEEDED"
-	// Who has made the request has no role there any more.
+	// The person who made the request no longer has a role there.
 	ConflictReasonRequesterLeft ConflictReason = "REQUESTER_LEFT"
-	// Somebody has approved the request already.
+	// The request was already approved.
 	ConflictReasonRequestApproved ConflictReason = "REQUEST_APPROVED"
-	// Somebody has declined the request already.
+	// The request was already declined.
 	ConflictReasonRequestDeclined ConflictReason = "REQUEST_DECLINED"
-	// Who had made the request took it back.
+	// The request was withdrawn by the person who made it.
 	ConflictReasonRequestWithdrawn ConflictReason = "REQUEST_WITHDRAWN"
-	// The time to answer the request is over.
+	// The request expired before anyone answered it.
 	ConflictReasonRequestExpired ConflictReason = "REQUEST_EXPIRED"
 )
 
@@ -134,17 +143,17 @@ func (e ConflictReason) MarshalJSON() ([]byte, error) {
 type InvitationNotUsableReason string
 
 const (
-	// Its time is over.
+	// The invitation has expired.
 	InvitationNotUsableReasonExpired InvitationNotUsableReason = "EXPIRED"
-	// An administrator has taken it back.
+	// An administrator revoked the invitation.
 	InvitationNotUsableReasonRevoked InvitationNotUsableReason = "REVOKED"
-	// It was declined before.
+	// The invitation was already declined.
 	InvitationNotUsableReasonDeclined InvitationNotUsableReason = "DECLINED"
-	// It was accepted before.
+	// The invitation was already accepted.
 	InvitationNotUsableReasonAccepted InvitationNotUsableReason = "ACCEPTED"
-	// The instance is deleted. The invitation is valid again when it is restored.
+	// The instance is deleted. The invitation is usable again when the instance is restored.
 	InvitationNotUsableReasonInstanceDeleted InvitationNotUsableReason = "INSTANCE_DELETED"
-	// It was sent to another address than that of the account.
+	// The invitation was sent to another address than the account's.
 	InvitationNotUsableReasonOtherAddress InvitationNotUsableReason = "OTHER_ADDRESS"
 )
 
@@ -200,40 +209,38 @@ func (e InvitationNotUsableReason) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// Which limit is reached: `extensions.reason` of a RATE_LIMITED. How much each of
-// them allows is for the operator to set; what counts in an hour counts over all
-// gateways. Whatever is refused, or carried out before with the same idempotency
-// key, does not count.
+// The limit that is reached: `extensions.reason` of a RATE_LIMITED. The operator
+// sets the limits. Limits per hour count over all gateways. Requests that are
+// refused, and repeated requests with the same idempotency key, do not count.
 type RateLimitReason string
 
 const (
-	// Addresses that a person invites, or sends an invitation again, in an hour: by default 5,000. Each address given counts.
+	// Addresses that one person invites, or resends invitations to, in an hour: 5,000 by default. Each address in the input counts.
 	RateLimitReasonInvitationsByPerson RateLimitReason = "INVITATIONS_BY_PERSON"
-	// Addresses that are invited to one space and its instances, or sent an invitation again, in an hour: by default 10,000.
+	// Invitations to one space and its instances, resent ones included, in an hour: 10,000 by default.
 	RateLimitReasonInvitationsBySpace RateLimitReason = "INVITATIONS_BY_SPACE"
-	// Mails with invitations to one address in an hour, whoever causes them, in whatever space: by default 20. One error for each such address.
+	// Invitation mails to one address in an hour, from all people and spaces together: 20 by default. One error for each such address.
 	RateLimitReasonInvitationsByAddress RateLimitReason = "INVITATIONS_BY_ADDRESS"
-	// Mails with invitations that one organization's spaces together cause in an hour
-	// to one domain, subdomains included: by default 10,000. One error for each such
-	// domain.
+	// Invitation mails from the spaces of one organization to one domain, including
+	// its subdomains, in an hour: 10,000 by default. One error for each such domain.
 	RateLimitReasonInvitationsByDomain RateLimitReason = "INVITATIONS_BY_DOMAIN"
-	// An invitation of the same space was sent again to this address in the last ten minutes. One error for each such address.
+	// An invitation of the same space was resent to this address in the last ten minutes. One error for each such address.
 	RateLimitReasonResendsByAddress RateLimitReason = "RESENDS_BY_ADDRESS"
-	// Requests that a person makes in an hour: by default 20.
+	// Requests that one person makes in an hour: 20 by default.
 	RateLimitReasonRequestsByPerson RateLimitReason = "REQUESTS_BY_PERSON"
-	// Requests that are made in one space in an hour: by default 100.
+	// Requests that are made in one space in an hour: 100 by default.
 	RateLimitReasonRequestsBySpace RateLimitReason = "REQUESTS_BY_SPACE"
-	// Tokens that lead to no invitation, given by a person in an hour: by default 20.
-	// After them no token is looked at, also none that is right. What is in
-	// `viewer.invitations` can be answered by its id.
+	// Unknown invitation tokens that one person sends in an hour: 20 by default. Above
+	// that every token is refused, even a correct one. Invitations in
+	// `viewer.invitations` can still be answered by their id.
 	RateLimitReasonTokensByPerson RateLimitReason = "TOKENS_BY_PERSON"
-	// Subscriptions of a person at once.
+	// Concurrent subscriptions of one person.
 	RateLimitReasonSubscriptionsByPerson RateLimitReason = "SUBSCRIPTIONS_BY_PERSON"
-	// Subscriptions of everybody at once, to one gateway.
+	// Concurrent subscriptions of all people at one gateway.
 	RateLimitReasonSubscriptionsByGateway RateLimitReason = "SUBSCRIPTIONS_BY_GATEWAY"
-	// Queries and mutations of a person at once, by one gateway.
+	// Concurrent queries and mutations of one person at one gateway.
 	RateLimitReasonOperationsByPerson RateLimitReason = "OPERATIONS_BY_PERSON"
-	// Operations at once over one WebSocket.
+	// Concurrent operations over one WebSocket connection.
 	RateLimitReasonOperationsByConnection RateLimitReason = "OPERATIONS_BY_CONNECTION"
 )
 

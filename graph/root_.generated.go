@@ -2299,228 +2299,233 @@ func newExecutionContext(
 
 var sources = []*ast.Source{
 	{Name: "../schema/audit.graphqls", Input: `"""
-Something that somebody did in a space. Names are those of that time, and stay
-when what they name is gone.
+One action of a person in a space. Names are those at the time of the action;
+they stay when the person or the instance is gone.
 """
 type AuditEntry {
-  "Opaque, and the same for ever."
+  "The global id. Opaque; never changes."
   id: ID!
-  "When it was done."
+  "When the action happened."
   at: DateTime!
-  "What was done."
+  "The action."
   action: AuditAction!
-  "The same in a sentence, in English."
+  "The action as an English sentence."
   summary: String!
-  "Who did it; ` + "`" + `null` + "`" + `: DataHub itself, in the course of time."
+  "The id of the person who acted; ` + "`" + `null` + "`" + ` where DataHub acted because time had passed."
   actorId: ID
-  "What that person was called."
+  "The name of the person who acted, at the time."
   actorName: String!
-  "To which instance it was done; ` + "`" + `null` + "`" + `: to the space."
+  "The id of the instance concerned; ` + "`" + `null` + "`" + ` where the action concerns the whole space."
   instanceId: ID
-  "What the instance was called."
+  "The name of the instance, at the time."
   instanceName: String
-  "To which member it was done."
+  "The id of the member concerned; ` + "`" + `null` + "`" + ` where there is none."
   userId: ID
-  "What the member was called."
+  "The name of the member concerned, at the time."
   userName: String
-  "The addresses of the invitations; of a request for them, the first ten."
+  "The addresses of the invitations; for a request for invitations, the first ten. Empty for other actions."
   emails: [String!]!
-  "The role of the invitations or of the member."
+  "The role of the invitations or of the member; ` + "`" + `null` + "`" + ` where there is none."
   role: InstanceRole
-  "The role that the member had before."
+  "The role that the member had before; ` + "`" + `null` + "`" + ` for other actions."
   previousRole: InstanceRole
-  "What was asked for, where it is about a request."
+  "The kind of the request; ` + "`" + `null` + "`" + ` where the action does not concern a request."
   request: RequestKind
 }
 
-"What can be done in a space."
+"The actions that the audit log records."
 enum AuditAction {
-  "The space was made."
+  "The space was created."
   SPACE_CREATED
-  "An instance was made."
+  "An instance was created."
   INSTANCE_CREATED
   "An instance was deleted."
   INSTANCE_DELETED
-  "A deleted instance was brought back."
+  "A deleted instance was restored."
   INSTANCE_RESTORED
-  "An instance was removed for good, some days after its deletion."
+  "An instance was removed permanently, some days after its deletion."
   INSTANCE_PURGED
-  "People were invited, to an instance or to administrate the space."
+  "People were invited to an instance, or to administer the space."
   INVITATION_SENT
-  "Pending invitations were given another role."
+  "The role of pending invitations was changed."
   INVITATION_ROLE_CHANGED
   "Pending invitations were sent again."
   INVITATION_RESENT
-  "Pending invitations were taken back."
+  "Pending invitations were revoked."
   INVITATION_REVOKED
-  "An invited person became a member, or an administrator."
+  "An invited person accepted, and became a member or an administrator."
   INVITATION_ACCEPTED
   "An invited person declined."
   INVITATION_DECLINED
-  "A member was given another role."
+  "The role of a member was changed."
   MEMBER_ROLE_CHANGED
   "A member was removed, from an instance or from the whole space."
   MEMBER_REMOVED
   "A member left an instance."
   MEMBER_LEFT
-  "Somebody was given a role that she had asked for."
+  "A person was granted a role that they had requested."
   ROLE_GRANTED
-  "Somebody asked for a role, for invitations, or for a restoration."
+  "A person requested a role, invitations, or a restoration."
   REQUEST_MADE
-  "A request was granted."
+  "A request was approved."
   REQUEST_APPROVED
   "A request was declined."
   REQUEST_DECLINED
-  "Who had made a request took it back."
+  "A request was withdrawn by the person who made it."
   REQUEST_WITHDRAWN
-  "Nobody answered a request in time."
+  "A request expired before anyone answered it."
   REQUEST_EXPIRED
 }
 
 "A page of the audit log."
 type AuditEntryConnection {
-  "The page's rows."
+  "The rows of this page."
   nodes: [AuditEntry!]!
-  "The page's rows, each with its cursor."
+  "The rows of this page, each with its cursor."
   edges: [AuditEntryEdge!]!
-  "Where the page ends."
+  "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows of the whole list."
+  "The number of rows in the whole list."
   totalCount: Int!
 }
 
-"A row of a page."
+"One row of a page."
 type AuditEntryEdge {
-  "Marks the row, for ` + "`" + `after` + "`" + `."
+  "The position of the row, for ` + "`" + `after` + "`" + `. Opaque."
   cursor: String!
   "The row."
   node: AuditEntry!
 }
 `, BuiltIn: false},
 	{Name: "../schema/error.graphqls", Input: `"""
-What kind of error it is: ` + "`" + `extensions.code` + "`" + ` of every error. Codes and reasons
-never change; messages may.
+The kind of an error: ` + "`" + `extensions.code` + "`" + ` of every error. Codes and reasons never
+change; messages may.
 
-` + "`" + `extensions` + "`" + ` always has ` + "`" + `code` + "`" + `, ` + "`" + `retryable` + "`" + ` (whether the same request may
-succeed later) and ` + "`" + `requestId` + "`" + ` (for support). Where they apply it has ` + "`" + `reason` + "`" + `,
-` + "`" + `index` + "`" + ` and ` + "`" + `inputPath` + "`" + ` (the place in the input), ` + "`" + `email` + "`" + `, ` + "`" + `suggestion` + "`" + `,
-` + "`" + `remedy` + "`" + ` (what to do), ` + "`" + `contacts` + "`" + ` (whom to ask, ` + "`" + `[{name, email}]` + "`" + `), ` + "`" + `request` + "`" + `
-(the mutation that asks them), ` + "`" + `instances` + "`" + ` (where it would work, ` + "`" + `[{id, name}]` + "`" + `),
-` + "`" + `deletedAt` + "`" + `, ` + "`" + `restorableUntil` + "`" + `, ` + "`" + `retryAfter` + "`" + ` (in seconds) and ` + "`" + `support` + "`" + `.
+` + "`" + `extensions` + "`" + ` always has ` + "`" + `code` + "`" + `, ` + "`" + `retryable` + "`" + ` (whether the same request can
+succeed later) and ` + "`" + `requestId` + "`" + ` (for support). Where they apply, it also has
 
-When several things are wrong, the first of these stages answers, completely:
-UNAUTHENTICATED, BAD_USER_INPUT, NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED,
-the instance's kind and state, RATE_LIMITED, INVALID_EMAIL.
+- ` + "`" + `reason` + "`" + `: refines the code
+- ` + "`" + `inputPath` + "`" + ` and ` + "`" + `index` + "`" + `: the place in the input, and in a list
+- ` + "`" + `email` + "`" + ` and ` + "`" + `suggestion` + "`" + `: the address, and the one that was probably meant
+- ` + "`" + `remedy` + "`" + `: what to do
+- ` + "`" + `contacts` + "`" + `: the people to ask, ` + "`" + `[{name, email}]` + "`" + `
+- ` + "`" + `request` + "`" + `: the mutation that asks them
+- ` + "`" + `instances` + "`" + `: the instances for which the request would work, ` + "`" + `[{id, name}]` + "`" + `
+- ` + "`" + `deletedAt` + "`" + ` and ` + "`" + `restorableUntil` + "`" + `: of a deleted instance
+- ` + "`" + `retryAfter` + "`" + `: when to send the request again, in seconds
+- ` + "`" + `support` + "`" + `: the address to write to
+
+A request is checked in stages: UNAUTHENTICATED, BAD_USER_INPUT, NOT_FOUND,
+FORBIDDEN, IDEMPOTENCY_KEY_REUSED, the instance's kind and state, RATE_LIMITED,
+INVALID_EMAIL. The first stage that fails reports all of its errors; later
+stages are not checked.
 """
 enum ErrorCode {
-  "There is no token, or it is not valid. Sign in."
+  "The request has no token, or the token is not valid. Sign in."
   UNAUTHENTICATED
-  "The person sees it, but may not do this. ` + "`" + `contacts` + "`" + ` may."
+  "The person can see the object, but does not have the role for this operation. ` + "`" + `contacts` + "`" + ` have it."
   FORBIDDEN
-  "It does not exist, or the person must not know of it."
+  "The object does not exist, or the person has no role that lets them see it."
   NOT_FOUND
-  "An argument has the wrong form or size."
+  "An argument has the wrong form or size; ` + "`" + `inputPath` + "`" + ` names it."
   BAD_USER_INPUT
-  "An e-mail address is not valid; ` + "`" + `reason` + "`" + ` is an EmailReason. Nobody was invited."
+  "An e-mail address is not valid; ` + "`" + `reason` + "`" + ` is an EmailReason. Nobody was invited. One error for each such address."
   INVALID_EMAIL
-  "Nobody can be invited to the Distributed instance. ` + "`" + `instances` + "`" + ` can be invited to."
+  "The instance is a Distributed instance, to which nobody can be invited. People can be invited to ` + "`" + `instances` + "`" + `."
   INSTANCE_DISTRIBUTED
   "The instance was deleted at ` + "`" + `deletedAt` + "`" + ` and can be restored until ` + "`" + `restorableUntil` + "`" + `."
   INSTANCE_DELETED
-  "Master and Distributed cannot be deleted."
+  "The instance is a Master or Distributed instance, which cannot be deleted."
   INSTANCE_PROTECTED
-  "The 24 hours in which a deleted instance can be restored are over."
+  "The instance was deleted more than 24 hours ago and can no longer be restored."
   RESTORE_WINDOW_EXPIRED
-  "The invitation cannot be accepted or declined; ` + "`" + `reason` + "`" + `, an InvitationNotUsableReason, says why, where the person may know."
+  "The invitation cannot be accepted or declined; ` + "`" + `reason` + "`" + ` is an InvitationNotUsableReason, where the person may know it."
   INVITATION_NOT_USABLE
-  "It contradicts what is there; ` + "`" + `reason` + "`" + `, a ConflictReason, says how."
+  "The request conflicts with the current state; ` + "`" + `reason` + "`" + ` is a ConflictReason."
   CONFLICT
-  "The idempotency key was used for another request."
+  "The idempotency key was used for another request. Use a new key."
   IDEMPOTENCY_KEY_REUSED
   """
-  Too much at once, or in too short a time; ` + "`" + `reason` + "`" + `, a RateLimitReason, says of
-  what. Nothing was done, and nothing counts. Send the request again after
-  ` + "`" + `retryAfter` + "`" + ` seconds, where given.
+  A limit is reached; ` + "`" + `reason` + "`" + ` is a RateLimitReason. Nothing was done, and the
+  request does not count. Send it again after ` + "`" + `retryAfter` + "`" + ` seconds, where given.
   """
   RATE_LIMITED
-  "The document is too large, or asks for too much at once (see Query). The message says which limit it exceeds."
+  "The document is too large, or the operation costs too much (see Query). The message names the limit."
   QUERY_TOO_COMPLEX
-  "The gateway cannot do it at the moment; nothing was done. Send the request again, preferably with the same idempotency key."
+  "The gateway cannot answer at the moment; nothing was done. Send the request again, with the same idempotency key."
   UNAVAILABLE
-  "The gateway failed; nothing was done. Send the request again later, preferably with the same idempotency key."
+  "The gateway failed; nothing was done. Send the request again later, with the same idempotency key."
   INTERNAL_SERVER_ERROR
-  "The document is not GraphQL."
+  "The document cannot be parsed as GraphQL."
   GRAPHQL_PARSE_FAILED
-  "The document does not fit the schema."
+  "The document is not valid against the schema."
   GRAPHQL_VALIDATION_FAILED
-  "The HTTP request is not one of GraphQL."
+  "The HTTP request is not a GraphQL request."
   BAD_REQUEST
-  "The gateway does not know the persisted query. Send it whole."
+  "The gateway does not know the persisted query. Send the query's text together with its hash."
   PERSISTED_QUERY_NOT_FOUND
 }
 
-"How a request contradicts what is there: ` + "`" + `extensions.reason` + "`" + ` of a CONFLICT."
+"Why a request conflicts with the current state: ` + "`" + `extensions.reason` + "`" + ` of a CONFLICT."
 enum ConflictReason {
-  "The last administrator of a space cannot be removed, and cannot leave."
+  "The person is the last administrator of the space, who cannot be removed and cannot leave."
   LAST_ADMINISTRATOR
-  "The person can do it herself, or it is done already: there is nothing to ask for."
+  "The person can do this without a request, or it is done already."
   NOT_NEEDED
-  "Who has made the request has no role there any more."
+  "The person who made the request no longer has a role there."
   REQUESTER_LEFT
-  "Somebody has approved the request already."
+  "The request was already approved."
   REQUEST_APPROVED
-  "Somebody has declined the request already."
+  "The request was already declined."
   REQUEST_DECLINED
-  "Who had made the request took it back."
+  "The request was withdrawn by the person who made it."
   REQUEST_WITHDRAWN
-  "The time to answer the request is over."
+  "The request expired before anyone answered it."
   REQUEST_EXPIRED
 }
 
 """
-Which limit is reached: ` + "`" + `extensions.reason` + "`" + ` of a RATE_LIMITED. How much each of
-them allows is for the operator to set; what counts in an hour counts over all
-gateways. Whatever is refused, or carried out before with the same idempotency
-key, does not count.
+The limit that is reached: ` + "`" + `extensions.reason` + "`" + ` of a RATE_LIMITED. The operator
+sets the limits. Limits per hour count over all gateways. Requests that are
+refused, and repeated requests with the same idempotency key, do not count.
 """
 enum RateLimitReason {
-  "Addresses that a person invites, or sends an invitation again, in an hour: by default 5,000. Each address given counts."
+  "Addresses that one person invites, or resends invitations to, in an hour: 5,000 by default. Each address in the input counts."
   INVITATIONS_BY_PERSON
-  "Addresses that are invited to one space and its instances, or sent an invitation again, in an hour: by default 10,000."
+  "Invitations to one space and its instances, resent ones included, in an hour: 10,000 by default."
   INVITATIONS_BY_SPACE
-  "Mails with invitations to one address in an hour, whoever causes them, in whatever space: by default 20. One error for each such address."
+  "Invitation mails to one address in an hour, from all people and spaces together: 20 by default. One error for each such address."
   INVITATIONS_BY_ADDRESS
   """
-  Mails with invitations that one organization's spaces together cause in an hour
-  to one domain, subdomains included: by default 10,000. One error for each such
-  domain.
+  Invitation mails from the spaces of one organization to one domain, including
+  its subdomains, in an hour: 10,000 by default. One error for each such domain.
   """
   INVITATIONS_BY_DOMAIN
-  "An invitation of the same space was sent again to this address in the last ten minutes. One error for each such address."
+  "An invitation of the same space was resent to this address in the last ten minutes. One error for each such address."
   RESENDS_BY_ADDRESS
-  "Requests that a person makes in an hour: by default 20."
+  "Requests that one person makes in an hour: 20 by default."
   REQUESTS_BY_PERSON
-  "Requests that are made in one space in an hour: by default 100."
+  "Requests that are made in one space in an hour: 100 by default."
   REQUESTS_BY_SPACE
   """
-  Tokens that lead to no invitation, given by a person in an hour: by default 20.
-  After them no token is looked at, also none that is right. What is in
-  ` + "`" + `viewer.invitations` + "`" + ` can be answered by its id.
+  Unknown invitation tokens that one person sends in an hour: 20 by default. Above
+  that every token is refused, even a correct one. Invitations in
+  ` + "`" + `viewer.invitations` + "`" + ` can still be answered by their id.
   """
   TOKENS_BY_PERSON
-  "Subscriptions of a person at once."
+  "Concurrent subscriptions of one person."
   SUBSCRIPTIONS_BY_PERSON
-  "Subscriptions of everybody at once, to one gateway."
+  "Concurrent subscriptions of all people at one gateway."
   SUBSCRIPTIONS_BY_GATEWAY
-  "Queries and mutations of a person at once, by one gateway."
+  "Concurrent queries and mutations of one person at one gateway."
   OPERATIONS_BY_PERSON
-  "Operations at once over one WebSocket."
+  "Concurrent operations over one WebSocket connection."
   OPERATIONS_BY_CONNECTION
 }
 `, BuiltIn: false},
 	{Name: "../schema/instance.graphqls", Input: `extend type Mutation {
   """
-  Makes a working instance of a space.
+  Creates a working instance in a space.
 
   Errors: NOT_FOUND, FORBIDDEN.
   """
@@ -2529,7 +2534,7 @@ enum RateLimitReason {
 
   """
   Deletes a working instance. It can be restored for 24 hours, with everything
-  in it. Deleting it again succeeds, and says that nothing was left to do.
+  in it. Deleting it again succeeds and changes nothing.
 
   Errors: NOT_FOUND, FORBIDDEN, INSTANCE_PROTECTED.
   """
@@ -2538,8 +2543,8 @@ enum RateLimitReason {
     @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR])
 
   """
-  Brings back an instance that was deleted less than 24 hours ago, the roles
-  included. Restoring it again succeeds, and says that nothing was left to do.
+  Restores an instance that was deleted less than 24 hours ago, with the roles in
+  it. Restoring it again succeeds and changes nothing.
 
   Errors: NOT_FOUND, FORBIDDEN, RESTORE_WINDOW_EXPIRED.
   """
@@ -2547,118 +2552,128 @@ enum RateLimitReason {
     @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR])
 }
 
-"A working copy that people share."
+"A working copy of a space that people share."
 type Instance {
-  "Opaque, and the same for ever."
+  "The global id. Opaque; never changes."
   id: ID!
-  "What it is called."
+  "The name."
   name: String!
-  "Whether it is one of the space's two special instances."
+  "Master, Distributed, or a working instance."
   kind: InstanceKind!
-  "Whether it can be used."
+  "Active or deleted."
   state: InstanceState!
-  "Where it belongs."
+  "The space that it belongs to."
   space: Space!
-  "The roles that the asking person holds here, derived ones included."
+  "The roles of the requesting person in this instance, including derived roles."
   viewerRoles: [Role!]!
-  "When it was deleted; ` + "`" + `null` + "`" + ` while it is active."
+  "The time of its deletion; ` + "`" + `null` + "`" + ` while it is active."
   deletedAt: DateTime
-  "Who deleted it; ` + "`" + `null` + "`" + ` while it is active."
+  "The person who deleted it; ` + "`" + `null` + "`" + ` while it is active."
   deletedBy: Contact
-  "Until when it can be restored: 24 hours after its deletion; ` + "`" + `null` + "`" + ` while it is active."
+  "The time until which it can be restored, 24 hours after its deletion; ` + "`" + `null` + "`" + ` while it is active."
   restorableUntil: DateTime
-  "The people with a role of their own here. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most."
+  """
+  The people with a role of their own in this instance. ` + "`" + `first` + "`" + ` is 20 by default
+  and 100 at most.
+
+  Errors: FORBIDDEN.
+  """
   members(first: Int, after: String): InstanceMemberConnection
     @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR], of: "id")
-  "The invitations to this instance, newest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most."
+  """
+  The invitations to this instance, newest first; all of them, or those with one
+  status. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+
+  Errors: FORBIDDEN.
+  """
   invitations(first: Int, after: String, status: InvitationStatus): InvitationConnection
     @role(any: [SPACE_ADMINISTRATOR], of: "id")
-  "Whether the asking person can invite somebody here with inviteUsers and, if not, why."
+  "Whether the requesting person can invite people to this instance with inviteUsers and, if not, why."
   inviting: Readiness!
-  "Whether the asking person can restore it with restoreInstance and, if not, why. What is active needs no restoring, and nothing stands in the way."
+  "Whether the requesting person can restore it with restoreInstance and, if not, why. For an active instance it says only whether they have the role."
   restoring: Readiness!
 }
 
-"Tells a space's two special instances from all others."
+"The kind of an instance. Every space has two special instances."
 enum InstanceKind {
-  "Every space has one; it cannot be deleted."
+  "The Master instance, one in each space. It cannot be deleted."
   MASTER
-  "Every space has one; it cannot be deleted, and nobody can be invited to it."
+  "The Distributed instance, one in each space. It cannot be deleted, and nobody can be invited to it."
   DISTRIBUTED
-  "All others."
+  "Any other instance."
   WORKING
 }
 
-"Whether an instance can be used."
+"The state of an instance."
 enum InstanceState {
-  "It can be used."
+  "The instance can be used."
   ACTIVE
-  "It can be restored until ` + "`" + `restorableUntil` + "`" + `."
+  "The instance is deleted. It can be restored until ` + "`" + `restorableUntil` + "`" + `."
   DELETED
 }
 
-"What a member is in an instance."
+"The role of a member in an instance."
 enum InstanceRole {
-  "Works in the instance; may delete and restore it."
+  "Works in the instance, and can delete and restore it."
   EDITOR
   "Sees the instance."
   VIEWER
 }
 
-"What a new instance is to be."
+"Input of createInstance."
 input CreateInstanceInput {
-  "Where it is to belong."
+  "The space in which to create the instance."
   spaceId: ID!
-  "What it is to be called: 1 to 200 printable characters."
+  "The name of the new instance. 1 to 200 printable characters."
   name: String!
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of making an instance."
+"Result of createInstance."
 type CreateInstancePayload {
-  "The instance; ` + "`" + `null` + "`" + ` where it is gone since."
+  "The new instance; in the answer to a repeated request, ` + "`" + `null` + "`" + ` where it no longer exists."
   instance: Instance
 }
 
-"Which instance is to be deleted."
+"Input of deleteInstance."
 input DeleteInstanceInput {
   "The instance."
   instanceId: ID!
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of deleting an instance."
+"Result of deleteInstance."
 type DeleteInstancePayload {
-  "The instance as it is now."
+  "The current instance."
   instance: Instance!
-  "` + "`" + `false` + "`" + `: it was deleted already."
+  "Whether this request deleted it; ` + "`" + `false` + "`" + ` where it was already deleted."
   deleted: Boolean!
 }
 
-"Which instance is to be brought back."
+"Input of restoreInstance."
 input RestoreInstanceInput {
   "The instance."
   instanceId: ID!
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of restoring an instance."
+"Result of restoreInstance."
 type RestoreInstancePayload {
-  "The instance as it is now."
+  "The current instance."
   instance: Instance!
-  "` + "`" + `false` + "`" + `: it was active already."
+  "Whether this request restored it; ` + "`" + `false` + "`" + ` where it was already active."
   restored: Boolean!
 }
 `, BuiltIn: false},
 	{Name: "../schema/invitation.graphqls", Input: `extend type Mutation {
   """
-  Invites people to an instance by e-mail. Either everybody is invited or, where
-  one address is not valid, nobody: each address that is not valid then comes
-  back as an INVALID_EMAIL error of its own. People who are members or invited
-  already are no error and get no second mail; ` + "`" + `results` + "`" + ` says so for each.
+  Invites people to an instance by e-mail: all of them or, where one address is
+  not valid, nobody. Each address that is not valid is reported as an
+  INVALID_EMAIL error of its own. People who are already members or invited are
+  not an error and get no second mail; ` + "`" + `results` + "`" + ` has the outcome of each address.
 
   Errors: NOT_FOUND, FORBIDDEN, INSTANCE_DISTRIBUTED, INSTANCE_DELETED,
   RATE_LIMITED (one for each limit that is reached), INVALID_EMAIL.
@@ -2668,7 +2683,7 @@ type RestoreInstancePayload {
     @role(any: [SPACE_ADMINISTRATOR])
 
   """
-  Invites people to administrate a space, by the rules of inviteUsers.
+  Invites people to administer a space, with the rules of inviteUsers.
 
   Errors: NOT_FOUND, FORBIDDEN, RATE_LIMITED, INVALID_EMAIL.
   """
@@ -2676,26 +2691,26 @@ type RestoreInstancePayload {
     @role(any: [SPACE_ADMINISTRATOR], of: "input.spaceId")
 
   """
-  Accepts an invitation, with the account of the invited address: the person
-  becomes a member of the instance, or an administrator of the space. Nobody
-  becomes less than she is.
+  Accepts an invitation, with the account of the invited address. The person
+  becomes a member of the instance or an administrator of the space. A higher
+  role that they already have stays.
 
-  Errors: NOT_FOUND (for an ` + "`" + `invitationId` + "`" + `), RATE_LIMITED (for a ` + "`" + `token` + "`" + `, after
-  too many that led to no invitation), INVITATION_NOT_USABLE.
+  Errors: NOT_FOUND (unknown ` + "`" + `invitationId` + "`" + `), RATE_LIMITED (too many unknown
+  tokens), INVITATION_NOT_USABLE.
   """
   acceptInvitation(input: AcceptInvitationInput!): AcceptInvitationPayload @authenticated
 
   """
   Declines an invitation, with the account of the invited address.
 
-  Errors: as for acceptInvitation.
+  Errors: those of acceptInvitation.
   """
   declineInvitation(input: DeclineInvitationInput!): DeclineInvitationPayload @authenticated
 
   """
-  Takes back pending invitations: all of them or, where the person may not do so
-  with one, none. Those that have been answered or taken back before are no
-  error; ` + "`" + `results` + "`" + ` says so for each.
+  Revokes pending invitations: all of them or, where the person may not revoke
+  one, none. Invitations that were already answered or revoked are not an error;
+  ` + "`" + `results` + "`" + ` has the outcome of each.
 
   Errors: NOT_FOUND, FORBIDDEN.
   """
@@ -2703,12 +2718,12 @@ type RestoreInstancePayload {
     @role(any: [SPACE_ADMINISTRATOR], of: "input.invitationIds")
 
   """
-  Sends pending invitations again, expired ones included: with a new link and a
-  new expiry; the old link is dead. Not more often than once in ten minutes for
-  an address in a space; and each counts as an invitation does.
+  Resends pending and expired invitations, with a new link and a new expiry. The
+  old link no longer works. An address gets one resent mail of a space in ten
+  minutes at most. Resent invitations count towards the limits of inviting.
 
   Errors: NOT_FOUND, FORBIDDEN, INSTANCE_DELETED, RATE_LIMITED (one for each
-  address that has to wait, and for each limit that is reached; nothing is sent
+  address that has to wait and for each limit that is reached; nothing is sent
   then).
   """
   resendInvitations(input: ResendInvitationsInput!): ResendInvitationsPayload
@@ -2717,11 +2732,11 @@ type RestoreInstancePayload {
 
 extend type Subscription {
   """
-  Every change of an invitation to the instance, within a second, whoever makes
-  it: over server-sent events, and over graphql-transport-ws. It ends with an
-  error when the person loses the role.
+  Every change of an invitation to the instance, by any person and through any
+  gateway, within a second. Ends with an error when the person loses the role.
 
-  Errors: NOT_FOUND, FORBIDDEN.
+  Errors: NOT_FOUND, FORBIDDEN, RATE_LIMITED (SUBSCRIPTIONS_BY_PERSON,
+  SUBSCRIPTIONS_BY_GATEWAY).
   """
   invitationChanged(instanceId: ID!): InvitationEvent!
     @role(any: [SPACE_ADMINISTRATOR], of: "instanceId")
@@ -2729,400 +2744,399 @@ extend type Subscription {
 
 "A change of an invitation."
 type InvitationEvent {
-  "The invitation as it is now."
+  "The current invitation."
   invitation: Invitation!
-  "What has changed."
+  "The kind of change."
   change: InvitationChange!
-  "When it changed."
+  "When the change happened."
   at: DateTime!
 }
 
-"What can change about an invitation."
+"The kinds of changes of an invitation."
 enum InvitationChange {
   "The address was invited."
   CREATED
-  "The pending invitation has another role now."
+  "The role of the pending invitation was changed."
   ROLE_CHANGED
-  "It was sent again, or invited again after it had expired: with a new link and a new expiry."
+  "The invitation was resent, or its address was invited again after it had expired. It has a new link and a new expiry."
   RENEWED
-  "The mail server has taken the mail."
+  "The mail server accepted the mail."
   SENT
-  "The mail server has not taken the mail yet. It is tried again."
+  "The mail server has not accepted the mail yet. DataHub tries again."
   DELAYED
-  "The mail server refuses the mail for good."
+  "The mail server refused the mail permanently."
   FAILED
-  "The invited person has become a member."
+  "The invited person accepted, and became a member or an administrator."
   ACCEPTED
-  "The invited person declined it."
+  "The invited person declined."
   DECLINED
-  "An administrator has taken it back."
+  "An administrator revoked the invitation."
   REVOKED
-  "Its time is over."
+  "The invitation has expired."
   EXPIRED
 }
 
-"Which invitation is to be accepted: by the token of its mail, or by its id."
+"Input of acceptInvitation. Give either ` + "`" + `token` + "`" + ` or ` + "`" + `invitationId` + "`" + `."
 input AcceptInvitationInput {
-  "What stands behind the ` + "`" + `#` + "`" + ` of the link in the mail. Either this or ` + "`" + `invitationId` + "`" + `."
+  "The token: the part after the ` + "`" + `#` + "`" + ` of the link in the mail."
   token: String
-  "An invitation of ` + "`" + `viewer.invitations` + "`" + `."
+  "The id of an invitation in ` + "`" + `viewer.invitations` + "`" + `."
   invitationId: ID
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of accepting an invitation."
+"Result of acceptInvitation."
 type AcceptInvitationPayload {
-  "The invitation as it is now."
+  "The current invitation."
   invitation: Invitation!
-  "The instance that it led to; ` + "`" + `null` + "`" + ` where it led to a space, or the person has left it since."
+  "The instance that the invitation was for; ` + "`" + `null` + "`" + ` for an invitation to administer a space, and where the person has left since."
   instance: Instance
-  "The space that it led to; ` + "`" + `null` + "`" + ` where the person has left it since."
+  "The space that the invitation was for; ` + "`" + `null` + "`" + ` where the person has left since."
   space: Space
 }
 
-"Which invitation is to be declined: by the token of its mail, or by its id."
+"Input of declineInvitation. Give either ` + "`" + `token` + "`" + ` or ` + "`" + `invitationId` + "`" + `."
 input DeclineInvitationInput {
-  "What stands behind the ` + "`" + `#` + "`" + ` of the link in the mail. Either this or ` + "`" + `invitationId` + "`" + `."
+  "The token: the part after the ` + "`" + `#` + "`" + ` of the link in the mail."
   token: String
-  "An invitation of ` + "`" + `viewer.invitations` + "`" + `."
+  "The id of an invitation in ` + "`" + `viewer.invitations` + "`" + `."
   invitationId: ID
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of declining an invitation."
+"Result of declineInvitation."
 type DeclineInvitationPayload {
-  "The invitation as it is now."
+  "The current invitation."
   invitation: Invitation!
 }
 
-"Which invitations are to be taken back."
+"Input of revokeInvitations."
 input RevokeInvitationsInput {
-  "1 to 1,000 invitations."
+  "The ids of the invitations, 1 to 1,000."
   invitationIds: [ID!]!
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of taking back invitations."
+"Result of revokeInvitations."
 type RevokeInvitationsPayload {
-  "One for each id, in the order given."
+  "One result for each id, in the order of the input."
   results: [RevokeResult!]!
 }
 
-"What came of taking back one invitation."
+"Result of revoking one invitation."
 type RevokeResult {
-  "The id's place in ` + "`" + `invitationIds` + "`" + `, from 0."
+  "The index of the id in ` + "`" + `invitationIds` + "`" + `, from 0."
   index: Int!
-  "The invitation as it is now."
+  "The current invitation."
   invitation: Invitation!
-  "What was done."
+  "The outcome."
   outcome: RevokeOutcome!
 }
 
-"What taking back one invitation came to. None of these is an error."
+"The outcomes of revoking one invitation. None is an error."
 enum RevokeOutcome {
-  "It was pending, and cannot be accepted any more."
+  "The invitation was pending. It can no longer be accepted."
   REVOKED
-  "It was accepted, declined or revoked before: ` + "`" + `invitation.status` + "`" + ` says which."
+  "The invitation was already accepted, declined or revoked; see ` + "`" + `invitation.status` + "`" + `."
   ALREADY_ENDED
 }
 
-"Which invitations are to be sent again."
+"Input of resendInvitations."
 input ResendInvitationsInput {
-  "1 to 1,000 invitations."
+  "The ids of the invitations, 1 to 1,000."
   invitationIds: [ID!]!
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of sending invitations again."
+"Result of resendInvitations."
 type ResendInvitationsPayload {
-  "One for each id, in the order given."
+  "One result for each id, in the order of the input."
   results: [ResendResult!]!
 }
 
-"What came of sending one invitation again."
+"Result of resending one invitation."
 type ResendResult {
-  "The id's place in ` + "`" + `invitationIds` + "`" + `, from 0."
+  "The index of the id in ` + "`" + `invitationIds` + "`" + `, from 0."
   index: Int!
-  "The invitation as it is now."
+  "The current invitation."
   invitation: Invitation!
-  "What was done."
+  "The outcome."
   outcome: ResendOutcome!
 }
 
-"What sending one invitation again came to. None of these is an error."
+"The outcomes of resending one invitation. None is an error."
 enum ResendOutcome {
-  "A mail with a new link is on its way."
+  "A mail with a new link is queued."
   RESENT
-  "It was accepted, declined or revoked before: ` + "`" + `invitation.status` + "`" + ` says which. No mail is sent."
+  "The invitation was already accepted, declined or revoked; see ` + "`" + `invitation.status` + "`" + `. No mail is sent."
   ALREADY_ENDED
 }
 
-"Who is to be invited to administrate which space."
+"Input of inviteSpaceAdministrators."
 input InviteSpaceAdministratorsInput {
   "The space."
   spaceId: ID!
-  "1 to 1,000 addresses, each as a person types or pastes it: ` + "`" + `Ada <ada@uni.example>` + "`" + ` is one."
+  "1 to 1,000 addresses, as people type or paste them: ` + "`" + `Ada <ada@uni.example>` + "`" + ` is one address."
   emails: [String!]!
-  "Plain text for the mail, 2,000 characters at most."
+  "A message for the mail. Plain text, 2,000 characters at most."
   message: String
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of inviting people to administrate a space."
+"Result of inviteSpaceAdministrators."
 type InviteSpaceAdministratorsPayload {
-  "The space that they were invited to."
+  "The space."
   space: Space!
-  "One for each address, in the order given."
+  "One result for each address, in the order of the input."
   results: [InviteResult!]!
 }
 
-"Who is to be invited, to which instance, and as what."
+"Input of inviteUsers."
 input InviteUsersInput {
-  "The instance: any but a Distributed or a deleted one."
+  "The instance. It must be active, and not the Distributed instance."
   instanceId: ID!
-  "What the invited people are to become."
+  "The role that the invited people get."
   role: InstanceRole!
-  "1 to 1,000 addresses, each as a person types or pastes it: ` + "`" + `Ada <ada@uni.example>` + "`" + ` is one."
+  "1 to 1,000 addresses, as people type or paste them: ` + "`" + `Ada <ada@uni.example>` + "`" + ` is one address."
   emails: [String!]!
-  "Plain text for the mail, 2,000 characters at most."
+  "A message for the mail. Plain text, 2,000 characters at most."
   message: String
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of inviting people."
+"Result of inviteUsers."
 type InviteUsersPayload {
-  "The instance that they were invited to."
+  "The instance."
   instance: Instance!
-  "One for each address, in the order given."
+  "One result for each address, in the order of the input."
   results: [InviteResult!]!
 }
 
-"What came of inviting one address."
+"Result of inviting one address."
 type InviteResult {
-  "The address's place in ` + "`" + `emails` + "`" + `, from 0."
+  "The index of the address in ` + "`" + `emails` + "`" + `, from 0."
   index: Int!
-  "The address as it was understood."
+  "The normalized address."
   email: String!
-  "What was done."
+  "The outcome."
   outcome: InviteOutcome!
-  "The role of the invitation or, for a member, the role held; ` + "`" + `null` + "`" + ` for administrators of a space."
+  "The role of the invitation or, for a member, the role they have; ` + "`" + `null` + "`" + ` for administrators of a space."
   role: InstanceRole
-  "With ROLE_CHANGED, the role that the invitation had."
+  "The previous role of the invitation, for ROLE_CHANGED."
   previousRole: InstanceRole
   "The pending invitation; ` + "`" + `null` + "`" + ` for a member."
   invitation: Invitation
 }
 
-"What inviting one address came to. None of these is an error."
+"The outcomes of inviting one address. None is an error."
 enum InviteOutcome {
-  "A mail is on its way."
+  "The address was invited; a mail is queued."
   INVITED
-  "An invitation with this role is pending; no second mail is sent."
+  "An invitation with this role is already pending. No second mail is sent."
   ALREADY_INVITED
-  "The person is a member, or an administrator of the space; her role stays as it is."
+  "The person is already a member, or an administrator of the space. Their role does not change."
   ALREADY_MEMBER
-  "The pending invitation had another role and now has this one; no second mail is sent."
+  "The pending invitation had another role, and now has this one. No second mail is sent."
   ROLE_CHANGED
-  "The address stands earlier in the list."
+  "The address occurs earlier in the list."
   DUPLICATE
 }
 
 "An invitation to become a member of an instance, or an administrator of a space, sent to an address."
 type Invitation {
-  "Opaque, and the same for ever."
+  "The global id. Opaque; never changes."
   id: ID!
   "The address that the invitation was sent to; only an account of this address can accept it."
   email: String!
-  "What the invited person is to become in the instance; ` + "`" + `null` + "`" + `: an administrator of the space."
+  "The role in the instance; ` + "`" + `null` + "`" + ` for an invitation to administer the space."
   role: InstanceRole
-  "What has become of it."
+  "The status."
   status: InvitationStatus!
-  "The instance, for whoever may see it."
+  "The instance; ` + "`" + `null` + "`" + ` where the person may not see it, and for an invitation to administer the space."
   instance: Instance
-  "The space, as much of it as an invited person may know."
+  "The space, as far as an invited person may know it."
   space: SpaceSummary!
-  "The name of the instance; ` + "`" + `null` + "`" + ` where the invitation leads to the space."
+  "The name of the instance; ` + "`" + `null` + "`" + ` for an invitation to administer the space."
   instanceName: String
-  "What the inviting person wrote."
+  "The message of the inviting person."
   message: String
-  "Who invites."
+  "The person who invited the address."
   invitedBy: Contact!
-  "At whose request; ` + "`" + `null` + "`" + `: at nobody's."
+  "The person who requested the invitation; ` + "`" + `null` + "`" + ` where nobody did."
   requestedBy: Contact
   "When the address was first invited."
   createdAt: DateTime!
-  "Until when it can be accepted."
+  "When the invitation expires."
   expiresAt: DateTime!
-  "Whether the asking person can accept it and, if not, what she can do about it."
+  "Whether the requesting person can accept it and, if not, why and what they can do."
   accepting: Readiness!
   """
-  What became of the mail that was sent last, for the space's administrators;
-  ` + "`" + `null` + "`" + ` for everybody else, and where the invitation ended before a mail was
-  sent.
+  The delivery of the last mail, for administrators of the space; ` + "`" + `null` + "`" + ` for
+  everyone else, and where the invitation ended before a mail was sent.
   """
   delivery: InvitationDelivery
 }
 
-"What became of an invitation's mail."
+"The delivery of an invitation's mail."
 type InvitationDelivery {
-  "Where the mail is."
+  "The state of the delivery."
   status: DeliveryStatus!
-  "How often it was tried to send it."
+  "The number of attempts to send the mail."
   attempts: Int!
-  "When that was tried last."
+  "The time of the last attempt; ` + "`" + `null` + "`" + ` before the first one."
   lastAttemptAt: DateTime
-  "When a delayed mail is tried next; ` + "`" + `null` + "`" + ` where it is held until the instance is restored."
+  "The time of the next attempt for a delayed mail; ` + "`" + `null` + "`" + ` for any other, and where the mail is held until the instance is restored."
   nextAttemptAt: DateTime
-  "What is the matter, in words that help, in English; ` + "`" + `null` + "`" + ` where all is well."
+  "What is wrong and what to do, in English; ` + "`" + `null` + "`" + ` where nothing is wrong."
   explanation: String
-  "What the mail server replied to the last attempt, where it refused the mail: a code and a text."
+  "The reply of the mail server that refused the mail at the last attempt: a code and a text."
   reply: String
 }
 
-"Where an invitation's mail is."
+"The states of an invitation's mail."
 enum DeliveryStatus {
-  "It is about to be sent."
+  "The mail is about to be sent."
   QUEUED
-  "The mail server has taken it."
+  "The mail server accepted the mail."
   SENT
-  "The mail server has not taken it yet. DataHub keeps trying for two days."
+  "The mail server has not accepted the mail yet. DataHub tries again for two days."
   DELAYED
-  "The mail server refuses it for good, or has not taken it for two days."
+  "The mail server refused the mail permanently, or has not accepted it for two days."
   FAILED
 }
 
 "Why an invitation cannot be accepted or declined: ` + "`" + `extensions.reason` + "`" + ` of an INVITATION_NOT_USABLE."
 enum InvitationNotUsableReason {
-  "Its time is over."
+  "The invitation has expired."
   EXPIRED
-  "An administrator has taken it back."
+  "An administrator revoked the invitation."
   REVOKED
-  "It was declined before."
+  "The invitation was already declined."
   DECLINED
-  "It was accepted before."
+  "The invitation was already accepted."
   ACCEPTED
-  "The instance is deleted. The invitation is valid again when it is restored."
+  "The instance is deleted. The invitation is usable again when the instance is restored."
   INSTANCE_DELETED
-  "It was sent to another address than that of the account."
+  "The invitation was sent to another address than the account's."
   OTHER_ADDRESS
 }
 
-"What an invited person may know of a space."
+"The part of a space that an invited person may know."
 type SpaceSummary {
-  "What the space is called."
+  "The name of the space."
   name: String!
-  "What the organization is called that the space belongs to."
+  "The name of the organization that the space belongs to."
   organizationName: String!
 }
 
-"What has become of an invitation."
+"The status of an invitation."
 enum InvitationStatus {
-  "It can be accepted."
+  "The invitation can be accepted."
   PENDING
-  "The invited person has become a member."
+  "The invited person accepted, and became a member or an administrator."
   ACCEPTED
-  "The invited person declined it."
+  "The invited person declined."
   DECLINED
-  "An administrator has taken it back."
+  "An administrator revoked the invitation."
   REVOKED
-  "It was pending when its time was over. Inviting the address again renews it."
+  "The invitation was not answered in time. Inviting the address again renews it."
   EXPIRED
 }
 
 "A page of invitations."
 type InvitationConnection {
-  "The page's rows."
+  "The rows of this page."
   nodes: [Invitation!]!
-  "The page's rows, each with its cursor."
+  "The rows of this page, each with its cursor."
   edges: [InvitationEdge!]!
-  "Where the page ends."
+  "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows of the whole list."
+  "The number of rows in the whole list."
   totalCount: Int!
 }
 
-"A row of a page."
+"One row of a page."
 type InvitationEdge {
-  "Marks the row, for ` + "`" + `after` + "`" + `."
+  "The position of the row, for ` + "`" + `after` + "`" + `. Opaque."
   cursor: String!
   "The row."
   node: Invitation!
 }
 
-"The judgement of one e-mail address."
+"The check of one e-mail address."
 type EmailCheck {
-  "The address's place in the list, from 0."
+  "The index of the address in the input, from 0."
   index: Int!
-  "The address as it was given."
+  "The address as given in the input."
   input: String!
-  "The address as it is understood; ` + "`" + `null` + "`" + ` where it is not valid."
+  "The normalized address; ` + "`" + `null` + "`" + ` where it is not valid."
   email: String
-  "Whether an invitation could be sent to it."
+  "Whether an invitation can be sent to the address."
   valid: Boolean!
-  "Why it is not valid."
+  "Why the address is not valid; ` + "`" + `null` + "`" + ` where it is valid."
   reason: EmailReason
-  "The address that was probably meant. It is never applied by itself."
+  "The address that was probably meant. DataHub never applies it by itself."
   suggestion: String
-  "What looks mistyped in an address that is valid."
+  "What looks mistyped in a valid address; ` + "`" + `null` + "`" + ` where nothing does."
   warning: String
 }
 
 "Why an e-mail address is not valid."
 enum EmailReason {
-  "There is nothing."
+  "The address is empty."
   EMPTY
-  "It has more than 254 octets (RFC 5321, section 4.5.3.1.3)."
+  "The address has more than 254 octets (RFC 5321, section 4.5.3.1.3)."
   TOO_LONG
-  "There is no @."
+  "The address has no @."
   AT_SIGN_MISSING
-  "There is more than one @."
+  "The address has more than one @."
   AT_SIGN_REPEATED
-  "Nothing stands before the @."
+  "The part before the @ is empty."
   LOCAL_PART_EMPTY
-  "More than 64 octets stand before the @ (RFC 5321, section 4.5.3.1.1)."
+  "The part before the @ has more than 64 octets (RFC 5321, section 4.5.3.1.1)."
   LOCAL_PART_TOO_LONG
-  "A dot stands first or last before the @, or two in a row."
+  "The part before the @ begins or ends with a dot, or has two dots in a row."
   LOCAL_PART_DOT
-  "A character that cannot stand before the @."
+  "The part before the @ has a character that is not allowed there."
   LOCAL_PART_CHARACTER
-  "Nothing stands after the @."
+  "The part after the @ is empty."
   DOMAIN_EMPTY
-  "A dot stands first or last in the domain, or two in a row."
+  "The domain begins or ends with a dot, or has two dots in a row."
   DOMAIN_LABEL_EMPTY
-  "A part of the domain has more than 63 octets."
+  "A label of the domain has more than 63 octets."
   DOMAIN_LABEL_TOO_LONG
-  "A character that cannot stand in a domain."
+  "The domain has a character that is not allowed there."
   DOMAIN_CHARACTER
-  "A part of the domain begins or ends with a hyphen, or has two where they mean something else."
+  "A label of the domain begins or ends with a hyphen, or has hyphens in its third and fourth positions."
   DOMAIN_HYPHEN
-  "The domain's last part is missing, has one letter or is a number."
+  "The top-level label of the domain is missing, has only one letter, or is a number."
   DOMAIN_TOP_LEVEL
   "The domain is an IP address in brackets."
   DOMAIN_LITERAL
-  "A control character."
+  "The address has a control character."
   CONTROL_CHARACTER
-  "A character that looks like another one: full-width, of zero width, or changing the direction of the text."
+  "The address has a character that looks like another one: full-width, of zero width, or changing the direction of the text."
   AMBIGUOUS_CHARACTER
 }
 `, BuiltIn: false},
 	{Name: "../schema/membership.graphqls", Input: `extend type Mutation {
   """
-  Gives a member of an instance another role.
+  Changes the role of a member of an instance.
 
-  Errors: NOT_FOUND (also where the person is no member), FORBIDDEN.
+  Errors: NOT_FOUND (also where the person is not a member), FORBIDDEN.
   """
   changeMemberRole(input: ChangeMemberRoleInput!): ChangeMemberRolePayload
     @role(any: [SPACE_ADMINISTRATOR])
 
   """
-  Ends the roles of a person, in one instance or in the whole space. Doing it
-  again succeeds, and says that nothing was left to do.
+  Ends the roles of a person in one instance or in the whole space. Removing them
+  again succeeds and changes nothing.
 
   Errors: NOT_FOUND, FORBIDDEN, CONFLICT (LAST_ADMINISTRATOR).
   """
@@ -3130,9 +3144,9 @@ enum EmailReason {
     @role(any: [SPACE_ADMINISTRATOR], of: "input.instanceId|input.spaceId")
 
   """
-  Ends one's own role in an instance. What an administrator of the space or a
-  manager of the organization sees as such, she goes on to see; to stop being an
-  administrator, use removeMember of oneself.
+  Ends the role of the requesting person in an instance. Roles that they have
+  elsewhere, as an administrator of the space or a manager of the organization,
+  stay. To stop being an administrator, call removeMember for yourself.
 
   Errors: NOT_FOUND, CONFLICT (LAST_ADMINISTRATOR).
   """
@@ -3140,85 +3154,85 @@ enum EmailReason {
     @role(any: [INSTANCE_EDITOR, INSTANCE_VIEWER])
 }
 
-"Who is to have which role in an instance."
+"Input of changeMemberRole."
 input ChangeMemberRoleInput {
   "The instance."
   instanceId: ID!
-  "The member: ` + "`" + `InstanceMember.user.id` + "`" + `."
+  "The id of the member: ` + "`" + `InstanceMember.user.id` + "`" + `."
   userId: ID!
-  "The role that she is to have."
+  "The new role."
   role: InstanceRole!
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of changing a role."
+"Result of changeMemberRole."
 type ChangeMemberRolePayload {
-  "The member as she is now; ` + "`" + `null` + "`" + ` where she has left since."
+  "The current member; in the answer to a repeated request, ` + "`" + `null` + "`" + ` where they have left since."
   member: InstanceMember
-  "The role that she had."
+  "The role before this request."
   previousRole: InstanceRole!
-  "` + "`" + `false` + "`" + `: she had the role already."
+  "Whether this request changed the role; ` + "`" + `false` + "`" + ` where the member already had it."
   changed: Boolean!
 }
 
-"Who is to be removed, and from where."
+"Input of removeMember. Give either ` + "`" + `instanceId` + "`" + ` or ` + "`" + `spaceId` + "`" + `."
 input RemoveMemberInput {
-  "The person."
+  "The id of the person."
   userId: ID!
-  "The instance. Either this or ` + "`" + `spaceId` + "`" + `."
+  "The instance from which the person is removed."
   instanceId: ID
-  "The space: the person is removed from each of its instances, and from its administrators."
+  "The space: the person is removed from all of its instances and from its administrators."
   spaceId: ID
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of removing somebody."
+"Result of removeMember."
 type RemoveMemberPayload {
-  "` + "`" + `false` + "`" + `: she had no role of her own there."
+  "Whether this request ended a role; ` + "`" + `false` + "`" + ` where the person had no role of their own there."
   removed: Boolean!
 }
 
-"Which instance is to be left."
+"Input of leaveInstance."
 input LeaveInstanceInput {
   "The instance."
   instanceId: ID!
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of leaving an instance."
+"Result of leaveInstance."
 type LeaveInstancePayload {
-  "` + "`" + `false` + "`" + `: the person had no role of her own there."
+  "Whether this request ended a role; ` + "`" + `false` + "`" + ` where the person had no role of their own there."
   left: Boolean!
 }
 
-"Somebody with a role of her own in an instance."
+"A person with a role of their own in an instance."
 type InstanceMember {
-  "Who it is."
+  "The person."
   user: User!
-  "What she is in the instance."
+  "The role in the instance."
   role: InstanceRole!
-  "Since when she is a member."
+  "When the person became a member."
   since: DateTime!
 }
 
 "A page of members."
 type InstanceMemberConnection {
-  "The page's rows."
+  "The rows of this page."
   nodes: [InstanceMember!]!
-  "The page's rows, each with its cursor."
+  "The rows of this page, each with its cursor."
   edges: [InstanceMemberEdge!]!
-  "Where the page ends."
+  "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows of the whole list."
+  "The number of rows in the whole list."
   totalCount: Int!
 }
 
-"A row of a page."
+"One row of a page."
 type InstanceMemberEdge {
-  "Marks the row, for ` + "`" + `after` + "`" + `."
+  "The position of the row, for ` + "`" + `after` + "`" + `. Opaque."
   cursor: String!
   "The row."
   node: InstanceMember!
@@ -3226,9 +3240,9 @@ type InstanceMemberEdge {
 `, BuiltIn: false},
 	{Name: "../schema/request.graphqls", Input: `extend type Mutation {
   """
-  Asks the space's administrators for a role: to administrate the space, or to be
-  an editor or a viewer of an instance. Each of them gets a mail. Where the person
-  has asked already, and nobody has answered, this is the first request.
+  Asks the administrators of a space for a role: to administer the space, or to
+  be an editor or a viewer of an instance. Each of them gets a mail. If the
+  person already has an open request for it, that request is returned.
 
   Errors: NOT_FOUND, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, CONFLICT (NOT_NEEDED),
   RATE_LIMITED.
@@ -3237,9 +3251,9 @@ type InstanceMemberEdge {
     @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER], of: "input.spaceId|input.instanceId")
 
   """
-  Asks the space's administrators to invite people to an instance. The addresses
-  are judged at once, as in inviteUsers; the invitations go out in the name of who
-  approves, and say at whose request.
+  Asks the administrators of a space to invite people to an instance. The
+  addresses are checked at once, as by inviteUsers. The invitations name the
+  person who approves the request and the person who made it.
 
   Errors: NOT_FOUND, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, CONFLICT (NOT_NEEDED),
   RATE_LIMITED, INVALID_EMAIL.
@@ -3248,8 +3262,8 @@ type InstanceMemberEdge {
     @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER])
 
   """
-  Asks the instance's editors and the space's administrators to restore a deleted
-  instance. When its 24 hours are over, the request is EXPIRED.
+  Asks the editors of a deleted instance and the administrators of its space to
+  restore it. The request expires when the instance can no longer be restored.
 
   Errors: NOT_FOUND, RESTORE_WINDOW_EXPIRED, CONFLICT (NOT_NEEDED), RATE_LIMITED.
   """
@@ -3257,10 +3271,10 @@ type InstanceMemberEdge {
     @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER])
 
   """
-  Grants a request, and carries it out at once: gives the role, sends the
-  invitations (all of them, or those of some of the addresses), or restores the
-  instance. Whether that can be done, and whether the person may, is decided anew.
-  Who has asked is told by mail.
+  Approves a request and executes it at once: grants the role, invites the people
+  (all of them, or some), or restores the instance. The permission and the state
+  are checked again, at the time of the approval. The person who made the request
+  gets a mail.
 
   Errors: NOT_FOUND, FORBIDDEN, CONFLICT (REQUEST_APPROVED, REQUEST_DECLINED,
   REQUEST_WITHDRAWN, REQUEST_EXPIRED, REQUESTER_LEFT), INSTANCE_DISTRIBUTED,
@@ -3269,14 +3283,14 @@ type InstanceMemberEdge {
   approveRequest(input: ApproveRequestInput!): ApproveRequestPayload @authenticated
 
   """
-  Declines a request. Who has asked is told by mail.
+  Declines a request. The person who made it gets a mail.
 
   Errors: NOT_FOUND, FORBIDDEN, CONFLICT (as for approveRequest).
   """
   declineRequest(input: DeclineRequestInput!): DeclineRequestPayload @authenticated
 
   """
-  Takes back a request of one's own.
+  Withdraws a request that the requesting person made.
 
   Errors: NOT_FOUND, FORBIDDEN, CONFLICT (as for approveRequest).
   """
@@ -3285,432 +3299,458 @@ type InstanceMemberEdge {
 
 extend type Subscription {
   """
-  Every change of a request that the person has made, or can answer: within a
-  second, whoever makes it; that a request has expired, within a minute or two.
+  Every change of a request that the person made or can answer, through any
+  gateway, within a second. Expiry is reported within two minutes.
+
+  Errors: RATE_LIMITED (SUBSCRIPTIONS_BY_PERSON, SUBSCRIPTIONS_BY_GATEWAY).
   """
   requestChanged: RequestEvent! @authenticated
 }
 
 "A change of a request."
 type RequestEvent {
-  "The request as it is now."
+  "The current request."
   request: Request!
-  "What has changed."
+  "The kind of change."
   change: RequestChange!
-  "When it changed."
+  "When the change happened."
   at: DateTime!
 }
 
-"What can change about a request."
+"The kinds of changes of a request."
 enum RequestChange {
-  "It was made."
+  "The request was made."
   CREATED
-  "It was granted."
+  "The request was approved."
   APPROVED
-  "It was declined."
+  "The request was declined."
   DECLINED
-  "Who had made it took it back."
+  "The person who made the request withdrew it."
   WITHDRAWN
-  "Its time is over."
+  "The request expired."
   EXPIRED
 }
 
-"What somebody asks for who cannot do it herself."
+"A request of a person to those who can do what the person cannot."
 type Request {
-  "Opaque, and the same for ever."
+  "The global id. Opaque; never changes."
   id: ID!
-  "What is asked for."
+  "The kind of the request."
   kind: RequestKind!
-  "What has become of it."
+  "The status."
   status: RequestStatus!
-  "The space that it is about, or the instance's; ` + "`" + `null` + "`" + ` for whoever may not see it."
+  "The space, or the space of the instance; ` + "`" + `null` + "`" + ` where the person may not see it."
   space: Space
-  "What the space was called when it was made."
+  "The name of the space when the request was made."
   spaceName: String!
-  "The instance that it is about; ` + "`" + `null` + "`" + ` for whoever may not see it, and where it is about the space."
+  "The instance; ` + "`" + `null` + "`" + ` for a request about a space, and where the person may not see it."
   instance: Instance
-  "What the instance was called when it was made; ` + "`" + `null` + "`" + ` where it is about the space."
+  "The name of the instance when the request was made; ` + "`" + `null` + "`" + ` for a request about a space."
   instanceName: String
-  "The role that is asked for, or that those who are to be invited are to have; ` + "`" + `null` + "`" + ` of a restoration."
+  "The requested role, or the role of the people to invite; ` + "`" + `null` + "`" + ` for a restoration."
   role: Role
-  "Who is to be invited, the first of them; empty of other requests. ` + "`" + `first` + "`" + ` is 100 by default and 1,000 at most."
+  "The addresses to invite; empty for other requests. ` + "`" + `first` + "`" + ` is 100 by default and 1,000 at most."
   emails(first: Int = 100): [String!]!
-  "Who was invited when it was approved, the first of them. ` + "`" + `first` + "`" + ` is 100 by default and 1,000 at most."
+  "The addresses that the approval invited; empty for other requests. ` + "`" + `first` + "`" + ` is 100 by default and 1,000 at most."
   approvedEmails(first: Int = 100): [String!]!
-  "What the person who asks writes."
+  "The message of the person who made the request."
   message: String
-  "Who asks."
+  "The person who made the request."
   requestedBy: Contact!
   "When it was made."
   createdAt: DateTime!
-  "Until when it can be answered: 14 days, unless the operator decides otherwise; of a restoration, ` + "`" + `restorableUntil` + "`" + ` at the latest."
+  "When it expires: after 14 days by default; a request for a restoration at ` + "`" + `restorableUntil` + "`" + ` at the latest."
   expiresAt: DateTime!
-  "When it ended; ` + "`" + `null` + "`" + ` while it is open."
+  "When it was answered, was withdrawn or expired; ` + "`" + `null` + "`" + ` while it is open."
   endedAt: DateTime
-  "Why it ended without an answer; ` + "`" + `null` + "`" + ` while it is open, and where it was answered."
+  "Why it ended without an answer; ` + "`" + `null` + "`" + ` while it is open, and after an answer."
   endReason: RequestEndReason
-  "Who has approved or declined it; ` + "`" + `null` + "`" + ` for whoever has left since."
+  "The person who approved or declined it; ` + "`" + `null` + "`" + ` where nobody did, and for a requesting person who has left since."
   answeredBy: Contact
-  "What that person writes; ` + "`" + `null` + "`" + ` for whoever has left since."
+  "The message of the person who answered; ` + "`" + `null` + "`" + ` where there is none, and for a requesting person who has left since."
   answer: String
 }
 
-"What can be asked for."
+"The kinds of requests."
 enum RequestKind {
-  "A role, for the person herself."
+  "A role for the person who asks."
   ROLE
-  "That others are invited to an instance."
+  "Invitations of other people to an instance."
   INVITATIONS
-  "That a deleted instance is restored."
+  "The restoration of a deleted instance."
   RESTORE
 }
 
-"What has become of a request."
+"The status of a request."
 enum RequestStatus {
-  "It can be answered."
+  "The request can be answered."
   OPEN
-  "It was granted, and carried out."
+  "The request was approved and executed."
   APPROVED
-  "It was declined."
+  "The request was declined."
   DECLINED
-  "Who had made it took it back."
+  "The person who made the request withdrew it."
   WITHDRAWN
-  "Nobody has answered it in time."
+  "The request expired before anyone answered it."
   EXPIRED
 }
 
 "Why a request ended without an answer."
 enum RequestEndReason {
-  "Who had made it took it back."
+  "The person who made the request withdrew it."
   WITHDRAWN
-  "Nobody has answered it in time."
+  "The request expired before anyone answered it."
   EXPIRED
-  "The instance was deleted, and the 24 hours in which it could be restored are over."
+  "The 24 hours in which the deleted instance could be restored are over."
   RESTORE_WINDOW_EXPIRED
 }
 
-"Which role is asked for."
+"Input of requestRole. Give either ` + "`" + `spaceId` + "`" + ` or ` + "`" + `instanceId` + "`" + `."
 input RequestRoleInput {
-  "The space that is to be administrated. Either this or ` + "`" + `instanceId` + "`" + `."
+  "The space to administer."
   spaceId: ID
-  "The instance; for SPACE_ADMINISTRATOR, one of the space's."
+  "The instance; for SPACE_ADMINISTRATOR, any instance of the space."
   instanceId: ID
-  "SPACE_ADMINISTRATOR, INSTANCE_EDITOR or INSTANCE_VIEWER."
+  "The requested role: SPACE_ADMINISTRATOR or, with ` + "`" + `instanceId` + "`" + `, INSTANCE_EDITOR or INSTANCE_VIEWER."
   role: Role!
-  "Plain text, 2,000 characters at most."
+  "A message for the people who answer. Plain text, 2,000 characters at most."
   message: String
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of asking for a role."
+"Result of requestRole."
 type RequestRolePayload {
-  "The request."
+  "The new request, or the one that was already open."
   request: Request!
-  "` + "`" + `false` + "`" + `: it was open already."
+  "Whether this request created it; ` + "`" + `false` + "`" + ` where it was already open."
   created: Boolean!
 }
 
-"Who is to be invited to which instance."
+"Input of requestInvitations."
 input RequestInvitationsInput {
   "The instance."
   instanceId: ID!
-  "What they are to be."
+  "The role that the invited people get."
   role: InstanceRole!
-  "1 to 1,000 addresses, each as a person types or pastes it."
+  "1 to 1,000 addresses, as people type or paste them."
   emails: [String!]!
-  "Plain text, 2,000 characters at most: for who answers, and then for the invited."
+  "A message for the people who answer, and later for the invited. Plain text, 2,000 characters at most."
   message: String
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of asking for invitations."
+"Result of requestInvitations."
 type RequestInvitationsPayload {
-  "The request."
+  "The new request, or the one that was already open."
   request: Request!
-  "` + "`" + `false` + "`" + `: it was open already."
+  "Whether this request created it; ` + "`" + `false` + "`" + ` where it was already open."
   created: Boolean!
 }
 
-"Which instance is to be restored."
+"Input of requestRestore."
 input RequestRestoreInput {
   "The instance."
   instanceId: ID!
-  "Plain text, 2,000 characters at most."
+  "A message for the people who answer. Plain text, 2,000 characters at most."
   message: String
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of asking for a restoration."
+"Result of requestRestore."
 type RequestRestorePayload {
-  "The request."
+  "The new request, or the one that was already open."
   request: Request!
-  "` + "`" + `false` + "`" + `: it was open already."
+  "Whether this request created it; ` + "`" + `false` + "`" + ` where it was already open."
   created: Boolean!
 }
 
-"Which request is granted."
+"Input of approveRequest."
 input ApproveRequestInput {
   "The request."
   requestId: ID!
-  "Of a request for invitations: whom to invite of those asked for; left out: everybody."
+  "For a request for invitations: those of its addresses to invite; all of them by default."
   emails: [String!]
-  "For who has asked: plain text, 2,000 characters at most."
+  "A message for the person who made the request. Plain text, 2,000 characters at most."
   message: String
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of granting a request."
+"Result of approveRequest."
 type ApproveRequestPayload {
-  "The request as it is now."
+  "The current request."
   request: Request!
-  "Of a request for invitations: one for each address, as inviteUsers gives them."
+  "For a request for invitations: one result for each address, as of inviteUsers; otherwise ` + "`" + `null` + "`" + `."
   results: [InviteResult!]
 }
 
-"Which request is declined."
+"Input of declineRequest."
 input DeclineRequestInput {
   "The request."
   requestId: ID!
-  "For who has asked: plain text, 2,000 characters at most."
+  "A message for the person who made the request. Plain text, 2,000 characters at most."
   message: String
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of declining a request."
+"Result of declineRequest."
 type DeclineRequestPayload {
-  "The request as it is now."
+  "The current request."
   request: Request!
 }
 
-"Which request is taken back."
+"Input of withdrawRequest."
 input WithdrawRequestInput {
   "The request."
   requestId: ID!
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of taking back a request."
+"Result of withdrawRequest."
 type WithdrawRequestPayload {
-  "The request as it is now."
+  "The current request."
   request: Request!
 }
 
 "A page of requests."
 type RequestConnection {
-  "The page's rows."
+  "The rows of this page."
   nodes: [Request!]!
-  "The page's rows, each with its cursor."
+  "The rows of this page, each with its cursor."
   edges: [RequestEdge!]!
-  "Where the page ends."
+  "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows of the whole list."
+  "The number of rows in the whole list."
   totalCount: Int!
 }
 
-"A row of a page."
+"One row of a page."
 type RequestEdge {
-  "Marks the row, for ` + "`" + `after` + "`" + `."
+  "The position of the row, for ` + "`" + `after` + "`" + `. Opaque."
   cursor: String!
   "The row."
   node: Request!
 }
 `, BuiltIn: false},
 	{Name: "../schema/schema.graphqls", Input: `"""
-Who may: a person who holds any of these roles where the id at ` + "`" + `of` + "`" + ` stands.
-` + "`" + `of` + "`" + ` is a path into the field's arguments, or several such paths with ` + "`" + `|` + "`" + `
-between them, of which one is given; on a field of a space or an instance, ` + "`" + `id` + "`" + `
-is that one. Any kind of id is resolved to its place, that of an invitation to
-where it leads; of a list, each. Whoever must not know of the place gets
-NOT_FOUND, whoever knows of it FORBIDDEN.
+Requires one of these roles in the organization, space or instance that ` + "`" + `of` + "`" + `
+names. ` + "`" + `of` + "`" + ` is the path of an id in the field's arguments; alternatives are
+separated by ` + "`" + `|` + "`" + `. On a field of a space or an instance, ` + "`" + `id` + "`" + ` is that object. The
+id of an invitation stands for the place that it invites to. In a list, each id
+is checked.
+
+Fails with NOT_FOUND where the person may not see the place, and with FORBIDDEN
+where they see it without having one of the roles.
 """
 directive @role(any: [Role!]!, of: String! = "input.instanceId") on FIELD_DEFINITION
 
 """
-With which instances: those of these kinds, in these states (any, where not
-given). Others are refused with INSTANCE_DISTRIBUTED, INSTANCE_PROTECTED or
-INSTANCE_DELETED.
+Requires an instance of one of these kinds, in one of these states; any, where
+not given. ` + "`" + `of` + "`" + ` is the path of its id in the field's arguments.
+
+Fails with INSTANCE_DISTRIBUTED, INSTANCE_PROTECTED or INSTANCE_DELETED.
 """
 directive @instance(kinds: [InstanceKind!], states: [InstanceState!], of: String! = "input.instanceId") on FIELD_DEFINITION
 
-"Who may: anybody with an account."
+"Requires a token. Fails with UNAUTHENTICATED without one."
 directive @authenticated on FIELD_DEFINITION
 
-"Who may: anybody, also without a token."
+"Requires nothing: the field can be requested without a token."
 directive @public on FIELD_DEFINITION
 
-"A moment, as RFC 3339 writes it, in UTC: ` + "`" + `2026-11-23T07:53:00Z` + "`" + `."
+"A point in time as an RFC 3339 string. DataHub writes it in UTC: ` + "`" + `2026-11-23T07:53:00Z` + "`" + `."
 scalar DateTime
 
 """
-What can be asked. Whatever the asking person must not know of is ` + "`" + `null` + "`" + `,
-exactly as if it did not exist.
+The queries. An object that the requesting person may not see is ` + "`" + `null` + "`" + `, exactly
+like one that does not exist.
 
-An operation can cost 100,000 (or what the operator decides): 1 for each field,
-each time that the answer can hold it. The rows of a page count as many as
-` + "`" + `first` + "`" + ` asks for, 20 where it does not say; the elements of any other list as
-many as the longest list in the arguments, else 5. A hundred instances with a
-hundred members each, of whom three fields are asked for, cost 40,200. A document
-is 15 levels deep at most, with 50 aliases and 2,000 selections, where those of a
-fragment count again in everything that it is spread in. What exceeds this is
-QUERY_TOO_COMPLEX, before anything is done.
+**Lists** are Relay connections. ` + "`" + `first` + "`" + ` is the size of the page and ` + "`" + `after` + "`" + ` the
+` + "`" + `endCursor` + "`" + ` of the page before. A value outside the limits, and a cursor of
+another list, fail with BAD_USER_INPUT.
+
+**Limits.** An operation can cost 100,000 by default. Each field costs 1 for
+every time that it can occur in the answer. A page counts as many rows as
+` + "`" + `first` + "`" + ` says (20 by default); any other list counts as many elements as the
+longest list in the arguments, or 5. For example, 100 instances with 100 members
+each and three fields of each member cost 40,200. A document can be 15 levels
+deep and have 50 aliases and 2,000 selections; the selections of a fragment count
+again for each spread. A larger operation fails with QUERY_TOO_COMPLEX and is
+not executed.
 """
 type Query {
-  "The person who asks."
+  "The person who sends the request."
   viewer: User! @authenticated
 
-  "A space in which the person holds a role; ` + "`" + `null` + "`" + ` where there is none of this id."
+  "A space in which the person has a role; ` + "`" + `null` + "`" + ` for any other id."
   space(id: ID!): Space @authenticated
 
-  "An instance in which the person holds a role; ` + "`" + `null` + "`" + ` where there is none of this id."
+  "An instance in which the person has a role; ` + "`" + `null` + "`" + ` for any other id."
   instance(id: ID!): Instance @authenticated
 
   """
-  The invitation of a mail's link: ` + "`" + `token` + "`" + ` is what stands behind its ` + "`" + `#` + "`" + `. It is
-  for the invited person, who needs no account to look at it; see ` + "`" + `accepting` + "`" + `
-  for how she can accept it. What has become of one that cannot be accepted any
-  more, only the invited account is told; for everybody else it is ` + "`" + `null` + "`" + `, as
-  for a token that is none. Whoever is signed in and gives too many of these is
-  refused with RATE_LIMITED.
+  The invitation of a mail's link: ` + "`" + `token` + "`" + ` is the part after its ` + "`" + `#` + "`" + `. Invited
+  people need no account to read it; ` + "`" + `accepting` + "`" + ` says how they can accept it. An
+  invitation that can no longer be accepted is returned only to the invited
+  account; for everyone else it is ` + "`" + `null` + "`" + `, like an unknown token.
+
+  Errors: RATE_LIMITED (TOKENS_BY_PERSON).
   """
   invitation(token: String!): Invitation @public
 
   """
-  Judges e-mail addresses, 1 to 1,000 at once, exactly as inviteUsers does, and
-  warns of valid ones that look mistyped: whose domain is one slip away from one
-  that members of your organizations have, or from a well-known provider.
-  Nothing is sent, and nothing is said about who has an account.
+  Checks 1 to 1,000 e-mail addresses exactly as inviteUsers does. Warns of valid
+  addresses that look mistyped: whose domain is one slip away from a domain of
+  members of your organizations, or of a well-known provider. Sends nothing, and
+  does not tell who has an account.
+
+  Errors: BAD_USER_INPUT (number of addresses).
   """
   checkEmails(emails: [String!]!): [EmailCheck!]! @authenticated
 }
 
 """
-What can be done. Every mutation is carried out wholly or not at all, and once
-for each ` + "`" + `idempotencyKey` + "`" + `: the same request with the same key can be sent any
-number of times for 24 hours, and every answer is the first one.
-Every mutation can fail with BAD_USER_INPUT, and with IDEMPOTENCY_KEY_REUSED
-where the key was used for another request.
+The mutations. Each is executed completely or not at all.
 
-A mutation that fails is ` + "`" + `null` + "`" + `, and ` + "`" + `errors` + "`" + ` say why. An operation can have ten
-at most; they are carried out one after the other.
+**Repeating a request.** With an ` + "`" + `idempotencyKey` + "`" + `, a request is executed once:
+the same request with the same key can be sent any number of times for 24 hours
+and returns the result of the first one. Requests that fail are not remembered.
+
+**Errors.** A mutation that fails is ` + "`" + `null` + "`" + `; ` + "`" + `errors` + "`" + ` has the reasons. In
+addition to the codes that it lists, every mutation can fail with
+UNAUTHENTICATED, BAD_USER_INPUT, IDEMPOTENCY_KEY_REUSED (the key was used for
+another request), UNAVAILABLE and INTERNAL_SERVER_ERROR. An operation can have 10
+mutations at most, executed one after the other.
 """
 type Mutation
 
 """
-What can be watched: over server-sent events (by POST with
-` + "`" + `Accept: text/event-stream` + "`" + `, the protocol of graphql-sse in its mode of distinct
-connections), or over a WebSocket (the protocol graphql-transport-ws; the token
-goes into the payload of ` + "`" + `connection_init` + "`" + ` as ` + "`" + `Authorization` + "`" + `). It ends when the
-token expires.
+The subscriptions, over
 
-Over a WebSocket, operations begin in the order in which they are sent; with
-server-sent events, the subscription has begun when the head of the answer is
-there. Whoever then asks for the present state misses nothing.
+- server-sent events: POST with ` + "`" + `Accept: text/event-stream` + "`" + `, protocol graphql-sse
+  in distinct connections mode
+- WebSocket: protocol graphql-transport-ws, with the token in the payload of
+  ` + "`" + `connection_init` + "`" + ` (` + "`" + `{"Authorization": "Bearer TOKEN"}` + "`" + `)
+
+A subscription ends when the token expires. It has started when the response
+headers of server-sent events have arrived; over a WebSocket, operations start in
+the order in which they are sent. Subscribe first and read the current state
+afterwards to miss no change.
 """
 type Subscription
 
-"Somebody with an account."
+"A person with an account."
 type User {
-  "Opaque, and the same for ever."
+  "The global id. Opaque; never changes."
   id: ID!
-  "As the person likes to be called."
+  "The name of the person."
   name: String!
-  "The address that the identity provider has verified."
+  "The e-mail address that the identity provider verified."
   email: String!
   """
-  The spaces in which the person holds a role, oldest first; for oneself alone.
-  ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+  The spaces in which the person has a role, oldest first. ` + "`" + `first` + "`" + ` is 20 by
+  default and 100 at most.
+
+  Errors: FORBIDDEN (of another person).
   """
   spaces(first: Int, after: String): SpaceConnection
   """
-  The organizations that the person belongs to, oldest first; for oneself alone.
-  ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+  The organizations that the person belongs to, oldest first. ` + "`" + `first` + "`" + ` is 20 by
+  default and 100 at most.
+
+  Errors: FORBIDDEN (of another person).
   """
   organizations(first: Int, after: String): OrganizationConnection
   """
-  The invitations that the person can accept, newest first; for oneself alone.
-  ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+  The invitations that the person can accept, newest first. ` + "`" + `first` + "`" + ` is 20 by
+  default and 100 at most.
+
+  Errors: FORBIDDEN (of another person).
   """
   invitations(first: Int, after: String): InvitationConnection
   """
-  The requests that the person has made, newest first; for oneself alone.
-  ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+  The requests that the person made, newest first; all of them, or those with one
+  status. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+
+  Errors: FORBIDDEN (of another person).
   """
   requests(status: RequestStatus, first: Int, after: String): RequestConnection
   """
-  The open requests of others that the person can answer, newest first; for
-  oneself alone. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+  The open requests of others that the person can answer, newest first. ` + "`" + `first` + "`" + `
+  is 20 by default and 100 at most.
+
+  Errors: FORBIDDEN (of another person).
   """
   requestsToAnswer(first: Int, after: String): RequestConnection
 }
 
 """
-Whether somebody can do something and, if not, why: every obstacle at once, in
-the order in which the mutation would fail with them.
+Whether the person can perform a mutation and, if not, why. The mutation would
+fail with the first of the obstacles.
 """
 type Readiness {
-  "Whether nothing stands in the way."
+  "Whether there are no obstacles."
   allowed: Boolean!
-  "What stands in the way."
+  "All obstacles, in the order in which the mutation checks them."
   obstacles: [Obstacle!]!
 }
 
-"Something that stands in the way, and the way out."
+"A reason why a mutation would fail, and what to do about it."
 type Obstacle {
-  "What the mutation would fail with."
+  "The code of the mutation's error."
   code: ErrorCode!
-  "What refines the code, as in ` + "`" + `extensions.reason` + "`" + `."
+  "Refines the code, like ` + "`" + `extensions.reason` + "`" + `; ` + "`" + `null` + "`" + ` where there is none."
   reason: String
-  "What is in the way."
+  "What the obstacle is, in English."
   message: String!
-  "What to do."
+  "What to do, in English."
   remedy: String!
-  "Whom to ask."
+  "The people to ask."
   contacts: [Contact!]!
-  "The mutation that asks them: requestRole, requestInvitations or requestRestore."
+  "The mutation that asks them: requestRole, requestInvitations or requestRestore; ` + "`" + `null` + "`" + ` where there is none."
   request: String
-  "When the instance was deleted, where it is."
+  "When the instance was deleted; ` + "`" + `null` + "`" + ` where it is not."
   deletedAt: DateTime
-  "Until when the instance can be restored, where it is deleted."
+  "The time until which the deleted instance can be restored; ` + "`" + `null` + "`" + ` where it is not deleted."
   restorableUntil: DateTime
-  "In how many seconds it is out of the way by itself, where it will be."
+  "The seconds until the obstacle goes away by itself; ` + "`" + `null` + "`" + ` where it does not."
   retryAfter: Int
 }
 
-"Somebody to write to."
+"A person to write to."
 type Contact {
-  "As the person likes to be called."
+  "The name of the person."
   name: String!
-  "Where to write to."
+  "The e-mail address of the person."
   email: String!
 }
 
-"What a person can be. Roles that follow from others count as held."
+"The roles of people. Derived roles count like any other."
 enum Role {
   "Sees every instance of the organization as a viewer."
   ORGANIZATION_MANAGER
-  "May create spaces in the organization."
+  "Can create spaces in the organization."
   ORGANIZATION_FACULTY
   "Belongs to the organization."
   ORGANIZATION_MEMBER
-  "Runs a space: invites, deletes and restores; can act as an editor of each of its instances."
+  "Runs a space: invites, deletes and restores. Acts as an editor of each of its instances."
   SPACE_ADMINISTRATOR
-  "Works in an instance; may delete and restore it."
+  "Works in an instance, and can delete and restore it."
   INSTANCE_EDITOR
   "Sees an instance. Editors of any instance of a space are viewers of its Distributed instance."
   INSTANCE_VIEWER
 }
 
-"Where a page of a list ends (Relay cursor connections specification)."
+"The position of a page in its list (GraphQL Cursor Connections Specification)."
 type PageInfo {
-  "Whether more follows: ask for it with ` + "`" + `after: endCursor` + "`" + `."
+  "Whether there are rows after this page: request them with ` + "`" + `after: endCursor` + "`" + `."
   hasNextPage: Boolean!
-  "Whether something stands before this page."
+  "Whether there are rows before this page."
   hasPreviousPage: Boolean!
   "The cursor of the first row; ` + "`" + `null` + "`" + ` on an empty page."
   startCursor: String
@@ -3720,7 +3760,7 @@ type PageInfo {
 `, BuiltIn: false},
 	{Name: "../schema/space.graphqls", Input: `extend type Mutation {
   """
-  Makes a space, with its Master and Distributed instances. Whoever makes it is
+  Creates a space with its Master and Distributed instances. The person becomes
   its administrator.
 
   Errors: NOT_FOUND, FORBIDDEN.
@@ -3731,86 +3771,107 @@ type PageInfo {
 
 "An organization, such as a university."
 type Organization {
-  "Opaque, and the same for ever."
+  "The global id. Opaque; never changes."
   id: ID!
-  "What it is called."
+  "The name."
   name: String!
-  "The roles that the asking person holds in the organization itself."
+  "The roles of the requesting person in the organization itself."
   viewerRoles: [Role!]!
 }
 
 "A course, a research project or a dataset, with its instances."
 type Space {
-  "Opaque, and the same for ever."
+  "The global id. Opaque; never changes."
   id: ID!
-  "What it is called."
+  "The name."
   name: String!
-  "Whose space it is."
+  "The organization that the space belongs to."
   organization: Organization!
-  "The roles that the asking person holds anywhere in the space, derived ones included."
+  "The roles of the requesting person in the space and its instances, including derived roles."
   viewerRoles: [Role!]!
-  "Whom to ask, by name; 100 at most."
+  "The administrators of the space, by name; 100 at most."
   administrators: [Contact!]!
   """
-  The instances that the asking person may know of, oldest first. ` + "`" + `state: null` + "`" + `
-  asks for active and deleted ones. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+  The instances that the requesting person may see, oldest first: those in one
+  state, or all of them with ` + "`" + `state: null` + "`" + `. ` + "`" + `first` + "`" + ` is 20 by default and 100 at
+  most.
   """
   instances(first: Int, after: String, state: InstanceState = ACTIVE): InstanceConnection!
-  "The people with a role of their own anywhere in the space. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most."
+  """
+  The people with a role of their own in the space or in one of its instances.
+  ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+
+  Errors: FORBIDDEN.
+  """
   members(first: Int, after: String): SpaceMemberConnection
     @role(any: [SPACE_ADMINISTRATOR], of: "id")
-  "The invitations to administrate the space, newest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most."
+  """
+  The invitations to administer the space, newest first; all of them, or those
+  with one status. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+
+  Errors: FORBIDDEN.
+  """
   invitations(first: Int, after: String, status: InvitationStatus): InvitationConnection
     @role(any: [SPACE_ADMINISTRATOR], of: "id")
-  "What people ask for in the space, newest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most."
+  """
+  The requests in the space, newest first; all of them, or those with one status.
+  ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+
+  Errors: FORBIDDEN.
+  """
   requests(status: RequestStatus, first: Int, after: String): RequestConnection
     @role(any: [SPACE_ADMINISTRATOR], of: "id")
-  "Who did what in the space, newest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most."
+  """
+  The audit log of the space, newest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at
+  most.
+
+  Errors: FORBIDDEN.
+  """
   auditLog(first: Int, after: String): AuditEntryConnection
     @role(any: [SPACE_ADMINISTRATOR], of: "id")
 }
 
-"What a new space is to be."
+"Input of createSpace."
 input CreateSpaceInput {
-  "Whose space it is to be."
+  "The organization in which to create the space."
   organizationId: ID!
-  "What it is to be called: 1 to 200 printable characters."
+  "The name of the new space. 1 to 200 printable characters."
   name: String!
-  "Makes the request safe to send again (see Mutation): 1 to 255 printable characters."
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
 
-"What came of making a space."
+"Result of createSpace."
 type CreateSpacePayload {
-  "The space; ` + "`" + `null` + "`" + ` where the person has left it since."
+  "The new space; in the answer to a repeated request, ` + "`" + `null` + "`" + ` where the person has left it since."
   space: Space
 }
 
-"Somebody with a role of her own in a space."
+"A person with a role of their own in a space or one of its instances."
 type SpaceMember {
-  "Who it is."
+  "The person."
   user: User!
-  "What she is in the space, or in any of its instances."
+  "The roles of the person in the space and its instances."
   roles: [Role!]!
-  "Since when she has the first of them."
+  "When the person got the first of these roles."
   since: DateTime!
 }
 
 "A page of a space's members."
 type SpaceMemberConnection {
-  "The page's rows."
+  "The rows of this page."
   nodes: [SpaceMember!]!
-  "The page's rows, each with its cursor."
+  "The rows of this page, each with its cursor."
   edges: [SpaceMemberEdge!]!
-  "Where the page ends."
+  "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows of the whole list."
+  "The number of rows in the whole list."
   totalCount: Int!
 }
 
-"A row of a page."
+"One row of a page."
 type SpaceMemberEdge {
-  "Marks the row, for ` + "`" + `after` + "`" + `."
+  "The position of the row, for ` + "`" + `after` + "`" + `. Opaque."
   cursor: String!
   "The row."
   node: SpaceMember!
@@ -3818,19 +3879,19 @@ type SpaceMemberEdge {
 
 "A page of organizations."
 type OrganizationConnection {
-  "The page's rows."
+  "The rows of this page."
   nodes: [Organization!]!
-  "The page's rows, each with its cursor."
+  "The rows of this page, each with its cursor."
   edges: [OrganizationEdge!]!
-  "Where the page ends."
+  "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows of the whole list."
+  "The number of rows in the whole list."
   totalCount: Int!
 }
 
-"A row of a page."
+"One row of a page."
 type OrganizationEdge {
-  "Marks the row, for ` + "`" + `after` + "`" + `."
+  "The position of the row, for ` + "`" + `after` + "`" + `. Opaque."
   cursor: String!
   "The row."
   node: Organization!
@@ -3838,19 +3899,19 @@ type OrganizationEdge {
 
 "A page of spaces."
 type SpaceConnection {
-  "The page's rows."
+  "The rows of this page."
   nodes: [Space!]!
-  "The page's rows, each with its cursor."
+  "The rows of this page, each with its cursor."
   edges: [SpaceEdge!]!
-  "Where the page ends."
+  "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows of the whole list."
+  "The number of rows in the whole list."
   totalCount: Int!
 }
 
-"A row of a page."
+"One row of a page."
 type SpaceEdge {
-  "Marks the row, for ` + "`" + `after` + "`" + `."
+  "The position of the row, for ` + "`" + `after` + "`" + `. Opaque."
   cursor: String!
   "The row."
   node: Space!
@@ -3858,19 +3919,19 @@ type SpaceEdge {
 
 "A page of instances."
 type InstanceConnection {
-  "The page's rows."
+  "The rows of this page."
   nodes: [Instance!]!
-  "The page's rows, each with its cursor."
+  "The rows of this page, each with its cursor."
   edges: [InstanceEdge!]!
-  "Where the page ends."
+  "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows of the whole list."
+  "The number of rows in the whole list."
   totalCount: Int!
 }
 
-"A row of a page."
+"One row of a page."
 type InstanceEdge {
-  "Marks the row, for ` + "`" + `after` + "`" + `."
+  "The position of the row, for ` + "`" + `after` + "`" + `. Opaque."
   cursor: String!
   "The row."
   node: Instance!
