@@ -1,5 +1,5 @@
-// Package account knows the people: it finds the account of a token's person,
-// and makes one at first sight.
+// Package account finds the account of the person that a token names, and
+// creates one when it sees them for the first time.
 package account
 
 import (
@@ -24,21 +24,21 @@ import (
 )
 
 const (
-	remembered  = 10_000      // people whose accounts are kept at hand
-	rememberFor = time.Minute // roles are never kept, they are read at every request
+	cacheSize = 10_000      // identities
+	cacheTime = time.Minute // roles are not cached: every request reads them
 )
 
-// Identity is what an identity provider says of a person.
+// Identity is what an identity provider says about a person.
 type Identity struct {
-	Subject string // names her for ever, 255 octets at most
+	Subject string // never changes; 255 octets at most
 	Email   address.Address
-	Name    string // as she likes to be called; may be empty
-	// Locale is the language that she reads, or a list of them as browsers send
-	// it (BCP 47; RFC 9110, section 12.5.4); may be empty.
+	Name    string // may be empty
+	// Locale is the person's language, or a list of languages as browsers send
+	// it (BCP 47; RFC 9110, section 12.5.4). It may be empty.
 	Locale string
 }
 
-// Directory finds accounts. It may be used concurrently.
+// Directory finds accounts. It is safe for concurrent use.
 type Directory struct {
 	db    *postgres.DB
 	known *lru.Cache[Identity, sighting]
@@ -49,25 +49,25 @@ type sighting struct {
 	at    time.Time
 }
 
-// NewDirectory makes a directory of the accounts in a database.
+// NewDirectory returns a directory of the accounts in a database.
 func NewDirectory(db *postgres.DB) *Directory {
-	known, err := lru.New[Identity, sighting](remembered)
+	known, err := lru.New[Identity, sighting](cacheSize)
 	if err != nil {
 		panic(err) // the size is a constant above zero
 	}
 	return &Directory{db, known}
 }
 
-// Actor gives the person of an identity. Her account is made when she is seen
-// for the first time, or, where one was made for her address beforehand,
-// becomes hers; a new address, name or language replaces the old one, at once or
-// within a minute.
+// Actor returns the person of an identity. It creates their account when it sees
+// them for the first time; an account that was provisioned for their address
+// becomes theirs. A new address, name or language replaces the old one, at once
+// or within a minute.
 func (d *Directory) Actor(ctx context.Context, id Identity) (access.Actor, error) {
 	id.Name = text.CleanName(id.Name)
-	// The language tells nobody apart: browsers may send another one each time.
+	// The language is no part of the key: browsers may send another one each time.
 	same := id
 	same.Locale = ""
-	if s, ok := d.known.Get(same); ok && time.Since(s.at) < rememberFor {
+	if s, ok := d.known.Get(same); ok && time.Since(s.at) < cacheTime {
 		return s.actor, nil
 	}
 	id.Locale = languages(id.Locale)
@@ -102,15 +102,15 @@ func (r row) actor() access.Actor {
 	return access.Actor{ID: globalid.ID{Kind: globalid.User, UUID: r.ID}, Name: r.Name, Email: r.Email}
 }
 
-// firstSight takes over an account that waits for the address, or else makes
-// one.
+// firstSight takes over the account that was provisioned for the address, or
+// else creates one.
 func (d *Directory) firstSight(ctx context.Context, id Identity) (r row, err error) {
 	err = d.db.Get(ctx, &r, `
 		update account
 		set subject = $1, email = $3, name = coalesce(nullif($4, ''), name), locale = coalesce(nullif($5, ''), locale)
 		where email_key = $2 and subject is null returning `+columns,
 		id.Subject, id.Email.Key(), id.Email.String(), id.Name, id.Locale)
-	// Another request can have made the person's account by now.
+	// Another request may have created the person's account by now.
 	taken := pq.As(err, pqerror.UniqueViolation)
 	if errors.Is(err, sql.ErrNoRows) || taken != nil && taken.Constraint == "account_subject_key" {
 		return d.store(ctx, id)
@@ -131,8 +131,8 @@ func (d *Directory) store(ctx context.Context, id Identity) (r row, err error) {
 	return r, err
 }
 
-// Provision gives the id of the account of an address, and makes one, waiting
-// for the person's first sign-in, where there is none.
+// Provision returns the id of the account of an address. Where there is none, it
+// creates one, which the person takes over when they sign in.
 func Provision(ctx context.Context, tx *postgres.Tx, email address.Address, called string) (id uuid.UUID, err error) {
 	if _, err := tx.Exec(ctx, `
 		insert into account (id, email, email_key, name)
@@ -145,8 +145,8 @@ func Provision(ctx context.Context, tx *postgres.Tx, email address.Address, call
 	return id, err
 }
 
-// NameFrom makes a name for somebody of whom only the address is known: what
-// stands before the @, its first letter upper case.
+// NameFrom returns a name for a person of whom only the address is known: the
+// local part, with its first letter in upper case.
 func NameFrom(email address.Address) string {
 	local, _, _ := strings.Cut(email.String(), "@")
 	for i, first := range local {
@@ -155,11 +155,11 @@ func NameFrom(email address.Address) string {
 	return local
 }
 
-// languages are those that a list of them asks for (RFC 9110, section 12.5.4),
-// the best five first, or "".
+// languages returns the five most preferred languages of a list (RFC 9110,
+// section 12.5.4), or "".
 func languages(list string) string {
-	const longest, longestTag, most = 200, 35, 5 // octets; of a tag: RFC 5646, section 4.4.1; tags
-	tags, _, err := language.ParseAcceptLanguage(list[:min(len(list), longest)])
+	const maxOctets, maxTagOctets, maxTags = 200, 35, 5 // RFC 5646, section 4.4.1
+	tags, _, err := language.ParseAcceptLanguage(list[:min(len(list), maxOctets)])
 	if err != nil {
 		return ""
 	}
@@ -167,7 +167,7 @@ func languages(list string) string {
 	for _, tag := range tags {
 		text := tag.String()
 		any := text == "mul" || tag.IsRoot() // how * is read
-		if len(known) < most && len(text) <= longestTag && !any && !slices.Contains(known, text) {
+		if len(known) < maxTags && len(text) <= maxTagOctets && !any && !slices.Contains(known, text) {
 			known = append(known, text)
 		}
 	}

@@ -92,7 +92,7 @@ func TestFirstSight(t *testing.T) {
 	wantAccounts(t, db, "s1 ada@else.example ada@else.example Countess", "s2 ada@else.example ada@else.example Ada")
 }
 
-// A directory that has seen a person notices what her next token says.
+// A directory notices changes in a known person's next token.
 func TestDirectoryRemembers(t *testing.T) {
 	db := schematest.New(t)
 	d := NewDirectory(db)
@@ -183,8 +183,8 @@ func TestClaim(t *testing.T) {
 	wantAccounts(t, db, "s1 ADA@uni.example ada@uni.example Provisioned", "s0 eve@uni.example eve@uni.example Eve")
 }
 
-// Between the two statements of a first sight another request can have made
-// the person's account, and somebody have provisioned one for her address.
+// Between the two statements of firstSight, another request may have created the
+// person's account, or provisioned one for their address.
 func TestClaimAfterFirstSight(t *testing.T) {
 	db := schematest.New(t)
 	id := identity(t, "s1", "ada@uni.example", "")

@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	keptOrganizations = 200 // organizations whose domains are kept at hand
-	keepFor           = 10 * time.Minute
-	mostOrganizations = 100   // of a person, the newest
-	mostDomains       = 1_000 // of an organization, the most frequent
+	domainsCacheSize = 200 // organizations
+	domainsCacheTime = 10 * time.Minute
+	maxOrganizations = 100   // of a person, the newest
+	maxDomains       = 1_000 // of an organization, the most frequent
 )
 
-// Colleagues knows the domains of the people whom a person shares organizations
-// with. It may be used concurrently.
+// Colleagues reads the e-mail domains of the people with whom a person shares an
+// organization. It is safe for concurrent use.
 type Colleagues struct {
 	db    *postgres.DB
 	known *lru.Cache[uuid.UUID, reading]
@@ -31,18 +31,18 @@ type reading struct {
 	at      time.Time
 }
 
-// NewColleagues makes colleagues of the accounts in a database.
+// NewColleagues returns the colleagues among the accounts of a database.
 func NewColleagues(db *postgres.DB) *Colleagues {
-	known, err := lru.New[uuid.UUID, reading](keptOrganizations)
+	known, err := lru.New[uuid.UUID, reading](domainsCacheSize)
 	if err != nil {
 		panic(err) // the size is a constant above zero
 	}
 	return &Colleagues{db, known}
 }
 
-// Domains gives the domains that the members of the actor's organizations have,
-// as they were within the last ten minutes. Member is whoever belongs to the
-// organization or holds a role in one of its spaces.
+// Domains returns the domains of the members of the actor's organizations, at
+// most ten minutes old. A member belongs to the organization, or holds a role in
+// one of its spaces.
 func (c *Colleagues) Domains(ctx context.Context, actor access.Actor) ([]*address.Domains, error) {
 	var organizations []uuid.UUID
 	err := c.db.Select(ctx, &organizations, `
@@ -53,14 +53,14 @@ func (c *Colleagues) Domains(ctx context.Context, actor access.Actor) ([]*addres
 		select s.organization_id
 		from instance_member m join instance i on i.id = m.instance_id join space s on s.id = i.space_id
 		where m.account_id = $1
-		order by organization_id desc limit $2`, actor.ID.UUID, mostOrganizations)
+		order by organization_id desc limit $2`, actor.ID.UUID, maxOrganizations)
 	if err != nil {
 		return nil, err
 	}
 	var domains []*address.Domains
 	var unknown postgres.UUIDs
 	for _, id := range organizations {
-		if r, ok := c.known.Get(id); ok && time.Since(r.at) < keepFor {
+		if r, ok := c.known.Get(id); ok && time.Since(r.at) < domainsCacheTime {
 			domains = append(domains, r.domains)
 		} else {
 			unknown = append(unknown, id)
@@ -80,7 +80,7 @@ func (c *Colleagues) read(ctx context.Context, organizations postgres.UUIDs) ([]
 		Members      int       `db:"members"`
 	}
 	at := time.Now()
-	// The key has the domain in the form that domains compare by.
+	// The key holds the domain in the form in which domains are compared.
 	err := c.db.Select(ctx, &rows, `
 		select o.id, d.domain, d.members
 		from unnest($1::uuid[]) as o (id)
@@ -96,7 +96,7 @@ func (c *Colleagues) read(ctx context.Context, organizations postgres.UUIDs) ([]
 				from space s join instance i on i.space_id = s.id join instance_member im on im.instance_id = i.id
 				where s.organization_id = o.id
 			) m on m.account_id = a.id
-			group by domain order by members desc, domain limit $2) d`, organizations, mostDomains)
+			group by domain order by members desc, domain limit $2) d`, organizations, maxDomains)
 	if err != nil {
 		return nil, err
 	}

@@ -37,8 +37,8 @@ func join(t testing.TB, db *postgres.DB, organization, account uuid.UUID) {
 	}
 }
 
-// ask gives what was meant by an address, and the statements that it took to
-// know.
+// ask returns the suggestion for an address, and the number of statements that it
+// took.
 func (c *Colleagues) ask(t testing.TB, actor access.Actor, email string) (string, int64) {
 	t.Helper()
 	ctx, statements := postgres.WithStatementCount(t.Context())
@@ -73,8 +73,8 @@ func TestColleagues(t *testing.T) {
 		}
 	}
 
-	// Whoever joins another organization has its domains at once, and those of
-	// organizations that are not known are read together.
+	// A new member has the organization's domains at once. The domains of
+	// organizations that are not cached are read in one statement.
 	for _, name := range []string{"College", "Library"} {
 		employ(t, db, name, "x@"+name+".example", "ada@uni.example")
 	}

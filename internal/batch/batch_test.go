@@ -88,7 +88,7 @@ func TestNestedQuestions(t *testing.T) {
 	}
 }
 
-// Whoever is left without an answer has none, rather than another's.
+// A key without an answer gets none, rather than another key's.
 func TestNoAnswer(t *testing.T) {
 	g := NewGroup(1, 2)
 	ask := func([]int) (map[int][]string, error) { return map[int][]string{1: {"a"}}, nil }

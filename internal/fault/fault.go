@@ -1,7 +1,6 @@
-// Package fault holds the errors that are safe to show to a client: each has
-// a code, words that help, and what a program needs to react to it. What
-// explains an error to an operator is its cause, which is logged and never
-// shown.
+// Package fault holds the errors that are safe to show to a client: each has a
+// code, a message and a remedy for people, and data for programs. Its cause, which
+// explains it to an operator, is logged and never shown.
 package fault
 
 import (
@@ -72,7 +71,7 @@ const (
 var RateLimitReasons = []string{InvitationsByPerson, InvitationsBySpace, InvitationsByAddress, InvitationsByDomain, ResendsByAddress, RequestsByPerson, RequestsBySpace,
 	TokensByPerson, SubscriptionsByPerson, SubscriptionsByGateway, OperationsByPerson, OperationsByConnection}
 
-// Retryable reports whether the same request, sent again, may succeed.
+// Retryable reports whether the same request can succeed later.
 func (c Code) Retryable() bool {
 	return c == Unavailable || c == InternalServerError || c == RateLimited
 }
@@ -83,7 +82,7 @@ type Contact struct {
 	Email string `json:"email" db:"email"`
 }
 
-// Instance is one offered in the stead of another that was refused.
+// Instance is an instance offered in place of one that was refused.
 type Instance struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
@@ -92,7 +91,7 @@ type Instance struct {
 // Fault is one error. Only Code and Message are always set.
 type Fault struct {
 	Code    Code
-	Message string // for a person, in whole sentences
+	Message string // for a person: what happened, and why
 
 	Reason          string     // a documented enum that refines Code
 	InputPath       []any      // where in the arguments: names and indexes
@@ -110,10 +109,10 @@ type Fault struct {
 	Cause error // for the log
 }
 
-// New makes a fault of a code and its message.
+// New returns a fault with a code and a message.
 func New(code Code, message string) *Fault { return &Fault{Code: code, Message: message} }
 
-// Input is a BAD_USER_INPUT at a place in the arguments.
+// Input returns a BAD_USER_INPUT at a path in the arguments.
 func Input(message string, path ...any) *Fault {
 	return &Fault{Code: BadUserInput, Message: message, InputPath: path}
 }
@@ -138,7 +137,7 @@ func (l List) Error() string {
 	return strconv.Itoa(len(l)) + " faults: " + strings.Join(codes, ", ")
 }
 
-// Err is the list as an error: nil when it is empty.
+// Err returns the list as an error, or nil where it is empty.
 func (l List) Err() error {
 	if len(l) == 0 {
 		return nil

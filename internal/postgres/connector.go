@@ -13,24 +13,24 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// maxStatements is how many statements a connection keeps prepared.
+// maxStatements is the number of statements that a connection keeps prepared.
 const maxStatements = 200
 
-// graceTime is how long after the end of its context a statement may take to
-// be cancelled.
+// graceTime is the time that a statement has to end after its context was
+// cancelled.
 const graceTime = 2 * time.Second
 
-// preparing connects with lib/pq and mends three things about its connections.
+// preparing connects with lib/pq, and repairs three things about its
+// connections.
 //
-// A query with arguments costs lib/pq two round trips, one to prepare it and
-// one to run it; here the first of them is made once a connection.
+// A query with arguments costs lib/pq two round trips: one to prepare it and one
+// to run it. A conn prepares each query once.
 //
-// A server error of over 30,000 bytes leaves lib/pq 1.12.3 out of step with
-// the server, and the next query hangs (lib/pq#1326); here such a connection
-// is closed at once.
+// A server error of over 30,000 bytes leaves lib/pq 1.12.3 out of step with the
+// server, and the next query hangs (lib/pq#1326). A conn closes the connection.
 //
-// On a network that stalls, a statement would wait for ever: lib/pq asks the
-// server to cancel it, and goes on to wait for the answer; here the wait ends.
+// On a network that stalls, lib/pq asks the server to cancel a statement, and
+// then waits for the answer without a limit. A conn sets a deadline.
 type preparing struct{ *pq.Connector }
 
 // Connect implements driver.Connector.
@@ -43,7 +43,7 @@ func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
 	return &conn{pqConn: c.(pqConn), socket: socket, statements: map[string]driver.Stmt{}}, nil
 }
 
-// socketKey is where a context says who wants to have the socket.
+// socketKey is the context key of the variable that receives the socket.
 type socketKey struct{}
 
 type dialer struct{ net.Dialer }
@@ -65,7 +65,7 @@ func (d *dialer) DialTimeout(network, address string, timeout time.Duration) (ne
 }
 
 var (
-	errConnect = errors.New("postgres: no connection can be made")
+	errConnect = errors.New("postgres: cannot connect")
 	errLost    = errors.New("postgres: the connection is lost")
 )
 
@@ -85,15 +85,15 @@ type conn struct {
 	pqConn
 	socket     net.Conn
 	statements map[string]driver.Stmt
-	retired    bool // not to be used again
+	retired    bool // database/sql must not use it again
 }
 
-// watch bounds what is done for a context, until it is done.
+// watch sets a deadline on the socket when ctx ends, until done is called.
 func (c *conn) watch(ctx context.Context) (done func()) {
 	stop := context.AfterFunc(ctx, func() { _ = c.socket.SetDeadline(time.Now().Add(graceTime)) })
 	return func() {
 		if !stop() {
-			c.retired = true // with the deadline upon it
+			c.retired = true // its deadline has been set
 		}
 	}
 }
@@ -141,8 +141,8 @@ func (c *conn) statement(ctx context.Context, query string) (driver.Stmt, error)
 		return stmt, nil
 	}
 	if len(c.statements) == maxStatements {
-		// Queries are constants, so this is a mistake in the program; the
-		// connection is better replaced than filled.
+		// Queries are constants, so this is a mistake in the program. Replace the
+		// connection rather than fill the server's memory.
 		c.retired = true
 	}
 	stmt, err := c.PrepareContext(ctx, query)
@@ -153,7 +153,8 @@ func (c *conn) statement(ctx context.Context, query string) (driver.Stmt, error)
 	return stmt, nil
 }
 
-// classify takes note of what an error says about the connection.
+// classify drops a prepared statement, or the connection, where an error says
+// that it can no longer be used.
 func (c *conn) classify(query string, err error) error {
 	if err == nil {
 		return nil
@@ -161,7 +162,7 @@ func (c *conn) classify(query string, err error) error {
 	var server *pq.Error
 	switch {
 	case errors.As(err, &server):
-		// A migration changed what the prepared statement gives: make it anew.
+		// A migration changed the columns of the prepared statement: prepare it again.
 		if server.Code == pqerror.FeatureNotSupported || server.Code == pqerror.InvalidSQLStatementName {
 			delete(c.statements, query)
 		}
@@ -173,9 +174,9 @@ func (c *conn) classify(query string, err error) error {
 	return err
 }
 
-// lose closes a connection that is out of step with the server. lib/pq, which
-// would wait for what it takes for the length of a message, notices with the
-// next thing it sends; from then on it fails without reading.
+// lose closes a connection that is out of step with the server. lib/pq notices
+// only when it sends something; from then on it fails without reading, instead of
+// waiting for a message of a length that the server never sent.
 func (c *conn) lose() {
 	_ = c.pqConn.Close()
 	_, _ = c.pqConn.BeginTx(context.Background(), driver.TxOptions{})

@@ -18,23 +18,24 @@ import (
 )
 
 const (
-	// lockTimeout is how long a migration waits for what others hold, because
-	// others wait behind it; then it begins anew, until lockPatience has passed.
+	// lockTimeout is how long a migration waits for a lock. Statements of the
+	// gateways queue behind it, so it gives up soon and tries again, until
+	// lockPatience has passed.
 	lockTimeout  = 2 * time.Second
 	lockPatience = time.Minute
 )
 
-// ErrRole says that a role cannot be granted what a gateway needs.
+// ErrRole reports that a role cannot be granted what a gateway needs.
 var ErrRole = errors.New("the role cannot be granted what a gateway needs")
 
-// Migrate brings the database's schema up to date and gives the number of
-// migrations that this took. Each migration is one transaction, and a session
-// lock makes several callers take turns, so it can be started anywhere, any
-// number of times, beside gateways at work, and be killed at any moment.
+// Migrate brings the database's schema up to date, and returns the number of
+// migrations that it applied. Each migration is one transaction, and a session
+// lock makes callers take turns: it is safe to run several at once, beside
+// serving gateways, and to kill at any moment.
 //
-// A role, where one is named, is then granted what a gateway needs, and nothing
-// else. It must not be the one of the DSN, which owns the tables. It fails with
-// ErrRole.
+// Then it grants role, unless that is empty, what a gateway needs, and nothing
+// else. role must not be the owner of the tables, as whom the DSN connects. It
+// fails with ErrRole.
 func Migrate(ctx context.Context, dsn, role string) (applied int, err error) {
 	err = withProvider(dsn, func(db *sql.DB, p *goose.Provider) error {
 		if applied, err = up(ctx, p); err != nil || role == "" {
@@ -66,7 +67,7 @@ func up(ctx context.Context, p *goose.Provider) (applied int, err error) {
 	}
 }
 
-// SchemaError says that this gateway cannot work on the database's schema.
+// SchemaError reports that this gateway cannot work with the database's schema.
 type SchemaError struct{ Known, Found, OldestGateway int64 }
 
 func (e *SchemaError) Error() string {
@@ -85,10 +86,10 @@ func CheckSchema(ctx context.Context, dsn string) error {
 	err := withProvider(dsn, func(db *sql.DB, _ *goose.Provider) error {
 		return db.QueryRowContext(ctx, schemaQuery).Scan(&e.Found, &e.OldestGateway)
 	})
-	return e.judge(err)
+	return e.check(err)
 }
 
-// CheckSchema is the function of that name, of the database that the pool leads to.
+// CheckSchema is the function CheckSchema for the pool's database.
 func (db *DB) CheckSchema(ctx context.Context) error {
 	e := &SchemaError{Known: known()}
 	var found struct {
@@ -97,14 +98,14 @@ func (db *DB) CheckSchema(ctx context.Context) error {
 	}
 	err := db.Get(ctx, &found, schemaQuery)
 	e.Found, e.OldestGateway = found.Version, found.Oldest
-	return e.judge(err)
+	return e.check(err)
 }
 
 const schemaQuery = `
 	select coalesce((select max(version_id) from goose_db_version where is_applied), 0) as version,
 	       coalesce((select oldest_gateway from schema_requirement), 0) as oldest`
 
-// known is the newest version that the gateway knows.
+// known returns the newest version that this gateway knows.
 var known = sync.OnceValue(func() (newest int64) {
 	names, err := fs.Glob(migrations.Files, "*.sql")
 	if err != nil {
@@ -120,8 +121,9 @@ var known = sync.OnceValue(func() (newest int64) {
 	return newest
 })
 
-// judge decides about what was read of the schema, or not.
-func (e *SchemaError) judge(err error) error {
+// check returns e where its versions do not fit, and err where they could not be
+// read. A database without the tables has version 0.
+func (e *SchemaError) check(err error) error {
 	if empty := pq.As(err, "42P01"); err != nil && empty == nil {
 		return fmt.Errorf("read the schema's version: %w", err)
 	}
@@ -138,7 +140,7 @@ func withProvider(dsn string, do func(*sql.DB, *goose.Provider) error) error {
 	}
 	db := sql.OpenDB(connector)
 	defer db.Close()
-	// Whoever finds the lock taken asks again every second, for five minutes.
+	// A caller that finds the lock taken tries again every second, for five minutes.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 	if err != nil {
 		return err

@@ -272,9 +272,8 @@ func TestMigrateNewerSchema(t *testing.T) {
 	}
 }
 
-// Without such an index every deletion of what is referred to reads the whole
-// table that refers to it. A partial one serves where it leaves out nothing
-// but null, which refers to nothing.
+// Without an index on a foreign key, a deletion reads the whole referring table. A
+// partial index is enough where it leaves out only nulls.
 func TestForeignKeysAreIndexed(t *testing.T) {
 	db := connect(t, newDatabase(t))
 	if read[int](t, db, `select count(*) from pg_constraint where contype = 'f'`) == 0 {

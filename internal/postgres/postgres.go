@@ -1,5 +1,5 @@
-// Package postgres is the way to the database: a bounded pool, prepared
-// statements, transactions as arguments, and what its errors mean.
+// Package postgres reaches the database: a bounded pool, prepared statements,
+// transactions as arguments, migrations, and the classes of errors.
 package postgres
 
 import (
@@ -20,42 +20,41 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// acquireTimeout is how long a caller waits for a connection of a full pool.
+// acquireTimeout is how long a call waits for a connection of a full pool.
 const acquireTimeout = 2 * time.Second
 
-// ErrPoolFull says that no connection came free in time.
-var ErrPoolFull = errors.New("postgres: no connection came free in time")
+// ErrPoolFull reports that no connection became free in time.
+var ErrPoolFull = errors.New("postgres: no connection became free in time")
 
 // Options bound what the gateway asks of the database.
 type Options struct {
 	MaxConnections   int           // at least 1
 	StatementTimeout time.Duration // of one statement, enforced by the server
-	// Statement, where there is one, is told of every statement that begins, and
-	// gives what is told of its end.
+	// Statement is called when a statement begins, and returns the function to
+	// call when it ends. It may be nil.
 	Statement func(ctx context.Context, statement string) (ended func(error))
 }
 
-// Querier carries out one statement: at once (DB) or as part of a transaction
-// (Tx). Queries are constants: each is prepared once a connection and kept.
+// Querier runs one statement: at once (DB), or in a transaction (Tx). Queries are
+// constants: each connection prepares a query once and keeps it.
 type Querier interface {
-	// Get reads the one row that the query gives into dest, or fails with
-	// sql.ErrNoRows.
+	// Get reads the only row into dest, or fails with sql.ErrNoRows.
 	Get(ctx context.Context, dest any, query string, args ...any) error
 	// Select reads all rows into dest, a pointer to a slice.
 	Select(ctx context.Context, dest any, query string, args ...any) error
-	// Exec carries out the query and gives the number of rows it changed.
+	// Exec runs the query, and returns the number of rows that it changed.
 	Exec(ctx context.Context, query string, args ...any) (int64, error)
 }
 
-// DB is a pool of connections. A call that finds all of them taken fails with
-// ErrPoolFull after two seconds. A call whose context has no deadline is ended
-// after twice the time of a statement.
+// DB is a pool of connections. A call that finds all of them in use fails with
+// ErrPoolFull after two seconds. A call whose context has no deadline ends after
+// twice the statement timeout.
 type DB struct {
-	pool    *sqlx.DB
-	slots   chan struct{}
-	patient chan struct{} // the part of the slots that calls of Patiently take
-	longest time.Duration
-	told    func(context.Context, string) func(error) // nil: nobody is
+	pool       *sqlx.DB
+	slots      chan struct{}
+	background chan struct{} // the slots that calls with background priority may take
+	longest    time.Duration
+	observe    func(context.Context, string) func(error) // may be nil
 
 	waited, refused atomic.Int64
 }
@@ -72,13 +71,13 @@ var (
 	_ Querier = (*Tx)(nil)
 )
 
-// Open makes the pool. It connects when first used.
+// Open returns a pool, which connects when it is first used.
 func Open(dsn string, o Options) (*DB, error) {
 	connector, err := newConnector(dsn, map[string]string{
 		"statement_timeout":                   milliseconds(o.StatementTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(2 * o.StatementTimeout),
-		// Every statement is prepared, and finds its rows by an index whatever its
-		// arguments: to plan it anew for each of them can cost more than to run it.
+		// Every statement is prepared, and finds its rows by an index for any
+		// arguments. Planning it for each call can cost more than running it.
 		"plan_cache_mode": "force_generic_plan",
 	})
 	if err != nil {
@@ -89,11 +88,11 @@ func Open(dsn string, o Options) (*DB, error) {
 	pool.SetMaxIdleConns(o.MaxConnections)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	return &DB{
-		pool:    pool,
-		slots:   make(chan struct{}, o.MaxConnections),
-		patient: make(chan struct{}, max(1, o.MaxConnections/4)),
-		longest: 2 * o.StatementTimeout,
-		told:    o.Statement,
+		pool:       pool,
+		slots:      make(chan struct{}, o.MaxConnections),
+		background: make(chan struct{}, max(1, o.MaxConnections/4)),
+		longest:    2 * o.StatementTimeout,
+		observe:    o.Statement,
 	}, nil
 }
 
@@ -104,7 +103,7 @@ func newConnector(dsn string, parameters map[string]string) (*pq.Connector, erro
 		// The driver's message quotes the DSN, and with it the password.
 		return nil, errors.New("postgres: the connection string cannot be read")
 	}
-	// lib/pq leaves a connect on a stalled network to run for ever.
+	// On a stalled network, lib/pq's connect has no limit of its own.
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
@@ -126,7 +125,7 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseco
 // Close ends every connection.
 func (db *DB) Close() error { return db.pool.Close() }
 
-// Ping asks the database for an answer.
+// Ping fails where the database does not answer.
 func (db *DB) Ping(ctx context.Context) error {
 	_, err := db.Exec(ctx, `select`)
 	return err
@@ -134,28 +133,28 @@ func (db *DB) Ping(ctx context.Context) error {
 
 type counterKey struct{}
 
-// WithStatementCount gives a context whose statements are counted, BEGIN and COMMIT
-// included.
+// WithStatementCount returns a context that counts its statements, BEGIN and
+// COMMIT included.
 func WithStatementCount(ctx context.Context) (context.Context, *atomic.Int64) {
 	n := new(atomic.Int64)
 	return context.WithValue(ctx, counterKey{}, n), n
 }
 
-// begin counts a statement, and tells of it. What it gives is to be called with
-// what came of it.
+// begin counts a statement and calls the observer. The function that it returns
+// must be called with the statement's error.
 func (db *DB) begin(ctx context.Context, statement string) (ended func(*error)) {
 	if n, ok := ctx.Value(counterKey{}).(*atomic.Int64); ok {
 		n.Add(1)
 	}
-	if db.told == nil {
+	if db.observe == nil {
 		return func(*error) {}
 	}
-	tell := db.told(ctx, statement)
-	return func(err *error) { tell(*err) }
+	end := db.observe(ctx, statement)
+	return func(err *error) { end(*err) }
 }
 
-// InTx carries out do in a transaction: committed when it gives no error,
-// rolled back when it gives one, panics or the context ends.
+// InTx runs do in a transaction. It commits where do returns no error; it rolls
+// back where do fails or panics, or the context ends.
 func (db *DB) InTx(ctx context.Context, do func(tx *Tx) error) error {
 	ctx, release, err := db.acquire(ctx)
 	if err != nil {
@@ -240,58 +239,58 @@ func rowsAffected(result sql.Result, err error) (int64, error) {
 	return result.RowsAffected()
 }
 
-type patientKey struct{}
+type backgroundKey struct{}
 
-// WithBackgroundPriority gives a context whose calls share a quarter of the pool and wait for
-// their turn as long as they may: for what many ask at once and nobody sits and
-// waits for.
+// WithBackgroundPriority returns a context for work that nobody waits for. Its
+// calls share a quarter of the pool, and wait for a connection for up to twice
+// the statement timeout, instead of two seconds.
 func WithBackgroundPriority(ctx context.Context) context.Context {
-	return context.WithValue(ctx, patientKey{}, true)
+	return context.WithValue(ctx, backgroundKey{}, true)
 }
 
-// Pool is how a pool is used.
+// Pool is the use of a pool.
 type Pool struct {
 	Most, Taken int           // connections
 	Refused     int64         // calls that failed with ErrPoolFull
-	Waited      time.Duration // in all, for a connection
+	Waited      time.Duration // the sum, for a connection
 }
 
-// Pool tells how the pool is used now, and was so far.
+// Pool returns the pool's use now, and its sums since the start.
 func (db *DB) Pool() Pool {
 	return Pool{Most: cap(db.slots), Taken: len(db.slots), Refused: db.refused.Load(), Waited: time.Duration(db.waited.Load())}
 }
 
-// acquire takes a connection's place before the pool is asked for one, since
-// database/sql can wait for it only as long as for the statement itself. It
-// gives the context of the call.
+// acquire takes a slot before database/sql takes a connection, because
+// database/sql cannot wait for a connection for less time than for the
+// statement. It returns the context of the call.
 func (db *DB) acquire(ctx context.Context) (_ context.Context, release func(), err error) {
 	cancel := func() {}
 	if _, bounded := ctx.Deadline(); !bounded {
 		ctx, cancel = context.WithTimeout(ctx, db.longest)
 	}
-	if ctx.Value(patientKey{}) == nil {
+	if ctx.Value(backgroundKey{}) == nil {
 		if err := db.take(ctx, db.slots, acquireTimeout); err != nil {
 			cancel()
 			return nil, nil, err
 		}
 		return ctx, func() { <-db.slots; cancel() }, nil
 	}
-	if err := db.take(ctx, db.patient, db.longest); err != nil {
+	if err := db.take(ctx, db.background, db.longest); err != nil {
 		cancel()
 		return nil, nil, err
 	}
 	if err := db.take(ctx, db.slots, db.longest); err != nil {
-		<-db.patient
+		<-db.background
 		cancel()
 		return nil, nil, err
 	}
-	return ctx, func() { <-db.slots; <-db.patient; cancel() }, nil
+	return ctx, func() { <-db.slots; <-db.background; cancel() }, nil
 }
 
-// take takes one of some places, or fails with ErrPoolFull.
-func (db *DB) take(ctx context.Context, places chan<- struct{}, patience time.Duration) error {
+// take takes a slot, or fails with ErrPoolFull.
+func (db *DB) take(ctx context.Context, slots chan<- struct{}, patience time.Duration) error {
 	select {
-	case places <- struct{}{}:
+	case slots <- struct{}{}:
 		return nil
 	default:
 	}
@@ -299,7 +298,7 @@ func (db *DB) take(ctx context.Context, places chan<- struct{}, patience time.Du
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	select {
-	case places <- struct{}{}:
+	case slots <- struct{}{}:
 		return nil
 	case <-timeout.C:
 		db.refused.Add(1)
@@ -309,8 +308,8 @@ func (db *DB) take(ctx context.Context, places chan<- struct{}, patience time.Du
 	}
 }
 
-// IsUnavailable reports whether an error is about reaching the database or its
-// having time, rather than about what was asked of it.
+// IsUnavailable reports whether the database could not be reached or had no time,
+// so that the same call can succeed later.
 func IsUnavailable(err error) bool {
 	var network net.Error
 	if errors.Is(err, ErrPoolFull) || errors.Is(err, context.DeadlineExceeded) || connectionLost(err) || errors.As(err, &network) {
@@ -329,8 +328,8 @@ func IsUnavailable(err error) bool {
 		server.Code == pqerror.ReadOnlySQLTransaction
 }
 
-// LogSafe says an error in words that may be logged: without the values that the
-// server quotes where they are what is wrong.
+// LogSafe returns an error's text for the log, without the values that the server
+// quotes in errors about data.
 func LogSafe(err error) string {
 	var server *pq.Error
 	if errors.As(err, &server) && server.Code.Class() == pqerror.ClassDataException {
@@ -339,7 +338,7 @@ func LogSafe(err error) string {
 	return err.Error()
 }
 
-// Counts reads the rows of a query that gives an id and a number n.
+// Counts runs a query with the columns id and n, and returns n by id.
 func Counts(ctx context.Context, q Querier, query string, args ...any) (map[uuid.UUID]int, error) {
 	var rows []struct {
 		ID uuid.UUID `db:"id"`

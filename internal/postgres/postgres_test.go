@@ -121,7 +121,8 @@ func TestCommitRefused(t *testing.T) {
 	}
 }
 
-// The recipes against races count on it, whatever the database's default is.
+// The recipes against races need READ COMMITTED, also where the database has
+// another default.
 func TestReadCommitted(t *testing.T) {
 	dsn, direct := newNotes(t)
 	execute(t, direct, `do $$ begin execute format('alter database %I set default_transaction_isolation = serializable', current_database()); end $$`)
@@ -508,7 +509,7 @@ func TestFullPool(t *testing.T) {
 }
 
 // Patient calls leave room for the others, and wait for their own.
-func TestPatiently(t *testing.T) {
+func TestBackgroundPriority(t *testing.T) {
 	db := open(t, newDatabase(t), postgres.Options{MaxConnections: 4})
 	ctx := withPatience(t)
 	patient := postgres.WithBackgroundPriority(ctx)
@@ -550,7 +551,7 @@ func TestPatiently(t *testing.T) {
 	}
 }
 
-// A call of whoever sets no deadline has one.
+// A call without a deadline gets one.
 func TestNoDeadline(t *testing.T) {
 	n, dsn := newNetwork(t, newDatabase(t))
 	db := open(t, dsn, postgres.Options{MaxConnections: 1, StatementTimeout: 100 * time.Millisecond})
@@ -691,8 +692,7 @@ func TestErrorsKeepThePassword(t *testing.T) {
 	}
 }
 
-// Whatever a server says to somebody who wants to connect, it is not about a
-// request.
+// A refused connection is never the fault of a request.
 func TestRefusedConnectionIsUnavailable(t *testing.T) {
 	dsn := newDatabase(t)
 	for _, wrong := range []string{" dbname=nowhere", " user=nobody"} {

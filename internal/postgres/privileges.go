@@ -9,8 +9,8 @@ import (
 	"github.com/lib/pq"
 )
 
-// privileges are all that a gateway needs of each table. Where it locks rows, it
-// needs the right to update one of their columns.
+// privileges are what a gateway needs on each table. To lock rows, it needs the
+// right to update one of their columns.
 var privileges = map[string]string{
 	"goose_db_version":    "select",
 	"schema_requirement":  "select",
@@ -34,8 +34,8 @@ var privileges = map[string]string{
 	"demo_world":          "select",
 }
 
-// grant lets a role do what a gateway does, and nothing else: neither change the
-// schema, nor what has been written into the trail.
+// grant grants a role what a gateway needs, and nothing else: it can change
+// neither the schema nor the records of the trail.
 func grant(ctx context.Context, db *sql.DB, role string) (err error) {
 	defer func() {
 		if err != nil {

@@ -104,7 +104,7 @@ func (n *network) flow() {
 	}
 }
 
-// Every call ends, whatever becomes of the network while it is under way.
+// Every call ends, also when the network stalls in the middle of it.
 func TestStalledNetwork(t *testing.T) {
 	dsn := newDatabase(t)
 	var calls sync.WaitGroup

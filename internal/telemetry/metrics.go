@@ -19,10 +19,10 @@ const (
 	Abandoned = "abandoned" // the client did not wait for the answer
 )
 
-// other is the label of what is not among the values that are expected.
+// other is the label of values that are not expected.
 const other = "OTHER"
 
-// Metrics are a gateway's. A nil one counts nothing.
+// Metrics count what one gateway does. A nil *Metrics counts nothing.
 type Metrics struct {
 	registry *prometheus.Registry
 	codes    map[string]bool
@@ -39,34 +39,33 @@ type Metrics struct {
 	outbox      *backlog
 }
 
-// NewMetrics makes metrics that tell some codes of errors apart.
+// NewMetrics returns metrics that count each of the error codes apart.
 func NewMetrics(codes []string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		codes:    map[string]bool{},
-		requests: counters("requests_total", "GraphQL operations, and requests for them that did not come as far (kind none).", "kind", "outcome"),
+		requests: counters("requests_total", "GraphQL operations, and requests that failed before an operation was known (kind none).", "kind", "outcome"),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "datahub_request_duration_seconds",
-			Help:    "The time of queries, mutations, and requests that did not come as far (kind none).",
+			Help:    "The time of queries, mutations, and requests that failed before an operation was known (kind none).",
 			Buckets: []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30},
 		}, []string{"kind"}),
-		errors:   counters("errors_total", "Errors that clients were shown.", "code"),
-		refusals: counters("rate_limit_refusals_total", "RATE_LIMITED errors, by the limit.", "limit"),
-		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "datahub_panics_total", Help: "Panics that were rescued; the log has the stack of each."}),
+		errors:   counters("errors_total", "Errors shown to clients.", "code"),
+		refusals: counters("rate_limit_refusals_total", "RATE_LIMITED errors, by limit.", "limit"),
+		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "datahub_panics_total", Help: "Panics that were recovered; the log has the stack of each."}),
 		statements: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "datahub_statement_duration_seconds",
-			Help:    "The time of database statements, BEGIN and COMMIT included, without the waiting for a connection.",
+			Help:    "The time of database statements, BEGIN and COMMIT included, without the wait for a connection.",
 			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10},
 		}, []string{"outcome"}),
-		jobs:        counters("jobs_total", "Attempts at jobs of the outbox, which are mails.", "kind", "outcome"),
-		invitations: counters("invitations_total", "Addresses that were invited, by what came of it.", "outcome"),
-		ready:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "datahub_ready", Help: "Whether /readyz tells load balancers to send requests here."}),
+		jobs:        counters("jobs_total", "Attempts at jobs of the outbox: mails.", "kind", "outcome"),
+		invitations: counters("invitations_total", "Invited addresses, by outcome.", "outcome"),
+		ready:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "datahub_ready", Help: "1 where /readyz answers 200, else 0."}),
 		outbox:      &backlog{},
 	}
 	m.registry.MustRegister(m.requests, m.durations, m.errors, m.refusals, m.panics, m.statements, m.jobs, m.invitations, m.ready, m.outbox,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	// A counter that is there before its first event shows that event as an
-	// increase.
+	// A counter must exist before its first event, or rate() misses that event.
 	for _, code := range append(codes, other) {
 		m.codes[code] = true
 		m.errors.WithLabelValues(code)
@@ -86,7 +85,7 @@ func counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "datahub_" + name, Help: help}, labels)
 }
 
-// Handler answers scrapes, a few at once, from memory alone.
+// Handler answers scrapes from memory, at most four at once.
 func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -96,7 +95,7 @@ func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 	})
 }
 
-// Request counts a request: of a kind of operation, or "".
+// Request counts a request. kind is the kind of its operation, or "".
 func (m *Metrics) Request(kind, outcome string, took time.Duration) {
 	if m == nil {
 		return
@@ -105,7 +104,7 @@ func (m *Metrics) Request(kind, outcome string, took time.Duration) {
 		kind = "none"
 	}
 	m.requests.WithLabelValues(kind, outcome).Inc()
-	if kind != "subscription" { // which lasts as long as somebody watches
+	if kind != "subscription" { // its time is the client's choice
 		m.durations.WithLabelValues(kind).Observe(took.Seconds())
 	}
 }
@@ -121,7 +120,7 @@ func (m *Metrics) Error(code string) {
 	m.errors.WithLabelValues(code).Inc()
 }
 
-// Limited counts a refusal because of a limit.
+// Limited counts a RATE_LIMITED error of a limit.
 func (m *Metrics) Limited(limit string) {
 	if m == nil {
 		return
@@ -165,7 +164,7 @@ func (m *Metrics) Invitation(outcome string) {
 	}
 }
 
-// Ready says whether the gateway is ready.
+// Ready sets whether the gateway is ready.
 func (m *Metrics) Ready(ready bool) {
 	if m == nil {
 		return
@@ -176,28 +175,28 @@ func (m *Metrics) Ready(ready bool) {
 	}
 }
 
-// Watch has a gauge, or where it only grows a counter, asked for at every scrape.
-// It must not wait for anybody.
-func (m *Metrics) Watch(name, help string, grows bool, ask func() float64) {
+// Watch registers a gauge, or a counter where grows, whose value every scrape
+// reads by calling read. read must not block.
+func (m *Metrics) Watch(name, help string, grows bool, read func() float64) {
 	if m == nil {
 		return
 	}
 	if grows {
-		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "datahub_" + name, Help: help}, ask))
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "datahub_" + name, Help: help}, read))
 		return
 	}
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "datahub_" + name, Help: help}, ask))
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "datahub_" + name, Help: help}, read))
 }
 
-// Backlog is what waits in the outbox, of a kind and in a state.
+// Backlog is the number and age of the waiting jobs of one kind and state.
 type Backlog struct {
 	Kind, State string
 	Jobs        int
 	Age         float64 // of the oldest, in seconds
-	Overdue     float64 // of the one that is due for the longest time, in seconds; at most 0: none is
+	Overdue     float64 // seconds since the longest due job was due; 0 or less: none is due
 }
 
-// Outbox says what waits; nil where that is not known.
+// Outbox sets the backlog; nil: it is not known.
 func (m *Metrics) Outbox(waiting []Backlog) {
 	if m == nil {
 		return
@@ -207,16 +206,16 @@ func (m *Metrics) Outbox(waiting []Backlog) {
 	m.outbox.waiting = waiting
 }
 
-// backlog collects what was said last.
+// backlog is a collector of the backlog that was set last.
 type backlog struct {
 	mu      sync.Mutex
 	waiting []Backlog
 }
 
 var (
-	jobsWaiting = prometheus.NewDesc("datahub_outbox_jobs", "Jobs that wait in the outbox; 100,000 of a state at most are counted. Every gateway says the same.", []string{"kind", "state"}, nil)
-	oldestJob   = prometheus.NewDesc("datahub_outbox_oldest_seconds", "How long ago the oldest job that waits was asked for.", []string{"kind", "state"}, nil)
-	overdueJob  = prometheus.NewDesc("datahub_outbox_overdue_seconds", "For how long a job is due that nobody has taken.", []string{"kind"}, nil)
+	jobsWaiting = prometheus.NewDesc("datahub_outbox_jobs", "Jobs waiting in the outbox, counted up to 100,000 per state. Every gateway reports the same.", []string{"kind", "state"}, nil)
+	oldestJob   = prometheus.NewDesc("datahub_outbox_oldest_seconds", "The age of the oldest waiting job.", []string{"kind", "state"}, nil)
+	overdueJob  = prometheus.NewDesc("datahub_outbox_overdue_seconds", "How long the longest due job has been due.", []string{"kind"}, nil)
 )
 
 // Describe implements prometheus.Collector.

@@ -13,10 +13,10 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/telemetry/recovery"
 )
 
-// silence is how long nothing more is said of spans that cannot be sent.
+// silence is the least time between two log lines about lost spans.
 const silence = time.Minute
 
-// reporting is an exporter that says in the log where it fails, now and then.
+// reporting is an exporter that logs failures, at most once per silence.
 type reporting struct {
 	sdk.SpanExporter
 	sending context.Context
@@ -24,7 +24,7 @@ type reporting struct {
 
 	mu   sync.Mutex
 	said time.Time
-	lost int // spans since then
+	lost int // spans since said
 }
 
 // ExportSpans implements sdk.SpanExporter. It never fails.

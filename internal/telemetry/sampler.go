@@ -9,19 +9,18 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxTraces is how many traces a second are told of at most, since every caller
-// can ask for his own to be.
+// maxTraces bounds the traces sent in a second, because every caller can ask for
+// theirs to be sent.
 const maxTraces = 100
 
-// sampler decides where a trace enters the gateway whether it is told of, and
-// keeps to that.
+// sampler decides once for each request whether its trace is sent.
 type sampler struct {
 	asCaller bool // where the caller has decided
 	root     sdk.Sampler
 	limit    *rate.Limiter
 }
 
-// newSampler makes the sampler of OpenTelemetry's names.
+// newSampler returns the sampler that OTEL_TRACES_SAMPLER names.
 func newSampler(name, argument string) (sdk.Sampler, error) {
 	if name == "" {
 		name = "parentbased_always_on"

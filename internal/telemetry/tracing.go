@@ -25,24 +25,23 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// TraceSettings are those of OpenTelemetry's own environment variables that decide
-// whether there is anything to tell, and of what. The others are read as its
-// specification says.
+// TraceSettings are the OpenTelemetry variables that decide which traces are sent,
+// and where. The SDK reads the others.
 type TraceSettings struct {
 	Endpoint string // the URL that traces are sent to
 	Sampler  string // of OTEL_TRACES_SAMPLER
 	Argument string // of OTEL_TRACES_SAMPLER_ARG
 }
 
-// Tracer traces. A nil one does nothing.
+// Tracer traces requests, statements and jobs. A nil *Tracer does nothing.
 type Tracer struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
-	cut      context.CancelFunc // ends what is being sent
+	cut      context.CancelFunc // cancels sending
 }
 
-// NewTracer makes a tracer that sends in the background: nothing waits for it, and what
-// it cannot keep up with is lost.
+// NewTracer returns a tracer that sends in the background. Nothing waits for it;
+// it drops spans that it cannot send in time.
 func NewTracer(ctx context.Context, s TraceSettings, log *slog.Logger) (*Tracer, error) {
 	sampler, err := newSampler(s.Sampler, s.Argument)
 	if err != nil {
@@ -62,17 +61,17 @@ func NewTracer(ctx context.Context, s TraceSettings, log *slog.Logger) (*Tracer,
 	return &Tracer{provider, provider.Tracer("alphacruncher.com/datahub-gateway"), cut}, nil
 }
 
-// Stop sends what is left, until ctx ends.
+// Stop sends the remaining spans until ctx ends.
 func (t *Tracer) Stop(ctx context.Context) {
 	if t == nil {
 		return
 	}
 	defer t.cut()
 	defer context.AfterFunc(ctx, t.cut)()
-	_ = t.provider.Shutdown(context.WithoutCancel(ctx)) // reporting has said what is wrong
+	_ = t.provider.Shutdown(context.WithoutCancel(ctx)) // reporting has logged the error
 }
 
-// Continue gives a context of the caller's trace, if the header of a request
+// Continue returns a context of the caller's trace, where the header of a request
 // names one.
 func (t *Tracer) Continue(ctx context.Context, header http.Header) context.Context {
 	if t == nil {
@@ -81,7 +80,7 @@ func (t *Tracer) Continue(ctx context.Context, header http.Header) context.Conte
 	return propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(header))
 }
 
-// ID is that of the trace a context belongs to; "" for none.
+// ID returns the id of the context's trace, or "".
 func (t *Tracer) ID(ctx context.Context) string {
 	if id := trace.SpanContextFromContext(ctx).TraceID(); t != nil && id.IsValid() {
 		return id.String()
@@ -89,7 +88,7 @@ func (t *Tracer) ID(ctx context.Context) string {
 	return ""
 }
 
-// Request traces a request, until it is answered with a status of HTTP.
+// Request traces a request until answered is called with its HTTP status.
 func (t *Tracer) Request(ctx context.Context, id, method, route string) (_ context.Context, answered func(status int)) {
 	if t == nil {
 		return ctx, func(int) {}
@@ -105,7 +104,7 @@ func (t *Tracer) Request(ctx context.Context, id, method, route string) (_ conte
 	}
 }
 
-// Operation traces a GraphQL operation, until it has ended with the codes of some
+// Operation traces a GraphQL operation until ended is called with the codes of its
 // errors.
 func (t *Tracer) Operation(ctx context.Context, kind, name string) (_ context.Context, ended func(errors []string)) {
 	if t == nil {
@@ -121,7 +120,7 @@ func (t *Tracer) Operation(ctx context.Context, kind, name string) (_ context.Co
 	}
 }
 
-// Statement traces a statement that is part of something traced.
+// Statement traces a statement of a traced request.
 func (t *Tracer) Statement(ctx context.Context, statement string) (ended func(failed bool)) {
 	if t == nil || !trace.SpanFromContext(ctx).IsRecording() {
 		return func(bool) {}
@@ -138,7 +137,7 @@ func (t *Tracer) Statement(ctx context.Context, statement string) (ended func(fa
 	}
 }
 
-// Batch traces an attempt at some jobs of a kind.
+// Batch traces an attempt at jobs of one kind.
 func (t *Tracer) Batch(ctx context.Context, kind string, jobs int) (_ context.Context, over func()) {
 	if t == nil {
 		return ctx, func() {}
@@ -148,7 +147,7 @@ func (t *Tracer) Batch(ctx context.Context, kind string, jobs int) (_ context.Co
 	return ctx, func() { span.End() }
 }
 
-// Job traces a job of a round, which has just ended after some time.
+// Job traces a job of a batch, which has just ended.
 func (t *Tracer) Job(ctx context.Context, id, outcome string, took time.Duration) {
 	if t == nil || !trace.SpanFromContext(ctx).IsRecording() {
 		return
@@ -162,7 +161,8 @@ func (t *Tracer) Job(ctx context.Context, id, outcome string, took time.Duration
 	span.End(trace.WithTimestamp(now))
 }
 
-// CheckEndpoint fails where traces cannot be sent to a URL. It does not quote it.
+// CheckEndpoint fails where traces cannot be sent to a URL. The error does not quote
+// the URL.
 func CheckEndpoint(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
@@ -171,7 +171,7 @@ func CheckEndpoint(text string) error {
 	return nil
 }
 
-// CheckSampler fails where the sampler, or its argument, is none.
+// CheckSampler fails where the sampler or its argument is not valid.
 func CheckSampler(sampler, argument string) error {
 	_, err := newSampler(sampler, argument)
 	return err

@@ -9,8 +9,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 )
 
-// CheckMessage decides whether a text, if there is one, has some characters at most,
-// and none that control anything. path leads to it in the arguments.
+// CheckMessage returns a BAD_USER_INPUT where a message has more than most
+// characters, or control characters. path is its path in the arguments.
 func CheckMessage(text *string, most int, path ...any) (faults fault.List) {
 	if text == nil {
 		return nil
@@ -18,7 +18,7 @@ func CheckMessage(text *string, most int, path ...any) (faults fault.List) {
 	if n := utf8.RuneCountInString(*text); n > most {
 		faults = append(faults, fault.Input(fmt.Sprintf("The message has %d characters; it can have %d at most.", n, most), path...))
 	}
-	// A lone surrogate has become U+FFFD, like every other one.
+	// Decoding replaces a lone surrogate by U+FFFD.
 	if strings.ContainsFunc(*text, unprintable) || strings.ContainsRune(*text, utf8.RuneError) {
 		faults = append(faults, fault.Input("The message contains control characters.", path...))
 	}
@@ -27,7 +27,7 @@ func CheckMessage(text *string, most int, path ...any) (faults fault.List) {
 
 func unprintable(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' }
 
-// CleanMessage is a text as it is kept: nil where it says nothing.
+// CleanMessage returns a message as it is stored; nil where it is empty.
 func CleanMessage(text *string) *string {
 	if text == nil {
 		return nil

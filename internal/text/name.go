@@ -12,30 +12,30 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 )
 
-// NameLength is how many characters a name has at most.
+// NameLength is the greatest length of a name, in characters.
 const NameLength = 200
 
-// CleanName makes a name fit to stand in a line of text: in NFC, without
-// control characters, of 200 characters at most.
+// CleanName returns a name that fits in a line of text: in NFC, without control
+// characters, at most 200 characters long.
 func CleanName(name string) string {
 	name = strings.ToValidUTF8(name[:min(len(name), 8*NameLength)], "")
 	name = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
-		case !unicode.IsPrint(r), r == utf8.RuneError: // the latter is what was no character
+		case !unicode.IsPrint(r), r == utf8.RuneError: // RuneError stands for invalid UTF-8
 			return -1
 		}
 		return r
 	}, name)
-	// Only now: what is left out can have stood between a letter and its accent.
+	// Normalize last: a removed character may have stood between a letter and its
+	// accent.
 	runes := []rune(strings.Join(strings.Fields(norm.NFC.String(name)), " "))
 	return strings.TrimSpace(string(runes[:min(len(runes), NameLength)]))
 }
 
-// ParseName reads a name that somebody chose: in NFC, white space made single
-// blanks. It is not one where nothing is left, where it is too long, or where
-// it holds characters that are not printed.
+// ParseName reads a name that a person chose: in NFC, with single spaces. ok is
+// false where it is empty or too long, or has characters that are not printed.
 func ParseName(text string) (name string, ok bool) {
 	if len(text) > utf8.UTFMax*NameLength {
 		return "", false
@@ -44,7 +44,7 @@ func ParseName(text string) (name string, ok bool) {
 	return name, name != "" && name == CleanName(name)
 }
 
-// CheckName decides whether a request's name is one.
+// CheckName returns a BAD_USER_INPUT where the name of a request is not valid.
 func CheckName(text string) fault.List {
 	if _, ok := ParseName(text); !ok {
 		return fault.List{fault.Input("A name must have 1 to 200 printable characters.", "input", "name")}

@@ -15,14 +15,14 @@ import (
 // token's (RFC 9068, section 2.1).
 var types = []string{"jwt", "at+jwt"}
 
-// inspect gives a token's algorithm. It refuses what readers could understand
-// differently, and what is for something else, before any key is looked for.
+// inspect returns a token's algorithm. It refuses tokens that two parsers could
+// read differently, and tokens of another type, before a key is searched for.
 func inspect(token string) (alg string, err error) {
 	if len(token) > maxLength {
 		return "", fmt.Errorf("longer than %d octets", maxLength)
 	}
 	parts := strings.Split(token, ".")
-	if len(parts) != 3 || strings.ContainsAny(token, "\r\n") { // which decoders of base64 pass over
+	if len(parts) != 3 || strings.ContainsAny(token, "\r\n") { // base64 decoders skip line ends
 		return "", errors.New("not three parts")
 	}
 	header, err := members(parts[0])

@@ -1,4 +1,5 @@
-// Package token reads JSON Web Tokens (RFC 7519): who a request comes from.
+// Package token verifies JSON Web Tokens (RFC 7519), which name the person of a
+// request.
 package token
 
 import (
@@ -20,22 +21,22 @@ const (
 	leeway    = 30 * time.Second // between the clocks of issuer and gateway
 	keyLength = 32               // octets, as long as the hash (RFC 7518, section 3.2)
 
-	// DevelopmentLifetime is how long a token of the development key is good.
+	// DevelopmentLifetime is how long a token of the development key is valid.
 	DevelopmentLifetime = 30 * 24 * time.Hour
 )
 
-// Issuer pins whose tokens are accepted.
+// Issuer says whose tokens are accepted, and for whom they must be.
 type Issuer struct {
 	Name     string // the claim iss
 	Audience string // one of the claim aud
 }
 
-// parser is of the issuer's tokens, signed by one of some algorithms.
+// parser returns a parser of the issuer's tokens with one of the algorithms.
 func (i Issuer) parser(algorithms ...string) *jwt.Parser {
 	return jwt.NewParser(append(i.expected(), jwt.WithValidMethods(algorithms), jwt.WithStrictDecoding())...)
 }
 
-// expected is what the claims of the issuer's tokens must be.
+// expected returns the options that check the claims of the issuer's tokens.
 func (i Issuer) expected() []jwt.ParserOption {
 	return []jwt.ParserOption{
 		jwt.WithIssuer(i.Name),
@@ -45,7 +46,7 @@ func (i Issuer) expected() []jwt.ParserOption {
 	}
 }
 
-// ErrInvalid is every reason not to accept a token. Its cause is for the log.
+// ErrInvalid wraps every reason to refuse a token. The cause is for the log.
 var ErrInvalid = errors.New("token: not valid")
 
 type claims struct {
@@ -56,34 +57,34 @@ type claims struct {
 	Locale        string `json:"locale,omitempty"`
 }
 
-// Key signs and verifies the tokens of development (HMAC with SHA-256).
+// Key signs and verifies development tokens (HMAC with SHA-256).
 type Key struct {
 	issuer Issuer
 	secret []byte
 	parser *jwt.Parser
 }
 
-// OpenKey reads the development key from the folder dir, where it is made the
-// first time. The file is its owner's alone (mode 0600).
+// OpenKey reads the development key from the folder dir, and creates it there the
+// first time. The file's mode is 0600.
 func OpenKey(dir string, issuer Issuer) (*Key, error) {
 	path := filepath.Join(dir, "signing-key")
 	secret, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if secret, err = makeKey(dir, path); err != nil {
-			return nil, fmt.Errorf("make the development signing key: %w", err)
+			return nil, fmt.Errorf("create the development signing key: %w", err)
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the development signing key: %w", err)
 	}
 	if len(secret) != keyLength {
-		return nil, fmt.Errorf("the development signing key %s is damaged: remove it to have a new one made", path)
+		return nil, fmt.Errorf("the development signing key %s is damaged: remove it, and the next start creates a new one", path)
 	}
 	return &Key{issuer, secret, issuer.parser(jwt.SigningMethodHS256.Alg())}, nil
 }
 
-// makeKey lets one of several processes that start at once make the key: a
-// link is made only where there is none, and only to a key that is complete.
+// makeKey creates the key where no other process has created it by now. It links
+// a complete file to the name, which fails where the name exists.
 func makeKey(dir, path string) ([]byte, error) {
 	file, err := os.CreateTemp(dir, "signing-key-*") // with mode 0600
 	if err != nil {
@@ -102,11 +103,11 @@ func makeKey(dir, path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// Subject is what the development key's tokens call the person of an address.
+// Subject returns the claim sub of an address's development tokens.
 func Subject(email address.Address) string { return "development|" + email.Key() }
 
-// Sign makes a token for the person of an address, who reads a language (BCP 47;
-// "" where it is not known).
+// Sign returns a token for the person of an address. locale is their language (BCP
+// 47), or "".
 func (k *Key) Sign(email address.Address, locale string) (string, error) {
 	now := time.Now()
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims{

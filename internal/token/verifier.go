@@ -14,22 +14,23 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/token/jwks"
 )
 
-// Provider is an identity provider, which signs with RS256, ES256 or EdDSA.
+// Provider verifies the tokens of an identity provider, signed with RS256, ES256
+// or EdDSA.
 type Provider struct {
 	keys   *jwks.Set
 	parser *jwt.Parser
 	claims *jwt.Validator
 }
 
-// NewProvider is the provider that has some keys and is an issuer.
+// NewProvider returns a provider with its keys and its name.
 func NewProvider(keys *jwks.Set, issuer Issuer) *Provider {
 	return &Provider{keys, issuer.parser(jwks.RS256, jwks.ES256, jwks.EdDSA), jwt.NewValidator(issuer.expected()...)}
 }
 
 var errNoKey = errors.New("it names no key")
 
-// key finds the key that a token names. Only a token that is good but for its
-// signature has a key looked for: others are refused while there are none, too.
+// key finds the key that a token names. It checks the claims first: a token that is
+// refused for them is refused also while the keys are unknown.
 func (p *Provider) key(ctx context.Context) jwt.Keyfunc {
 	return func(t *jwt.Token) (any, error) {
 		if err := p.claims.Validate(t.Claims); err != nil {
@@ -43,19 +44,18 @@ func (p *Provider) key(ctx context.Context) jwt.Keyfunc {
 	}
 }
 
-// Verifier is whose tokens are accepted: of the development key, of a provider,
-// or of both. The algorithm says which of them a token is to be verified by, and
-// each of them accepts its own algorithms and its own issuer alone.
+// Verifier accepts tokens of the development key, of a provider, or of both. A
+// token's algorithm decides which of them verifies it; each accepts only its own
+// algorithms and its own issuer.
 type Verifier struct {
 	Development *Key      // nil outside development
 	Provider    *Provider // nil where there is none
 }
 
-// Verify reads a token: its signature, issuer, audience and times must be
-// good, and its e-mail address verified. It gives also when the token is good no
-// more: it expires by the gateway's clock, unless that has passed the moment
-// already. It fails with ErrInvalid, or with jwks.ErrUnavailable where the
-// provider's keys are not known yet.
+// Verify checks a token's signature, issuer, audience and times, and that its
+// e-mail address is verified. until is when the token expires: the claim exp, plus
+// the leeway where exp has passed. It fails with ErrInvalid, or with
+// jwks.ErrUnavailable before the provider's keys were fetched.
 func (v Verifier) Verify(ctx context.Context, token string) (id account.Identity, until time.Time, err error) {
 	alg, err := inspect(token)
 	if err != nil {
@@ -66,11 +66,11 @@ func (v Verifier) Verify(ctx context.Context, token string) (id account.Identity
 	if _, err := parser.ParseWithClaims(token, claims, key); errors.Is(err, jwks.ErrUnavailable) {
 		return id, until, err
 	} else if err != nil {
-		return id, until, fmt.Errorf("%w: %w", ErrInvalid, told(err))
+		return id, until, fmt.Errorf("%w: %w", ErrInvalid, classify(err))
 	}
 	expiry, err := claims.GetExpirationTime()
 	if err != nil {
-		return id, until, fmt.Errorf("%w: %w", ErrInvalid, told(err))
+		return id, until, fmt.Errorf("%w: %w", ErrInvalid, classify(err))
 	}
 	until = expiry.Time
 	if until.Before(time.Now()) {
@@ -80,9 +80,9 @@ func (v Verifier) Verify(ctx context.Context, token string) (id account.Identity
 	return id, until, err
 }
 
-// told is what is wrong with a token: not in the parser's own words, which may
-// quote it.
-func told(err error) error {
+// classify returns the kind of a parser's error, without its text, which may quote
+// the token.
+func classify(err error) error {
 	for _, known := range []error{
 		errNoKey, jwks.ErrUnknown, jwt.ErrTokenExpired, jwt.ErrTokenNotValidYet, jwt.ErrTokenUsedBeforeIssued,
 		jwt.ErrTokenInvalidIssuer, jwt.ErrTokenInvalidAudience, jwt.ErrTokenRequiredClaimMissing,
@@ -95,7 +95,7 @@ func told(err error) error {
 	return jwt.ErrTokenInvalidClaims
 }
 
-// of chooses who verifies a token of an algorithm.
+// of returns the parser and the key for an algorithm.
 func (v Verifier) of(ctx context.Context, alg string) (*jwt.Parser, jwt.Keyfunc) {
 	if v.Provider == nil || v.Development != nil && alg == jwt.SigningMethodHS256.Alg() {
 		return v.Development.parser, v.Development.key

@@ -62,7 +62,7 @@ func (a account) credential() *syscall.Credential {
 	return &syscall.Credential{Uid: a.uid, Gid: a.gid}
 }
 
-// own gives the account what this process created.
+// own makes the account the owner of a path that this process created.
 func (a account) own(path string) error {
 	if !a.drop {
 		return nil

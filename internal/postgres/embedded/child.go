@@ -16,8 +16,8 @@ type child struct {
 	err     error // how it ended; to be read once done is closed
 }
 
-// launch starts cmd and sees to it that it gets the signal parting when this
-// process ends, be it by SIGKILL.
+// launch starts cmd, which gets the signal parting when this process ends, even
+// by SIGKILL.
 func launch(cmd *exec.Cmd, parting syscall.Signal) (*child, error) {
 	c := &child{done: make(chan struct{})}
 	started := make(chan error)
@@ -43,8 +43,8 @@ func launch(cmd *exec.Cmd, parting syscall.Signal) (*child, error) {
 	return c, nil
 }
 
-// stop asks ever more firmly, and returns how the child ended. A child that was
-// never launched has stopped.
+// stop sends SIGINT, SIGQUIT and SIGKILL in turn, and returns how the child ended.
+// A child that was never launched has stopped.
 func (c *child) stop() error {
 	if c == nil {
 		return nil

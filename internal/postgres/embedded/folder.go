@@ -104,7 +104,8 @@ func (f *folder) create() error {
 	return f.account.own(f.path)
 }
 
-// isOurs keeps a slip of the pen from giving a home folder to PostgreSQL's user.
+// isOurs fails for a folder with other files: a mistyped setting must not make
+// PostgreSQL's user the owner of a home folder.
 func (f *folder) isOurs() error {
 	entries, err := os.ReadDir(f.path)
 	if err != nil {
@@ -156,7 +157,7 @@ func (f *folder) release() {
 }
 
 // awaitPredecessor waits for the postgres of a gateway that was killed a moment
-// ago. A process id left behind by one that crashed is for PostgreSQL to judge.
+// ago. A process id left behind by one that crashed is left to PostgreSQL.
 func (f *folder) awaitPredecessor(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, predecessorEnd, f.inUse())
 	defer cancel()
@@ -190,8 +191,8 @@ func isPostgres(pid int) bool {
 	return err != nil || strings.HasPrefix(string(name), "postgres")
 }
 
-// initialise has initdb work beside the place and moves the result there, so
-// that data which is there is complete, whatever was killed when.
+// initialise runs initdb beside the data folder and moves the result there, so
+// that the data folder is complete or missing at any moment.
 func (f *folder) initialise(ctx context.Context, programs programs, durable bool) error {
 	if _, err := os.Stat(f.data()); !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -47,9 +47,9 @@ func Main(m *testing.M, migrate func(ctx context.Context, dsn string) error) {
 	os.Exit(code)
 }
 
-// New makes a database for this test alone, a clone of the migrated one, and
-// returns its DSN. It is dropped at the end of the test, with whatever
-// connections are left. Tests that run in parallel may call it.
+// New clones the migrated database for this test, and returns the DSN. The clone is
+// dropped at the end of the test, with all of its connections. It is safe for
+// parallel tests.
 func New(t testing.TB) string {
 	t.Helper()
 	if current == nil {

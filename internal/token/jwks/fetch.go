@@ -19,13 +19,13 @@ const (
 
 func newClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DisableKeepAlives = true // from one minute to the next
+	transport.DisableKeepAlives = true // one request a minute
 	transport.MaxResponseHeaderBytes = 32 << 10
 	return &http.Client{Transport: transport, CheckRedirect: stay, Timeout: fetchTime}
 }
 
-// stay follows redirects within the provider's host: any other has not been
-// trusted with the keys.
+// stay follows redirects within the provider's host: the operator trusts no other
+// host with the keys.
 func stay(r *http.Request, via []*http.Request) error {
 	if r.URL.Host != via[0].URL.Host || r.URL.Scheme != via[0].URL.Scheme {
 		return errors.New("it redirects to another host")
@@ -36,8 +36,8 @@ func stay(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// fetch asks the provider for its keys. Errors do not tell the URL, which may
-// have a secret in it.
+// fetch asks the provider for its keys. Errors do not quote the URL, which may hold
+// a secret.
 func (s *Set) fetch(ctx context.Context) (keys map[id]crypto.PublicKey, ignored int, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *Set) fetch(ctx context.Context) (keys map[id]crypto.PublicKey, ignored 
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, 0, fmt.Errorf("the provider answers with status %d", response.StatusCode)
+		return nil, 0, fmt.Errorf("the provider answered with status %d", response.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxLength+1))
 	if err != nil {

@@ -34,7 +34,7 @@ func parse(text []byte) (keys map[id]crypto.PublicKey, ignored int, err error) {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(text, &set); err != nil || set.Keys == nil {
-		return nil, 0, errors.New("what the provider answers is no key set")
+		return nil, 0, errors.New("the provider's answer is not a key set")
 	}
 	if len(set.Keys) > maxKeys {
 		return nil, 0, fmt.Errorf("the key set has more than %d keys", maxKeys)
@@ -50,8 +50,8 @@ func parse(text []byte) (keys map[id]crypto.PublicKey, ignored int, err error) {
 	return keys, ignored, nil
 }
 
-// parseKey reads a key (RFC 7517, section 4) if signatures can be verified with
-// it, and only with it.
+// parseKey reads a key (RFC 7517, section 4). ok is false where signatures cannot be
+// verified with it, or where others could sign with it.
 func parseKey(text []byte) (which id, key crypto.PublicKey, ok bool) {
 	var m jwkset.JWKMarshal
 	if json.Unmarshal(text, &m) != nil || m.KID == "" {
@@ -78,8 +78,8 @@ func parseKey(text []byte) (which id, key crypto.PublicKey, ok bool) {
 	return id{m.KID, alg}, jwk.Key(), true
 }
 
-// algorithm is the one that a key is good for: none where it is weak, or of a
-// kind that is not accepted.
+// algorithm returns the algorithm of a key, or "" where the key is weak or of a kind
+// that is not accepted.
 func algorithm(key any) string {
 	switch k := key.(type) {
 	case *rsa.PublicKey:

@@ -1,10 +1,10 @@
 // Package jwks keeps the public keys that an identity provider publishes (JSON
-// Web Key Sets, RFC 7517), whatever the provider does: down, slow or wrong, it
-// delays nobody for long, and nobody can have it asked more often.
+// Web Key Sets, RFC 7517). A provider that is down, slow or wrong delays a request
+// by one second at most, and clients cannot make the gateway ask it more often.
 //
-// Of MicahParks/keyfunc it is jwkset alone that is used, to read keys: the
-// fetching of both holds up the start and requests, cannot be waited for, takes
-// answers of any size, and gives a whole set up for one key.
+// It reads keys with MicahParks/jwkset, but does not use the fetching of jwkset or
+// keyfunc: that delays the start and requests, cannot be waited for, takes answers
+// of any size, and drops a whole set because of one key.
 package jwks
 
 import (
@@ -21,9 +21,9 @@ import (
 )
 
 var (
-	// ErrUnavailable is that no keys are known, since none could be fetched yet.
+	// ErrUnavailable reports that no keys have been fetched yet.
 	ErrUnavailable = errors.New("jwks: no keys have been fetched yet")
-	// ErrUnknown is that the provider does not publish such a key.
+	// ErrUnknown reports that the provider does not publish the key.
 	ErrUnknown = errors.New("jwks: the key is not known")
 )
 
@@ -32,13 +32,13 @@ const patience = time.Second
 
 // pace is how often the provider is asked.
 type pace struct {
-	interval time.Duration // a key that is withdrawn is good no longer
+	interval time.Duration // a withdrawn key is accepted for this long
 	retry    time.Duration // after a failure; then twice as long, up to interval
-	demand   time.Duration // at least between two that unknown keys cause
+	demand   time.Duration // the least time between two fetches for unknown keys
 }
 
-// Set are the keys of a provider. Those that were fetched last are kept while it
-// does not answer.
+// Set is the keys of a provider. It keeps the last keys while the provider does
+// not answer.
 type Set struct {
 	url    string
 	client *http.Client
@@ -48,16 +48,16 @@ type Set struct {
 	asked  chan struct{}
 
 	mu       sync.Mutex
-	keys     map[id]crypto.PublicKey // nil until some were fetched
+	keys     map[id]crypto.PublicKey // nil until the first fetch
 	fetching bool                    // or about to
-	fetched  chan struct{}           // closed when that has ended
+	fetched  chan struct{}           // closed when the fetch has ended
 }
 
 // id names a key: keys of several algorithms may have one kid (RFC 7517, section
 // 4.5).
 type id struct{ kid, alg string }
 
-// New makes the set of the keys at a URL, which Run fetches.
+// New returns the set of the keys at a URL. Run fetches them.
 func New(url string, log *slog.Logger) *Set {
 	return newSet(url, log, pace{interval: time.Minute, retry: time.Second, demand: 10 * time.Second})
 }
@@ -121,10 +121,9 @@ func (s *Set) refresh(ctx context.Context) error {
 	return nil
 }
 
-// Key gives the key of a kid and an algorithm. The search for one that is not
-// known has the keys fetched and waits for that, for a second at most; but not
-// if this has been done within ten seconds. It fails with ErrUnknown or
-// ErrUnavailable.
+// Key returns the key of a kid and an algorithm. For an unknown key it asks for a
+// fetch, at most every ten seconds, and waits for it for one second at most. It
+// fails with ErrUnknown or ErrUnavailable.
 func (s *Set) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
 	key, err := s.known(id{kid, alg})
 	if err == nil {
@@ -155,7 +154,7 @@ func (s *Set) known(which id) (crypto.PublicKey, error) {
 	return key, nil
 }
 
-// ask has the keys fetched, and gives what is closed when they are: nil where
+// ask asks for a fetch, and returns the channel that is closed after it; nil where
 // it is too early to ask again.
 func (s *Set) ask() <-chan struct{} {
 	s.mu.Lock()

@@ -84,7 +84,7 @@ func TestKeysComeAndGo(t *testing.T) {
 	eventually(t, "the old key again", func() bool { return set.has(t, old) == nil })
 }
 
-// Whoever looks for unknown keys has the provider asked once in a while.
+// Searching for unknown keys asks the provider once in ten seconds at most.
 func TestUnknownKeysAskOnce(t *testing.T) {
 	key := jwkstest.NewKey(t, "key", jwt.SigningMethodES256)
 	provider := jwkstest.New(t, key)
@@ -132,10 +132,10 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"nobody there":     {jwkstest.Down, "EOF"},
 		"an error":         {says(500, string(good)), "status 500"},
 		"no content":       {says(204, ""), "status 204"},
-		"a page":           {says(200, "<html>"), "no key set"},
-		"another object":   {says(200, `{"error": "sesame"}`), "no key set"},
-		"no list":          {says(200, `{"keys": {}}`), "no key set"},
-		"half a set":       {says(200, string(good[:len(good)-1])), "no key set"},
+		"a page":           {says(200, "<html>"), "not a key set"},
+		"another object":   {says(200, `{"error": "sesame"}`), "not a key set"},
+		"no list":          {says(200, `{"keys": {}}`), "not a key set"},
+		"half a set":       {says(200, string(good[:len(good)-1])), "not a key set"},
 		"a long set":       {says(200, `{"keys": [`+strings.Repeat(" ", maxLength)+`]}`), "more than 262144 octets"},
 		"many keys":        {says(200, `{"keys": [`+strings.Repeat("{},", maxKeys)+`{}]}`), "more than 100 keys"},
 		"another host":     {http.RedirectHandler(other.URL, http.StatusFound).ServeHTTP, "another host"},

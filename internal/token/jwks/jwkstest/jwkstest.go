@@ -143,5 +143,5 @@ func (p *Provider) Answer(answer http.HandlerFunc) {
 // Down cuts every connection.
 func Down(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
-// Hang never answers whoever waits.
+// Hang never answers.
 func Hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }

@@ -38,7 +38,7 @@ func TestAPanicIsLoggedOnceAndEndsNothing(t *testing.T) {
 		if !strings.Contains(text, c.says) || c.conceal != "" && strings.Contains(text, c.conceal) {
 			t.Errorf("%s: %s", c.what, text)
 		}
-		if c.panicked && (!strings.Contains(text, `"requestId":"17"`) || !strings.Contains(text, "rescue_test.go")) {
+		if c.panicked && (!strings.Contains(text, `"requestId":"17"`) || !strings.Contains(text, "recovery_test.go")) {
 			t.Errorf("%s: %s", c.what, text)
 		}
 	}

@@ -1,6 +1,6 @@
 // Package embedded runs a PostgreSQL that belongs to this process. It is started
 // from the programs installed on this machine, listens on a unix socket only,
-// and ends when this process ends, however that comes about.
+// and ends when this process ends, in whichever way.
 //
 // A data folder holds:
 //
@@ -74,8 +74,8 @@ type Server struct {
 }
 
 // ClearEnvironment takes PGHOSTADDR and its like out of this process's
-// environment: a driver that reads them could be led away from the private
-// server to another one, whatever its DSN says.
+// environment: a driver that reads them could connect to another
+// server than the private one, despite its DSN.
 func ClearEnvironment() {
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "PG") {
@@ -190,7 +190,7 @@ func quote(value string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
 }
 
-// Done is closed when the server has ended, for whatever reason.
+// Done is closed when the server has ended, for any reason.
 func (s *Server) Done() <-chan struct{} {
 	return s.child.done
 }

@@ -1,4 +1,5 @@
-// Package recovery keeps a panic from ending more than what panicked.
+// Package recovery recovers from panics, so that a panic ends only the part of the
+// program that panicked.
 package recovery
 
 import (
@@ -13,10 +14,11 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/telemetry/requestid"
 )
 
-// Message begins the log's line of a panic. There is exactly one for each.
+// Message is the message of the log's line about a panic. There is one for each.
 const Message = "panic"
 
-// Do does a part of something. It reports whether that panicked, and logs it.
+// Do calls do, logs a panic, and reports whether there was one. of names the part
+// of the program for the log.
 func Do(ctx context.Context, log *slog.Logger, of string, do func()) (panicked bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -28,13 +30,13 @@ func Do(ctx context.Context, log *slog.Logger, of string, do func()) (panicked b
 	return false
 }
 
-// What panicked rests before it is begun again: twice as long every time.
+// The pause before a worker that panicked is restarted doubles every time.
 const (
 	firstPause = time.Second
 	lastPause  = time.Minute
 )
 
-// Keep does what goes on until ctx ends, and begins it again where it panics.
+// Keep calls do, which runs until ctx ends, and calls it again where it panics.
 func Keep(ctx context.Context, log *slog.Logger, of string, do func()) {
 	for pause := firstPause; Do(ctx, log, of, do); pause = min(2*pause, lastPause) {
 		select {
@@ -45,25 +47,25 @@ func Keep(ctx context.Context, log *slog.Logger, of string, do func()) {
 	}
 }
 
-// Log logs what was recovered from a part of something.
+// Log logs a recovered value.
 func Log(ctx context.Context, log *slog.Logger, of string, recovered any) {
 	stack := debug.Stack()
 	if e, ok := recovered.(*Error); ok {
 		recovered, stack = e.recovered, e.stack
 	}
-	attrs := []slog.Attr{slog.String("of", of), slog.String("panic", told(recovered)), slog.String("stack", string(stack))}
+	attrs := []slog.Attr{slog.String("of", of), slog.String("panic", describe(recovered)), slog.String("stack", string(stack))}
 	if id := requestid.Of(ctx); id != "" {
 		attrs = append(attrs, slog.String("requestId", id))
 	}
 	log.LogAttrs(ctx, slog.LevelError, Message, attrs...)
 }
 
-// longest is how much of a panic's text is logged, in octets.
+// longest bounds the logged text of a panic, in octets.
 const longest = 500
 
-// told says a panic in words. An error may quote what somebody sent; where it
-// comes from, the stack says.
-func told(recovered any) string {
+// describe returns the text of a panic. Of an error it returns only the type,
+// because its text may quote a request; the stack tells where it comes from.
+func describe(recovered any) string {
 	switch r := recovered.(type) {
 	case runtime.Error:
 		return r.Error()
@@ -73,14 +75,14 @@ func told(recovered any) string {
 	return fmt.Sprintf("%T", recovered)
 }
 
-// Error is a panic as an error, for those who have no log: whoever does gives it
-// to Log.
+// Error is a panic as an error, for code without a log. Its caller passes it to
+// Log.
 type Error struct {
 	recovered any
 	stack     []byte
 }
 
-// Of makes an error of what was just recovered.
+// Of returns an error of a value that was just recovered, with the stack.
 func Of(recovered any) *Error { return &Error{recovered, debug.Stack()} }
 
-func (e *Error) Error() string { return "panic: " + told(e.recovered) }
+func (e *Error) Error() string { return "panic: " + describe(e.recovered) }
