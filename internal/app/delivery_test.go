@@ -30,6 +30,7 @@ func (p person) delivery(instance, email string) map[string]any {
 // What the mail server says of an address reaches the administrator, in words
 // that help.
 func TestDeliveries(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	s.rcpt = func(to string) error {
 		switch name, _, _ := strings.Cut(to, "@"); name {
@@ -105,6 +106,7 @@ func TestDeliveries(t *testing.T) {
 }
 
 func TestDeliveriesWithoutAMailServer(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	s.stop()
 	w := newWorld(t, s.use)
@@ -120,6 +122,7 @@ func TestDeliveriesWithoutAMailServer(t *testing.T) {
 // Nobody is sent a mail into a deleted instance. What waits is sent when it is
 // restored.
 func TestMailsOfADeletedInstanceWait(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	var busy atomic.Bool
 	busy.Store(true)
@@ -133,7 +136,7 @@ func TestMailsOfADeletedInstanceWait(t *testing.T) {
 	ada := w.as("ada")
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).ok()
 	ada.invite("Master", "VIEWER", []string{"kim@new.example"}).ok()
-	w.eventually("an attempt for each", func() bool { return w.number(`select count(*) from outbox where attempts > 0 and lease is null`) == 3 })
+	w.await("an attempt for each", func() bool { return w.number(`select count(*) from outbox where attempts > 0 and lease is null`) == 3 })
 	ada.delete("Group 1").ok()
 	before := len(s.seen())
 	busy.Store(false)
@@ -161,6 +164,7 @@ func TestMailsOfADeletedInstanceWait(t *testing.T) {
 
 // A mail goes out in the language of the recipient, where that is known.
 func TestTheLanguageOfAMail(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for email, locale := range map[string]string{"heidi@new.example": "de-CH", "zoe@new.example": "it, fr;q=0.9", "bob@new.example": "en", "kim@new.example": ""} {
 		p := w.as(email)
@@ -188,6 +192,7 @@ func TestTheLanguageOfAMail(t *testing.T) {
 // The ledger of mails and the invitations say the same, whatever the mail
 // server does.
 func TestTheLedger(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	var broken atomic.Int64
 	s.rcpt = func(to string) error {
@@ -218,7 +223,7 @@ func TestTheLedger(t *testing.T) {
 		}
 	}
 	w.as("ada").invite("Group 1", "VIEWER", emails).ok()
-	w.eventually("an end of all mails", func() bool {
+	w.await("the end of all mails", func() bool {
 		w.tryNow()
 		return w.number(`select count(*) from outbox where state = 'QUEUED'`) == 0
 	})

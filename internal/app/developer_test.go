@@ -9,6 +9,7 @@ import (
 )
 
 func TestForDeveloper(t *testing.T) {
+	t.Parallel()
 	const loopback, elsewhere = "127.0.0.1:40000", "192.0.2.7:40000"
 	for _, c := range []struct {
 		listening, public string

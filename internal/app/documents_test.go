@@ -29,6 +29,7 @@ func spreading(fragments int) string {
 }
 
 func TestDocumentsThatAskForTooMuch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	for what, query := range map[string]string{
@@ -67,6 +68,7 @@ func TestDocumentsThatAskForTooMuch(t *testing.T) {
 // What first asks for counts, wherever it stands; and the addresses that are
 // given to what gives a result for each.
 func TestCostsOfVariables(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	const query = `query($n: Int, $m: Int = 100) { viewer { spaces(first: $n) { nodes { instances(first: $m) { nodes { members(first: $m) { nodes { role } } } } } } } }`
@@ -86,6 +88,7 @@ func TestCostsOfVariables(t *testing.T) {
 }
 
 func TestAnOrdinaryPageIsNotTooMuch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.as("ed").ask(`{ viewer { id name requestsToAnswer(first: 100) { totalCount pageInfo { hasNextPage endCursor } nodes {
 		id kind status spaceName instanceName role emails message createdAt expiresAt requestedBy { name email } space { id name } instance { id name inviting { allowed obstacles { code message remedy contacts { name email } } } } } } } }`, nil).ok()
@@ -97,6 +100,7 @@ func TestAnOrdinaryPageIsNotTooMuch(t *testing.T) {
 
 // A list of a megabyte becomes hundreds of megabytes where it is read.
 func TestMoreValuesThanAnybodyNeeds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	long := make([]int, 20_001)
 	for _, way := range []string{"POST", "WebSocket"} { // the head of a GET has a narrower limit

@@ -17,6 +17,7 @@ import (
 )
 
 func TestGraphQLOverHTTP(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const graphqlJSON, legacy = "application/graphql-response+json", "application/json"
 	for _, c := range []struct {
@@ -81,6 +82,7 @@ func TestGraphQLOverHTTP(t *testing.T) {
 }
 
 func TestABodyOfUnknownLength(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r, err := http.NewRequest(http.MethodPost, w.gateway.URL()+"/graphql",
 		io.MultiReader(strings.NewReader(`{"query":"{__typename}","variables":{"x":"`), strings.NewReader(strings.Repeat("x", 2<<20))))
@@ -105,6 +107,7 @@ func TestABodyOfUnknownLength(t *testing.T) {
 }
 
 func TestQueriesByGet(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	if got := ada.get(`{ viewer { name } }`).ok().at("viewer", "name"); got != "Ada" {
@@ -123,6 +126,7 @@ func TestQueriesByGet(t *testing.T) {
 }
 
 func TestWithoutAToken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	nobody := w.as("ada")
 	nobody.token = ""
@@ -152,6 +156,7 @@ func TestWithoutAToken(t *testing.T) {
 }
 
 func TestTokens(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	secret := readKey(t, w)
 	good := func() jwt.MapClaims {
@@ -232,6 +237,7 @@ func TestTokens(t *testing.T) {
 }
 
 func TestWhatElseIsServed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for path, says := range map[string]string{
 		"/":               "DataHub gateway",
@@ -241,7 +247,7 @@ func TestWhatElseIsServed(t *testing.T) {
 		"/mailbox":        "No mail yet",
 		"/mailbox.json":   "[]",
 	} {
-		response, err := http.Get(w.gateway.URL() + path)
+		response, err := w.client.Get(w.gateway.URL() + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +257,7 @@ func TestWhatElseIsServed(t *testing.T) {
 			t.Errorf("%s: %d %.100s", path, response.StatusCode, body)
 		}
 	}
-	response, err := http.Get(w.gateway.URL() + "/nothing")
+	response, err := w.client.Get(w.gateway.URL() + "/nothing")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,6 +270,7 @@ func TestWhatElseIsServed(t *testing.T) {
 // A database that cannot be reached is an error that is worth a retry, and the
 // gateway heals by itself.
 func TestTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 2 })
 	w.log.away = true
 	ada := w.as("ada")
@@ -280,7 +287,7 @@ func TestTheDatabaseIsAway(t *testing.T) {
 	}
 	kill()
 	var refused graphqlError
-	w.eventually("a refusal", func() bool {
+	w.await("a refusal", func() bool {
 		a := ada.invite("instance_01a20794ffffffffffffffffffffffff", "VIEWER", []string{"zoe@new.example"})
 		kill()
 		if len(a.Errors) != 1 || a.Errors[0].code() != "UNAVAILABLE" {
@@ -296,7 +303,7 @@ func TestTheDatabaseIsAway(t *testing.T) {
 		t.Errorf("message %q", refused.Message)
 	}
 	status := func(path string) int {
-		response, err := http.Get(w.gateway.URL() + path)
+		response, err := w.client.Get(w.gateway.URL() + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,6 +321,7 @@ func TestTheDatabaseIsAway(t *testing.T) {
 
 // A full pool fails within seconds rather than letting requests pile up.
 func TestAFullPool(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 2 })
 	ada := w.as("ada")
 	ada.ask(`{ viewer { id } }`, nil).ok()
@@ -331,7 +339,7 @@ func TestAFullPool(t *testing.T) {
 		asks = append(asks, func() { answers[i] = ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}) })
 	}
 	go func() {
-		w.eventually("refusals", func() bool { return len(w.log.lines("request failed")) >= 4 })
+		w.await("refusals", func() bool { return len(w.log.lines("request failed")) >= 4 })
 		_ = tx.Rollback()
 	}()
 	together(asks...)

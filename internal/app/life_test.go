@@ -17,7 +17,7 @@ const invitationFields = `id email role status instanceName message expiresAt sp
 func (w *world) token(email string) string {
 	w.t.Helper()
 	var token string
-	w.eventually("a mail for "+email, func() bool {
+	w.await("a mail for "+email, func() bool {
 		if w.number(`select count(*) from outbox o join invitation v on v.id = o.subject_id where v.email = $1 and o.state = 'QUEUED'`, email) > 0 {
 			return false
 		}
@@ -88,6 +88,7 @@ func (w *world) invitationOf(email string) string {
 }
 
 func TestZoeAccepts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "EDITOR", []string{"zoe@new.example"}, "message", "Welcome!").ok()
 	token, zoe, nobody := w.token("zoe@new.example"), w.as("zoe@new.example"), w.as("zoe@new.example")
@@ -145,6 +146,7 @@ func TestZoeAccepts(t *testing.T) {
 // However somebody comes to see an invitation, its instance is shown to who may
 // see it, and what became of its mail to who administrates it.
 func TestWhoSeesWhereAnInvitationLeads(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "EDITOR", []string{"sam@uni.example", "zoe@new.example"}).ok()
 	w.enrol("Group 1", "Sam") // meanwhile, by somebody else
@@ -196,6 +198,7 @@ func TestWhoSeesWhereAnInvitationLeads(t *testing.T) {
 
 // The reason is for the invited account; others learn what they may.
 func TestWhoMayKnowWhyALinkDoesNotWork(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, zoe, bob := w.as("ada"), w.as("zoe@new.example"), w.as("bob@new.example")
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).ok()
@@ -274,6 +277,7 @@ func TestWhoMayKnowWhyALinkDoesNotWork(t *testing.T) {
 }
 
 func TestAnAnswerNamesOneInvitation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	for what, a := range map[string]answer{
@@ -293,6 +297,7 @@ func TestAnAnswerNamesOneInvitation(t *testing.T) {
 
 // Who lost the mail finds the invitation with her account.
 func TestInvitationsOfMine(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, zoe := w.as("ada"), w.as("Zoe@NEW.example")
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
@@ -334,6 +339,7 @@ func TestInvitationsOfMine(t *testing.T) {
 
 // Nobody becomes less than she is, and nobody twice.
 func TestAcceptingAsAMember(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for i, c := range []struct{ held, invited, becomes string }{
 		{"VIEWER", "EDITOR", "EDITOR"}, {"EDITOR", "VIEWER", "EDITOR"}, {"VIEWER", "VIEWER", "VIEWER"}, {"EDITOR", "EDITOR", "EDITOR"},
@@ -351,6 +357,7 @@ func TestAcceptingAsAMember(t *testing.T) {
 }
 
 func TestAnswersWithAKey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).ok()
 	zoe, bob := w.as("zoe@new.example"), w.as("bob@new.example")
@@ -379,6 +386,7 @@ func TestAnswersWithAKey(t *testing.T) {
 // TestTheStateMachine goes through every state of an invitation, in an active
 // and in a deleted instance, and everything that can be done with it there.
 func TestTheStateMachine(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	w.exec(`insert into instance (id, space_id, name, kind) select gen_random_uuid(), id, 'Gone', 'WORKING' from space where name = 'Econometrics 2026'`)
@@ -518,6 +526,7 @@ func (w *world) tokens() map[string]string {
 }
 
 func TestSendingAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	w.appoint("Mia")
@@ -574,6 +583,7 @@ func TestSendingAgain(t *testing.T) {
 }
 
 func TestRevoking(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	emails := []string{"zoe@new.example", "bob@new.example", "kim@new.example"}
@@ -606,6 +616,7 @@ func TestRevoking(t *testing.T) {
 
 // All of them, or none; each that is not known is told of.
 func TestWhoMayRevokeAndSendAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
 	w.as("ada").inviteAdministrators([]string{"bob@new.example"}).ok()
@@ -653,6 +664,7 @@ func TestWhoMayRevokeAndSendAgain(t *testing.T) {
 }
 
 func TestInvitingAdministrators(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	a := ada.inviteAdministrators([]string{"Zoe <zoe@new.example>", "ada@uni.example", "ed@uni.example", "ZOE@new.example"}, "message", "Help me", "idempotencyKey", "k").ok()

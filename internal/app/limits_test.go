@@ -57,6 +57,7 @@ func (a answer) limited(reason string) graphqlError {
 // whatever space, for the first time or again, of whatever gateway, and after a
 // restart.
 func TestNobodyIsSentMoreThanTwentyMailsInAnHour(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	other, _ := w.start()
 	zoe := []string{"zoe@new.example"}
@@ -124,6 +125,7 @@ func TestNobodyIsSentMoreThanTwentyMailsInAnHour(t *testing.T) {
 // What somebody asks an administrator for counts when it is approved, for who
 // approves it; and what is refused for its limit can be approved later.
 func TestApprovedInvitationsCount(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxAddressInvitations = 1 })
 	ada, ed := w.as("ada"), w.as("ed")
 	request := ed.askInvitations("Group 1", "VIEWER", []string{"bob@new.example", "zoe@new.example"}).made()
@@ -145,6 +147,7 @@ func TestApprovedInvitationsCount(t *testing.T) {
 // However many invite one address at the same moment, at several gateways,
 // exactly twenty mails are sent.
 func TestFiftyInviteOneAddressAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	other, _ := w.start()
 	courses := w.courses(50)
@@ -177,6 +180,7 @@ func TestFiftyInviteOneAddressAtOnce(t *testing.T) {
 // A thousand addresses at once count a thousand, for the person, the space and
 // the domain; and each of them once.
 func TestAThousandAddressesCountAThousand(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxInvitations, s.MaxDomainInvitations = 1500, 1200 })
 	emails := func(from, n int, domain string) (emails []string) {
 		for i := range n {
@@ -205,6 +209,7 @@ func TestAThousandAddressesCountAThousand(t *testing.T) {
 // A domain is sent so many mails by one organization, of whatever space, in
 // whatever subdomain; another organization has as many of its own.
 func TestMailsToADomain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxDomainInvitations = 5 })
 	ada, rita, courses := w.as("ada"), w.as("rita"), w.courses(3)
 	private := func(emails ...string) answer {
@@ -238,6 +243,7 @@ func TestMailsToADomain(t *testing.T) {
 
 // What is sent again counts as what is sent, for the person and for each space.
 func TestSendingAgainCounts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxInvitations, s.MaxSpaceInvitations = 9, 6 })
 	ada, mia, courses := w.as("ada"), w.as("mia"), w.courses(2)
 	ada.invite(courses[0], "VIEWER", []string{"a@new.example", "b@new.example"}).ok()
@@ -270,6 +276,7 @@ func TestSendingAgainCounts(t *testing.T) {
 // Whoever crosses others with the same addresses, from either end, waits for
 // them and never in a circle.
 func TestInvitingCrossesWithSendingAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, unlimitedInvitations)
 	courses := w.courses(3)
 	people := []person{w.as("ada"), w.as("mia"), w.as("ed")}
@@ -306,6 +313,7 @@ func TestInvitingCrossesWithSendingAgain(t *testing.T) {
 // A person who tries links that lead nowhere is stopped before she learns which
 // of them would lead somewhere. Right ones cost nothing.
 func TestGuessingTokens(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	other, _ := w.start()
 	w.as("ada").invite("Group 1", "VIEWER", []string{"sam@uni.example", "zoe@new.example"}).ok()
@@ -377,6 +385,7 @@ func TestGuessingTokens(t *testing.T) {
 // What has become of another person's invitation costs as much as a token of
 // none, and so tells nothing.
 func TestAnEndedInvitationIsNoneForOthers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxUnknownTokens = 2 })
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
 	token := w.token("zoe@new.example")

@@ -24,6 +24,7 @@ import (
 // A mail server in trouble delays an invitation's mail; it neither loses nor
 // multiplies it.
 func TestTheMailServerIsBusyTwice(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	s.data = func(a attempt) error {
 		if a.number <= 2 {
@@ -60,6 +61,7 @@ func TestTheMailServerIsBusyTwice(t *testing.T) {
 }
 
 func TestTheMailServerKnowsNobodyOfThatName(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	s.rcpt = func(to string) error {
 		if strings.HasPrefix(to, "zoe@") {
@@ -89,6 +91,7 @@ func TestTheMailServerKnowsNobodyOfThatName(t *testing.T) {
 // What the server has taken without being able to say so is sent once more; by
 // the Message-ID the reader's mail program knows it for the same mail.
 func TestTheReplyOfTheMailServerIsLost(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	s.data = func(a attempt) error {
 		if a.number == 1 {
@@ -113,6 +116,7 @@ func TestTheReplyOfTheMailServerIsLost(t *testing.T) {
 // hangs costs others no connection to the database: here there are fewer of
 // them than mails under way.
 func TestTheMailServerHangs(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	hanging, answer := make(chan struct{}, 1000), make(chan struct{})
 	var once sync.Once
@@ -132,7 +136,9 @@ func TestTheMailServerHangs(t *testing.T) {
 		emails = append(emails, fmt.Sprintf("p%d@new.example", i))
 	}
 	ada.invite("Group 1", "VIEWER", emails).ok()
-	w.eventually("every worker's waiting", func() bool { return len(hanging) >= workers })
+	for range workers {
+		<-hanging
+	}
 
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
 	const held = `select count(*) from pg_stat_activity where datname = current_database() and application_name = 'datahub-gateway' and `
@@ -163,6 +169,7 @@ func TestTheMailServerHangs(t *testing.T) {
 // The token is in the mail, in the outbox until the mail is sent, and nowhere
 // else, whatever the mail server makes of it.
 func TestTheTokenIsInTheMailAlone(t *testing.T) {
+	t.Parallel()
 	for what, c := range map[string]struct {
 		answer func(a attempt) error
 		state  string
@@ -171,6 +178,7 @@ func TestTheTokenIsInTheMailAlone(t *testing.T) {
 		"the mail is refused and quoted": {func(a attempt) error { return reply(554, "no mails with "+a.link) }, "FAILED"},
 	} {
 		t.Run(what, func(t *testing.T) {
+			t.Parallel()
 			s := newMailServer(t)
 			var busy atomic.Bool
 			busy.Store(true)
@@ -199,7 +207,7 @@ func TestTheTokenIsInTheMailAlone(t *testing.T) {
 			}
 			busy.Store(false)
 			w.tryNow()
-			w.eventually("the end", func() bool { return w.outbox()[0].State == c.state })
+			w.await("the end", func() bool { return w.outbox()[0].State == c.state })
 			if got := w.holders(token, hex.EncodeToString(raw)); len(got) > 0 {
 				t.Errorf("in the end the token stands in %v", got)
 			}
@@ -219,6 +227,7 @@ func TestTheTokenIsInTheMailAlone(t *testing.T) {
 }
 
 func TestTheMailServerIsStartedAfterTheGateway(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	s.stop()
 	w := newWorld(t, s.use)
@@ -238,6 +247,7 @@ func TestTheMailServerIsStartedAfterTheGateway(t *testing.T) {
 
 // Nobody is sent a link that leads nowhere any more.
 func TestMailsWhoseInvitationEndedAreDropped(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	var busy atomic.Bool
 	busy.Store(true)
@@ -251,11 +261,11 @@ func TestMailsWhoseInvitationEndedAreDropped(t *testing.T) {
 	ada := w.as("ada")
 	people := []string{"accepted@new.example", "declined@new.example", "expired@new.example", "live@new.example", "renewed@new.example", "revoked@new.example"}
 	ada.invite("Group 1", "VIEWER", people).ok()
-	w.eventually("an attempt for each", func() bool {
+	w.await("an attempt for each", func() bool {
 		return w.number(`select count(*) from outbox where attempts > 0 and lease is null`) == len(people)
 	})
 	w.exec(`update outbox set next_attempt_at = clock_timestamp() + interval '1 hour'`)
-	w.eventually("no attempt under way", func() bool { return w.number(`select count(*) from outbox where lease is not null`) == 0 })
+	w.await("no attempt under way", func() bool { return w.number(`select count(*) from outbox where lease is not null`) == 0 })
 	w.exec(`update outbox set next_attempt_at = clock_timestamp() + interval '1 hour'`)
 
 	for _, status := range []string{"ACCEPTED", "DECLINED", "REVOKED"} {
@@ -265,7 +275,7 @@ func TestMailsWhoseInvitationEndedAreDropped(t *testing.T) {
 	before := s.seen()
 	busy.Store(false)
 	ada.invite("Group 1", "VIEWER", []string{"renewed@new.example"}).ok()
-	w.eventually("the renewed invitation's mail", func() bool { return len(s.seen()) == len(before)+1 })
+	s.taken.await(t, "the renewed invitation's mail", func() bool { return len(s.seen()) == len(before)+1 })
 	w.tryNow()
 	w.settled()
 
@@ -323,7 +333,7 @@ func (w *world) outbox() (rows []sending) {
 // tried waits until the one mail has been tried n times, and gives its row.
 func (w *world) tried(n int) (row sending) {
 	w.t.Helper()
-	w.eventually(fmt.Sprintf("attempt %d", n), func() bool {
+	w.await(fmt.Sprintf("attempt %d", n), func() bool {
 		row = w.outbox()[0]
 		return row.Settled && row.Attempts >= n
 	})
@@ -339,7 +349,7 @@ func (w *world) tryNow() {
 // sent waits until n mails are sent.
 func (w *world) sent(n int) {
 	w.t.Helper()
-	w.eventually(fmt.Sprintf("%d mails sent", n), func() bool { return w.number(`select count(*) from outbox where state = 'SENT'`) == n })
+	w.await(fmt.Sprintf("%d mails sent", n), func() bool { return w.number(`select count(*) from outbox where state = 'SENT'`) == n })
 }
 
 // holders are the tables of which a row contains one of the texts.
@@ -373,6 +383,8 @@ type mailServer struct {
 	addr string
 	rcpt func(to string) error
 	data func(attempt) error
+
+	taken notifier // notified of each mail whose content has arrived
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -487,6 +499,7 @@ func (s *mailSession) Data(r io.Reader) error {
 	a.number = len(s.server.attempts) + 1
 	s.server.attempts = append(s.server.attempts, a)
 	s.server.mu.Unlock()
+	s.server.taken.notify()
 	if s.server.data != nil {
 		if err := s.server.data(a); err != nil {
 			return err

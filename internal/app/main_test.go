@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,85 +18,70 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jmoiron/sqlx"
-	"go.uber.org/goleak"
-
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/app"
-	"alphacruncher.com/datahub-gateway/internal/demo"
 	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
-	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 	"alphacruncher.com/datahub-gateway/internal/token"
+	"github.com/jmoiron/sqlx"
 )
 
 // Every test has a database with the demo world of its own, and talks to
 // gateways on it as clients do.
 func TestMain(m *testing.M) {
 	beProgram()
-	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 50 // as many as ask at once
-	postgrestest.Main(m, func(ctx context.Context, dsn string) error {
-		db, err := postgres.Open(dsn, postgres.Options{MaxConnections: 1, StatementTimeout: time.Minute})
-		if err != nil {
-			return err
+	flag.Parse()
+	if !given("test.parallel") {
+		// Tests wait for databases, mails and deadlines more than they compute.
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			panic(err)
 		}
-		defer db.Close()
-		if _, err := db.Exec(ctx, `create role `+role+` login`); err != nil {
-			return err
-		}
-		if _, err := postgres.Migrate(ctx, dsn, role); err != nil {
-			return err
-		}
-		return demo.Load(ctx, db)
-	})
+	}
+	// Tracers read it from the environment, which tests in parallel share.
+	if err := os.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20"); err != nil { // milliseconds
+		panic(err)
+	}
+	testworld.Main(m)
 }
 
-// role is the database role of every gateway of the tests: it may do what migrate
-// lets it, and nothing else.
-const role = "test_gateway"
-
-// asGateway is a connection string for the role.
-func asGateway(dsn string) string { return strings.Replace(dsn, "user=postgres", "user="+role, 1) }
+// given reports whether a flag is on the command line.
+func given(name string) (given bool) {
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+	return given
+}
 
 var issuer = token.Issuer{Name: "datahub-development", Audience: "datahub-gateway"}
 
 // world is a database with the demo world, and a gateway on it.
 type world struct {
+	*testworld.World
 	t       testing.TB
 	dsn     string
 	db      *sqlx.DB
 	dir     string
 	key     *token.Key
+	client  *http.Client
 	gateway *app.Gateway
 	log     *logged
+	changed notifier // notified of each line that one of the world's gateways logs
 }
+
+// answerTime is how long a gateway may take to begin an answer, on a busy
+// machine.
+const answerTime = 2 * time.Minute
 
 func newWorld(t testing.TB, change ...func(*app.Settings)) *world {
 	t.Helper()
-	dsn := postgrestest.New(t)
-	db, err := sqlx.Open("postgres", dsn)
+	of := testworld.New(t)
+	db, err := sqlx.Open("postgres", of.DSN)
 	if err != nil {
 		t.Fatal(err)
 	}
 	db.SetMaxIdleConns(25) // as many as ask at once
 	t.Cleanup(func() { db.Close() })
-	w := &world{t: t, dsn: dsn, db: db, dir: t.TempDir()}
-	// A gateway that has stopped leaves nothing running, but for a moment what
-	// lib/pq does to cancel a statement.
-	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() {
-		var left error
-		defer func() {
-			if left != nil {
-				t.Log(left)
-			}
-		}()
-		w.eventually("an end of all that was begun", func() bool {
-			left = goleak.Find(before, goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener"))
-			return left == nil
-		})
-	})
-	w.exec(`delete from request`) // those of the demo world are for the eye
+	transport := &http.Transport{MaxIdleConnsPerHost: 50, ResponseHeaderTimeout: answerTime} // as many as ask at once
+	t.Cleanup(transport.CloseIdleConnections)
+	w := &world{World: of, t: t, dsn: of.DSN, db: db, dir: t.TempDir(), client: &http.Client{Transport: transport}}
 	if w.key, err = token.OpenKey(w.dir, issuer); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +94,7 @@ func (w *world) settings(change ...func(*app.Settings)) app.Settings {
 	w.t.Helper()
 	s := app.Settings{
 		Addr:                  "127.0.0.1:0",
-		DatabaseURL:           asGateway(w.dsn),
+		DatabaseURL:           w.GatewayDSN(),
 		Development:           true,
 		DataDir:               w.dir,
 		JWTIssuer:             issuer.Name,
@@ -150,13 +136,13 @@ func (w *world) settings(change ...func(*app.Settings)) app.Settings {
 // start starts another gateway on the world's database.
 func (w *world) start(change ...func(*app.Settings)) (*app.Gateway, *logged) {
 	w.t.Helper()
-	log := &logged{}
+	log := &logged{written: &w.changed}
 	g, err := app.Start(context.Background(), w.settings(change...), slog.New(slog.NewJSONHandler(log, nil)))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
+		w.client.CloseIdleConnections()
 		if err := g.Stop(); err != nil {
 			w.t.Error(err)
 		}
@@ -174,7 +160,8 @@ func (w *world) start(change ...func(*app.Settings)) (*app.Gateway, *logged) {
 
 // logged keeps what a gateway logs.
 type logged struct {
-	away bool // the database was: housekeeping may have failed
+	written *notifier
+	away    bool // the database was: housekeeping may have failed
 
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -183,6 +170,7 @@ type logged struct {
 func (l *logged) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer l.written.notify()
 	return l.text.Write(p)
 }
 
@@ -279,7 +267,7 @@ func (p person) send(r *http.Request) answer {
 	if p.token != "" {
 		r.Header.Set("Authorization", "Bearer "+p.token)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := p.world.client.Do(r)
 	if err != nil {
 		p.world.t.Error(err)
 		return answer{t: p.world.t}
@@ -412,11 +400,11 @@ func (w *world) dismiss(name string) {
 }
 
 // mails waits until the mailbox has n mails and no further one is on its way,
-// and gives them, newest first.
+// and returns them, newest first.
 func (w *world) mails(n int) []mailbox.Mail {
 	w.t.Helper()
 	var mails []mailbox.Mail
-	w.eventually(fmt.Sprintf("%d mails", n), func() bool {
+	w.await(fmt.Sprintf("%d mails", n), func() bool {
 		if w.number(`select count(*) from outbox where state = 'QUEUED'`) > 0 {
 			return false
 		}
@@ -432,13 +420,13 @@ func (w *world) mails(n int) []mailbox.Mail {
 // settled waits until no mail is left to be sent.
 func (w *world) settled() {
 	w.t.Helper()
-	w.eventually("an end of all mails", func() bool { return w.number(`select count(*) from outbox where state in ('QUEUED', 'HELD')`) == 0 })
+	w.await("the end of all mails", func() bool { return w.number(`select count(*) from outbox where state in ('QUEUED', 'HELD')`) == 0 })
 }
 
 // allMails are the mails in the mailbox, newest first.
 func (w *world) allMails() (mails []mailbox.Mail) {
 	w.t.Helper()
-	response, err := http.Get(w.gateway.URL() + "/mailbox.json")
+	response, err := w.client.Get(w.gateway.URL() + "/mailbox.json")
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -449,18 +437,28 @@ func (w *world) allMails() (mails []mailbox.Mail) {
 	return mails
 }
 
-// eventually waits for a condition that the gateway brings about by itself.
-func (w *world) eventually(what string, condition func() bool) {
+// await waits for a condition that the world's gateways bring about and log: it
+// is asked again after each line of the log. A mail's line comes after what it
+// says is stored.
+func (w *world) await(what string, condition func() bool) {
 	w.t.Helper()
-	w.within(30*time.Second, what, condition)
+	w.changed.await(w.t, what, condition)
 }
 
-func (w *world) within(patience time.Duration, what string, condition func() bool) {
+// longestPause is how long eventually leaves between two questions.
+const longestPause = 100 * time.Millisecond
+
+// eventually waits for a condition that nothing announces, like the database's
+// sessions that wait for a lock.
+func (w *world) eventually(what string, condition func() bool) {
 	w.t.Helper()
-	for end := time.Now().Add(patience); !condition(); time.Sleep(10 * time.Millisecond) {
+	end, pause := time.Now().Add(patience), time.Millisecond
+	for !condition() {
 		if time.Now().After(end) {
 			w.t.Fatalf("it did not come to %s", what)
 		}
+		time.Sleep(pause)
+		pause = min(2*pause, longestPause)
 	}
 }
 

@@ -64,6 +64,7 @@ func (w *world) roles() string {
 const asLoaded = "Ada administrator, Ed EDITOR of Group 1, Ed EDITOR of Group 2, Ed EDITOR of Group 3, Vic VIEWER of Group 1, Vic VIEWER of Group 2"
 
 func TestChangingRoles(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.user("Vic")
 	a := ada.changeRole("Group 1", vic, "EDITOR", "idempotencyKey", "k").ok()
@@ -101,6 +102,7 @@ func TestChangingRoles(t *testing.T) {
 }
 
 func TestRemoving(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, ed, vic := w.as("ada"), w.user("Ed"), w.user("Vic")
 	removed := func(a answer) any { t.Helper(); return a.ok().at("removeMember", "removed") }
@@ -164,6 +166,7 @@ func TestRemoving(t *testing.T) {
 
 // The last administrator of a space stays; every other one can go.
 func TestTheLastAdministrator(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, mia := w.as("ada"), w.as("mia")
 	w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'EDITOR' from instance i, account a where i.name = 'Group 1' and a.name = 'Ada'`)
@@ -206,6 +209,7 @@ func TestTheLastAdministrator(t *testing.T) {
 
 // Two administrators who remove each other at once do not both go.
 func TestAdministratorsRemoveEachOther(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, mia := w.as("ada"), w.as("mia")
 	adaID, miaID := w.user("Ada"), w.user("Mia")
@@ -230,6 +234,7 @@ func TestAdministratorsRemoveEachOther(t *testing.T) {
 }
 
 func TestLeaving(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	vic := w.as("vic")
 	if got := vic.leave("Group 1", "idempotencyKey", "k").ok().at("leaveInstance", "left"); got != true {
@@ -253,6 +258,7 @@ func TestLeaving(t *testing.T) {
 }
 
 func TestMakingInstances(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	a := ada.createInstance("  Group\t4 ", "idempotencyKey", "k").ok()
@@ -281,6 +287,7 @@ func TestMakingInstances(t *testing.T) {
 }
 
 func TestMakingSpaces(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	mia, university := w.as("mia"), w.organization("University of Example")
 	w.exec(`insert into organization_member (organization_id, account_id, role) select o.id, a.id, x.role
@@ -325,6 +332,7 @@ func TestMakingSpaces(t *testing.T) {
 }
 
 func TestTheMembersOfASpace(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name = 'Group 1' and a.name = 'Ada'`)
 	query := `query($s: ID!, $after: String) { space(id: $s) { members(first: 2, after: $after) { totalCount nodes { user { name email } roles since } pageInfo { hasNextPage endCursor } } } }`
@@ -351,6 +359,7 @@ func TestTheMembersOfASpace(t *testing.T) {
 
 // The trail tells administrators, and nobody else, what was done in their space.
 func TestTheTrail(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	emails := []string{"zoe@new.example", "bob@new.example", "kim@new.example", "eve@new.example", "max@new.example"}
@@ -452,6 +461,7 @@ func TestTheTrail(t *testing.T) {
 // The database itself keeps a space from losing its last two administrators in
 // two transactions at once.
 func TestTwoTransactionsDismissTheLastTwoAdministrators(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.appoint("Mia")
 	const dismiss = `delete from space_administrator using account a where account_id = a.id and a.name = $1`

@@ -18,7 +18,7 @@ func measured(s *app.Settings) { s.MetricsAddr = "127.0.0.1:0" }
 // scrape reads the metrics of the world's gateway: the value of every series.
 func (w *world) scrape() map[string]float64 {
 	w.t.Helper()
-	response, err := http.Get(w.gateway.MetricsURL())
+	response, err := w.client.Get(w.gateway.MetricsURL())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -42,6 +42,7 @@ func (w *world) scrape() map[string]float64 {
 
 // Whatever is done is counted as what it was, once.
 func TestMetricsTellWhatIsDone(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	s.rcpt = func(to string) error {
 		if strings.HasPrefix(to, "zoe@") {
@@ -145,12 +146,13 @@ func total(series map[string]float64, of string) (sum float64) {
 
 // What waits is told by its kind and state.
 func TestMetricsTellWhatWaits(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	s.rcpt = func(string) error { return reply(450, "later") }
 	w := newWorld(t, s.use, measured)
 	ada := w.as("ada")
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "kim@new.example"}).ok()
-	w.eventually("attempts", func() bool {
+	w.await("attempts", func() bool {
 		return w.number(`select count(*) from outbox where attempts > 0 and lease is null and state = 'QUEUED'`) == 2
 	})
 	w.exec(`update outbox set created_at = created_at - interval '1 hour', next_attempt_at = clock_timestamp() + interval '1 hour'`)
@@ -174,6 +176,7 @@ func TestMetricsTellWhatWaits(t *testing.T) {
 }
 
 func TestMetricsOfOpenSubscriptions(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, measured)
 	ada := w.as("ada")
 	if n := w.scrape()["datahub_subscriptions"]; n != 0 {
@@ -189,6 +192,7 @@ func TestMetricsOfOpenSubscriptions(t *testing.T) {
 
 // Whatever clients send, there are no more series for it.
 func TestMetricsDoNotGrowWithWhatClientsSend(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, measured)
 	ada := w.as("ada")
 	send := func(n int) {
@@ -201,7 +205,7 @@ func TestMetricsDoNotGrowWithWhatClientsSend(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			response, err := http.DefaultClient.Do(r)
+			response, err := w.client.Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -229,6 +233,7 @@ func TestMetricsDoNotGrowWithWhatClientsSend(t *testing.T) {
 
 // Scrapes are answered from memory: also where the database does not answer.
 func TestMetricsWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, measured)
 	w.log.away = true
 	w.eventually("readiness", func() bool { return w.scrape()["datahub_ready"] == 1 })
@@ -254,13 +259,14 @@ func TestMetricsWhileTheDatabaseIsAway(t *testing.T) {
 
 // Metrics are served at their own address or nowhere, and end with the gateway.
 func TestWhereMetricsAre(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if w.gateway.MetricsURL() != "" {
 		t.Errorf("they are at %s", w.gateway.MetricsURL())
 	}
 	g, _ := w.start(measured)
 	for url, want := range map[string]int{g.URL() + "/metrics": 404, g.MetricsURL(): 200, strings.TrimSuffix(g.MetricsURL(), "metrics") + "graphql": 404} {
-		response, err := http.Get(url)
+		response, err := w.client.Get(url)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,11 +276,11 @@ func TestWhereMetricsAre(t *testing.T) {
 			t.Errorf("%s: %d %s", url, response.StatusCode, text)
 		}
 	}
-	http.DefaultClient.CloseIdleConnections()
+	w.client.CloseIdleConnections()
 	if err := g.Stop(); err != nil {
 		t.Error(err)
 	}
-	if response, err := http.Get(g.MetricsURL()); err == nil {
+	if response, err := w.client.Get(g.MetricsURL()); err == nil {
 		response.Body.Close()
 		t.Error("they are still there")
 	}

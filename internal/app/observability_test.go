@@ -73,6 +73,7 @@ var (
 // Every metric, label and value that the dashboard and the alerts speak of is in
 // a scrape of a gateway, or is one that Prometheus adds.
 func TestTheDashboardAndTheAlertsSpeakOfWhatThereIs(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	s.rcpt = func(to string) error {
 		if strings.HasPrefix(to, "zoe@") {

@@ -12,6 +12,7 @@ import (
 const appOrigin = "https://app.example"
 
 func TestWhosePagesMayAsk(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.AllowedOrigins = appOrigin + ", http://localhost:5173" })
 	own := w.gateway.URL()
 	for _, c := range []struct {
@@ -83,13 +84,14 @@ func TestWhosePagesMayAsk(t *testing.T) {
 
 // A browser asks before it sends a token elsewhere.
 func TestPreflights(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.AllowedOrigins = appOrigin })
 	for origin, allowed := range map[string]string{appOrigin: appOrigin, "https://evil.example": ""} {
 		r, _ := http.NewRequest(http.MethodOptions, w.gateway.URL()+"/graphql", nil)
 		r.Header.Set("Origin", origin)
 		r.Header.Set("Access-Control-Request-Method", "POST")
 		r.Header.Set("Access-Control-Request-Headers", "authorization,content-type")
-		response, err := http.DefaultClient.Do(r)
+		response, err := w.client.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -63,6 +63,7 @@ func (s site) ask(method, path string, header ...string) (*http.Response, string
 }
 
 func TestPage(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, built, Settings{Development: true})
 	const html, gone = "text/html; charset=utf-8", "There is no such file."
 	for _, c := range []struct {
@@ -113,6 +114,7 @@ func TestPage(t *testing.T) {
 }
 
 func TestPageIsForReading(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, built, Settings{Development: true})
 	for _, path := range []string{"/app/", "/app/invitation", "/app/assets/index-Ab1.js", "/app/configuration.json", "/"} {
 		for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS"} {
@@ -129,6 +131,7 @@ func TestPageIsForReading(t *testing.T) {
 }
 
 func TestPageIsCompressed(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, built, Settings{Development: true})
 	const path = "/app/assets/index-Ab1.js"
 	for accepts, compressed := range map[string]bool{
@@ -175,6 +178,7 @@ func TestPageIsCompressed(t *testing.T) {
 }
 
 func TestWhatThePageMayDo(t *testing.T) {
+	t.Parallel()
 	for what, c := range map[string]struct {
 		settings Settings
 		connect  string
@@ -193,6 +197,7 @@ func TestWhatThePageMayDo(t *testing.T) {
 }
 
 func TestPageThatWasNotBuilt(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, fstest.MapFS{".gitignore": {Data: []byte("*")}}, Settings{Development: true})
 	for path, c := range map[string]struct {
 		status int
@@ -213,6 +218,7 @@ func TestPageThatWasNotBuilt(t *testing.T) {
 }
 
 func TestPlaygroundIsOff(t *testing.T) {
+	t.Parallel()
 	off := false
 	for what, s := range map[string]Settings{"production": {}, "development": {Development: true, Playground: &off}} {
 		for _, files := range []fstest.MapFS{built, {}} {
@@ -225,6 +231,7 @@ func TestPlaygroundIsOff(t *testing.T) {
 
 // What is part of the program is read, whether the page was built or not.
 func TestBuiltPage(t *testing.T) {
+	t.Parallel()
 	p, err := readPage(web.Built())
 	if err != nil {
 		t.Fatal(err)

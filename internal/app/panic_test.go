@@ -22,6 +22,7 @@ import (
 
 // A panic is the error of one request, with its id.
 func TestAPanicIsTheErrorOfOneRequest(t *testing.T) {
+	t.Parallel()
 	var lines bytes.Buffer
 	seen := instruments{metrics: telemetry.NewMetrics(nil)}
 	log := slog.New(counting{slog.NewJSONHandler(&lines, nil), seen.metrics})
@@ -36,7 +37,7 @@ func TestAPanicIsTheErrorOfOneRequest(t *testing.T) {
 	})))
 	defer server.Close()
 
-	response, err := http.Get(server.URL)
+	response, err := server.Client().Get(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestAPanicIsTheErrorOfOneRequest(t *testing.T) {
 
 	// Half an answer does not look like a whole one.
 	begin = true
-	if response, err = http.Get(server.URL); err != nil {
+	if response, err = server.Client().Get(server.URL); err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
@@ -71,6 +72,7 @@ func TestAPanicIsTheErrorOfOneRequest(t *testing.T) {
 // A resolver that panics is an error too, whichever way it was asked, and the next
 // one is answered.
 func TestAResolverThatPanics(t *testing.T) {
+	t.Parallel()
 	lines := &synchronized{}
 	log := slog.New(slog.NewJSONHandler(lines, nil))
 	settings := &Settings{MaxBodyBytes: 1 << 20, MaxQueryTokens: 1000, MaxDepth: 10, MaxAliases: 10, MaxSelections: 100, MaxCost: 10_000,
@@ -95,7 +97,7 @@ func TestAResolverThatPanics(t *testing.T) {
 			}
 			r.Header.Set("Content-Type", "application/json")
 			r.Header.Set("Accept", accept)
-			response, err := http.DefaultClient.Do(r)
+			response, err := server.Client().Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}

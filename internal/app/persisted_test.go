@@ -55,7 +55,7 @@ var ways = map[string]func(p person, fields map[string]any) string{
 		r := p.post(fields)
 		r.Header.Set("Accept", "text/event-stream")
 		r.Header.Set("Authorization", "Bearer "+p.token)
-		response, err := http.DefaultClient.Do(r)
+		response, err := p.world.client.Do(r)
 		if err != nil {
 			p.world.t.Fatal(err)
 		}
@@ -74,6 +74,7 @@ var ways = map[string]func(p person, fields map[string]any) string{
 }
 
 func TestAutomaticPersistedQueries(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for way, send := range ways {
 		query := "{ viewer { name } } #" + way
@@ -104,6 +105,7 @@ func TestAutomaticPersistedQueries(t *testing.T) {
 
 // What is not valid, and what somebody sends who is not signed in, is not kept.
 func TestWhatIsNotPersisted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, nobody := w.as("ada"), person{w, w.gateway.URL(), ""}
 	const wrong, public = `{ nothing }`, `{ invitation(token: "x") { email } }`
@@ -145,6 +147,7 @@ func registering(t *testing.T, content string) func(*app.Settings) {
 }
 
 func TestRegisteredOperations(t *testing.T) {
+	t.Parallel()
 	for file, content := range map[string]string{
 		"Apollo's manifest": apolloManifest("apollo-persisted-query-manifest", 1, "id0", "id1"),
 		"Relay's map":       relayMap(ownName, ownSpaces),
@@ -176,6 +179,7 @@ func TestRegisteredOperations(t *testing.T) {
 }
 
 func TestOperationsThatCannotBeRegistered(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for content, want := range map[string]string{
 		``: "neither",

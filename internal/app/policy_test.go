@@ -136,6 +136,7 @@ func (p person) firstRefusal(operation string) string {
 // of Group 1, v for its viewer, m for the manager, s for somebody with an account
 // and n for nobody.
 func TestEveryRootFieldForEveryRole(t *testing.T) {
+	t.Parallel()
 	forbidden, notFound, null := "FORBIDDEN", "NOT_FOUND", "null"
 	byRole := func(a, e, v, m, s string) map[string]string {
 		return map[string]string{"ada": a, "ed": e, "vic": v, "mia": m, "sam": s}
@@ -169,19 +170,22 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 				t.Errorf("%s: nobody has said who may", field.Name)
 				continue
 			}
-			w := prepared(t)
-			operation := strings.ReplaceAll(strings.ReplaceAll(sample.operation, "ID", w.placed(sample.place)), "USER", w.user("Rita"))
-			// Ada comes last: what she is allowed to do, she does.
-			for _, who := range []string{"sam", "mia", "vic", "ed", "ada"} {
-				if got := w.as(who).refusal(operation); got != want[field.Name][who] {
-					t.Errorf("%s, %s: %q, want %q", field.Name, who, got, want[field.Name][who])
+			t.Run(field.Name, func(t *testing.T) {
+				t.Parallel()
+				w := prepared(t)
+				operation := strings.ReplaceAll(strings.ReplaceAll(sample.operation, "ID", w.placed(sample.place)), "USER", w.user("Rita"))
+				// Ada comes last: what she is allowed to do, she does.
+				for _, who := range []string{"sam", "mia", "vic", "ed", "ada"} {
+					if got := w.as(who).refusal(operation); got != want[field.Name][who] {
+						t.Errorf("%s: %q, want %q", who, got, want[field.Name][who])
+					}
 				}
-			}
-			nobody := w.as("ada")
-			nobody.token = ""
-			if got := nobody.refusal(operation); (got == "UNAUTHENTICATED") == (field.Directives.ForName("public") != nil) {
-				t.Errorf("%s, nobody: %q", field.Name, got)
-			}
+				nobody := w.as("ada")
+				nobody.token = ""
+				if got := nobody.refusal(operation); (got == "UNAUTHENTICATED") == (field.Directives.ForName("public") != nil) {
+					t.Errorf("nobody: %q", got)
+				}
+			})
 		}
 	}
 }
@@ -191,6 +195,7 @@ var requestID = regexp.MustCompile(`"requestId":"[0-9a-f]+"`)
 // Whatever exists elsewhere answers as what exists nowhere does, in every argument
 // that takes an id.
 func TestForeignIDsAreUnknown(t *testing.T) {
+	t.Parallel()
 	w := prepared(t)
 	for name, sample := range samples {
 		if sample.place == "" || strings.HasPrefix(sample.operation, "subscription") {
@@ -214,6 +219,7 @@ func TestForeignIDsAreUnknown(t *testing.T) {
 
 // However a field is asked for, the same people are refused.
 func TestRulesHoldForEveryWayOfAsking(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s := graph.NewExecutableSchema(graph.Config{}).Schema()
 	for _, object := range []struct{ name, root, id, path string }{

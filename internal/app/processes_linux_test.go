@@ -42,7 +42,7 @@ type process struct {
 func (w *world) spawn(settings ...string) *process {
 	w.t.Helper()
 	p := &process{t: w.t, cmd: exec.Command(os.Args[0], "serve"), ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), programVariable+"=1", "DATABASE_URL="+asGateway(w.dsn), "DATAHUB_DEVELOPMENT=true",
+	p.cmd.Env = append(os.Environ(), programVariable+"=1", "DATABASE_URL="+w.GatewayDSN(), "DATAHUB_DEVELOPMENT=true",
 		"DATAHUB_DATA_DIR="+w.dir, "DATAHUB_ADDR=127.0.0.1:0")
 	p.cmd.Env = append(p.cmd.Env, settings...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -94,6 +94,7 @@ func (p person) at(g *process) person {
 // them to the other one: every address has one live invitation and at least one
 // mail, and copies of a mail are known for what they are.
 func TestAGatewayIsKilledWhileItSends(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	var first sync.Once
 	killed := make(chan struct{})
@@ -126,7 +127,7 @@ func TestAGatewayIsKilledWhileItSends(t *testing.T) {
 	if got := w.as("ada").at(other).invite("Group 1", "VIEWER", emails, "idempotencyKey", "k").ok().every("outcome", "inviteUsers", "results"); got[0] != "INVITED" || got[people-1] != "INVITED" {
 		t.Errorf("the retry: %v", got[:10])
 	}
-	w.within(90*time.Second, "the last mail", func() bool { return w.number(`select count(*) from outbox where state <> 'SENT'`) == 0 })
+	w.eventually("the last mail", func() bool { return w.number(`select count(*) from outbox where state <> 'SENT'`) == 0 })
 	figures := w.compareLedger(s.seen())
 	if figures.live != people || figures.mailed != people || figures.failed != 0 {
 		t.Errorf("%+v", figures)
@@ -140,6 +141,7 @@ func TestAGatewayIsKilledWhileItSends(t *testing.T) {
 
 // Gateways tell of what others do, also where these are other processes.
 func TestWatchingAnotherProcess(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	one, two := w.spawn(), w.spawn()
 	ada := w.as("ada")

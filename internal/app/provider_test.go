@@ -55,6 +55,7 @@ func (p person) status() int {
 var methods = []jwt.SigningMethod{jwt.SigningMethodRS256, jwt.SigningMethodES256, jwt.SigningMethodEdDSA}
 
 func TestTokensOfAProvider(t *testing.T) {
+	t.Parallel()
 	var keys []jwkstest.Key
 	for _, method := range methods {
 		keys = append(keys, jwkstest.NewKey(t, method.Alg(), method))
@@ -115,9 +116,16 @@ func hs256(t *testing.T, secret []byte, kid string, c jwt.MapClaims) string {
 }
 
 func TestForgedTokens(t *testing.T) {
+	t.Parallel()
 	elsewhere := jwkstest.New(t)
+	t.Cleanup(func() {
+		if n := elsewhere.Requests(); n > 0 {
+			t.Errorf("a token had another host asked %d times", n)
+		}
+	})
 	for _, method := range methods {
 		t.Run(method.Alg(), func(t *testing.T) {
+			t.Parallel()
 			key := jwkstest.NewKey(t, "key", method)
 			provider := jwkstest.New(t, key)
 			w := newWorld(t, trusting(provider))
@@ -149,9 +157,6 @@ func TestForgedTokens(t *testing.T) {
 				}
 			}
 		})
-	}
-	if n := elsewhere.Requests(); n > 0 {
-		t.Errorf("a token had another host asked %d times", n)
 	}
 }
 
@@ -284,6 +289,7 @@ func forged(t *testing.T, key jwkstest.Key, elsewhere string, secret []byte) map
 // A provider's keys change while the gateway serves: a new one is good at once,
 // and one that is withdrawn is good no more.
 func TestKeysRotate(t *testing.T) {
+	t.Parallel()
 	old, next := jwkstest.NewKey(t, "old", jwt.SigningMethodES256), jwkstest.NewKey(t, "next", jwt.SigningMethodRS256)
 	provider := jwkstest.New(t, old)
 	w := newWorld(t, trusting(provider))
@@ -299,6 +305,7 @@ func TestKeysRotate(t *testing.T) {
 }
 
 func TestAFloodOfUnknownKeys(t *testing.T) {
+	t.Parallel()
 	key := jwkstest.NewKey(t, "key", jwt.SigningMethodEdDSA)
 	provider := jwkstest.New(t, key)
 	w := newWorld(t, trusting(provider))
@@ -324,6 +331,7 @@ func TestAFloodOfUnknownKeys(t *testing.T) {
 // While the provider's keys have never been had, the gateway is up, and says of
 // tokens that it cannot tell; it heals by itself.
 func TestTheProviderIsDown(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
 		"down":    jwkstest.Down,
 		"hanging": jwkstest.Hang,
@@ -340,6 +348,7 @@ func TestTheProviderIsDown(t *testing.T) {
 		"failing": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			key := jwkstest.NewKey(t, "key", jwt.SigningMethodES256)
 			provider := jwkstest.New(t)
 			provider.Answer(answer)
@@ -364,7 +373,7 @@ func TestTheProviderIsDown(t *testing.T) {
 					t.Errorf("%s: %d", what, status)
 				}
 			}
-			response, err := http.Get(w.gateway.URL() + "/readyz")
+			response, err := w.client.Get(w.gateway.URL() + "/readyz")
 			if err != nil {
 				t.Fatal(err)
 			}

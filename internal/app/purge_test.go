@@ -17,7 +17,7 @@ import (
 // purger is the database as a gateway's purge uses it.
 func (w *world) purger() *postgres.DB {
 	w.t.Helper()
-	db, err := postgres.Open(asGateway(w.dsn), postgres.Options{MaxConnections: 4, StatementTimeout: 10 * time.Second})
+	db, err := postgres.Open(w.GatewayDSN(), postgres.Options{MaxConnections: 4, StatementTimeout: 10 * time.Second})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -34,6 +34,7 @@ func (w *world) lapse(instance string, ago time.Duration) {
 
 // What is deleted is gone for good when its 24 hours and the grace are over.
 func TestThePurge(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	w := newWorld(t, s.use)
 	ada := w.as("ada")
@@ -44,7 +45,7 @@ func TestThePurge(t *testing.T) {
 	s.rcpt = func(string) error { return reply(450, "later") }
 	s.mu.Unlock()
 	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).ok()
-	w.eventually("an attempt", func() bool { return w.number(`select count(*) from outbox where last_error is not null`) == 1 })
+	w.await("an attempt", func() bool { return w.number(`select count(*) from outbox where last_error is not null`) == 1 })
 	ada.delete("Group 1", "idempotencyKey", "k").ok()
 	id, token := w.instance("Group 1"), w.linkOf(s, "zoe@new.example")
 	grace := 7 * 24 * time.Hour
@@ -114,8 +115,9 @@ func (w *world) linkOf(s *mailServer, email string) string {
 
 // A gateway purges by itself.
 func TestTheGatewayPurges(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.PurgeGrace = app.Days(5 * time.Hour) })
-	w.eventually("the purge of Group 3", func() bool { return w.number(`select count(*) from instance where name = 'Group 3'`) == 0 })
+	w.await("the purge of Group 3", func() bool { return w.number(`select count(*) from instance where name = 'Group 3'`) == 0 })
 	if n := w.number(`select count(*) from instance`); n != 6 {
 		t.Errorf("%d instances", n)
 	}
@@ -123,6 +125,7 @@ func TestTheGatewayPurges(t *testing.T) {
 
 // However much there is in an instance, and however many gateways purge.
 func TestPurgingALotAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.exec(`insert into instance (id, space_id, name, kind) select gen_random_uuid(), s.id, 'Old ' || n, 'WORKING' from space s, generate_series(1, 20) n where s.name = 'Econometrics 2026'`)
 	w.exec(`
@@ -171,6 +174,7 @@ func TestPurgingALotAtOnce(t *testing.T) {
 // At the edge an instance is restored, wholly, or purged, wholly: not both, and
 // not neither.
 func TestRestoringAgainstThePurge(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	db := w.purger()

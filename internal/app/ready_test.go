@@ -12,27 +12,28 @@ import (
 
 // ready is what load balancers are told, over a new connection; 0 where there is
 // none to be had.
-func ready(t *testing.T, g *app.Gateway) (status int, says string) {
-	t.Helper()
+func (w *world) ready(g *app.Gateway) (status int, says string) {
+	w.t.Helper()
 	r, err := http.NewRequest(http.MethodGet, g.URL()+"/readyz", nil)
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	r.Close = true
-	response, err := http.DefaultClient.Do(r)
+	response, err := w.client.Do(r)
 	if err != nil {
 		return 0, ""
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		t.Error(err)
+		w.t.Error(err)
 	}
 	return response.StatusCode, strings.TrimSpace(string(body))
 }
 
 // A gateway is not ready while the schema is not one that it knows.
 func TestReadinessKnowsTheSchema(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, c := range []struct {
 		what, change, back string
@@ -50,7 +51,7 @@ func TestReadinessKnowsTheSchema(t *testing.T) {
 	} {
 		w.exec(c.change)
 		w.eventually(c.says+": "+c.what, func() bool { // where the database answers in time
-			status, says := ready(t, w.gateway)
+			status, says := w.ready(w.gateway)
 			return status == c.status && says == c.says
 		})
 		w.exec(c.back)
@@ -60,14 +61,15 @@ func TestReadinessKnowsTheSchema(t *testing.T) {
 // A gateway that stops says so to load balancers while it still takes what they
 // send.
 func TestReadinessEndsBeforeTheGatewayDoes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	g, _ := w.start(func(s *app.Settings) { s.StopNotice = 2 * time.Second })
-	w.eventually("readiness", func() bool { status, _ := ready(t, g); return status == 200 })
-	http.DefaultClient.CloseIdleConnections()
+	w.eventually("readiness", func() bool { status, _ := w.ready(g); return status == 200 })
+	w.client.CloseIdleConnections()
 	stopped := make(chan error)
 	go func() { stopped <- g.Stop() }()
 	w.eventually("a notice", func() bool {
-		status, says := ready(t, g)
+		status, says := w.ready(g)
 		return status == 503 && says == "stopping"
 	})
 	ada := w.as("ada")
@@ -76,7 +78,7 @@ func TestReadinessEndsBeforeTheGatewayDoes(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
-	if status, says := ready(t, g); status != 0 {
+	if status, says := w.ready(g); status != 0 {
 		t.Errorf("%d %s", status, says)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // logged waits for the line of a request.
 func (w *world) logged(what string, is func(line map[string]any) bool) (found map[string]any) {
 	w.t.Helper()
-	w.eventually("the line of "+what, func() bool {
+	w.await("the line of "+what, func() bool {
 		for _, line := range w.log.lines("request") {
 			if is(line) {
 				found = line
@@ -26,6 +26,7 @@ func (w *world) logged(what string, is func(line map[string]any) bool) (found ma
 // Every request's line tells the codes of its errors, each once, whichever way
 // the request came.
 func TestTheLogTellsTheCodesOfErrors(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for name, ask := range map[string]func(person, string){
 		"Http":   func(p person, query string) { p.ask(query, nil) },
@@ -73,12 +74,13 @@ func TestTheLogTellsTheCodesOfErrors(t *testing.T) {
 
 // Where a request went is told by the gateway's own names for it.
 func TestTheLogDoesNotQuoteWhereARequestWent(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r, err := http.NewRequest("ZOEATNEWEXAMPLE", w.gateway.URL()+"/invitation/zoe@new.example%0A%1b[2K", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := w.client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +89,7 @@ func TestTheLogDoesNotQuoteWhereARequestWent(t *testing.T) {
 	if line["route"] != "" || line["method"] != "OTHER" || line["status"] != 404.0 {
 		t.Errorf("%v", line)
 	}
-	if response, err = http.Get(w.gateway.URL() + "/schema.graphql?token=secret"); err != nil {
+	if response, err = w.client.Get(w.gateway.URL() + "/schema.graphql?token=secret"); err != nil {
 		t.Fatal(err)
 	}
 	response.Body.Close()
@@ -100,6 +102,7 @@ func TestTheLogDoesNotQuoteWhereARequestWent(t *testing.T) {
 // Every attempt at a mail has a line, which says nothing that the mail server
 // said.
 func TestTheLogTellsOfEveryAttemptAtAMail(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	s.rcpt = func(to string) error {
 		if strings.HasPrefix(to, "zoe@") {
@@ -123,7 +126,7 @@ func TestTheLogTellsOfEveryAttemptAtAMail(t *testing.T) {
 	w.settled()
 
 	var got []string
-	w.eventually("three lines", func() bool {
+	w.await("three lines", func() bool {
 		got = nil
 		for _, line := range w.log.lines("job") {
 			got = append(got, fmt.Sprint(line["kind"], " ", line["outcome"], " ", line["attempts"]))

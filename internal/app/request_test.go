@@ -76,7 +76,7 @@ func (a answer) made() string {
 // mailTo waits for the n-th mail to somebody, and gives it.
 func (w *world) mailTo(email string, n int) (m mailbox.Mail) {
 	w.t.Helper()
-	w.eventually(fmt.Sprintf("mail %d to %s", n, email), func() bool {
+	w.await(fmt.Sprintf("mail %d to %s", n, email), func() bool {
 		var to []mailbox.Mail
 		for _, sent := range w.allMails() {
 			if sent.To == email {
@@ -127,6 +127,7 @@ func (w *world) trail() (summaries []string) {
 
 // "Grant me the administrator role."
 func TestVicAsksForTheAdministratorRole(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
 	asked := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Ada is on leave. <b>Let me help!</b>").ok()
@@ -143,7 +144,7 @@ func TestVicAsksForTheAdministratorRole(t *testing.T) {
 	if !strings.HasSuffix(m.Link, "/app/request#"+id) {
 		t.Errorf("the link is %s", m.Link)
 	}
-	response, err := http.Get(m.Link)
+	response, err := w.client.Get(m.Link)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,6 +189,7 @@ func TestVicAsksForTheAdministratorRole(t *testing.T) {
 }
 
 func TestAskingForARoleInAnInstance(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
 	id := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
@@ -210,6 +212,7 @@ func TestAskingForARoleInAnInstance(t *testing.T) {
 
 // "Send the invitations on my behalf."
 func TestEdAsksForInvitations(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
 	bad := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example", "myemail@.uni.edu.com", "a b@c"})
@@ -271,6 +274,7 @@ func TestEdAsksForInvitations(t *testing.T) {
 
 // "Could the instance be restored?"
 func TestVicAsksForARestoration(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ed, vic := w.as("ed"), w.as("vic")
 	id := vic.askRestore("Group 2", "message", "My data is in there.").made()
@@ -309,6 +313,7 @@ func TestVicAsksForARestoration(t *testing.T) {
 
 // What nobody answers in time ends, with the reason, and who has asked is told.
 func TestRequestsEndWithTheirTime(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
 	restore, role := vic.askRestore("Group 2").made(), vic.askRole("Group 1", "INSTANCE_EDITOR").made()
@@ -356,6 +361,7 @@ func TestRequestsEndWithTheirTime(t *testing.T) {
 // A request about an instance that is deleted ends with it, unless the instance
 // comes back.
 func TestRequestsEndWithTheirInstance(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
 	id := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).made()
@@ -393,6 +399,7 @@ func TestRequestsEndWithTheirInstance(t *testing.T) {
 
 // Whoever has left learns nothing more of a place, nor of who is there now.
 func TestWhoHasLeftLearnsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
 	role := vic.askRole("", "SPACE_ADMINISTRATOR").made()
@@ -427,6 +434,7 @@ func TestWhoHasLeftLearnsNothing(t *testing.T) {
 // A mail server that is busy delays the mails about requests, and loses none; each
 // brings the same letter whenever it comes.
 func TestMailsAboutRequestsThroughABusyMailServer(t *testing.T) {
+	t.Parallel()
 	s := newMailServer(t)
 	var busy atomic.Int64
 	s.data = func(attempt) error {
@@ -439,7 +447,7 @@ func TestMailsAboutRequestsThroughABusyMailServer(t *testing.T) {
 	ada, vic := w.as("ada"), w.as("vic")
 	send := func() {
 		t.Helper()
-		w.eventually("all mails", func() bool {
+		w.await("all mails", func() bool {
 			w.tryNow()
 			return w.number(`select count(*) from outbox where state = 'QUEUED'`) == 0
 		})
@@ -493,6 +501,7 @@ func contested(t *testing.T, what string, n int) {
 // Whoever is removed from a space gets no role back by a request that is approved
 // at the same time.
 func TestApprovingAgainstRemoving(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, unlimited)
 	w.appoint("Rita")
 	ada, rita, vic := w.as("ada"), w.as("rita"), w.as("vic")
@@ -519,6 +528,7 @@ func TestApprovingAgainstRemoving(t *testing.T) {
 
 // Asking while the first request is answered gives the first or a new one.
 func TestAskingAgainstDeclining(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, unlimited)
 	ada, vic := w.as("ada"), w.as("vic")
 	again := 0
@@ -536,6 +546,7 @@ func TestAskingAgainstDeclining(t *testing.T) {
 
 // However many have asked, it is restored within a moment.
 func TestRestoringWhatThousandsHaveAskedFor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.exec(`
 		with a as (
@@ -554,6 +565,7 @@ func TestRestoringWhatThousandsHaveAskedFor(t *testing.T) {
 func (w *world) requests() *request.Service { return &request.Service{DB: w.purger()} }
 
 func TestDecliningAndWithdrawing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
 	first := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
@@ -600,6 +612,7 @@ func TestDecliningAndWithdrawing(t *testing.T) {
 // Whoever may not know of a place learns nothing of it, and neither of requests
 // in it.
 func TestWhoKnowsOfRequests(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for what, a := range map[string]answer{
 		"a role":                            w.as("sam").askRole("", "SPACE_ADMINISTRATOR"),
@@ -652,6 +665,7 @@ func TestWhoKnowsOfRequests(t *testing.T) {
 
 // Nobody asks for what she can do herself, nor for what cannot be done.
 func TestWhatCannotBeAskedFor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	one := []string{"zoe@new.example"}
 	for what, c := range map[string]struct {
@@ -701,6 +715,7 @@ func TestWhatCannotBeAskedFor(t *testing.T) {
 
 // What holds when it is approved counts, not what did when it was asked.
 func TestApprovingDecidesAnew(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, ed, vic := w.as("ada"), w.as("ed"), w.as("vic")
 	id := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).made()
@@ -729,6 +744,7 @@ func TestApprovingDecidesAnew(t *testing.T) {
 
 // A retry of what was carried out gets its answer, whatever has become of it.
 func TestAskingOnceForAKey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	vic := w.as("vic")
 	a := vic.askRestore("Group 2", "idempotencyKey", "k").ok()
@@ -760,6 +776,7 @@ func TestAskingOnceForAKey(t *testing.T) {
 
 // Nobody floods the administrators with mail.
 func TestTheLimitsOfAsking(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxRequests, s.MaxSpaceRequests = 4, 6 })
 	vic, mia := w.as("vic"), w.as("mia")
 	for range 3 {
@@ -782,6 +799,7 @@ func TestTheLimitsOfAsking(t *testing.T) {
 
 // A thousand at once are asked for, and invited, with as many statements as one.
 func TestStatementsOfRequestsDoNotGrow(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
 	ada.ask(`{ viewer { id } }`, nil).ok()
@@ -825,6 +843,7 @@ func (m told) requestChange() string {
 }
 
 func TestWatchingRequests(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	other, _ := w.start()
 	ada, ed, vic := w.as("ada"), w.as("ed"), w.as("vic")
@@ -872,6 +891,7 @@ func TestWatchingRequests(t *testing.T) {
 // A request is approved or declined, never both, and whoever was second is told
 // which.
 func TestApprovingAgainstDeclining(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, unlimited)
 	w.appoint("Rita")
 	ada, rita, vic := w.as("ada"), w.as("rita"), w.as("vic")
@@ -905,6 +925,7 @@ func unlimited(s *app.Settings) {
 
 // What is withdrawn is not carried out, and what is carried out not withdrawn.
 func TestApprovingAgainstWithdrawing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, unlimited)
 	ada, ed := w.as("ada"), w.as("ed")
 	first := 0
@@ -931,6 +952,7 @@ func TestApprovingAgainstWithdrawing(t *testing.T) {
 // Nobody is invited, through a request, to an instance whose deletion has been
 // answered.
 func TestApprovingAgainstDeleting(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, unlimited)
 	ada, ed := w.as("ada"), w.as("ed")
 	first := 0

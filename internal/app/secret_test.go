@@ -16,6 +16,7 @@ import (
 // What people entrust to the gateway is not in what operators see, whatever goes
 // wrong; and what operators entrust to it is not in what people see.
 func TestNothingEntrustedIsSeen(t *testing.T) {
+	t.Parallel()
 	s, traces := newMailServer(t), newReceiver(t)
 	w := newWorld(t, measured, traces.use, func(settings *app.Settings) {
 		settings.DatabaseURL += " password=canary-of-the-database"
@@ -96,7 +97,7 @@ func TestNothingEntrustedIsSeen(t *testing.T) {
 		change()
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		r.ContentLength = int64(len(body))
-		response, err := http.DefaultClient.Do(r)
+		response, err := w.client.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,9 +115,8 @@ func TestNothingEntrustedIsSeen(t *testing.T) {
 		t.Fatalf("nothing has failed: %v", got)
 	}
 	w.tryNow()
-	w.eventually("a second attempt", func() bool {
-		return len(w.log.lines("job")) >= 2 && len(traces.named("", "send")) >= 2 && len(traces.named("", "mutation")) >= 3
-	})
+	w.await("a second attempt", func() bool { return len(w.log.lines("job")) >= 2 })
+	traces.received.await(t, "the traces", func() bool { return len(traces.named("", "send")) >= 2 && len(traces.named("", "mutation")) >= 3 })
 
 	for what, secret := range operators {
 		for _, a := range answers {

@@ -315,6 +315,7 @@ func TestHelpListsEverySetting(t *testing.T) {
 }
 
 func TestDays(t *testing.T) {
+	t.Parallel()
 	const day = 24 * time.Hour
 	for text, want := range map[string]time.Duration{
 		"30d":    30 * day,

@@ -10,7 +10,7 @@ import (
 func (w *world) statements(a answer) (n int) {
 	w.t.Helper()
 	id := a.header.Get("X-Request-Id")
-	w.eventually("the request's log line", func() bool {
+	w.await("the request's log line", func() bool {
 		for _, line := range w.log.lines("request") {
 			if line["requestId"] == id {
 				n = int(line["statements"].(float64))
@@ -23,6 +23,7 @@ func (w *world) statements(a answer) (n int) {
 }
 
 func TestStatementsOfAnInvitationDoNotGrowWithItsAddresses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	ada.ask(`{ viewer { id } }`, nil).ok() // so that everybody's account is known
@@ -67,6 +68,7 @@ func TestStatementsOfAnInvitationDoNotGrowWithItsAddresses(t *testing.T) {
 }
 
 func TestStatementsOfANestedQueryDoNotGrowWithItsRows(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	const query = `{ viewer { spaces(first: 12) { totalCount nodes { name organization { name } viewerRoles administrators { name } instances(first: 10, state: null) {
@@ -121,6 +123,7 @@ func TestStatementsOfANestedQueryDoNotGrowWithItsRows(t *testing.T) {
 // Neither do those of what is done with many invitations at once, nor of what is
 // read of a space.
 func TestStatementsOfAdministrationDoNotGrow(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	ada.ask(`{ viewer { id } }`, nil).ok()

@@ -17,6 +17,7 @@ import (
 // A gateway that is stopped under load answers every request that it took, and
 // what it has answered is stored, and nothing else.
 func TestStoppingUnderLoad(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	w.mails(0)
@@ -34,7 +35,7 @@ func TestStoppingUnderLoad(t *testing.T) {
 				r.GetBody = nil
 				r.Header.Set("Content-Type", "application/json")
 				r.Header.Set("Authorization", "Bearer "+ada.token)
-				response, err := http.DefaultClient.Do(r)
+				response, err := w.client.Do(r)
 				// Refused, or reset by the kernel before the gateway took the
 				// connection: it never saw the request.
 				if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) {
@@ -53,7 +54,7 @@ func TestStoppingUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	w.eventually("load", func() bool { return answered.Load() > 100 })
+	w.await("load", func() bool { return answered.Load() > 100 })
 	if err := g.Stop(); err != nil {
 		t.Error(err)
 	}

@@ -11,6 +11,7 @@ import (
 )
 
 func TestAdaInvitesThreePeople(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	people := []string{"zoe@new.example", "Bob <bob@new.example>", "kim@new.example;"}
 
@@ -57,6 +58,7 @@ func TestAdaInvitesThreePeople(t *testing.T) {
 }
 
 func TestOneBadAddressAmongAThousand(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	emails := make([]string, 1000)
 	for i := range emails {
@@ -99,6 +101,7 @@ func TestOneBadAddressAmongAThousand(t *testing.T) {
 }
 
 func TestWhoIsRefusedLearnsWhomToAsk(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := []any{map[string]any{"name": "Ada", "email": "ada@uni.example"}}
 	edAndAda := append([]any{map[string]any{"name": "Ed", "email": "ed@uni.example"}}, ada...)
@@ -128,6 +131,7 @@ func TestWhoIsRefusedLearnsWhomToAsk(t *testing.T) {
 
 // A foreign id answers like one that does not exist, word for word.
 func TestNobodyLearnsOfWhatIsNotTheirs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	private := w.id("instance", `select i.id from instance i join space s on s.id = i.space_id where s.name = 'Private Research' and i.kind = 'MASTER'`)
 	cases := []struct{ who, instance string }{
@@ -194,6 +198,7 @@ func TestNobodyLearnsOfWhatIsNotTheirs(t *testing.T) {
 }
 
 func TestTheInstanceCannotBeInvitedTo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 
@@ -228,6 +233,7 @@ func TestTheInstanceCannotBeInvitedTo(t *testing.T) {
 }
 
 func TestDeletingAndRestoring(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada, ed, vic := w.as("ada"), w.as("ed"), w.as("vic")
 
@@ -298,6 +304,7 @@ func TestDeletingAndRestoring(t *testing.T) {
 }
 
 func TestTheRetryOfADeletionIsAnsweredFromTheKey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	ada.delete("Group 1", "idempotencyKey", "tuesday").ok()
@@ -315,6 +322,7 @@ func TestTheRetryOfADeletionIsAnsweredFromTheKey(t *testing.T) {
 }
 
 func TestTheRetryOfAnInvitationIsAnsweredWhateverBecameOfTheInstance(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	first := ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "ed@uni.example", "ZOE@new.example"}, "idempotencyKey", "k").ok()
@@ -334,6 +342,7 @@ func TestTheRetryOfAnInvitationIsAnsweredWhateverBecameOfTheInstance(t *testing.
 }
 
 func TestAKeyIsForOneRequestOfOnePerson(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}, "idempotencyKey", "k").ok()
@@ -365,6 +374,7 @@ func TestAKeyIsForOneRequestOfOnePerson(t *testing.T) {
 
 // The decoded input is compared, however it was written.
 func TestAKeyKnowsARequestInAnyWriting(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	first := ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}, "idempotencyKey", "k").ok()
@@ -376,6 +386,7 @@ func TestAKeyKnowsARequestInAnyWriting(t *testing.T) {
 }
 
 func TestEveryOutcome(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	outcome := func(role, email string) map[string]any {
@@ -440,6 +451,7 @@ func TestEveryOutcome(t *testing.T) {
 }
 
 func TestPeopleOfOtherAlphabets(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a := w.as("ada").invite("Group 1", "VIEWER", []string{"josé@bücher.example", "JOSÉ@xn--bcher-kva.example", "josé@bücher.example"}).ok()
 	if got, want := a.every("outcome", "inviteUsers", "results"), []string{"INVITED", "DUPLICATE", "DUPLICATE"}; !slices.Equal(got, want) {

@@ -99,6 +99,7 @@ func (s socket) outcome(id string) (lines []string) {
 
 // Whoever asks over a stream learns that there was no time for the answer.
 func TestAnOperationOverAStreamRunsOutOfTime(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = time.Second })
 	ada := w.as("ada")
 	s := ada.connect()
@@ -114,6 +115,7 @@ func TestAnOperationOverAStreamRunsOutOfTime(t *testing.T) {
 
 // What a gateway that stops has begun, it brings to its end.
 func TestStoppingAmidOperationsOverStreams(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	master := map[string]any{"i": w.instance("Master"), "id": w.instance("Master")}
 	watching := w.as("ada").watchSSE(w.instance("Master"))
@@ -136,6 +138,7 @@ func TestStoppingAmidOperationsOverStreams(t *testing.T) {
 
 // A token that expires cuts no mutation in the middle.
 func TestATokenExpiresAmidAMutation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	// The leeway of half a minute is nearly over.
 	brief := w.brief("ada", time.Now().Add(-27*time.Second))
@@ -149,6 +152,7 @@ func TestATokenExpiresAmidAMutation(t *testing.T) {
 // A client that is told to come again later does so by itself; one that is
 // forbidden does not.
 func TestSigningInOverAWebSocketWhileTheDatabaseDoesNotAnswer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = time.Second })
 	zoe := w.as("zoe@new.example")
 	release := w.hold(`lock table account`)
@@ -181,6 +185,7 @@ func TestSigningInOverAWebSocketWhileTheDatabaseDoesNotAnswer(t *testing.T) {
 // An upgrade to what is not spoken here may be asked for, and is not made (RFC
 // 9110, section 7.8).
 func TestUpgradesToOtherProtocols(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, protocol := range []string{"h2c", "foo/1, bar"} {
 		r := w.as("ada").request(`{ viewer { name } }`, nil)
@@ -194,6 +199,7 @@ func TestUpgradesToOtherProtocols(t *testing.T) {
 
 // Whoever has the head of the answer misses nothing.
 func TestAStreamOfEventsIsThereWhenItsHeadIs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	release := w.hold(`lock table event`)
 	begun := make(chan *http.Response, 1)
@@ -213,6 +219,7 @@ func TestAStreamOfEventsIsThereWhenItsHeadIs(t *testing.T) {
 
 // Whoever subscribes and then asks misses nothing either.
 func TestOperationsBeginInTheirOrder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s := w.as("ada").connect()
 	release := w.hold(`lock table event`)
@@ -231,6 +238,7 @@ func TestOperationsBeginInTheirOrder(t *testing.T) {
 
 // A subscription is to exactly one field, however that is written.
 func TestSubscriptionsToOtherThanOneField(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	field := `invitationChanged(instanceId: "` + w.instance("Group 1") + `")`
@@ -248,6 +256,7 @@ func TestSubscriptionsToOtherThanOneField(t *testing.T) {
 
 // However often somebody subscribes, others have the database too.
 func TestOnePersonWatchesTooMuch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxOperations = 200 })
 	ada := w.as("ada")
 	s := ada.connect()
@@ -270,6 +279,7 @@ func TestOnePersonWatchesTooMuch(t *testing.T) {
 
 // What is completed gives back its place, whenever that is.
 func TestSubscribingAndCompletingWithoutEnd(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxOperations = 2 })
 	s := w.as("ada").connect()
 	for i := range 300 {
@@ -284,6 +294,7 @@ func TestSubscribingAndCompletingWithoutEnd(t *testing.T) {
 
 // The languages of whoever connects are known, as those of any request are.
 func TestALanguageOverAWebSocket(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	zoe := w.as("zoe@new.example")
 	conn, _, err := websocket.Dial(t.Context(), strings.Replace(zoe.url, "http", "ws", 1)+"/graphql",

@@ -19,7 +19,8 @@ import (
 
 // receiver takes traces by OTLP over HTTP.
 type receiver struct {
-	url string
+	url      string
+	received notifier // notified of each message
 
 	mu    sync.Mutex
 	raw   strings.Builder
@@ -28,7 +29,6 @@ type receiver struct {
 
 func newReceiver(t testing.TB) *receiver {
 	t.Helper()
-	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "50") // milliseconds
 	r := &receiver{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		w.Header().Set("Connection", "close")
@@ -46,6 +46,7 @@ func newReceiver(t testing.TB) *receiver {
 				r.spans = append(r.spans, scope.Spans...)
 			}
 		}
+		r.received.notify()
 	}))
 	t.Cleanup(server.Close)
 	r.url = server.URL
@@ -95,13 +96,14 @@ const (
 
 // From the caller down to the statements it is one trace.
 func TestARequestIsPartOfItsCallersTrace(t *testing.T) {
+	t.Parallel()
 	seen := newReceiver(t)
 	w := newWorld(t, seen.use)
 	ada := w.as("ada")
 	r := ada.request(`query Where { instance(id: "`+w.instance("Group 1")+`") { name } }`, nil)
 	r.Header.Set("traceparent", "00-"+callersTrace+"-"+callersSpan+"-01")
 	a := ada.send(r).ok()
-	w.eventually("the request's span", func() bool { return len(seen.named(callersTrace, "POST /graphql")) == 1 })
+	seen.received.await(t, "the request's span", func() bool { return len(seen.named(callersTrace, "POST /graphql")) == 1 })
 	request := seen.named(callersTrace, "POST /graphql")[0]
 	if fmt.Sprintf("%x", request.ParentSpanId) != callersSpan || request.Kind != otlp.Span_SPAN_KIND_SERVER ||
 		said(request, "http.route") != "/graphql" || said(request, "datahub.request.id") != a.header.Get("X-Request-Id") || said(request, "http.response.status_code") != "int_value:200" {
@@ -135,7 +137,7 @@ func TestARequestIsPartOfItsCallersTrace(t *testing.T) {
 	ada.send(r).ok()
 	// A trace of its own, with what went wrong.
 	ada.delete("Master").refused("INSTANCE_PROTECTED")
-	w.eventually("the mutation", func() bool { return len(seen.named("", "mutation")) == 1 })
+	seen.received.await(t, "the mutation", func() bool { return len(seen.named("", "mutation")) == 1 })
 	refused := seen.named("", "mutation")[0]
 	if refused.Status.Code != otlp.Status_STATUS_CODE_ERROR || !strings.Contains(refused.String(), "INSTANCE_PROTECTED") || fmt.Sprintf("%x", refused.TraceId) == callersTrace {
 		t.Errorf("%v", refused)
@@ -148,12 +150,13 @@ func TestARequestIsPartOfItsCallersTrace(t *testing.T) {
 // Operations over a WebSocket are spans of their own, in the trace of who has
 // opened it; the connection is none.
 func TestOperationsOverAWebSocketAreTraced(t *testing.T) {
+	t.Parallel()
 	seen := newReceiver(t)
 	w := newWorld(t, seen.use)
 	s := w.as("ada").connect()
 	s.subscribe("1", `query One { viewer { id } }`, nil)
 	s.outcome("1")
-	w.eventually("it", func() bool {
+	seen.received.await(t, "it", func() bool {
 		return len(seen.named("", "WEBSOCKET /graphql")) == 1 && len(seen.named("", "query")) == 1
 	})
 	if query := seen.named("", "query")[0]; string(query.ParentSpanId) != string(seen.named("", "WEBSOCKET /graphql")[0].SpanId) {
@@ -162,11 +165,12 @@ func TestOperationsOverAWebSocketAreTraced(t *testing.T) {
 }
 
 func TestMailsAreTraced(t *testing.T) {
+	t.Parallel()
 	seen := newReceiver(t)
 	w := newWorld(t, seen.use)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
 	w.mails(1)
-	w.eventually("it", func() bool { return len(seen.named("", "outbox INVITATION")) == 1 })
+	seen.received.await(t, "it", func() bool { return len(seen.named("", "outbox INVITATION")) == 1 })
 	round, sent := seen.named("", "outbox INVITATION")[0], seen.named("", "send")
 	if len(sent) != 1 || string(sent[0].ParentSpanId) != string(round.SpanId) || said(sent[0], "datahub.job.outcome") != "sent" ||
 		w.number(`select count(*) from outbox where id = $1`, said(sent[0], "datahub.job.id")) != 1 {
@@ -179,6 +183,7 @@ func TestMailsAreTraced(t *testing.T) {
 
 // A receiver in trouble is a line in the log, and nobody's trouble beside.
 func TestTheReceiverOfTracesIsInTrouble(t *testing.T) {
+	t.Parallel()
 	hang := make(chan struct{})
 	for what, answer := range map[string]http.HandlerFunc{
 		"hangs":   func(http.ResponseWriter, *http.Request) { <-hang },
@@ -187,7 +192,7 @@ func TestTheReceiverOfTracesIsInTrouble(t *testing.T) {
 		"is down": nil,
 	} {
 		t.Run(what, func(t *testing.T) {
-			t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
+			t.Parallel()
 			asked := make(chan struct{}, 1000)
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Connection", "close")

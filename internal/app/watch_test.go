@@ -126,7 +126,7 @@ func (p person) openSSE(ctx context.Context, query string, variables map[string]
 	if p.token != "" {
 		r.Header.Set("Authorization", "Bearer "+p.token)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := p.world.client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,8 +294,10 @@ func (p person) watchSocket(instance string) stream {
 }
 
 func TestWatchingInvitations(t *testing.T) {
+	t.Parallel()
 	for transport, watch := range watchers {
 		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			ada := w.as("ada")
 			ada.invite("Group 1", "VIEWER", []string{"before@new.example"}).ok()
@@ -339,8 +341,10 @@ func TestWatchingInvitations(t *testing.T) {
 
 // Whichever gateway makes a change, all of them tell of it.
 func TestWatchingThroughAnotherGateway(t *testing.T) {
+	t.Parallel()
 	for transport, watch := range watchers {
 		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			other, _ := w.start()
 			ada := w.as("ada")
@@ -371,6 +375,7 @@ func TestWatchingThroughAnotherGateway(t *testing.T) {
 // The changes of a transaction that is committed late are not lost, whatever
 // was committed before it.
 func TestNoChangeIsLost(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	s := ada.watchSSE(w.instance("Group 1"))
@@ -406,13 +411,14 @@ func TestNoChangeIsLost(t *testing.T) {
 	s.expect("CREATED last@new.example")
 	// The database goes away and comes back.
 	w.exec(`alter table event rename to elsewhere`)
-	w.eventually("a complaint", func() bool { return len(w.log.lines("events")) > 0 })
+	w.await("a complaint", func() bool { return len(w.log.lines("events")) > 0 })
 	w.exec(`alter table elsewhere rename to event`)
 	w.exec(insert, "afterwards@new.example")
 	s.expect("CREATED afterwards@new.example")
 }
 
 func TestWhoMayWatch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for transport, watch := range watchers {
 		for who, code := range map[string]string{"ed": "FORBIDDEN", "vic": "FORBIDDEN", "mia": "FORBIDDEN", "sam": "NOT_FOUND", "rita": "NOT_FOUND"} {
@@ -441,8 +447,10 @@ func TestWhoMayWatch(t *testing.T) {
 
 // Whoever loses the role is told nothing more.
 func TestAWatcherWhoLosesTheRoleIsCutOff(t *testing.T) {
+	t.Parallel()
 	for transport, watch := range watchers {
 		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			w.appoint("Mia")
 			w.appoint("Sam")
@@ -487,6 +495,7 @@ func (w *world) brief(who string, expires time.Time) person {
 }
 
 func TestAStreamEndsWithTheToken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	// The leeway of half a minute is nearly over.
 	expires := time.Now().Add(-28 * time.Second)
@@ -504,6 +513,7 @@ func TestAStreamEndsWithTheToken(t *testing.T) {
 
 // When the gateway stops, its watchers are to begin again elsewhere.
 func TestStreamsEndWhenTheGatewayStops(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	sse, ws := w.as("ada").watchSSE(w.instance("Group 1")), w.as("ada").watchSocket(w.instance("Group 1"))
 	began := time.Now()
@@ -523,6 +533,7 @@ func TestStreamsEndWhenTheGatewayStops(t *testing.T) {
 
 // Events are not for queries alone: a client that takes nothing else gets them.
 func TestOperationsOverServerSentEvents(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	for what, c := range map[string]struct {
@@ -564,6 +575,7 @@ func TestOperationsOverServerSentEvents(t *testing.T) {
 }
 
 func TestTheProtocolOfWebSockets(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxOperations, s.MaxBodyBytes = 3, 16<<10 })
 	ada := w.as("ada")
 	init := func(authorization any) map[string]any {
@@ -675,7 +687,7 @@ func TestTheProtocolOfWebSockets(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	// Each operation has a line of its own in the log.
-	w.eventually("a line of the mutation", func() bool {
+	w.await("a line of the mutation", func() bool {
 		return slices.ContainsFunc(w.log.lines("request"), func(line map[string]any) bool {
 			return line["method"] == "WEBSOCKET" && line["kind"] == "mutation" && line["actor"] == w.user("Ada")
 		})
@@ -693,6 +705,7 @@ func sub(id, instance string) map[string]any {
 
 // A thousand changes at once come through, each told once.
 func TestWatchingAThousandInvitations(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	sse, ws := ada.watchSSE(w.instance("Group 1")), ada.watchSocket(w.instance("Group 1"))

@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"encoding/json"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -11,6 +10,7 @@ import (
 
 // What stands in a request by mistake, in whatever place, is not in the answer.
 func TestErrorsQuoteNoValues(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	const secret = "hunter"
@@ -89,6 +89,7 @@ func TestErrorsQuoteNoValues(t *testing.T) {
 }
 
 func TestTheSchemaIsNotShownInProduction(t *testing.T) {
+	t.Parallel()
 	off, on := false, true
 	for what, c := range map[string]struct {
 		change     func(*app.Settings)
@@ -124,7 +125,7 @@ func TestTheSchemaIsNotShownInProduction(t *testing.T) {
 		if c.shown != (hints > 0) {
 			t.Errorf("%s: %d hints", what, hints)
 		}
-		response, err := http.Get(w.gateway.URL() + "/")
+		response, err := w.client.Get(w.gateway.URL() + "/")
 		if err != nil {
 			t.Fatal(err)
 		}
