@@ -6,20 +6,20 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// Backlog is what waits, of a kind and in a state: DUE, LEASED (a gateway works
-// on it), DELAYED (to be tried again) or HELD.
+// Backlog counts the waiting jobs of one kind in one state: DUE, LEASED (a gateway
+// works on them), DELAYED (to be attempted again later) or HELD.
 type Backlog struct {
 	Kind    string  `db:"kind"`
 	State   string  `db:"state"`
 	Jobs    int     `db:"jobs"`
-	Age     float64 `db:"age"`     // of the oldest, in seconds
-	Overdue float64 `db:"overdue"` // of the one that is due for the longest time, in seconds; at most 0: none is
+	Age     float64 `db:"age"`     // of the oldest job, in seconds
+	Overdue float64 `db:"overdue"` // of the job that has been due longest, in seconds; not positive if none is due
 }
 
-// ReadBacklog tells what waits. Of what is queued it counts 100,000 at most, what is
-// due first; and of what is held.
-func ReadBacklog(ctx context.Context, q postgres.Querier) (waiting []Backlog, err error) {
-	err = q.Select(ctx, &waiting, `
+// ReadBacklog returns the backlog of each kind and state. To stay fast it counts at
+// most 100,000 queued jobs, those due first, and at most 100,000 held jobs.
+func ReadBacklog(ctx context.Context, q postgres.Querier) (backlogs []Backlog, err error) {
+	err = q.Select(ctx, &backlogs, `
 		select kind,
 		       case when state = 'HELD' then 'HELD' when next_attempt_at <= statement_timestamp() then 'DUE'
 		            when lease is not null then 'LEASED' else 'DELAYED' end as state,
@@ -32,5 +32,5 @@ func ReadBacklog(ctx context.Context, q postgres.Querier) (waiting []Backlog, er
 		      (select o.kind, o.state, o.next_attempt_at, o.lease, o.created_at from instance i join outbox o on o.instance_id = i.id
 		       where i.restorable_until is not null and o.state = 'HELD' limit 100000)) w
 		group by 1, 2 order by 1, 2`)
-	return waiting, err
+	return backlogs, err
 }

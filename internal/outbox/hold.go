@@ -1,0 +1,29 @@
+package outbox
+
+import (
+	"context"
+
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// Every statement of this package that locks several rows locks them in the order
+// of their ids, so that two of them cannot deadlock.
+
+// Hold stops further attempts at the jobs of an instance. An attempt that is
+// running is not interrupted; if it would be repeated, the job is held instead.
+func Hold(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
+	_, err := tx.Exec(ctx, `
+		update outbox set state = 'HELD'
+		where id in (select id from outbox where instance_id = $1 and state = 'QUEUED' order by id for no key update)`, instance.UUID)
+	return err
+}
+
+// Release makes the held jobs of an instance due at once.
+func Release(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
+	_, err := tx.Exec(ctx, `
+		update outbox
+		set state = 'QUEUED', next_attempt_at = case when lease is null then clock_timestamp() else next_attempt_at end
+		where id in (select id from outbox where instance_id = $1 and state = 'HELD' order by id for no key update)`, instance.UUID)
+	return err
+}

@@ -1,0 +1,127 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/telemetry/recovery"
+)
+
+// Defaults of a Queue's settings.
+const (
+	defaultLease        = 20 * time.Second
+	defaultTimeout      = time.Minute
+	defaultStopTimeout  = 15 * time.Second
+	defaultPollInterval = time.Second
+)
+
+const (
+	workers = 4
+	// statementTimeout bounds each statement, because none of them ends with Run's
+	// context.
+	statementTimeout = 10 * time.Second
+)
+
+// WorkFunc attempts jobs. It calls report with the index and the outcome of a job
+// as soon as the outcome is known: nil, or an error (see ErrDropped and its
+// neighbours). A job that it does not report was not attempted. It may call report
+// concurrently; the first report of a job counts.
+type WorkFunc func(ctx context.Context, jobs []Job, report func(i int, err error))
+
+// Queue works on the jobs of one kind. Set its fields before the first call.
+type Queue struct {
+	DB   *postgres.DB
+	Log  *slog.Logger
+	Kind string
+	Work WorkFunc
+
+	// Observer is told about attempts. Optional.
+	Observer Observer
+
+	// Lease is how long a claimed job is this gateway's without a renewal, and so
+	// how long its jobs wait after the gateway was killed. Leases are renewed after
+	// a third of it. 0: 20 seconds.
+	Lease time.Duration
+	// Timeout is when the context of Work ends. 0: a minute.
+	Timeout time.Duration
+	// StopTimeout is when the context of Work ends after Run was told to stop, if
+	// Timeout is not over before. 0: 15 seconds.
+	StopTimeout time.Duration
+	// PollInterval is how often, on average, each worker looks for jobs that became
+	// due without a Wake: by the end of a pause or lease, or through another
+	// gateway. 0: a second.
+	PollInterval time.Duration
+
+	once sync.Once
+	wake chan struct{} // see wakeups
+}
+
+// Observer is told what a queue does. Its methods may be called concurrently.
+type Observer interface {
+	// Batch is called before jobs are attempted together. The attempts run with the
+	// context that it returns; end is called after them.
+	Batch(ctx context.Context, kind string, jobs int) (_ context.Context, end func())
+	// Job is called after the outcome of an attempt was stored: sent, delayed,
+	// failed or dropped. The attempt took this time since the start of its batch.
+	Job(ctx context.Context, kind string, job uuid.UUID, outcome string, took time.Duration)
+}
+
+// Wake has one waiting worker look for due jobs without delay. Call it after a
+// commit. It never blocks.
+func (q *Queue) Wake() {
+	select {
+	case q.wakeups() <- struct{}{}:
+	default:
+	}
+}
+
+func (q *Queue) wakeups() chan struct{} {
+	q.once.Do(func() { q.wake = make(chan struct{}, workers) })
+	return q.wake
+}
+
+// Run works on jobs until ctx ends. It returns when the attempts that have begun
+// are over, within StopTimeout.
+func (q *Queue) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	for range workers {
+		running.Go(func() { q.runWorker(ctx) })
+	}
+	running.Wait()
+}
+
+// runWorker works on one batch after the other until ctx ends.
+func (q *Queue) runWorker(ctx context.Context) {
+	for ctx.Err() == nil {
+		claimed := 0
+		recovery.Do(ctx, q.Log, "outbox", func() {
+			var err error
+			if claimed, err = q.runBatch(ctx); err != nil {
+				q.logError(err)
+			}
+		})
+		if claimed == batchSize {
+			continue // more jobs may be due
+		}
+		select {
+		case <-q.wakeups():
+		case <-time.After(jitter(cmp.Or(q.PollInterval, defaultPollInterval))):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (q *Queue) logError(err error) {
+	q.Log.Error("outbox", "kind", q.Kind, "error", postgres.LogSafe(err))
+}
+
+// jitter returns a random duration from half of d to one and a half, so that
+// gateways and jobs do not act in step.
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
