@@ -19,11 +19,11 @@ type Check struct {
 // not by the instances' kinds and states. The results are in the order of the
 // checks.
 func CheckMany(ctx context.Context, q postgres.Querier, checks []Check) ([]bool, error) {
-	standpoints := make([]tenant.Standpoint, len(checks))
+	pairs := make([]tenant.UserInInstance, len(checks))
 	for i, c := range checks {
-		standpoints[i] = tenant.Standpoint{User: c.Actor, Instance: c.Instance}
+		pairs[i] = tenant.UserInInstance{User: c.Actor, Instance: c.Instance}
 	}
-	roles, err := tenant.EffectiveRolesAt(ctx, q, standpoints)
+	roles, err := tenant.EffectiveRolesOf(ctx, q, pairs)
 	if err != nil {
 		return nil, err
 	}

@@ -63,15 +63,6 @@ func (r Rule) Allows(p tenant.Place) bool {
 	return p != nil && p.Visible() && p.EffectiveRoles()&r.Roles != 0
 }
 
-// HoldsRole reports whether the person who read a place has a role there. An editor
-// is a viewer, too.
-func HoldsRole(p tenant.Place, r tenant.Role) bool {
-	return p.EffectiveRoles().Has(r) || r == tenant.InstanceViewer && p.EffectiveRoles().Has(tenant.InstanceEditor)
-}
-
-// inOrganizations are the roles that are held in an organization itself.
-var inOrganizations = tenant.RolesOf(tenant.OrganizationManager, tenant.OrganizationFaculty, tenant.OrganizationMember)
-
 // CheckRole decides whether the person who read a place (nil: she found none) may
 // do what a rule is about, and explains why not. It fails with NOT_FOUND or
 // FORBIDDEN.
@@ -80,7 +71,7 @@ func CheckRole(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) 
 		return nil
 	}
 	_, organization := p.(*tenant.Organization)
-	if p == nil || !p.Visible() || organization && r.Roles&inOrganizations == 0 {
+	if p == nil || !p.Visible() || organization && len(r.Roles.HeldIn(globalid.Organization)) == 0 {
 		return NotFound()
 	}
 	contacts, err := p.Contacts(ctx, q, r.Roles)

@@ -182,14 +182,12 @@ func (e *Entry) Summary() string {
 	).Replace(sentence)
 }
 
+// called says what somebody in a role is; nil: an administrator of the space.
 func called(role *tenant.InstanceRole) string {
-	switch {
-	case role == nil:
-		return "an administrator"
-	case *role == tenant.Editor:
-		return "an editor"
+	if role == nil {
+		return tenant.SpaceAdministrator.Noun()
 	}
-	return "a viewer"
+	return role.Role().Noun()
 }
 
 // The Relay connections of the package's lists, named for gqlgen.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
@@ -265,8 +266,8 @@ func Enrol(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place global
 	} else {
 		n, err = tx.Exec(ctx, `
 			insert into instance_member as m (instance_id, account_id, role) values ($1, $2, $3)
-			on conflict (instance_id, account_id) do update set role = excluded.role where m.role = 'VIEWER' and excluded.role = 'EDITOR'`,
-			place.UUID, account, *role)
+			on conflict (instance_id, account_id) do update set role = excluded.role where m.role = any ($4::text[])`,
+			place.UUID, account, *role, pq.StringArray(role.Role().Lower().Stored(globalid.Instance)))
 	}
 	return n > 0, err
 }

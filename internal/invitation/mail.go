@@ -12,6 +12,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // MailKind is the outbox's name for the mails of invitations.
@@ -76,12 +77,12 @@ func (m *Mailer) compose(job outbox.Job, v *sending) (mail.Message, error) {
 		From:         mail.Mailbox{Name: v.InviterName, Email: v.InviterEmail},
 		Organization: v.OrganizationName,
 		Space:        v.SpaceName,
-		Role:         mail.Administrator,
+		Role:         tenant.SpaceAdministrator,
 		Link:         mail.Link(m.PublicURL, "invitation", job.Secret),
 		ExpiresAt:    v.ExpiresAt,
 	}
 	if v.InstanceName != nil {
-		i.Instance, i.Role = *v.InstanceName, mail.RoleOf(v.Role.Role())
+		i.Instance, i.Role = *v.InstanceName, v.Role.Role()
 	}
 	if v.RequesterName != nil {
 		i.Requester = mail.Mailbox{Name: *v.RequesterName, Email: *v.RequesterEmail}

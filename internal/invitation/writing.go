@@ -113,11 +113,12 @@ func (w insertion) members(ctx context.Context, invitees []invitee) (map[string]
 		keys[k] = i.key
 	}
 	var rows []struct {
-		EmailKey string `db:"email_key"`
-		Editor   bool   `db:"editor"`
+		EmailKey      string               `db:"email_key"`
+		Administrator bool                 `db:"administrator"`
+		Roles         tenant.InstanceRoles `db:"roles"`
 	}
 	err := w.tx.Select(ctx, &rows, `
-		select a.email_key, bool_or(sa.account_id is not null or m.role = 'EDITOR') as editor
+		select a.email_key, bool_or(sa.account_id is not null) as administrator, string_agg(distinct m.role, ',') as roles
 		from account a
 		left join instance_member m on m.instance_id = $1 and m.account_id = a.id
 		left join space_administrator sa on sa.space_id = $2 and sa.account_id = a.id
@@ -129,14 +130,15 @@ func (w insertion) members(ctx context.Context, invitees []invitee) (map[string]
 	}
 	members := make(map[string]*tenant.InstanceRole, len(rows))
 	for _, r := range rows {
-		role := tenant.Viewer
-		if r.Editor {
-			role = tenant.Editor
-		}
-		members[r.EmailKey] = &role
+		members[r.EmailKey] = nil
 		if w.role == nil {
-			members[r.EmailKey] = nil
+			continue
 		}
+		held := tenant.Roles(r.Roles)
+		if r.Administrator {
+			held |= tenant.SpaceAdministrator.Implies()
+		}
+		members[r.EmailKey] = new(tenant.InstanceRole(held.Stored(globalid.Instance)[0]))
 	}
 	return members, nil
 }

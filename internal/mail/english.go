@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/text/language"
+
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 var english = words{
@@ -13,10 +15,14 @@ var english = words{
 	space:     "Space",
 	role:      "Role",
 	addresses: "Addresses",
-	roles:     [...]string{Viewer: "viewer", Editor: "editor", Administrator: "administrator of the space"},
-	more:      "and {count} more",
-	quoting:   "{person} writes:",
-	fallback:  "If the button does not work, open this address:",
+	roles: map[tenant.Role]string{
+		tenant.InstanceViewer:     "viewer",
+		tenant.InstanceEditor:     "editor",
+		tenant.SpaceAdministrator: "administrator of the space",
+	},
+	more:     "and {count} more",
+	quoting:  "{person} writes:",
+	fallback: "If the button does not work, open this address:",
 	invitation: sentences{
 		subject: "DataHub {person} has sent you an invitation",
 		opening: "{person} ({address}) invites you to DataHub.",

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/text/language"
+
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 var french = words{
@@ -13,10 +15,14 @@ var french = words{
 	space:     "Espace",
 	role:      "Rôle",
 	addresses: "Adresses",
-	roles:     [...]string{Viewer: "lecture", Editor: "édition", Administrator: "administration de l’espace"},
-	more:      "et {count} de plus",
-	quoting:   "{person} écrit :",
-	fallback:  "Si le bouton ne fonctionne pas, ouvrez cette adresse :",
+	roles: map[tenant.Role]string{
+		tenant.InstanceViewer:     "lecture",
+		tenant.InstanceEditor:     "édition",
+		tenant.SpaceAdministrator: "administration de l’espace",
+	},
+	more:     "et {count} de plus",
+	quoting:  "{person} écrit :",
+	fallback: "Si le bouton ne fonctionne pas, ouvrez cette adresse :",
 	invitation: sentences{
 		subject: "DataHub {person} vous a envoyé une invitation",
 		opening: "{person} ({address}) vous invite sur DataHub.",

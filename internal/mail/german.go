@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/text/language"
+
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 var german = words{
@@ -13,10 +15,14 @@ var german = words{
 	space:     "Space",
 	role:      "Rolle",
 	addresses: "Adressen",
-	roles:     [...]string{Viewer: "Lesezugriff", Editor: "Bearbeitung", Administrator: "Administration des Space"},
-	more:      "und {count} weitere",
-	quoting:   "{person} schreibt:",
-	fallback:  "Falls der Knopf nicht funktioniert, öffnen Sie diese Adresse:",
+	roles: map[tenant.Role]string{
+		tenant.InstanceViewer:     "Lesezugriff",
+		tenant.InstanceEditor:     "Bearbeitung",
+		tenant.SpaceAdministrator: "Administration des Space",
+	},
+	more:     "und {count} weitere",
+	quoting:  "{person} schreibt:",
+	fallback: "Falls der Knopf nicht funktioniert, öffnen Sie diese Adresse:",
 	invitation: sentences{
 		subject: "DataHub {person} hat Ihnen eine Einladung geschickt",
 		opening: "{person} ({address}) lädt Sie zu DataHub ein.",

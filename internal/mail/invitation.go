@@ -5,16 +5,7 @@ import (
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
-)
-
-// Role is what a person is to become.
-type Role int
-
-// The roles.
-const (
-	Viewer Role = iota
-	Editor
-	Administrator // of the space
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Invitation is what the mail to an invited person tells.
@@ -27,13 +18,14 @@ type Invitation struct {
 	Organization string
 	Space        string
 	Instance     string // not for an administrator
-	Role         Role
+	Role         tenant.Role
 	Message      string // from who invites, or at whose request; may be empty
 	Link         string // where to review the invitation
 	ExpiresAt    time.Time
 }
 
-// Compose writes the mail. An error says that it could not be laid out.
+// Compose writes the mail. It fails where it cannot be laid out, or the language
+// has no word for the role.
 func (i Invitation) Compose() (Message, error) {
 	for _, name := range []*string{&i.From.Name, &i.Requester.Name, &i.Organization, &i.Space, &i.Instance} {
 		*name = oneLine(*name)
@@ -46,7 +38,11 @@ func (i Invitation) Compose() (Message, error) {
 	}
 	l := w.letter(s, []string{"{person}", i.From.Name, "{requester}", i.Requester.Name},
 		"{address}", i.From.Email, "{requester address}", i.Requester.Email, "{to}", i.To.String(), "{until}", w.moment(i.ExpiresAt.UTC()))
-	l.Facts = append(w.place(i.Instance, i.Space, i.Organization), fact{w.role, w.roles[i.Role]})
+	role, err := w.roleFact(i.Role)
+	if err != nil {
+		return Message{}, err
+	}
+	l.Facts = append(w.place(i.Instance, i.Space, i.Organization), role)
 	l.Quote = unlinked(i.Message)
 	l.Link = i.Link
 	return l.message(i.ID, i.To, i.From)

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/html"
 
 	"alphacruncher.com/datahub-gateway/internal/mail"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 const link = "https://datahub.example/base/app/invitation#Zm9v-YmFy_YmF6-cXV4_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMQ"
@@ -31,6 +32,7 @@ func invitation(t testing.TB, text string) mail.Invitation {
 		Organization: text,
 		Space:        text,
 		Instance:     text,
+		Role:         tenant.InstanceViewer,
 		Message:      text,
 		Link:         link,
 		ExpiresAt:    time.Date(2026, 3, 1, 23, 30, 0, 0, time.FixedZone("NZDT", 13*60*60)),
@@ -229,7 +231,7 @@ func TestTheRecipientsLanguage(t *testing.T) {
 
 func TestAnInvitationToAdministrateASpace(t *testing.T) {
 	i := invitation(t, "Ada")
-	i.Role, i.Instance = mail.Administrator, ""
+	i.Role, i.Instance = tenant.SpaceAdministrator, ""
 	m := sent(t, i)
 	for part, text := range map[string]string{"text": m.text, "HTML": visible(t, m.html)} {
 		if !strings.Contains(text, "administrator of the space") || strings.Contains(text, "Instance") {
@@ -240,7 +242,7 @@ func TestAnInvitationToAdministrateASpace(t *testing.T) {
 
 func TestAnInvitationWithoutAMessage(t *testing.T) {
 	i := invitation(t, "Ada")
-	i.Message, i.Role = "", mail.Editor
+	i.Message, i.Role = "", tenant.InstanceEditor
 	m := sent(t, i)
 	for part, text := range map[string]string{"text": m.text, "HTML": m.html} {
 		if strings.Contains(text, "writes") || strings.Contains(text, "blockquote") || !strings.Contains(text, "editor") || strings.Contains(text, "viewer") {

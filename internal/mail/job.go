@@ -7,7 +7,6 @@ import (
 	"net/url"
 
 	"alphacruncher.com/datahub-gateway/internal/outbox"
-	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // ComposeFunc writes the mail of a job. It fails with one of the outbox's errors, or
@@ -60,15 +59,4 @@ func permanent(err error) error { return fmt.Errorf("%w: %w", outbox.ErrPermanen
 // fragment, which browsers send to no server, so that it is in no server's log.
 func Link(public *url.URL, page, about string) string {
 	return public.JoinPath("app", page).String() + "#" + about
-}
-
-// RoleOf is what mails call a role in a space or an instance.
-func RoleOf(r tenant.Role) Role {
-	switch r {
-	case tenant.SpaceAdministrator:
-		return Administrator
-	case tenant.InstanceEditor:
-		return Editor
-	}
-	return Viewer
 }

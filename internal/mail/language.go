@@ -1,11 +1,14 @@
 package mail
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/text/language"
+
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // words are the gateway's sentences in one language. What stands in braces is
@@ -14,8 +17,8 @@ import (
 type words struct {
 	tag                              language.Tag
 	instance, space, role, addresses string
-	roles                            [3]string // by Role
-	more                             string    // ends a list that is too long
+	roles                            map[tenant.Role]string // that people are invited to or ask for
+	more                             string                 // ends a list that is too long
 	quoting, fallback                string
 
 	invitation sentences
@@ -53,8 +56,8 @@ var languages = []words{english, german, french}
 
 var matcher = func() language.Matcher {
 	tags := make([]language.Tag, len(languages))
-	for k, w := range languages {
-		tags[k] = w.tag
+	for i, w := range languages {
+		tags[i] = w.tag
 	}
 	return language.NewMatcher(tags)
 }()
@@ -73,6 +76,15 @@ func (w words) place(instance, space, organization string) (facts []fact) {
 		facts = append(facts, fact{w.instance, unlinked(instance)})
 	}
 	return append(facts, fact{w.space, unlinked(space) + ", " + unlinked(organization)})
+}
+
+// roleFact is the fact that says which role it is.
+func (w words) roleFact(r tenant.Role) (fact, error) {
+	called, known := w.roles[r]
+	if !known {
+		return fact{}, fmt.Errorf("the mails in language %v have no word for the role %v", w.tag, r)
+	}
+	return fact{w.role, called}, nil
 }
 
 // list names the first ten of many addresses, and says how many more there are.

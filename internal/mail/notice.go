@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // RequestKind is what is asked for.
@@ -38,15 +39,16 @@ type Notice struct {
 	Answerer     Mailbox // who has answered; zero where Occasion is Asked or Ended
 	Organization string
 	Space        string
-	Instance     string    // "" where it is about the space itself
-	Role         Role      // AskRole: what she wants to be; AskInvitations: as what people are to be invited
-	Emails       []string  // AskInvitations: who is to be invited; Approved: who was. The mail names ten, and counts the others
-	Message      string    // Asked: from the requester; Approved, Declined: from who answered; may be empty
-	Link         string    // where to see it, and to answer it
-	Until        time.Time // Asked: when the time to answer ends; AskRestore: when the time to restore does
+	Instance     string      // "" where it is about the space itself
+	Role         tenant.Role // AskRole: the role that the requester wants; AskInvitations: the role that people are to be invited to
+	Emails       []string    // AskInvitations: who is to be invited; Approved: who was. The mail names ten, and counts the others
+	Message      string      // Asked: from the requester; Approved, Declined: from who answered; may be empty
+	Link         string      // where to see it, and to answer it
+	Until        time.Time   // Asked: when the time to answer ends; AskRestore: when the time to restore does
 }
 
-// Compose writes the mail. An error says that it could not be laid out.
+// Compose writes the mail. It fails where it cannot be laid out, or the language
+// has no word for the role.
 func (n Notice) Compose() (Message, error) {
 	for _, name := range []*string{&n.Requester.Name, &n.Answerer.Name, &n.Organization, &n.Space, &n.Instance} {
 		*name = oneLine(*name)
@@ -65,7 +67,11 @@ func (n Notice) Compose() (Message, error) {
 		"{address}", from.Email, "{until}", w.moment(n.Until.UTC()), "{people}", w.people(len(n.Emails)))
 	l.Facts = w.place(n.Instance, n.Space, n.Organization)
 	if n.Kind != AskRestore {
-		l.Facts = append(l.Facts, fact{w.role, w.roles[n.Role]})
+		role, err := w.roleFact(n.Role)
+		if err != nil {
+			return Message{}, err
+		}
+		l.Facts = append(l.Facts, role)
 	}
 	if n.Kind == AskInvitations && len(n.Emails) > 0 {
 		l.Facts = append(l.Facts, fact{w.addresses, w.list(n.Emails)})

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"alphacruncher.com/datahub-gateway/internal/mail"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 var (
@@ -30,7 +31,7 @@ func notice(t testing.TB, kind mail.RequestKind, occasion mail.Occasion) mail.No
 		Organization: "University",
 		Space:        "Econometrics 2026",
 		Instance:     "Group 2",
-		Role:         mail.Editor,
+		Role:         tenant.InstanceEditor,
 		Link:         link,
 		Until:        time.Date(2026, 3, 1, 23, 30, 0, 0, time.FixedZone("NZDT", 13*60*60)),
 	}
@@ -337,7 +338,7 @@ func TestNobodyWritesWhereNobodyAnswered(t *testing.T) {
 
 func TestANoticeAboutTheSpaceItself(t *testing.T) {
 	n := notice(t, mail.AskRole, mail.Asked)
-	n.Instance, n.Role, n.Message = "", mail.Administrator, ""
+	n.Instance, n.Role, n.Message = "", tenant.SpaceAdministrator, ""
 	m := notified(t, n)
 	for part, text := range parts(t, m) {
 		if !strings.Contains(text, "administrator of the space") || strings.Contains(text, "Instance") || strings.Contains(text, "writes") {

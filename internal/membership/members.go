@@ -79,10 +79,10 @@ func (m *SpaceMember) Roles() []tenant.Role { return m.Held.List() }
 // that stays the same.
 func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*SpaceMember], error) {
 	const held = `
-		(select account_id, since, true as administrator, false as editor, false as viewer
+		(select account_id, since, true as administrator, null as role
 		 from space_administrator where space_id = s.id
 		 union all
-		 select m.account_id, m.since, false, m.role = 'EDITOR', m.role = 'VIEWER'
+		 select m.account_id, m.since, false, m.role
 		 from instance i join instance_member m on m.instance_id = i.id where i.space_id = s.id) h`
 	totals := map[uuid.UUID]int{}
 	if page.Total {
@@ -94,21 +94,20 @@ func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page r
 		}
 	}
 	var rows []struct {
-		SpaceID       uuid.UUID `db:"space_id"`
-		AccountID     uuid.UUID `db:"account_id"`
-		Name          string    `db:"name"`
-		Email         string    `db:"email"`
-		Administrator bool      `db:"administrator"`
-		Editor        bool      `db:"editor"`
-		Viewer        bool      `db:"viewer"`
-		Since         time.Time `db:"since"`
+		SpaceID       uuid.UUID            `db:"space_id"`
+		AccountID     uuid.UUID            `db:"account_id"`
+		Name          string               `db:"name"`
+		Email         string               `db:"email"`
+		Administrator bool                 `db:"administrator"`
+		InstanceRoles tenant.InstanceRoles `db:"instance_roles"`
+		Since         time.Time            `db:"since"`
 	}
 	err := s.DB.Select(ctx, &rows, `
-		select s.id as space_id, m.account_id, a.name, a.email, m.administrator, m.editor, m.viewer, m.since
+		select s.id as space_id, m.account_id, a.name, a.email, m.administrator, m.instance_roles, m.since
 		from unnest($1::uuid[]) as s (id)
 		cross join lateral (
 			select h.account_id, min(h.since) as since,
-			       bool_or(h.administrator) as administrator, bool_or(h.editor) as editor, bool_or(h.viewer) as viewer
+			       bool_or(h.administrator) as administrator, string_agg(distinct h.role, ',') as instance_roles
 			from `+held+` where h.account_id > $2 group by h.account_id order by h.account_id limit $3) m
 		join account a on a.id = m.account_id
 		order by s.id, m.account_id`, globalid.Array(spaces), page.After, page.Limit())
@@ -119,14 +118,11 @@ func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page r
 	for _, row := range rows {
 		m := &SpaceMember{
 			User:  &tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: row.AccountID}, Name: row.Name, Email: row.Email},
+			Held:  tenant.Roles(row.InstanceRoles),
 			Since: row.Since,
 		}
-		for role, holds := range map[tenant.Role]bool{
-			tenant.SpaceAdministrator: row.Administrator, tenant.InstanceEditor: row.Editor, tenant.InstanceViewer: row.Viewer,
-		} {
-			if holds {
-				m.Held |= tenant.RolesOf(role)
-			}
+		if row.Administrator {
+			m.Held |= tenant.RolesOf(tenant.SpaceAdministrator)
 		}
 		members[row.SpaceID] = append(members[row.SpaceID], m)
 	}

@@ -46,13 +46,13 @@ type RequestRestoreInput struct {
 
 // Validate gives what is wrong with the form of the request.
 func (r RequestRoleInput) Validate(l invitation.Limits) (faults fault.List) {
-	inInstance := instanceRoles[r.Role] != nil
+	heldIn := r.Role.HeldIn()
 	switch {
 	case (r.SpaceID == nil) == (r.InstanceID == nil):
 		faults = append(faults, fault.Input("Give either spaceId or instanceId, and not both.", "input"))
-	case r.Role != tenant.SpaceAdministrator && !inInstance:
+	case heldIn == globalid.Organization:
 		faults = append(faults, fault.Input("Roles in an organization cannot be asked for here.", "input", "role"))
-	case inInstance && r.InstanceID == nil:
+	case heldIn == globalid.Instance && r.InstanceID == nil:
 		faults = append(faults, fault.Input("This is a role in an instance: give instanceId.", "input", "role"))
 	}
 	return append(faults, validate(l, r.Message, r.IdempotencyKey)...)
@@ -153,7 +153,7 @@ func (s *Service) ask(ctx context.Context, actor access.Actor, a asking) (asked 
 	_, err = idempotency.Run(ctx, s.DB, a.key, idempotency.Steps[answer]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
 			place, err = access.LockAndCheckRole[tenant.Place](ctx, tx, actor, a.place, access.Asking, access.Shared)
-			if i, ok := place.(*tenant.Instance); ok && a.role != nil && *a.role == tenant.SpaceAdministrator {
+			if i, ok := place.(*tenant.Instance); ok && a.role != nil && a.role.HeldIn() == globalid.Space {
 				place = i.Space
 			}
 			return err
@@ -202,7 +202,7 @@ func (a asking) admit(ctx context.Context, q postgres.Querier, place tenant.Plac
 		return needless("You can restore the instance yourself.", "Restore it with restoreInstance.")
 	case a.kind == Invitations && access.Inviting.Allows(i):
 		return needless("You can invite people to the instance yourself.", "Invite them with inviteUsers.")
-	case a.kind == Role && access.HoldsRole(place, *a.role):
+	case a.kind == Role && place.EffectiveRoles().Include(*a.role):
 		return needless("You have this role already.", "Reload what you see.")
 	}
 	return nil

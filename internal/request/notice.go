@@ -9,9 +9,11 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // MailKind is the outbox's name for the mails about requests.
@@ -79,7 +81,7 @@ func (m *Mailer) read(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*n
 		select `+whole+`, n.id as notice_id, n.account_id as recipient, a.email as recipient_email, coalesce(a.locale, '') as locale,
 		       `+canAnswer(`n.account_id`)+` as answers,
 		       exists (select from space_administrator sa where sa.space_id = r.space_id and sa.account_id = n.account_id)
-		       or exists (select from organization_member om where om.organization_id = s.organization_id and om.account_id = n.account_id and om.role = 'MANAGER')
+		       or exists (select from organization_member om where om.organization_id = s.organization_id and om.account_id = n.account_id and om.role in `+tenant.SeesSpaces.SQL(globalid.Organization)+`)
 		       or exists (select from instance_member im join instance mi on mi.id = im.instance_id
 		                  where mi.space_id = r.space_id and im.account_id = n.account_id) as knows
 		from request_notice n join account a on a.id = n.account_id join request r on r.id = n.request_id `+tables+`
@@ -133,8 +135,8 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 	if occasion == mail.Approved {
 		v.Emails = n.Approved
 	}
-	if role := n.role(); role != nil {
-		v.Role = mail.RoleOf(*role)
+	if n.Role != nil {
+		v.Role = *n.Role
 	}
 	if n.InstanceName != nil {
 		v.Instance = *n.InstanceName

@@ -42,7 +42,7 @@ type row struct {
 	SpaceID          uuid.UUID      `db:"space_id"`
 	InstanceID       uuid.NullUUID  `db:"instance_id"`
 	RequestedBy      uuid.UUID      `db:"requested_by"`
-	Role             *string        `db:"role"`
+	Role             *tenant.Role   `db:"role"` // wanted; nil where no role is
 	Emails           pq.StringArray `db:"emails"`
 	Approved         pq.StringArray `db:"approved"`
 	Message          *string        `db:"message"`
@@ -85,27 +85,16 @@ func (r *row) requester() tenant.User {
 	return tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: r.RequestedBy}, Name: r.RequesterName, Email: r.RequesterEmail}
 }
 
-// role is what is wanted; nil where no role is.
-func (r *row) role() *tenant.Role {
-	var role tenant.Role
-	if r.Role == nil || role.UnmarshalGQL(*r.Role) != nil {
+// instanceRole is the role in an instance that is wanted; nil where none is.
+func (r *row) instanceRole() *tenant.InstanceRole {
+	if r.Role == nil {
+		return nil
+	}
+	role, inInstance := r.Role.InstanceRole()
+	if !inInstance {
 		return nil
 	}
 	return &role
-}
-
-// instanceRole is the role in an instance that is wanted; nil where none is.
-func (r *row) instanceRole() *tenant.InstanceRole {
-	role := r.role()
-	if role == nil {
-		return nil
-	}
-	return instanceRoles[*role]
-}
-
-var instanceRoles = map[tenant.Role]*tenant.InstanceRole{
-	tenant.Editor.Role(): new(tenant.Editor),
-	tenant.Viewer.Role(): new(tenant.Viewer),
 }
 
 func (r *row) request() *Request {
@@ -113,7 +102,7 @@ func (r *row) request() *Request {
 		ID:           r.id(),
 		Kind:         r.Kind,
 		Status:       r.Status,
-		Role:         r.role(),
+		Role:         r.Role,
 		Message:      r.Message,
 		RequestedBy:  &fault.Contact{Name: r.RequesterName, Email: r.RequesterEmail},
 		CreatedAt:    r.CreatedAt,
@@ -194,16 +183,17 @@ func find(ctx context.Context, q postgres.Querier, id uuid.UUID) (*row, error) {
 // What Kind.rule says, for the database: answerers are the accounts that can
 // answer a request r, and toAnswer are the open requests that account $1 can,
 // found by what it is rather than request by request.
-const (
+var (
+	restorers = access.Restoring.Roles.SQL(globalid.Instance)
 	answerers = `
 		select sa.account_id from space_administrator sa where sa.space_id = r.space_id
 		union
-		select im.account_id from instance_member im where r.kind = 'RESTORE' and im.instance_id = r.instance_id and im.role = 'EDITOR'`
+		select im.account_id from instance_member im where r.kind = 'RESTORE' and im.instance_id = r.instance_id and im.role in ` + restorers
 	toAnswer = `r.id in (
 		select id from request where status = 'OPEN' and space_id in (select space_id from space_administrator where account_id = $1)
 		union
 		select id from request where status = 'OPEN' and kind = 'RESTORE'
-		                         and instance_id in (select instance_id from instance_member where account_id = $1 and role = 'EDITOR'))`
+		                         and instance_id in (select instance_id from instance_member where account_id = $1 and role in ` + restorers + `))`
 )
 
 // canAnswer says that an account can answer request r.
@@ -213,7 +203,7 @@ func canAnswer(account string) string {
 
 // The queries of lists, newest first: of which requests, of what status, and up
 // to which.
-const (
+var (
 	ofPerson = `r.requested_by = $1`
 	ofOthers = `r.requested_by <> $1 and ` + toAnswer
 	wanted   = ` and ($2 = '' or ` + status + ` = $2)`

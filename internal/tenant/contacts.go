@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/google/uuid"
+	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/batch"
 	"alphacruncher.com/datahub-gateway/internal/fault"
@@ -36,14 +37,15 @@ func (s *Space) Contacts(ctx context.Context, q postgres.Querier, _ Roles) ([]fa
 func (o *Organization) Contacts(ctx context.Context, q postgres.Querier, roles Roles) (contacts []fault.Contact, err error) {
 	err = q.Select(ctx, &contacts, `
 		select a.name, a.email from account a join organization_member m on m.account_id = a.id
-		where m.organization_id = $1 and ($2 and m.role = 'MANAGER' or $3 and m.role = 'FACULTY')
-		order by m.role = 'MANAGER' desc, a.name, a.id limit $4`,
-		o.ID.UUID, roles.Has(OrganizationManager), roles.Has(OrganizationFaculty), maxContacts)
+		where m.organization_id = $1 and m.role = any ($2::text[])
+		order by array_position($2::text[], m.role), a.name, a.id limit $3`,
+		o.ID.UUID, pq.StringArray(roles.Stored(globalid.Organization)), maxContacts)
 	return contacts, err
 }
 
-// Contacts are the people who hold, by themselves, one of the roles of a set
-// in each of some instances: editors first, then the space's administrators.
+// holders are the people who hold, by themselves, one of the roles of a set in
+// each of some instances, the highest role first, and then the space's
+// administrators.
 func holders(ctx context.Context, q postgres.Querier, instances []globalid.ID, roles Roles) (map[globalid.ID][]fault.Contact, error) {
 	var rows []struct {
 		InstanceID uuid.UUID `db:"instance_id"`
@@ -52,17 +54,17 @@ func holders(ctx context.Context, q postgres.Querier, instances []globalid.ID, r
 	err := q.Select(ctx, &rows, `
 		select i.id as instance_id, h.name, h.email
 		from instance i cross join lateral (
-			select a.id, a.name, a.email, min(r.rank) as rank
+			select a.id, a.name, a.email, min(r.position) as position
 			from account a join (
-				select m.account_id, 1 as rank from instance_member m
-				where $2 and m.instance_id = i.id and m.role = 'EDITOR'
+				select m.account_id, array_position($2::text[], m.role) as position from instance_member m
+				where m.instance_id = i.id and m.role = any ($2::text[])
 				union all
-				select sa.account_id, 2 from space_administrator sa
+				select sa.account_id, cardinality($2::text[]) + 1 from space_administrator sa
 				where $3 and sa.space_id = i.space_id) r on r.account_id = a.id
-			group by a.id order by min(r.rank), a.name, a.id limit $4) h
+			group by a.id order by min(r.position), a.name, a.id limit $4) h
 		where i.id = any ($1::uuid[])
-		order by i.id, h.rank, h.name, h.id`,
-		globalid.Array(instances), roles.Has(InstanceEditor), roles.Has(SpaceAdministrator), maxContacts)
+		order by i.id, h.position, h.name, h.id`,
+		globalid.Array(instances), pq.StringArray(roles.Stored(globalid.Instance)), roles.Has(SpaceAdministrator), maxContacts)
 	if err != nil {
 		return nil, err
 	}

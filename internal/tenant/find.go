@@ -16,21 +16,9 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// standingOf gives the columns of an account's standing in space s, of whose
-// organization om is its membership.
-func standingOf(account string) string {
-	return `
-	om.role as organization_role,
-	exists (select from space_administrator sa where sa.space_id = s.id and sa.account_id = ` + account + `) as administrator,
-	exists (select from instance_member em join instance ei on ei.id = em.instance_id
-	        where em.account_id = ` + account + ` and em.role = 'EDITOR' and ei.space_id = s.id) as edits,
-	exists (select from instance_member vm join instance vi on vi.id = vm.instance_id
-	        where vm.account_id = ` + account + ` and vm.role = 'VIEWER' and vi.space_id = s.id) as views`
-}
-
-// spaceColumns are a space and the standing in it of account $1.
+// spaceColumns are a space and the roles in it of account $1.
 var spaceColumns = `
-	s.id as space_id, s.name as space_name, o.id as organization_id, o.name as organization_name,` + standingOf("$1")
+	s.id as space_id, s.name as space_name, o.id as organization_id, o.name as organization_name,` + heldColumns("$1")
 
 const spaceTables = `
 	space s
@@ -53,7 +41,7 @@ type spaceRow struct {
 	SpaceName        string    `db:"space_name"`
 	OrganizationID   uuid.UUID `db:"organization_id"`
 	OrganizationName string    `db:"organization_name"`
-	standing
+	heldRow
 }
 
 func (r *spaceRow) space() *Space {
@@ -63,9 +51,9 @@ func (r *spaceRow) space() *Space {
 		Organization: &Organization{
 			ID:    globalid.ID{Kind: globalid.Organization, UUID: r.OrganizationID},
 			Name:  r.OrganizationName,
-			Roles: inOrganization(r.OrganizationRole),
+			Roles: Roles(r.OrganizationRole),
 		},
-		standing: r.standing,
+		held: r.held(),
 	}
 }
 
@@ -78,20 +66,16 @@ type instanceRow struct {
 	Restorable      bool          `db:"restorable"`
 	DeletedByName   *string       `db:"deleted_by_name"`
 	DeletedByEmail  *string       `db:"deleted_by_email"`
-	Membership      *InstanceRole `db:"membership"`
+	Membership      InstanceRoles `db:"membership"`
 }
 
 func (r *instanceRow) instance(space *Space) *Instance {
-	var membership InstanceRole
-	if r.Membership != nil {
-		membership = *r.Membership
-	}
 	i := &Instance{
 		ID:              globalid.ID{Kind: globalid.Instance, UUID: r.ID},
 		Name:            r.Name,
 		Kind:            r.Kind,
 		Space:           space,
-		Roles:           space.standing.rolesIn(r.Kind, membership),
+		Roles:           effectiveRoles(space.held, r.Kind, Roles(r.Membership)),
 		DeletedAt:       r.DeletedAt,
 		RestorableUntil: r.RestorableUntil,
 		Restorable:      r.Restorable,
@@ -131,24 +115,26 @@ func findSpaces(ctx context.Context, q postgres.Querier, viewer User, ids []glob
 	return found, nil
 }
 
+// visibleSpaces are those that account $1 may know of.
+var visibleSpaces = ` from ` + spaceTables + ` where s.id in (
+	select space_id from space_administrator where account_id = $1
+	union
+	select mi.space_id from instance_member m join instance mi on mi.id = m.instance_id where m.account_id = $1
+	union
+	select ms.id from space ms join organization_member m on m.organization_id = ms.organization_id
+	where m.account_id = $1 and m.role in ` + SeesSpaces.SQL(globalid.Organization) + `)`
+
 // Spaces reads a page of the spaces that the viewer may know of, in the order
 // of their creation.
 func Spaces(ctx context.Context, q postgres.Querier, viewer User, page relay.Page) (list relay.List[*Space], err error) {
-	const visible = ` from ` + spaceTables + ` where s.id in (
-		select space_id from space_administrator where account_id = $1
-		union
-		select mi.space_id from instance_member m join instance mi on mi.id = m.instance_id where m.account_id = $1
-		union
-		select ms.id from space ms join organization_member m on m.organization_id = ms.organization_id
-		where m.account_id = $1 and m.role = 'MANAGER')`
 	total := 0
 	if page.Total {
-		if err := q.Get(ctx, &total, `select count(*)`+visible, viewer.ID.UUID); err != nil {
+		if err := q.Get(ctx, &total, `select count(*)`+visibleSpaces, viewer.ID.UUID); err != nil {
 			return list, err
 		}
 	}
 	var rows []spaceRow
-	err = q.Select(ctx, &rows, `select `+spaceColumns+visible+` and s.id > $2 order by s.id limit $3`,
+	err = q.Select(ctx, &rows, `select `+spaceColumns+visibleSpaces+` and s.id > $2 order by s.id limit $3`,
 		viewer.ID.UUID, page.After, page.Limit())
 	if err != nil {
 		return list, err
@@ -219,19 +205,19 @@ func (s *Space) Instances(ctx context.Context, q postgres.Querier, viewer User, 
 }
 
 func instances(ctx context.Context, q postgres.Querier, viewer User, spaces []*Space, state State, page relay.Page) (map[*Space]relay.List[*Instance], error) {
-	// of are the spaces, each with what decides about its instances, and
-	// visible those instances.
-	const of = ` unnest($2::uuid[], $3::bool[], $4::bool[]) as of (id, everything, edits)`
+	// of are the spaces, each with what the viewer may know of there because of
+	// roles held elsewhere in it, and visible are the instances.
+	const of = ` unnest($2::uuid[], $3::bool[], $4::bool[]) as of (id, sees_all, sees_distributed)`
 	const visible = instanceTables + `
 		where i.space_id = of.id
 		  and ($5 = '' or ($5 = 'DELETED') = (i.deleted_at is not null))
-		  and (of.everything or im.role is not null or (i.kind = 'DISTRIBUTED' and of.edits))`
+		  and (of.sees_all or im.role is not null or (i.kind = 'DISTRIBUTED' and of.sees_distributed))`
 	ids := make([]globalid.ID, len(spaces))
-	everything, edits := make([]bool, len(spaces)), make([]bool, len(spaces))
-	for k, s := range spaces {
-		ids[k], everything[k], edits[k] = s.ID, s.standing.inSpace().visible(), s.standing.Edits
+	seesAll, seesDistributed := make([]bool, len(spaces)), make([]bool, len(spaces))
+	for i, s := range spaces {
+		ids[i], seesAll[i], seesDistributed[i] = s.ID, everywhereInSpace(s.held).visible(), inDistributed(s.held).visible()
 	}
-	args := []any{viewer.ID.UUID, globalid.Array(ids), pq.BoolArray(everything), pq.BoolArray(edits), string(state)}
+	args := []any{viewer.ID.UUID, globalid.Array(ids), pq.BoolArray(seesAll), pq.BoolArray(seesDistributed), string(state)}
 
 	totals := map[uuid.UUID]int{}
 	if page.Total {
@@ -261,8 +247,8 @@ func instances(ctx context.Context, q postgres.Querier, viewer User, spaces []*S
 	lists := make(map[*Space]relay.List[*Instance], len(spaces))
 	for _, s := range spaces {
 		list := make([]*Instance, len(found[s.ID.UUID]))
-		for k := range list {
-			list[k] = found[s.ID.UUID][k].instance(s)
+		for i := range list {
+			list[i] = found[s.ID.UUID][i].instance(s)
 		}
 		lists[s] = relay.Cut(list, page, totals[s.ID.UUID])
 		for _, i := range lists[s].Nodes {
@@ -304,21 +290,21 @@ func findOrganizations(ctx context.Context, q postgres.Querier, viewer User, ids
 }
 
 type organizationRow struct {
-	ID   uuid.UUID `db:"id"`
-	Name string    `db:"name"`
-	Role *string   `db:"role"`
+	ID    uuid.UUID         `db:"id"`
+	Name  string            `db:"name"`
+	Roles OrganizationRoles `db:"role"`
 }
 
 func (r organizationRow) organization() *Organization {
 	return &Organization{
 		ID:    globalid.ID{Kind: globalid.Organization, UUID: r.ID},
 		Name:  r.Name,
-		Roles: inOrganization(r.Role),
+		Roles: Roles(r.Roles),
 	}
 }
 
 // Organizations reads a page of the organizations that the viewer belongs to,
-// in the order of their making.
+// in the order of their creation.
 func Organizations(ctx context.Context, q postgres.Querier, viewer User, page relay.Page) (list relay.List[*Organization], err error) {
 	total := 0
 	if page.Total {

@@ -149,6 +149,7 @@ func populate(t *testing.T, db *postgres.DB) (space globalid.ID, places []place,
 // What is read one by one, what is listed and what is derived agree, for
 // everybody.
 func TestWhoSeesWhat(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	ctx := t.Context()
 	id, places, people := populate(t, db)

@@ -39,38 +39,27 @@ func (s *Space) Visible() bool        { return s != nil && s.EffectiveRoles().vi
 func (i *Instance) Visible() bool     { return i != nil && i.Roles.visible() }
 
 func (o *Organization) EffectiveRoles() Roles { return o.Roles }
-func (s *Space) EffectiveRoles() Roles        { return s.standing.roles() }
+func (s *Space) EffectiveRoles() Roles        { return somewhereInSpace(s.held) }
 func (i *Instance) EffectiveRoles() Roles     { return i.Roles }
 
 func (o *Organization) Scope() string { return "" }
 func (s *Space) Scope() string        { return "" }
 func (i *Instance) Scope() string     { return " in " + i.Name }
 
-func (o *Organization) HolderName(r Role) string {
-	switch r {
-	case OrganizationManager:
-		return "a manager of " + o.Name
-	case OrganizationFaculty:
-		return "a faculty member of " + o.Name
-	}
-	return "a member of " + o.Name
-}
+func (o *Organization) HolderName(r Role) string { return r.Noun() + " of " + o.Name }
 
 func (s *Space) HolderName(r Role) string {
-	if r == SpaceAdministrator {
-		return "an administrator of the space " + s.Name
+	if r.HeldIn() == globalid.Organization {
+		return s.Organization.HolderName(r)
 	}
-	return s.Organization.HolderName(r)
+	return r.Noun() + " of the space " + s.Name
 }
 
 func (i *Instance) HolderName(r Role) string {
-	switch r {
-	case InstanceEditor:
-		return "an editor of the instance"
-	case InstanceViewer:
-		return "a viewer of the instance"
+	if r.HeldIn() != globalid.Instance {
+		return i.Space.HolderName(r)
 	}
-	return i.Space.HolderName(r)
+	return r.Noun() + " of the instance"
 }
 
 // FindPlaces reads the places that ids stand for: organizations, spaces and

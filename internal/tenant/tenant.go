@@ -4,10 +4,12 @@
 package tenant
 
 import (
+	"io"
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/batch"
 	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 )
@@ -39,7 +41,9 @@ type Space struct {
 	Name         string
 	Organization *Organization
 
-	standing standing
+	// held are the roles that the person holds by themselves in the organization,
+	// in the space, or in any of its instances.
+	held Roles
 
 	// Siblings are the spaces read together with this one.
 	Siblings *batch.Group[*Space]
@@ -51,8 +55,8 @@ type Instance struct {
 	Name  string
 	Kind  Kind
 	Space *Space
-	// Roles are the person's effective roles: held here, or derived from what
-	// she is in the space and the organization.
+	// Roles are the person's effective roles: held here, or derived from those
+	// held elsewhere in the space or in the organization.
 	Roles Roles
 
 	DeletedAt       *time.Time
@@ -82,75 +86,34 @@ func (i *Instance) ViewerRoles() []Role { return i.Roles.List() }
 
 // ViewerRoles lists the roles that the person holds anywhere in the space,
 // derived ones included.
-func (s *Space) ViewerRoles() []Role { return s.standing.roles().List() }
+func (s *Space) ViewerRoles() []Role { return s.EffectiveRoles().List() }
 
-// standing is what a person is in a space: the facts that her effective roles
-// are derived from.
-type standing struct {
-	OrganizationRole *string `db:"organization_role"`
-	Administrator    bool    `db:"administrator"`
-	Edits            bool    `db:"edits"` // an instance of the space
-	Views            bool    `db:"views"` // an instance of the space
-}
+// Kind tells a space's two special instances from its working instances.
+type Kind string
 
-// inOrganization are the roles of a member of an organization (nil: somebody
-// who is none).
-func inOrganization(role *string) Roles {
-	if role == nil {
-		return 0
-	}
-	switch *role {
-	case "MANAGER":
-		return RolesOf(OrganizationManager)
-	case "FACULTY":
-		return RolesOf(OrganizationFaculty)
-	}
-	return RolesOf(OrganizationMember)
-}
+// The kinds of instances.
+const (
+	Master      Kind = "MASTER"
+	Distributed Kind = "DISTRIBUTED"
+	Working     Kind = "WORKING"
+)
 
-// inSpace are the roles that hold in every instance of the space. A manager of
-// the organization is a viewer of each.
-func (s standing) inSpace() Roles {
-	roles := inOrganization(s.OrganizationRole)
-	if roles.Has(OrganizationManager) {
-		roles |= RolesOf(InstanceViewer)
-	}
-	if s.Administrator {
-		roles |= RolesOf(SpaceAdministrator, InstanceEditor, InstanceViewer)
-	}
-	return roles
-}
+// State says whether an instance can be used.
+type State string
 
-// roles are the roles held anywhere in the space. An editor of any instance is
-// a viewer of the Distributed one.
-func (s standing) roles() Roles {
-	roles := s.inSpace()
-	if s.Edits {
-		roles |= RolesOf(InstanceEditor, InstanceViewer)
-	}
-	if s.Views {
-		roles |= RolesOf(InstanceViewer)
-	}
-	return roles
-}
+// The states of an instance.
+const (
+	Active  State = "ACTIVE"
+	Deleted State = "DELETED"
+)
 
-// rolesIn are the effective roles in an instance of which the person is a
-// member with a role, or not a member ("").
-func (s standing) rolesIn(kind Kind, membership InstanceRole) Roles {
-	roles := s.inSpace()
-	if membership != "" {
-		roles |= RolesOf(membership.Role())
-	}
-	if kind == Distributed && s.Edits {
-		roles |= RolesOf(InstanceViewer)
-	}
-	return roles
-}
+// MarshalGQL writes the schema's enum InstanceState.
+func (s State) MarshalGQL(w io.Writer) { graphqltypes.WriteEnum(w, s) }
 
-// visible reports whether roles let their holder know of a space or an
-// instance: a role in the organization alone does not.
-func (s Roles) visible() bool {
-	return s&RolesOf(SpaceAdministrator, InstanceEditor, InstanceViewer) != 0
+// UnmarshalGQL reads the schema's enum InstanceState.
+func (s *State) UnmarshalGQL(v any) (err error) {
+	*s, err = graphqltypes.ReadEnum(v, Active, Deleted)
+	return err
 }
 
 // The Relay connections of the package's lists, named for gqlgen.

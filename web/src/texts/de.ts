@@ -10,6 +10,9 @@ export const de: Texts = {
     INSTANCE_VIEWER: 'Betrachter/in',
     INSTANCE_EDITOR: 'Bearbeiter/in',
     SPACE_ADMINISTRATOR: 'Administrator/in',
+    ORGANIZATION_MANAGER: 'Manager/in',
+    ORGANIZATION_FACULTY: 'Fakultätsmitglied',
+    ORGANIZATION_MEMBER: 'Mitglied',
     administrator: 'Administrator/in',
   },
   shell: {

@@ -9,6 +9,9 @@ export const en = {
     INSTANCE_VIEWER: 'Viewer',
     INSTANCE_EDITOR: 'Editor',
     SPACE_ADMINISTRATOR: 'Administrator',
+    ORGANIZATION_MANAGER: 'Manager',
+    ORGANIZATION_FACULTY: 'Faculty member',
+    ORGANIZATION_MEMBER: 'Member',
     administrator: 'Administrator',
   },
   shell: {

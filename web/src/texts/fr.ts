@@ -10,6 +10,9 @@ export const fr: Texts = {
     INSTANCE_VIEWER: 'Lecture',
     INSTANCE_EDITOR: 'Édition',
     SPACE_ADMINISTRATOR: 'Administration',
+    ORGANIZATION_MANAGER: 'Gestion',
+    ORGANIZATION_FACULTY: 'Corps enseignant',
+    ORGANIZATION_MEMBER: 'Membre',
     administrator: 'Administration',
   },
   shell: {

@@ -9,10 +9,11 @@ import (
 
 // Reading many people's roles at once returns what each person's own reading
 // returns.
-func TestEffectiveRolesAt(t *testing.T) {
+func TestEffectiveRolesOf(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	_, places, people := populate(t, db)
-	var standpoints []Standpoint
+	var pairs []UserInInstance
 	var want []Roles
 	for i, p := range people {
 		if i%7 != 0 { // a sample: all of them take long
@@ -23,7 +24,7 @@ func TestEffectiveRolesAt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			standpoints = append(standpoints, Standpoint{p.actor.ID, at.id})
+			pairs = append(pairs, UserInInstance{p.actor.ID, at.id})
 			if instance == nil {
 				want = append(want, 0)
 			} else {
@@ -32,26 +33,27 @@ func TestEffectiveRolesAt(t *testing.T) {
 		}
 	}
 	for _, nothing := range []globalid.ID{{}, globalid.New(globalid.Instance), {Kind: globalid.Space, UUID: places[0].id.UUID}} {
-		standpoints, want = append(standpoints, Standpoint{people[0].actor.ID, nothing}), append(want, 0)
+		pairs, want = append(pairs, UserInInstance{people[0].actor.ID, nothing}), append(want, 0)
 	}
-	got, err := EffectiveRolesAt(t.Context(), db, standpoints)
+	got, err := EffectiveRolesOf(t.Context(), db, pairs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const visible = Roles(1<<SpaceAdministrator | 1<<InstanceEditor | 1<<InstanceViewer)
-	for i, s := range standpoints {
+	for i, s := range pairs {
 		// Who does not see an instance can have a role in its organization.
 		if got[i]&visible != want[i]&visible || want[i] != 0 && got[i] != want[i] {
 			t.Errorf("%+v: %v, want %v", s, got[i].List(), want[i].List())
 		}
 	}
-	if none, err := EffectiveRolesAt(t.Context(), db, nil); len(none) != 0 || err != nil {
+	if none, err := EffectiveRolesOf(t.Context(), db, nil); len(none) != 0 || err != nil {
 		t.Errorf("%v, %v", none, err)
 	}
 }
 
 // Every kind of id stands for its place, and for nothing else.
 func TestFindPlaces(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	space, places, people := populate(t, db)
 	var administrator, stranger User

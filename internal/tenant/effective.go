@@ -1,0 +1,160 @@
+package tenant
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// A person's effective roles derive from the roles that they hold by themselves
+// in the organization, in the space and in its instances.
+
+// everywhereInSpace returns the roles that a person with some roles in a space
+// has in each of its instances.
+func everywhereInSpace(held Roles) Roles {
+	above := held &^ rolesInInstances
+	return above | above.union(func(d roleDefinition) Roles { return d.implies })
+}
+
+// somewhereInSpace returns the roles that a person with some roles in a space has
+// in the space or in any of its instances.
+func somewhereInSpace(held Roles) Roles {
+	return held | everywhereInSpace(held) | inDistributed(held)
+}
+
+// inDistributed returns the roles that a person with some roles in a space has in
+// its Distributed instance, because of those held in other instances.
+func inDistributed(held Roles) Roles {
+	return held.union(func(d roleDefinition) Roles { return d.inDistributed })
+}
+
+// effectiveRoles returns the roles that a person with some roles in a space has
+// in an instance of it, where they are a member with some roles (none: no member).
+func effectiveRoles(held Roles, kind Kind, membership Roles) Roles {
+	roles := everywhereInSpace(held) | membership
+	if kind == Distributed {
+		roles |= inDistributed(held)
+	}
+	return roles
+}
+
+// The roles that are held in a kind of place.
+var (
+	rolesInOrganizations = RolesOf(RolesOf(AllRoles()...).HeldIn(globalid.Organization)...)
+	rolesInInstances     = RolesOf(RolesOf(AllRoles()...).HeldIn(globalid.Instance)...)
+)
+
+// visible reports whether the roles let their holder know of a space or an
+// instance: a role in the organization alone does not.
+func (s Roles) visible() bool { return s&^rolesInOrganizations != 0 }
+
+// SeesSpaces are the roles in an organization that let their holder know of all
+// its spaces.
+var SeesSpaces = func() (roles Roles) {
+	for _, r := range rolesInOrganizations.List() {
+		if everywhereInSpace(RolesOf(r)).visible() {
+			roles |= RolesOf(r)
+		}
+	}
+	return roles
+}()
+
+// heldColumns returns the columns of the roles that an account holds by itself in
+// space s, whose membership of the organization is om: see heldRow.
+func heldColumns(account string) string {
+	return `
+	om.role as organization_role,
+	exists (select from space_administrator sa where sa.space_id = s.id and sa.account_id = ` + account + `) as administrator,
+	(select string_agg(distinct hm.role, ',') from instance_member hm join instance hi on hi.id = hm.instance_id
+	 where hm.account_id = ` + account + ` and hi.space_id = s.id) as instance_roles`
+}
+
+type heldRow struct {
+	OrganizationRole OrganizationRoles `db:"organization_role"`
+	Administrator    bool              `db:"administrator"`
+	InstanceRoles    InstanceRoles     `db:"instance_roles"` // in any instance of the space
+}
+
+func (r heldRow) held() Roles {
+	held := Roles(r.OrganizationRole) | Roles(r.InstanceRoles)
+	if r.Administrator {
+		held |= RolesOf(SpaceAdministrator)
+	}
+	return held
+}
+
+// OrganizationRoles and InstanceRoles read a set of roles from a column: one
+// stored role, several with commas between them (string_agg), or null for none. A
+// role that is not known is an error.
+type (
+	OrganizationRoles Roles
+	InstanceRoles     Roles
+)
+
+// Scan implements sql.Scanner.
+func (s *OrganizationRoles) Scan(v any) error {
+	return scanRoles((*Roles)(s), globalid.Organization, v)
+}
+
+// Scan implements sql.Scanner.
+func (s *InstanceRoles) Scan(v any) error { return scanRoles((*Roles)(s), globalid.Instance, v) }
+
+func scanRoles(set *Roles, kind globalid.Kind, v any) error {
+	*set = 0
+	switch v := v.(type) {
+	case nil:
+	case []byte:
+		return scanRoles(set, kind, string(v))
+	case string:
+		for stored := range strings.SplitSeq(v, ",") {
+			role, err := storedRole(kind, stored)
+			if err != nil {
+				return err
+			}
+			*set |= RolesOf(role)
+		}
+	default:
+		return fmt.Errorf("unknown role %v", v)
+	}
+	return nil
+}
+
+// UserInInstance is a person and an instance, by their ids.
+type UserInInstance struct{ User, Instance globalid.ID }
+
+// EffectiveRolesOf reads the effective roles of many people in many instances at
+// once, in the order of the pairs. Nobody has a role in what is no instance.
+func EffectiveRolesOf(ctx context.Context, q postgres.Querier, pairs []UserInInstance) ([]Roles, error) {
+	roles := make([]Roles, len(pairs))
+	if len(pairs) == 0 {
+		return roles, nil
+	}
+	users, instances := make([]globalid.ID, len(pairs)), make([]globalid.ID, len(pairs))
+	for i, p := range pairs {
+		users[i], instances[i] = p.User, p.Instance.As(globalid.Instance)
+	}
+	var rows []struct {
+		N          int           `db:"n"`
+		Kind       Kind          `db:"kind"`
+		Membership InstanceRoles `db:"membership"`
+		heldRow
+	}
+	if err := q.Select(ctx, &rows, effectiveRolesQuery, globalid.Array(users), globalid.Array(instances)); err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		roles[r.N-1] = effectiveRoles(r.held(), r.Kind, Roles(r.Membership))
+	}
+	return roles, nil
+}
+
+var effectiveRolesQuery = `
+	select p.n, i.kind, im.role as membership, ` + heldColumns("p.account_id") + `
+	from unnest($1::uuid[], $2::uuid[]) with ordinality as p (account_id, instance_id, n)
+	join instance i on i.id = p.instance_id
+	join space s on s.id = i.space_id
+	left join organization_member om on om.organization_id = s.organization_id and om.account_id = p.account_id
+	left join instance_member im on im.instance_id = i.id and im.account_id = p.account_id`
