@@ -1,16 +1,18 @@
 package mailbox
 
 import (
-	"encoding/base64"
-	"fmt"
+	"errors"
 	"io"
-	"mime"
-	"mime/multipart"
-	"mime/quotedprintable"
-	"net/mail"
 	"regexp"
 	"strings"
+
+	"github.com/emersion/go-message"
+	"github.com/emersion/go-message/mail"
 )
+
+// maxNesting is how deep the parts of a mail may be nested. The gateway's own mails
+// have one level.
+const maxNesting = 10
 
 // Mail is a mail as its reader sees it.
 type Mail struct {
@@ -19,83 +21,68 @@ type Mail struct {
 	Text      string `json:"text"`
 	HTML      string `json:"html"`
 	MessageID string `json:"messageId"` // with its angle brackets
-	Link      string `json:"link"`      // what the mail's button opens; empty where it has none
-	Date      string `json:"-"`
+	Link      string `json:"link"`      // where the button leads; "" where there is none
+	Date      string `json:"-"`         // as in the header
 }
 
-// link finds the invitation's address, which stands on a line of its own.
-var link = regexp.MustCompile(`(?m)^https?://\S+/app/\S+$`)
+// linkLine finds the link of the button, which is a line of its own in the text.
+// Quoted lines, which a person wrote, begin with "> ".
+var linkLine = regexp.MustCompile(`(?m)^https?://\S+/app/\S+$`)
 
+// parse reads a mail (RFC 5322, MIME). It leaves out parts that are not text.
 func parse(r io.Reader) (Mail, error) {
-	msg, err := mail.ReadMessage(r)
+	entity, err := message.Read(r)
+	if isBroken(err) {
+		return Mail{}, err
+	}
+	header := mail.Header{Header: entity.Header}
+	m := Mail{MessageID: header.Get("Message-Id"), Date: header.Get("Date")}
+	if m.Subject, err = header.Subject(); err != nil {
+		return Mail{}, err
+	}
+	to, err := header.AddressList("To")
 	if err != nil {
 		return Mail{}, err
 	}
-	var decoder mime.WordDecoder
-	m := Mail{MessageID: msg.Header.Get("Message-Id"), Date: msg.Header.Get("Date")}
-	if m.Subject, err = decoder.DecodeHeader(msg.Header.Get("Subject")); err != nil {
+	if len(to) == 0 {
+		return Mail{}, errors.New("it has no recipient")
+	}
+	m.To = to[0].Address
+	if err := entity.Walk(m.readPart); err != nil {
 		return Mail{}, err
 	}
-	if m.To, err = recipient(msg.Header); err != nil {
-		return Mail{}, err
-	}
-	if err := m.read(msg.Header.Get("Content-Type"), msg.Header.Get("Content-Transfer-Encoding"), msg.Body); err != nil {
-		return Mail{}, err
-	}
-	m.Link = strings.TrimSpace(link.FindString(m.Text))
+	m.Link = linkLine.FindString(m.Text)
 	return m, nil
 }
 
-func recipient(h mail.Header) (string, error) {
-	to, err := h.AddressList("To")
-	if err != nil {
-		return "", err
+// readPart reads a part, and the whole mail where it has no parts.
+func (m *Mail) readPart(path []int, part *message.Entity, err error) error {
+	if isBroken(err) {
+		return err
 	}
-	return to[0].Address, nil
-}
-
-func (m *Mail) read(contentType, encoding string, body io.Reader) error {
-	mediaType, params, err := mime.ParseMediaType(contentType)
+	if len(path) > maxNesting {
+		return errors.New("its parts are nested too deeply")
+	}
+	mediaType, _, err := part.Header.ContentType()
 	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(mediaType, "multipart/") {
-		parts := multipart.NewReader(body, params["boundary"])
-		for {
-			part, err := parts.NextRawPart()
-			if err == io.EOF {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if err := m.read(part.Header.Get("Content-Type"), part.Header.Get("Content-Transfer-Encoding"), part); err != nil {
-				return err
-			}
-		}
-	}
-	content, err := io.ReadAll(decode(encoding, body))
-	if err != nil {
-		return err
-	}
-	text := strings.ReplaceAll(string(content), "\r\n", "\n")
+	var text *string
 	switch mediaType {
 	case "text/plain":
-		m.Text = text
+		text = &m.Text
 	case "text/html":
-		m.HTML = text
+		text = &m.HTML
 	default:
-		return fmt.Errorf("a part of type %s", mediaType)
+		return nil
 	}
-	return nil
+	content, err := io.ReadAll(part.Body)
+	*text = strings.ReplaceAll(string(content), "\r\n", "\n")
+	return err
 }
 
-func decode(encoding string, body io.Reader) io.Reader {
-	switch strings.ToLower(encoding) {
-	case "quoted-printable":
-		return quotedprintable.NewReader(body)
-	case "base64":
-		return base64.NewDecoder(base64.StdEncoding, body)
-	}
-	return body
+// isBroken reports whether an error leaves nothing to show. Text in an unknown
+// charset or encoding is shown as it is.
+func isBroken(err error) bool {
+	return err != nil && !message.IsUnknownCharset(err) && !message.IsUnknownEncoding(err)
 }

@@ -1,5 +1,5 @@
-// Package mailbox is the mail server of development: it takes every mail,
-// keeps it in a folder, and shows it to a browser.
+// Package mailbox is the mail server of development. It accepts every mail, stores
+// it in a folder, and shows the folder in a browser and as JSON.
 package mailbox
 
 import (
@@ -22,12 +22,14 @@ import (
 )
 
 const (
-	maxMessageBytes = 1 << 20
-	maxMails        = 10_000 // the oldest are removed beyond
-	trimEvery       = 100    // mails
+	maxMailBytes = 1 << 20
+	maxMails     = 10_000 // kept; older ones are removed
+	trimInterval = 100    // mails between two removals
+	idleTimeout  = 30 * time.Second
 )
 
-// Mailbox is a folder of mails, each a file as it came over SMTP.
+// Mailbox is a folder with a file for each mail, and the SMTP server that writes
+// them.
 type Mailbox struct {
 	dir      string
 	server   *smtp.Server
@@ -35,11 +37,11 @@ type Mailbox struct {
 
 	mu     sync.Mutex
 	stored int
-	last   time.Time
+	last   time.Time // in the name of the newest file
 }
 
-// Open begins to take mails, on a free port of the loopback interface, into
-// the folder dir, which is made where it is missing.
+// Open starts to accept mails on a free port of the loopback interface. It stores
+// them in the folder dir, which it creates if necessary.
 func Open(dir string) (*Mailbox, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -49,29 +51,40 @@ func Open(dir string) (*Mailbox, error) {
 		return nil, err
 	}
 	m := &Mailbox{dir: dir, listener: listener}
-	m.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{mailbox: m}, nil }))
+	m.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{m}, nil }))
 	m.server.Domain = "localhost"
 	m.server.EnableSMTPUTF8 = true
-	m.server.MaxMessageBytes = maxMessageBytes
+	m.server.MaxMessageBytes = maxMailBytes
 	m.server.MaxRecipients = 1
-	m.server.ReadTimeout = 30 * time.Second
-	m.server.WriteTimeout = 30 * time.Second
+	m.server.ReadTimeout = idleTimeout
+	m.server.WriteTimeout = idleTimeout
 	m.server.ErrorLog = discard{}
-	go m.server.Serve(listener) //nolint:errcheck // ends at Close, with nothing to say
+	go m.server.Serve(listener) //nolint:errcheck // it fails when Close closes the listener
 	return m, nil
 }
 
-// URL is where the mailbox takes mails.
+// URL returns where the mailbox accepts mails.
 func (m *Mailbox) URL() *url.URL { return &url.URL{Scheme: "smtp", Host: m.listener.Addr().String()} }
 
-// Close takes no more mails, and waits for those that are under way.
+// Close stops accepting mails. It waits for the connections that are open, until ctx
+// ends.
 func (m *Mailbox) Close(ctx context.Context) error {
 	err := m.server.Shutdown(ctx)
-	_ = m.listener.Close() // which the server does not know before it serves
+	_ = m.listener.Close() // Shutdown leaves it open if Serve has not started yet
 	return err
 }
 
-// store keeps a mail: wholly or not at all, whenever the process ends.
+// Mails returns all mails, newest first.
+func (m *Mailbox) Mails() ([]Mail, error) {
+	names, err := m.names()
+	if err != nil {
+		return nil, err
+	}
+	return m.read(names)
+}
+
+// store writes a mail under its name when it is complete, so that a process that is
+// killed leaves no part of it.
 func (m *Mailbox) store(content []byte) error {
 	file, err := os.CreateTemp(m.dir, "incoming-*")
 	if err != nil {
@@ -85,7 +98,7 @@ func (m *Mailbox) store(content []byte) error {
 	return os.Rename(file.Name(), filepath.Join(m.dir, m.nextName()))
 }
 
-// nextName sorts after every name before it.
+// nextName returns a file name that sorts after all earlier ones.
 func (m *Mailbox) nextName() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -94,13 +107,14 @@ func (m *Mailbox) nextName() string {
 		now = m.last.Add(1)
 	}
 	m.last = now
-	if m.stored%trimEvery == 0 {
+	if m.stored%trimInterval == 0 {
 		m.trim()
 	}
 	m.stored++
 	return fmt.Sprintf("%020d-%d.eml", now.UnixNano(), os.Getpid())
 }
 
+// trim removes the oldest mails.
 func (m *Mailbox) trim() {
 	names, err := m.names()
 	if err != nil {
@@ -111,7 +125,7 @@ func (m *Mailbox) trim() {
 	}
 }
 
-// names are the mails' files, newest first.
+// names returns the names of the mails' files, newest first.
 func (m *Mailbox) names() ([]string, error) {
 	entries, err := os.ReadDir(m.dir)
 	if err != nil {
@@ -127,28 +141,19 @@ func (m *Mailbox) names() ([]string, error) {
 	return names, nil
 }
 
-// Mails reads the mails, newest first.
-func (m *Mailbox) Mails() ([]Mail, error) {
-	names, err := m.names()
-	if err != nil {
-		return nil, err
-	}
-	return m.read(names)
-}
-
+// read reads mails. A mail that cannot be parsed does not hide the others.
 func (m *Mailbox) read(names []string) ([]Mail, error) {
 	mails := make([]Mail, 0, len(names))
 	for _, name := range names {
-		content, err := os.ReadFile(filepath.Join(m.dir, name))
+		content, err := readFile(filepath.Join(m.dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // trimmed a moment ago
+			continue // removed meanwhile
 		}
 		if err != nil {
 			return nil, err
 		}
 		mail, err := parse(bytes.NewReader(content))
 		if err != nil {
-			// One mail that cannot be read must not hide the others.
 			mail = Mail{Subject: "A mail that cannot be read: " + err.Error(), Text: string(content)}
 		}
 		mails = append(mails, mail)
@@ -156,7 +161,17 @@ func (m *Mailbox) read(names []string) ([]Mail, error) {
 	return mails, nil
 }
 
-// session is one connection of a mail client.
+// readFile reads a file, of a longer one the first maxMailBytes octets.
+func readFile(name string) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, maxMailBytes))
+}
+
+// session is one SMTP connection. It accepts every sender and recipient.
 type session struct{ mailbox *Mailbox }
 
 func (*session) Reset()                               {}
@@ -170,15 +185,13 @@ func (s *session) Data(r io.Reader) error {
 		return err
 	}
 	if err := s.mailbox.store(content); err != nil {
-		// A full disk passes; without a code of its own it would be taken for a
-		// refusal that lasts.
+		// Go-smtp's own code is permanent, but a full disk can be emptied.
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "the mail cannot be stored: " + err.Error()}
 	}
 	return nil
 }
 
-// discard is a log for the sessions that end in the middle when the gateway
-// does.
+// discard is a log for connections that the end of the gateway breaks.
 type discard struct{}
 
 func (discard) Printf(string, ...any) {}

@@ -3,6 +3,7 @@ package mailbox_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -29,25 +30,30 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var ignoreDate = cmpopts.IgnoreFields(mailbox.Mail{}, "Date")
 
-// What is sent is what is read.
-func TestWhatIsSentComesOut(t *testing.T) {
-	// Of every length, so that a quoted-printable line ends at each of its places.
+// The links have all lengths, so that the lines of quoted-printable end at every
+// place of one.
+func TestMailIsReadAsItWasSent(t *testing.T) {
+	t.Parallel()
 	const path = "https://datahub.example/base/app/invitation#"
+	box := open(t, t.TempDir())
+	var messages []mail.Message
+	var want []mailbox.Mail
 	for i := range 160 {
 		link := path + strings.Repeat("A-_9", 40)[:i+1]
-		box := open(t, t.TempDir())
 		m := message(t, "zoe@new.example", fmt.Sprint(i))
 		m.Text, m.HTML = "Review invitation:\n"+link+"\n", `<a href="`+link+`">Review invitation</a>`
-		post(t, box, m)
-		want := mailbox.Mail{To: "zoe@new.example", Subject: m.Subject, Text: m.Text, HTML: m.HTML, MessageID: "<" + m.ID + "@datahub.example>", Link: link}
-		if diff := cmp.Diff([]mailbox.Mail{want}, read(t, box), ignoreDate); diff != "" {
-			t.Fatal(diff)
-		}
-		closed(t, box)
+		messages = append(messages, m)
+		want = append(want, mailbox.Mail{To: "zoe@new.example", Subject: m.Subject, Text: m.Text, HTML: m.HTML, MessageID: "<" + m.ID + "@datahub.example>", Link: link})
+	}
+	post(t, box, messages...)
+	slices.Reverse(want)
+	if diff := cmp.Diff(want, read(t, box), ignoreDate); diff != "" {
+		t.Error(diff)
 	}
 }
 
-func TestMailsOfAllKinds(t *testing.T) {
+func TestMailsWithUnusualContent(t *testing.T) {
+	t.Parallel()
 	box := open(t, t.TempDir())
 	var want []mailbox.Mail
 	for what, c := range map[string]struct{ to, subject, text string }{
@@ -79,8 +85,8 @@ func TestMailsOfAllKinds(t *testing.T) {
 	}
 }
 
-// The link is the gateway's, whatever the inviting person writes.
-func TestTheLinkOfAnInvitation(t *testing.T) {
+func TestLinkIsTheButtonsAndNotAQuotedOne(t *testing.T) {
+	t.Parallel()
 	box := open(t, t.TempDir())
 	i := mail.Invitation{ID: "1", To: parse(t, "zoe@new.example"), From: mail.Mailbox{Name: "https://evil.example/app/name", Email: "ada@uni.example"},
 		Instance: "Group 1", Space: "Space", Organization: "Organization", Message: "Hi\nhttps://evil.example/app/invitation#message\r\nhttps://evil.example/app/x",
@@ -95,7 +101,8 @@ func TestTheLinkOfAnInvitation(t *testing.T) {
 	}
 }
 
-func TestMailsAreKeptNewestFirst(t *testing.T) {
+func TestMailsOfAllRunsAreListedNewestFirst(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var want []string
 	for range 3 {
@@ -112,9 +119,85 @@ func TestMailsAreKeptNewestFirst(t *testing.T) {
 	}
 }
 
-// A gateway that is killed can leave a mail that it had not wholly taken, and
-// whatever else is in the folder; the other mails are there all the same.
-func TestWhatIsNoMailIsNotInTheWay(t *testing.T) {
+func TestMailsOfOtherPrograms(t *testing.T) {
+	t.Parallel()
+	const header = "To: Zoe <zoe@new.example>\r\nMIME-Version: 1.0\r\n"
+	nested := func(levels int) (mail string) {
+		mail = "Content-Type: text/plain\r\n\r\ninside\r\n"
+		for i := range levels {
+			mail = fmt.Sprintf("Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n%s--b%d--\r\n", i, i, mail, i)
+		}
+		return header + mail
+	}
+	for name, test := range map[string]struct {
+		mail string
+		want mailbox.Mail // a Subject "cannot be read" stands for every such mail
+	}{
+		"no content type":  {header + "\r\nHello\r\n", mailbox.Mail{To: "zoe@new.example", Text: "Hello\n"}},
+		"encoded subject":  {header + "Subject: =?utf-8?b?WsO8cmljaA==?=\r\n\r\n", mailbox.Mail{To: "zoe@new.example", Subject: "Zürich"}},
+		"base64":           {header + "Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nPGI+\r\n", mailbox.Mail{To: "zoe@new.example", HTML: "<b>"}},
+		"unknown encoding": {header + "Content-Transfer-Encoding: x-other\r\n\r\nHello", mailbox.Mail{To: "zoe@new.example", Text: "Hello"}},
+		"unknown charset":  {header + "Content-Type: text/plain; charset=x-other\r\n\r\nHello", mailbox.Mail{To: "zoe@new.example", Text: "Hello"}},
+		"an image": {header + "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: image/png\r\n\r\nPNG\r\n--b\r\n\r\nHello\r\n--b--\r\n",
+			mailbox.Mail{To: "zoe@new.example", Text: "Hello"}},
+		"ten levels of parts":    {nested(10), mailbox.Mail{To: "zoe@new.example", Text: "inside"}},
+		"eleven levels of parts": {nested(11), mailbox.Mail{Subject: "cannot be read"}},
+		"no end":                 {strings.TrimSuffix(nested(1), "--b0--\r\n"), mailbox.Mail{Subject: "cannot be read"}},
+		"no recipient":           {"Subject: Hello\r\n\r\nHello", mailbox.Mail{Subject: "cannot be read"}},
+		"broken recipient":       {"To: <zoe\r\n\r\nHello", mailbox.Mail{Subject: "cannot be read"}},
+		"broken content type":    {header + "Content-Type: ;\r\n\r\nHello", mailbox.Mail{Subject: "cannot be read"}},
+		"no header":              {"Hello", mailbox.Mail{Subject: "cannot be read"}},
+		"more than 1 MiB":        {header + "\r\n" + strings.Repeat("x", 1<<20), mailbox.Mail{To: "zoe@new.example", Text: strings.Repeat("x", 1<<20-len(header)-2)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			put(t, dir, "1.eml", test.mail)
+			got := read(t, open(t, dir))[0]
+			if strings.HasPrefix(got.Subject, "A mail that cannot be read: ") {
+				if got.Text != test.mail {
+					t.Errorf("text %q", got.Text)
+				}
+				got = mailbox.Mail{Subject: "cannot be read"}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// A full disk is a reason to try again later.
+func TestMailThatCannotBeStoredIsRefusedForNow(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	box := open(t, dir)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	sender, err := mail.NewSender(box.URL(), mail.Mailbox{Name: "DataHub", Email: "no-reply@datahub.example"}, "datahub.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender.Send(t.Context(), []mail.Message{message(t, "zoe@new.example", "Hello")}, func(_ int, err error) {
+		var refusal *mail.Refusal
+		if !errors.As(err, &refusal) || errors.Is(err, mail.ErrRefused) || !strings.HasPrefix(refusal.Reply(), "451 ") {
+			t.Errorf("%v", err)
+		}
+	})
+	for _, serve := range []http.HandlerFunc{box.ServePage, box.ServeJSON} {
+		if response := get(serve); response.Code != http.StatusInternalServerError || !strings.HasPrefix(response.Body.String(), "The mails cannot be read: ") {
+			t.Errorf("%d %s", response.Code, response.Body)
+		}
+	}
+	if _, err := mailbox.Open(filepath.Join(dir, "\x00")); err == nil {
+		t.Error("a mailbox without a folder is open")
+	}
+}
+
+// A gateway that was killed can leave a part of a mail in the folder.
+func TestUnreadableMailsDoNotHideTheOthers(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	box := open(t, dir)
 	post(t, box, message(t, "zoe@new.example", "first"))
@@ -153,8 +236,8 @@ func TestWhatIsNoMailIsNotInTheWay(t *testing.T) {
 	}
 }
 
-// The folder does not grow for ever.
-func TestTheOldestMailsAreRemoved(t *testing.T) {
+func TestOldestMailsAreRemoved(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for i := range 10_050 {
 		put(t, dir, fmt.Sprintf("%020d-1.eml", i), fmt.Sprintf("To: zoe@new.example\r\nSubject: %d\r\nContent-Type: text/plain\r\n\r\n", i))
@@ -167,19 +250,21 @@ func TestTheOldestMailsAreRemoved(t *testing.T) {
 	}
 }
 
-func TestAMailboxThatIsClosedTakesNoMails(t *testing.T) {
+func TestClosedMailboxRefusesConnections(t *testing.T) {
+	t.Parallel()
 	for range 100 {
 		box := open(t, t.TempDir())
 		closed(t, box)
 		conn, err := net.Dial("tcp", box.URL().Host)
 		if err == nil {
 			conn.Close()
-			t.Fatal("it listens still")
+			t.Fatal("it accepts connections")
 		}
 	}
 }
 
-func TestNoMails(t *testing.T) {
+func TestEmptyMailbox(t *testing.T) {
+	t.Parallel()
 	box := open(t, t.TempDir())
 	if response := get(box.ServePage); response.Code != http.StatusOK || !strings.Contains(response.Body.String(), "No mail yet.") {
 		t.Errorf("the page: %d %s", response.Code, response.Body)
@@ -189,7 +274,8 @@ func TestNoMails(t *testing.T) {
 	}
 }
 
-func TestThePageShowsTheNewestAndTheJSONAll(t *testing.T) {
+func TestPageShowsTheNewestMailsAndJSONAll(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		total, shown int
 		says         string
@@ -225,8 +311,8 @@ func TestThePageShowsTheNewestAndTheJSONAll(t *testing.T) {
 	}
 }
 
-// A mail cannot make the page do anything, but is shown as it is.
-func TestThePageShowsHostileMailHarmlessly(t *testing.T) {
+func TestPageShowsHostileMailWithoutRunningIt(t *testing.T) {
+	t.Parallel()
 	box := open(t, t.TempDir())
 	const hostile = `</pre></iframe></title><script>alert(1)</script>"'><img src=x onerror=alert(1)> {{.}} &lt;b&gt;`
 	m := message(t, "zoe@new.example", hostile)
@@ -306,20 +392,20 @@ func parse(t *testing.T, text string) address.Address {
 	return a
 }
 
-func post(t *testing.T, box *mailbox.Mailbox, m mail.Message) {
+func post(t *testing.T, box *mailbox.Mailbox, messages ...mail.Message) {
 	t.Helper()
 	sender, err := mail.NewSender(box.URL(), mail.Mailbox{Name: "DataHub", Email: "no-reply@datahub.example"}, "datahub.example")
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := false
-	sender.Send(t.Context(), []mail.Message{m}, func(_ int, err error) {
-		if told = true; err != nil {
+	sent := 0
+	sender.Send(t.Context(), messages, func(_ int, err error) {
+		if sent++; err != nil {
 			t.Error(err)
 		}
 	})
-	if !told {
-		t.Fatal("it did not tell what came of the mail")
+	if sent != len(messages) {
+		t.Fatalf("%d of %d mails were sent", sent, len(messages))
 	}
 }
 
@@ -352,7 +438,7 @@ func get(serve http.HandlerFunc) *httptest.ResponseRecorder {
 	return response
 }
 
-// page is the page as a browser reads it.
+// page returns the page as a browser reads it.
 func page(t *testing.T, box *mailbox.Mailbox) *html.Node {
 	t.Helper()
 	root, err := html.Parse(get(box.ServePage).Body)

@@ -10,25 +10,25 @@ import (
 //go:embed mailbox.html
 var pageHTML string
 
-// shown is how many mails the page shows at most.
-const shown = 200
-
 var page = template.Must(template.New("mailbox").Parse(pageHTML))
 
-// ServePage shows the newest mails to a browser.
+// maxShown is how many mails the page shows.
+const maxShown = 200
+
+// ServePage shows the newest mails in a browser.
 func (m *Mailbox) ServePage(w http.ResponseWriter, _ *http.Request) {
 	names, err := m.names()
 	var mails []Mail
 	if err == nil {
-		mails, err = m.read(names[:min(len(names), shown)])
+		mails, err = m.read(names[:min(len(names), maxShown)])
 	}
 	if err != nil {
 		http.Error(w, "The mails cannot be read: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	// The mails stand in sandboxed frames; their scripts, had they any, would
-	// not run.
+	// Each mail is in a sandboxed frame, which inherits this policy: no mail can run
+	// a script or load anything.
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'none'")
 	_ = page.Execute(w, struct {
 		Mails []Mail
@@ -36,7 +36,7 @@ func (m *Mailbox) ServePage(w http.ResponseWriter, _ *http.Request) {
 	}{mails, len(names)})
 }
 
-// ServeJSON gives the mails to a program.
+// ServeJSON answers with all mails, newest first.
 func (m *Mailbox) ServeJSON(w http.ResponseWriter, _ *http.Request) {
 	mails, err := m.Mails()
 	if err != nil {
