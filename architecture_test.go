@@ -34,7 +34,7 @@ func TestImports(t *testing.T) {
 		"/internal/address":                   {module + "/"},
 		"/internal/audit":                     domain("/internal/audit"),
 		"/internal/batch":                     {module + "/"},
-		"/internal/cache":                     {module + "/", "github.com/"},
+		"/internal/cache":                     {module + "/"},
 		"/internal/event":                     domain("/internal/event"),
 		"/internal/fault":                     {module + "/", "github.com/"},
 		"/internal/graphqlserver":             {module + "/resolvers", module + "/internal/app", "github.com/jmoiron/sqlx", "github.com/lib/pq"},

@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
+	"github.com/maypok86/otter/v2"
 	"golang.org/x/text/language"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/cache"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/text"
@@ -41,7 +42,7 @@ type Identity struct {
 // Directory finds accounts. It is safe for concurrent use.
 type Directory struct {
 	db    *postgres.DB
-	known *lru.Cache[Identity, sighting]
+	known *otter.Cache[Identity, sighting]
 }
 
 type sighting struct {
@@ -51,11 +52,7 @@ type sighting struct {
 
 // NewDirectory returns a directory of the accounts in a database.
 func NewDirectory(db *postgres.DB) *Directory {
-	known, err := lru.New[Identity, sighting](cacheSize)
-	if err != nil {
-		panic(err) // the size is a constant above zero
-	}
-	return &Directory{db, known}
+	return &Directory{db, cache.BySize[Identity, sighting](cacheSize)}
 }
 
 // Actor returns the person of an identity. It creates their account when it sees
@@ -67,7 +64,7 @@ func (d *Directory) Actor(ctx context.Context, id Identity) (access.Actor, error
 	// The language is no part of the key: browsers may send another one each time.
 	same := id
 	same.Locale = ""
-	if s, ok := d.known.Get(same); ok && time.Since(s.at) < cacheTime {
+	if s, ok := d.known.GetIfPresent(same); ok && time.Since(s.at) < cacheTime {
 		return s.actor, nil
 	}
 	id.Locale = languages(id.Locale)
@@ -84,7 +81,7 @@ func (d *Directory) Actor(ctx context.Context, id Identity) (access.Actor, error
 	}
 	actor := row.actor()
 	actor.EmailKey = id.Email.Key()
-	d.known.Add(same, sighting{actor, time.Now()})
+	d.known.Set(same, sighting{actor, time.Now()})
 	return actor, nil
 }
 

@@ -5,10 +5,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/maypok86/otter/v2"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/cache"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
@@ -23,7 +24,7 @@ const (
 // organization. It is safe for concurrent use.
 type Colleagues struct {
 	db    *postgres.DB
-	known *lru.Cache[uuid.UUID, reading]
+	known *otter.Cache[uuid.UUID, reading]
 }
 
 type reading struct {
@@ -33,11 +34,7 @@ type reading struct {
 
 // NewColleagues returns the colleagues among the accounts of a database.
 func NewColleagues(db *postgres.DB) *Colleagues {
-	known, err := lru.New[uuid.UUID, reading](domainsCacheSize)
-	if err != nil {
-		panic(err) // the size is a constant above zero
-	}
-	return &Colleagues{db, known}
+	return &Colleagues{db, cache.BySize[uuid.UUID, reading](domainsCacheSize)}
 }
 
 // Domains returns the domains of the members of the actor's organizations, at
@@ -60,7 +57,7 @@ func (c *Colleagues) Domains(ctx context.Context, actor access.Actor) ([]*addres
 	var domains []*address.Domains
 	var unknown postgres.UUIDs
 	for _, id := range organizations {
-		if r, ok := c.known.Get(id); ok && time.Since(r.at) < domainsCacheTime {
+		if r, ok := c.known.GetIfPresent(id); ok && time.Since(r.at) < domainsCacheTime {
 			domains = append(domains, r.domains)
 		} else {
 			unknown = append(unknown, id)
@@ -110,7 +107,7 @@ func (c *Colleagues) read(ctx context.Context, organizations postgres.UUIDs) ([]
 	domains := make([]*address.Domains, len(organizations))
 	for i, id := range organizations {
 		domains[i] = address.NewDomains(frequencies[id])
-		c.known.Add(id, reading{domains[i], at})
+		c.known.Set(id, reading{domains[i], at})
 	}
 	return domains, nil
 }

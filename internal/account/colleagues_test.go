@@ -88,14 +88,14 @@ func TestColleaguesAreReadAgain(t *testing.T) {
 	ada := employ(t, db, "University", "ada@uni.example")
 	c := NewColleagues(db)
 	c.ask(t, ada, "zoe@uni.example")
-	id := c.known.Keys()[0]
+	id := slices.Collect(c.known.Keys())[0]
 	join(t, db, id, provision(t, db, "bob@new.example"))
 	if got, _ := c.ask(t, ada, "zoe@new.exmaple"); got != "" {
 		t.Errorf("%q, which has been read again too soon", got)
 	}
-	r, _ := c.known.Get(id)
+	r, _ := c.known.GetIfPresent(id)
 	r.at = r.at.Add(-10 * time.Minute)
-	c.known.Add(id, r)
+	c.known.Set(id, r)
 	if got, statements := c.ask(t, ada, "zoe@new.exmaple"); got != "zoe@new.example" || statements != 2 {
 		t.Errorf("%q by %d statements after ten minutes", got, statements)
 	}

@@ -21,7 +21,6 @@ import (
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/account"
-	"alphacruncher.com/datahub-gateway/internal/cache"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqlserver"
 	"alphacruncher.com/datahub-gateway/internal/graphqlserver/complexity"
@@ -110,7 +109,7 @@ func (a *api) readiness(ctx context.Context) error {
 // graphql is the GraphQL server without the question who asks.
 func (a *api) graphql() http.Handler {
 	server := handler.New(graph.NewExecutableSchema(a.root.Config()))
-	documents := newTrustedDocuments()
+	documents := graphqlserver.NewDocumentCache(cachedDocuments, signedIn)
 	guard := resolvers.Guard{
 		Root:          a.root,
 		Introspection: a.settings.introspection(),
@@ -166,7 +165,7 @@ func (s *Settings) persistedOperations() (graphql.HandlerExtension, error) {
 		return trusteddocs.NewAutomatic(cachedTexts, signedIn), nil
 	}
 	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
-	registered, err := trusteddocs.Read(s.Operations, func(text string) error {
+	registered, err := trusteddocs.ReadFile(s.Operations, func(text string) error {
 		doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, s.MaxQueryTokens)
 		if err != nil {
 			return err
@@ -188,36 +187,6 @@ func (s *Settings) persistedOperations() (graphql.HandlerExtension, error) {
 // cachedTexts and cachedDocuments are how many octets are kept of operations that
 // clients name by their hashes, and of documents that were parsed.
 const cachedTexts, cachedDocuments = 4 << 20, 16 << 20
-
-// trustedDocuments keeps the parsed documents of people who are signed in.
-type trustedDocuments struct {
-	graphql.Cache[*ast.QueryDocument]
-}
-
-func newTrustedDocuments() trustedDocuments {
-	return trustedDocuments{cache.New(cachedDocuments, func(text string, _ *ast.QueryDocument) int { return documentWeight(text) })}
-}
-
-// documentWeight estimates the memory of a parsed document, rather too high: a
-// node for each of its words and marks.
-func documentWeight(text string) int {
-	nodes, inWord := 1, false
-	for _, c := range []byte(text) {
-		word := c == '_' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
-		if word && !inWord || !word && c > ' ' && c != ',' {
-			nodes++
-		}
-		inWord = word
-	}
-	return len(text) + 300*nodes
-}
-
-// Add implements graphql.Cache.
-func (c trustedDocuments) Add(ctx context.Context, query string, doc *ast.QueryDocument) {
-	if signedIn(ctx) {
-		c.Cache.Add(ctx, query, doc)
-	}
-}
 
 // authenticate finds out who asks. A request without a token goes on, to what
 // is public.

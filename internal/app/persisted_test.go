@@ -187,7 +187,7 @@ func TestOperationsThatCannotBeRegistered(t *testing.T) {
 		`{}`: "no operations",
 		`[]`: "neither",
 		apolloManifest("apollo-persisted-query-manifest", 2, "id0", "id1"):        "version is 2",
-		apolloManifest("apollo-persisted-query-manifest", 1, "id0", "id0"):        "there twice",
+		apolloManifest("apollo-persisted-query-manifest", 1, "id0", "id0"):        "occurs twice",
 		apolloManifest("apollo-persisted-query-manifest", 1, "", "id1"):           "is empty",
 		relayMap(ownName, `{ nothing }`):                                          `operation "id1"`,
 		relayMap(`{ viewer { `):                                                   `operation "id0"`,

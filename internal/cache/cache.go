@@ -1,60 +1,29 @@
-// Package cache keeps what was used last, in so much memory and no more.
+// Package cache makes the gateway's in-memory caches. They are bounded, and
+// admit an entry to a full cache only if it is used more often than the one
+// that it would displace, so that a burst of new keys does not empty them.
+//
+// Entries have no expiry here, although otter offers it: for that it runs a
+// goroutine for each cache. Values whose age matters carry their time.
 package cache
 
-import (
-	"container/list"
-	"context"
-	"sync"
-)
+import "github.com/maypok86/otter/v2"
 
-// Cache keeps values by keys, and forgets those that were not used for the
-// longest time.
-type Cache[V any] struct {
-	most   int
-	weight func(key string, value V) int
-
-	mu     sync.Mutex
-	weighs int
-	order  *list.List // of *entry[V], the last used first
-	places map[string]*list.Element
+// BySize returns a cache of a number of entries.
+func BySize[K comparable, V any](entries int) *otter.Cache[K, V] {
+	return otter.Must(&otter.Options[K, V]{MaximumSize: entries, Executor: callersGoroutine})
 }
 
-type entry[V any] struct {
-	key    string
-	value  V
-	weighs int
+// ByWeight returns a cache of entries that have a weight together, in the unit
+// of weigh. An entry that alone is heavier is not kept.
+func ByWeight[K comparable, V any](total int, weigh func(K, V) int) *otter.Cache[K, V] {
+	return otter.Must(&otter.Options[K, V]{
+		MaximumWeight: uint64(total),
+		Weigher:       func(key K, value V) uint32 { return uint32(weigh(key, value)) },
+		Executor:      callersGoroutine,
+	})
 }
 
-// New makes a cache that holds most octets, as weight estimates them. What has
-// more than a hundredth of that is not kept.
-func New[V any](most int, weight func(key string, value V) int) *Cache[V] {
-	return &Cache[V]{most: most, weight: weight, order: list.New(), places: map[string]*list.Element{}}
-}
-
-// Get gives the value of a key.
-func (c *Cache[V]) Get(_ context.Context, key string) (value V, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	place, ok := c.places[key]
-	if !ok {
-		return value, false
-	}
-	c.order.MoveToFront(place)
-	return place.Value.(*entry[V]).value, true
-}
-
-// Add keeps the value of a key.
-func (c *Cache[V]) Add(_ context.Context, key string, value V) {
-	weighs := c.weight(key, value)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.places[key] != nil || weighs > c.most/100 {
-		return
-	}
-	c.places[key] = c.order.PushFront(&entry[V]{key, value, weighs})
-	for c.weighs += weighs; c.weighs > c.most; {
-		last := c.order.Remove(c.order.Back()).(*entry[V])
-		delete(c.places, last.key)
-		c.weighs -= last.weighs
-	}
-}
+// callersGoroutine runs otter's maintenance in the call that makes it due: some
+// microseconds after some tens of operations. Otter would start a goroutine for
+// it, and the bound would hold only some time after the call.
+func callersGoroutine(maintain func()) { maintain() }

@@ -197,7 +197,7 @@ func readQuery(r *http.Request) (*graphql.RawParams, *requestError) {
 		}
 	}
 	nameDocument(params, values.Get("documentId"), values.Get("doc_id"))
-	if params.Query == "" && !trusteddocs.Named(params) {
+	if params.Query == "" && !trusteddocs.HasID(params) {
 		return nil, badRequest("The parameter query is missing.")
 	}
 	return params, nil
@@ -243,7 +243,7 @@ type request struct {
 }
 
 // whole reports whether the request says what is to be carried out.
-func (r request) whole() bool { return r.Query != nil || trusteddocs.Named(r.params(nil)) }
+func (r request) whole() bool { return r.Query != nil || trusteddocs.HasID(r.params(nil)) }
 
 func (r request) params(header http.Header) *graphql.RawParams {
 	params := &graphql.RawParams{
@@ -263,8 +263,8 @@ func (r request) params(header http.Header) *graphql.RawParams {
 // query or in its stead.
 func nameDocument(params *graphql.RawParams, ids ...string) {
 	for _, id := range ids {
-		if id != "" && !trusteddocs.Named(params) {
-			trusteddocs.Name(params, strings.TrimPrefix(id, "sha256:"))
+		if id != "" && !trusteddocs.HasID(params) {
+			trusteddocs.SetID(params, strings.TrimPrefix(id, "sha256:"))
 		}
 	}
 }
