@@ -2,11 +2,8 @@ package app_test
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
-
-	"alphacruncher.com/datahub-gateway/internal/app"
 )
 
 // repeated is a selection under so many aliases.
@@ -118,36 +115,6 @@ func TestMoreValuesThanAnybodyNeeds(t *testing.T) {
 		marks := strings.Repeat(`\",[{`, 10_000)
 		if got := send(w.as("ada"), map[string]any{"query": ownName, "variables": map[string]any{"x": marks}}); !strings.Contains(got, "Ada") {
 			t.Errorf("%s, marks in a text: %.300s", way, got)
-		}
-	}
-}
-
-func TestManyDifferentDocumentsAreNotKept(t *testing.T) {
-	w := newWorld(t, func(s *app.Settings) { s.MaxUnknownTokens = 1000 })
-	ada := w.as("ada")
-	heap := func() int64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc)
-	}
-	ada.ask(ownName, nil).ok()
-	before := heap()
-	for what, selections := range map[string]string{
-		"fields":    strings.Repeat("viewer { id } ", 60),
-		"fragments": "viewer {" + strings.Repeat("...{id}", 90) + "}",
-		"arguments": strings.Repeat("viewer { spaces(first: 1) { totalCount } } ", 40),
-		"a text":    `invitation(token: "` + strings.Repeat("x", 50_000) + `") { email }`,
-		"a list":    "checkEmails(emails: [" + strings.Repeat(`"",`, 1800) + "]) { index }",
-	} {
-		for i := range 700 {
-			query := fmt.Sprintf("query Q%d {%s}", i, selections)
-			if a := ada.send(ada.post(byHash(hashOf(query), query))); what != "a list" {
-				a.ok()
-			}
-		}
-		if grown := heap() - before; grown > 32<<20 {
-			t.Errorf("after 700 documents of %s the gateway has %d MiB more", what, grown>>20)
 		}
 	}
 }

@@ -66,10 +66,6 @@ type world struct {
 	changed notifier // notified of each line that one of the world's gateways logs
 }
 
-// answerTime is how long a gateway may take to begin an answer, on a busy
-// machine.
-const answerTime = 2 * time.Minute
-
 func newWorld(t testing.TB, change ...func(*app.Settings)) *world {
 	t.Helper()
 	of := testworld.New(t)
@@ -79,7 +75,7 @@ func newWorld(t testing.TB, change ...func(*app.Settings)) *world {
 	}
 	db.SetMaxIdleConns(25) // as many as ask at once
 	t.Cleanup(func() { db.Close() })
-	transport := &http.Transport{MaxIdleConnsPerHost: 50, ResponseHeaderTimeout: answerTime} // as many as ask at once
+	transport := &http.Transport{MaxIdleConnsPerHost: 50, ResponseHeaderTimeout: patience} // as many as ask at once
 	t.Cleanup(transport.CloseIdleConnections)
 	w := &world{World: of, t: t, dsn: of.DSN, db: db, dir: t.TempDir(), client: &http.Client{Transport: transport}}
 	if w.key, err = token.OpenKey(w.dir, issuer); err != nil {

@@ -18,7 +18,13 @@ func measured(s *app.Settings) { s.MetricsAddr = "127.0.0.1:0" }
 // scrape reads the metrics of the world's gateway: the value of every series.
 func (w *world) scrape() map[string]float64 {
 	w.t.Helper()
-	response, err := w.client.Get(w.gateway.MetricsURL())
+	return w.scrapeAt(w.gateway.MetricsURL())
+}
+
+// scrapeAt reads the metrics at an address.
+func (w *world) scrapeAt(url string) map[string]float64 {
+	w.t.Helper()
+	response, err := w.client.Get(url)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -31,9 +31,10 @@ func beProgram() {
 
 // process is a gateway in a process of its own.
 type process struct {
-	t   testing.TB
-	cmd *exec.Cmd
-	url string
+	t       testing.TB
+	cmd     *exec.Cmd
+	url     string
+	metrics string // their address; "" where they are off
 	// ended is closed when the process has.
 	ended chan struct{}
 }
@@ -58,8 +59,13 @@ func (w *world) spawn(settings ...string) *process {
 		w.t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
-	for p.url == "" && lines.Scan() {
-		_, p.url, _ = strings.Cut(lines.Text(), "listens on ")
+	for !strings.HasPrefix(lines.Text(), "Tokens") && lines.Scan() {
+		if _, url, found := strings.Cut(lines.Text(), "listens on "); found {
+			p.url = url
+		}
+		if _, url, found := strings.Cut(lines.Text(), "  Metrics "); found {
+			p.metrics = strings.TrimSpace(url)
+		}
 	}
 	go func() {
 		for lines.Scan() { // so that it is never kept from printing
@@ -153,5 +159,38 @@ func TestWatchingAnotherProcess(t *testing.T) {
 		ada.at(two).revoke([]string{w.invitationOf(email)}).ok()
 		s.expect("REVOKED " + email)
 		s.stop()
+	}
+}
+
+// However many different documents clients send, a gateway's memory does not grow
+// with them.
+func TestManyDifferentDocumentsAreNotKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	// Alone in its process, it is what the memory is for; and it collects garbage
+	// so often that next to nothing else is in its heap.
+	g := w.spawn("DATAHUB_METRICS_ADDR=127.0.0.1:0", "GOGC=10", "DATAHUB_MAX_UNKNOWN_TOKENS_PER_PERSON=1000")
+	ada := w.as("ada").at(g)
+	heap := func() float64 { return w.scrapeAt(g.metrics)["go_memstats_next_gc_bytes"] / 1.1 }
+	ada.ask(ownName, nil).ok()
+	before := heap()
+	for what, selections := range map[string]string{
+		"fields":    strings.Repeat("viewer { id } ", 60),
+		"fragments": "viewer {" + strings.Repeat("...{id}", 90) + "}",
+		"arguments": strings.Repeat("viewer { spaces(first: 1) { totalCount } } ", 40),
+		"a text":    `invitation(token: "` + strings.Repeat("x", 50_000) + `") { email }`,
+		"a list":    "checkEmails(emails: [" + strings.Repeat(`"",`, 1800) + "]) { index }",
+	} {
+		for i := range 700 {
+			query := fmt.Sprintf("query Q%d {%s}", i, selections)
+			if a := ada.send(ada.post(byHash(hashOf(query), query))); what != "a list" {
+				a.ok()
+			}
+		}
+		grown := heap() - before
+		t.Logf("%s %.1f", what, grown/(1<<20))
+		if grown > 32<<20 {
+			t.Errorf("after 700 documents of %s the gateway has %.0f MiB more", what, grown/(1<<20))
+		}
 	}
 }

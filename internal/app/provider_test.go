@@ -133,13 +133,9 @@ func TestForgedTokens(t *testing.T) {
 			w.with(key.Sign(t, claims())).ask(`{ viewer { id } }`, nil).ok()
 			w.exec(`delete from account where subject is not null`)
 			for what, token := range forgeries {
-				began := time.Now()
 				a := w.with(token).ask(`{ viewer { id } }`, nil)
 				if a.status != http.StatusUnauthorized || strings.Join(a.codes(), " ") != "UNAUTHENTICATED" {
 					t.Errorf("%s: %d %s", what, a.status, a.body)
-				}
-				if took := time.Since(began); took > 5*time.Second {
-					t.Errorf("%s took %v", what, took)
 				}
 			}
 			if n := w.number(`select count(*) from account where subject is not null`); n != 0 {
@@ -352,16 +348,14 @@ func TestTheProviderIsDown(t *testing.T) {
 			key := jwkstest.NewKey(t, "key", jwt.SigningMethodES256)
 			provider := jwkstest.New(t)
 			provider.Answer(answer)
-			w := newWorld(t, trusting(provider))
+			// That the request is answered at all shows that it does not wait for the
+			// provider.
+			w := newWorld(t, trusting(provider), func(s *app.Settings) { s.RequestTimeout = 2 * patience })
 			signed := w.with(key.Sign(t, claims()))
-			began := time.Now()
 			a := signed.ask(`{ viewer { id } }`, nil)
 			e := a.refused("UNAVAILABLE")
 			if a.status != http.StatusServiceUnavailable || e.Extensions["retryable"] != true || strings.Contains(a.body, "jwks") {
 				t.Errorf("%d %s", a.status, a.body)
-			}
-			if took := time.Since(began); took > 5*time.Second {
-				t.Errorf("it took %v", took)
 			}
 			// What does not depend on the provider goes on.
 			w.as("ada").ask(`{ viewer { id } }`, nil).ok()
