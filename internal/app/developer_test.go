@@ -49,7 +49,7 @@ func TestForDeveloper(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/app/configuration.json", nil)
 		r.Host, r.RemoteAddr = c.host, c.from
 		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.ParseIP("192.0.2.1"), Port: 8080}))
-		s := Settings{Addr: c.listening, PublicURL: c.public}
+		s := Settings{HTTPSettings: HTTPSettings{Addr: c.listening, PublicURL: c.public}}
 		if got := s.forDeveloper(r); got != c.is {
 			t.Errorf("a gateway at %s, public %q, asked from %s as %q: %v", c.listening, c.public, c.from, c.host, got)
 		}

@@ -114,7 +114,7 @@ func (a *api) graphql() http.Handler {
 		Root:          a.root,
 		Introspection: a.settings.introspection(),
 		Tokens:        a.settings.MaxQueryTokens,
-		Limits:        a.settings.limits(),
+		Limits:        a.settings.documentLimits(),
 		Known:         documents,
 	}
 	operations := graphqlserver.Operations{
@@ -170,7 +170,7 @@ func (s *Settings) persistedOperations() (graphql.HandlerExtension, error) {
 		if err != nil {
 			return err
 		}
-		if err := s.limits().Check(doc); err != nil {
+		if err := s.documentLimits().Check(doc); err != nil {
 			return err
 		}
 		if errs := validator.ValidateWithRules(schema, doc, nil); len(errs) > 0 {

@@ -88,38 +88,12 @@ func newWorld(t testing.TB, change ...func(*app.Settings)) *world {
 // settings are those of a gateway on the world's database.
 func (w *world) settings(change ...func(*app.Settings)) app.Settings {
 	w.t.Helper()
-	s := app.Settings{
-		Addr:                  "127.0.0.1:0",
-		DatabaseURL:           w.GatewayDSN(),
-		Development:           true,
-		DataDir:               w.dir,
-		JWTIssuer:             issuer.Name,
-		JWTAudience:           issuer.Audience,
-		InvitationTTL:         app.Days(30 * 24 * time.Hour),
-		RequestTTL:            app.Days(14 * 24 * time.Hour),
-		PurgeGrace:            app.Days(7 * 24 * time.Hour),
-		MaxBodyBytes:          1 << 20,
-		MaxQueryTokens:        2000,
-		MaxDepth:              15,
-		MaxAliases:            50,
-		MaxSelections:         2000,
-		MaxCost:               100_000,
-		MaxPageSize:           100,
-		MaxEmails:             1000,
-		MaxMessageLength:      2000,
-		MaxInvitations:        5000,
-		MaxSpaceInvitations:   10_000,
-		MaxAddressInvitations: 20,
-		MaxDomainInvitations:  10_000,
-		MaxUnknownTokens:      20,
-		MaxRequests:           20,
-		MaxSpaceRequests:      100,
-		MaxParallel:           100,
-		MaxOperations:         50,
-		RequestTimeout:        30 * time.Second,
-		StatementTimeout:      10 * time.Second,
-		DatabaseConnections:   30,
-	}
+	s := app.DefaultSettings()
+	s.Addr = "127.0.0.1:0"
+	s.DatabaseURL, s.DatabaseConnections = w.GatewayDSN(), 30
+	s.Development, s.DataDir = true, w.dir
+	s.JWTIssuer, s.JWTAudience = issuer.Name, issuer.Audience
+	s.MaxParallel = 100
 	for _, c := range change {
 		c(&s)
 	}

@@ -46,6 +46,11 @@ func newSite(t *testing.T, files fstest.MapFS, s Settings) site {
 	return site{t, mux}
 }
 
+// development returns the settings of a gateway in development.
+func development() Settings {
+	return Settings{DevelopmentSettings: DevelopmentSettings{Development: true}, TokenSettings: TokenSettings{JWTIssuer: "datahub-development"}}
+}
+
 // ask sends a request with headers, as names and values.
 func (s site) ask(method, path string, header ...string) (*http.Response, string) {
 	s.t.Helper()
@@ -64,7 +69,7 @@ func (s site) ask(method, path string, header ...string) (*http.Response, string
 
 func TestPage(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, built, Settings{Development: true})
+	s := newSite(t, built, development())
 	const html, gone = "text/html; charset=utf-8", "There is no such file."
 	for _, c := range []struct {
 		path                 string
@@ -115,7 +120,7 @@ func TestPage(t *testing.T) {
 
 func TestPageIsForReading(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, built, Settings{Development: true})
+	s := newSite(t, built, development())
 	for _, path := range []string{"/app/", "/app/invitation", "/app/assets/index-Ab1.js", "/app/configuration.json", "/"} {
 		for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS"} {
 			if response, _ := s.ask(method, path); response.StatusCode != http.StatusMethodNotAllowed || response.Header.Get("Allow") != "GET, HEAD" {
@@ -132,7 +137,7 @@ func TestPageIsForReading(t *testing.T) {
 
 func TestPageIsCompressed(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, built, Settings{Development: true})
+	s := newSite(t, built, development())
 	const path = "/app/assets/index-Ab1.js"
 	for accepts, compressed := range map[string]bool{
 		"gzip": true, "br, gzip": true, "GZIP;q=0.5": true, "deflate, gzip;q=1.0, *;q=0.5": true,
@@ -183,9 +188,9 @@ func TestWhatThePageMayDo(t *testing.T) {
 		settings Settings
 		connect  string
 	}{
-		"development":          {Settings{Development: true, JWTIssuer: "datahub-development"}, "'self'"},
-		"an identity provider": {Settings{OIDCClientID: "page", JWTIssuer: "https://login.example:8443/realms/datahub?a=b"}, "'self' https://login.example:8443"},
-		"no sign-in":           {Settings{JWTIssuer: "https://login.example"}, "'self'"},
+		"development":          {development(), "'self'"},
+		"an identity provider": {Settings{TokenSettings: TokenSettings{OIDCClientID: "page", JWTIssuer: "https://login.example:8443/realms/datahub?a=b"}}, "'self' https://login.example:8443"},
+		"no sign-in":           {Settings{TokenSettings: TokenSettings{JWTIssuer: "https://login.example"}}, "'self'"},
 	} {
 		response, _ := newSite(t, built, c.settings).ask("GET", "/app/")
 		want := "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src " +
@@ -198,7 +203,7 @@ func TestWhatThePageMayDo(t *testing.T) {
 
 func TestPageThatWasNotBuilt(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, fstest.MapFS{".gitignore": {Data: []byte("*")}}, Settings{Development: true})
+	s := newSite(t, fstest.MapFS{".gitignore": {Data: []byte("*")}}, development())
 	for path, c := range map[string]struct {
 		status int
 		says   string
@@ -219,8 +224,9 @@ func TestPageThatWasNotBuilt(t *testing.T) {
 
 func TestPlaygroundIsOff(t *testing.T) {
 	t.Parallel()
-	off := false
-	for what, s := range map[string]Settings{"production": {}, "development": {Development: true, Playground: &off}} {
+	off := development()
+	off.Playground = new(bool)
+	for what, s := range map[string]Settings{"production": {}, "development": off} {
 		for _, files := range []fstest.MapFS{built, {}} {
 			if response, body := newSite(t, files, s).ask("GET", "/"); response.StatusCode != http.StatusNotFound {
 				t.Errorf("%s: %d %.100s", what, response.StatusCode, body)

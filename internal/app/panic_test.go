@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 
@@ -75,13 +74,12 @@ func TestAResolverThatPanics(t *testing.T) {
 	t.Parallel()
 	lines := &synchronized{}
 	log := slog.New(slog.NewJSONHandler(lines, nil))
-	settings := &Settings{MaxBodyBytes: 1 << 20, MaxQueryTokens: 1000, MaxDepth: 10, MaxAliases: 10, MaxSelections: 100, MaxCost: 10_000,
-		MaxParallel: 5, MaxOperations: 5, MaxPageSize: 100, RequestTimeout: time.Minute}
+	settings := DefaultSettings()
 	operations, err := settings.persistedOperations()
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &api{settings: settings, log: log, root: &resolvers.Root{Log: log, PageSize: 100}, // which has no services
+	a := &api{settings: &settings, log: log, root: &resolvers.Root{Log: log, PageSize: 100}, // which has no services
 		persisted: operations, closing: make(chan struct{})}
 	graphql := a.graphql()
 	server := httptest.NewServer(a.observe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -57,7 +57,7 @@ type serveCommand struct {
 }
 
 func (c serveCommand) Run(ctx context.Context, t terminal, s *Settings) (err error) {
-	if err := s.servable(); err != nil {
+	if err := s.checkServing(); err != nil {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(t.err, nil))
@@ -155,7 +155,7 @@ type Gateway struct {
 func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := s.checkSchema(ctx); err != nil {
+	if err := checkSchema(ctx, &s.DatabaseSettings); err != nil {
 		return nil, err
 	}
 	g = &Gateway{settings: s, failed: make(chan error, 1)}
@@ -168,7 +168,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 		return nil, err
 	}
 	log = slog.New(counting{log.Handler(), g.seen.metrics})
-	if g.db, err = s.openDatabase(g.seen.statement()); err != nil {
+	if g.db, err = openDatabase(&s.DatabaseSettings, g.seen.statement()); err != nil {
 		return nil, err
 	}
 	if g.listener, err = net.Listen("tcp", s.Addr); err != nil {
@@ -182,7 +182,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (g *Gateway, err e
 	if err != nil {
 		return nil, err
 	}
-	tokens, keeping, err := s.verifier(log)
+	tokens, keeping, err := newVerifier(&s, log)
 	if err != nil {
 		return nil, err
 	}
@@ -347,7 +347,7 @@ func (g *Gateway) sender(public *url.URL) (*mail.Sender, error) {
 	}
 	server, err := url.Parse(g.settings.SMTPURL)
 	if err != nil {
-		return nil, setting("DATAHUB_SMTP_URL", errors.New("it is no URL"))
+		return nil, setting("DATAHUB_SMTP_URL", errNotURL)
 	}
 	if g.settings.SMTPURL == "" {
 		if g.mailbox, err = mailbox.Open(filepath.Join(g.settings.DataDir, "mailbox")); err != nil {
@@ -529,4 +529,25 @@ func forgetAll(ctx context.Context, db *postgres.DB, forget func(context.Context
 		}
 	}
 	return ctx.Err()
+}
+
+func checkSchema(ctx context.Context, s *DatabaseSettings) error {
+	if err := postgres.CheckSchema(ctx, s.DatabaseURL); err != nil {
+		return setting("DATABASE_URL", err)
+	}
+	return nil
+}
+
+// openDatabase opens the pool. observe, which may be nil, is called for every
+// statement.
+func openDatabase(s *DatabaseSettings, observe func(context.Context, string) func(error)) (*postgres.DB, error) {
+	db, err := postgres.Open(s.DatabaseURL, postgres.Options{
+		MaxConnections:   s.DatabaseConnections,
+		StatementTimeout: s.StatementTimeout,
+		Statement:        observe,
+	})
+	if err != nil {
+		return nil, setting("DATABASE_URL", err)
+	}
+	return db, nil
 }

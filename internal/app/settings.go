@@ -3,245 +3,136 @@ package app
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/mail"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/graphqlserver/complexity"
-	"alphacruncher.com/datahub-gateway/internal/telemetry"
 )
 
-// Settings are what an operator decides, by flags or in the environment.
+// Settings are what an operator decides, in the environment or by flags; a flag
+// wins. They are grouped by subject, and every group validates itself.
+//
+// The tags of a setting are its documentation: env (its name), default, help (its
+// meaning) and, for a number or a duration, the bounds min and max (both allowed)
+// and the unit that they count. --help prints them all.
 type Settings struct {
-	Addr           string `env:"DATAHUB_ADDR" default:"127.0.0.1:8080" help:"Where to listen."`
-	DatabaseURL    string `env:"DATABASE_URL" placeholder:"URL" help:"The PostgreSQL database. Unset: a private one in the data folder, for development."`
-	DatabaseRole   string `env:"DATAHUB_DATABASE_ROLE" placeholder:"ROLE" help:"The role of the gateway, to which migrate grants what it needs, and nothing else. migrate itself connects as the owner of the tables."`
-	Development    bool   `env:"DATAHUB_DEVELOPMENT" help:"Development: tokens of an own key, mailbox, playground. On where DATABASE_URL is unset."`
-	DataDir        string `env:"DATAHUB_DATA_DIR" default:"${data_dir}" help:"Development: the folder of the signing key, the mailbox and the private database."`
-	AllowedOrigins string `env:"DATAHUB_ALLOWED_ORIGINS" placeholder:"ORIGINS" help:"The origins whose pages may ask here, with commas between them: https://app.example. Pages of the gateway's own origin always may."`
-	PublicURL      string `env:"DATAHUB_PUBLIC_URL" placeholder:"URL" help:"What the links in mails begin with. Development: where the gateway listens."`
+	HTTPSettings
+	DatabaseSettings
+	DevelopmentSettings
+	TokenSettings
+	MailSettings
+	GraphQLSettings
+	LimitSettings
+	RetentionSettings
+	TelemetrySettings
+}
 
-	SMTPURL  string `name:"smtp-url" env:"DATAHUB_SMTP_URL" placeholder:"URL" help:"The mail server: smtp://host:port or smtps://user:password@host:port. Unset in development: the mailbox."`
-	MailFrom string `env:"DATAHUB_MAIL_FROM" placeholder:"ADDRESS" help:"The sender of mails; by default no-reply at the public URL's host."`
+// HTTPSettings are where the gateway listens, and for how long.
+type HTTPSettings struct {
+	Addr           string        `env:"DATAHUB_ADDR" default:"127.0.0.1:8080" help:"The address to listen on, as HOST:PORT. Port 0: any free port."`
+	PublicURL      string        `env:"DATAHUB_PUBLIC_URL" placeholder:"URL" help:"The URL that people open; links in mails begin with it. Required outside development. Unset in development: the address that the gateway listens on."`
+	AllowedOrigins string        `env:"DATAHUB_ALLOWED_ORIGINS" placeholder:"ORIGINS" help:"The origins of other pages that may send requests, separated by commas: https://app.example. Pages of the gateway's own origin always may."`
+	MaxBodyBytes   int64         `env:"DATAHUB_MAX_BODY_BYTES" default:"1048576" min:"1024" max:"67108864" unit:"bytes" help:"Maximum size of a request's body."`
+	RequestTimeout time.Duration `env:"DATAHUB_REQUEST_TIMEOUT" default:"30s" min:"1s" max:"10m" help:"Maximum time of a request."`
+	StopNotice     time.Duration `env:"DATAHUB_STOP_NOTICE" default:"0s" min:"0s" max:"5m" help:"How long, at a stop, /readyz fails before new connections are refused. Set it to the time that load balancers take to notice. A stop takes at most 30 seconds more."`
+}
 
-	JWKSURL     string `name:"jwks-url" env:"DATAHUB_JWKS_URL" placeholder:"URL" help:"The public keys (JWKS) of the identity provider, by https; by http from this machine alone. Unset in development: tokens of the own key alone."`
-	JWTIssuer   string `env:"DATAHUB_JWT_ISSUER" default:"datahub-development" help:"The issuer (iss) of the identity provider's tokens."`
-	JWTAudience string `env:"DATAHUB_JWT_AUDIENCE" default:"datahub-gateway" help:"The audience (aud) of tokens."`
+// DatabaseSettings are about PostgreSQL.
+type DatabaseSettings struct {
+	DatabaseURL         string        `env:"DATABASE_URL" placeholder:"URL" help:"The PostgreSQL database. Unset: a private one in the data folder, for development."`
+	DatabaseRole        string        `env:"DATAHUB_DATABASE_ROLE" placeholder:"ROLE" help:"The role that gateways connect as: migrate grants it what they need, and nothing else. migrate itself connects as the owner of the tables."`
+	DatabaseConnections int           `env:"DATAHUB_DATABASE_CONNECTIONS" default:"20" min:"2" max:"1000" unit:"connections" help:"Maximum number of connections to the database."`
+	StatementTimeout    time.Duration `env:"DATAHUB_STATEMENT_TIMEOUT" default:"10s" min:"100ms" max:"10m" help:"Maximum time of a database statement."`
+}
 
-	OIDCClientID string `name:"oidc-client-id" env:"DATAHUB_OIDC_CLIENT_ID" placeholder:"ID" help:"The page at the identity provider, whose address is its issuer: a public client, for the authorization code flow with PKCE. Unset: people cannot sign in to the page but, in development, as those of the demo world."`
+// DevelopmentSettings are for developers: of the gateway, and of its clients.
+type DevelopmentSettings struct {
+	Development bool   `env:"DATAHUB_DEVELOPMENT" help:"Development: tokens signed by a key of the gateway's own, mailbox, playground. Always on where DATABASE_URL is unset."`
+	DataDir     string `env:"DATAHUB_DATA_DIR" default:"${data_dir}" help:"Development: the folder of the signing key, the mailbox and the private database."`
+}
 
-	Operations    string `env:"DATAHUB_OPERATIONS" placeholder:"FILE" help:"The operations that clients may carry out, and no others: a persisted query manifest of Apollo's, or a map of ids and texts as Relay's compiler writes it. Unset: any."`
-	Introspection *bool  `env:"DATAHUB_INTROSPECTION" help:"Introspection, and hints at similar names in errors. On in development, else off."`
-	Playground    *bool  `env:"DATAHUB_PLAYGROUND" help:"The playground at /. On in development, else off."`
+// TokenSettings are about the identity provider.
+type TokenSettings struct {
+	JWKSURL      string `name:"jwks-url" env:"DATAHUB_JWKS_URL" placeholder:"URL" help:"The identity provider's public keys (JWKS): an https URL, or an http URL of this machine. Required outside development. Unset in development: only tokens of the gateway's own key are accepted."`
+	JWTIssuer    string `env:"DATAHUB_JWT_ISSUER" default:"datahub-development" help:"The issuer (iss) of the identity provider's tokens."`
+	JWTAudience  string `env:"DATAHUB_JWT_AUDIENCE" default:"datahub-gateway" help:"The audience (aud) of tokens."`
+	OIDCClientID string `name:"oidc-client-id" env:"DATAHUB_OIDC_CLIENT_ID" placeholder:"ID" help:"The page's client id at the identity provider, whose URL is DATAHUB_JWT_ISSUER. The client is public and uses the authorization code flow with PKCE. Unset: people cannot sign in to the page; in development they sign in as people of the demo world."`
+}
 
-	MetricsAddr       string `env:"DATAHUB_METRICS_ADDR" placeholder:"HOST:PORT" help:"Where to serve metrics for Prometheus, at /metrics: an address that is not public. Unset: nowhere."`
-	TelemetryEndpoint string `name:"otlp-endpoint" env:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"The OpenTelemetry receiver (OTLP over HTTP) that traces are sent to, at URL/v1/traces. Unset: none are."`
-	TracesEndpoint    string `name:"otlp-traces-endpoint" env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" placeholder:"URL" help:"The whole URL that traces are sent to, where it is another one."`
-	TracesSampler     string `env:"OTEL_TRACES_SAMPLER" default:"parentbased_always_on" help:"Which traces are sent, 100 a second at most: as the caller says, else all; parentbased_always_off: else none; parentbased_traceidratio: else a share."`
+// MailSettings are about sending mail.
+type MailSettings struct {
+	SMTPURL  string `name:"smtp-url" env:"DATAHUB_SMTP_URL" placeholder:"URL" help:"The mail server: smtp://host:port or smtps://user:password@host:port. Required outside development. Unset in development: the mailbox."`
+	MailFrom string `env:"DATAHUB_MAIL_FROM" placeholder:"ADDRESS" help:"The sender of mails. Unset: no-reply at the public URL's host."`
+}
+
+// GraphQLSettings are about operations: which ones run, and how large they may be.
+type GraphQLSettings struct {
+	Operations       string `env:"DATAHUB_OPERATIONS" placeholder:"FILE" help:"The only operations that run: a persisted query manifest (Apollo), or a map of ids to texts (Relay's compiler). Unset: any operation runs."`
+	Introspection    *bool  `env:"DATAHUB_INTROSPECTION" help:"Introspection, and hints at similar names in errors. Default: on in development, otherwise off."`
+	Playground       *bool  `env:"DATAHUB_PLAYGROUND" help:"The playground at /. Default: on in development, otherwise off."`
+	MaxQueryTokens   int    `env:"DATAHUB_MAX_QUERY_TOKENS" default:"2000" min:"10" max:"100000" unit:"tokens" help:"Maximum length of a GraphQL document."`
+	MaxDepth         int    `env:"DATAHUB_MAX_DEPTH" default:"15" min:"1" max:"100" unit:"levels" help:"Maximum depth of a GraphQL document."`
+	MaxAliases       int    `env:"DATAHUB_MAX_ALIASES" default:"50" min:"0" max:"100000" unit:"aliases" help:"Maximum number of aliases in a GraphQL document."`
+	MaxSelections    int    `env:"DATAHUB_MAX_SELECTIONS" default:"2000" min:"1" max:"100000" unit:"selections" help:"Maximum number of selections in a GraphQL document. Those of a fragment count each time that it is spread."`
+	MaxCost          int    `env:"DATAHUB_MAX_COST" default:"100000" min:"1" max:"1000000000" unit:"fields" help:"Maximum number of fields that an operation's answer can have, lists included."`
+	MaxPageSize      int    `env:"DATAHUB_MAX_PAGE_SIZE" default:"100" min:"1" max:"1000" unit:"rows" help:"Maximum page of a connection."`
+	MaxEmails        int    `env:"DATAHUB_MAX_EMAILS" default:"1000" min:"1" max:"10000" unit:"entries" help:"Maximum number of addresses, or of invitations, in a request."`
+	MaxMessageLength int    `env:"DATAHUB_MAX_MESSAGE_LENGTH" default:"2000" min:"0" max:"2000" unit:"characters" help:"Maximum length of an invitation's message."`
+	MaxParallel      int    `env:"DATAHUB_MAX_PARALLEL_OPERATIONS" default:"20" min:"1" max:"100000" unit:"operations" help:"Maximum number of queries and mutations that one gateway runs for a person at once."`
+	MaxOperations    int    `env:"DATAHUB_MAX_OPERATIONS" default:"50" min:"1" max:"10000" unit:"operations" help:"Maximum number of operations that run over one WebSocket at once."`
+}
+
+// LimitSettings are how much may happen in an hour.
+type LimitSettings struct {
+	MaxInvitations        int `env:"DATAHUB_MAX_INVITATIONS_PER_PERSON" default:"5000" min:"1" max:"1000000000" unit:"addresses an hour" help:"Maximum number of addresses that a person invites."`
+	MaxSpaceInvitations   int `env:"DATAHUB_MAX_INVITATIONS_PER_SPACE" default:"10000" min:"1" max:"1000000000" unit:"addresses an hour" help:"Maximum number of addresses that are invited in a space."`
+	MaxAddressInvitations int `env:"DATAHUB_MAX_INVITATIONS_PER_ADDRESS" default:"20" min:"1" max:"1000000000" unit:"mails an hour" help:"Maximum number of mails with invitations to one address, from all people together."`
+	MaxDomainInvitations  int `env:"DATAHUB_MAX_INVITATIONS_PER_DOMAIN" default:"10000" min:"1" max:"1000000000" unit:"mails an hour" help:"Maximum number of mails with invitations that an organization causes to one domain, its subdomains included."`
+	MaxUnknownTokens      int `env:"DATAHUB_MAX_UNKNOWN_TOKENS_PER_PERSON" default:"20" min:"1" max:"1000000000" unit:"tokens an hour" help:"Maximum number of tokens without an invitation that a person may try."`
+	MaxRequests           int `env:"DATAHUB_MAX_REQUESTS_PER_PERSON" default:"20" min:"1" max:"1000000000" unit:"requests an hour" help:"Maximum number of requests that a person makes. Each sends one mail to everybody who can answer it."`
+	MaxSpaceRequests      int `env:"DATAHUB_MAX_REQUESTS_PER_SPACE" default:"100" min:"1" max:"1000000000" unit:"requests an hour" help:"Maximum number of requests that are made in a space."`
+}
+
+// RetentionSettings are how long things are kept.
+type RetentionSettings struct {
+	InvitationTTL Days `env:"DATAHUB_INVITATION_TTL" default:"30d" min:"1s" max:"3650d" help:"How long an invitation can be accepted."`
+	RequestTTL    Days `env:"DATAHUB_REQUEST_TTL" default:"14d" min:"1s" max:"3650d" help:"How long a request can be answered."`
+	PurgeGrace    Days `env:"DATAHUB_PURGE_GRACE" default:"7d" min:"0d" max:"3650d" help:"How long a deleted instance is kept after the 24 hours in which it can be restored."`
+}
+
+// TelemetrySettings are where metrics and traces go.
+type TelemetrySettings struct {
+	MetricsAddr       string `env:"DATAHUB_METRICS_ADDR" placeholder:"HOST:PORT" help:"The address that serves metrics for Prometheus, at /metrics. It must not be public. Unset: no metrics."`
+	TelemetryEndpoint string `name:"otlp-endpoint" env:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"The OpenTelemetry receiver (OTLP over HTTP). Traces are sent to URL/v1/traces. Unset: no traces."`
+	TracesEndpoint    string `name:"otlp-traces-endpoint" env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" placeholder:"URL" help:"The complete URL for traces, if it is not the receiver's URL/v1/traces."`
+	TracesSampler     string `env:"OTEL_TRACES_SAMPLER" default:"parentbased_always_on" help:"Which traces are sent, at most 100 a second. The caller decides; without a caller's decision, parentbased_always_on sends all, parentbased_always_off none, and parentbased_traceidratio a share."`
 	TracesSamplerArg  string `env:"OTEL_TRACES_SAMPLER_ARG" placeholder:"SHARE" help:"The share of traceidratio, from 0 to 1."`
-
-	InvitationTTL Days `env:"DATAHUB_INVITATION_TTL" default:"30d" help:"How long an invitation can be accepted."`
-	RequestTTL    Days `env:"DATAHUB_REQUEST_TTL" default:"14d" help:"How long a request can be answered."`
-	PurgeGrace    Days `env:"DATAHUB_PURGE_GRACE" default:"7d" help:"How long a deleted instance is kept when its 24 hours are over."`
-
-	MaxBodyBytes          int64         `env:"DATAHUB_MAX_BODY_BYTES" default:"1048576" help:"Octets of a request's body."`
-	MaxQueryTokens        int           `env:"DATAHUB_MAX_QUERY_TOKENS" default:"2000" help:"Tokens of a GraphQL document."`
-	MaxDepth              int           `env:"DATAHUB_MAX_DEPTH" default:"15" help:"Levels of a GraphQL document."`
-	MaxAliases            int           `env:"DATAHUB_MAX_ALIASES" default:"50" help:"Aliases of a GraphQL document."`
-	MaxSelections         int           `env:"DATAHUB_MAX_SELECTIONS" default:"2000" help:"Selections of a GraphQL document; those of a fragment count again in everything that it is spread in."`
-	MaxCost               int           `env:"DATAHUB_MAX_COST" default:"100000" help:"Fields that an operation's answer can hold, lists included."`
-	MaxPageSize           int           `env:"DATAHUB_MAX_PAGE_SIZE" default:"100" help:"Rows of a connection's page."`
-	MaxEmails             int           `env:"DATAHUB_MAX_EMAILS" default:"1000" help:"Addresses, or invitations, in a request."`
-	MaxMessageLength      int           `env:"DATAHUB_MAX_MESSAGE_LENGTH" default:"2000" help:"Characters of an invitation's message, 2000 at most."`
-	MaxInvitations        int           `env:"DATAHUB_MAX_INVITATIONS_PER_PERSON" default:"5000" help:"Addresses that a person invites in an hour."`
-	MaxSpaceInvitations   int           `env:"DATAHUB_MAX_INVITATIONS_PER_SPACE" default:"10000" help:"Addresses that are invited in a space in an hour."`
-	MaxAddressInvitations int           `env:"DATAHUB_MAX_INVITATIONS_PER_ADDRESS" default:"20" help:"Mails with invitations to one address in an hour, whoever causes them."`
-	MaxDomainInvitations  int           `env:"DATAHUB_MAX_INVITATIONS_PER_DOMAIN" default:"10000" help:"Mails with invitations that an organization causes in an hour to one domain, subdomains included."`
-	MaxUnknownTokens      int           `env:"DATAHUB_MAX_UNKNOWN_TOKENS_PER_PERSON" default:"20" help:"Tokens that lead to no invitation, given by a person in an hour."`
-	MaxRequests           int           `env:"DATAHUB_MAX_REQUESTS_PER_PERSON" default:"20" help:"Requests that a person makes in an hour. Each brings everybody who can answer it one mail."`
-	MaxSpaceRequests      int           `env:"DATAHUB_MAX_REQUESTS_PER_SPACE" default:"100" help:"Requests that are made in a space in an hour."`
-	MaxParallel           int           `env:"DATAHUB_MAX_PARALLEL_OPERATIONS" default:"20" help:"Queries and mutations that are carried out for a person at once, by one gateway."`
-	MaxOperations         int           `env:"DATAHUB_MAX_OPERATIONS" default:"50" help:"Operations at once over one WebSocket."`
-	RequestTimeout        time.Duration `env:"DATAHUB_REQUEST_TIMEOUT" default:"30s" help:"The time of one request."`
-	StopNotice            time.Duration `env:"DATAHUB_STOP_NOTICE" default:"0s" help:"How long, at a stop, /readyz says so before new connections are refused: as long as load balancers take to notice. A stop takes 30 seconds more at most."`
-	StatementTimeout      time.Duration `env:"DATAHUB_STATEMENT_TIMEOUT" default:"10s" help:"The time of one database statement."`
-	DatabaseConnections   int           `env:"DATAHUB_DATABASE_CONNECTIONS" default:"20" help:"Connections to the database."`
 }
 
-// Days is a duration that may be written in days: 30d.
-type Days time.Duration
+// introspection reports whether clients may query the schema.
+func (s *Settings) introspection() bool { return s.unlessSet(s.Introspection) }
 
-// UnmarshalText reads 30d or whatever time.ParseDuration does.
-func (d *Days) UnmarshalText(b []byte) error {
-	text := string(b)
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.Atoi(days)
-		if err != nil || n < 0 || n > 36500 {
-			return errors.New("expected a time such as 30d or 720h")
-		}
-		*d = Days(n) * Days(24*time.Hour)
-		return nil
-	}
-	duration, err := time.ParseDuration(text)
-	if err != nil {
-		return errors.New("expected a time such as 30d or 720h")
-	}
-	*d = Days(duration)
-	return nil
-}
+// playground reports whether the gateway serves the playground.
+func (s *Settings) playground() bool { return s.unlessSet(s.Playground) }
 
-// setting names a setting in an error.
-func setting(name string, err error) error { return fmt.Errorf("%s: %w", name, err) }
-
-// Validate implements kong's check after parsing: the first setting that
-// cannot be used stops the start.
-func (s *Settings) Validate() error {
-	if s.DatabaseURL == "" {
-		s.Development = true
-	}
-	for _, number := range []struct {
-		name             string
-		value, low, high int64
-	}{
-		{"DATAHUB_MAX_BODY_BYTES", s.MaxBodyBytes, 1024, 64 << 20},
-		{"DATAHUB_MAX_QUERY_TOKENS", int64(s.MaxQueryTokens), 10, 100_000},
-		{"DATAHUB_MAX_DEPTH", int64(s.MaxDepth), 1, 100},
-		{"DATAHUB_MAX_ALIASES", int64(s.MaxAliases), 0, 100_000},
-		{"DATAHUB_MAX_SELECTIONS", int64(s.MaxSelections), 1, 100_000},
-		{"DATAHUB_MAX_COST", int64(s.MaxCost), 1, 1_000_000_000},
-		{"DATAHUB_MAX_PAGE_SIZE", int64(s.MaxPageSize), 1, 1000},
-		{"DATAHUB_MAX_EMAILS", int64(s.MaxEmails), 1, 10_000},
-		{"DATAHUB_MAX_MESSAGE_LENGTH", int64(s.MaxMessageLength), 0, 2000},
-		{"DATAHUB_MAX_INVITATIONS_PER_PERSON", int64(s.MaxInvitations), 1, 1_000_000_000},
-		{"DATAHUB_MAX_INVITATIONS_PER_SPACE", int64(s.MaxSpaceInvitations), 1, 1_000_000_000},
-		{"DATAHUB_MAX_INVITATIONS_PER_ADDRESS", int64(s.MaxAddressInvitations), 1, 1_000_000_000},
-		{"DATAHUB_MAX_INVITATIONS_PER_DOMAIN", int64(s.MaxDomainInvitations), 1, 1_000_000_000},
-		{"DATAHUB_MAX_UNKNOWN_TOKENS_PER_PERSON", int64(s.MaxUnknownTokens), 1, 1_000_000_000},
-		{"DATAHUB_MAX_REQUESTS_PER_PERSON", int64(s.MaxRequests), 1, 1_000_000_000},
-		{"DATAHUB_MAX_REQUESTS_PER_SPACE", int64(s.MaxSpaceRequests), 1, 1_000_000_000},
-		{"DATAHUB_MAX_PARALLEL_OPERATIONS", int64(s.MaxParallel), 1, 100_000},
-		{"DATAHUB_MAX_OPERATIONS", int64(s.MaxOperations), 1, 10_000},
-		{"DATAHUB_DATABASE_CONNECTIONS", int64(s.DatabaseConnections), 2, 1000},
-	} {
-		if number.value < number.low || number.value > number.high {
-			return setting(number.name, fmt.Errorf("%d is not between %d and %d", number.value, number.low, number.high))
-		}
-	}
-	for _, time := range []struct {
-		name             string
-		value, low, high time.Duration
-	}{
-		{"DATAHUB_INVITATION_TTL", time.Duration(s.InvitationTTL), time.Second, 3650 * 24 * time.Hour},
-		{"DATAHUB_REQUEST_TTL", time.Duration(s.RequestTTL), time.Second, 3650 * 24 * time.Hour},
-		{"DATAHUB_PURGE_GRACE", time.Duration(s.PurgeGrace), 0, 3650 * 24 * time.Hour},
-		{"DATAHUB_REQUEST_TIMEOUT", s.RequestTimeout, time.Second, 10 * time.Minute},
-		{"DATAHUB_STOP_NOTICE", s.StopNotice, 0, 5 * time.Minute},
-		{"DATAHUB_STATEMENT_TIMEOUT", s.StatementTimeout, 100 * time.Millisecond, 10 * time.Minute},
-	} {
-		if time.value < time.low || time.value > time.high {
-			return setting(time.name, fmt.Errorf("%v is not between %v and %v", time.value, time.low, time.high))
-		}
-	}
-	if _, _, err := net.SplitHostPort(s.Addr); err != nil {
-		return setting("DATAHUB_ADDR", errors.New("expected HOST:PORT"))
-	}
-	for _, required := range []struct{ name, value string }{
-		{"DATAHUB_DATA_DIR", s.DataDir},
-		// Where nothing is expected, nothing is checked.
-		{"DATAHUB_JWT_ISSUER", s.JWTIssuer},
-		{"DATAHUB_JWT_AUDIENCE", s.JWTAudience},
-	} {
-		if required.value == "" {
-			return setting(required.name, errors.New("it is empty"))
-		}
-	}
-	if _, err := parseOrigins(s.AllowedOrigins); err != nil {
-		return setting("DATAHUB_ALLOWED_ORIGINS", err)
-	}
-	if s.PublicURL != "" {
-		u, err := url.Parse(s.PublicURL)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			return setting("DATAHUB_PUBLIC_URL", errors.New("expected https://HOST or https://HOST/PATH"))
-		}
-	}
-	if s.MailFrom != "" {
-		if _, err := mail.ParseAddress(s.MailFrom); err != nil {
-			return setting("DATAHUB_MAIL_FROM", errors.New("it is no e-mail address"))
-		}
-	}
-	if _, _, err := net.SplitHostPort(s.MetricsAddr); s.MetricsAddr != "" && err != nil {
-		return setting("DATAHUB_METRICS_ADDR", errors.New("expected HOST:PORT"))
-	}
-	for _, endpoint := range []struct{ name, value string }{
-		{"OTEL_EXPORTER_OTLP_ENDPOINT", s.TelemetryEndpoint},
-		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", s.TracesEndpoint},
-	} {
-		if endpoint.value == "" {
-			continue
-		}
-		if err := telemetry.CheckEndpoint(endpoint.value); err != nil {
-			return setting(endpoint.name, err)
-		}
-	}
-	if err := telemetry.CheckSampler(s.TracesSampler, s.TracesSamplerArg); err != nil {
-		return err
-	}
-	if s.SMTPURL != "" {
-		if _, err := url.Parse(s.SMTPURL); err != nil {
-			// The error would quote the URL, and with it the password.
-			return setting("DATAHUB_SMTP_URL", errors.New("it is no URL"))
-		}
-	}
-	if s.JWKSURL != "" && !trustworthy(s.JWKSURL) {
-		return setting("DATAHUB_JWKS_URL", errors.New("expected https://HOST/PATH, or http:// of this machine"))
-	}
-	if s.OIDCClientID != "" {
-		if s.JWKSURL == "" {
-			return setting("DATAHUB_OIDC_CLIENT_ID", errors.New("people sign in at the identity provider, and DATAHUB_JWKS_URL does not say whose keys are good"))
-		}
-		if !trustworthy(s.JWTIssuer) {
-			return setting("DATAHUB_JWT_ISSUER", errors.New("people sign in to the page there: expected https://HOST/PATH, or http:// of this machine"))
-		}
-	}
-	return nil
-}
-
-// trustworthy reports whether what is fetched from a URL comes from who it
-// names: by https, or from this machine.
-func trustworthy(text string) bool {
-	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
-}
-
-// introspection reports whether clients may ask for the schema.
-func (s *Settings) introspection() bool { return s.chosen(s.Introspection) }
-
-// playground reports whether there is a playground.
-func (s *Settings) playground() bool { return s.chosen(s.Playground) }
-
-// chosen is what an operator has chosen, or what development is for.
-func (s *Settings) chosen(choice *bool) bool {
+// unlessSet returns an operator's choice; without one, whether development is on.
+func (s *Settings) unlessSet(choice *bool) bool {
 	if choice == nil {
 		return s.Development
 	}
 	return *choice
 }
 
-func (s *Settings) limits() complexity.Limits {
+// documentLimits returns the limits of a GraphQL document.
+func (s *GraphQLSettings) documentLimits() complexity.Limits {
 	return complexity.Limits{Depth: s.MaxDepth, Aliases: s.MaxAliases, Selections: s.MaxSelections, Cost: s.MaxCost}
 }
 
-// servable decides whether the gateway can serve with these settings.
-func (s *Settings) servable() error {
+// checkServing returns an error that names the settings that serving outside
+// development lacks.
+func (s *Settings) checkServing() error {
 	if s.Development {
 		return nil
 	}
@@ -258,27 +149,29 @@ func (s *Settings) servable() error {
 	if missing == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: needed outside development (DATAHUB_DEVELOPMENT=true turns development on)", strings.Join(missing, ", "))
+	return fmt.Errorf("%s: required outside development (DATAHUB_DEVELOPMENT=true turns development on)", strings.Join(missing, ", "))
 }
 
-// developing fails where a command is for development alone.
-func (s *Settings) developing() error {
+// checkDevelopment returns an error outside development, for commands that are
+// for development only.
+func (s *DevelopmentSettings) checkDevelopment() error {
 	if s.Development {
 		return nil
 	}
-	return errors.New("DATAHUB_DEVELOPMENT: this command is for development only; set it to true where that is meant")
+	return errors.New("DATAHUB_DEVELOPMENT: this command is for development only; to run it, set DATAHUB_DEVELOPMENT=true")
 }
 
-// database fails where a command needs a database that is not named.
-func (s *Settings) database() error {
+// checkDatabase returns an error where no database is named, for commands that
+// work on one.
+func (s *DatabaseSettings) checkDatabase() error {
 	if s.DatabaseURL == "" {
 		return errors.New("DATABASE_URL: it must name the database that this command works on")
 	}
 	return nil
 }
 
-// defaultDataDir is a folder that PostgreSQL's own user can reach too, where
-// the gateway runs as root.
+// defaultDataDir returns the default of DATAHUB_DATA_DIR. For root it is outside
+// root's home, because PostgreSQL runs as another user, who must reach it.
 func defaultDataDir() string {
 	if os.Geteuid() == 0 {
 		return "/var/lib/datahub-gateway"
@@ -293,9 +186,10 @@ func defaultDataDir() string {
 	return filepath.Join(home, ".local", "share", "datahub-gateway")
 }
 
-// makeDataDir makes the data folder. Others can pass through it, since
-// PostgreSQL's user must; what is in it is closed to them.
-func (s *Settings) makeDataDir() error {
+// makeDataDir creates the data folder, and makes DataDir an absolute path. Other
+// users can pass through the folder, because PostgreSQL's user must; they cannot
+// read what is in it.
+func (s *DevelopmentSettings) makeDataDir() error {
 	dir, err := filepath.Abs(s.DataDir)
 	if err != nil {
 		return setting("DATAHUB_DATA_DIR", err)

@@ -1,0 +1,193 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/mail"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/telemetry"
+)
+
+// setting returns an error that names the setting at fault.
+func setting(name string, err error) error { return fmt.Errorf("%s: %w", name, err) }
+
+// Validate returns the first setting that cannot be used, as an error of one line
+// that names it. kong calls it after it has read the command line. Without a
+// database it turns development on.
+func (s *Settings) Validate() error {
+	if s.DatabaseURL == "" {
+		s.Development = true
+	}
+	for _, validate := range []func() error{
+		s.checkBounds,
+		s.HTTPSettings.validate,
+		s.DevelopmentSettings.validate,
+		s.TokenSettings.validate,
+		s.MailSettings.validate,
+		s.TelemetrySettings.validate,
+	} {
+		if err := validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkBounds checks every setting that has the tags min and max.
+func (s *Settings) checkBounds() error {
+	settings := reflect.ValueOf(s).Elem()
+	for _, field := range reflect.VisibleFields(settings.Type()) {
+		low, bounded := field.Tag.Lookup("min")
+		if !bounded {
+			continue
+		}
+		high := field.Tag.Get("max")
+		value := settings.FieldByIndex(field.Index)
+		if n := value.Int(); n < parseBound(low) || n > parseBound(high) {
+			return setting(field.Tag.Get("env"), fmt.Errorf("%v is not between %s and %s", value, low, high))
+		}
+	}
+	return nil
+}
+
+// parseBound returns the number or the duration (in nanoseconds) of a tag.
+func parseBound(text string) int64 {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n
+	}
+	var d Days
+	if err := d.UnmarshalText([]byte(text)); err != nil {
+		panic(err) // the tags are part of the program
+	}
+	return int64(d)
+}
+
+func (s *HTTPSettings) validate() error {
+	if !isHostPort(s.Addr) {
+		return setting("DATAHUB_ADDR", errHostPort)
+	}
+	if _, err := parseOrigins(s.AllowedOrigins); err != nil {
+		return setting("DATAHUB_ALLOWED_ORIGINS", err)
+	}
+	if s.PublicURL == "" {
+		return nil
+	}
+	u, err := url.Parse(s.PublicURL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return setting("DATAHUB_PUBLIC_URL", errors.New("expected https://HOST or https://HOST/PATH"))
+	}
+	return nil
+}
+
+func (s *DevelopmentSettings) validate() error {
+	if s.DataDir == "" {
+		return setting("DATAHUB_DATA_DIR", errEmpty)
+	}
+	return nil
+}
+
+func (s *TokenSettings) validate() error {
+	// An empty issuer or audience would switch its check off.
+	switch {
+	case s.JWTIssuer == "":
+		return setting("DATAHUB_JWT_ISSUER", errEmpty)
+	case s.JWTAudience == "":
+		return setting("DATAHUB_JWT_AUDIENCE", errEmpty)
+	case s.JWKSURL != "" && !isTrustworthy(s.JWKSURL):
+		return setting("DATAHUB_JWKS_URL", errors.New("expected https://HOST/PATH, or http:// of this machine"))
+	case s.OIDCClientID == "":
+		return nil
+	case s.JWKSURL == "":
+		return setting("DATAHUB_OIDC_CLIENT_ID", errors.New("people sign in at the identity provider, but DATAHUB_JWKS_URL does not name its keys"))
+	case !isTrustworthy(s.JWTIssuer):
+		return setting("DATAHUB_JWT_ISSUER", errors.New("people sign in to the page there: expected https://HOST/PATH, or http:// of this machine"))
+	}
+	return nil
+}
+
+func (s *MailSettings) validate() error {
+	if s.MailFrom != "" {
+		if _, err := mail.ParseAddress(s.MailFrom); err != nil {
+			return setting("DATAHUB_MAIL_FROM", errors.New("it is not an e-mail address"))
+		}
+	}
+	if _, err := url.Parse(s.SMTPURL); err != nil {
+		return setting("DATAHUB_SMTP_URL", errNotURL)
+	}
+	return nil
+}
+
+func (s *TelemetrySettings) validate() error {
+	if s.MetricsAddr != "" && !isHostPort(s.MetricsAddr) {
+		return setting("DATAHUB_METRICS_ADDR", errHostPort)
+	}
+	for _, endpoint := range []struct{ name, value string }{
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", s.TelemetryEndpoint},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", s.TracesEndpoint},
+	} {
+		if endpoint.value == "" {
+			continue
+		}
+		if err := telemetry.CheckEndpoint(endpoint.value); err != nil {
+			return setting(endpoint.name, err)
+		}
+	}
+	return telemetry.CheckSampler(s.TracesSampler, s.TracesSamplerArg) // it names the setting
+}
+
+var (
+	errEmpty    = errors.New("it is empty")
+	errHostPort = errors.New("expected HOST:PORT")
+	// errNotURL replaces the error of url.Parse, which quotes the URL and with it
+	// its password.
+	errNotURL = errors.New("it is not a URL")
+)
+
+func isHostPort(text string) bool {
+	_, _, err := net.SplitHostPort(text)
+	return err == nil
+}
+
+// isTrustworthy reports whether nobody else can answer for a URL's host: it is
+// fetched by https, or from this machine.
+func isTrustworthy(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+// Days is a duration that may also be written in days: 30d.
+type Days time.Duration
+
+// UnmarshalText reads days from 0d to 36500d, or what time.ParseDuration reads.
+func (d *Days) UnmarshalText(b []byte) error {
+	text := string(b)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.Atoi(days)
+		if err != nil || n < 0 || n > 36500 {
+			return errDays
+		}
+		*d = Days(n) * Days(24*time.Hour)
+		return nil
+	}
+	duration, err := time.ParseDuration(text)
+	if err != nil {
+		return errDays
+	}
+	*d = Days(duration)
+	return nil
+}
+
+var errDays = errors.New("expected a time such as 30d or 720h")
+
+// String returns the duration as time.Duration writes it.
+func (d Days) String() string { return time.Duration(d).String() }
