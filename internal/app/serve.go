@@ -241,7 +241,7 @@ func (g *Gateway) domain(sender *mail.Sender, public *url.URL, log *slog.Logger)
 		ByDomain:  s.MaxDomainInvitations,
 		Tokens:    s.MaxUnknownTokens,
 	}}
-	invitations.Counted = func(o invitation.InviteOutcome) { g.seen.metrics.Invitation(string(o)) }
+	invitations.CountOutcome = func(o invitation.InviteOutcome) { g.seen.metrics.Invitation(string(o)) }
 	requests := &request.Service{DB: g.db, Outbox: requestMails, Events: feed, Invitations: invitations, Instances: instances, Limits: request.Limits{
 		TTL:      time.Duration(s.RequestTTL),
 		ByPerson: s.MaxRequests,
@@ -506,7 +506,7 @@ func (g *Gateway) cleanUp(ctx context.Context, log *slog.Logger) {
 		"idempotency keys": idempotency.DeleteExpired,
 		"resends":          invitation.DeleteOldResends,
 		"events":           event.DeleteOld,
-		"limits":           ratelimit.Forget,
+		"limits":           ratelimit.DeleteExpired,
 	} {
 		if err := forgetAll(ctx, g.db, forget); err != nil && ctx.Err() == nil {
 			log.Error("housekeeping", "of", what, "error", postgres.LogSafe(err))

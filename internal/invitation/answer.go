@@ -113,7 +113,7 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, r AnswerInput,
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) (id globalid.ID, err error) {
 			if r.Token != nil {
-				if err := ratelimit.Refuse(ctx, tx, s.Limits.token(actor)); err != nil {
+				if err := ratelimit.Check(ctx, tx, s.Limits.token(actor)); err != nil {
 					return id, err
 				}
 			}
@@ -279,7 +279,7 @@ func Enrol(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place global
 // tokens for which there was none.
 func (s *Service) ByToken(ctx context.Context, actor *access.Actor, token string) (*Invitation, error) {
 	if actor != nil {
-		if err := ratelimit.Refuse(ctx, s.DB, s.Limits.token(*actor)); err != nil {
+		if err := ratelimit.Check(ctx, s.DB, s.Limits.token(*actor)); err != nil {
 			return nil, err
 		}
 	}

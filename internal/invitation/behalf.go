@@ -11,11 +11,11 @@ import (
 
 // RequestedInvitations is what somebody wants an administrator to invite people for.
 type RequestedInvitations struct {
-	Of       tenant.User // who asks for it
-	Instance *tenant.Instance
-	Role     tenant.InstanceRole
-	Emails   []string
-	Message  *string // from who asks; nil: none
+	Requester tenant.User // who asks for it
+	Instance  *tenant.Instance
+	Role      tenant.InstanceRole
+	Emails    []string
+	Message   *string // from who asks; nil: none
 }
 
 // InviteOnBehalf invites, in the actor's name, the people whom somebody else
@@ -33,7 +33,7 @@ func (s *Service) InviteOnBehalf(ctx context.Context, tx *postgres.Tx, actor acc
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	w := insertion{tx: tx, actor: actor, to: destinationOf(b.Instance), role: &b.Role, message: b.Message, requester: &b.Of}
+	w := insertion{tx: tx, actor: actor, to: destinationOf(b.Instance), role: &b.Role, message: b.Message, requester: &b.Requester}
 	results, _, err := s.write(ctx, w, invitees)
 	return results, err
 }

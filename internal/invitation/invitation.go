@@ -95,7 +95,7 @@ type Service struct {
 	Events *event.Feed
 	Limits Limits
 	// Counted is told what came of every address that is invited; nil: nobody is.
-	Counted func(InviteOutcome)
+	CountOutcome func(InviteOutcome)
 }
 
 // The Relay connections of the package's lists, named for gqlgen.

@@ -182,9 +182,9 @@ func (s *Service) write(ctx context.Context, w insertion, invitees []invitee) (r
 	if err := audit.Write(ctx, w.tx, inviteDeeds(w.actor, w.to, w.role, results)...); err != nil {
 		return nil, 0, err
 	}
-	if s.Counted != nil {
+	if s.CountOutcome != nil {
 		for _, r := range results {
-			s.Counted(r.Outcome)
+			s.CountOutcome(r.Outcome)
 		}
 	}
 	return results, mails, nil

@@ -35,11 +35,11 @@ func (l Limits) charges(actor access.Actor, space *tenant.Space, n int) []rateli
 }
 
 func (l Limits) ofPerson(actor access.Actor, n int) ratelimit.Charge {
-	return ratelimit.Charge{Limit: ratelimit.Limit{Name: fault.InvitationsByPerson, Most: l.ByPerson, Says: "One person can invite %d addresses in an hour."}, Of: actor.ID.UUID, N: n}
+	return ratelimit.Charge{Limit: ratelimit.Limit{Name: fault.InvitationsByPerson, Max: l.ByPerson, Text: "One person can invite %d addresses in an hour."}, Subject: actor.ID.UUID, Count: n}
 }
 
 func (l Limits) ofSpace(space *tenant.Space, n int) ratelimit.Charge {
-	return ratelimit.Charge{Limit: ratelimit.Limit{Name: fault.InvitationsBySpace, Most: l.BySpace, Says: "To one space %d addresses can be invited in an hour."}, Of: space.ID.UUID, N: n}
+	return ratelimit.Charge{Limit: ratelimit.Limit{Name: fault.InvitationsBySpace, Max: l.BySpace, Text: "To one space %d addresses can be invited in an hour."}, Subject: space.ID.UUID, Count: n}
 }
 
 // letter is a mail that brings an invitation.
@@ -60,8 +60,8 @@ type letter struct {
 // Organizations are made by the operator alone, so that nobody gets more of a
 // domain by making another.
 func (l Limits) mailing(list string, letters []letter) []ratelimit.Charge {
-	byAddress := ratelimit.Limit{Name: fault.InvitationsByAddress, Most: l.ByAddress, Says: "one address can be sent %d invitations in an hour."}
-	byDomain := ratelimit.Limit{Name: fault.InvitationsByDomain, Most: l.ByDomain, Says: "one organization can send %d invitations to a domain in an hour."}
+	byAddress := ratelimit.Limit{Name: fault.InvitationsByAddress, Max: l.ByAddress, Text: "one address can be sent %d invitations in an hour."}
+	byDomain := ratelimit.Limit{Name: fault.InvitationsByDomain, Max: l.ByDomain, Text: "one organization can send %d invitations to a domain in an hour."}
 	type place struct{ organization, domain string }
 	addresses, domains := make(map[string]int, len(letters)), map[place]int{}
 	var ofAddresses, ofDomains []ratelimit.Charge
@@ -69,16 +69,16 @@ func (l Limits) mailing(list string, letters []letter) []ratelimit.Charge {
 		i, again := addresses[m.key]
 		if !again {
 			i, addresses[m.key] = len(ofAddresses), len(ofAddresses)
-			ofAddresses = append(ofAddresses, ratelimit.Charge{Limit: byAddress, Of: ratelimit.Subject(m.key),
-				Named: m.email, Email: m.email, Index: &m.index, InputPath: []any{"input", list, m.index}})
+			ofAddresses = append(ofAddresses, ratelimit.Charge{Limit: byAddress, Subject: ratelimit.HashSubject(m.key),
+				Label: m.email, Email: m.email, Index: &m.index, InputPath: []any{"input", list, m.index}})
 		}
-		ofAddresses[i].N++
+		ofAddresses[i].Count++
 		p := place{m.space.Organization.ID.String(), domain(m.key)}
 		if i, again = domains[p]; !again {
 			i, domains[p] = len(ofDomains), len(ofDomains)
-			ofDomains = append(ofDomains, ratelimit.Charge{Limit: byDomain, Of: ratelimit.Subject(p.organization, p.domain), Named: p.domain})
+			ofDomains = append(ofDomains, ratelimit.Charge{Limit: byDomain, Subject: ratelimit.HashSubject(p.organization, p.domain), Label: p.domain})
 		}
-		ofDomains[i].N++
+		ofDomains[i].Count++
 	}
 	return append(ofDomains, ofAddresses...)
 }
@@ -115,7 +115,7 @@ func (l Limits) again(actor access.Actor, pending []resending) []ratelimit.Charg
 			at, spaces[v.space.ID] = len(charges), len(charges)
 			charges = append(charges, l.ofSpace(v.space, 0))
 		}
-		charges[at].N++
+		charges[at].Count++
 	}
 	slices.SortFunc(letters, func(a, b letter) int { return a.index - b.index })
 	return append(charges, l.mailing("invitationIds", letters)...)
@@ -131,7 +131,7 @@ func (s *Service) refuseOver(ctx context.Context, w insertion, n int, invitees [
 		}
 	}
 	refuse := func(q postgres.Querier, letters []letter) error {
-		return ratelimit.Refuse(ctx, q, append(s.Limits.charges(w.actor, w.to.Space, n), s.Limits.mailing("emails", letters)...)...)
+		return ratelimit.Check(ctx, q, append(s.Limits.charges(w.actor, w.to.Space, n), s.Limits.mailing("emails", letters)...)...)
 	}
 	err := refuse(s.DB, everybody)
 	if err == nil || len(everybody) == 0 {
@@ -154,8 +154,8 @@ func (s *Service) refuseOver(ctx context.Context, w insertion, n int, invitees [
 // not learn which is right. Whoever is not signed in has no limit of her own, and
 // can do nothing but look.
 func (l Limits) token(actor access.Actor) ratelimit.Charge {
-	return ratelimit.Charge{Limit: ratelimit.Limit{Name: fault.TokensByPerson, Most: l.Tokens,
-		Says: "One person can try %d links in an hour that lead to no invitation. Those among your invitations can be answered without a link."}, Of: actor.ID.UUID, N: 1}
+	return ratelimit.Charge{Limit: ratelimit.Limit{Name: fault.TokensByPerson, Max: l.Tokens,
+		Text: "One person can try %d links in an hour that lead to no invitation. Those among your invitations can be answered without a link."}, Subject: actor.ID.UUID, Count: 1}
 }
 
 // missed counts a token that has led to nothing. It fails with RATE_LIMITED where

@@ -33,7 +33,7 @@ func (s *Service) limited(ctx context.Context, actor access.Actor, spaces []*ten
 			charges, of = append(charges, c), append(of, space)
 		}
 	}
-	faults, err := ratelimit.Check(ctx, s.DB, charges...)
+	faults, err := ratelimit.Exceeded(ctx, s.DB, charges...)
 	limited := map[*tenant.Space]fault.List{}
 	for i, f := range faults {
 		if f != nil {

@@ -73,7 +73,7 @@ func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Acto
 		return nil, err
 	}
 	if len(held) > 0 {
-		over, err := ratelimit.Check(ctx, tx, charges...)
+		over, err := ratelimit.Exceeded(ctx, tx, charges...)
 		if err != nil {
 			return nil, err
 		}
@@ -176,7 +176,7 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) (faults fau
 			Code:       fault.RateLimited,
 			Reason:     fault.ResendsByAddress,
 			Message:    fmt.Sprintf("An invitation was sent to %s again a moment ago. Nothing was sent.", v.email),
-			Remedy:     fmt.Sprintf("Wait %s before you send it once more. If no mail arrives at all, check the address.", ratelimit.Minutes(wait)),
+			Remedy:     fmt.Sprintf("Wait %s before you send it once more. If no mail arrives at all, check the address.", ratelimit.FormatMinutes(wait)),
 			Index:      &v.index,
 			InputPath:  []any{"input", "invitationIds", v.index},
 			Email:      v.email,

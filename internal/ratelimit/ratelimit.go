@@ -1,8 +1,9 @@
-// Package ratelimit bounds how much somebody does, or is done somewhere, in an
-// hour: over every gateway and every restart, since the database counts.
+// Package ratelimit bounds what can be done in an hour by one person, in one place
+// or to one address. The database counts, so a limit holds over all gateways and
+// restarts.
 //
-// What is done is counted by the minute, and counts until its whole minute is
-// older than an hour: never is more done in an hour than a limit allows.
+// Uses are counted by the minute. A use counts until its whole minute is more than
+// an hour ago, so that no hour has more uses than the limit allows.
 package ratelimit
 
 import (
@@ -21,54 +22,55 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// Limit is how much can be done in an hour.
+// Limit is how often something can be done in an hour by or to one subject.
 type Limit struct {
-	Name string // in the table rate_limit, and the reason of refusals
-	Most int
-	Says string // the limit in a sentence, with %d for Most
+	Name string // in the table rate_limit, and the reason of RATE_LIMITED
+	Max  int    // uses
+	Text string // the limit as a sentence, with %d for Max
 }
 
-// Charge is a use of a limit by somebody, or of some place.
+// Charge uses a limit Count times for one subject.
 type Charge struct {
 	Limit
-	Of uuid.UUID
-	N  int
+	Subject uuid.UUID
+	Count   int
 
-	// Of one among many, what the refusal is to say of it; see fault.Fault.
-	Named     string // at the head of the message
+	// What a refusal says about a charge that is one of many; see fault.Fault.
+	Label     string // in front of the message; may be empty
 	Email     string
 	Index     *int
 	InputPath []any
 }
 
-// Subject stands for whoever has no UUID, such as an address: what is limited is
-// counted without being written down.
-func Subject(of ...string) uuid.UUID {
-	return uuid.NewHash(sha256.New(), uuid.Nil, []byte(strings.Join(of, "\x00")), 8)
+// HashSubject returns the subject of a charge that is about texts, like an address.
+// It is a hash, so that the table rate_limit has no addresses.
+func HashSubject(texts ...string) uuid.UUID {
+	return uuid.NewHash(sha256.New(), uuid.Nil, []byte(strings.Join(texts, "\x00")), 8)
 }
 
-// Take uses limits in a transaction: a limit and a subject once. It fails with a
-// RATE_LIMITED for every charge that exceeds its limit, and the transaction must
-// then be rolled back, by which nothing was used. Whoever would use one of the
-// same limits waits for the end of the transaction, in the order of names and
-// subjects, so that nobody waits for another in a circle: nothing else may be
-// waited for after it.
+// Take charges limits in a transaction. Each pair of limit and subject may be
+// charged once. It fails with a RATE_LIMITED for every charge that exceeds its
+// limit: the transaction must then be rolled back, and has charged nothing.
+//
+// Until the transaction ends, others that charge one of the same pairs wait. Pairs
+// are locked in the order of their names and subjects, which prevents deadlocks, as
+// long as the transaction waits for no other lock after Take.
 func Take(ctx context.Context, tx *postgres.Tx, charges ...Charge) error {
-	return refusal(exceeded(ctx, tx, takeQuery, charges))
+	return join(exceeded(ctx, tx, takeQuery, charges))
 }
 
-// Check finds the limits that would be exceeded, without using them: a
-// RATE_LIMITED for each such charge, nil for every other one.
-func Check(ctx context.Context, q postgres.Querier, charges ...Charge) ([]*fault.Fault, error) {
+// Exceeded returns a RATE_LIMITED for each charge that would exceed its limit, and
+// nil for each other one. It charges nothing.
+func Exceeded(ctx context.Context, q postgres.Querier, charges ...Charge) ([]*fault.Fault, error) {
 	return exceeded(ctx, q, checkQuery, charges)
 }
 
-// Refuse fails as Take does where limits would be exceeded, without using any.
-func Refuse(ctx context.Context, q postgres.Querier, charges ...Charge) error {
-	return refusal(Check(ctx, q, charges...))
+// Check fails as Take would. It charges nothing.
+func Check(ctx context.Context, q postgres.Querier, charges ...Charge) error {
+	return join(Exceeded(ctx, q, charges...))
 }
 
-func refusal(faults []*fault.Fault, err error) error {
+func join(faults []*fault.Fault, err error) error {
 	if err != nil {
 		return err
 	}
@@ -76,8 +78,8 @@ func refusal(faults []*fault.Fault, err error) error {
 }
 
 const (
-	// takeQuery adds first and then looks: what another transaction has added is
-	// seen by who has waited for it, and only in the row itself.
+	// takeQuery adds first and compares then. A statement that waited for another
+	// transaction sees what that one added only in the row that it updates.
 	takeQuery = `
 	with used as (
 		insert into rate_limit as r (name, subject, untils, ns, until)
@@ -100,22 +102,22 @@ const (
 		left join rate_limit r on r.name = c.name and r.subject = c.subject
 	)` + overQuery
 
-	// overQuery finds what exceeds its limit, and the seconds until it would not
-	// any more, if it ever fits.
+	// overQuery selects what exceeds its limit, and the seconds until the charge
+	// fits; null where it never does.
 	overQuery = `
 	select u.name, u.subject, (
 		select extract(epoch from min(m.until) - clock_timestamp())
 		from (select m.until, sum(m.n) over (order by m.until desc) - m.n as rest from unnest(u.untils, u.ns) as m (until, n)) m
-		where m.until > clock_timestamp() and m.until < 'infinity' and m.rest <= l.most) as seconds
-	from used u join unnest($4::text[], $5::int[]) as l (name, most) on l.name = u.name
-	where (select sum(m.n) from unnest(u.untils, u.ns) as m (until, n) where m.until > clock_timestamp()) > l.most`
+		where m.until > clock_timestamp() and m.until < 'infinity' and m.rest <= l.max) as seconds
+	from used u join unnest($4::text[], $5::int[]) as l (name, max) on l.name = u.name
+	where (select sum(m.n) from unnest(u.untils, u.ns) as m (until, n) where m.until > clock_timestamp()) > l.max`
 
-	// until is when that of this minute counts no more.
+	// until is the time from which uses of this minute do not count any more.
 	until = `date_trunc('minute', clock_timestamp()) + interval '61 minutes'`
 )
 
-// subject is what a charge is counted by.
-type subject struct {
+// counter is the primary key of the table rate_limit.
+type counter struct {
 	Name    string    `db:"name"`
 	Subject uuid.UUID `db:"subject"`
 }
@@ -125,67 +127,67 @@ func exceeded(ctx context.Context, q postgres.Querier, query string, charges []C
 	if len(charges) == 0 {
 		return faults, nil
 	}
-	names, subjects, ns := make(pq.StringArray, len(charges)), make(postgres.UUIDs, len(charges)), make(pq.Int64Array, len(charges))
+	names, subjects, counts := make(pq.StringArray, len(charges)), make(postgres.UUIDs, len(charges)), make(pq.Int64Array, len(charges))
 	var limits pq.StringArray
-	var mosts pq.Int64Array
+	var maxima pq.Int64Array
 	for i, c := range charges {
-		names[i], subjects[i], ns[i] = c.Name, c.Of, int64(c.N)
+		names[i], subjects[i], counts[i] = c.Name, c.Subject, int64(c.Count)
 		if !slices.Contains(limits, c.Name) {
-			limits, mosts = append(limits, c.Name), append(mosts, int64(c.Most))
+			limits, maxima = append(limits, c.Name), append(maxima, int64(c.Max))
 		}
 	}
 	var rows []struct {
-		subject
+		counter
 		Seconds *float64 `db:"seconds"`
 	}
-	if err := q.Select(ctx, &rows, query, names, subjects, ns, limits, mosts); err != nil || len(rows) == 0 {
+	if err := q.Select(ctx, &rows, query, names, subjects, counts, limits, maxima); err != nil || len(rows) == 0 {
 		return faults, err
 	}
-	over := make(map[subject]*float64, len(rows))
+	over := make(map[counter]*float64, len(rows))
 	for _, r := range rows {
-		over[r.subject] = r.Seconds
+		over[r.counter] = r.Seconds
 	}
 	for i, c := range charges {
-		if seconds, refused := over[subject{c.Name, c.Of}]; refused {
-			faults[i] = c.refused(seconds)
+		if seconds, refused := over[counter{c.Name, c.Subject}]; refused {
+			faults[i] = c.refusal(seconds)
 		}
 	}
 	return faults, nil
 }
 
-// refused is the refusal of a charge that fits into its limit in so many
-// seconds, if it ever does.
-func (c Charge) refused(seconds *float64) *fault.Fault {
+// refusal returns the error of a charge that fits into its limit after some seconds;
+// nil where it never does.
+func (c Charge) refusal(seconds *float64) *fault.Fault {
 	f := &fault.Fault{
 		Code:      fault.RateLimited,
 		Reason:    c.Name,
-		Message:   fmt.Sprintf(c.Says, c.Most) + " Nothing was done.",
-		Remedy:    "Ask for less at once.",
+		Message:   fmt.Sprintf(c.Text, c.Max) + " Nothing was done.",
+		Remedy:    "Send a smaller request.",
 		Email:     c.Email,
 		Index:     c.Index,
 		InputPath: c.InputPath,
 	}
-	if c.Named != "" {
-		f.Message = c.Named + ": " + f.Message
+	if c.Label != "" {
+		f.Message = c.Label + ": " + f.Message
 	}
-	if c.N <= c.Most && seconds != nil {
+	if c.Count <= c.Max && seconds != nil {
 		f.RetryAfter = time.Duration(math.Ceil(max(1, *seconds))) * time.Second
-		f.Remedy = "Wait " + Minutes(f.RetryAfter) + ", and then try again."
+		f.Remedy = "Wait " + FormatMinutes(f.RetryAfter) + ", and then try again."
 	}
 	return f
 }
 
-// Minutes says a duration, rounded up.
-func Minutes(d time.Duration) string {
+// FormatMinutes returns a duration in words, rounded up to minutes.
+func FormatMinutes(d time.Duration) string {
 	if n := math.Ceil(d.Minutes()); n > 1 {
 		return fmt.Sprintf("%.0f minutes", n)
 	}
 	return "a minute"
 }
 
-// Forget removes what counts no more, 1,000 rows at most, and gives their
-// number.
-func Forget(ctx context.Context, q postgres.Querier) (int64, error) {
+// DeleteExpired deletes counters without uses in the last hour, 1,000 at most, and
+// returns their number.
+func DeleteExpired(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
 		delete from rate_limit where (name, subject) in (
 			select name, subject from rate_limit

@@ -22,7 +22,7 @@ import (
 func TestMain(m *testing.M) { schematest.Main(m) }
 
 func limit(name string, most int) ratelimit.Limit {
-	return ratelimit.Limit{Name: name, Most: most, Says: "There can be %d in an hour."}
+	return ratelimit.Limit{Name: name, Max: most, Text: "There can be %d in an hour."}
 }
 
 func take(ctx context.Context, db *postgres.DB, charges ...ratelimit.Charge) error {
@@ -46,8 +46,8 @@ func limited(t *testing.T, err error) (wait time.Duration, refused bool) {
 	return f.RetryAfter, true
 }
 
-// However many ask at once, exactly as many get it as may.
-func TestExactAtOnce(t *testing.T) {
+func TestTakeIsExactInParallel(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	one, two := uuid.New(), uuid.New()
 	const askers, most = 60, 20
@@ -56,8 +56,8 @@ func TestExactAtOnce(t *testing.T) {
 		var asking sync.WaitGroup
 		for i := range askers {
 			asking.Go(func() {
-				// Two limits, named in either order, are no circle to wait in.
-				charges := []ratelimit.Charge{{Limit: limit("a", most*(n+1)), Of: one, N: 1}, {Limit: limit("b", 1000), Of: two, N: 1}}
+				// Charges in any order do not deadlock.
+				charges := []ratelimit.Charge{{Limit: limit("a", most*(n+1)), Subject: one, Count: 1}, {Limit: limit("b", 1000), Subject: two, Count: 1}}
 				if i%2 == 0 {
 					charges[0], charges[1] = charges[1], charges[0]
 				}
@@ -70,7 +70,7 @@ func TestExactAtOnce(t *testing.T) {
 		if taken.Load() != most {
 			t.Fatalf("round %d: %d taken of %d", n, taken.Load(), most)
 		}
-		// All or nothing: the other limit was used as often, and not more.
+		// A refused transaction has not charged the other limit either.
 		var used int
 		if err := db.Get(t.Context(), &used, `select sum(n)::int from rate_limit, unnest(ns) n where name = 'b'`); err != nil || used != most*(n+1) {
 			t.Fatalf("round %d: the other was used %d times, %v", n, used, err)
@@ -78,11 +78,12 @@ func TestExactAtOnce(t *testing.T) {
 	}
 }
 
-func TestWhatCountsAndForHowLong(t *testing.T) {
+func TestUsesCountForAnHour(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	ctx := t.Context()
 	of := uuid.New()
-	charge := func(n int) ratelimit.Charge { return ratelimit.Charge{Limit: limit("a", 10), Of: of, N: n} }
+	charge := func(n int) ratelimit.Charge { return ratelimit.Charge{Limit: limit("a", 10), Subject: of, Count: n} }
 	minutesAgo := func(n, minutes int) {
 		t.Helper()
 		if _, err := db.Exec(ctx, `
@@ -98,6 +99,7 @@ func TestWhatCountsAndForHowLong(t *testing.T) {
 	minutesAgo(4, 50)
 	minutesAgo(3, 30)
 	minutesAgo(2, 10)
+	// A new minute may begin at any moment of the test.
 	between := func(what string, err error, least, most time.Duration) {
 		t.Helper()
 		wait, refused := limited(t, err)
@@ -105,29 +107,29 @@ func TestWhatCountsAndForHowLong(t *testing.T) {
 			t.Errorf("%s: refused %t, for %v", what, refused, wait)
 		}
 	}
-	if err := ratelimit.Refuse(ctx, db, charge(1)); err != nil {
+	if err := ratelimit.Check(ctx, db, charge(1)); err != nil {
 		t.Errorf("there is room for one: %v", err)
 	}
-	between("as much as the oldest frees", take(ctx, db, charge(5)), 10*time.Minute, 11*time.Minute)
-	between("a little more", take(ctx, db, charge(6)), 30*time.Minute, 31*time.Minute)
-	between("as much as there is", take(ctx, db, charge(10)), 50*time.Minute, 51*time.Minute)
+	between("as much as the oldest frees", take(ctx, db, charge(5)), 9*time.Minute, 11*time.Minute)
+	between("a little more", take(ctx, db, charge(6)), 29*time.Minute, 31*time.Minute)
+	between("as much as there is", take(ctx, db, charge(10)), 49*time.Minute, 51*time.Minute)
 	between("more than there ever is", take(ctx, db, charge(11)), 0, 0)
 	if _, refused := limited(t, take(ctx, db, charge(1))); refused {
 		t.Error("the last one was refused")
 	}
-	between("nothing is left", take(ctx, db, charge(1)), 10*time.Minute, 11*time.Minute)
-	// Whoever asks uses nothing.
-	other := ratelimit.Charge{Limit: limit("a", 1), Of: uuid.New(), N: 1}
+	between("nothing is left", take(ctx, db, charge(1)), 9*time.Minute, 11*time.Minute)
+	// Exceeded and Check charge nothing.
+	other := ratelimit.Charge{Limit: limit("a", 1), Subject: uuid.New(), Count: 1}
 	for range 3 {
-		faults, err := ratelimit.Check(ctx, db, other, charge(1))
+		faults, err := ratelimit.Exceeded(ctx, db, other, charge(1))
 		if err != nil || faults[0] != nil || faults[1] == nil {
 			t.Fatalf("%v %v", faults, err)
 		}
 	}
-	if err := ratelimit.Refuse(ctx, db, other); err != nil {
+	if err := ratelimit.Check(ctx, db, other); err != nil {
 		t.Error(err)
 	}
-	// What is rolled back was not used.
+	// A rolled back transaction charges nothing.
 	failure := errors.New("failure")
 	if err := db.InTx(ctx, func(tx *postgres.Tx) error { return errors.Join(ratelimit.Take(ctx, tx, other), failure) }); !errors.Is(err, failure) {
 		t.Fatal(err)
@@ -135,41 +137,40 @@ func TestWhatCountsAndForHowLong(t *testing.T) {
 	if _, refused := limited(t, take(ctx, db, other)); refused {
 		t.Error("what was rolled back counts")
 	}
-	// What counts no more goes when something is added, or when its subject is
-	// forgotten.
+	// Minutes that do not count any more are deleted with the next charge, or by
+	// DeleteExpired.
 	var minutes int
 	if err := db.Get(ctx, &minutes, `select cardinality(ns) from rate_limit where subject = $1`, of); err != nil || minutes != 4 {
 		t.Errorf("%d minutes are kept, %v", minutes, err)
 	}
-	if n, err := ratelimit.Forget(ctx, db); n != 0 || err != nil {
-		t.Errorf("%d forgotten, %v", n, err)
+	if n, err := ratelimit.DeleteExpired(ctx, db); n != 0 || err != nil {
+		t.Errorf("%d deleted, %v", n, err)
 	}
 	if _, err := db.Exec(ctx, `update rate_limit set until = clock_timestamp() where subject = $1`, of); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := ratelimit.Forget(ctx, db); n != 1 || err != nil {
-		t.Errorf("%d forgotten, %v", n, err)
+	if n, err := ratelimit.DeleteExpired(ctx, db); n != 1 || err != nil {
+		t.Errorf("%d deleted, %v", n, err)
 	}
 }
 
-// Every limit that is reached is told of, and each charge says what the message
-// is to name.
-func TestEveryLimitIsToldOf(t *testing.T) {
+func TestEveryExceededLimitIsReported(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	index := 3
 	charges := []ratelimit.Charge{
-		{Limit: limit("a", 1), Of: uuid.New(), N: 1},
-		{Limit: limit("a", 1), Of: uuid.New(), N: 2},
-		{Limit: limit("b", 5), Of: ratelimit.Subject("zoe@new.example"), N: 6, Named: "Zoe", Email: "zoe@new.example", Index: &index, InputPath: []any{"emails", 3}},
+		{Limit: limit("a", 1), Subject: uuid.New(), Count: 1},
+		{Limit: limit("a", 1), Subject: uuid.New(), Count: 2},
+		{Limit: limit("b", 5), Subject: ratelimit.HashSubject("zoe@new.example"), Count: 6, Label: "Zoe", Email: "zoe@new.example", Index: &index, InputPath: []any{"emails", 3}},
 	}
-	for _, err := range []error{take(t.Context(), db, charges...), ratelimit.Refuse(t.Context(), db, charges...)} {
+	for _, err := range []error{take(t.Context(), db, charges...), ratelimit.Check(t.Context(), db, charges...)} {
 		var got fault.List
 		if !errors.As(err, &got) {
 			t.Fatal(err)
 		}
 		want := fault.List{
-			{Code: fault.RateLimited, Reason: "a", Message: "There can be 1 in an hour. Nothing was done.", Remedy: "Ask for less at once."},
-			{Code: fault.RateLimited, Reason: "b", Message: "Zoe: There can be 5 in an hour. Nothing was done.", Remedy: "Ask for less at once.",
+			{Code: fault.RateLimited, Reason: "a", Message: "There can be 1 in an hour. Nothing was done.", Remedy: "Send a smaller request."},
+			{Code: fault.RateLimited, Reason: "b", Message: "Zoe: There can be 5 in an hour. Nothing was done.", Remedy: "Send a smaller request.",
 				Email: "zoe@new.example", Index: &index, InputPath: []any{"emails", 3}},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -182,24 +183,26 @@ func TestEveryLimitIsToldOf(t *testing.T) {
 	}
 }
 
-// A subject is the same for ever, and no other one's.
-func TestSubjects(t *testing.T) {
-	if got := ratelimit.Subject("zoe@new.example").String(); got != "340744d2-1547-84c6-98d2-71a314cef5ab" {
-		t.Errorf("what was counted is forgotten: %s", got)
+// A subject never changes: otherwise its uses would be lost.
+func TestHashSubjectIsStableAndUnique(t *testing.T) {
+	t.Parallel()
+	if got := ratelimit.HashSubject("zoe@new.example").String(); got != "340744d2-1547-84c6-98d2-71a314cef5ab" {
+		t.Errorf("the subject has changed: %s", got)
 	}
 	seen := map[uuid.UUID][]string{}
 	for _, of := range [][]string{{"abc"}, {"ab", "c"}, {"a", "bc"}, {"a", "b", "c"}, {"c", "ab"}} {
-		s := ratelimit.Subject(of...)
+		s := ratelimit.HashSubject(of...)
 		if other, taken := seen[s]; taken {
-			t.Errorf("%q and %q are one", of, other)
+			t.Errorf("%q and %q have the same subject", of, other)
 		}
 		seen[s] = of
 	}
 }
 
-// However many subjects cross, in whatever order they are named, nobody waits in
-// a circle, every use is counted, and the server's table of locks stays empty.
-func TestThousandsOfSubjectsCross(t *testing.T) {
+// Transactions with the same subjects in other orders neither deadlock nor lose
+// uses, and do not fill the server's table of locks.
+func TestTakeOfManySubjectsDoesNotDeadlock(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	const sets, most, rounds, askers = 60, 1_000_000, 30, 12
 	subjects := make([]uuid.UUID, sets)
@@ -213,7 +216,7 @@ func TestThousandsOfSubjectsCross(t *testing.T) {
 			for range rounds {
 				charges := make([]ratelimit.Charge, sets)
 				for i, of := range r.Perm(sets) {
-					charges[i] = ratelimit.Charge{Limit: limit(string('a'+rune(of%3)), most), Of: subjects[of], N: 1}
+					charges[i] = ratelimit.Charge{Limit: limit(string('a'+rune(of%3)), most), Subject: subjects[of], Count: 1}
 				}
 				err := db.InTx(t.Context(), func(tx *postgres.Tx) error {
 					if err := ratelimit.Take(t.Context(), tx, charges...); err != nil {

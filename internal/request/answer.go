@@ -279,7 +279,7 @@ func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Act
 
 // behalf is what is to be done for who has made a request for invitations.
 func (r *row) behalf(place tenant.Place, emails []string) invitation.RequestedInvitations {
-	b := invitation.RequestedInvitations{Of: r.requester(), Emails: emails, Message: r.Message}
+	b := invitation.RequestedInvitations{Requester: r.requester(), Emails: emails, Message: r.Message}
 	b.Instance, _ = place.(*tenant.Instance)
 	if role := r.instanceRole(); role != nil {
 		b.Role = *role

@@ -224,7 +224,7 @@ func (s *Service) open(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 		space = p
 	}
 	if len(a.faults) > 0 {
-		if err := ratelimit.Refuse(ctx, tx, s.Limits.charges(actor, space)...); err != nil {
+		if err := ratelimit.Check(ctx, tx, s.Limits.charges(actor, space)...); err != nil {
 			return id, false, err
 		}
 		return id, false, a.faults
@@ -269,8 +269,8 @@ func optional(texts []string) any {
 
 func (l Limits) charges(actor access.Actor, space *tenant.Space) []ratelimit.Charge {
 	return []ratelimit.Charge{
-		{Limit: ratelimit.Limit{Name: fault.RequestsByPerson, Most: l.ByPerson, Says: "One person can make %d requests in an hour."}, Of: actor.ID.UUID, N: 1},
-		{Limit: ratelimit.Limit{Name: fault.RequestsBySpace, Most: l.BySpace, Says: "In one space %d requests can be made in an hour."}, Of: space.ID.UUID, N: 1},
+		{Limit: ratelimit.Limit{Name: fault.RequestsByPerson, Max: l.ByPerson, Text: "One person can make %d requests in an hour."}, Subject: actor.ID.UUID, Count: 1},
+		{Limit: ratelimit.Limit{Name: fault.RequestsBySpace, Max: l.BySpace, Text: "In one space %d requests can be made in an hour."}, Subject: space.ID.UUID, Count: 1},
 	}
 }
 
