@@ -60,6 +60,11 @@ func TestImports(t *testing.T) {
 	}
 	packages := list(t)
 	for path, imports := range packages {
+		for _, i := range imports {
+			if forTests(i) && !forTests(path) {
+				t.Errorf("%s imports %s, which is for tests", path, i)
+			}
+		}
 		rule, named := forbidden[strings.TrimPrefix(path, module)]
 		if !named {
 			continue
@@ -79,6 +84,13 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// forTests reports whether a package of this module, by its import path or its
+// folder, is imported by tests alone.
+func forTests(path string) bool {
+	folder := strings.TrimPrefix(path, module+"/")
+	return strings.HasPrefix(folder, "internal/") && (strings.HasSuffix(folder, "test") || strings.HasSuffix(folder, "/testworld"))
+}
+
 // A panic in a goroutine ends the program, unless the goroutine answers for it:
 // by itself, or by the function of its package that it calls.
 func TestEveryGoroutineAnswersForItsPanics(t *testing.T) {
@@ -87,6 +99,9 @@ func TestEveryGoroutineAnswersForItsPanics(t *testing.T) {
 		"internal/postgres/embedded/child.go": "it waits for a process, in development",
 	}
 	for path, files := range sources(t) {
+		if forTests(path) {
+			continue
+		}
 		answering := map[string]bool{}
 		for _, file := range files {
 			for _, d := range file.Decls {
