@@ -11,8 +11,10 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/space"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // People are the addresses of the demo world's people, each with what she is
@@ -79,27 +81,29 @@ func (w world) econometrics() error {
 	if err != nil {
 		return err
 	}
-	if err := w.exec(`
-		insert into organization_member (organization_id, account_id, role)
-		select organization_id, $2, 'MANAGER' from space where id = $1`, id, w.people["mia@uni.example"]); err != nil {
+	organization := globalid.ID{Kind: globalid.Organization}
+	if err := w.tx.Get(w.ctx, &organization.UUID, `select organization_id from space where id = $1`, id.UUID); err != nil {
+		return err
+	}
+	if err := w.grant("mia@uni.example", organization, tenant.OrganizationManager); err != nil {
 		return err
 	}
 	groups := []struct {
 		name       string
 		deletedFor time.Duration
-		members    map[string]string
+		members    map[string]tenant.Role
 	}{
-		{"Group 1", 0, map[string]string{"ed@uni.example": "EDITOR", "vic@uni.example": "VIEWER"}},
-		{"Group 2", 2 * time.Hour, map[string]string{"ed@uni.example": "EDITOR", "vic@uni.example": "VIEWER"}},
-		{"Group 3", 30 * time.Hour, map[string]string{"ed@uni.example": "EDITOR"}},
+		{"Group 1", 0, map[string]tenant.Role{"ed@uni.example": tenant.InstanceEditor, "vic@uni.example": tenant.InstanceViewer}},
+		{"Group 2", 2 * time.Hour, map[string]tenant.Role{"ed@uni.example": tenant.InstanceEditor, "vic@uni.example": tenant.InstanceViewer}},
+		{"Group 3", 30 * time.Hour, map[string]tenant.Role{"ed@uni.example": tenant.InstanceEditor}},
 	}
 	for _, g := range groups {
-		instance := globalid.New(globalid.Instance).UUID
-		if err := w.exec(`insert into instance (id, space_id, name, kind) values ($1, $2, $3, 'WORKING')`, instance, id, g.name); err != nil {
+		instance := globalid.New(globalid.Instance)
+		if err := w.exec(`insert into instance (id, space_id, name, kind) values ($1, $2, $3, 'WORKING')`, instance.UUID, id.UUID, g.name); err != nil {
 			return err
 		}
 		for email, role := range g.members {
-			if err := w.exec(`insert into instance_member (instance_id, account_id, role) values ($1, $2, $3)`, instance, w.people[email], role); err != nil {
+			if err := w.grant(email, instance, role); err != nil {
 				return err
 			}
 		}
@@ -110,11 +114,11 @@ func (w world) econometrics() error {
 			update instance i
 			set deleted_at = t.at, deleted_by = $2, restorable_until = t.at + interval '24 hours'
 			from (select clock_timestamp() - $3 * interval '1 second' as at) t where i.id = $1`,
-			instance, w.people["ada@uni.example"], g.deletedFor.Seconds()); err != nil {
+			instance.UUID, w.people["ada@uni.example"], g.deletedFor.Seconds()); err != nil {
 			return err
 		}
 	}
-	return w.requests(id)
+	return w.requests(id.UUID)
 }
 
 // requests are what Mia, who only sees, asks Ada for: one open request of each
@@ -142,16 +146,21 @@ func (w world) requests(space uuid.UUID) error {
 	return nil
 }
 
-func (w world) space(organization, name, administrator string) (uuid.UUID, error) {
+func (w world) space(organization, name, administrator string) (globalid.ID, error) {
 	of, err := space.Organization(w.ctx, w.tx, organization)
 	if err != nil {
-		return uuid.Nil, err
+		return globalid.ID{}, err
 	}
 	id, err := space.Make(w.ctx, w.tx, of, name)
 	if err != nil {
-		return uuid.Nil, err
+		return globalid.ID{}, err
 	}
-	return id.UUID, space.Appoint(w.ctx, w.tx, id, w.people[administrator])
+	return id, w.grant(administrator, id, tenant.SpaceAdministrator)
+}
+
+func (w world) grant(email string, place globalid.ID, role tenant.Role) error {
+	_, err := membership.Grant(w.ctx, w.tx, w.people[email], place, role)
+	return err
 }
 
 func (w world) exec(query string, args ...any) error {

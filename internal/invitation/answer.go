@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/uuid"
-	"github.com/lib/pq"
-
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
@@ -56,7 +54,7 @@ type AcceptInvitationPayload struct {
 
 // Accept makes the actor what the invitation says: a member of the instance, or
 // an administrator of the space. A member who is invited as an editor becomes
-// one; nobody becomes less than she is. It fails with INVITATION_NOT_USABLE, with
+// one; nobody gets a lower role. It fails with INVITATION_NOT_USABLE, with
 // NOT_FOUND for an id that is not of an invitation of hers, or with RATE_LIMITED
 // for a token after too many that led to nothing.
 func (s *Service) Accept(ctx context.Context, actor access.Actor, r AnswerInput) (a AcceptInvitationPayload, err error) {
@@ -252,24 +250,12 @@ func join(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row) erro
 	if err := end(ctx, tx, actor, r, Accepted, audit.InvitationAccepted); err != nil {
 		return err
 	}
-	_, err := Enrol(ctx, tx, actor.ID.UUID, r.place(), r.Role)
-	return err
-}
-
-// Enrol makes somebody a member of an instance, with a role, or an administrator
-// of a space, and reports whether that changes anything. Nobody becomes less than
-// she is.
-func Enrol(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place globalid.ID, role *tenant.InstanceRole) (changed bool, err error) {
-	var n int64
-	if place.Kind == globalid.Space {
-		n, err = tx.Exec(ctx, `insert into space_administrator (space_id, account_id) values ($1, $2) on conflict do nothing`, place.UUID, account)
-	} else {
-		n, err = tx.Exec(ctx, `
-			insert into instance_member as m (instance_id, account_id, role) values ($1, $2, $3)
-			on conflict (instance_id, account_id) do update set role = excluded.role where m.role = any ($4::text[])`,
-			place.UUID, account, *role, pq.StringArray(role.Role().Lower().Stored(globalid.Instance)))
+	role := tenant.SpaceAdministrator
+	if r.Role != nil {
+		role = r.Role.Role()
 	}
-	return n > 0, err
+	_, err := membership.Grant(ctx, tx, actor.ID.UUID, r.place(), role)
+	return err
 }
 
 // ByToken reads the invitation of a mail's token, for whoever opens its link;

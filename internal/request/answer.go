@@ -2,8 +2,6 @@ package request
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -16,6 +14,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/text"
@@ -326,26 +325,17 @@ func (r *row) grant(ctx context.Context, tx *postgres.Tx, actor access.Actor, pl
 			return err
 		}
 		var err error
-		if previous, err = r.previousRole(ctx, tx); err != nil {
+		if previous, err = membership.RoleIn(ctx, tx, i.ID, r.RequestedBy); err != nil {
 			return err
 		}
 	}
-	changed, err := invitation.Enrol(ctx, tx, r.RequestedBy, r.place(), r.instanceRole())
+	changed, err := membership.Grant(ctx, tx, r.RequestedBy, r.place(), *r.Role)
 	if err != nil || !changed {
 		return err
 	}
 	d := r.deed(audit.RoleGranted, actor)
 	d.Request, d.PreviousRole = "", previous
 	return audit.Write(ctx, tx, d)
-}
-
-// previousRole is what the requester is in the instance already; nil: no member.
-func (r *row) previousRole(ctx context.Context, q postgres.Querier) (role *tenant.InstanceRole, err error) {
-	err = q.Get(ctx, &role, `select role from instance_member where instance_id = $1 and account_id = $2`, r.InstanceID, r.RequestedBy)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	return role, err
 }
 
 // ending is how a request ends.

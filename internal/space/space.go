@@ -16,6 +16,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/text"
@@ -49,7 +50,8 @@ func Provision(ctx context.Context, db *postgres.DB, f ProvisionInput) (id globa
 		if err != nil {
 			return err
 		}
-		return Appoint(ctx, tx, id, administrator)
+		_, err = membership.Grant(ctx, tx, administrator, id, tenant.SpaceAdministrator)
+		return err
 	})
 	return id, made, err
 }
@@ -95,12 +97,6 @@ func Make(ctx context.Context, tx *postgres.Tx, organization uuid.UUID, called s
 	return id, err
 }
 
-// Appoint makes somebody an administrator of a space.
-func Appoint(ctx context.Context, tx *postgres.Tx, space globalid.ID, account uuid.UUID) error {
-	_, err := tx.Exec(ctx, `insert into space_administrator (space_id, account_id) values ($1, $2) on conflict do nothing`, space.UUID, account)
-	return err
-}
-
 // CreateSpaceInput asks for a new space of an organization.
 type CreateSpaceInput struct {
 	OrganizationID globalid.ID `json:"organizationId"`
@@ -138,7 +134,7 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateSpaceI
 			if id, err = Make(ctx, tx, r.OrganizationID.UUID, called); err != nil {
 				return id, err
 			}
-			if err := Appoint(ctx, tx, id, actor.ID.UUID); err != nil {
+			if _, err := membership.Grant(ctx, tx, actor.ID.UUID, id, tenant.SpaceAdministrator); err != nil {
 				return id, err
 			}
 			if err := read(ctx, tx, &id); err != nil {

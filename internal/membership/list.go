@@ -12,15 +12,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// Member is a person with a role of her own in an instance.
-type Member struct {
-	User  *tenant.User
-	Role  tenant.InstanceRole
-	Since time.Time
-}
-
-// OfInstances reads a page of the members of each instance, in an order that stays the
-// same.
+// ListInInstances reads a page of the members of each instance, in an order that
+// never changes.
 func (s *Service) ListInInstances(ctx context.Context, instances []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Member], error) {
 	totals := map[uuid.UUID]int{}
 	if page.Total {
@@ -65,18 +58,19 @@ func (s *Service) ListInInstances(ctx context.Context, instances []globalid.ID, 
 	return lists, nil
 }
 
-// SpaceMember is a person with a role of her own somewhere in a space.
+// SpaceMember is a person with a role of their own in a space or in any of its
+// instances.
 type SpaceMember struct {
 	User  *tenant.User
-	Held  tenant.Roles // by herself, not derived
-	Since time.Time    // of the first
+	Held  tenant.Roles // without derived roles
+	Since time.Time    // when they got the first of them
 }
 
 // Roles lists Held.
 func (m *SpaceMember) Roles() []tenant.Role { return m.Held.List() }
 
-// OfSpaces reads a page of the people with a role in each space, in an order
-// that stays the same.
+// ListInSpaces reads a page of the people with a role in each space, in an order
+// that never changes.
 func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*SpaceMember], error) {
 	const held = `
 		(select account_id, since, true as administrator, null as role

@@ -1,0 +1,75 @@
+package membership
+
+import (
+	"context"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+)
+
+// ChangeMemberRoleInput asks to give a member of an instance another role.
+type ChangeMemberRoleInput struct {
+	InstanceID     globalid.ID         `json:"instanceId"`
+	UserID         globalid.ID         `json:"userId"`
+	Role           tenant.InstanceRole `json:"role"`
+	IdempotencyKey *string             `json:"-"`
+}
+
+// Validate returns what is wrong with the form of the input.
+func (in ChangeMemberRoleInput) Validate() fault.List {
+	return idempotency.ValidateKey(in.IdempotencyKey)
+}
+
+// ChangeMemberRolePayload is the result of changing a member's role.
+type ChangeMemberRolePayload struct {
+	Member       *Member             `json:"-"` // nil: they have left since
+	PreviousRole tenant.InstanceRole `json:"previousRole"`
+	Changed      bool                `json:"changed"` // false: they had the role already
+}
+
+// ChangeRole gives a member of an instance another role, a higher or a lower one.
+// It fails with NOT_FOUND, also where the person is no member, or FORBIDDEN.
+func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, in ChangeMemberRoleInput) (ChangeMemberRolePayload, error) {
+	var instance *tenant.Instance
+	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: "changeMemberRole", Input: in}
+	return idempotency.Run(ctx, s.DB, key, idempotency.Steps[ChangeMemberRolePayload]{
+		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
+			instance, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, in.InstanceID, access.Administering, access.Exclusive)
+			return err
+		},
+		Replay: func(ctx context.Context, tx *postgres.Tx, payload *ChangeMemberRolePayload) (err error) {
+			payload.Member, err = lockMember(ctx, tx, instance.ID, in.UserID)
+			return err
+		},
+		Do: func(ctx context.Context, tx *postgres.Tx) (ChangeMemberRolePayload, error) {
+			return changeRole(ctx, tx, actor, instance, in.UserID, in.Role)
+		},
+	})
+}
+
+func changeRole(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *tenant.Instance, user globalid.ID, role tenant.InstanceRole) (payload ChangeMemberRolePayload, err error) {
+	member, err := lockMember(ctx, tx, instance.ID, user)
+	if err != nil {
+		return payload, err
+	}
+	if member == nil {
+		return payload, noMember()
+	}
+	previous := member.Role
+	payload = ChangeMemberRolePayload{member, previous, previous != role}
+	if !payload.Changed {
+		return payload, nil
+	}
+	member.Role = role
+	if _, err := tx.Exec(ctx, `update instance_member set role = $3 where instance_id = $1 and account_id = $2`,
+		instance.ID.UUID, user.UUID, string(role)); err != nil {
+		return payload, err
+	}
+	return payload, audit.Write(ctx, tx, audit.Record{Action: audit.MemberRoleChanged, Actor: actor, Target: audit.OnInstance(instance),
+		Details: about(member.User, audit.Details{Role: &role, PreviousRole: &previous})})
+}

@@ -1,0 +1,53 @@
+package membership
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+)
+
+// grantQueries give account $2 a role in place $1. $3 is the role as it is
+// stored, and $4 are the lower roles that it replaces.
+var grantQueries = map[globalid.Kind]string{
+	globalid.Organization: `
+		insert into organization_member as m (organization_id, account_id, role) values ($1, $2, $3)
+		on conflict (organization_id, account_id) do update set role = excluded.role where m.role = any ($4::text[])`,
+	globalid.Instance: `
+		insert into instance_member as m (instance_id, account_id, role) values ($1, $2, $3)
+		on conflict (instance_id, account_id) do update set role = excluded.role where m.role = any ($4::text[])`,
+}
+
+// Grant gives an account a role in an organization, a space or an instance, and
+// reports whether that changed anything. It replaces a lower role in the same
+// place, and leaves the same or a higher one as it is. The caller has decided
+// that the actor may grant the role, and writes the trail.
+func Grant(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place globalid.ID, role tenant.Role) (changed bool, err error) {
+	if role.HeldIn() != place.Kind {
+		return false, fmt.Errorf("membership: nobody can be %v in a place of the kind %q", role, place.Kind)
+	}
+	var n int64
+	if place.Kind == globalid.Space { // the row itself says that it is an administrator's
+		n, err = tx.Exec(ctx, `insert into space_administrator (space_id, account_id) values ($1, $2) on conflict do nothing`, place.UUID, account)
+	} else {
+		n, err = tx.Exec(ctx, grantQueries[place.Kind], place.UUID, account, role.Stored(), pq.StringArray(role.Lower().Stored(place.Kind)))
+	}
+	return n > 0, err
+}
+
+// RoleIn reads the role that an account holds by itself in an instance; nil where
+// it holds none.
+func RoleIn(ctx context.Context, q postgres.Querier, instance globalid.ID, account uuid.UUID) (role *tenant.InstanceRole, err error) {
+	err = q.Get(ctx, &role, `select role from instance_member where instance_id = $1 and account_id = $2`, instance.UUID, account)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return role, err
+}

@@ -1,0 +1,126 @@
+package membership
+
+import (
+	"context"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+)
+
+// RemoveMemberInput asks to end a person's roles in one instance, or in a whole
+// space.
+type RemoveMemberInput struct {
+	UserID         globalid.ID  `json:"userId"`
+	InstanceID     *globalid.ID `json:"instanceId"`
+	SpaceID        *globalid.ID `json:"spaceId"`
+	IdempotencyKey *string      `json:"-"`
+}
+
+// Validate returns what is wrong with the form of the input.
+func (in RemoveMemberInput) Validate() (faults fault.List) {
+	if (in.InstanceID == nil) == (in.SpaceID == nil) {
+		faults = append(faults, fault.Input("Give either instanceId or spaceId, and not both.", "input"))
+	}
+	return append(faults, idempotency.ValidateKey(in.IdempotencyKey)...)
+}
+
+// RemoveMemberPayload is the result of removing a member.
+type RemoveMemberPayload struct {
+	Removed bool `json:"removed"` // false: the person had no role there
+}
+
+// Remove ends a person's roles in an instance or in a space. It fails with
+// NOT_FOUND, FORBIDDEN, or CONFLICT for the last administrator of a space.
+func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMemberInput) (RemoveMemberPayload, error) {
+	user := in.UserID.As(globalid.User)
+	var place tenant.Place
+	steps := idempotency.Steps[RemoveMemberPayload]{
+		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
+			if in.SpaceID != nil {
+				place, err = access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, *in.SpaceID, access.Administering, access.Exclusive)
+			} else {
+				place, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, *in.InstanceID, access.Administering, access.Exclusive)
+			}
+			return err
+		},
+		Do: func(ctx context.Context, tx *postgres.Tx) (payload RemoveMemberPayload, err error) {
+			switch place := place.(type) {
+			case *tenant.Space:
+				payload.Removed, err = endInSpace(ctx, tx, actor, place, user)
+			case *tenant.Instance:
+				payload.Removed, err = endInInstance(ctx, tx, actor, place, user, audit.MemberRemoved)
+			}
+			return payload, err
+		},
+	}
+	if in.UserID == actor.ID {
+		// People who have removed themselves may not do it again, but get the answer
+		// when they send the request again.
+		authorize, do := steps.Authorize, steps.Do
+		steps.Authorize, steps.Do = nil, func(ctx context.Context, tx *postgres.Tx) (RemoveMemberPayload, error) {
+			if err := authorize(ctx, tx); err != nil {
+				return RemoveMemberPayload{}, err
+			}
+			return do(ctx, tx)
+		}
+	}
+	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: "removeMember", Input: in}
+	return idempotency.Run(ctx, s.DB, key, steps)
+}
+
+// endInSpace ends a person's roles in a space and all its instances; false where
+// they have none. The database's trigger space_administrator_last refuses to let
+// a space be without an administrator.
+func endInSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, space *tenant.Space, user globalid.ID) (bool, error) {
+	administrators, err := tx.Exec(ctx, `delete from space_administrator where space_id = $1 and account_id = $2`, space.ID.UUID, user.UUID)
+	if last := pq.As(err, pqerror.CheckViolation); last != nil && last.Constraint == "space_administrator_last" {
+		return false, lastAdministrator()
+	}
+	if err != nil {
+		return false, err
+	}
+	members, err := tx.Exec(ctx, `
+		delete from instance_member m using instance i
+		where i.id = m.instance_id and i.space_id = $1 and m.account_id = $2`, space.ID.UUID, user.UUID)
+	if err != nil || administrators+members == 0 {
+		return false, err
+	}
+	person := tenant.User{ID: user}
+	if err := tx.Get(ctx, &person.Name, `select name from account where id = $1`, user.UUID); err != nil {
+		return false, err
+	}
+	return true, audit.Write(ctx, tx, audit.Record{Action: audit.MemberRemoved, Actor: actor, Target: audit.OnSpace(space),
+		Details: about(&person, audit.Details{})})
+}
+
+// endInInstance ends a person's role in an instance; false where they have none.
+// It fails with CONFLICT for the last administrator of the space, who would keep
+// an editor's role in the instance.
+func endInInstance(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *tenant.Instance, user globalid.ID, action audit.Action) (bool, error) {
+	var last bool
+	if err := tx.Get(ctx, &last, `
+		select coalesce(bool_and(account_id = $2), false) from space_administrator where space_id = $1`,
+		instance.Space.ID.UUID, user.UUID); err != nil {
+		return false, err
+	}
+	if last {
+		return false, lastAdministrator()
+	}
+	member, err := lockMember(ctx, tx, instance.ID, user)
+	if member == nil || err != nil {
+		return false, err
+	}
+	if _, err := tx.Exec(ctx, `delete from instance_member where instance_id = $1 and account_id = $2`, instance.ID.UUID, user.UUID); err != nil {
+		return false, err
+	}
+	return true, audit.Write(ctx, tx, audit.Record{Action: action, Actor: actor, Target: audit.OnInstance(instance),
+		Details: about(member.User, audit.Details{Role: &member.Role})})
+}
