@@ -1,0 +1,133 @@
+package app
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+var update = flag.Bool("update", false, "write the generated tables of docs/reference.md")
+
+const reference = "../../docs/reference.md"
+
+// The generated tables of docs/reference.md are what the code says: its
+// commands, its settings and its errors.
+func TestReference(t *testing.T) {
+	t.Parallel()
+	have, err := os.ReadFile(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := map[string]string{"commands": commandsTable(t), "settings": settingsTable(), "errors": errorsTable(t)}
+	block := regexp.MustCompile(`(?s)(<!-- generated: (\w+) -->\n).*?(<!-- end -->)`)
+	want := block.ReplaceAllStringFunc(string(have), func(found string) string {
+		parts := block.FindStringSubmatch(found)
+		table := tables[parts[2]]
+		delete(tables, parts[2])
+		return parts[1] + table + parts[3]
+	})
+	for name := range tables {
+		t.Errorf("docs/reference.md has no table of %s", name)
+	}
+	if want == string(have) {
+		return
+	}
+	if !*update {
+		t.Fatal("docs/reference.md is not what the code says: run go test ./internal/app -run Reference -update")
+	}
+	if err := os.WriteFile(reference, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func commandsTable(t *testing.T) string {
+	t.Helper()
+	var c commands
+	parser, err := kong.New(&c, kong.Name("datahub-gateway"), kong.Vars{"data_dir": "DIR"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := "| command | does |\n| --- | --- |\n"
+	for _, command := range parser.Model.Children {
+		usage := command.Name
+		for _, f := range command.Flags {
+			if f.Name != "help" && !f.Hidden {
+				value := ""
+				if !f.IsBool() {
+					value = " " + cmp.Or(f.PlaceHolder, strings.ToUpper(f.Name))
+				}
+				usage += " --" + f.Name + value
+			}
+		}
+		for _, p := range command.Positional {
+			usage += " " + strings.ToUpper(p.Name)
+		}
+		rows += fmt.Sprintf("| `%s` | %s |\n", usage, command.Help)
+	}
+	return rows
+}
+
+func settingsTable() (table string) {
+	group := ""
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
+		if field.Anonymous {
+			group = strings.TrimSuffix(field.Name, "Settings")
+			table += "### " + group + "\n\n| setting | default | bounds | meaning |\n| --- | --- | --- | --- |\n"
+			continue
+		}
+		tag := field.Tag
+		value := tag.Get("default")
+		switch value {
+		case "":
+			value = "–"
+		case "${data_dir}":
+			value = "`~/.local/share/datahub-gateway`; for root `/var/lib/datahub-gateway`"
+		default:
+			value = "`" + value + "`"
+		}
+		bounds := "–"
+		if tag.Get("max") != "" {
+			bounds = strings.TrimSpace(tag.Get("min") + " to " + tag.Get("max") + " " + tag.Get("unit"))
+		}
+		table += fmt.Sprintf("| `%s` | %s | %s | %s |\n", tag.Get("env"), value, bounds, tag.Get("help"))
+	}
+	return strings.ReplaceAll(table, "|\n###", "|\n\n###")
+}
+
+func errorsTable(t *testing.T) (table string) {
+	t.Helper()
+	paths, err := filepath.Glob("../../schema/*.graphqls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sources []*ast.Source
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources = append(sources, &ast.Source{Name: path, Input: string(text)})
+	}
+	schema, err := gqlparser.LoadSchema(sources...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, enum := range []string{"ErrorCode", "EmailReason", "InvitationNotUsableReason", "ConflictReason", "RateLimitReason"} {
+		table += "### " + enum + "\n\n| value | meaning |\n| --- | --- |\n"
+		for _, v := range schema.Types[enum].EnumValues {
+			table += fmt.Sprintf("| `%s` | %s |\n", v.Name, oneLine(v.Description))
+		}
+		table += "\n"
+	}
+	return strings.TrimSuffix(table, "\n")
+}
