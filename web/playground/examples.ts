@@ -12,18 +12,32 @@ export type Example = {
   refused?: string
 }
 
-const [ada, ed, vic, mia, sam, nobody] = ['ada@uni.example', 'ed@uni.example', 'vic@uni.example', 'mia@uni.example', 'sam@uni.example', '']
+const [ada, ed, vic, mia, sam, nobody] = [
+  'ada@uni.example',
+  'ed@uni.example',
+  'vic@uni.example',
+  'mia@uni.example',
+  'sam@uni.example',
+  '',
+]
 
 type Named = { id: string; name: string }
 
 async function spaces(ask: Ask): Promise<(Named & { instances: { nodes: Named[] } })[]> {
-  return (await ask('{ viewer { spaces { nodes { id name instances(state: null) { nodes { id name } } } } } }')).viewer?.spaces.nodes ?? []
+  return (
+    (await ask('{ viewer { spaces { nodes { id name instances(state: null) { nodes { id name } } } } } }')).viewer
+      ?.spaces.nodes ?? []
+  )
 }
 
 /** The id of what is called so or, where nothing is, of the first. */
 const idOf = (things: Named[], name: string) => (things.find((thing) => thing.name === name) ?? things[0])?.id ?? ''
 
-const instance = async (ask: Ask, name: string) => idOf((await spaces(ask)).flatMap((space) => space.instances.nodes), name)
+const instance = async (ask: Ask, name: string) =>
+  idOf(
+    (await spaces(ask)).flatMap((space) => space.instances.nodes),
+    name,
+  )
 const space = async (ask: Ask) => idOf(await spaces(ask), 'Econometrics 2026')
 
 /** An input that names an instance. */
@@ -36,26 +50,38 @@ const key = () => `playground-${Date.now().toString(36)}`
 
 async function invitationsOf(ask: Ask, name: string): Promise<{ id: string }[]> {
   const id = JSON.stringify(await instance(ask, name))
-  return (await ask(`{ instance(id: ${id}) { invitations(status: PENDING) { nodes { id email } } } }`)).instance?.invitations?.nodes ?? []
+  return (
+    (await ask(`{ instance(id: ${id}) { invitations(status: PENDING) { nodes { id email } } } }`)).instance?.invitations
+      ?.nodes ?? []
+  )
 }
 
 const ownInvitation = async (ask: Ask) => ({
-  input: { invitationId: (await ask('{ viewer { invitations { nodes { id } } } }')).viewer?.invitations.nodes[0]?.id ?? '', idempotencyKey: key() },
+  input: {
+    invitationId: (await ask('{ viewer { invitations { nodes { id } } } }')).viewer?.invitations.nodes[0]?.id ?? '',
+    idempotencyKey: key(),
+  },
 })
 
 async function member(ask: Ask, name: string, email: string): Promise<string> {
   const id = JSON.stringify(await instance(ask, name))
-  const members = (await ask(`{ instance(id: ${id}) { members { nodes { user { id email } } } } }`)).instance?.members?.nodes ?? []
+  const members =
+    (await ask(`{ instance(id: ${id}) { members { nodes { user { id email } } } } }`)).instance?.members?.nodes ?? []
   return (members.find((m: any) => m.user.email === email) ?? members[0])?.user.id ?? ''
 }
 
 /** The request of a kind that the person can answer. */
-const requestToAnswer =
-  (kind: string, message: string) =>
-  async (ask: Ask) => {
-    const requests = (await ask('{ viewer { requestsToAnswer { nodes { id kind } } } }')).viewer?.requestsToAnswer.nodes ?? []
-    return { input: { requestId: (requests.find((r: any) => r.kind === kind) ?? requests[0])?.id ?? '', message, idempotencyKey: key() } }
+const requestToAnswer = (kind: string, message: string) => async (ask: Ask) => {
+  const requests =
+    (await ask('{ viewer { requestsToAnswer { nodes { id kind } } } }')).viewer?.requestsToAnswer.nodes ?? []
+  return {
+    input: {
+      requestId: (requests.find((r: any) => r.kind === kind) ?? requests[0])?.id ?? '',
+      message,
+      idempotencyKey: key(),
+    },
   }
+}
 
 /** What stands behind the # of the newest link to an invitation in the mailbox of development. */
 async function tokenOfMail(): Promise<string> {
@@ -167,7 +193,14 @@ fragment Obstacle on Obstacle {
   }
 }`,
         variables: () => ({
-          emails: ['Zoe <zoe@new.example>', 'myemail@.uni.edu.com', 'kim@gmial.com', 'lea@uni.exampel', 'ed@uni', 'no address'],
+          emails: [
+            'Zoe <zoe@new.example>',
+            'myemail@.uni.edu.com',
+            'kim@gmial.com',
+            'lea@uni.exampel',
+            'ed@uni',
+            'no address',
+          ],
         }),
       },
     ],
@@ -179,7 +212,11 @@ fragment Obstacle on Obstacle {
         title: 'Inviting people to an instance',
         as: ada,
         query: inviteUsers,
-        variables: on('Group 1', { role: 'VIEWER', emails: ['Zoe <zoe@new.example>', sam, ed], message: 'Welcome to the course.' }),
+        variables: on('Group 1', {
+          role: 'VIEWER',
+          emails: ['Zoe <zoe@new.example>', sam, ed],
+          message: 'Welcome to the course.',
+        }),
       },
       {
         title: 'With an address that is not valid',
@@ -217,7 +254,9 @@ fragment Obstacle on Obstacle {
     results { email outcome invitation { id status } }
   }
 }`,
-        variables: async (ask) => ({ input: { spaceId: await space(ask), emails: ['mia@uni.example'], idempotencyKey: key() } }),
+        variables: async (ask) => ({
+          input: { spaceId: await space(ask), emails: ['mia@uni.example'], idempotencyKey: key() },
+        }),
       },
     ],
   },
@@ -310,7 +349,9 @@ fragment Obstacle on Obstacle {
     results { outcome invitation { email status expiresAt } }
   }
 }`,
-        variables: async (ask) => ({ input: { invitationIds: (await invitationsOf(ask, 'Group 1')).map(({ id }) => id), idempotencyKey: key() } }),
+        variables: async (ask) => ({
+          input: { invitationIds: (await invitationsOf(ask, 'Group 1')).map(({ id }) => id), idempotencyKey: key() },
+        }),
       },
       {
         title: 'Taking invitations back',
@@ -320,7 +361,9 @@ fragment Obstacle on Obstacle {
     results { outcome invitation { email status } }
   }
 }`,
-        variables: async (ask) => ({ input: { invitationIds: (await invitationsOf(ask, 'Group 1')).map(({ id }) => id), idempotencyKey: key() } }),
+        variables: async (ask) => ({
+          input: { invitationIds: (await invitationsOf(ask, 'Group 1')).map(({ id }) => id), idempotencyKey: key() },
+        }),
       },
       {
         title: 'Members',
@@ -346,7 +389,14 @@ fragment Obstacle on Obstacle {
     member { role user { name } }
   }
 }`,
-        variables: async (ask) => ({ input: { instanceId: await instance(ask, 'Group 1'), userId: await member(ask, 'Group 1', vic), role: 'EDITOR', idempotencyKey: key() } }),
+        variables: async (ask) => ({
+          input: {
+            instanceId: await instance(ask, 'Group 1'),
+            userId: await member(ask, 'Group 1', vic),
+            role: 'EDITOR',
+            idempotencyKey: key(),
+          },
+        }),
       },
       {
         title: 'Removing a member',
@@ -356,7 +406,13 @@ fragment Obstacle on Obstacle {
     removed
   }
 }`,
-        variables: async (ask) => ({ input: { instanceId: await instance(ask, 'Group 1'), userId: await member(ask, 'Group 1', sam), idempotencyKey: key() } }),
+        variables: async (ask) => ({
+          input: {
+            instanceId: await instance(ask, 'Group 1'),
+            userId: await member(ask, 'Group 1', sam),
+            idempotencyKey: key(),
+          },
+        }),
       },
       {
         title: 'Leaving an instance',
@@ -382,7 +438,14 @@ fragment Obstacle on Obstacle {
     request ${request}
   }
 }`,
-        variables: async (ask) => ({ input: { spaceId: await space(ask), role: 'SPACE_ADMINISTRATOR', message: 'I look after the groups.', idempotencyKey: key() } }),
+        variables: async (ask) => ({
+          input: {
+            spaceId: await space(ask),
+            role: 'SPACE_ADMINISTRATOR',
+            message: 'I look after the groups.',
+            idempotencyKey: key(),
+          },
+        }),
       },
       {
         title: 'Asking for people to be invited',
@@ -393,7 +456,11 @@ fragment Obstacle on Obstacle {
     request ${request}
   }
 }`,
-        variables: on('Group 1', { role: 'VIEWER', emails: ['kim@new.example', 'lea@new.example'], message: 'They join my group.' }),
+        variables: on('Group 1', {
+          role: 'VIEWER',
+          emails: ['kim@new.example', 'lea@new.example'],
+          message: 'They join my group.',
+        }),
       },
       {
         title: 'Asking for a restoration',
@@ -426,7 +493,11 @@ fragment Obstacle on Obstacle {
   }
 }`,
         variables: async (ask) => ({
-          input: { requestId: (await ask('{ viewer { requests(status: OPEN) { nodes { id } } } }')).viewer?.requests.nodes[0]?.id ?? '', idempotencyKey: key() },
+          input: {
+            requestId:
+              (await ask('{ viewer { requests(status: OPEN) { nodes { id } } } }')).viewer?.requests.nodes[0]?.id ?? '',
+            idempotencyKey: key(),
+          },
         }),
       },
     ],
@@ -457,7 +528,8 @@ fragment Obstacle on Obstacle {
 }`,
         variables: async (ask) => {
           const { input } = await requestToAnswer('INVITATIONS', 'Welcome.')(ask)
-          const asked = (await ask('{ viewer { requestsToAnswer { nodes { id emails } } } }')).viewer?.requestsToAnswer.nodes ?? []
+          const asked =
+            (await ask('{ viewer { requestsToAnswer { nodes { id emails } } } }')).viewer?.requestsToAnswer.nodes ?? []
           const emails = asked.find((r: any) => r.id === input.requestId)?.emails.slice(0, 1)
           return { input: { ...input, ...(emails?.length && { emails }) } }
         },
@@ -560,7 +632,10 @@ fragment Obstacle on Obstacle {
 }`,
         variables: async (ask) => ({
           input: {
-            organizationId: idOf((await ask('{ viewer { organizations { nodes { id name } } } }')).viewer?.organizations.nodes ?? [], 'University of Example'),
+            organizationId: idOf(
+              (await ask('{ viewer { organizations { nodes { id name } } } }')).viewer?.organizations.nodes ?? [],
+              'University of Example',
+            ),
             name: 'Statistics 2026',
             idempotencyKey: key(),
           },

@@ -2,11 +2,11 @@ import 'graphiql/setup-workers/vite'
 import 'graphiql/style.css'
 import './playground.css'
 
-import { createRoot } from 'react-dom/client'
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql'
+import { createRoot } from 'react-dom/client'
+import { stories } from './examples'
 import { People, PersonProvider, usePerson } from './person'
 import { EXAMPLES_PLUGIN } from './plugin'
-import { stories } from './examples'
 
 const plugins = [EXAMPLES_PLUGIN, HISTORY_PLUGIN]
 const firstTab = [{ query: stories[0].examples[0].query }]

@@ -1,4 +1,4 @@
-import { getOperationAST, parse, type ExecutionResult } from 'graphql'
+import { type ExecutionResult, getOperationAST, parse } from 'graphql'
 import { createClient } from 'graphql-ws'
 
 export type Operation = { query: string; operationName?: string | null; variables?: Record<string, unknown> }
@@ -29,7 +29,9 @@ export function watch(operation: Operation, headers: Headers): AsyncIterable<Ans
     [Symbol.asyncIterator]: () => ({
       next: () =>
         events.next().catch((cause) => {
-          throw cause instanceof CloseEvent ? new Error(`The connection was closed: ${cause.code} ${cause.reason}`) : cause
+          throw cause instanceof CloseEvent
+            ? new Error(`The connection was closed: ${cause.code} ${cause.reason}`)
+            : cause
         }),
       return: async () => {
         await events.return?.()

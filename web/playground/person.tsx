@@ -1,6 +1,15 @@
-import { createContext, useContext, useEffect, useMemo, useRef, useState, type ComponentProps, type ReactNode } from 'react'
 import type { GraphiQL } from 'graphiql'
-import { ask, isSubscription, watch, type Headers, type Operation } from './operation'
+import {
+  type ComponentProps,
+  createContext,
+  type ReactNode,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react'
+import { ask, type Headers, isSubscription, type Operation, watch } from './operation'
 
 /** Somebody of the demo world, with a token. */
 type Person = { name: string; email: string; description: string; token: string }
@@ -59,7 +68,9 @@ export function PersonProvider({ children }: { children: ReactNode }) {
   const send = useMemo<Fetcher>(
     () => (operation, options) => {
       const headers = headersOf(present.current, options?.headers)
-      return isSubscription(operation as Operation) ? watch(operation as Operation, headers) : ask(operation as Operation, headers)
+      return isSubscription(operation as Operation)
+        ? watch(operation as Operation, headers)
+        : ask(operation as Operation, headers)
     },
     [],
   )
@@ -75,7 +86,8 @@ export function PersonProvider({ children }: { children: ReactNode }) {
 /** Chooses as whom operations are sent. */
 export function People() {
   const { people, person, choose } = usePerson()
-  if (people.length === 0) return <span className="person">Your token goes into the headers: {'{"Authorization": "Bearer …"}'}</span>
+  if (people.length === 0)
+    return <span className="person">Your token goes into the headers: {'{"Authorization": "Bearer …"}'}</span>
   return (
     <label className="person">
       Ask as

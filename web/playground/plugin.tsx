@@ -1,7 +1,7 @@
+import { type GraphiQLPlugin, useGraphiQL, useGraphiQLActions } from '@graphiql/react'
+import { type OperationDefinitionNode, parse } from 'graphql'
 import { useState } from 'react'
-import { parse, type OperationDefinitionNode } from 'graphql'
-import { useGraphiQL, useGraphiQLActions, type GraphiQLPlugin } from '@graphiql/react'
-import { stories, type Ask, type Example } from './examples'
+import { type Ask, type Example, stories } from './examples'
 import { ask } from './operation'
 import { authorization, usePerson } from './person'
 
@@ -31,7 +31,9 @@ function Examples() {
       query?.setValue(example.query)
       // GraphiQL would read the editor a little later, and send the operation that was there before.
       const documentAST = parse(example.query)
-      const operations = documentAST.definitions.filter((d): d is OperationDefinitionNode => d.kind === 'OperationDefinition')
+      const operations = documentAST.definitions.filter(
+        (d): d is OperationDefinitionNode => d.kind === 'OperationDefinition',
+      )
       setOperationFacts({ documentAST, operations, operationName: operations[0].name?.value })
       variables?.setValue(values ? JSON.stringify(values, null, 2) : '')
       setOpened(example)
@@ -49,7 +51,12 @@ function Examples() {
           <ul>
             {examples.map((example) => (
               <li key={example.title}>
-                <button type="button" disabled={opening || !query || !variables} aria-current={example === opened} onClick={() => open(example)}>
+                <button
+                  type="button"
+                  disabled={opening || !query || !variables}
+                  aria-current={example === opened}
+                  onClick={() => open(example)}
+                >
                   {example.title}
                 </button>
                 {example.refused && <code>{example.refused}</code>}

@@ -1,6 +1,6 @@
-import type { ReactNode } from 'react'
 import { MantineProvider } from '@mantine/core'
 import { Notifications } from '@mantine/notifications'
+import type { ReactNode } from 'react'
 import { BrowserRouter, Navigate, Route, Routes } from 'react-router'
 import { InstancePage } from './instance/instance-page'
 import { resolver, theme } from './look/theme'
@@ -21,10 +21,38 @@ export function App({ signIn }: { signIn: SignInKind }) {
           <Shell>
             <Routes>
               <Route path="/invitation" element={<ReviewPage />} />
-              <Route path="/" element={<Signed><SpacesPage /></Signed>} />
-              <Route path="/instance/:id" element={<Signed><InstancePage /></Signed>} />
-              <Route path="/requests" element={<Signed><RequestsPage /></Signed>} />
-              <Route path="/request" element={<Signed><RequestsPage /></Signed>} />
+              <Route
+                path="/"
+                element={
+                  <Signed>
+                    <SpacesPage />
+                  </Signed>
+                }
+              />
+              <Route
+                path="/instance/:id"
+                element={
+                  <Signed>
+                    <InstancePage />
+                  </Signed>
+                }
+              />
+              <Route
+                path="/requests"
+                element={
+                  <Signed>
+                    <RequestsPage />
+                  </Signed>
+                }
+              />
+              <Route
+                path="/request"
+                element={
+                  <Signed>
+                    <RequestsPage />
+                  </Signed>
+                }
+              />
               <Route path="/callback" element={null} />
               <Route path="*" element={<Navigate to="/" replace />} />
             </Routes>

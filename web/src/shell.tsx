@@ -1,6 +1,19 @@
-import { useEffect, type ReactNode } from 'react'
-import { Anchor, AppShell, Avatar, Badge, Button, Container, Group, Menu, Text, UnstyledButton, VisuallyHidden, useMantineColorScheme } from '@mantine/core'
 import { useQuery } from '@apollo/client/react'
+import {
+  Anchor,
+  AppShell,
+  Avatar,
+  Badge,
+  Button,
+  Container,
+  Group,
+  Menu,
+  Text,
+  UnstyledButton,
+  useMantineColorScheme,
+  VisuallyHidden,
+} from '@mantine/core'
+import { type ReactNode, useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, NavLink } from 'react-router'
 import { useLine } from './gateway/line'
@@ -31,7 +44,14 @@ export function Shell({ children }: { children: ReactNode }) {
   }, [i18n.language])
   return (
     <AppShell header={{ height: 60 }} padding="md">
-      <a className="skip" href="#content" onClick={(event) => { event.preventDefault(); document.getElementById('content')?.focus() }}>
+      <a
+        className="skip"
+        href="#content"
+        onClick={(event) => {
+          event.preventDefault()
+          document.getElementById('content')?.focus()
+        }}
+      >
         {t('shell.skip')}
       </a>
       <AppShell.Header px="md">

@@ -30,7 +30,9 @@ export function connect({ token, refused }: Identity) {
       }),
     ),
   )
-  const authorized = new SetContextLink(async ({ headers }) => ({ headers: { ...headers, ...(await authorization()) } }))
+  const authorized = new SetContextLink(async ({ headers }) => ({
+    headers: { ...headers, ...(await authorization()) },
+  }))
   const http = new HttpLink({
     uri: '/graphql',
     fetch: async (uri, options) =>

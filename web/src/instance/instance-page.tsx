@@ -1,8 +1,8 @@
-import { Anchor, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@apollo/client/react'
+import { Anchor, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { Link, useParams } from 'react-router'
-import { faultsOf, type Fault } from '../gateway/faults'
+import { type Fault, faultsOf } from '../gateway/faults'
 import { graphql } from '../generated'
 import type { InstancePageQuery } from '../generated/graphql'
 import { InvitationList } from '../invite/invitation-list'
@@ -124,7 +124,11 @@ function Inviting({ instance }: { instance: Instance }) {
       {shown.map((obstacle) => (
         <FaultView
           key={obstacle.code}
-          fault={obstacle.code === 'INSTANCE_DISTRIBUTED' ? ({ ...obstacle, contacts: [], instances: elsewhere } as Fault) : obstacle}
+          fault={
+            obstacle.code === 'INSTANCE_DISTRIBUTED'
+              ? ({ ...obstacle, contacts: [], instances: elsewhere } as Fault)
+              : obstacle
+          }
         >
           {(obstacle.code === 'FORBIDDEN' || forbidden) && (
             <Group>

@@ -1,9 +1,9 @@
-import { memo, useId, useRef, useState, type ClipboardEvent, type KeyboardEvent } from 'react'
 import { Button, FileButton, Group, Input, Text } from '@mantine/core'
+import { type ClipboardEvent, type KeyboardEvent, memo, useId, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { CrossIcon, FileIcon } from '../look/icons'
-import { inCells, read, split } from './addresses'
 import classes from './address-field.module.css'
+import { inCells, read, split } from './addresses'
 import type { Verdict } from './verdicts'
 
 type Props = {
@@ -19,7 +19,17 @@ type Props = {
 }
 
 /** Where addresses are typed, pasted and dropped; each becomes a chip. */
-export function AddressField({ addresses, verdicts, typing, hint, disabled, onTyping, onAdd, onEdit, onRemove }: Props) {
+export function AddressField({
+  addresses,
+  verdicts,
+  typing,
+  hint,
+  disabled,
+  onTyping,
+  onAdd,
+  onEdit,
+  onRemove,
+}: Props) {
   const { t } = useTranslation()
   const id = useId()
   const input = useRef<HTMLInputElement>(null)
@@ -57,7 +67,12 @@ export function AddressField({ addresses, verdicts, typing, hint, disabled, onTy
   }
 
   return (
-    <Input.Wrapper label={t('address.label')} description={t('address.description')} labelProps={{ htmlFor: id }} size="sm">
+    <Input.Wrapper
+      label={t('address.label')}
+      description={t('address.description')}
+      labelProps={{ htmlFor: id }}
+      size="sm"
+    >
       <div
         className={`${classes.field} ${dropping ? classes.dropping : ''}`}
         onClick={(event) => event.target === event.currentTarget && input.current?.focus()}
@@ -90,7 +105,9 @@ export function AddressField({ addresses, verdicts, typing, hint, disabled, onTy
             onKeyDown={onKeyDown}
             onPaste={onPaste}
             onBlur={() => typing.includes('@') && add(split(typing))}
-            onChange={({ currentTarget: { value } }) => (/[,;\n]\s*$/.test(value) ? add(split(value)) : onTyping(value))}
+            onChange={({ currentTarget: { value } }) =>
+              /[,;\n]\s*$/.test(value) ? add(split(value)) : onTyping(value)
+            }
           />
         </div>
       </div>
@@ -126,7 +143,11 @@ const Chips = memo(function Chips({
   )
 })
 
-type ChipProps = Pick<Props, 'disabled' | 'onEdit' | 'onRemove'> & { text: string; place: number; kind: Verdict['kind'] }
+type ChipProps = Pick<Props, 'disabled' | 'onEdit' | 'onRemove'> & {
+  text: string
+  place: number
+  kind: Verdict['kind']
+}
 
 const Chip = memo(function Chip({ text, place, kind, disabled, onEdit, onRemove }: ChipProps) {
   const { t } = useTranslation()

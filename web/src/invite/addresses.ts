@@ -39,7 +39,8 @@ function words(part: string): string[] {
 /** `Lovelace, Ada <ada@x.org>` is one: what stands before a comma without an @ belongs to the name. */
 function withName(list: string[], part: string): string[] {
   const before = list.at(-1)
-  if (before && !before.includes('@') && /^[^@<]+<[^>]*@[^>]*>$/.test(part)) return [...list.slice(0, -1), `${before}, ${part}`]
+  if (before && !before.includes('@') && /^[^@<]+<[^>]*@[^>]*>$/.test(part))
+    return [...list.slice(0, -1), `${before}, ${part}`]
   return [...list, part]
 }
 

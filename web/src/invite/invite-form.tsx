@@ -1,5 +1,5 @@
-import { useCallback, useEffect, useMemo } from 'react'
 import { Alert, Button, Group, Loader, Radio, Stack, Text, Textarea } from '@mantine/core'
+import { useCallback, useEffect, useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Fault } from '../gateway/faults'
 import { useLine } from '../gateway/line'
@@ -11,7 +11,7 @@ import { useDraft } from './draft'
 import { useJudgements } from './judging'
 import { Outcome } from './outcome'
 import { Problems, useWording } from './problems'
-import { useSending, type Mode, type Progress } from './sendings'
+import { type Mode, type Progress, useSending } from './sendings'
 import { verdicts } from './verdicts'
 
 const longest = 2_000
@@ -55,7 +55,8 @@ export function InviteForm({ instanceId, mode }: { instanceId: string; mode: Mod
     [change],
   )
   const remove = useCallback(
-    (places: number[]) => change(({ addresses }) => ({ addresses: addresses.filter((_, place) => !places.includes(place)) })),
+    (places: number[]) =>
+      change(({ addresses }) => ({ addresses: addresses.filter((_, place) => !places.includes(place)) })),
     [change],
   )
   const removeOne = useCallback((place: number) => remove([place]), [remove])
@@ -67,7 +68,10 @@ export function InviteForm({ instanceId, mode }: { instanceId: string; mode: Mod
       })),
     [change],
   )
-  const add = useCallback((more: string[]) => change(({ addresses }) => ({ addresses: [...addresses, ...more] })), [change])
+  const add = useCallback(
+    (more: string[]) => change(({ addresses }) => ({ addresses: [...addresses, ...more] })),
+    [change],
+  )
   const onTyping = useCallback((text: string) => change({ typing: text }), [change])
 
   function send() {

@@ -1,5 +1,5 @@
-import { useEffect, useState } from 'react'
 import { useApolloClient } from '@apollo/client/react'
+import { useEffect, useState } from 'react'
 import { graphql } from '../generated'
 import type { CheckEmailsQuery } from '../generated/graphql'
 import { most } from './addresses'

@@ -1,5 +1,5 @@
-import { Badge, Button, Group, Paper, Stack, Text, Title } from '@mantine/core'
 import { useFragment } from '@apollo/client/react'
+import { Badge, Button, Group, Paper, Stack, Text, Title } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import type { InviteOutcome } from '../generated/graphql'
@@ -43,7 +43,13 @@ export function Outcome({ progress, onClose }: { progress: Progress; onClose: ()
           {t('outcome.close')}
         </Button>
       </Group>
-      <Stack component="ul" gap={0} className="plain rows" tabIndex={progress.results.length > 8 ? 0 : undefined} mah={340}>
+      <Stack
+        component="ul"
+        gap={0}
+        className="plain rows"
+        tabIndex={progress.results.length > 8 ? 0 : undefined}
+        mah={340}
+      >
         {progress.results.map((result) => (
           <ResultRow key={result.index} result={result} />
         ))}

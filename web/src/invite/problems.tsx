@@ -16,16 +16,22 @@ export function Problems({ addresses, verdicts, onCorrect, onRemove }: Props) {
   const places = verdicts.flatMap(({ kind }, place) => (kind === 'bad' || kind === 'doubtful' ? [place] : []))
   const bad = places.filter((place) => verdicts[place].kind === 'bad')
   const twice = verdicts.flatMap(({ kind }, place) => (kind === 'twice' ? [place] : []))
-  const corrections = new Map(bad.flatMap((place) => {
-    const { suggestion } = verdicts[place]
-    return suggestion ? [[place, suggestion] as const] : []
-  }))
+  const corrections = new Map(
+    bad.flatMap((place) => {
+      const { suggestion } = verdicts[place]
+      return suggestion ? [[place, suggestion] as const] : []
+    }),
+  )
   if (places.length + twice.length === 0) return null
   return (
     <Stack gap="xs">
       <Group justify="space-between" gap="xs">
         <Text fw={600} size="sm" role="status">
-          {bad.length > 0 ? t('problems.bad', { count: bad.length }) : places.length > 0 ? t('problems.doubtful', { count: places.length }) : ''}
+          {bad.length > 0
+            ? t('problems.bad', { count: bad.length })
+            : places.length > 0
+              ? t('problems.doubtful', { count: places.length })
+              : ''}
         </Text>
         <Group gap="xs">
           {corrections.size > 1 && (

@@ -1,6 +1,6 @@
-import { createContext, useContext, useSyncExternalStore } from 'react'
 import type { ApolloClient } from '@apollo/client'
-import { faultsOf, type Fault } from '../gateway/faults'
+import { createContext, useContext, useSyncExternalStore } from 'react'
+import { type Fault, faultsOf } from '../gateway/faults'
 import { graphql } from '../generated'
 import type { InstanceRole, InviteUsersMutation } from '../generated/graphql'
 
@@ -97,7 +97,9 @@ export class Sendings {
 
   private async carryOut(sending: Sending) {
     this.put({ phase: 'under way', sending })
-    const answer = await this.send(sending).catch((error): Progress => ({ phase: 'refused', sending, faults: faultsOf(error) }))
+    const answer = await this.send(sending).catch(
+      (error): Progress => ({ phase: 'refused', sending, faults: faultsOf(error) }),
+    )
     localStorage.removeItem(this.prefix + sending.input.instanceId)
     this.put(answer)
   }
@@ -105,7 +107,11 @@ export class Sendings {
   private async send(sending: Sending): Promise<Progress> {
     const variables = { input: sending.input }
     if (sending.mode === 'ask') {
-      const { data } = await this.client.mutate({ mutation: RequestInvitations, variables, refetchQueries: ['Requests'] })
+      const { data } = await this.client.mutate({
+        mutation: RequestInvitations,
+        variables,
+        refetchQueries: ['Requests'],
+      })
       return { phase: 'asked', sending, created: data?.requestInvitations?.created ?? true }
     }
     const { data } = await this.client.mutate({ mutation: InviteUsers, variables, refetchQueries: ['Invitations'] })

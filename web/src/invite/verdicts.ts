@@ -1,5 +1,5 @@
-import type { EmailReason } from '../generated/graphql'
 import type { Fault } from '../gateway/faults'
+import type { EmailReason } from '../generated/graphql'
 import type { Judgement } from './judging'
 
 /** What is to be said of an address: by the judgement of checkEmails or, more recent, by the refusal of a sending. */

@@ -1,5 +1,5 @@
-import { useEffect } from 'react'
 import { useApolloClient } from '@apollo/client/react'
+import { useEffect } from 'react'
 import { graphql } from '../generated'
 import type { InvitationRowFragment } from '../generated/graphql'
 import { InvitationRow } from './invitation'
@@ -39,15 +39,17 @@ export function useInvitationChanges(instanceId: string) {
       changed = []
       created = false
     }
-    const watching = client.subscribe({ query: InvitationChanged, variables: { instanceId }, fetchPolicy: 'no-cache' }).subscribe({
-      next({ data }) {
-        if (!data) return
-        changed.push(data.invitationChanged.invitation)
-        created ||= data.invitationChanged.change === 'CREATED'
-        timer ??= setTimeout(apply, 200)
-      },
-      error: () => {}, // who loses the role sees so by what she asks next
-    })
+    const watching = client
+      .subscribe({ query: InvitationChanged, variables: { instanceId }, fetchPolicy: 'no-cache' })
+      .subscribe({
+        next({ data }) {
+          if (!data) return
+          changed.push(data.invitationChanged.invitation)
+          created ||= data.invitationChanged.change === 'CREATED'
+          timer ??= setTimeout(apply, 200)
+        },
+        error: () => {}, // who loses the role sees so by what she asks next
+      })
     return () => {
       clearTimeout(timer)
       watching.unsubscribe()

@@ -24,7 +24,11 @@ const icon = (shape: ReactNode) =>
 export const CrossIcon = icon(<path d="M6 6l12 12M18 6L6 18" />)
 export const ChevronIcon = icon(<path d="M9 6l6 6-6 6" />)
 export const DownIcon = icon(<path d="M6 9l6 6 6-6" />)
-export const FileIcon = icon(<path d="M14 3H7a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V8zM14 3v5h5M12 18v-6M9 15l3-3 3 3" />)
+export const FileIcon = icon(
+  <path d="M14 3H7a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V8zM14 3v5h5M12 18v-6M9 15l3-3 3 3" />,
+)
 export const MailIcon = icon(<path d="M4 6h16v12H4zM4 7l8 6 8-6" />)
 export const AttentionIcon = icon(<path d="M12 8v5M12 16.5v.5M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18z" />)
-export const OfflineIcon = icon(<path d="M3 3l18 18M8.5 16.5a5 5 0 0 1 7 0M5 12.9a10 10 0 0 1 5-2.8M19 12.9a10 10 0 0 0-3-2.2M12 20h.01" />)
+export const OfflineIcon = icon(
+  <path d="M3 3l18 18M8.5 16.5a5 5 0 0 1 7 0M5 12.9a10 10 0 0 1 5-2.8M19 12.9a10 10 0 0 0-3-2.2M12 20h.01" />,
+)

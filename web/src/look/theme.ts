@@ -1,4 +1,4 @@
-import { createTheme, type CSSVariablesResolver } from '@mantine/core'
+import { type CSSVariablesResolver, createTheme } from '@mantine/core'
 
 const dyed = ['sea', 'red', 'yellow', 'green', 'gray']
 
@@ -39,6 +39,8 @@ export const resolver: CSSVariablesResolver = () => ({
     '--mantine-color-dimmed': '#a9b1b9',
     '--mantine-color-error': '#ff9c9c',
     '--mantine-color-placeholder': '#98a1a9',
-    ...Object.fromEntries(dyed.map((name) => [`--mantine-color-${name}-light-color`, `var(--mantine-color-${name}-2)`])),
+    ...Object.fromEntries(
+      dyed.map((name) => [`--mantine-color-${name}-light-color`, `var(--mantine-color-${name}-2)`]),
+    ),
   },
 })

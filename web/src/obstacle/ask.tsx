@@ -1,9 +1,9 @@
-import { useState } from 'react'
-import { Anchor, Button, Group, Stack, Text, Textarea } from '@mantine/core'
 import { useMutation } from '@apollo/client/react'
+import { Anchor, Button, Group, Stack, Text, Textarea } from '@mantine/core'
+import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
-import { faultsOf, type Fault } from '../gateway/faults'
+import { type Fault, faultsOf } from '../gateway/faults'
 import { graphql } from '../generated'
 import { FaultView } from './obstacle'
 

@@ -1,5 +1,5 @@
-import type { ReactNode } from 'react'
 import { Alert, Anchor, Button, Group, List, Stack, Text } from '@mantine/core'
+import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import type { Contact, Fault } from '../gateway/faults'
@@ -7,8 +7,18 @@ import { AttentionIcon, MailIcon } from '../look/icons'
 import { useFormats } from '../texts/formats'
 
 const ownWords = new Set([
-  'FORBIDDEN', 'NOT_FOUND', 'INSTANCE_DISTRIBUTED', 'INSTANCE_DELETED', 'RESTORE_WINDOW_EXPIRED', 'UNAVAILABLE',
-  'INTERNAL_SERVER_ERROR', 'OFFLINE', 'UNAUTHENTICATED', 'RATE_LIMITED', 'IDEMPOTENCY_KEY_REUSED', 'INVITATION_NOT_USABLE',
+  'FORBIDDEN',
+  'NOT_FOUND',
+  'INSTANCE_DISTRIBUTED',
+  'INSTANCE_DELETED',
+  'RESTORE_WINDOW_EXPIRED',
+  'UNAVAILABLE',
+  'INTERNAL_SERVER_ERROR',
+  'OFFLINE',
+  'UNAUTHENTICATED',
+  'RATE_LIMITED',
+  'IDEMPOTENCY_KEY_REUSED',
+  'INVITATION_NOT_USABLE',
   'CONFLICT',
 ])
 
@@ -26,7 +36,11 @@ export function useExplanation() {
       wait: duration((retryAfter ?? 60) * 1_000),
     }
     const late = code === 'INSTANCE_DELETED' && restorableUntil && Date.parse(restorableUntil) < Date.now()
-    const key = late ? 'INSTANCE_GONE' : reason && (code === 'CONFLICT' || code === 'INVITATION_NOT_USABLE') ? `${code}_${reason}` : code
+    const key = late
+      ? 'INSTANCE_GONE'
+      : reason && (code === 'CONFLICT' || code === 'INVITATION_NOT_USABLE')
+        ? `${code}_${reason}`
+        : code
     return {
       title: t(`fault.${key as 'FORBIDDEN'}.title`, { ...values, defaultValue: message }),
       remedy: t(`fault.${key as 'FORBIDDEN'}.remedy`, { ...values, defaultValue: remedy ?? '' }),
@@ -66,7 +80,10 @@ export function FaultView({ fault, compact, children }: Props) {
         {serious && requestId && (
           <Text size="sm">
             {t('obstacle.support')}{' '}
-            <Anchor href={`mailto:${fault.support ?? support}?subject=${encodeURIComponent(`DataHub ${requestId}`)}`} size="sm">
+            <Anchor
+              href={`mailto:${fault.support ?? support}?subject=${encodeURIComponent(`DataHub ${requestId}`)}`}
+              size="sm"
+            >
               {fault.support ?? support}
             </Anchor>
             , {t('obstacle.requestId')} <code>{requestId}</code>

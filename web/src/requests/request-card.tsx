@@ -1,9 +1,9 @@
-import { useEffect, useRef, useState } from 'react'
-import { Anchor, Badge, Button, Checkbox, Group, Paper, Stack, Text, Textarea, Title } from '@mantine/core'
 import { useMutation } from '@apollo/client/react'
+import { Anchor, Badge, Button, Checkbox, Group, Paper, Stack, Text, Textarea, Title } from '@mantine/core'
+import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
-import { faultsOf, type Fault } from '../gateway/faults'
+import { type Fault, faultsOf } from '../gateway/faults'
 import { graphql } from '../generated'
 import type { RequestRowFragment, RequestStatus } from '../generated/graphql'
 import { FaultView } from '../obstacle/obstacle'
@@ -39,7 +39,13 @@ const Withdraw = graphql(`
   }
 `)
 
-const colors: Record<RequestStatus, string> = { OPEN: 'sea', APPROVED: 'green', DECLINED: 'red', WITHDRAWN: 'gray', EXPIRED: 'gray' }
+const colors: Record<RequestStatus, string> = {
+  OPEN: 'sea',
+  APPROVED: 'green',
+  DECLINED: 'red',
+  WITHDRAWN: 'gray',
+  EXPIRED: 'gray',
+}
 
 type Props = { request: RequestRowFragment; answers: boolean; chosen?: boolean }
 
@@ -102,14 +108,21 @@ export function RequestCard({ request, answers, chosen }: Props) {
           </Text>
         )}
         {answeredBy && status !== 'OPEN' && (
-          <Text size="sm">{t(`request.answered.${status as 'APPROVED'}`, { name: answeredBy.name, at: moment(request.endedAt ?? '') })}</Text>
+          <Text size="sm">
+            {t(`request.answered.${status as 'APPROVED'}`, {
+              name: answeredBy.name,
+              at: moment(request.endedAt ?? ''),
+            })}
+          </Text>
         )}
         {answer && (
           <Text component="blockquote" className="words">
             {answer}
           </Text>
         )}
-        {request.endReason === 'RESTORE_WINDOW_EXPIRED' && <Text size="sm">{t('fault.RESTORE_WINDOW_EXPIRED.title')}</Text>}
+        {request.endReason === 'RESTORE_WINDOW_EXPIRED' && (
+          <Text size="sm">{t('fault.RESTORE_WINDOW_EXPIRED.title')}</Text>
+        )}
         {status === 'OPEN' && (answers ? <Answer request={request} /> : <TakeBack id={id} />)}
       </Stack>
     </Paper>
@@ -162,7 +175,11 @@ function Answer({ request }: { request: RequestRowFragment }) {
         <FaultView key={at} fault={fault} compact />
       ))}
       <Group>
-        <Button loading={approving.loading} disabled={emails.length > 0 && chosen.length === 0} onClick={() => void answer('approve')}>
+        <Button
+          loading={approving.loading}
+          disabled={emails.length > 0 && chosen.length === 0}
+          onClick={() => void answer('approve')}
+        >
           {t(`request.approve.${request.kind}`, { count: chosen.length })}
         </Button>
         <Button variant="default" loading={declining.loading} onClick={() => void answer('decline')}>

@@ -1,5 +1,5 @@
-import { useEffect } from 'react'
 import { useApolloClient } from '@apollo/client/react'
+import { useEffect } from 'react'
 import { graphql } from '../generated'
 
 /** A request, with all the addresses that it can be about. */

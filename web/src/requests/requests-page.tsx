@@ -1,5 +1,5 @@
-import { Alert, Button, Loader, Stack, Tabs, Text, Title } from '@mantine/core'
 import { useQuery } from '@apollo/client/react'
+import { Alert, Button, Loader, Stack, Tabs, Text, Title } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { useLocation, useNavigate } from 'react-router'
 import { faultsOf } from '../gateway/faults'
@@ -69,7 +69,8 @@ export function RequestsPage() {
   const own = data?.viewer.requests
   const ofOwn = own?.nodes.some(({ id }) => id === wanted)
   const found = !wanted || ofOwn || inbox?.nodes.some(({ id }) => id === wanted)
-  const tab = hash === '#mine' || ofOwn ? 'mine' : hash === '#inbox' || wanted || inbox?.totalCount !== 0 ? 'inbox' : 'mine'
+  const tab =
+    hash === '#mine' || ofOwn ? 'mine' : hash === '#inbox' || wanted || inbox?.totalCount !== 0 ? 'inbox' : 'mine'
 
   return (
     <Stack gap="lg">
@@ -98,20 +99,29 @@ export function RequestsPage() {
   )
 }
 
-type Page = { nodes: RequestRowFragment[]; totalCount: number; pageInfo: { hasNextPage: boolean; endCursor?: string | null } }
+type Page = {
+  nodes: RequestRowFragment[]
+  totalCount: number
+  pageInfo: { hasNextPage: boolean; endCursor?: string | null }
+}
 type ListProps = { which: 'afterInbox' | 'afterOwn'; page?: Page | null; wanted: string; answers: boolean }
 
 function List({ which, page, wanted, answers }: ListProps) {
   const { t } = useTranslation()
   const { fetchMore, loading } = useQuery(Requests, { fetchPolicy: 'cache-only' })
-  if (!page || page.nodes.length === 0) return <Text c="dimmed">{t(answers ? 'requests.inboxNone' : 'requests.mineNone')}</Text>
+  if (!page || page.nodes.length === 0)
+    return <Text c="dimmed">{t(answers ? 'requests.inboxNone' : 'requests.mineNone')}</Text>
   return (
     <Stack gap="md">
       {page.nodes.map((request) => (
         <RequestCard key={request.id} request={request} answers={answers} chosen={request.id === wanted} />
       ))}
       {page.pageInfo.hasNextPage && (
-        <Button variant="subtle" loading={loading} onClick={() => void fetchMore({ variables: { [which]: page.pageInfo.endCursor } })}>
+        <Button
+          variant="subtle"
+          loading={loading}
+          onClick={() => void fetchMore({ variables: { [which]: page.pageInfo.endCursor } })}
+        >
           {t('more', { count: page.totalCount - page.nodes.length })}
         </Button>
       )}
@@ -123,8 +133,14 @@ function List({ which, page, wanted, answers }: ListProps) {
 function Elsewhere({ id }: { id: string }) {
   const { t } = useTranslation()
   const { data, loading } = useQuery(SpacesRequests, { errorPolicy: 'all' })
-  const request = data?.viewer.spaces?.nodes.flatMap(({ requests }) => requests?.nodes ?? []).find((each) => each.id === id)
+  const request = data?.viewer.spaces?.nodes
+    .flatMap(({ requests }) => requests?.nodes ?? [])
+    .find((each) => each.id === id)
   if (request) return <RequestCard request={request} answers chosen />
   if (loading) return <Loader size="sm" />
-  return <Alert color="gray" title={t('requests.unknown')}>{t('requests.unknownLead')}</Alert>
+  return (
+    <Alert color="gray" title={t('requests.unknown')}>
+      {t('requests.unknownLead')}
+    </Alert>
+  )
 }

@@ -1,5 +1,5 @@
-import { useEffect, useState } from 'react'
 import { Text, type TextProps } from '@mantine/core'
+import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { clock } from '../gateway/clock'
 

@@ -1,14 +1,14 @@
-import { useState } from 'react'
+import { useMutation } from '@apollo/client/react'
 import { Button, Group, Paper, Stack, Text, Title } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { useMutation } from '@apollo/client/react'
+import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { faultsOf, type Fault } from '../gateway/faults'
+import { type Fault, faultsOf } from '../gateway/faults'
 import { graphql } from '../generated'
 import type { InstancePageQuery } from '../generated/graphql'
-import { useFormats } from '../texts/formats'
 import { Ask } from '../obstacle/ask'
 import { FaultView } from '../obstacle/obstacle'
+import { useFormats } from '../texts/formats'
 import { Countdown } from './countdown'
 
 const Restore = graphql(`
@@ -51,7 +51,8 @@ export function RestorePanel({ instance, onChange }: { instance: Deleted; onChan
         <div>
           <Title order={2}>{t(late ? 'restore.gone' : 'restore.title', { name })}</Title>
           <Text c="dimmed">
-            {deletedAt && t(deletedBy ? 'restore.deletedBy' : 'restore.deleted', { at: moment(deletedAt), name: deletedBy?.name })}
+            {deletedAt &&
+              t(deletedBy ? 'restore.deletedBy' : 'restore.deleted', { at: moment(deletedAt), name: deletedBy?.name })}
           </Text>
         </div>
         {!late && restorableUntil && (

@@ -1,9 +1,9 @@
-import { useEffect, useState } from 'react'
-import { Anchor, Button, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
 import { useMutation, useQuery } from '@apollo/client/react'
+import { Anchor, Button, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
+import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, useLocation, useSearchParams } from 'react-router'
-import { faultsOf, type Fault } from '../gateway/faults'
+import { type Fault, faultsOf } from '../gateway/faults'
 import { graphql } from '../generated'
 import type { ReviewedFragment } from '../generated/graphql'
 import { Contacts, FaultView } from '../obstacle/obstacle'
@@ -99,7 +99,11 @@ export function ReviewPage() {
   const { signIn, account, leave, signOut } = useSession()
   const [wanted, setWanted] = useState<string>()
   if (wanted !== undefined && !account)
-    return wanted ? <SignIn title={t('review.signInAs', { email: wanted })}>{t('review.signInLead', { email: wanted })}</SignIn> : <SignIn />
+    return wanted ? (
+      <SignIn title={t('review.signInAs', { email: wanted })}>{t('review.signInLead', { email: wanted })}</SignIn>
+    ) : (
+      <SignIn />
+    )
 
   /** Signs in, as whom the invitation is for. */
   function begin(email = '') {
@@ -108,14 +112,22 @@ export function ReviewPage() {
     if (account) signOut()
   }
   // Who is signed in decides what is answered.
-  return token || !id ? <ReviewByToken key={`${account?.email} ${token}`} token={token} begin={begin} /> : <ReviewOwn id={id} begin={begin} />
+  return token || !id ? (
+    <ReviewByToken key={`${account?.email} ${token}`} token={token} begin={begin} />
+  ) : (
+    <ReviewOwn id={id} begin={begin} />
+  )
 }
 
 type Begin = (email?: string) => void
 
 function ReviewByToken({ token, begin }: { token: string; begin: Begin }) {
   const { t } = useTranslation()
-  const { data, error, loading, refetch } = useQuery(ByToken, { variables: { token }, fetchPolicy: 'network-only', skip: !token })
+  const { data, error, loading, refetch } = useQuery(ByToken, {
+    variables: { token },
+    fetchPolicy: 'network-only',
+    skip: !token,
+  })
   if (!data && loading) return <Loader aria-label={t('loading')} mx="auto" />
   if (error) return faultsOf(error).map((fault, at) => <FaultView key={at} fault={fault} />)
   return data?.invitation ? (
@@ -134,7 +146,11 @@ function ReviewOwn({ id, begin }: { id: string; begin: Begin }) {
   useEffect(() => setFound((before) => invitation ?? before), [invitation])
   if (!account) return <SignIn />
   if (!data && loading) return <Loader aria-label={t('loading')} mx="auto" />
-  return invitation ? <Review invitation={invitation} by={{ invitationId: id }} begin={begin} again={() => void refetch()} /> : <Nothing begin={begin} />
+  return invitation ? (
+    <Review invitation={invitation} by={{ invitationId: id }} begin={begin} again={() => void refetch()} />
+  ) : (
+    <Nothing begin={begin} />
+  )
 }
 
 /** A link that leads to no invitation, or to none that this person may see. */
@@ -289,7 +305,10 @@ function Review({ invitation, by, begin, again }: ReviewProps) {
         ))}
         {!account && (
           <Text size="sm" c="dimmed">
-            {t('review.unexpected')} <Anchor href={`mailto:${invitedBy.email}`} size="sm">{invitedBy.email}</Anchor>
+            {t('review.unexpected')}{' '}
+            <Anchor href={`mailto:${invitedBy.email}`} size="sm">
+              {invitedBy.email}
+            </Anchor>
           </Text>
         )}
       </Stack>

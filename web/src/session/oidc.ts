@@ -1,4 +1,4 @@
-import { UserManager, WebStorageStateStore, type User } from 'oidc-client-ts'
+import { type User, UserManager, WebStorageStateStore } from 'oidc-client-ts'
 import type { SignIn } from './configuration'
 import type { Account } from './session'
 import { personOf } from './token'
@@ -49,7 +49,10 @@ export function provider({ issuer, clientId, resource, scope }: Extract<SignIn, 
     /** Ends what `begin` began; gives where the person was. */
     async complete() {
       const user = await manager.signinCallback()
-      return { account: account(user ?? null), returnTo: (user?.state as { returnTo?: string } | undefined)?.returnTo ?? '/' }
+      return {
+        account: account(user ?? null),
+        returnTo: (user?.state as { returnTo?: string } | undefined)?.returnTo ?? '/',
+      }
     },
     async end() {
       const leaves = await manager.metadataService.getEndSessionEndpoint()

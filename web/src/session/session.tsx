@@ -1,5 +1,5 @@
-import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from 'react'
 import { ApolloProvider } from '@apollo/client/react'
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react'
 import { useLocation, useNavigate } from 'react-router'
 import { connect } from '../gateway/client'
 import { Sendings, SendingsContext } from '../invite/sendings'

@@ -1,5 +1,5 @@
-import { useState, type ReactNode } from 'react'
 import { Alert, Anchor, Avatar, Button, Group, Paper, Stack, Text, TextInput, Title } from '@mantine/core'
+import { type ReactNode, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useSession } from './session'
 
@@ -42,7 +42,16 @@ function People() {
       <Stack component="ul" gap="xs" className="plain">
         {signIn.people.map((person) => (
           <li key={person.email}>
-            <Paper withBorder component="button" type="button" w="100%" ta="start" p="sm" className="choice" onClick={() => use(person.token)}>
+            <Paper
+              withBorder
+              component="button"
+              type="button"
+              w="100%"
+              ta="start"
+              p="sm"
+              className="choice"
+              onClick={() => use(person.token)}
+            >
               <Group wrap="nowrap">
                 <Avatar name={person.name} color="sea" variant="light" aria-hidden />
                 <div>

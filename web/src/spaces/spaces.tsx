@@ -1,5 +1,5 @@
-import { Alert, Anchor, Badge, Button, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@apollo/client/react'
+import { Alert, Anchor, Badge, Button, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { faultsOf } from '../gateway/faults'
@@ -164,7 +164,9 @@ function SpaceCard({ space }: { space: Space }) {
 function InstanceRow({ instance }: { instance: Instance }) {
   const { t } = useTranslation()
   const { id, name, state, viewerRoles, inviting, restoring, restorableUntil } = instance
-  const role = (['SPACE_ADMINISTRATOR', 'INSTANCE_EDITOR', 'INSTANCE_VIEWER'] as const).find((role) => viewerRoles.includes(role))
+  const role = (['SPACE_ADMINISTRATOR', 'INSTANCE_EDITOR', 'INSTANCE_VIEWER'] as const).find((role) =>
+    viewerRoles.includes(role),
+  )
   const deleted = state === 'DELETED'
   const late = restoring.obstacles.some(({ code }) => code === 'RESTORE_WINDOW_EXPIRED')
   const why = deleted

@@ -26,8 +26,10 @@ export const de: Texts = {
     look: 'Darstellung',
     scheme: { auto: 'Wie das System', light: 'Hell', dark: 'Dunkel' },
     line: {
-      offline: 'Sie sind offline. Was Sie eingeben, bleibt erhalten; was Sie senden, wird abgeschlossen, sobald die Verbindung wieder da ist.',
-      silent: 'DataHub antwortet nicht. Wir versuchen es weiter; nichts geht verloren, und nichts wird doppelt gesendet.',
+      offline:
+        'Sie sind offline. Was Sie eingeben, bleibt erhalten; was Sie senden, wird abgeschlossen, sobald die Verbindung wieder da ist.',
+      silent:
+        'DataHub antwortet nicht. Wir versuchen es weiter; nichts geht verloren, und nichts wird doppelt gesendet.',
     },
   },
   signIn: {
@@ -134,7 +136,8 @@ export const de: Texts = {
     askTitle: 'Um Einladungen bitten',
     askLead: 'Sie bereiten die Einladungen vor; die Administration sendet sie mit einem Klick.',
     sending: 'Wird gesendet …',
-    waiting: 'Wartet auf die Verbindung. Sie können diese Seite schließen; es wird abgeschlossen, wenn Sie wiederkommen.',
+    waiting:
+      'Wartet auf die Verbindung. Sie können diese Seite schließen; es wird abgeschlossen, wenn Sie wiederkommen.',
     tooMany_one: 'Höchstens {{most}} Adressen auf einmal: entfernen Sie eine',
     tooMany_other: 'Höchstens {{most}} Adressen auf einmal: entfernen Sie {{count}}',
   },
@@ -201,33 +204,90 @@ export const de: Texts = {
     requestId: 'und nennen Sie',
   },
   fault: {
-    OFFLINE: { title: 'DataHub hat nicht geantwortet', remedy: 'Prüfen Sie Ihre Verbindung und versuchen Sie es wieder.' },
+    OFFLINE: {
+      title: 'DataHub hat nicht geantwortet',
+      remedy: 'Prüfen Sie Ihre Verbindung und versuchen Sie es wieder.',
+    },
     UNAUTHENTICATED: { title: 'Sie sind nicht angemeldet', remedy: 'Melden Sie sich an und versuchen Sie es wieder.' },
-    FORBIDDEN: { title: 'Dazu fehlt Ihnen die Berechtigung', remedy: 'Diese Personen haben sie. Bitten Sie sie, es zu tun oder Ihnen die Rolle zu geben.' },
-    NOT_FOUND: { title: 'Hier ist nichts, was Sie sehen können', remedy: 'Prüfen Sie den Link, und ob Sie mit dem richtigen Konto angemeldet sind.' },
-    INSTANCE_DISTRIBUTED: { title: 'Zur Instanz Distributed kann niemand eingeladen werden', remedy: 'Wählen Sie eine andere Instanz des Space.' },
-    INSTANCE_DELETED: { title: 'Die Instanz wurde am {{at}} gelöscht', remedy: 'Sie kann bis {{until}} wiederhergestellt werden. Dann kann man wieder einladen.' },
-    INSTANCE_GONE: { title: 'Die Instanz wurde am {{at}} gelöscht', remedy: 'Sie kann nicht mehr wiederhergestellt werden. Wählen Sie eine andere Instanz des Space.' },
-    RESTORE_WINDOW_EXPIRED: { title: 'Die 24 Stunden zur Wiederherstellung sind vorbei', remedy: 'Eine neue Instanz des Space kann an ihre Stelle treten.' },
-    UNAVAILABLE: { title: 'DataHub kann das gerade nicht tun', remedy: 'Es ist nichts geschehen. Versuchen Sie es in einigen Minuten wieder.' },
-    INTERNAL_SERVER_ERROR: { title: 'Bei DataHub ist ein Fehler aufgetreten', remedy: 'Es ist nichts geschehen. Versuchen Sie es in einigen Minuten wieder.' },
+    FORBIDDEN: {
+      title: 'Dazu fehlt Ihnen die Berechtigung',
+      remedy: 'Diese Personen haben sie. Bitten Sie sie, es zu tun oder Ihnen die Rolle zu geben.',
+    },
+    NOT_FOUND: {
+      title: 'Hier ist nichts, was Sie sehen können',
+      remedy: 'Prüfen Sie den Link, und ob Sie mit dem richtigen Konto angemeldet sind.',
+    },
+    INSTANCE_DISTRIBUTED: {
+      title: 'Zur Instanz Distributed kann niemand eingeladen werden',
+      remedy: 'Wählen Sie eine andere Instanz des Space.',
+    },
+    INSTANCE_DELETED: {
+      title: 'Die Instanz wurde am {{at}} gelöscht',
+      remedy: 'Sie kann bis {{until}} wiederhergestellt werden. Dann kann man wieder einladen.',
+    },
+    INSTANCE_GONE: {
+      title: 'Die Instanz wurde am {{at}} gelöscht',
+      remedy: 'Sie kann nicht mehr wiederhergestellt werden. Wählen Sie eine andere Instanz des Space.',
+    },
+    RESTORE_WINDOW_EXPIRED: {
+      title: 'Die 24 Stunden zur Wiederherstellung sind vorbei',
+      remedy: 'Eine neue Instanz des Space kann an ihre Stelle treten.',
+    },
+    UNAVAILABLE: {
+      title: 'DataHub kann das gerade nicht tun',
+      remedy: 'Es ist nichts geschehen. Versuchen Sie es in einigen Minuten wieder.',
+    },
+    INTERNAL_SERVER_ERROR: {
+      title: 'Bei DataHub ist ein Fehler aufgetreten',
+      remedy: 'Es ist nichts geschehen. Versuchen Sie es in einigen Minuten wieder.',
+    },
     RATE_LIMITED: { title: 'Zu viel in zu kurzer Zeit', remedy: 'Versuchen Sie es wieder in {{wait}}.' },
-    IDEMPOTENCY_KEY_REUSED: { title: 'Das wurde schon mit anderem Inhalt gesendet', remedy: 'Senden Sie es noch einmal.' },
+    IDEMPOTENCY_KEY_REUSED: {
+      title: 'Das wurde schon mit anderem Inhalt gesendet',
+      remedy: 'Senden Sie es noch einmal.',
+    },
     INVITATION_NOT_USABLE: { title: 'Diese Einladung kann nicht verwendet werden', remedy: 'Bitten Sie um eine neue.' },
     INVITATION_NOT_USABLE_EXPIRED: { title: 'Diese Einladung ist abgelaufen', remedy: 'Bitten Sie um eine neue:' },
-    INVITATION_NOT_USABLE_REVOKED: { title: 'Diese Einladung wurde zurückgezogen', remedy: 'Wenn Sie das für ein Versehen halten, fragen Sie, wer Sie eingeladen hat:' },
-    INVITATION_NOT_USABLE_DECLINED: { title: 'Sie haben diese Einladung abgelehnt', remedy: 'Haben Sie es sich anders überlegt? Bitten Sie um eine neue:' },
-    INVITATION_NOT_USABLE_ACCEPTED: { title: 'Sie haben diese Einladung schon angenommen', remedy: 'Sie finden die Instanz unter Ihren Spaces. Wenn nicht, fragen Sie, wer Sie eingeladen hat:' },
-    INVITATION_NOT_USABLE_INSTANCE_DELETED: { title: 'Die Instanz wurde gelöscht', remedy: 'Die Einladung gilt wieder, wenn sie wiederhergestellt ist. Fragen Sie, wer Sie eingeladen hat:' },
+    INVITATION_NOT_USABLE_REVOKED: {
+      title: 'Diese Einladung wurde zurückgezogen',
+      remedy: 'Wenn Sie das für ein Versehen halten, fragen Sie, wer Sie eingeladen hat:',
+    },
+    INVITATION_NOT_USABLE_DECLINED: {
+      title: 'Sie haben diese Einladung abgelehnt',
+      remedy: 'Haben Sie es sich anders überlegt? Bitten Sie um eine neue:',
+    },
+    INVITATION_NOT_USABLE_ACCEPTED: {
+      title: 'Sie haben diese Einladung schon angenommen',
+      remedy: 'Sie finden die Instanz unter Ihren Spaces. Wenn nicht, fragen Sie, wer Sie eingeladen hat:',
+    },
+    INVITATION_NOT_USABLE_INSTANCE_DELETED: {
+      title: 'Die Instanz wurde gelöscht',
+      remedy: 'Die Einladung gilt wieder, wenn sie wiederhergestellt ist. Fragen Sie, wer Sie eingeladen hat:',
+    },
     INVITATION_NOT_USABLE_OTHER_ADDRESS: { title: 'Diese Einladung ist für ein anderes Konto', remedy: '' },
-    CONFLICT: { title: 'Es ist nicht mehr so, wie es war', remedy: 'Laden Sie die Seite neu, um zu sehen, was sich geändert hat.' },
-    CONFLICT_LAST_ADMINISTRATOR: { title: 'Die letzte Administratorin oder der letzte Administrator kann nicht gehen', remedy: 'Geben Sie die Rolle zuerst jemand anderem.' },
-    CONFLICT_NOT_NEEDED: { title: 'Es gibt nichts, worum zu bitten wäre', remedy: 'Sie können es selbst tun, oder es ist schon getan. Laden Sie die Seite neu.' },
-    CONFLICT_REQUESTER_LEFT: { title: 'Wer gefragt hat, ist nicht mehr dabei', remedy: 'Sie können die Anfrage ablehnen.' },
+    CONFLICT: {
+      title: 'Es ist nicht mehr so, wie es war',
+      remedy: 'Laden Sie die Seite neu, um zu sehen, was sich geändert hat.',
+    },
+    CONFLICT_LAST_ADMINISTRATOR: {
+      title: 'Die letzte Administratorin oder der letzte Administrator kann nicht gehen',
+      remedy: 'Geben Sie die Rolle zuerst jemand anderem.',
+    },
+    CONFLICT_NOT_NEEDED: {
+      title: 'Es gibt nichts, worum zu bitten wäre',
+      remedy: 'Sie können es selbst tun, oder es ist schon getan. Laden Sie die Seite neu.',
+    },
+    CONFLICT_REQUESTER_LEFT: {
+      title: 'Wer gefragt hat, ist nicht mehr dabei',
+      remedy: 'Sie können die Anfrage ablehnen.',
+    },
     CONFLICT_REQUEST_APPROVED: { title: 'Das hat schon jemand genehmigt', remedy: 'Es gibt nichts mehr zu tun.' },
     CONFLICT_REQUEST_DECLINED: { title: 'Das hat schon jemand abgelehnt', remedy: 'Es gibt nichts mehr zu tun.' },
     CONFLICT_REQUEST_WITHDRAWN: { title: 'Die Anfrage wurde zurückgezogen', remedy: 'Es gibt nichts mehr zu tun.' },
-    CONFLICT_REQUEST_EXPIRED: { title: 'Die Zeit zum Antworten ist vorbei', remedy: 'Es kann erneut darum gebeten werden.' },
+    CONFLICT_REQUEST_EXPIRED: {
+      title: 'Die Zeit zum Antworten ist vorbei',
+      remedy: 'Es kann erneut darum gebeten werden.',
+    },
   },
   ask: {
     role: 'Um die Administratorrolle bitten',
@@ -246,7 +306,8 @@ export const de: Texts = {
     inboxNone: 'Niemand wartet auf Ihre Antwort.',
     mineNone: 'Sie haben um nichts gebeten.',
     unknown: 'Diese Anfrage kann nicht gezeigt werden',
-    unknownLead: 'Jemand anderes hat sie beantwortet, oder sie ist nicht für dieses Konto. Offene Anfragen stehen unten.',
+    unknownLead:
+      'Jemand anderes hat sie beantwortet, oder sie ist nicht für dieses Konto. Offene Anfragen stehen unten.',
   },
   request: {
     of: {
@@ -262,7 +323,13 @@ export const de: Texts = {
       RESTORE: '{{place}} wiederherzustellen',
     },
     until: 'zu beantworten bis {{at}}',
-    status: { OPEN: 'Offen', APPROVED: 'Genehmigt', DECLINED: 'Abgelehnt', WITHDRAWN: 'Zurückgezogen', EXPIRED: 'Abgelaufen' },
+    status: {
+      OPEN: 'Offen',
+      APPROVED: 'Genehmigt',
+      DECLINED: 'Abgelehnt',
+      WITHDRAWN: 'Zurückgezogen',
+      EXPIRED: 'Abgelaufen',
+    },
     answered: { APPROVED: 'Genehmigt von {{name}}, {{at}}', DECLINED: 'Abgelehnt von {{name}}, {{at}}' },
     whom: 'Wer eingeladen wird',
     words: 'Einige Worte für {{name}} (freiwillig)',
@@ -296,13 +363,16 @@ export const de: Texts = {
     declinedLead: '{{name}} sieht das. Sie können diese Seite schließen.',
     signIn: 'Anmelden, um anzunehmen',
     signInAs: 'Als {{email}} anmelden',
-    signInLead: 'Um anzunehmen oder abzulehnen, melden Sie sich mit dem Konto von {{email}} an, oder registrieren Sie sich mit dieser Adresse.',
+    signInLead:
+      'Um anzunehmen oder abzulehnen, melden Sie sich mit dem Konto von {{email}} an, oder registrieren Sie sich mit dieser Adresse.',
     otherAddress: 'Sie ging an {{email}}, und Sie sind als {{own}} angemeldet.',
     another: 'Mit dem anderen Konto anmelden',
     unexpected: 'Sie erwarten diese Einladung nicht? Sie müssen nichts tun, oder können nachfragen bei',
     nothing: 'Dieser Link führt zu keiner Einladung',
-    nothingLead: 'Vielleicht hat eine neuere E-Mail sie ersetzt, sie ging an ein anderes Konto, oder ein Teil des Links fehlt. Öffnen Sie den Link der neuesten E-Mail.',
-    nothingSignedOut: 'Vielleicht hat eine neuere E-Mail sie ersetzt, sie ist beantwortet, oder ein Teil des Links fehlt. Öffnen Sie den Link der neuesten E-Mail, oder melden Sie sich an, um mehr zu sehen.',
+    nothingLead:
+      'Vielleicht hat eine neuere E-Mail sie ersetzt, sie ging an ein anderes Konto, oder ein Teil des Links fehlt. Öffnen Sie den Link der neuesten E-Mail.',
+    nothingSignedOut:
+      'Vielleicht hat eine neuere E-Mail sie ersetzt, sie ist beantwortet, oder ein Teil des Links fehlt. Öffnen Sie den Link der neuesten E-Mail, oder melden Sie sich an, um mehr zu sehen.',
     home: 'Zu meinen Spaces',
   },
 }

@@ -202,26 +202,68 @@ export const en = {
   fault: {
     OFFLINE: { title: 'DataHub did not answer', remedy: 'Check your connection and try again.' },
     UNAUTHENTICATED: { title: 'You are not signed in', remedy: 'Sign in and try again.' },
-    FORBIDDEN: { title: 'You do not have the permission to do this', remedy: 'These people do. Ask them to do it, or to give you the role.' },
-    NOT_FOUND: { title: 'There is nothing here that you can see', remedy: 'Check the link, and that you are signed in with the right account.' },
-    INSTANCE_DISTRIBUTED: { title: 'Nobody can be invited to the Distributed instance', remedy: 'Choose another instance of the space.' },
-    INSTANCE_DELETED: { title: 'The instance was deleted on {{at}}', remedy: 'It can be restored until {{until}}. Then people can be invited again.' },
-    INSTANCE_GONE: { title: 'The instance was deleted on {{at}}', remedy: 'It can no longer be restored. Choose another instance of the space.' },
-    RESTORE_WINDOW_EXPIRED: { title: 'The 24 hours in which it could be restored are over', remedy: 'A new instance of the space can take its place.' },
-    UNAVAILABLE: { title: 'DataHub cannot do this at the moment', remedy: 'Nothing was done. Try again in a few minutes.' },
-    INTERNAL_SERVER_ERROR: { title: 'Something went wrong at DataHub', remedy: 'Nothing was done. Try again in a few minutes.' },
+    FORBIDDEN: {
+      title: 'You do not have the permission to do this',
+      remedy: 'These people do. Ask them to do it, or to give you the role.',
+    },
+    NOT_FOUND: {
+      title: 'There is nothing here that you can see',
+      remedy: 'Check the link, and that you are signed in with the right account.',
+    },
+    INSTANCE_DISTRIBUTED: {
+      title: 'Nobody can be invited to the Distributed instance',
+      remedy: 'Choose another instance of the space.',
+    },
+    INSTANCE_DELETED: {
+      title: 'The instance was deleted on {{at}}',
+      remedy: 'It can be restored until {{until}}. Then people can be invited again.',
+    },
+    INSTANCE_GONE: {
+      title: 'The instance was deleted on {{at}}',
+      remedy: 'It can no longer be restored. Choose another instance of the space.',
+    },
+    RESTORE_WINDOW_EXPIRED: {
+      title: 'The 24 hours in which it could be restored are over',
+      remedy: 'A new instance of the space can take its place.',
+    },
+    UNAVAILABLE: {
+      title: 'DataHub cannot do this at the moment',
+      remedy: 'Nothing was done. Try again in a few minutes.',
+    },
+    INTERNAL_SERVER_ERROR: {
+      title: 'Something went wrong at DataHub',
+      remedy: 'Nothing was done. Try again in a few minutes.',
+    },
     RATE_LIMITED: { title: 'Too much in too short a time', remedy: 'Try again in {{wait}}.' },
     IDEMPOTENCY_KEY_REUSED: { title: 'This was sent before with other contents', remedy: 'Send it once more.' },
     INVITATION_NOT_USABLE: { title: 'This invitation cannot be used', remedy: 'Ask for a new one.' },
     INVITATION_NOT_USABLE_EXPIRED: { title: 'This invitation has expired', remedy: 'Ask for a new one:' },
-    INVITATION_NOT_USABLE_REVOKED: { title: 'This invitation was taken back', remedy: 'If you think that is a mistake, ask who has invited you:' },
-    INVITATION_NOT_USABLE_DECLINED: { title: 'You have declined this invitation', remedy: 'Have you changed your mind? Ask for a new one:' },
-    INVITATION_NOT_USABLE_ACCEPTED: { title: 'You have accepted this invitation already', remedy: 'You find the instance among your spaces. If it is not there, ask who has invited you:' },
-    INVITATION_NOT_USABLE_INSTANCE_DELETED: { title: 'The instance was deleted', remedy: 'The invitation is valid again when it is restored. Ask who has invited you:' },
+    INVITATION_NOT_USABLE_REVOKED: {
+      title: 'This invitation was taken back',
+      remedy: 'If you think that is a mistake, ask who has invited you:',
+    },
+    INVITATION_NOT_USABLE_DECLINED: {
+      title: 'You have declined this invitation',
+      remedy: 'Have you changed your mind? Ask for a new one:',
+    },
+    INVITATION_NOT_USABLE_ACCEPTED: {
+      title: 'You have accepted this invitation already',
+      remedy: 'You find the instance among your spaces. If it is not there, ask who has invited you:',
+    },
+    INVITATION_NOT_USABLE_INSTANCE_DELETED: {
+      title: 'The instance was deleted',
+      remedy: 'The invitation is valid again when it is restored. Ask who has invited you:',
+    },
     INVITATION_NOT_USABLE_OTHER_ADDRESS: { title: 'This invitation is for another account', remedy: '' },
     CONFLICT: { title: 'It is not as it was any more', remedy: 'Reload the page to see what has changed.' },
-    CONFLICT_LAST_ADMINISTRATOR: { title: 'The last administrator cannot leave', remedy: 'Make somebody else an administrator first.' },
-    CONFLICT_NOT_NEEDED: { title: 'There is nothing to ask for', remedy: 'You can do it yourself, or it is done already. Reload the page.' },
+    CONFLICT_LAST_ADMINISTRATOR: {
+      title: 'The last administrator cannot leave',
+      remedy: 'Make somebody else an administrator first.',
+    },
+    CONFLICT_NOT_NEEDED: {
+      title: 'There is nothing to ask for',
+      remedy: 'You can do it yourself, or it is done already. Reload the page.',
+    },
     CONFLICT_REQUESTER_LEFT: { title: 'Who has asked is not there any more', remedy: 'You can decline the request.' },
     CONFLICT_REQUEST_APPROVED: { title: 'Somebody has approved this already', remedy: 'There is nothing left to do.' },
     CONFLICT_REQUEST_DECLINED: { title: 'Somebody has declined this already', remedy: 'There is nothing left to do.' },
@@ -300,8 +342,10 @@ export const en = {
     another: 'Sign in with the other account',
     unexpected: 'You do not expect this invitation? You need not do anything, or can ask',
     nothing: 'This link leads to no invitation',
-    nothingLead: 'Perhaps a newer mail has replaced it, it was sent to another account, or a part of the link is missing. Open the link of the newest mail.',
-    nothingSignedOut: 'Perhaps a newer mail has replaced it, it has been answered, or a part of the link is missing. Open the link of the newest mail, or sign in to see more.',
+    nothingLead:
+      'Perhaps a newer mail has replaced it, it was sent to another account, or a part of the link is missing. Open the link of the newest mail.',
+    nothingSignedOut:
+      'Perhaps a newer mail has replaced it, it has been answered, or a part of the link is missing. Open the link of the newest mail, or sign in to see more.',
     home: 'To my spaces',
   },
 }

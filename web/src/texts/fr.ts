@@ -26,7 +26,8 @@ export const fr: Texts = {
     look: 'Apparence',
     scheme: { auto: 'Comme le système', light: 'Clair', dark: 'Sombre' },
     line: {
-      offline: 'Vous êtes hors ligne. Ce que vous saisissez est conservé ; ce que vous envoyez sera achevé au retour de la connexion.',
+      offline:
+        'Vous êtes hors ligne. Ce que vous saisissez est conservé ; ce que vous envoyez sera achevé au retour de la connexion.',
       silent: 'DataHub ne répond pas. Nous réessayons ; rien n’est perdu, et rien n’est envoyé deux fois.',
     },
   },
@@ -62,7 +63,8 @@ export const fr: Texts = {
   },
   address: {
     label: 'Adresses e-mail',
-    description: 'Saisissez, collez ou déposez un fichier ici. Virgules, points-virgules et retours à la ligne les séparent.',
+    description:
+      'Saisissez, collez ou déposez un fichier ici. Virgules, points-virgules et retours à la ligne les séparent.',
     list: 'Adresses à inviter',
     placeholder: 'nom@universite.edu',
     more: 'Ajouter une adresse',
@@ -203,27 +205,75 @@ export const fr: Texts = {
   fault: {
     OFFLINE: { title: 'DataHub n’a pas répondu', remedy: 'Vérifiez votre connexion et réessayez.' },
     UNAUTHENTICATED: { title: 'Vous n’êtes pas connecté', remedy: 'Connectez-vous et réessayez.' },
-    FORBIDDEN: { title: 'Vous n’avez pas l’autorisation de le faire', remedy: 'Ces personnes l’ont. Demandez-leur de le faire, ou de vous donner le rôle.' },
-    NOT_FOUND: { title: 'Il n’y a rien ici que vous puissiez voir', remedy: 'Vérifiez le lien, et que vous êtes connecté avec le bon compte.' },
-    INSTANCE_DISTRIBUTED: { title: 'Personne ne peut être invité à l’instance Distributed', remedy: 'Choisissez une autre instance de l’espace.' },
-    INSTANCE_DELETED: { title: 'L’instance a été supprimée le {{at}}', remedy: 'Elle peut être restaurée jusqu’au {{until}}. On pourra alors y inviter de nouveau.' },
-    INSTANCE_GONE: { title: 'L’instance a été supprimée le {{at}}', remedy: 'Elle ne peut plus être restaurée. Choisissez une autre instance de l’espace.' },
-    RESTORE_WINDOW_EXPIRED: { title: 'Les 24 heures pour la restaurer sont écoulées', remedy: 'Une nouvelle instance de l’espace peut la remplacer.' },
-    UNAVAILABLE: { title: 'DataHub ne peut pas le faire pour le moment', remedy: 'Rien n’a été fait. Réessayez dans quelques minutes.' },
-    INTERNAL_SERVER_ERROR: { title: 'Une erreur s’est produite chez DataHub', remedy: 'Rien n’a été fait. Réessayez dans quelques minutes.' },
+    FORBIDDEN: {
+      title: 'Vous n’avez pas l’autorisation de le faire',
+      remedy: 'Ces personnes l’ont. Demandez-leur de le faire, ou de vous donner le rôle.',
+    },
+    NOT_FOUND: {
+      title: 'Il n’y a rien ici que vous puissiez voir',
+      remedy: 'Vérifiez le lien, et que vous êtes connecté avec le bon compte.',
+    },
+    INSTANCE_DISTRIBUTED: {
+      title: 'Personne ne peut être invité à l’instance Distributed',
+      remedy: 'Choisissez une autre instance de l’espace.',
+    },
+    INSTANCE_DELETED: {
+      title: 'L’instance a été supprimée le {{at}}',
+      remedy: 'Elle peut être restaurée jusqu’au {{until}}. On pourra alors y inviter de nouveau.',
+    },
+    INSTANCE_GONE: {
+      title: 'L’instance a été supprimée le {{at}}',
+      remedy: 'Elle ne peut plus être restaurée. Choisissez une autre instance de l’espace.',
+    },
+    RESTORE_WINDOW_EXPIRED: {
+      title: 'Les 24 heures pour la restaurer sont écoulées',
+      remedy: 'Une nouvelle instance de l’espace peut la remplacer.',
+    },
+    UNAVAILABLE: {
+      title: 'DataHub ne peut pas le faire pour le moment',
+      remedy: 'Rien n’a été fait. Réessayez dans quelques minutes.',
+    },
+    INTERNAL_SERVER_ERROR: {
+      title: 'Une erreur s’est produite chez DataHub',
+      remedy: 'Rien n’a été fait. Réessayez dans quelques minutes.',
+    },
     RATE_LIMITED: { title: 'Trop en trop peu de temps', remedy: 'Réessayez dans {{wait}}.' },
-    IDEMPOTENCY_KEY_REUSED: { title: 'Ceci a déjà été envoyé avec un autre contenu', remedy: 'Envoyez-le encore une fois.' },
+    IDEMPOTENCY_KEY_REUSED: {
+      title: 'Ceci a déjà été envoyé avec un autre contenu',
+      remedy: 'Envoyez-le encore une fois.',
+    },
     INVITATION_NOT_USABLE: { title: 'Cette invitation ne peut pas être utilisée', remedy: 'Demandez-en une nouvelle.' },
     INVITATION_NOT_USABLE_EXPIRED: { title: 'Cette invitation a expiré', remedy: 'Demandez-en une nouvelle :' },
-    INVITATION_NOT_USABLE_REVOKED: { title: 'Cette invitation a été retirée', remedy: 'Si vous pensez que c’est une erreur, demandez à qui vous a invité :' },
-    INVITATION_NOT_USABLE_DECLINED: { title: 'Vous avez refusé cette invitation', remedy: 'Avez-vous changé d’avis ? Demandez-en une nouvelle :' },
-    INVITATION_NOT_USABLE_ACCEPTED: { title: 'Vous avez déjà accepté cette invitation', remedy: 'Vous trouvez l’instance parmi vos espaces. Sinon, demandez à qui vous a invité :' },
-    INVITATION_NOT_USABLE_INSTANCE_DELETED: { title: 'L’instance a été supprimée', remedy: 'L’invitation sera de nouveau valable quand elle sera restaurée. Demandez à qui vous a invité :' },
+    INVITATION_NOT_USABLE_REVOKED: {
+      title: 'Cette invitation a été retirée',
+      remedy: 'Si vous pensez que c’est une erreur, demandez à qui vous a invité :',
+    },
+    INVITATION_NOT_USABLE_DECLINED: {
+      title: 'Vous avez refusé cette invitation',
+      remedy: 'Avez-vous changé d’avis ? Demandez-en une nouvelle :',
+    },
+    INVITATION_NOT_USABLE_ACCEPTED: {
+      title: 'Vous avez déjà accepté cette invitation',
+      remedy: 'Vous trouvez l’instance parmi vos espaces. Sinon, demandez à qui vous a invité :',
+    },
+    INVITATION_NOT_USABLE_INSTANCE_DELETED: {
+      title: 'L’instance a été supprimée',
+      remedy: 'L’invitation sera de nouveau valable quand elle sera restaurée. Demandez à qui vous a invité :',
+    },
     INVITATION_NOT_USABLE_OTHER_ADDRESS: { title: 'Cette invitation est pour un autre compte', remedy: '' },
     CONFLICT: { title: 'Ce n’est plus comme c’était', remedy: 'Rechargez la page pour voir ce qui a changé.' },
-    CONFLICT_LAST_ADMINISTRATOR: { title: 'Le dernier administrateur ne peut pas partir', remedy: 'Donnez d’abord le rôle à quelqu’un d’autre.' },
-    CONFLICT_NOT_NEEDED: { title: 'Il n’y a rien à demander', remedy: 'Vous pouvez le faire vous-même, ou c’est déjà fait. Rechargez la page.' },
-    CONFLICT_REQUESTER_LEFT: { title: 'La personne qui a demandé n’est plus là', remedy: 'Vous pouvez refuser la demande.' },
+    CONFLICT_LAST_ADMINISTRATOR: {
+      title: 'Le dernier administrateur ne peut pas partir',
+      remedy: 'Donnez d’abord le rôle à quelqu’un d’autre.',
+    },
+    CONFLICT_NOT_NEEDED: {
+      title: 'Il n’y a rien à demander',
+      remedy: 'Vous pouvez le faire vous-même, ou c’est déjà fait. Rechargez la page.',
+    },
+    CONFLICT_REQUESTER_LEFT: {
+      title: 'La personne qui a demandé n’est plus là',
+      remedy: 'Vous pouvez refuser la demande.',
+    },
     CONFLICT_REQUEST_APPROVED: { title: 'Quelqu’un l’a déjà approuvé', remedy: 'Il n’y a plus rien à faire.' },
     CONFLICT_REQUEST_DECLINED: { title: 'Quelqu’un l’a déjà refusé', remedy: 'Il n’y a plus rien à faire.' },
     CONFLICT_REQUEST_WITHDRAWN: { title: 'La demande a été retirée', remedy: 'Il n’y a plus rien à faire.' },
@@ -246,7 +296,8 @@ export const fr: Texts = {
     inboxNone: 'Personne n’attend votre réponse.',
     mineNone: 'Vous n’avez rien demandé.',
     unknown: 'Cette demande ne peut pas être affichée',
-    unknownLead: 'Quelqu’un d’autre y a répondu, ou elle n’est pas pour ce compte. Les demandes ouvertes sont ci-dessous.',
+    unknownLead:
+      'Quelqu’un d’autre y a répondu, ou elle n’est pas pour ce compte. Les demandes ouvertes sont ci-dessous.',
   },
   request: {
     of: {
@@ -296,13 +347,16 @@ export const fr: Texts = {
     declinedLead: '{{name}} le voit. Vous pouvez fermer cette page.',
     signIn: 'Se connecter pour accepter',
     signInAs: 'Se connecter en tant que {{email}}',
-    signInLead: 'Pour accepter ou refuser, connectez-vous avec le compte de {{email}}, ou inscrivez-vous avec cette adresse.',
+    signInLead:
+      'Pour accepter ou refuser, connectez-vous avec le compte de {{email}}, ou inscrivez-vous avec cette adresse.',
     otherAddress: 'Elle a été envoyée à {{email}}, et vous êtes connecté en tant que {{own}}.',
     another: 'Se connecter avec l’autre compte',
     unexpected: 'Vous n’attendez pas cette invitation ? Vous n’avez rien à faire, ou pouvez demander à',
     nothing: 'Ce lien ne mène à aucune invitation',
-    nothingLead: 'Peut-être qu’un e-mail plus récent l’a remplacée, qu’elle a été envoyée à un autre compte, ou qu’une partie du lien manque. Ouvrez le lien du dernier e-mail.',
-    nothingSignedOut: 'Peut-être qu’un e-mail plus récent l’a remplacée, qu’on y a répondu, ou qu’une partie du lien manque. Ouvrez le lien du dernier e-mail, ou connectez-vous pour en voir plus.',
+    nothingLead:
+      'Peut-être qu’un e-mail plus récent l’a remplacée, qu’elle a été envoyée à un autre compte, ou qu’une partie du lien manque. Ouvrez le lien du dernier e-mail.',
+    nothingSignedOut:
+      'Peut-être qu’un e-mail plus récent l’a remplacée, qu’on y a répondu, ou qu’une partie du lien manque. Ouvrez le lien du dernier e-mail, ou connectez-vous pour en voir plus.',
     home: 'Vers mes espaces',
   },
 }

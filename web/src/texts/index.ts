@@ -16,7 +16,9 @@ const stored = 'datahub:language'
 export async function speak() {
   const there = (code: string | null) => languages.find((each) => each.code === code)?.code
   const lng =
-    there(localStorage.getItem(stored)) ?? navigator.languages.map((tag) => there(tag.split('-')[0])).find(Boolean) ?? 'en'
+    there(localStorage.getItem(stored)) ??
+    navigator.languages.map((tag) => there(tag.split('-')[0])).find(Boolean) ??
+    'en'
   const texts = createInstance()
   texts.on('languageChanged', (language) => localStorage.setItem(stored, language))
   await texts.use(initReactI18next).init({
