@@ -1,94 +1,37 @@
-/** Asks the gateway, as the person of the example; what it refuses is {}. */
-export type Ask = (query: string) => Promise<any>
+import {
+  type Ask,
+  instanceId,
+  instanceInput,
+  newestInvitationToken,
+  newKey,
+  organizationId,
+  ownInvitationInput,
+  ownRequestInput,
+  pendingInvitationsInput,
+  requestToAnswer,
+  spaceId,
+  userId,
+} from './example-variables'
 
 export type Example = {
   title: string
-  /** Who asks; '' is nobody. */
+  /** The address of the person who asks; '' is nobody. */
   as: string
   query: string
-  /** Finds the ids that the operation needs. */
+  /** Returns the variables, with the ids of the demo world. */
   variables?: (ask: Ask) => Promise<object> | object
-  /** The code that it is refused with, in the demo world. */
+  /** The error code with which the gateway refuses the operation in the demo world. */
   refused?: string
 }
 
-const [ada, ed, vic, mia, sam, nobody] = [
-  'ada@uni.example',
-  'ed@uni.example',
-  'vic@uni.example',
-  'mia@uni.example',
-  'sam@uni.example',
-  '',
-]
+export type ExampleGroup = { title: string; examples: Example[] }
 
-type Named = { id: string; name: string }
-
-async function spaces(ask: Ask): Promise<(Named & { instances: { nodes: Named[] } })[]> {
-  return (
-    (await ask('{ viewer { spaces { nodes { id name instances(state: null) { nodes { id name } } } } } }')).viewer
-      ?.spaces.nodes ?? []
-  )
-}
-
-/** The id of what is called so or, where nothing is, of the first. */
-const idOf = (things: Named[], name: string) => (things.find((thing) => thing.name === name) ?? things[0])?.id ?? ''
-
-const instance = async (ask: Ask, name: string) =>
-  idOf(
-    (await spaces(ask)).flatMap((space) => space.instances.nodes),
-    name,
-  )
-const space = async (ask: Ask) => idOf(await spaces(ask), 'Econometrics 2026')
-
-/** An input that names an instance. */
-const on =
-  (name: string, more: object = {}) =>
-  async (ask: Ask) => ({ input: { instanceId: await instance(ask, name), ...more, idempotencyKey: key() } })
-
-/** A new key for each time that an example is opened: what is sent twice is carried out once. */
-const key = () => `playground-${Date.now().toString(36)}`
-
-async function invitationsOf(ask: Ask, name: string): Promise<{ id: string }[]> {
-  const id = JSON.stringify(await instance(ask, name))
-  return (
-    (await ask(`{ instance(id: ${id}) { invitations(status: PENDING) { nodes { id email } } } }`)).instance?.invitations
-      ?.nodes ?? []
-  )
-}
-
-const ownInvitation = async (ask: Ask) => ({
-  input: {
-    invitationId: (await ask('{ viewer { invitations { nodes { id } } } }')).viewer?.invitations.nodes[0]?.id ?? '',
-    idempotencyKey: key(),
-  },
-})
-
-async function member(ask: Ask, name: string, email: string): Promise<string> {
-  const id = JSON.stringify(await instance(ask, name))
-  const members =
-    (await ask(`{ instance(id: ${id}) { members { nodes { user { id email } } } } }`)).instance?.members?.nodes ?? []
-  return (members.find((m: any) => m.user.email === email) ?? members[0])?.user.id ?? ''
-}
-
-/** The request of a kind that the person can answer. */
-const requestToAnswer = (kind: string, message: string) => async (ask: Ask) => {
-  const requests =
-    (await ask('{ viewer { requestsToAnswer { nodes { id kind } } } }')).viewer?.requestsToAnswer.nodes ?? []
-  return {
-    input: {
-      requestId: (requests.find((r: any) => r.kind === kind) ?? requests[0])?.id ?? '',
-      message,
-      idempotencyKey: key(),
-    },
-  }
-}
-
-/** What stands behind the # of the newest link to an invitation in the mailbox of development. */
-async function tokenOfMail(): Promise<string> {
-  const response = await fetch('/mailbox.json')
-  const mails: { link: string }[] = response.ok ? await response.json() : []
-  return mails.find(({ link }) => link?.includes('/app/invitation#'))?.link.split('#')[1] ?? ''
-}
+const ada = 'ada@uni.example'
+const ed = 'ed@uni.example'
+const vic = 'vic@uni.example'
+const mia = 'mia@uni.example'
+const sam = 'sam@uni.example'
+const nobody = ''
 
 const inviteUsers = `mutation InviteUsers($input: InviteUsersInput!) {
   inviteUsers(input: $input) {
@@ -102,16 +45,10 @@ const inviteUsers = `mutation InviteUsers($input: InviteUsersInput!) {
   }
 }`
 
-const request = `{
-      id
-      kind
-      status
-      expiresAt
-    }`
-
-export const stories: { title: string; examples: Example[] }[] = [
+/** In this order each example works after the ones before it. */
+export const exampleGroups: ExampleGroup[] = [
   {
-    title: 'Who you are',
+    title: 'Your account',
     examples: [
       {
         title: 'Your spaces, instances and roles',
@@ -134,7 +71,7 @@ export const stories: { title: string; examples: Example[] }[] = [
 }`,
       },
       {
-        title: 'Who has no role learns of nothing',
+        title: 'Without a role, nothing is visible',
         as: sam,
         query: `query Viewer {
   viewer {
@@ -147,10 +84,10 @@ export const stories: { title: string; examples: Example[] }[] = [
     ],
   },
   {
-    title: 'Before anything fails',
+    title: 'Check before you act',
     examples: [
       {
-        title: 'What you can do, and what stands in the way',
+        title: 'What you can do, and what prevents it',
         as: vic,
         query: `query Readiness {
   viewer {
@@ -179,7 +116,7 @@ fragment Obstacle on Obstacle {
 }`,
       },
       {
-        title: 'Checking addresses',
+        title: 'Check e-mail addresses',
         as: ada,
         query: `query CheckEmails($emails: [String!]!) {
   checkEmails(emails: $emails) {
@@ -206,48 +143,48 @@ fragment Obstacle on Obstacle {
     ],
   },
   {
-    title: 'Inviting',
+    title: 'Invite people',
     examples: [
       {
-        title: 'Inviting people to an instance',
+        title: 'Invite people to an instance',
         as: ada,
         query: inviteUsers,
-        variables: on('Group 1', {
+        variables: instanceInput('Group 1', {
           role: 'VIEWER',
           emails: ['Zoe <zoe@new.example>', sam, ed],
           message: 'Welcome to the course.',
         }),
       },
       {
-        title: 'With an address that is not valid',
+        title: 'Invite an address that is not valid',
         as: ada,
         query: inviteUsers,
-        variables: on('Group 1', { role: 'VIEWER', emails: ['kim@new.example', 'myemail@.uni.edu.com'] }),
+        variables: instanceInput('Group 1', { role: 'VIEWER', emails: ['kim@new.example', 'myemail@.uni.edu.com'] }),
         refused: 'INVALID_EMAIL',
       },
       {
-        title: 'To the Distributed instance',
+        title: 'Invite people to the Distributed instance',
         as: ada,
         query: inviteUsers,
-        variables: on('Distributed', { role: 'VIEWER', emails: ['kim@new.example'] }),
+        variables: instanceInput('Distributed', { role: 'VIEWER', emails: ['kim@new.example'] }),
         refused: 'INSTANCE_DISTRIBUTED',
       },
       {
-        title: 'To a deleted instance',
+        title: 'Invite people to a deleted instance',
         as: ada,
         query: inviteUsers,
-        variables: on('Group 2', { role: 'VIEWER', emails: ['kim@new.example'] }),
+        variables: instanceInput('Group 2', { role: 'VIEWER', emails: ['kim@new.example'] }),
         refused: 'INSTANCE_DELETED',
       },
       {
-        title: 'Without the permission',
+        title: 'Invite people without permission',
         as: vic,
         query: inviteUsers,
-        variables: on('Group 1', { role: 'VIEWER', emails: ['kim@new.example'] }),
+        variables: instanceInput('Group 1', { role: 'VIEWER', emails: ['kim@new.example'] }),
         refused: 'FORBIDDEN',
       },
       {
-        title: 'Inviting administrators of a space',
+        title: 'Invite administrators of a space',
         as: ada,
         query: `mutation InviteSpaceAdministrators($input: InviteSpaceAdministratorsInput!) {
   inviteSpaceAdministrators(input: $input) {
@@ -255,16 +192,16 @@ fragment Obstacle on Obstacle {
   }
 }`,
         variables: async (ask) => ({
-          input: { spaceId: await space(ask), emails: ['mia@uni.example'], idempotencyKey: key() },
+          input: { spaceId: await spaceId(ask), emails: [mia], idempotencyKey: newKey() },
         }),
       },
     ],
   },
   {
-    title: 'For the invited person',
+    title: 'Answer an invitation',
     examples: [
       {
-        title: 'The invitation of the newest mail',
+        title: 'The invitation in the newest e-mail',
         as: nobody,
         query: `query Invitation($token: String!) {
   invitation(token: $token) {
@@ -279,7 +216,7 @@ fragment Obstacle on Obstacle {
     accepting { allowed obstacles { message remedy } }
   }
 }`,
-        variables: async () => ({ token: await tokenOfMail() }),
+        variables: async () => ({ token: await newestInvitationToken() }),
       },
       {
         title: 'Your invitations',
@@ -293,7 +230,7 @@ fragment Obstacle on Obstacle {
 }`,
       },
       {
-        title: 'Accepting an invitation',
+        title: 'Accept an invitation',
         as: sam,
         query: `mutation AcceptInvitation($input: AcceptInvitationInput!) {
   acceptInvitation(input: $input) {
@@ -302,17 +239,17 @@ fragment Obstacle on Obstacle {
     space { name viewerRoles }
   }
 }`,
-        variables: ownInvitation,
+        variables: ownInvitationInput,
       },
       {
-        title: 'Declining an invitation',
+        title: 'Decline an invitation',
         as: mia,
         query: `mutation DeclineInvitation($input: DeclineInvitationInput!) {
   declineInvitation(input: $input) {
     invitation { status }
   }
 }`,
-        variables: ownInvitation,
+        variables: ownInvitationInput,
       },
     ],
   },
@@ -320,7 +257,7 @@ fragment Obstacle on Obstacle {
     title: 'Invitations and members',
     examples: [
       {
-        title: 'Invitations, and what became of their mails',
+        title: 'Invitations, and the delivery of their e-mails',
         as: ada,
         query: `query Invitations($id: ID!) {
   instance(id: $id) {
@@ -339,34 +276,30 @@ fragment Obstacle on Obstacle {
     }
   }
 }`,
-        variables: async (ask) => ({ id: await instance(ask, 'Group 1') }),
+        variables: async (ask) => ({ id: await instanceId(ask, 'Group 1') }),
       },
       {
-        title: 'Sending invitations again',
+        title: 'Send invitations again',
         as: ada,
         query: `mutation ResendInvitations($input: ResendInvitationsInput!) {
   resendInvitations(input: $input) {
     results { outcome invitation { email status expiresAt } }
   }
 }`,
-        variables: async (ask) => ({
-          input: { invitationIds: (await invitationsOf(ask, 'Group 1')).map(({ id }) => id), idempotencyKey: key() },
-        }),
+        variables: pendingInvitationsInput('Group 1'),
       },
       {
-        title: 'Taking invitations back',
+        title: 'Revoke invitations',
         as: ada,
         query: `mutation RevokeInvitations($input: RevokeInvitationsInput!) {
   revokeInvitations(input: $input) {
     results { outcome invitation { email status } }
   }
 }`,
-        variables: async (ask) => ({
-          input: { invitationIds: (await invitationsOf(ask, 'Group 1')).map(({ id }) => id), idempotencyKey: key() },
-        }),
+        variables: pendingInvitationsInput('Group 1'),
       },
       {
-        title: 'Members',
+        title: 'Members of an instance',
         as: ed,
         query: `query Members($id: ID!) {
   instance(id: $id) {
@@ -377,10 +310,10 @@ fragment Obstacle on Obstacle {
     }
   }
 }`,
-        variables: async (ask) => ({ id: await instance(ask, 'Group 1') }),
+        variables: async (ask) => ({ id: await instanceId(ask, 'Group 1') }),
       },
       {
-        title: 'Changing a role',
+        title: 'Change the role of a member',
         as: ada,
         query: `mutation ChangeMemberRole($input: ChangeMemberRoleInput!) {
   changeMemberRole(input: $input) {
@@ -391,15 +324,15 @@ fragment Obstacle on Obstacle {
 }`,
         variables: async (ask) => ({
           input: {
-            instanceId: await instance(ask, 'Group 1'),
-            userId: await member(ask, 'Group 1', vic),
+            instanceId: await instanceId(ask, 'Group 1'),
+            userId: await userId(ask, 'Group 1', vic),
             role: 'EDITOR',
-            idempotencyKey: key(),
+            idempotencyKey: newKey(),
           },
         }),
       },
       {
-        title: 'Removing a member',
+        title: 'Remove a member',
         as: ada,
         query: `mutation RemoveMember($input: RemoveMemberInput!) {
   removeMember(input: $input) {
@@ -408,70 +341,70 @@ fragment Obstacle on Obstacle {
 }`,
         variables: async (ask) => ({
           input: {
-            instanceId: await instance(ask, 'Group 1'),
-            userId: await member(ask, 'Group 1', sam),
-            idempotencyKey: key(),
+            instanceId: await instanceId(ask, 'Group 1'),
+            userId: await userId(ask, 'Group 1', sam),
+            idempotencyKey: newKey(),
           },
         }),
       },
       {
-        title: 'Leaving an instance',
+        title: 'Leave an instance',
         as: vic,
         query: `mutation LeaveInstance($input: LeaveInstanceInput!) {
   leaveInstance(input: $input) {
     left
   }
 }`,
-        variables: on('Group 1'),
+        variables: instanceInput('Group 1'),
       },
     ],
   },
   {
-    title: 'Asking whoever can help',
+    title: 'Send requests',
     examples: [
       {
-        title: 'Asking for a role',
+        title: 'Ask for a role',
         as: vic,
         query: `mutation RequestRole($input: RequestRoleInput!) {
   requestRole(input: $input) {
     created
-    request ${request}
+    request { id kind status expiresAt }
   }
 }`,
         variables: async (ask) => ({
           input: {
-            spaceId: await space(ask),
+            spaceId: await spaceId(ask),
             role: 'SPACE_ADMINISTRATOR',
             message: 'I look after the groups.',
-            idempotencyKey: key(),
+            idempotencyKey: newKey(),
           },
         }),
       },
       {
-        title: 'Asking for people to be invited',
+        title: 'Ask for people to be invited',
         as: ed,
         query: `mutation RequestInvitations($input: RequestInvitationsInput!) {
   requestInvitations(input: $input) {
     created
-    request ${request}
+    request { id kind status expiresAt }
   }
 }`,
-        variables: on('Group 1', {
+        variables: instanceInput('Group 1', {
           role: 'VIEWER',
           emails: ['kim@new.example', 'lea@new.example'],
           message: 'They join my group.',
         }),
       },
       {
-        title: 'Asking for a restoration',
+        title: 'Ask for an instance to be restored',
         as: vic,
         query: `mutation RequestRestore($input: RequestRestoreInput!) {
   requestRestore(input: $input) {
     created
-    request ${request}
+    request { id kind status expiresAt }
   }
 }`,
-        variables: on('Group 2', { message: 'My data is in there.' }),
+        variables: instanceInput('Group 2', { message: 'My data is in there.' }),
       },
       {
         title: 'Your requests, and their answers',
@@ -485,28 +418,22 @@ fragment Obstacle on Obstacle {
 }`,
       },
       {
-        title: 'Taking a request back',
+        title: 'Withdraw a request',
         as: vic,
         query: `mutation WithdrawRequest($input: WithdrawRequestInput!) {
   withdrawRequest(input: $input) {
-    request ${request}
+    request { id kind status expiresAt }
   }
 }`,
-        variables: async (ask) => ({
-          input: {
-            requestId:
-              (await ask('{ viewer { requests(status: OPEN) { nodes { id } } } }')).viewer?.requests.nodes[0]?.id ?? '',
-            idempotencyKey: key(),
-          },
-        }),
+        variables: ownRequestInput,
       },
     ],
   },
   {
-    title: 'Answering',
+    title: 'Answer requests',
     examples: [
       {
-        title: 'What you are asked for',
+        title: 'Requests that you can answer',
         as: ada,
         query: `query RequestsToAnswer {
   viewer {
@@ -518,7 +445,7 @@ fragment Obstacle on Obstacle {
 }`,
       },
       {
-        title: 'Approving a request, for some of its addresses',
+        title: 'Approve a request for some of its addresses',
         as: ada,
         query: `mutation ApproveRequest($input: ApproveRequestInput!) {
   approveRequest(input: $input) {
@@ -527,30 +454,33 @@ fragment Obstacle on Obstacle {
   }
 }`,
         variables: async (ask) => {
-          const { input } = await requestToAnswer('INVITATIONS', 'Welcome.')(ask)
-          const asked =
-            (await ask('{ viewer { requestsToAnswer { nodes { id emails } } } }')).viewer?.requestsToAnswer.nodes ?? []
-          const emails = asked.find((r: any) => r.id === input.requestId)?.emails.slice(0, 1)
-          return { input: { ...input, ...(emails?.length && { emails }) } }
+          const { id, emails } = await requestToAnswer(ask, 'INVITATIONS')
+          const some = emails.length > 0 ? { emails: emails.slice(0, 1) } : {}
+          return { input: { requestId: id, ...some, message: 'Welcome.', idempotencyKey: newKey() } }
         },
       },
       {
-        title: 'Declining a request',
+        title: 'Decline a request',
         as: ada,
         query: `mutation DeclineRequest($input: DeclineRequestInput!) {
   declineRequest(input: $input) {
     request { kind status answeredBy { name } answer }
   }
 }`,
-        variables: requestToAnswer('ROLE', 'There are two administrators already.'),
+        variables: async (ask) => {
+          const { id } = await requestToAnswer(ask, 'ROLE')
+          return {
+            input: { requestId: id, message: 'There are two administrators already.', idempotencyKey: newKey() },
+          }
+        },
       },
     ],
   },
   {
-    title: 'Deleting and restoring',
+    title: 'Delete and restore',
     examples: [
       {
-        title: 'Restoring, within 24 hours',
+        title: 'Restore an instance within 24 hours',
         as: ed,
         query: `mutation RestoreInstance($input: RestoreInstanceInput!) {
   restoreInstance(input: $input) {
@@ -558,21 +488,21 @@ fragment Obstacle on Obstacle {
     instance { name state viewerRoles }
   }
 }`,
-        variables: on('Group 2'),
+        variables: instanceInput('Group 2'),
       },
       {
-        title: 'Restoring, too late',
+        title: 'Restore an instance after 24 hours',
         as: ed,
         query: `mutation RestoreInstance($input: RestoreInstanceInput!) {
   restoreInstance(input: $input) {
     restored
   }
 }`,
-        variables: on('Group 3'),
+        variables: instanceInput('Group 3'),
         refused: 'RESTORE_WINDOW_EXPIRED',
       },
       {
-        title: 'Deleting an instance',
+        title: 'Delete an instance',
         as: ed,
         query: `mutation DeleteInstance($input: DeleteInstanceInput!) {
   deleteInstance(input: $input) {
@@ -580,17 +510,17 @@ fragment Obstacle on Obstacle {
     instance { name state deletedAt restorableUntil }
   }
 }`,
-        variables: on('Group 2'),
+        variables: instanceInput('Group 2'),
       },
       {
-        title: 'Deleting Master',
+        title: 'Delete the Master instance',
         as: ada,
         query: `mutation DeleteInstance($input: DeleteInstanceInput!) {
   deleteInstance(input: $input) {
     deleted
   }
 }`,
-        variables: on('Master'),
+        variables: instanceInput('Master'),
         refused: 'INSTANCE_PROTECTED',
       },
     ],
@@ -599,7 +529,7 @@ fragment Obstacle on Obstacle {
     title: 'Spaces',
     examples: [
       {
-        title: 'Who did what',
+        title: 'Audit log of a space',
         as: ada,
         query: `query AuditLog($id: ID!) {
   space(id: $id) {
@@ -610,20 +540,22 @@ fragment Obstacle on Obstacle {
     }
   }
 }`,
-        variables: async (ask) => ({ id: await space(ask) }),
+        variables: async (ask) => ({ id: await spaceId(ask) }),
       },
       {
-        title: 'Making an instance',
+        title: 'Create an instance',
         as: ada,
         query: `mutation CreateInstance($input: CreateInstanceInput!) {
   createInstance(input: $input) {
     instance { id name kind state }
   }
 }`,
-        variables: async (ask) => ({ input: { spaceId: await space(ask), name: 'Group 4', idempotencyKey: key() } }),
+        variables: async (ask) => ({
+          input: { spaceId: await spaceId(ask), name: 'Group 4', idempotencyKey: newKey() },
+        }),
       },
       {
-        title: 'Making a space',
+        title: 'Create a space',
         as: mia,
         query: `mutation CreateSpace($input: CreateSpaceInput!) {
   createSpace(input: $input) {
@@ -631,23 +563,16 @@ fragment Obstacle on Obstacle {
   }
 }`,
         variables: async (ask) => ({
-          input: {
-            organizationId: idOf(
-              (await ask('{ viewer { organizations { nodes { id name } } } }')).viewer?.organizations.nodes ?? [],
-              'University of Example',
-            ),
-            name: 'Statistics 2026',
-            idempotencyKey: key(),
-          },
+          input: { organizationId: await organizationId(ask), name: 'Statistics 2026', idempotencyKey: newKey() },
         }),
       },
     ],
   },
   {
-    title: 'Watching',
+    title: 'Subscribe to changes',
     examples: [
       {
-        title: 'Invitations to an instance',
+        title: 'Changes of the invitations to an instance',
         as: ada,
         query: `subscription InvitationChanged($instanceId: ID!) {
   invitationChanged(instanceId: $instanceId) {
@@ -656,10 +581,10 @@ fragment Obstacle on Obstacle {
     invitation { email role status delivery { status } }
   }
 }`,
-        variables: async (ask) => ({ instanceId: await instance(ask, 'Group 1') }),
+        variables: async (ask) => ({ instanceId: await instanceId(ask, 'Group 1') }),
       },
       {
-        title: 'Requests that you have made or can answer',
+        title: 'Changes of your requests, and of those that you can answer',
         as: ada,
         query: `subscription RequestChanged {
   requestChanged {

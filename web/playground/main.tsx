@@ -4,34 +4,36 @@ import './playground.css'
 
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql'
 import { createRoot } from 'react-dom/client'
-import { stories } from './examples'
-import { People, PersonProvider, usePerson } from './person'
-import { EXAMPLES_PLUGIN } from './plugin'
+import { exampleGroups } from './examples'
+import { EXAMPLES_PLUGIN } from './examples-plugin'
+import { PersonProvider, PersonSelect, usePerson } from './person'
 
 const plugins = [EXAMPLES_PLUGIN, HISTORY_PLUGIN]
-const firstTab = [{ query: stories[0].examples[0].query }]
+const defaultTabs = [{ query: exampleGroups[0].examples[0].query }]
 
 function Playground() {
-  const { send } = usePerson()
+  const { fetcher } = usePerson()
   return (
     <GraphiQL
-      fetcher={send}
+      fetcher={fetcher}
       plugins={plugins}
       visiblePlugin={EXAMPLES_PLUGIN}
-      defaultTabs={firstTab}
+      defaultTabs={defaultTabs}
       defaultQuery=""
       defaultEditorToolsVisibility="variables"
       showPersistHeadersSettings={false}
     >
       <GraphiQL.Logo>
-        <People />
+        <PersonSelect />
       </GraphiQL.Logo>
     </GraphiQL>
   )
 }
 
-createRoot(document.getElementById('root')!).render(
-  <PersonProvider>
-    <Playground />
-  </PersonProvider>,
-)
+const container = document.getElementById('root')
+if (container)
+  createRoot(container).render(
+    <PersonProvider>
+      <Playground />
+    </PersonProvider>,
+  )

@@ -2,7 +2,6 @@ import { type ExecutionResult, getOperationAST, parse } from 'graphql'
 import { createClient } from 'graphql-ws'
 
 export type Operation = { query: string; operationName?: string | null; variables?: Record<string, unknown> }
-export type Answer = ExecutionResult<any, any>
 export type Headers = Record<string, string>
 
 export function isSubscription({ query, operationName }: Operation) {
@@ -10,7 +9,7 @@ export function isSubscription({ query, operationName }: Operation) {
 }
 
 /** Sends a query or a mutation. */
-export async function ask(operation: Operation, headers: Headers): Promise<Answer> {
+export async function execute(operation: Operation, headers: Headers): Promise<ExecutionResult> {
   const response = await fetch('/graphql', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', Accept: 'application/graphql-response+json', ...headers },
@@ -19,19 +18,18 @@ export async function ask(operation: Operation, headers: Headers): Promise<Answe
   return response.json()
 }
 
-/** Begins a subscription, over a WebSocket of its own: the token goes into connection_init. */
-export function watch(operation: Operation, headers: Headers): AsyncIterable<Answer> {
+/** Starts a subscription over a WebSocket of its own. The headers are sent in connection_init. */
+export function subscribe(operation: Operation, headers: Headers): AsyncIterable<ExecutionResult> {
   const url = new URL('/graphql', location.href)
   url.protocol = url.protocol.replace('http', 'ws')
   const client = createClient({ url: url.href, connectionParams: headers, retryAttempts: 0 })
-  const events = client.iterate(operation) as AsyncIterableIterator<Answer>
+  const events = client.iterate(operation) as AsyncIterableIterator<ExecutionResult>
   return {
     [Symbol.asyncIterator]: () => ({
       next: () =>
         events.next().catch((cause) => {
-          throw cause instanceof CloseEvent
-            ? new Error(`The connection was closed: ${cause.code} ${cause.reason}`)
-            : cause
+          if (!(cause instanceof CloseEvent)) throw cause
+          throw new Error(`The gateway closed the connection: ${cause.code} ${cause.reason}`)
         }),
       return: async () => {
         await events.return?.()

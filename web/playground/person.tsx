@@ -9,32 +9,32 @@ import {
   useRef,
   useState,
 } from 'react'
-import { ask, type Headers, isSubscription, type Operation, watch } from './operation'
+import { execute, type Headers, isSubscription, type Operation, subscribe } from './operation'
 
-/** Somebody of the demo world, with a token. */
+/** A person of the demo world, with a token. */
 type Person = { name: string; email: string; description: string; token: string }
 
 type Fetcher = ComponentProps<typeof GraphiQL>['fetcher']
 
-type Choice = {
+type PersonContextValue = {
   people: Person[]
-  /** As whom operations are sent; undefined: as nobody, or as whom the headers say. */
+  /** The person who sends the operations; undefined for nobody. */
   person?: Person
-  /** Chooses a person by the address; '' is nobody. */
-  choose: (email: string) => Person | undefined
-  send: Fetcher
+  /** Selects a person by their address; '' selects nobody. Returns the person. */
+  select: (email: string) => Person | undefined
+  fetcher: Fetcher
 }
 
-const PersonContext = createContext<Choice | undefined>(undefined)
+const PersonContext = createContext<PersonContextValue | undefined>(undefined)
 
-export function usePerson(): Choice {
-  const choice = useContext(PersonContext)
-  if (!choice) throw new Error('usePerson outside of PersonProvider')
-  return choice
+export function usePerson(): PersonContextValue {
+  const value = useContext(PersonContext)
+  if (!value) throw new Error('usePerson outside of PersonProvider')
+  return value
 }
 
-/** The people as whom one can ask, in development; nobody elsewhere. */
-async function readPeople(): Promise<Person[]> {
+/** Resolves to the people of the demo world. Outside development there are none. */
+async function fetchPeople(): Promise<Person[]> {
   const response = await fetch(`${import.meta.env.BASE_URL}configuration.json`)
   const { signIn } = (await response.json()) as { signIn?: { people?: Person[] } }
   return signIn?.people ?? []
@@ -42,21 +42,21 @@ async function readPeople(): Promise<Person[]> {
 
 export const authorization = (person?: Person): Headers => (person ? { Authorization: `Bearer ${person.token}` } : {})
 
-/** The headers of the editor go before the person's. */
-function headersOf(person: Person | undefined, typed: Headers = {}): Headers {
-  const said = Object.keys(typed).some((name) => name.toLowerCase() === 'authorization')
-  return said ? typed : { ...authorization(person), ...typed }
+/** An Authorization header in GraphiQL's headers editor takes precedence over the selected person. */
+function requestHeaders(person: Person | undefined, edited: Headers = {}): Headers {
+  const authorized = Object.keys(edited).some((name) => name.toLowerCase() === 'authorization')
+  return authorized ? edited : { ...authorization(person), ...edited }
 }
 
 export function PersonProvider({ children }: { children: ReactNode }) {
   const [people, setPeople] = useState<Person[]>()
   const [email, setEmail] = useState('')
-  const person = people?.find((p) => p.email === email)
-  const present = useRef(person)
-  present.current = person
+  const person = people?.find((each) => each.email === email)
+  const personRef = useRef(person)
+  personRef.current = person
 
   useEffect(() => {
-    readPeople()
+    fetchPeople()
       .catch(() => [])
       .then((people) => {
         setPeople(people)
@@ -64,34 +64,33 @@ export function PersonProvider({ children }: { children: ReactNode }) {
       })
   }, [])
 
-  // The same for everybody: GraphiQL reads the schema again for another one.
-  const send = useMemo<Fetcher>(
-    () => (operation, options) => {
-      const headers = headersOf(present.current, options?.headers)
-      return isSubscription(operation as Operation)
-        ? watch(operation as Operation, headers)
-        : ask(operation as Operation, headers)
+  // One function for all people: GraphiQL fetches the schema again when its fetcher changes.
+  const fetcher = useMemo<Fetcher>(
+    () => (parameters, options) => {
+      const operation = parameters as Operation
+      const headers = requestHeaders(personRef.current, options?.headers)
+      return isSubscription(operation) ? subscribe(operation, headers) : execute(operation, headers)
     },
     [],
   )
 
   if (!people) return null
-  const choose = (email: string) => {
+  const select = (email: string) => {
     setEmail(email)
-    return people.find((p) => p.email === email)
+    return people.find((each) => each.email === email)
   }
-  return <PersonContext.Provider value={{ people, person, choose, send }}>{children}</PersonContext.Provider>
+  return <PersonContext.Provider value={{ people, person, select, fetcher }}>{children}</PersonContext.Provider>
 }
 
-/** Chooses as whom operations are sent. */
-export function People() {
-  const { people, person, choose } = usePerson()
+/** Selects the person who sends the operations. */
+export function PersonSelect() {
+  const { people, person, select } = usePerson()
   if (people.length === 0)
-    return <span className="person">Your token goes into the headers: {'{"Authorization": "Bearer …"}'}</span>
+    return <span className="person">Add your token to the headers: {'{"Authorization": "Bearer …"}'}</span>
   return (
     <label className="person">
-      Ask as
-      <select value={person?.email ?? ''} onChange={(event) => choose(event.target.value)}>
+      Send as
+      <select value={person?.email ?? ''} onChange={(event) => select(event.target.value)}>
         {people.map(({ name, email, description }) => (
           <option key={email} value={email}>
             {name}, {description}

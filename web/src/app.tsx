@@ -1,58 +1,31 @@
 import { MantineProvider } from '@mantine/core'
 import { Notifications } from '@mantine/notifications'
-import type { ReactNode } from 'react'
-import { BrowserRouter, Navigate, Route, Routes } from 'react-router'
+import { BrowserRouter, Navigate, Outlet, Route, Routes } from 'react-router'
 import { InstancePage } from './instance/instance-page'
-import { resolver, theme } from './look/theme'
 import { RequestsPage } from './requests/requests-page'
 import { ReviewPage } from './review/review-page'
-import type { SignIn as SignInKind } from './session/configuration'
+import type { SignInMethod } from './session/configuration'
 import { SessionProvider, useSession } from './session/session'
 import { SignIn } from './session/sign-in'
 import { Shell } from './shell'
-import { SpacesPage } from './spaces/spaces'
+import { SpacesPage } from './spaces/spaces-page'
+import { cssVariablesResolver, theme } from './theme/theme'
 
-export function App({ signIn }: { signIn: SignInKind }) {
+export function App({ signInMethod }: { signInMethod: SignInMethod }) {
   return (
-    <MantineProvider theme={theme} cssVariablesResolver={resolver} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={cssVariablesResolver} defaultColorScheme="auto">
       <Notifications position="bottom-center" />
       <BrowserRouter basename={import.meta.env.BASE_URL}>
-        <SessionProvider signIn={signIn}>
+        <SessionProvider signInMethod={signInMethod}>
           <Shell>
             <Routes>
               <Route path="/invitation" element={<ReviewPage />} />
-              <Route
-                path="/"
-                element={
-                  <Signed>
-                    <SpacesPage />
-                  </Signed>
-                }
-              />
-              <Route
-                path="/instance/:id"
-                element={
-                  <Signed>
-                    <InstancePage />
-                  </Signed>
-                }
-              />
-              <Route
-                path="/requests"
-                element={
-                  <Signed>
-                    <RequestsPage />
-                  </Signed>
-                }
-              />
-              <Route
-                path="/request"
-                element={
-                  <Signed>
-                    <RequestsPage />
-                  </Signed>
-                }
-              />
+              <Route element={<SignedIn />}>
+                <Route path="/" element={<SpacesPage />} />
+                <Route path="/instance/:id" element={<InstancePage />} />
+                <Route path="/requests" element={<RequestsPage />} />
+                <Route path="/request" element={<RequestsPage />} />
+              </Route>
               <Route path="/callback" element={null} />
               <Route path="*" element={<Navigate to="/" replace />} />
             </Routes>
@@ -63,8 +36,14 @@ export function App({ signIn }: { signIn: SignInKind }) {
   )
 }
 
-/** For people who are signed in; others sign in first, right here. */
-function Signed({ children }: { children: ReactNode }) {
+/** The pages that need an account. The key forgets the state of a page when another person signs in. */
+function SignedIn() {
   const { account } = useSession()
-  return account ? <div key={account.email}>{children}</div> : <SignIn />
+  return account ? (
+    <div key={account.email}>
+      <Outlet />
+    </div>
+  ) : (
+    <SignIn />
+  )
 }

@@ -1,20 +1,23 @@
 import '@mantine/core/styles.css'
 import '@mantine/notifications/styles.css'
-import './look/page.css'
+import './theme/page.css'
 import { createRoot } from 'react-dom/client'
 import { App } from './app'
-import { line } from './gateway/line'
-import { configuration } from './session/configuration'
-import { speak } from './texts'
+import { connection } from './gateway/connection'
+import { fetchSignInMethod } from './session/configuration'
+import { initTexts } from './texts'
 
-async function start() {
-  await speak()
+/** Shows the page as soon as the gateway says how people sign in. */
+async function start(container: Element) {
+  await initTexts()
   for (let pause = 500; ; pause = Math.min(pause * 2, 8_000))
     try {
-      return createRoot(document.getElementById('root')!).render(<App signIn={await configuration()} />)
+      const signInMethod = await fetchSignInMethod()
+      return createRoot(container).render(<App signInMethod={signInMethod} />)
     } catch {
-      await line.wait(pause)
+      await connection.wait(pause)
     }
 }
 
-void start()
+const container = document.getElementById('root')
+if (container) void start(container)

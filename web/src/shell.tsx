@@ -16,15 +16,15 @@ import {
 import { type ReactNode, useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, NavLink } from 'react-router'
-import { useLine } from './gateway/line'
+import { useConnectionState } from './gateway/connection'
 import { graphql } from './generated'
-import { DownIcon, OfflineIcon } from './look/icons'
 import { useRequestChanges } from './requests/request'
 import { useSession } from './session/session'
 import { languages } from './texts'
+import { DownIcon, OfflineIcon } from './theme/icons'
 
-const Waiting = graphql(`
-  query Waiting {
+const RequestsToAnswer = graphql(`
+  query RequestsToAnswer {
     viewer {
       id
       name
@@ -35,7 +35,7 @@ const Waiting = graphql(`
   }
 `)
 
-/** What stands around every page: where one can go, who one is, and whether the line is up. */
+/** What surrounds every page: navigation, account and settings, and a banner while the gateway cannot be reached. */
 export function Shell({ children }: { children: ReactNode }) {
   const { t, i18n } = useTranslation()
   const { account } = useSession()
@@ -44,6 +44,7 @@ export function Shell({ children }: { children: ReactNode }) {
   }, [i18n.language])
   return (
     <AppShell header={{ height: 60 }} padding="md">
+      {/* biome-ignore lint/a11y/useValidAnchor: it is a link to a place on this page; the review page needs the URL's fragment */}
       <a
         className="skip"
         href="#content"
@@ -66,12 +67,12 @@ export function Shell({ children }: { children: ReactNode }) {
               </Anchor>
               {account && <Navigation />}
             </Group>
-            <Settings />
+            <SettingsMenu />
           </Group>
         </Container>
       </AppShell.Header>
       <AppShell.Main>
-        <LineBanner />
+        <ConnectionBanner />
         <Container size={880} px={0} py="lg" id="content" tabIndex={-1}>
           {children}
         </Container>
@@ -83,7 +84,7 @@ export function Shell({ children }: { children: ReactNode }) {
 function Navigation() {
   const { t } = useTranslation()
   useRequestChanges()
-  const { data } = useQuery(Waiting)
+  const { data } = useQuery(RequestsToAnswer)
   const count = data?.viewer.requestsToAnswer?.totalCount ?? 0
   return (
     <Group component="nav" gap={4} wrap="nowrap" aria-label={t('shell.navigation')}>
@@ -93,7 +94,7 @@ function Navigation() {
       <NavLink to="/requests" className="tab">
         {t('requests.title')}
         {count > 0 && (
-          <Badge size="sm" circle={count < 10} aria-label={t('shell.waiting', { count })} role="img">
+          <Badge size="sm" circle={count < 10} aria-label={t('shell.toAnswer', { count })} role="img">
             {count}
           </Badge>
         )}
@@ -102,7 +103,7 @@ function Navigation() {
   )
 }
 
-function Settings() {
+function SettingsMenu() {
   const { t, i18n } = useTranslation()
   const { account, signOut } = useSession()
   const { colorScheme, setColorScheme } = useMantineColorScheme()
@@ -131,43 +132,43 @@ function Settings() {
         )}
         <Menu.Label>{t('shell.language')}</Menu.Label>
         {languages.map(({ code, name }) => (
-          <Menu.Item
+          <Choice
             key={code}
             lang={code}
-            aria-current={code === i18n.language || undefined}
-            fw={code === i18n.language ? 700 : undefined}
+            current={code === i18n.language}
             onClick={() => void i18n.changeLanguage(code)}
           >
             {name}
-          </Menu.Item>
+          </Choice>
         ))}
         <Menu.Divider />
-        <Menu.Label>{t('shell.look')}</Menu.Label>
-        {(['auto', 'light', 'dark'] as const).map((each) => (
-          <Menu.Item
-            key={each}
-            aria-current={each === colorScheme || undefined}
-            fw={each === colorScheme ? 700 : undefined}
-            onClick={() => setColorScheme(each)}
-          >
-            {t(`shell.scheme.${each}`)}
-          </Menu.Item>
+        <Menu.Label>{t('shell.appearance')}</Menu.Label>
+        {(['auto', 'light', 'dark'] as const).map((scheme) => (
+          <Choice key={scheme} current={scheme === colorScheme} onClick={() => setColorScheme(scheme)}>
+            {t(`shell.scheme.${scheme}`)}
+          </Choice>
         ))}
       </Menu.Dropdown>
     </Menu>
   )
 }
 
-function LineBanner() {
+type ChoiceProps = { current: boolean; lang?: string; onClick: () => void; children: ReactNode }
+
+function Choice({ current, ...item }: ChoiceProps) {
+  return <Menu.Item aria-current={current || undefined} fw={current ? 700 : undefined} {...item} />
+}
+
+function ConnectionBanner() {
   const { t } = useTranslation()
-  const line = useLine()
+  const state = useConnectionState()
   return (
-    <div role="status" className="line">
-      {line !== 'up' && (
+    <div role="status">
+      {state !== 'online' && (
         <Container size={880} px="md" py={10} className="banner">
           <Group gap="sm" wrap="nowrap">
             <OfflineIcon />
-            <Text size="sm">{t(`shell.line.${line}`)}</Text>
+            <Text size="sm">{t(`shell.connection.${state}`)}</Text>
           </Group>
         </Container>
       )}

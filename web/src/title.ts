@@ -1,6 +1,6 @@
 import { useEffect } from 'react'
 
-/** What the tab says. */
+/** Sets the title of the browser tab. */
 export function useTitle(title: string) {
   useEffect(() => {
     document.title = `${title} · DataHub`

@@ -5,38 +5,48 @@ import { OperationTypeNode } from 'graphql'
 import { createClient } from 'graphql-ws'
 import { tap } from 'rxjs'
 import { clock } from './clock'
-import { line } from './line'
-import { pages } from './pages'
-import { again, keys } from './retry'
+import { connection } from './connection'
+import { paginated } from './pagination'
+import { idempotencyKeyLink, retryLink } from './retry'
 
-export type Identity = {
-  /** A token that is good now; undefined: nobody is signed in. */
+/** Milliseconds: a request takes the gateway 30 seconds at most. */
+const requestTimeout = 45_000
+
+/** The WebSocket close code of the gateway for a refused token. */
+const forbidden = 4403
+
+type Credentials = {
+  /** Resolves to a valid token, or to undefined when nobody is signed in. */
   token: () => Promise<string | undefined>
-  /** The gateway has refused the token. */
-  refused: () => void
+  /** Is called when the gateway refuses the token. */
+  onRefused: () => void
 }
 
-/** A client of the gateway, for one person. `close` ends what it watches. */
-export function connect({ token, refused }: Identity) {
+/** Returns an Apollo Client for one person. `close` ends its subscriptions. */
+export function createGatewayClient({ token, onRefused }: Credentials) {
   const authorization = async (): Promise<Record<string, string>> => {
-    const present = await token()
-    return present ? { Authorization: `Bearer ${present}` } : {}
+    const current = await token()
+    return current ? { Authorization: `Bearer ${current}` } : {}
   }
 
-  const unauthenticated = new ApolloLink((operation, forward) =>
+  const refusedTokenLink = new ApolloLink((operation, forward) =>
     forward(operation).pipe(
       tap(({ errors }) => {
-        if (errors?.some(({ extensions }) => extensions?.code === 'UNAUTHENTICATED')) refused()
+        if (errors?.some(({ extensions }) => extensions?.code === 'UNAUTHENTICATED')) onRefused()
       }),
     ),
   )
-  const authorized = new SetContextLink(async ({ headers }) => ({
+  const authorizationLink = new SetContextLink(async ({ headers }) => ({
     headers: { ...headers, ...(await authorization()) },
   }))
-  const http = new HttpLink({
+  const httpLink = new HttpLink({
     uri: '/graphql',
-    fetch: async (uri, options) =>
-      clock.read(await fetch(uri, { ...options, signal: options?.signal ?? AbortSignal.timeout(45_000) })),
+    async fetch(uri, options) {
+      const signal = options?.signal ?? AbortSignal.timeout(requestTimeout)
+      const response = await fetch(uri, { ...options, signal })
+      clock.synchronize(response)
+      return response
+    },
   })
 
   const socket = createClient({
@@ -44,10 +54,10 @@ export function connect({ token, refused }: Identity) {
     connectionParams: authorization,
     keepAlive: 12_000,
     retryAttempts: Infinity,
-    shouldRetry: (event) => (event as Partial<CloseEvent>).code !== 4403,
-    retryWait: (count) => line.wait(Math.min(500 * 2 ** count, 10_000)),
+    shouldRetry: (event) => (event as Partial<CloseEvent>).code !== forbidden,
+    retryWait: (attempt) => connection.wait(Math.min(500 * 2 ** attempt, 10_000)),
     on: {
-      // Whoever asks for the present state once she watches again misses nothing.
+      // Changes during the interruption were not delivered. Reading the state after reconnecting misses none.
       connected: (_socket, _payload, wasRetry) => {
         if (wasRetry) void client.refetchQueries({ include: 'active' })
       },
@@ -58,15 +68,20 @@ export function connect({ token, refused }: Identity) {
     link: ApolloLink.split(
       ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
       new GraphQLWsLink(socket),
-      ApolloLink.from([unauthenticated, keys, again, authorized, http]),
+      ApolloLink.from([refusedTokenLink, idempotencyKeyLink, retryLink, authorizationLink, httpLink]),
     ),
     cache: new InMemoryCache({
       typePolicies: {
         User: {
-          fields: { spaces: pages(), invitations: pages(), requests: pages(['status']), requestsToAnswer: pages() },
+          fields: {
+            spaces: paginated(),
+            invitations: paginated(),
+            requests: paginated(['status']),
+            requestsToAnswer: paginated(),
+          },
         },
-        Instance: { fields: { invitations: pages(['status']) } },
-        Space: { fields: { instances: pages(['state']) } },
+        Instance: { fields: { invitations: paginated(['status']) } },
+        Space: { fields: { instances: paginated(['state']) } },
       },
     }),
     defaultOptions: { watchQuery: { fetchPolicy: 'cache-and-network' } },

@@ -2,22 +2,23 @@ import { ApolloLink } from '@apollo/client'
 import { ServerError } from '@apollo/client/errors'
 import { OperationTypeNode } from 'graphql'
 import { catchError, defer, from, mergeMap, of, retry, tap, throwError } from 'rxjs'
-import { line } from './line'
+import { connection } from './connection'
 
-/** So often is UNAVAILABLE asked again before it is shown. */
-const patience = 5
+/** How often an operation that fails with UNAVAILABLE is sent before the error is shown. */
+const maxAttempts = 5
 
-class Unavailable extends Error {
+class UnavailableError extends Error {
   constructor(
     readonly result: ApolloLink.Result,
-    readonly seconds: number,
+    /** Seconds until the operation can succeed. */
+    readonly retryAfter: number,
   ) {
     super('UNAVAILABLE')
   }
 }
 
-/** Every mutation carries a key: however often it is sent, it is carried out once. */
-export const keys = new ApolloLink((operation, forward) => {
+/** Adds an idempotency key to every mutation: the gateway carries it out once, even if it is sent several times. */
+export const idempotencyKeyLink = new ApolloLink((operation, forward) => {
   const input = operation.variables.input as { idempotencyKey?: string } | undefined
   if (operation.operationType === OperationTypeNode.MUTATION && input && !input.idempotencyKey)
     operation.variables = { ...operation.variables, input: { ...input, idempotencyKey: crypto.randomUUID() } }
@@ -25,27 +26,29 @@ export const keys = new ApolloLink((operation, forward) => {
 })
 
 /**
- * What got no answer is sent again, with the same key, until it gets one; what
- * the gateway cannot do at the moment, some times more.
+ * Sends an operation again, with the same idempotency key, until the gateway
+ * answers. After an answer UNAVAILABLE it tries `maxAttempts` times in all.
  */
-export const again = new ApolloLink((operation, forward) =>
+export const retryLink = new ApolloLink((operation, forward) =>
   defer(() => forward(operation)).pipe(
-    tap(() => line.report(true)),
+    tap(() => connection.report(true)),
     mergeMap((result) => {
       const extensions = result.errors?.[0]?.extensions
       if (extensions?.code !== 'UNAVAILABLE') return of(result)
-      return throwError(() => new Unavailable(result, Number(extensions.retryAfter ?? 0)))
+      return throwError(() => new UnavailableError(result, Number(extensions.retryAfter ?? 0)))
     }),
     retry({
-      delay: (error, count) => {
-        const pause = Math.min(250 * 2 ** count, 8_000) * (0.75 + Math.random() / 2)
-        if (error instanceof Unavailable)
-          return count < patience ? from(line.wait(Math.max(pause, error.seconds * 1_000))) : throwError(() => error)
+      delay: (error, attempt) => {
+        const pause = Math.min(250 * 2 ** attempt, 8_000) * (0.75 + Math.random() / 2)
+        if (error instanceof UnavailableError)
+          return attempt < maxAttempts
+            ? from(connection.wait(Math.max(pause, error.retryAfter * 1_000)))
+            : throwError(() => error)
         if (ServerError.is(error) && error.statusCode < 500) return throwError(() => error)
-        line.report(false)
-        return from(line.wait(pause))
+        connection.report(false)
+        return from(connection.wait(pause))
       },
     }),
-    catchError((error) => (error instanceof Unavailable ? of(error.result) : throwError(() => error))),
+    catchError((error) => (error instanceof UnavailableError ? of(error.result) : throwError(() => error))),
   ),
 )

@@ -2,15 +2,15 @@ import { useQuery } from '@apollo/client/react'
 import { Anchor, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { Link, useParams } from 'react-router'
-import { type Fault, faultsOf } from '../gateway/faults'
+import { type Fault, faultsOf } from '../fault/fault'
+import { FaultList, FaultView } from '../fault/fault-view'
 import { graphql } from '../generated'
 import type { InstancePageQuery } from '../generated/graphql'
-import { InvitationList } from '../invite/invitation-list'
-import { InviteForm } from '../invite/invite-form'
-import { Ask } from '../obstacle/ask'
-import { FaultView } from '../obstacle/obstacle'
-import { RestorePanel } from '../restore/restore'
+import { InvitationList } from '../invitations/invitation-list'
+import { InviteForm } from '../invitations/invite-form'
+import { RequestForm } from '../requests/request-form'
 import { useTitle } from '../title'
+import { RestorePanel } from './restore-panel'
 
 const InstanceQuery = graphql(`
   query InstancePage($id: ID!) {
@@ -50,39 +50,19 @@ const InstanceQuery = graphql(`
   }
 `)
 
-export const Readiness = graphql(`
-  fragment Readiness on Readiness {
-    allowed
-    obstacles {
-      code
-      reason
-      message
-      remedy
-      request
-      deletedAt
-      restorableUntil
-      retryAfter
-      contacts {
-        name
-        email
-      }
-    }
-  }
-`)
-
 type Instance = NonNullable<InstancePageQuery['instance']>
 
-/** One instance: inviting to it, restoring it, or the way out. */
+/** One instance: the form to invite people, the panel to restore it, or what prevents either. */
 export function InstancePage() {
   const { t } = useTranslation()
   const { id = '' } = useParams()
   const { data, error, loading, refetch } = useQuery(InstanceQuery, { variables: { id } })
   const instance = data?.instance
   useTitle(instance?.name ?? t('spaces.title'))
-  if (error) return faultsOf(error).map((fault, at) => <FaultView key={at} fault={fault} />)
+  if (error) return <FaultList faults={faultsOf(error)} />
   if (!data && loading) return <Loader aria-label={t('loading')} />
   if (!instance) return <FaultView fault={{ code: 'NOT_FOUND', message: '' }} />
-  const administers = instance.viewerRoles.includes('SPACE_ADMINISTRATOR')
+  const isAdministrator = instance.viewerRoles.includes('SPACE_ADMINISTRATOR')
   return (
     <Stack gap="xl">
       <div>
@@ -93,46 +73,51 @@ export function InstancePage() {
         <Text c="dimmed">{instance.space.name}</Text>
       </div>
       {instance.state === 'DELETED' ? (
-        <RestorePanel instance={instance} onChange={() => void refetch()} />
+        <RestorePanel instance={instance} onExpired={() => void refetch()} />
       ) : (
-        <Inviting key={instance.id} instance={instance} />
+        <InvitePanel key={instance.id} instance={instance} />
       )}
-      {administers && instance.kind !== 'DISTRIBUTED' && <InvitationList instanceId={instance.id} />}
+      {isAdministrator && instance.kind !== 'DISTRIBUTED' && <InvitationList instanceId={instance.id} />}
     </Stack>
   )
 }
 
-function Inviting({ instance }: { instance: Instance }) {
+function InvitePanel({ instance }: { instance: Instance }) {
+  const { t } = useTranslation()
+  if (!instance.inviting.allowed) return <InviteObstacles instance={instance} />
+  return (
+    <Paper withBorder p="lg" component="section" aria-labelledby="invite">
+      <Title order={2} id="invite" mb="md">
+        {t('invite.title')}
+      </Title>
+      <InviteForm instanceId={instance.id} mode="invite" />
+    </Paper>
+  )
+}
+
+function InviteObstacles({ instance }: { instance: Instance }) {
   const { t } = useTranslation()
   const { id, kind, inviting, space } = instance
-  if (inviting.allowed)
-    return (
-      <Paper withBorder p="lg" component="section" aria-labelledby="invite">
-        <Title order={2} id="invite" mb="md">
-          {t('invite.title')}
-        </Title>
-        <InviteForm instanceId={id} mode="invite" />
-      </Paper>
-    )
   const forbidden = inviting.obstacles.find(({ code }) => code === 'FORBIDDEN')
-  const elsewhere = space.instances.nodes.filter((other) => other.inviting.allowed)
-  // An instance of the wrong kind is the wrong one to ask about, too.
-  const shown = inviting.obstacles.filter(({ code }) => kind !== 'DISTRIBUTED' || code === 'INSTANCE_DISTRIBUTED')
-  const canAsk = forbidden?.request === 'requestInvitations' && kind !== 'DISTRIBUTED'
+  const otherInstances = space.instances.nodes.filter((other) => other.inviting.allowed)
+  // Nobody can be invited to Distributed: to ask for permission there would not help.
+  const isDistributed = kind === 'DISTRIBUTED'
+  const obstacles = inviting.obstacles.filter(({ code }) => !isDistributed || code === 'INSTANCE_DISTRIBUTED')
+  const canAsk = forbidden?.request === 'requestInvitations' && !isDistributed
   return (
     <Stack gap="lg">
-      {shown.map((obstacle) => (
+      {obstacles.map((obstacle) => (
         <FaultView
           key={obstacle.code}
           fault={
             obstacle.code === 'INSTANCE_DISTRIBUTED'
-              ? ({ ...obstacle, contacts: [], instances: elsewhere } as Fault)
+              ? ({ ...obstacle, contacts: [], instances: otherInstances } as Fault)
               : obstacle
           }
         >
-          {(obstacle.code === 'FORBIDDEN' || forbidden) && (
+          {forbidden && (
             <Group>
-              <Ask what="role" instanceId={id} quiet={canAsk} />
+              <RequestForm kind="role" instanceId={id} secondary={canAsk} />
             </Group>
           )}
         </FaultView>

@@ -3,10 +3,10 @@ import { Anchor, Badge, Button, Checkbox, Group, Paper, Stack, Text, Textarea, T
 import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
-import { type Fault, faultsOf } from '../gateway/faults'
+import { type Fault, faultsOf } from '../fault/fault'
+import { FaultList } from '../fault/fault-view'
 import { graphql } from '../generated'
 import type { RequestRowFragment, RequestStatus } from '../generated/graphql'
-import { FaultView } from '../obstacle/obstacle'
 import { useFormats } from '../texts/formats'
 
 const Approve = graphql(`
@@ -39,7 +39,7 @@ const Withdraw = graphql(`
   }
 `)
 
-const colors: Record<RequestStatus, string> = {
+const statusColors: Record<RequestStatus, string> = {
   OPEN: 'sea',
   APPROVED: 'green',
   DECLINED: 'red',
@@ -47,17 +47,22 @@ const colors: Record<RequestStatus, string> = {
   EXPIRED: 'gray',
 }
 
-type Props = { request: RequestRowFragment; answers: boolean; chosen?: boolean }
+type Props = {
+  request: RequestRowFragment
+  /** `received`: the person can answer the request. `sent`: they have sent it. */
+  direction: 'received' | 'sent'
+  /** The link that was followed is about this request. */
+  selected?: boolean
+}
 
-/** A request: for who answers it (`answers`), or for who has made it. */
-export function RequestCard({ request, answers, chosen }: Props) {
+export function RequestCard({ request, direction, selected }: Props) {
   const { t } = useTranslation()
   const { moment } = useFormats()
   const { id, kind, status, instance, instanceName, spaceName, message, answer, answeredBy, requestedBy } = request
   const card = useRef<HTMLDivElement>(null)
   useEffect(() => {
-    if (chosen) card.current?.focus()
-  }, [chosen])
+    if (selected) card.current?.focus()
+  }, [selected])
   const place = instanceName ?? spaceName
   return (
     <Paper
@@ -67,13 +72,13 @@ export function RequestCard({ request, answers, chosen }: Props) {
       component="article"
       aria-labelledby={`${id}-title`}
       tabIndex={-1}
-      className={chosen ? 'chosen' : undefined}
+      className={selected ? 'selected' : undefined}
       data-request={id}
     >
       <Group justify="space-between" align="flex-start" gap="xs" wrap="nowrap">
         <div>
           <Title order={3} id={`${id}-title`}>
-            {t(`request.${answers ? 'of' : 'own'}.${kind}`, {
+            {t(`request.${direction}.${kind}`, {
               name: requestedBy.name,
               place,
               role: request.role ? t(`role.${request.role as 'SPACE_ADMINISTRATOR'}`) : '',
@@ -92,18 +97,14 @@ export function RequestCard({ request, answers, chosen }: Props) {
             {status === 'OPEN' && ` · ${t('request.until', { at: moment(request.expiresAt) })}`}
           </Text>
         </div>
-        <Badge variant="light" color={colors[status]}>
+        <Badge variant="light" color={statusColors[status]}>
           {t(`request.status.${status}`)}
         </Badge>
       </Group>
       <Stack gap="sm" mt="sm">
-        {message && (
-          <Text component="blockquote" className="words">
-            {message}
-          </Text>
-        )}
+        {message && <Quote>{message}</Quote>}
         {status !== 'OPEN' && request.emails.length > 0 && (
-          <Text size="sm" className="address">
+          <Text size="sm" className="wrap-anywhere">
             {(status === 'APPROVED' ? request.approvedEmails : request.emails).join(', ')}
           </Text>
         )}
@@ -115,35 +116,40 @@ export function RequestCard({ request, answers, chosen }: Props) {
             })}
           </Text>
         )}
-        {answer && (
-          <Text component="blockquote" className="words">
-            {answer}
-          </Text>
-        )}
+        {answer && <Quote>{answer}</Quote>}
         {request.endReason === 'RESTORE_WINDOW_EXPIRED' && (
           <Text size="sm">{t('fault.RESTORE_WINDOW_EXPIRED.title')}</Text>
         )}
-        {status === 'OPEN' && (answers ? <Answer request={request} /> : <TakeBack id={id} />)}
+        {status === 'OPEN' &&
+          (direction === 'received' ? <AnswerForm request={request} /> : <WithdrawButton requestId={id} />)}
       </Stack>
     </Paper>
   )
 }
 
-function Answer({ request }: { request: RequestRowFragment }) {
+function Quote({ children }: { children: string }) {
+  return (
+    <Text component="blockquote" className="quote">
+      {children}
+    </Text>
+  )
+}
+
+function AnswerForm({ request }: { request: RequestRowFragment }) {
   const { t } = useTranslation()
   const { id, emails, requestedBy } = request
-  const [left, setLeft] = useState<string[]>([])
-  const [words, setWords] = useState('')
+  const [excluded, setExcluded] = useState<string[]>([])
+  const [answer, setAnswer] = useState('')
   const [faults, setFaults] = useState<Fault[]>([])
-  const [approve, approving] = useMutation(Approve)
-  const [decline, declining] = useMutation(Decline)
-  const chosen = emails.filter((email) => !left.includes(email))
-  const message = words.trim() || undefined
+  const [approve, approval] = useMutation(Approve)
+  const [decline, refusal] = useMutation(Decline)
+  const included = emails.filter((email) => !excluded.includes(email))
+  const message = answer.trim() || undefined
 
-  async function answer(how: 'approve' | 'decline') {
+  async function submit(decision: 'approve' | 'decline') {
     setFaults([])
-    await (how === 'approve'
-      ? approve({ variables: { input: { requestId: id, message, emails: left.length ? chosen : undefined } } })
+    await (decision === 'approve'
+      ? approve({ variables: { input: { requestId: id, message, emails: excluded.length ? included : undefined } } })
       : decline({ variables: { input: { requestId: id, message } } })
     ).catch((error) => setFaults(faultsOf(error)))
   }
@@ -152,11 +158,11 @@ function Answer({ request }: { request: RequestRowFragment }) {
     <Stack gap="sm">
       {emails.length > 0 && (
         <Checkbox.Group
-          label={t('request.whom')}
-          value={chosen}
-          onChange={(value) => setLeft(emails.filter((email) => !value.includes(email)))}
+          label={t('request.people')}
+          value={included}
+          onChange={(value) => setExcluded(emails.filter((email) => !value.includes(email)))}
         >
-          <Stack gap={6} mt={6} mah={220} className="scrolls">
+          <Stack gap={6} mt={6} mah={220} className="scroll">
             {emails.map((email) => (
               <Checkbox key={email} value={email} label={email} size="sm" />
             ))}
@@ -164,25 +170,23 @@ function Answer({ request }: { request: RequestRowFragment }) {
         </Checkbox.Group>
       )}
       <Textarea
-        label={t('request.words', { name: requestedBy.name })}
-        value={words}
+        label={t('request.answer', { name: requestedBy.name })}
+        value={answer}
         maxLength={2_000}
         autosize
         minRows={1}
-        onChange={(event) => setWords(event.currentTarget.value)}
+        onChange={(event) => setAnswer(event.currentTarget.value)}
       />
-      {faults.map((fault, at) => (
-        <FaultView key={at} fault={fault} compact />
-      ))}
+      <FaultList faults={faults} compact />
       <Group>
         <Button
-          loading={approving.loading}
-          disabled={emails.length > 0 && chosen.length === 0}
-          onClick={() => void answer('approve')}
+          loading={approval.loading}
+          disabled={emails.length > 0 && included.length === 0}
+          onClick={() => void submit('approve')}
         >
-          {t(`request.approve.${request.kind}`, { count: chosen.length })}
+          {t(`request.approve.${request.kind}`, { count: included.length })}
         </Button>
-        <Button variant="default" loading={declining.loading} onClick={() => void answer('decline')}>
+        <Button variant="default" loading={refusal.loading} onClick={() => void submit('decline')}>
           {t('request.decline')}
         </Button>
       </Group>
@@ -190,22 +194,20 @@ function Answer({ request }: { request: RequestRowFragment }) {
   )
 }
 
-function TakeBack({ id }: { id: string }) {
+function WithdrawButton({ requestId }: { requestId: string }) {
   const { t } = useTranslation()
   const [faults, setFaults] = useState<Fault[]>([])
   const [withdraw, { loading }] = useMutation(Withdraw)
   return (
     <>
-      {faults.map((fault, at) => (
-        <FaultView key={at} fault={fault} compact />
-      ))}
+      <FaultList faults={faults} compact />
       <Group>
         <Button
           variant="default"
           size="sm"
           loading={loading}
           onClick={() =>
-            void withdraw({ variables: { input: { requestId: id } } }).catch((error) => setFaults(faultsOf(error)))
+            void withdraw({ variables: { input: { requestId } } }).catch((error) => setFaults(faultsOf(error)))
           }
         >
           {t('request.withdraw')}

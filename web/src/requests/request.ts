@@ -2,7 +2,7 @@ import { useApolloClient } from '@apollo/client/react'
 import { useEffect } from 'react'
 import { graphql } from '../generated'
 
-/** A request, with all the addresses that it can be about. */
+/** A request with all its addresses: a request has at most 1,000. */
 export const RequestRow = graphql(`
   fragment RequestRow on Request {
     ...RequestHead
@@ -52,21 +52,24 @@ const RequestChanged = graphql(`
   }
 `)
 
-/** Keeps what is asked for as it is: the person's own requests, and those that she can answer. */
+/** Changes that follow each other faster than this lead to one refetch. Milliseconds. */
+const quietPeriod = 150
+
+/** Keeps the person's own requests, and those that they can answer, up to date. */
 export function useRequestChanges() {
   const client = useApolloClient()
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined
-    const watching = client.subscribe({ query: RequestChanged, fetchPolicy: 'no-cache' }).subscribe({
+    const subscription = client.subscribe({ query: RequestChanged, fetchPolicy: 'no-cache' }).subscribe({
       next() {
         clearTimeout(timer)
-        timer = setTimeout(() => void client.refetchQueries({ include: 'active' }), 150)
+        timer = setTimeout(() => void client.refetchQueries({ include: 'active' }), quietPeriod)
       },
-      error: () => {},
+      error() {}, // the socket connects again by itself; a refused token shows in the next query
     })
     return () => {
       clearTimeout(timer)
-      watching.unsubscribe()
+      subscription.unsubscribe()
     }
   }, [client])
 }

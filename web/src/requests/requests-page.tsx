@@ -2,18 +2,18 @@ import { useQuery } from '@apollo/client/react'
 import { Alert, Button, Loader, Stack, Tabs, Text, Title } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { useLocation, useNavigate } from 'react-router'
-import { faultsOf } from '../gateway/faults'
+import { faultsOf } from '../fault/fault'
+import { FaultList } from '../fault/fault-view'
 import { graphql } from '../generated'
 import type { RequestRowFragment } from '../generated/graphql'
-import { FaultView } from '../obstacle/obstacle'
 import { useTitle } from '../title'
 import { RequestCard } from './request-card'
 
 const Requests = graphql(`
-  query Requests($afterInbox: String, $afterOwn: String) {
+  query Requests($afterReceived: String, $afterSent: String) {
     viewer {
       id
-      requestsToAnswer(first: 10, after: $afterInbox) {
+      requestsToAnswer(first: 10, after: $afterReceived) {
         totalCount
         pageInfo {
           hasNextPage
@@ -23,7 +23,7 @@ const Requests = graphql(`
           ...RequestRow
         }
       }
-      requests(first: 10, after: $afterOwn) {
+      requests(first: 10, after: $afterSent) {
         totalCount
         pageInfo {
           hasNextPage
@@ -37,8 +37,8 @@ const Requests = graphql(`
   }
 `)
 
-const SpacesRequests = graphql(`
-  query SpacesRequests {
+const RequestsOfSpaces = graphql(`
+  query RequestsOfSpaces {
     viewer {
       id
       spaces(first: 10) {
@@ -57,20 +57,21 @@ const SpacesRequests = graphql(`
   }
 `)
 
-/** What others ask the person for, and what she asks for herself; `/request#<id>` opens one of them. */
+/** The requests that the person can answer, and those that they have sent. `/request#<id>` shows one of them first. */
 export function RequestsPage() {
   const { t } = useTranslation()
   useTitle(t('requests.title'))
   const { hash, pathname } = useLocation()
   const navigate = useNavigate()
   const { data, error, loading } = useQuery(Requests)
-  const wanted = pathname.endsWith('/request') ? hash.slice(1) : ''
-  const inbox = data?.viewer.requestsToAnswer
-  const own = data?.viewer.requests
-  const ofOwn = own?.nodes.some(({ id }) => id === wanted)
-  const found = !wanted || ofOwn || inbox?.nodes.some(({ id }) => id === wanted)
-  const tab =
-    hash === '#mine' || ofOwn ? 'mine' : hash === '#inbox' || wanted || inbox?.totalCount !== 0 ? 'inbox' : 'mine'
+  const received = data?.viewer.requestsToAnswer
+  const sent = data?.viewer.requests
+
+  const selectedId = pathname.endsWith('/request') ? hash.slice(1) : ''
+  const isSelected = ({ id }: { id: string }) => id === selectedId
+  const selectedIsSent = sent?.nodes.some(isSelected)
+  const selectedIsListed = selectedIsSent || received?.nodes.some(isSelected)
+  const tab = selectedIsSent ? 'mine' : tabOf(hash, selectedId !== '' || received?.totalCount !== 0)
 
   return (
     <Stack gap="lg">
@@ -78,20 +79,20 @@ export function RequestsPage() {
         <Title order={1}>{t('requests.title')}</Title>
         <Text c="dimmed">{t('requests.lead')}</Text>
       </div>
-      {error && faultsOf(error).map((fault, at) => <FaultView key={at} fault={fault} />)}
+      {error && <FaultList faults={faultsOf(error)} />}
       {!data && loading && <Loader aria-label={t('loading')} />}
-      {data && !found && <Elsewhere id={wanted} />}
+      {data && selectedId && !selectedIsListed && <AnsweredRequest id={selectedId} />}
       {data && (
         <Tabs value={tab} onChange={(value) => void navigate(`/requests#${value}`)} keepMounted={false}>
           <Tabs.List mb="lg">
-            <Tabs.Tab value="inbox">{t('requests.inbox', { count: inbox?.totalCount ?? 0 })}</Tabs.Tab>
-            <Tabs.Tab value="mine">{t('requests.mine', { count: own?.totalCount ?? 0 })}</Tabs.Tab>
+            <Tabs.Tab value="inbox">{t('requests.received', { count: received?.totalCount ?? 0 })}</Tabs.Tab>
+            <Tabs.Tab value="mine">{t('requests.sent', { count: sent?.totalCount ?? 0 })}</Tabs.Tab>
           </Tabs.List>
           <Tabs.Panel value="inbox">
-            <List which="afterInbox" page={inbox} wanted={wanted} answers />
+            <RequestList direction="received" page={received} selectedId={selectedId} />
           </Tabs.Panel>
           <Tabs.Panel value="mine">
-            <List which="afterOwn" page={own} wanted={wanted} answers={false} />
+            <RequestList direction="sent" page={sent} selectedId={selectedId} />
           </Tabs.Panel>
         </Tabs>
       )}
@@ -99,28 +100,38 @@ export function RequestsPage() {
   )
 }
 
-type Page = {
-  nodes: RequestRowFragment[]
-  totalCount: number
-  pageInfo: { hasNextPage: boolean; endCursor?: string | null }
+/** Returns the tab that the URL names, else the received requests if there is something to see. */
+function tabOf(hash: string, preferReceived: boolean) {
+  if (hash === '#mine' || hash === '#inbox') return hash.slice(1)
+  return preferReceived ? 'inbox' : 'mine'
 }
-type ListProps = { which: 'afterInbox' | 'afterOwn'; page?: Page | null; wanted: string; answers: boolean }
 
-function List({ which, page, wanted, answers }: ListProps) {
+type RequestListProps = {
+  direction: 'received' | 'sent'
+  page?: {
+    nodes: RequestRowFragment[]
+    totalCount: number
+    pageInfo: { hasNextPage: boolean; endCursor?: string | null }
+  } | null
+  selectedId: string
+}
+
+function RequestList({ direction, page, selectedId }: RequestListProps) {
   const { t } = useTranslation()
   const { fetchMore, loading } = useQuery(Requests, { fetchPolicy: 'cache-only' })
   if (!page || page.nodes.length === 0)
-    return <Text c="dimmed">{t(answers ? 'requests.inboxNone' : 'requests.mineNone')}</Text>
+    return <Text c="dimmed">{t(direction === 'received' ? 'requests.noneReceived' : 'requests.noneSent')}</Text>
+  const after = direction === 'received' ? 'afterReceived' : 'afterSent'
   return (
     <Stack gap="md">
       {page.nodes.map((request) => (
-        <RequestCard key={request.id} request={request} answers={answers} chosen={request.id === wanted} />
+        <RequestCard key={request.id} request={request} direction={direction} selected={request.id === selectedId} />
       ))}
       {page.pageInfo.hasNextPage && (
         <Button
           variant="subtle"
           loading={loading}
-          onClick={() => void fetchMore({ variables: { [which]: page.pageInfo.endCursor } })}
+          onClick={() => void fetchMore({ variables: { [after]: page.pageInfo.endCursor } })}
         >
           {t('more', { count: page.totalCount - page.nodes.length })}
         </Button>
@@ -129,14 +140,13 @@ function List({ which, page, wanted, answers }: ListProps) {
   )
 }
 
-/** A request that is in neither list: one that was answered, for who administrates its space. */
-function Elsewhere({ id }: { id: string }) {
+/** A request that is in neither list: administrators of its space can still see it after somebody has answered it. */
+function AnsweredRequest({ id }: { id: string }) {
   const { t } = useTranslation()
-  const { data, loading } = useQuery(SpacesRequests, { errorPolicy: 'all' })
-  const request = data?.viewer.spaces?.nodes
-    .flatMap(({ requests }) => requests?.nodes ?? [])
-    .find((each) => each.id === id)
-  if (request) return <RequestCard request={request} answers chosen />
+  const { data, loading } = useQuery(RequestsOfSpaces, { errorPolicy: 'all' })
+  const requests = data?.viewer.spaces?.nodes.flatMap((space) => space.requests?.nodes ?? [])
+  const request = requests?.find((each) => each.id === id)
+  if (request) return <RequestCard request={request} direction="received" selected />
   if (loading) return <Loader size="sm" />
   return (
     <Alert color="gray" title={t('requests.unknown')}>

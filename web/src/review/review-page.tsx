@@ -3,17 +3,18 @@ import { Anchor, Button, Group, Loader, Paper, Stack, Text, Title } from '@manti
 import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, useLocation, useSearchParams } from 'react-router'
-import { type Fault, faultsOf } from '../gateway/faults'
+import { Contacts } from '../fault/contacts'
+import { type Fault, faultsOf } from '../fault/fault'
+import { FaultList, FaultView } from '../fault/fault-view'
 import { graphql } from '../generated'
-import type { ReviewedFragment } from '../generated/graphql'
-import { Contacts, FaultView } from '../obstacle/obstacle'
+import type { ReviewedInvitationFragment } from '../generated/graphql'
 import { useSession } from '../session/session'
 import { SignIn } from '../session/sign-in'
 import { useFormats } from '../texts/formats'
 import { useTitle } from '../title'
 
-export const Reviewed = graphql(`
-  fragment Reviewed on Invitation {
+export const ReviewedInvitation = graphql(`
+  fragment ReviewedInvitation on Invitation {
     id
     email
     role
@@ -39,10 +40,10 @@ export const Reviewed = graphql(`
   }
 `)
 
-const ByToken = graphql(`
+const InvitationByToken = graphql(`
   query InvitationByToken($token: String!) {
     invitation(token: $token) {
-      ...Reviewed
+      ...ReviewedInvitation
     }
   }
 `)
@@ -53,15 +54,15 @@ const OwnInvitations = graphql(`
       id
       invitations(first: 100) {
         nodes {
-          ...Reviewed
+          ...ReviewedInvitation
         }
       }
     }
   }
 `)
 
-const Accept = graphql(`
-  mutation Accept($input: AcceptInvitationInput!) {
+const AcceptInvitation = graphql(`
+  mutation AcceptInvitation($input: AcceptInvitationInput!) {
     acceptInvitation(input: $input) {
       invitation {
         id
@@ -90,86 +91,91 @@ const DeclineInvitation = graphql(`
   }
 `)
 
-/** Where the button of an invitation's mail leads: `/invitation#<token>`, or `?id=` for one of the person's own. */
+/**
+ * An invitation, for the invited person. The e-mail links to `/invitation#<token>`;
+ * `?id=` shows one of the invitations of the person who is signed in.
+ */
 export function ReviewPage() {
+  const { t } = useTranslation()
   const token = useLocation().hash.slice(1)
   const [parameters] = useSearchParams()
   const id = parameters.get('id')
-  const { t } = useTranslation()
-  const { signIn, account, leave, signOut } = useSession()
-  const [wanted, setWanted] = useState<string>()
-  if (wanted !== undefined && !account)
-    return wanted ? (
-      <SignIn title={t('review.signInAs', { email: wanted })}>{t('review.signInLead', { email: wanted })}</SignIn>
+  const { signInMethod, account, signInWithProvider, signOut } = useSession()
+  /** The address of the account to sign in with; '' if it is not known; undefined while the invitation is shown. */
+  const [signInEmail, setSignInEmail] = useState<string>()
+
+  if (signInEmail !== undefined && !account)
+    return signInEmail ? (
+      <SignIn title={t('review.signInAs', { email: signInEmail })}>
+        {t('review.signInLead', { email: signInEmail })}
+      </SignIn>
     ) : (
       <SignIn />
     )
 
-  /** Signs in, as whom the invitation is for. */
-  function begin(email = '') {
-    if (signIn.kind === 'oidc') return leave(Boolean(account))
-    setWanted(email)
+  function onSignIn(email = '') {
+    if (signInMethod.kind === 'oidc') return signInWithProvider({ otherAccount: Boolean(account) })
+    setSignInEmail(email)
     if (account) signOut()
   }
-  // Who is signed in decides what is answered.
+
+  // The answer depends on who asks: the key asks again after another person has signed in.
   return token || !id ? (
-    <ReviewByToken key={`${account?.email} ${token}`} token={token} begin={begin} />
+    <ReviewByToken key={`${account?.email} ${token}`} token={token} onSignIn={onSignIn} />
   ) : (
-    <ReviewOwn id={id} begin={begin} />
+    <ReviewById id={id} onSignIn={onSignIn} />
   )
 }
 
-type Begin = (email?: string) => void
+/** Signs in with the account of the address, or with any account. */
+type SignInHandler = (email?: string) => void
 
-function ReviewByToken({ token, begin }: { token: string; begin: Begin }) {
+function ReviewByToken({ token, onSignIn }: { token: string; onSignIn: SignInHandler }) {
   const { t } = useTranslation()
-  const { data, error, loading, refetch } = useQuery(ByToken, {
+  const { data, error, loading, refetch } = useQuery(InvitationByToken, {
     variables: { token },
     fetchPolicy: 'network-only',
     skip: !token,
   })
   if (!data && loading) return <Loader aria-label={t('loading')} mx="auto" />
-  if (error) return faultsOf(error).map((fault, at) => <FaultView key={at} fault={fault} />)
-  return data?.invitation ? (
-    <Review invitation={data.invitation} by={{ token }} begin={begin} again={() => void refetch()} />
-  ) : (
-    <Nothing begin={begin} />
-  )
+  if (error) return <FaultList faults={faultsOf(error)} />
+  if (!data?.invitation) return <InvitationNotFound onSignIn={onSignIn} />
+  return <Review invitation={data.invitation} by={{ token }} onSignIn={onSignIn} onRefused={() => void refetch()} />
 }
 
-function ReviewOwn({ id, begin }: { id: string; begin: Begin }) {
+function ReviewById({ id, onSignIn }: { id: string; onSignIn: SignInHandler }) {
   const { t } = useTranslation()
   const { account } = useSession()
   const { data, loading, refetch } = useQuery(OwnInvitations, { skip: !account, fetchPolicy: 'network-only' })
-  const [found, setFound] = useState<ReviewedFragment>()
-  const invitation = data?.viewer.invitations?.nodes.find((each) => each.id === id) ?? found
-  useEffect(() => setFound((before) => invitation ?? before), [invitation])
+  // After the answer, the invitation is no longer in the list. It stays on the page.
+  const [latest, setLatest] = useState<ReviewedInvitationFragment>()
+  const invitation = data?.viewer.invitations?.nodes.find((each) => each.id === id) ?? latest
+  useEffect(() => setLatest((before) => invitation ?? before), [invitation])
   if (!account) return <SignIn />
   if (!data && loading) return <Loader aria-label={t('loading')} mx="auto" />
-  return invitation ? (
-    <Review invitation={invitation} by={{ invitationId: id }} begin={begin} again={() => void refetch()} />
-  ) : (
-    <Nothing begin={begin} />
+  if (!invitation) return <InvitationNotFound onSignIn={onSignIn} />
+  return (
+    <Review invitation={invitation} by={{ invitationId: id }} onSignIn={onSignIn} onRefused={() => void refetch()} />
   )
 }
 
-/** A link that leads to no invitation, or to none that this person may see. */
-function Nothing({ begin }: { begin: Begin }) {
+/** There is no such invitation, or this person may not see it. */
+function InvitationNotFound({ onSignIn }: { onSignIn: SignInHandler }) {
   const { t } = useTranslation()
   const { account } = useSession()
-  useTitle(t('review.nothing'))
+  useTitle(t('review.notFound'))
   return (
     <Paper withBorder p="xl" maw={560} mx="auto">
       <Stack>
-        <Title order={1}>{t('review.nothing')}</Title>
-        <Text>{t(account ? 'review.nothingLead' : 'review.nothingSignedOut')}</Text>
+        <Title order={1}>{t('review.notFound')}</Title>
+        <Text>{t(account ? 'review.notFoundLead' : 'review.notFoundSignedOut')}</Text>
         <Group>
           {account ? (
             <Button component={Link} to="/">
               {t('review.home')}
             </Button>
           ) : (
-            <Button onClick={() => begin()}>{t('signIn.action')}</Button>
+            <Button onClick={() => onSignIn()}>{t('signIn.action')}</Button>
           )}
         </Group>
       </Stack>
@@ -178,39 +184,97 @@ function Nothing({ begin }: { begin: Begin }) {
 }
 
 type ReviewProps = {
-  invitation: ReviewedFragment
+  invitation: ReviewedInvitationFragment
   by: { token: string } | { invitationId: string }
-  begin: Begin
-  again: () => void
+  onSignIn: SignInHandler
+  /** The answer was refused: the invitation has changed. */
+  onRefused: () => void
 }
 
-function Review({ invitation, by, begin, again }: ReviewProps) {
+function Review({ invitation, by, onSignIn, onRefused }: ReviewProps) {
   const { t } = useTranslation()
-  const { moment } = useFormats()
   const { account } = useSession()
   const [faults, setFaults] = useState<Fault[]>([])
-  const [accept, accepting] = useMutation(Accept)
-  const [decline, declining] = useMutation(DeclineInvitation)
-  const { email, role, instanceName, space, invitedBy, requestedBy, message, expiresAt } = invitation
+  const [accept, acceptance] = useMutation(AcceptInvitation)
+  const [decline, refusal] = useMutation(DeclineInvitation)
+  const { email, instanceName, space, invitedBy, message } = invitation
   const place = instanceName ?? space.name
   useTitle(t('review.title', { name: invitedBy.name, place }))
 
+  const accepted = acceptance.data?.acceptInvitation
+  const declined = refusal.data?.declineInvitation
   const obstacle = invitation.accepting.obstacles[0]
-  const otherAddress = obstacle?.reason === 'OTHER_ADDRESS'
-  const signedOut = obstacle?.code === 'UNAUTHENTICATED'
-  const accepted = accepting.data?.acceptInvitation
-  const declined = declining.data?.declineInvitation
 
-  async function act(carryOut: typeof accept | typeof decline) {
+  async function submit(mutate: typeof accept | typeof decline) {
     setFaults([])
-    await carryOut({ variables: { input: by } }).catch((error) => {
+    await mutate({ variables: { input: by } }).catch((error) => {
       setFaults(faultsOf(error))
-      again()
+      onRefused()
     })
   }
 
+  function answer() {
+    if (accepted)
+      return (
+        <Stack gap="sm" role="status">
+          <Title order={2}>{t('review.accepted')}</Title>
+          <Group>
+            <Button component={Link} to={accepted.instance ? `/instance/${accepted.instance.id}` : '/'}>
+              {t('review.open', { place: accepted.instance?.name ?? accepted.space?.name ?? 'DataHub' })}
+            </Button>
+          </Group>
+        </Stack>
+      )
+    if (declined)
+      return (
+        <Stack gap="xs" role="status">
+          <Title order={2}>{t('review.declined')}</Title>
+          <Text>{t('review.declinedLead', { name: invitedBy.name })}</Text>
+        </Stack>
+      )
+    if (invitation.accepting.allowed)
+      return (
+        <Group>
+          <Button size="md" loading={acceptance.loading} onClick={() => void submit(accept)}>
+            {t('review.accept')}
+          </Button>
+          <Button size="md" variant="default" loading={refusal.loading} onClick={() => void submit(decline)}>
+            {t('review.decline')}
+          </Button>
+        </Group>
+      )
+    if (obstacle?.code === 'UNAUTHENTICATED')
+      return (
+        <Stack gap="xs">
+          <Text>{t('review.signInLead', { email })}</Text>
+          <Group>
+            <Button size="md" onClick={() => onSignIn(email)}>
+              {t('review.signIn')}
+            </Button>
+          </Group>
+        </Stack>
+      )
+    if (!obstacle) return null
+    return (
+      <FaultView fault={{ ...obstacle, contacts: [] }}>
+        {obstacle.reason === 'OTHER_ADDRESS' ? (
+          <>
+            <Text size="sm">{t('review.otherAddress', { email, own: account?.email })}</Text>
+            <Group>
+              <Button size="sm" onClick={() => onSignIn(email)}>
+                {t('review.otherAccount')}
+              </Button>
+            </Group>
+          </>
+        ) : (
+          <Contacts contacts={[invitedBy]} />
+        )}
+      </FaultView>
+    )
+  }
+
   return (
-    <Paper withBorder p="xl" maw={560} mx="auto" className="letter">
+    <Paper withBorder p="xl" maw={560} mx="auto">
       <Stack gap="lg">
         <div>
           <Text size="sm" c="dimmed">
@@ -218,91 +282,14 @@ function Review({ invitation, by, begin, again }: ReviewProps) {
           </Text>
           <Title order={1}>{t('review.title', { name: invitedBy.name, place })}</Title>
         </div>
-        <dl className="facts">
-          <dt>{t('review.space')}</dt>
-          <dd>{space.name}</dd>
-          {instanceName && (
-            <>
-              <dt>{t('review.instance')}</dt>
-              <dd>{instanceName}</dd>
-            </>
-          )}
-          <dt>{t('review.role')}</dt>
-          <dd>
-            {role ? t(`role.${role}`) : t('role.administrator')}
-            <Text size="sm" c="dimmed">
-              {t(`review.may.${role ?? 'ADMINISTRATOR'}`)}
-            </Text>
-          </dd>
-          <dt>{t('review.for')}</dt>
-          <dd>{email}</dd>
-          {requestedBy && (
-            <>
-              <dt>{t('review.asked')}</dt>
-              <dd>{requestedBy.name}</dd>
-            </>
-          )}
-          <dt>{t('review.until')}</dt>
-          <dd>{moment(expiresAt)}</dd>
-        </dl>
+        <InvitationFacts invitation={invitation} />
         {message && (
-          <Text component="blockquote" className="words">
+          <Text component="blockquote" className="quote">
             {message}
           </Text>
         )}
-        {accepted ? (
-          <Stack gap="sm" role="status">
-            <Title order={2}>{t('review.accepted')}</Title>
-            <Group>
-              <Button component={Link} to={accepted.instance ? `/instance/${accepted.instance.id}` : '/'}>
-                {t('review.open', { place: accepted.instance?.name ?? accepted.space?.name ?? 'DataHub' })}
-              </Button>
-            </Group>
-          </Stack>
-        ) : declined ? (
-          <Stack gap="xs" role="status">
-            <Title order={2}>{t('review.declined')}</Title>
-            <Text>{t('review.declinedLead', { name: invitedBy.name })}</Text>
-          </Stack>
-        ) : invitation.accepting.allowed ? (
-          <Group>
-            <Button size="md" loading={accepting.loading} onClick={() => void act(accept)}>
-              {t('review.accept')}
-            </Button>
-            <Button size="md" variant="default" loading={declining.loading} onClick={() => void act(decline)}>
-              {t('review.decline')}
-            </Button>
-          </Group>
-        ) : signedOut ? (
-          <Stack gap="xs">
-            <Text>{t('review.signInLead', { email })}</Text>
-            <Group>
-              <Button size="md" onClick={() => begin(email)}>
-                {t('review.signIn')}
-              </Button>
-            </Group>
-          </Stack>
-        ) : (
-          obstacle && (
-            <FaultView fault={{ ...obstacle, contacts: [] }}>
-              {otherAddress ? (
-                <>
-                  <Text size="sm">{t('review.otherAddress', { email, own: account?.email })}</Text>
-                  <Group>
-                    <Button size="sm" onClick={() => begin(email)}>
-                      {t('review.another')}
-                    </Button>
-                  </Group>
-                </>
-              ) : (
-                <Contacts contacts={[invitedBy]} />
-              )}
-            </FaultView>
-          )
-        )}
-        {faults.map((fault, at) => (
-          <FaultView key={at} fault={fault} />
-        ))}
+        {answer()}
+        <FaultList faults={faults} />
         {!account && (
           <Text size="sm" c="dimmed">
             {t('review.unexpected')}{' '}
@@ -313,5 +300,40 @@ function Review({ invitation, by, begin, again }: ReviewProps) {
         )}
       </Stack>
     </Paper>
+  )
+}
+
+function InvitationFacts({ invitation }: { invitation: ReviewedInvitationFragment }) {
+  const { t } = useTranslation()
+  const { moment } = useFormats()
+  const { email, role, instanceName, space, requestedBy, expiresAt } = invitation
+  return (
+    <dl className="facts">
+      <dt>{t('review.space')}</dt>
+      <dd>{space.name}</dd>
+      {instanceName && (
+        <>
+          <dt>{t('review.instance')}</dt>
+          <dd>{instanceName}</dd>
+        </>
+      )}
+      <dt>{t('review.role')}</dt>
+      <dd>
+        {role ? t(`role.${role}`) : t('role.administrator')}
+        <Text size="sm" c="dimmed">
+          {t(`review.roleDescription.${role ?? 'ADMINISTRATOR'}`)}
+        </Text>
+      </dd>
+      <dt>{t('review.email')}</dt>
+      <dd>{email}</dd>
+      {requestedBy && (
+        <>
+          <dt>{t('review.requestedBy')}</dt>
+          <dd>{requestedBy.name}</dd>
+        </>
+      )}
+      <dt>{t('review.until')}</dt>
+      <dd>{moment(expiresAt)}</dd>
+    </dl>
   )
 }

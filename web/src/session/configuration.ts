@@ -1,14 +1,14 @@
-/** One of development's people, with a token that is ready. */
-export type Demonstrator = { name: string; email: string; description: string; token: string }
+/** A person of the demo world, with a token. */
+export type DemoPerson = { name: string; email: string; description: string; token: string }
 
-export type SignIn =
-  | { kind: 'development'; people: Demonstrator[] }
+export type SignInMethod =
+  | { kind: 'development'; people: DemoPerson[] }
   | { kind: 'oidc'; issuer: string; clientId: string; resource?: string; scope: string }
   | { kind: 'none' }
 
-/** How people sign in here, as the gateway says. */
-export async function configuration(): Promise<SignIn> {
+/** Asks the gateway how people sign in. */
+export async function fetchSignInMethod(): Promise<SignInMethod> {
   const response = await fetch(`${import.meta.env.BASE_URL}configuration.json`)
   if (!response.ok) throw new Error(`configuration.json: ${response.status}`)
-  return ((await response.json()) as { signIn: SignIn }).signIn
+  return ((await response.json()) as { signIn: SignInMethod }).signIn
 }

@@ -1,24 +1,21 @@
 import { ApolloProvider } from '@apollo/client/react'
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react'
 import { useLocation, useNavigate } from 'react-router'
-import { connect } from '../gateway/client'
-import { Sendings, SendingsContext } from '../invite/sendings'
-import type { SignIn } from './configuration'
-import { callback, provider } from './oidc'
-import { personOf } from './token'
-
-/** Who is signed in. */
-export type Account = { email: string; name: string; token: () => Promise<string | undefined> }
+import { createGatewayClient } from '../gateway/client'
+import { Submissions, SubmissionsContext } from '../invitations/submissions'
+import { type Account, personOfToken } from './account'
+import type { SignInMethod } from './configuration'
+import { callbackPath, createIdentityProvider } from './identity-provider'
 
 type Session = {
-  signIn: SignIn
+  signInMethod: SignInMethod
   account?: Account
-  /** The gateway did not take the token any more. */
+  /** The gateway refused the token of the person who was signed in. */
   expired: boolean
-  /** Development: with a token that is at hand. False: it is none. */
-  use: (token: string) => boolean
-  /** To the identity provider, and back to where the person is. */
-  leave: (another?: boolean) => void
+  /** Development only. Returns false if it is not a token. */
+  signInWithToken: (token: string) => boolean
+  /** Goes to the identity provider, and returns to the current page. */
+  signInWithProvider: (options?: { otherAccount: boolean }) => void
   signOut: () => void
 }
 
@@ -30,78 +27,88 @@ export function useSession(): Session {
   return session
 }
 
-const stored = 'datahub:token'
+/** The key in sessionStorage of a token that was not issued by an identity provider. */
+const tokenKey = 'datahub:token'
 
-function remembered(): Account | undefined {
-  const token = sessionStorage.getItem(stored)
-  const person = token ? personOf(token) : undefined
+function accountOfToken(token: string | null): Account | undefined {
+  const person = token ? personOfToken(token) : undefined
   return token && person ? { ...person, token: async () => token } : undefined
 }
 
-export function SessionProvider({ signIn, children }: { signIn: SignIn; children: ReactNode }) {
-  const oidc = useMemo(() => (signIn.kind === 'oidc' ? provider(signIn) : undefined), [signIn])
-  const [account, setAccount] = useState<Account | undefined>(() => (oidc ? undefined : remembered()))
-  const [ready, setReady] = useState(!oidc)
+export function SessionProvider({ signInMethod, children }: { signInMethod: SignInMethod; children: ReactNode }) {
+  const provider = useMemo(
+    () => (signInMethod.kind === 'oidc' ? createIdentityProvider(signInMethod) : undefined),
+    [signInMethod],
+  )
+  const [account, setAccount] = useState(() =>
+    provider ? undefined : accountOfToken(sessionStorage.getItem(tokenKey)),
+  )
+  const [ready, setReady] = useState(!provider)
   const [expired, setExpired] = useState(false)
   const navigate = useNavigate()
   const { pathname, hash } = useLocation()
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: navigate changes with each page; the provider is asked once
   useEffect(() => {
-    if (!oidc) return
-    const returned = location.pathname === callback
-    void (returned ? oidc.complete() : oidc.account().then((account) => ({ account, returnTo: undefined })))
+    if (!provider) return
+    const signedIn =
+      location.pathname === callbackPath
+        ? provider.completeSignIn()
+        : provider.account().then((account) => ({ account, returnTo: undefined }))
+    void signedIn
       .catch(() => ({ account: undefined, returnTo: '/' }))
       .then(({ account, returnTo }) => {
         setAccount(account)
         if (returnTo) void navigate(returnTo, { replace: true })
         setReady(true)
       })
-  }, [oidc])
+  }, [provider])
 
-  const connection = useMemo(
+  const gateway = useMemo(
     () =>
-      connect({
+      createGatewayClient({
         token: async () => account?.token(),
-        refused: () => {
+        onRefused() {
           if (!account) return
-          sessionStorage.removeItem(stored)
-          void oidc?.forget()
+          sessionStorage.removeItem(tokenKey)
+          void provider?.forget()
           setAccount(undefined)
           setExpired(true)
         },
       }),
-    [account, oidc],
+    [account, provider],
   )
-  useEffect(() => () => connection.close(), [connection])
-  const sendings = useMemo(() => new Sendings(connection.client, account?.email), [connection, account])
-  useEffect(() => sendings.resume(), [sendings])
+  useEffect(() => () => gateway.close(), [gateway])
+  const submissions = useMemo(() => new Submissions(gateway.client, account?.email), [gateway, account])
+  useEffect(() => submissions.resume(), [submissions])
 
   const session: Session = {
-    signIn,
+    signInMethod,
     account,
     expired,
-    use(token) {
-      const person = personOf(token)
-      if (!person) return false
-      sessionStorage.setItem(stored, token)
-      setAccount({ ...person, token: async () => token })
+    signInWithToken(token) {
+      const account = accountOfToken(token)
+      if (!account) return false
+      sessionStorage.setItem(tokenKey, token)
+      setAccount(account)
       setExpired(false)
       return true
     },
-    leave: (another = false) => void oidc?.begin(pathname + hash, another),
+    signInWithProvider: ({ otherAccount } = { otherAccount: false }) =>
+      void provider?.signIn(pathname + hash, otherAccount),
     signOut() {
-      sessionStorage.removeItem(stored)
+      sessionStorage.removeItem(tokenKey)
       setExpired(false)
       setAccount(undefined)
-      void oidc?.end()
+      void provider?.signOut()
     },
   }
 
   if (!ready) return null
   return (
     <SessionContext value={session}>
-      <ApolloProvider client={connection.client}>
-        <SendingsContext value={sendings}>{children}</SendingsContext>
+      <ApolloProvider client={gateway.client}>
+        <SubmissionsContext value={submissions}>{children}</SubmissionsContext>
       </ApolloProvider>
     </SessionContext>
   )

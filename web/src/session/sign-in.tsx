@@ -1,12 +1,13 @@
 import { Alert, Anchor, Avatar, Button, Group, Paper, Stack, Text, TextInput, Title } from '@mantine/core'
 import { type ReactNode, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import type { DemoPerson } from './configuration'
 import { useSession } from './session'
 
-/** Signing in, where the person is: the page comes back once it is done. */
+/** Shown instead of a page that needs an account. After signing in, the person sees that page. */
 export function SignIn({ title, children }: { title?: string; children?: ReactNode }) {
   const { t } = useTranslation()
-  const { signIn, expired, leave } = useSession()
+  const { signInMethod, expired, signInWithProvider } = useSession()
   return (
     <Stack maw={520} mx="auto" gap="lg">
       <div>
@@ -16,32 +17,29 @@ export function SignIn({ title, children }: { title?: string; children?: ReactNo
         </Text>
       </div>
       {expired && <Alert color="yellow" title={t('signIn.expired')} />}
-      {signIn.kind === 'development' && <People />}
-      {signIn.kind === 'oidc' && (
-        <Button size="md" onClick={() => leave()}>
+      {signInMethod.kind === 'development' && <DemoSignIn people={signInMethod.people} />}
+      {signInMethod.kind === 'oidc' && (
+        <Button size="md" onClick={() => signInWithProvider()}>
           {t('signIn.provider')}
         </Button>
       )}
-      {signIn.kind === 'none' && <Alert color="gray" title={t('signIn.none')} />}
+      {signInMethod.kind === 'none' && <Alert color="gray" title={t('signIn.none')} />}
     </Stack>
   )
 }
 
-function People() {
+function DemoSignIn({ people }: { people: DemoPerson[] }) {
   const { t } = useTranslation()
-  const { signIn, use } = useSession()
-  const [other, setOther] = useState(false)
-  const [token, setToken] = useState('')
-  const [wrong, setWrong] = useState(false)
-  if (signIn.kind !== 'development') return null
+  const { signInWithToken } = useSession()
+  const [withToken, setWithToken] = useState(false)
   return (
     <Stack gap="xs">
       <Text size="sm" c="dimmed">
         {t('signIn.development')}
       </Text>
-      <Stack component="ul" gap="xs" className="plain">
-        {signIn.people.map((person) => (
-          <li key={person.email}>
+      <Stack component="ul" gap="xs" className="plain-list">
+        {people.map(({ name, email, description, token }) => (
+          <li key={email}>
             <Paper
               withBorder
               component="button"
@@ -50,14 +48,14 @@ function People() {
               ta="start"
               p="sm"
               className="choice"
-              onClick={() => use(person.token)}
+              onClick={() => signInWithToken(token)}
             >
               <Group wrap="nowrap">
-                <Avatar name={person.name} color="sea" variant="light" aria-hidden />
+                <Avatar name={name} color="sea" variant="light" aria-hidden />
                 <div>
-                  <Text fw={600}>{person.name}</Text>
+                  <Text fw={600}>{name}</Text>
                   <Text size="sm" c="dimmed">
-                    {person.email} · {person.description}
+                    {email} · {description}
                   </Text>
                 </div>
               </Group>
@@ -65,32 +63,42 @@ function People() {
           </li>
         ))}
       </Stack>
-      {!other ? (
-        <Anchor component="button" type="button" size="sm" ta="start" onClick={() => setOther(true)}>
+      {withToken ? (
+        <TokenForm />
+      ) : (
+        <Anchor component="button" type="button" size="sm" ta="start" onClick={() => setWithToken(true)}>
           {t('signIn.other')}
         </Anchor>
-      ) : (
-        <form
-          onSubmit={(event) => {
-            event.preventDefault()
-            setWrong(!use(token.trim()))
-          }}
-        >
-          <Group align="flex-end" wrap="nowrap">
-            <TextInput
-              flex={1}
-              label={t('signIn.token')}
-              description={t('signIn.tokenFrom')}
-              error={wrong && t('signIn.tokenWrong')}
-              value={token}
-              onChange={(event) => setToken(event.currentTarget.value)}
-              autoComplete="off"
-              spellCheck={false}
-            />
-            <Button type="submit">{t('signIn.action')}</Button>
-          </Group>
-        </form>
       )}
     </Stack>
+  )
+}
+
+function TokenForm() {
+  const { t } = useTranslation()
+  const { signInWithToken } = useSession()
+  const [token, setToken] = useState('')
+  const [invalid, setInvalid] = useState(false)
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        setInvalid(!signInWithToken(token.trim()))
+      }}
+    >
+      <Group align="flex-end" wrap="nowrap">
+        <TextInput
+          flex={1}
+          label={t('signIn.token')}
+          description={t('signIn.tokenDescription')}
+          error={invalid && t('signIn.tokenInvalid')}
+          value={token}
+          onChange={(event) => setToken(event.currentTarget.value)}
+          autoComplete="off"
+          spellCheck={false}
+        />
+        <Button type="submit">{t('signIn.action')}</Button>
+      </Group>
+    </form>
   )
 }

@@ -1,22 +1,25 @@
 import { useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 
-/** Moments and durations in the person's language and time zone. */
+/** Returns functions that format times and durations in the page's language and the browser's time zone. */
 export function useFormats() {
   const { i18n } = useTranslation()
   return useMemo(() => {
-    // The browser's own variant of the language: British dates are not American ones.
+    // The browser's own variant of the language: British dates differ from American ones.
     const locale = navigator.languages.find((tag) => tag.split('-')[0] === i18n.language) ?? i18n.language
-    const moments = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' })
-    const unit = (unit: 'second' | 'minute' | 'hour', value: number) =>
+    const dateTime = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' })
+    const withUnit = (value: number, unit: 'second' | 'minute' | 'hour') =>
       new Intl.NumberFormat(i18n.language, { style: 'unit', unit, unitDisplay: 'long' }).format(value)
     return {
-      moment: (at: string) => (at ? moments.format(new Date(at)) : ''),
-      /** Of so many milliseconds, rounded up. */
+      /** Formats a DateTime of the schema; '' stays ''. */
+      moment: (at: string) => (at ? dateTime.format(new Date(at)) : ''),
+      /** Formats a number of milliseconds, rounded up to seconds, minutes or hours. */
       duration(milliseconds: number) {
         const seconds = Math.ceil(milliseconds / 1_000)
-        if (seconds < 90) return unit('second', seconds)
-        return seconds < 5_400 ? unit('minute', Math.ceil(seconds / 60)) : unit('hour', Math.ceil(seconds / 3_600))
+        if (seconds < 90) return withUnit(seconds, 'second')
+        return seconds < 5_400
+          ? withUnit(Math.ceil(seconds / 60), 'minute')
+          : withUnit(Math.ceil(seconds / 3_600), 'hour')
       },
     }
   }, [i18n.language])

@@ -10,21 +10,19 @@ export const languages = [
   { code: 'fr', name: 'Français' },
 ]
 
-const stored = 'datahub:language'
+/** The key in localStorage of the language that the person chose. */
+const languageKey = 'datahub:language'
 
-/** Chooses the language: the one chosen here before, else the first of the browser's that there is. */
-export async function speak() {
-  const there = (code: string | null) => languages.find((each) => each.code === code)?.code
-  const lng =
-    there(localStorage.getItem(stored)) ??
-    navigator.languages.map((tag) => there(tag.split('-')[0])).find(Boolean) ??
-    'en'
+/** Loads the texts in the person's language: the one they chose here, else the browser's first that is supported. */
+export async function initTexts() {
+  const supported = (code: string | null) => languages.find((language) => language.code === code)?.code
+  const preferred = [localStorage.getItem(languageKey), ...navigator.languages.map((tag) => tag.split('-')[0])]
   const texts = createInstance()
-  texts.on('languageChanged', (language) => localStorage.setItem(stored, language))
+  texts.on('languageChanged', (language) => localStorage.setItem(languageKey, language))
   await texts.use(initReactI18next).init({
-    lng,
+    lng: preferred.map(supported).find(Boolean) ?? 'en',
     fallbackLng: 'en',
     resources: { en: { translation: en }, de: { translation: de }, fr: { translation: fr } },
-    interpolation: { escapeValue: false },
+    interpolation: { escapeValue: false }, // React escapes
   })
 }

@@ -1,0 +1,174 @@
+import { Button, FileButton, Group, Input, Text } from '@mantine/core'
+import { type ClipboardEvent, type DragEvent, type KeyboardEvent, memo, useId, useRef, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { CrossIcon, FileIcon } from '../theme/icons'
+import classes from './address-field.module.css'
+import type { AddressStatus } from './address-status'
+import { addressesOfCsv, readText, splitAddresses } from './addresses'
+
+type Props = {
+  addresses: string[]
+  /** The status of each address, in the same order. */
+  statuses: AddressStatus[]
+  /** The text after the addresses, still being typed. */
+  typing: string
+  /** What is wrong with the text being typed. */
+  hint?: string
+  disabled: boolean
+  onTyping: (text: string) => void
+  onAdd: (addresses: string[]) => void
+  onEdit: (index: number) => void
+  onRemove: (index: number) => void
+}
+
+/** A field for many addresses, which can be typed, pasted, dropped or read from a file. Each is shown as a chip. */
+export function AddressField(props: Props) {
+  const { addresses, statuses, typing, hint, disabled, onTyping, onAdd, onEdit, onRemove } = props
+  const { t } = useTranslation()
+  const id = useId()
+  const input = useRef<HTMLInputElement>(null)
+  const [dropping, setDropping] = useState(false)
+  const [note, setNote] = useState('')
+
+  function add(added: string[]) {
+    if (added.length) onAdd(added)
+    onTyping('')
+  }
+
+  async function addFile(file: File | null | undefined) {
+    if (!file) return
+    const found = addressesOfCsv(await readText(file))
+    setNote(t('address.fromFile', { count: found.length, name: file.name }))
+    if (found.length) onAdd(found)
+  }
+
+  function onKeyDown(event: KeyboardEvent<HTMLInputElement>) {
+    if (event.nativeEvent.isComposing) return
+    if (event.key === 'Enter' && typing.trim()) {
+      event.preventDefault()
+      add(splitAddresses(typing))
+    } else if (event.key === 'Backspace' && !typing && addresses.length) {
+      event.preventDefault()
+      onEdit(addresses.length - 1)
+    }
+  }
+
+  function onPaste(event: ClipboardEvent<HTMLInputElement>) {
+    const text = event.clipboardData.getData('text')
+    if (!/[,;\n@]/.test(text)) return
+    event.preventDefault()
+    add(splitAddresses(typing + text))
+  }
+
+  function onDrop(event: DragEvent) {
+    event.preventDefault()
+    setDropping(false)
+    const [file] = event.dataTransfer.files
+    if (file) void addFile(file)
+    else add(splitAddresses(event.dataTransfer.getData('text')))
+  }
+
+  return (
+    <Input.Wrapper
+      label={t('address.label')}
+      description={t('address.description')}
+      labelProps={{ htmlFor: id }}
+      size="sm"
+    >
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the input inside takes the keyboard */}
+      {/* biome-ignore lint/a11y/useKeyWithClickEvents: the input inside takes the keyboard */}
+      <div
+        className={`${classes.field} ${dropping ? classes.dropping : ''}`}
+        onClick={(event) => event.target === event.currentTarget && input.current?.focus()}
+        onDragOver={(event) => {
+          event.preventDefault()
+          setDropping(true)
+        }}
+        onDragLeave={() => setDropping(false)}
+        onDrop={onDrop}
+      >
+        <Chips {...{ addresses, statuses, disabled, onEdit, onRemove }} />
+        <div className={classes.input}>
+          <input
+            id={id}
+            ref={input}
+            value={typing}
+            disabled={disabled}
+            placeholder={addresses.length ? t('address.more') : t('address.placeholder')}
+            aria-describedby={`${id}-hint`}
+            autoComplete="off"
+            autoCapitalize="off"
+            spellCheck={false}
+            inputMode="email"
+            onKeyDown={onKeyDown}
+            onPaste={onPaste}
+            onBlur={() => typing.includes('@') && add(splitAddresses(typing))}
+            onChange={({ currentTarget: { value } }) =>
+              /[,;\n]\s*$/.test(value) ? add(splitAddresses(value)) : onTyping(value)
+            }
+          />
+        </div>
+      </div>
+      <Group justify="space-between" mt={6} gap="xs">
+        <Text id={`${id}-hint`} size="sm" c={hint ? undefined : 'dimmed'} role="status">
+          {hint || note || t('address.count', { count: addresses.length })}
+        </Text>
+        <FileButton onChange={(file) => void addFile(file)} accept=".csv,.txt,text/csv,text/plain" disabled={disabled}>
+          {(buttonProps) => (
+            <Button {...buttonProps} variant="subtle" size="compact-sm" leftSection={<FileIcon />}>
+              {t('address.file')}
+            </Button>
+          )}
+        </FileButton>
+      </Group>
+    </Input.Wrapper>
+  )
+}
+
+type ChipsProps = Pick<Props, 'addresses' | 'statuses' | 'disabled' | 'onEdit' | 'onRemove'>
+
+/** Memoized: a thousand chips must not render again at each keystroke. */
+const Chips = memo(function Chips({ addresses, statuses, ...chipProps }: ChipsProps) {
+  const { t } = useTranslation()
+  return (
+    <ul className={classes.chips} aria-label={t('address.list')} tabIndex={addresses.length > 40 ? 0 : undefined}>
+      {addresses.map((address, i) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: an address can be there twice, and a chip has no state
+        <Chip key={i} address={address} index={i} kind={statuses[i].kind} {...chipProps} />
+      ))}
+    </ul>
+  )
+})
+
+type ChipProps = Pick<Props, 'disabled' | 'onEdit' | 'onRemove'> & {
+  address: string
+  index: number
+  kind: AddressStatus['kind']
+}
+
+const Chip = memo(function Chip({ address, index, kind, disabled, onEdit, onRemove }: ChipProps) {
+  const { t } = useTranslation()
+  return (
+    <li className={`${classes.chip} ${classes[kind] ?? ''}`} data-kind={kind}>
+      <button
+        type="button"
+        className={classes.text}
+        disabled={disabled}
+        title={address}
+        aria-label={t(`address.edit.${kind}`, { address })}
+        onClick={() => onEdit(index)}
+      >
+        {address}
+      </button>
+      <button
+        type="button"
+        className={classes.remove}
+        disabled={disabled}
+        aria-label={t('address.remove', { address })}
+        onClick={() => onRemove(index)}
+      >
+        <CrossIcon size={12} />
+      </button>
+    </li>
+  )
+})

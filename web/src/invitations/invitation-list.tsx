@@ -1,0 +1,178 @@
+import { useMutation, useQuery } from '@apollo/client/react'
+import { Button, Group, Loader, Select, Stack, Text, Title } from '@mantine/core'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { type Fault, faultsOf } from '../fault/fault'
+import { FaultList } from '../fault/fault-view'
+import { graphql } from '../generated'
+import type { InvitationRowFragment, InvitationStatus } from '../generated/graphql'
+import { useFormats } from '../texts/formats'
+import { type Stage, stageOf } from './invitation'
+import { useInvitationChanges } from './invitation-changes'
+import { StageBadge } from './stage-badge'
+
+const InvitationsQuery = graphql(`
+  query Invitations($instanceId: ID!, $status: InvitationStatus, $after: String) {
+    instance(id: $instanceId) {
+      id
+      invitations(first: 50, after: $after, status: $status) {
+        totalCount
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+        nodes {
+          ...InvitationRow
+        }
+      }
+    }
+  }
+`)
+
+const Resend = graphql(`
+  mutation Resend($input: ResendInvitationsInput!) {
+    resendInvitations(input: $input) {
+      results {
+        index
+        outcome
+        invitation {
+          ...InvitationRow
+        }
+      }
+    }
+  }
+`)
+
+const Revoke = graphql(`
+  mutation Revoke($input: RevokeInvitationsInput!) {
+    revokeInvitations(input: $input) {
+      results {
+        index
+        outcome
+        invitation {
+          ...InvitationRow
+        }
+      }
+    }
+  }
+`)
+
+const statuses: InvitationStatus[] = ['PENDING', 'ACCEPTED', 'DECLINED', 'REVOKED', 'EXPIRED']
+
+/** The invitations to an instance, kept up to date. */
+export function InvitationList({ instanceId }: { instanceId: string }) {
+  const { t } = useTranslation()
+  const [status, setStatus] = useState<InvitationStatus | null>(null)
+  const { data, loading, fetchMore } = useQuery(InvitationsQuery, { variables: { instanceId, status } })
+  useInvitationChanges(instanceId)
+  const page = data?.instance?.invitations
+  return (
+    <Stack gap="sm" component="section" aria-labelledby="invitations">
+      <Group justify="space-between">
+        <Title order={2} id="invitations">
+          {t('invitations.title')}
+        </Title>
+        <Select
+          aria-label={t('invitations.filter')}
+          placeholder={t('invitations.all')}
+          clearable
+          w={180}
+          size="sm"
+          data={statuses.map((value) => ({ value, label: t(`invitations.${value as 'PENDING'}`) }))}
+          value={status}
+          onChange={(value) => setStatus(value as InvitationStatus | null)}
+        />
+      </Group>
+      {!page && loading && <Loader size="sm" />}
+      {page?.nodes.length === 0 && <Text c="dimmed">{t('invitations.none')}</Text>}
+      {page && page.nodes.length > 0 && (
+        <Stack component="ul" gap={0} className="plain-list card">
+          {page.nodes.map((invitation) => (
+            <InvitationItem key={invitation.id} invitation={invitation} />
+          ))}
+        </Stack>
+      )}
+      {page?.pageInfo.hasNextPage && (
+        <Button
+          variant="subtle"
+          loading={loading}
+          onClick={() => void fetchMore({ variables: { after: page.pageInfo.endCursor } })}
+        >
+          {t('more', { count: page.totalCount - page.nodes.length })}
+        </Button>
+      )}
+    </Stack>
+  )
+}
+
+function InvitationItem({ invitation }: { invitation: InvitationRowFragment }) {
+  const { t } = useTranslation()
+  const { moment } = useFormats()
+  const [faults, setFaults] = useState<Fault[]>([])
+  const [resend, resending] = useMutation(Resend)
+  const [revoke, revoking] = useMutation(Revoke)
+  const { id, email, role, status, invitedBy, requestedBy, createdAt, expiresAt } = invitation
+  const stage = stageOf(invitation)
+
+  async function submit(mutate: typeof resend | typeof revoke) {
+    setFaults([])
+    await mutate({ variables: { input: { invitationIds: [id] } } }).catch((error) => setFaults(faultsOf(error)))
+  }
+
+  return (
+    <li className="row" data-email={email}>
+      <div className="wrap-anywhere">
+        <Text fw={500}>{email}</Text>
+        <Text size="sm" c="dimmed">
+          {role ? t(`role.${role}`) : t('role.administrator')} ·{' '}
+          {t(requestedBy ? 'invitations.invitedByForRequester' : 'invitations.invitedBy', {
+            name: invitedBy.name,
+            requester: requestedBy?.name,
+            at: moment(createdAt),
+          })}
+          {status === 'PENDING' && ` · ${t('invitations.until', { at: moment(expiresAt) })}`}
+        </Text>
+        <DeliveryProblem invitation={invitation} stage={stage} />
+        <FaultList faults={faults} compact />
+      </div>
+      <Group gap="xs">
+        <StageBadge stage={stage} />
+        {(status === 'PENDING' || status === 'EXPIRED') && (
+          <Button
+            size="compact-sm"
+            variant="subtle"
+            loading={resending.loading}
+            aria-label={`${t('invitations.resend')}, ${email}`}
+            onClick={() => void submit(resend)}
+          >
+            {t('invitations.resend')}
+          </Button>
+        )}
+        {status === 'PENDING' && (
+          <Button
+            size="compact-sm"
+            variant="subtle"
+            color="red"
+            loading={revoking.loading}
+            aria-label={`${t('invitations.revoke')}, ${email}`}
+            onClick={() => void submit(revoke)}
+          >
+            {t('invitations.revoke')}
+          </Button>
+        )}
+      </Group>
+    </li>
+  )
+}
+
+/** Why the e-mail has not arrived, with what the mail server said. */
+function DeliveryProblem({ invitation, stage }: { invitation: InvitationRowFragment; stage: Stage }) {
+  const { t } = useTranslation()
+  const { delivery } = invitation
+  if (!delivery || (stage !== 'DELAYED' && stage !== 'FAILED')) return null
+  return (
+    <Text size="sm">
+      {t(`stage.reason.${stage}`)} {delivery.reply ?? delivery.explanation}
+    </Text>
+  )
+}

@@ -1,0 +1,46 @@
+import { graphql } from '../generated'
+import type { InvitationRowFragment } from '../generated/graphql'
+
+export const InvitationRow = graphql(`
+  fragment InvitationRow on Invitation {
+    id
+    email
+    role
+    status
+    createdAt
+    expiresAt
+    invitedBy {
+      name
+      email
+    }
+    requestedBy {
+      name
+      email
+    }
+    delivery {
+      status
+      attempts
+      lastAttemptAt
+      nextAttemptAt
+      explanation
+      reply
+    }
+  }
+`)
+
+/** How far an invitation has got: the delivery status of its e-mail while it is pending, then its own status. */
+export type Stage = 'QUEUED' | 'SENT' | 'DELAYED' | 'FAILED' | 'ACCEPTED' | 'DECLINED' | 'REVOKED' | 'EXPIRED'
+
+export const stageOf = ({ status, delivery }: InvitationRowFragment): Stage =>
+  status !== 'PENDING' ? status : (delivery?.status ?? 'QUEUED')
+
+export const stageColors: Record<Stage, string> = {
+  QUEUED: 'sea',
+  SENT: 'sea',
+  DELAYED: 'yellow',
+  FAILED: 'red',
+  ACCEPTED: 'green',
+  DECLINED: 'gray',
+  REVOKED: 'gray',
+  EXPIRED: 'gray',
+}
