@@ -1,0 +1,181 @@
+import { expect, type Page } from '@playwright/test'
+import { test } from './support/fixtures'
+import { ada } from './support/gateway'
+import { addressField, expectAccessible, openInstance, screenshot, trackSubscription } from './support/page'
+
+const sendButton = (page: Page) => page.getByRole('button', { name: /^Send (one|\d+) invitations?/ })
+const invitation = (page: Page, email: string) => page.locator(`[data-email="${email}"]`)
+
+async function paste(page: Page, text: string) {
+  await addressField(page).evaluate((field, text) => {
+    const data = new DataTransfer()
+    data.setData('text', text)
+    field.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }))
+  }, text)
+}
+
+test('invalid addresses are corrected one by one, then everybody is invited', async ({ visit, gateway }) => {
+  const page = await visit(ada)
+  await expect(page.getByText('You can invite people').first()).toBeVisible()
+  await screenshot(page, 'spaces')
+  await openInstance(page, 'Group 1')
+  await paste(
+    page,
+    'Zoe <zoe@invite.example>; myemail@.uni.edu.com, kim@@invite.example\nlee@gmial.com\nzoe@invite.example\nfoo',
+  )
+  await expect(page.getByText('3 addresses are not valid')).toBeVisible()
+  await expect(page.getByText('The part after the @ cannot begin or end with a dot')).toBeVisible()
+  await expect(page.getByText('Did you mean lee@gmail.com?')).toBeVisible()
+  await expect(page.locator('[data-kind=twice]')).toHaveCount(1)
+  await expect(sendButton(page)).toBeDisabled()
+  await screenshot(page, 'invite-problems')
+
+  await page.getByRole('button', { name: 'Use myemail@uni.edu.com' }).click()
+  await expect(page.getByText('2 addresses are not valid')).toBeVisible()
+  await page.getByRole('button', { name: 'Use kim@invite.example' }).click()
+  await expect(page.getByText('One address is not valid')).toBeVisible()
+  await page.getByRole('button', { name: 'Remove foo' }).last().click()
+  await page.getByRole('button', { name: 'Use lee@gmail.com' }).click()
+  await page.getByRole('textbox', { name: /Message/ }).fill('Welcome to the group!')
+  await page.getByRole('radio', { name: 'Editor' }).check()
+  await sendButton(page).click()
+  await expect(page.getByRole('heading', { name: '4 people were invited' })).toBeVisible()
+  await expect(invitation(page, 'zoe@invite.example').locator('[data-stage=SENT]')).toBeVisible()
+  await expect(page.locator('.success [data-stage=SENT]')).toHaveCount(4)
+  await screenshot(page, 'invite-result')
+  expect((await gateway.mail('myemail@uni.edu.com')).subject).toBe('DataHub Ada has sent you an invitation')
+})
+
+test('an address that the gateway refuses to invite is marked', async ({ visit }) => {
+  const page = await visit(ada)
+  await openInstance(page, 'Group 1')
+  // Without checkEmails, only the refusal says what is wrong.
+  const error = { message: 'Refused by the test.', extensions: { code: 'RATE_LIMITED' } }
+  await page.route('**/graphql', (route) =>
+    route.request().postData()?.includes('checkEmails')
+      ? route.fulfill({
+          contentType: 'application/graphql-response+json',
+          body: JSON.stringify({ data: null, errors: [error] }),
+        })
+      : route.continue(),
+  )
+  await paste(page, 'good@refused.example, bad@.refused.example')
+  await page.getByRole('button', { name: 'Send 2 invitations' }).click()
+  await expect(page.getByText('One address is not valid')).toBeVisible()
+  await expect(page.locator('[data-kind=bad]')).toHaveText('bad@.refused.example')
+  await page.getByRole('button', { name: 'Use bad@refused.example' }).click()
+  await page.getByRole('button', { name: 'Send 2 invitations' }).click()
+  await expect(page.getByRole('heading', { name: '2 people were invited' })).toBeVisible()
+})
+
+test('a thousand addresses are read from a CSV file and invited', async ({ visit }) => {
+  const page = await visit(ada)
+  await openInstance(page, 'Master')
+  const rows = Array.from({ length: 1_000 }, (_, i) => `"Doe, Jane",student${i}@csv.example,${i}`)
+  await page.locator('input[type=file]').setInputFiles({
+    name: 'course.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from(['Name,E-mail,Number', ...rows].join('\r\n')),
+  })
+  await expect(page.locator('[data-kind=good]')).toHaveCount(1_000)
+  await screenshot(page, 'invite-thousand')
+  await page.getByRole('button', { name: 'Send 1000 invitations' }).click()
+  await expect(page.getByRole('heading', { name: '1000 people were invited' })).toBeVisible()
+})
+
+test('people are invited once when the reply is lost', async ({ visit, gateway }) => {
+  const page = await visit(ada, { interruptsNetwork: true })
+  await openInstance(page, 'Group 1')
+  let requests = 0
+  const keys = new Set<string>()
+  await page.route('**/graphql', async (route) => {
+    const body = route.request().postDataJSON()
+    if (body?.operationName !== 'InviteUsers') return route.continue()
+    keys.add(body.variables.input.idempotencyKey)
+    requests++
+    if (requests > 2) return route.continue()
+    await route.fetch() // the gateway carries it out, but the page gets no reply
+    await route.abort('connectionreset')
+  })
+  await addressField(page).fill('once@invite.example,')
+  await page.getByRole('button', { name: 'Send one invitation' }).click()
+  const banner = page.getByText('DataHub does not answer')
+  await expect(banner).toBeVisible()
+  await expect(page.getByRole('heading', { name: 'One person was invited' })).toBeVisible()
+  await expect(banner).toBeHidden()
+  expect(requests).toBe(3)
+  expect(keys.size).toBe(1)
+  await expect(invitation(page, 'once@invite.example').locator('[data-stage=SENT]')).toBeVisible()
+  expect(await gateway.mails('once@invite.example')).toHaveLength(1)
+})
+
+test('the draft is kept offline and across a reload', async ({ visit }) => {
+  const page = await visit(ada, { interruptsNetwork: true })
+  await openInstance(page, 'Group 1')
+  await expect(page.getByRole('region', { name: 'Invitations' })).toBeVisible()
+  await addressField(page).fill('draft@invite.example,')
+  await addressField(page).fill('half.typed')
+  await page.getByRole('textbox', { name: /Message/ }).fill('See you on Monday.')
+  const banner = page.getByText('You are offline')
+  await page.context().setOffline(true)
+  await expect(banner).toBeVisible()
+  await screenshot(page, 'offline')
+  await page.context().setOffline(false)
+  await expect(banner).toBeHidden()
+  await page.reload()
+  await expect(page.locator('[data-kind]')).toHaveText('draft@invite.example')
+  await expect(addressField(page)).toHaveValue('half.typed')
+  await expect(page.getByRole('textbox', { name: /Message/ })).toHaveValue('See you on Monday.')
+})
+
+test('an interrupted submission is completed once after a reload', async ({ visit, gateway }) => {
+  const page = await visit(ada, { interruptsNetwork: true })
+  await openInstance(page, 'Group 1')
+  await page.route('**/graphql', (route) =>
+    route.request().postData()?.includes('InviteUsers') ? route.abort('internetdisconnected') : route.continue(),
+  )
+  await addressField(page).fill('later@invite.example,')
+  await page.getByRole('textbox', { name: /Message/ }).fill('See you on Tuesday.')
+  await page.getByRole('button', { name: 'Send one invitation' }).click()
+  const waiting = page.getByText('Waiting for the connection')
+  await expect(waiting).toBeVisible()
+  await page.reload()
+  await expect(waiting).toBeVisible()
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+  await expect(page.getByRole('heading', { name: 'One person was invited' })).toBeVisible()
+  await expect(page.locator('[data-kind]')).toHaveCount(0)
+  await expect(invitation(page, 'later@invite.example').locator('[data-stage=SENT]')).toBeVisible()
+  const mails = await gateway.mails('later@invite.example')
+  expect(mails).toHaveLength(1)
+  expect(mails[0].text).toContain('See you on Tuesday')
+})
+
+test('new and revoked invitations appear in another browser', async ({ visit }) => {
+  const first = await visit(ada)
+  let subscription = { started: Promise.resolve() }
+  const second = await visit(ada, {
+    before: async (page) => {
+      subscription = await trackSubscription(page, 'invitationChanged')
+    },
+  })
+  await openInstance(first, 'Group 1')
+  await openInstance(second, 'Group 1')
+  await subscription.started
+  await addressField(first).fill('watched@invite.example,')
+  await first.getByRole('button', { name: 'Send one invitation' }).click()
+  const row = invitation(second, 'watched@invite.example')
+  await expect(row.locator('[data-stage=SENT]')).toBeVisible()
+  await row.getByRole('button', { name: /^Revoke/ }).click()
+  await expect(invitation(first, 'watched@invite.example').locator('[data-stage=REVOKED]')).toBeVisible()
+  await expect(first.locator('.success [data-stage=REVOKED]')).toBeVisible()
+})
+
+test('the Distributed instance leads to instances that people can be invited to', async ({ visit }) => {
+  const page = await visit(ada)
+  await openInstance(page, 'Distributed')
+  await expect(page.getByText('Nobody can be invited to the Distributed instance')).toBeVisible()
+  await screenshot(page, 'distributed')
+  await expectAccessible(page)
+  await page.getByRole('link', { name: 'Group 1' }).click()
+  await expect(addressField(page)).toBeVisible()
+})

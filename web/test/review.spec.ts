@@ -1,0 +1,58 @@
+import { expect } from '@playwright/test'
+import { test } from './support/fixtures'
+import { ada, type Gateway } from './support/gateway'
+import { expectAccessible, screenshot } from './support/page'
+
+async function invite(gateway: Gateway, email: string) {
+  const instanceId = await gateway.instanceId('Group 1')
+  await gateway.query(
+    ada,
+    `mutation {
+      inviteUsers(input: {instanceId: "${instanceId}", role: EDITOR, emails: ["${email}"], message: "Welcome!\\nAda"}) {
+        results { outcome }
+      }
+    }`,
+  )
+}
+
+test('an invited person follows the link, changes the account and accepts', async ({ visit, gateway }) => {
+  await invite(gateway, 'zoe@review.example')
+  const link = await gateway.mailLink('zoe@review.example')
+
+  const page = await visit(undefined, { path: link })
+  await expect(page.getByRole('heading', { name: 'Ada invites you to Group 1' })).toBeVisible()
+  await screenshot(page, 'review-signed-out')
+  await expectAccessible(page)
+  await page.getByRole('button', { name: 'Sign in to accept' }).click()
+  await page.getByRole('button', { name: /^Sam/ }).click()
+  await expect(page.getByText('This invitation is for another account')).toBeVisible()
+  await expect(page.getByText('you are signed in as sam@uni.example')).toBeVisible()
+  await screenshot(page, 'review-other-account')
+  await expectAccessible(page)
+  await page.getByRole('button', { name: 'Sign in with the other account' }).click()
+  await page.getByRole('button', { name: 'Another person, with a token' }).click()
+  await page.getByRole('textbox', { name: 'Token' }).fill(await gateway.token('zoe@review.example'))
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await expect(page.getByRole('button', { name: 'Accept' })).toBeVisible()
+  await screenshot(page, 'review')
+  await expectAccessible(page)
+  await page.getByRole('button', { name: 'Accept' }).click()
+  await expect(page.getByRole('heading', { name: 'Welcome! You have accepted the invitation.' })).toBeVisible()
+  await page.getByRole('link', { name: 'Open Group 1' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Group 1' })).toBeVisible()
+
+  await page.goto(`${gateway.origin}/app/${link}`)
+  await expect(page.getByText('You have already accepted this invitation')).toBeVisible()
+  const stranger = await visit(undefined, { path: link })
+  await expect(stranger.getByRole('heading', { name: 'This link does not lead to an invitation' })).toBeVisible()
+  await screenshot(stranger, 'review-not-found')
+  await expectAccessible(stranger)
+})
+
+test('an invited person finds the invitation among their spaces and declines', async ({ visit, gateway }) => {
+  await invite(gateway, 'no@review.example')
+  const page = await visit('no@review.example')
+  await page.getByRole('link', { name: 'Review invitation' }).click()
+  await page.getByRole('button', { name: 'Decline' }).click()
+  await expect(page.getByRole('heading', { name: 'You have declined the invitation' })).toBeVisible()
+})
