@@ -52,9 +52,9 @@ func lockQuery(strength LockStrength) string {
 // what was there before the wait, up to the end of the statement: what counts is
 // read in a later one.
 func Lock(ctx context.Context, tx *postgres.Tx, actor Actor, strength LockStrength, places ...globalid.ID) error {
-	of := map[globalid.Kind]globalid.Array{globalid.Instance: {}, globalid.Space: {}, globalid.Organization: {}}
+	of := map[globalid.Kind]postgres.UUIDs{}
 	for _, id := range places {
-		of[id.Kind] = append(of[id.Kind], id)
+		of[id.Kind] = append(of[id.Kind], id.UUID)
 	}
 	_, err := tx.Exec(ctx, lockQueries[strength], actor.ID.UUID, of[globalid.Instance], of[globalid.Space], of[globalid.Organization])
 	return err

@@ -36,21 +36,18 @@ type Entry struct {
 
 // List reads a page of the trail of each space, newest first.
 func List(ctx context.Context, q postgres.Querier, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Entry], error) {
-	totals := map[uuid.UUID]int{}
-	if page.Total {
-		var err error
-		if totals, err = postgres.Counts(ctx, q, `
-			select space_id as id, count(*) as n from audit_log where space_id = any ($1::uuid[]) group by space_id`, globalid.Array(spaces)); err != nil {
-			return nil, err
-		}
+	totals, err := postgres.Counts(ctx, q, page.Total, `
+		select space_id as id, count(*) as n from audit_log where space_id = any ($1::uuid[]) group by space_id`, postgres.IDs(spaces))
+	if err != nil {
+		return nil, err
 	}
 	var rows []row
-	err := q.Select(ctx, &rows, `
+	err = q.Select(ctx, &rows, `
 		select l.* from unnest($1::uuid[]) as s (id)
 		cross join lateral (
 			select id, at, action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details
 			from audit_log where space_id = s.id and id < $2 order by id desc limit $3) l
-		order by l.space_id, l.id desc`, globalid.Array(spaces), page.Before(), page.Limit())
+		order by l.space_id, l.id desc`, postgres.IDs(spaces), page.Before(), page.Limit())
 	if err != nil {
 		return nil, err
 	}
@@ -62,11 +59,7 @@ func List(ctx context.Context, q postgres.Querier, spaces []globalid.ID, page re
 		}
 		entries[r.SpaceID] = append(entries[r.SpaceID], e)
 	}
-	lists := make(map[globalid.ID]relay.List[*Entry], len(spaces))
-	for _, id := range spaces {
-		lists[id] = relay.Cut(entries[id.UUID], page, totals[id.UUID])
-	}
-	return lists, nil
+	return relay.CutEach(spaces, entries, page, totals), nil
 }
 
 type row struct {

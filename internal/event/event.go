@@ -413,7 +413,7 @@ func readSince(ctx context.Context, q postgres.Querier, places []globalid.ID, si
 		from (select pg_current_snapshot() as snapshot, clock_timestamp() as moment, nullif($2, '')::pg_snapshot as since) p
 		left join event e on e.place_id = any ($1::uuid[])
 			and e.xid >= pg_snapshot_xmin(p.since) and not pg_visible_in_snapshot(e.xid, p.since)
-		order by e.id`, globalid.Array(places), since)
+		order by e.id`, postgres.IDs(places), since)
 	if err != nil {
 		return nil, "", time.Time{}, err
 	}

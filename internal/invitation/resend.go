@@ -91,7 +91,7 @@ func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Acto
 		update invitation v
 		set token_hash = n.token_hash, invited_by = $3, expires_at = clock_timestamp() + $4 * interval '1 second'
 		from unnest($1::uuid[], $2::bytea[]) as n (id, token_hash)
-		where v.id = n.id`, globalid.Array(resent), hashes, actor.ID.UUID, s.Limits.TTL.Seconds()); err != nil {
+		where v.id = n.id`, postgres.IDs(resent), hashes, actor.ID.UUID, s.Limits.TTL.Seconds()); err != nil {
 		return nil, err
 	}
 	if err := outbox.Enqueue(ctx, tx, MailKind, tasks); err != nil {
@@ -112,7 +112,7 @@ func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places
 	if err := tx.Select(ctx, &rows, `
 		select id, email, email_key from invitation
 		where id = any ($1::uuid[]) and status = 'PENDING'
-		order by email_key, instance_id, space_id for no key update`, globalid.Array(ids)); err != nil {
+		order by email_key, instance_id, space_id for no key update`, postgres.IDs(ids)); err != nil {
 		return nil, err
 	}
 	indexes := make(map[globalid.ID]int, len(ids))

@@ -56,7 +56,7 @@ func (s *Service) Revoke(ctx context.Context, actor access.Actor, r SelectionInp
 			var done []uuid.UUID
 			err = tx.Select(ctx, &done, `
 				update invitation set status = 'REVOKED' where id = any ($1::uuid[]) and status = 'PENDING' returning id`,
-				globalid.Array(r.InvitationIDs))
+				postgres.IDs(r.InvitationIDs))
 			for _, id := range done {
 				ids = append(ids, globalid.ID{Kind: globalid.Invitation, UUID: id})
 			}

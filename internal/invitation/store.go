@@ -130,7 +130,7 @@ func byPlace(pattern string) map[globalid.Kind]string {
 // byID reads invitations.
 func byID(ctx context.Context, q postgres.Querier, ids []globalid.ID) (map[globalid.ID]*Invitation, error) {
 	var rows []row
-	err := q.Select(ctx, &rows, `select `+columns+` from invitation v `+tables+` where v.id = any ($1::uuid[])`, globalid.Array(ids))
+	err := q.Select(ctx, &rows, `select `+columns+` from invitation v `+tables+` where v.id = any ($1::uuid[])`, postgres.IDs(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -173,28 +173,21 @@ func (s *Service) List(ctx context.Context, places []globalid.ID, status Status,
 		count, list, of = countOfStatusQueries, listOfStatusQueries, []any{string(status)}
 	}
 	kind := places[0].Kind
-	totals := map[uuid.UUID]int{}
-	if page.Total {
-		var err error
-		if totals, err = postgres.Counts(ctx, s.DB, count[kind], append([]any{globalid.Array(places)}, of...)...); err != nil {
-			return nil, err
-		}
-	}
-	var rows []row
-	err := s.DB.Select(ctx, &rows, list[kind], append([]any{globalid.Array(places), page.Before(), page.Limit()}, of...)...)
+	totals, err := postgres.Counts(ctx, s.DB, page.Total, count[kind], append([]any{postgres.IDs(places)}, of...)...)
 	if err != nil {
 		return nil, err
 	}
-	invitations := make(map[globalid.ID][]*Invitation, len(places))
+	var rows []row
+	err = s.DB.Select(ctx, &rows, list[kind], append([]any{postgres.IDs(places), page.Before(), page.Limit()}, of...)...)
+	if err != nil {
+		return nil, err
+	}
+	invitations := make(map[uuid.UUID][]*Invitation, len(places))
 	for i := range rows {
-		to := rows[i].place()
+		to := rows[i].place().UUID
 		invitations[to] = append(invitations[to], rows[i].invitation())
 	}
-	lists := make(map[globalid.ID]relay.List[*Invitation], len(places))
-	for _, id := range places {
-		lists[id] = relay.Cut(invitations[id], page, totals[id.UUID])
-	}
-	return lists, nil
+	return relay.CutEach(places, invitations, page, totals), nil
 }
 
 // PendingFor reads a page of the invitations that a person can accept, newest

@@ -219,7 +219,7 @@ func (w insertion) insert(ctx context.Context, offers []*candidate, offered map[
 	var inserted []row
 	err := w.tx.Select(ctx, &inserted, insertQueries[kind],
 		w.instanceID(), w.spaceID(), w.role, w.message, w.actor.ID.UUID, w.ttl.Seconds(),
-		globalid.Array(ids), pq.StringArray(emails), pq.StringArray(keys), pq.ByteaArray(hashes), w.requesterID())
+		postgres.IDs(ids), pq.StringArray(emails), pq.StringArray(keys), pq.ByteaArray(hashes), w.requesterID())
 	if err != nil {
 		return err
 	}

@@ -15,14 +15,11 @@ import (
 // ListInInstances reads a page of the members of each instance, in an order that
 // never changes.
 func (s *Service) ListInInstances(ctx context.Context, instances []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Member], error) {
-	totals := map[uuid.UUID]int{}
-	if page.Total {
-		var err error
-		if totals, err = postgres.Counts(ctx, s.DB, `
-			select instance_id as id, count(*) as n from instance_member
-			where instance_id = any ($1::uuid[]) group by instance_id`, globalid.Array(instances)); err != nil {
-			return nil, err
-		}
+	totals, err := postgres.Counts(ctx, s.DB, page.Total, `
+		select instance_id as id, count(*) as n from instance_member
+		where instance_id = any ($1::uuid[]) group by instance_id`, postgres.IDs(instances))
+	if err != nil {
+		return nil, err
 	}
 	var rows []struct {
 		InstanceID uuid.UUID           `db:"instance_id"`
@@ -32,14 +29,14 @@ func (s *Service) ListInInstances(ctx context.Context, instances []globalid.ID, 
 		Role       tenant.InstanceRole `db:"role"`
 		Since      time.Time           `db:"since"`
 	}
-	err := s.DB.Select(ctx, &rows, `
+	err = s.DB.Select(ctx, &rows, `
 		select m.instance_id, m.account_id, a.name, a.email, m.role, m.since
 		from unnest($1::uuid[]) as i (id)
 		cross join lateral (
 			select * from instance_member
 			where instance_id = i.id and account_id > $2 order by account_id limit $3) m
 		join account a on a.id = m.account_id
-		order by m.instance_id, m.account_id`, globalid.Array(instances), page.After, page.Limit())
+		order by m.instance_id, m.account_id`, postgres.IDs(instances), page.After, page.Limit())
 	if err != nil {
 		return nil, err
 	}
@@ -51,11 +48,7 @@ func (s *Service) ListInInstances(ctx context.Context, instances []globalid.ID, 
 			Since: row.Since,
 		})
 	}
-	lists := make(map[globalid.ID]relay.List[*Member], len(instances))
-	for _, id := range instances {
-		lists[id] = relay.Cut(members[id.UUID], page, totals[id.UUID])
-	}
-	return lists, nil
+	return relay.CutEach(instances, members, page, totals), nil
 }
 
 // SpaceMember is a person with a role of their own in a space or in any of its
@@ -78,14 +71,11 @@ func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page r
 		 union all
 		 select m.account_id, m.since, false, m.role
 		 from instance i join instance_member m on m.instance_id = i.id where i.space_id = s.id) h`
-	totals := map[uuid.UUID]int{}
-	if page.Total {
-		var err error
-		if totals, err = postgres.Counts(ctx, s.DB, `
-			select s.id, (select count(distinct h.account_id) from `+held+`) as n
-			from unnest($1::uuid[]) as s (id)`, globalid.Array(spaces)); err != nil {
-			return nil, err
-		}
+	totals, err := postgres.Counts(ctx, s.DB, page.Total, `
+		select s.id, (select count(distinct h.account_id) from `+held+`) as n
+		from unnest($1::uuid[]) as s (id)`, postgres.IDs(spaces))
+	if err != nil {
+		return nil, err
 	}
 	var rows []struct {
 		SpaceID       uuid.UUID            `db:"space_id"`
@@ -96,7 +86,7 @@ func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page r
 		InstanceRoles tenant.InstanceRoles `db:"instance_roles"`
 		Since         time.Time            `db:"since"`
 	}
-	err := s.DB.Select(ctx, &rows, `
+	err = s.DB.Select(ctx, &rows, `
 		select s.id as space_id, m.account_id, a.name, a.email, m.administrator, m.instance_roles, m.since
 		from unnest($1::uuid[]) as s (id)
 		cross join lateral (
@@ -104,7 +94,7 @@ func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page r
 			       bool_or(h.administrator) as administrator, string_agg(distinct h.role, ',') as instance_roles
 			from `+held+` where h.account_id > $2 group by h.account_id order by h.account_id limit $3) m
 		join account a on a.id = m.account_id
-		order by s.id, m.account_id`, globalid.Array(spaces), page.After, page.Limit())
+		order by s.id, m.account_id`, postgres.IDs(spaces), page.After, page.Limit())
 	if err != nil {
 		return nil, err
 	}
@@ -120,11 +110,7 @@ func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page r
 		}
 		members[row.SpaceID] = append(members[row.SpaceID], m)
 	}
-	lists := make(map[globalid.ID]relay.List[*SpaceMember], len(spaces))
-	for _, id := range spaces {
-		lists[id] = relay.Cut(members[id.UUID], page, totals[id.UUID])
-	}
-	return lists, nil
+	return relay.CutEach(spaces, members, page, totals), nil
 }
 
 // The Relay connections of the package's lists, named for gqlgen.

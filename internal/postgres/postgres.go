@@ -338,8 +338,12 @@ func LogSafe(err error) string {
 	return err.Error()
 }
 
-// Counts runs a query with the columns id and n, and returns n by id.
-func Counts(ctx context.Context, q Querier, query string, args ...any) (map[uuid.UUID]int, error) {
+// Counts runs a query with the columns id and n, and returns n by id. Where the
+// counts are not wanted, it runs nothing and returns none.
+func Counts(ctx context.Context, q Querier, wanted bool, query string, args ...any) (map[uuid.UUID]int, error) {
+	if !wanted {
+		return nil, nil
+	}
 	var rows []struct {
 		ID uuid.UUID `db:"id"`
 		N  int       `db:"n"`

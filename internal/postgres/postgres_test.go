@@ -167,9 +167,11 @@ func TestQuerier(t *testing.T) {
 		t.Error(err)
 	}
 	id := uuid.New()
-	counts, err := postgres.Counts(ctx, db, `select $1::uuid as id, 3 as n`, id)
-	if diff := cmp.Diff(map[uuid.UUID]int{id: 3}, counts); diff != "" || err != nil {
-		t.Errorf("%v %s", err, diff)
+	for wanted, want := range map[bool]map[uuid.UUID]int{true: {id: 3}, false: nil} {
+		counts, err := postgres.Counts(ctx, db, wanted, `select $1::uuid as id, 3 as n`, id)
+		if diff := cmp.Diff(want, counts); diff != "" || err != nil {
+			t.Errorf("wanted: %t, %v %s", wanted, err, diff)
+		}
 	}
 }
 

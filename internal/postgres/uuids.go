@@ -3,12 +3,22 @@ package postgres
 import (
 	"database/sql/driver"
 
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"github.com/google/uuid"
 	"github.com/lib/pq"
 )
 
 // UUIDs is an array of UUIDs, in which uuid.Nil stands for null.
 type UUIDs []uuid.UUID
+
+// IDs returns the UUIDs of global ids.
+func IDs(ids []globalid.ID) UUIDs {
+	uuids := make(UUIDs, len(ids))
+	for i, id := range ids {
+		uuids[i] = id.UUID
+	}
+	return uuids
+}
 
 // Value implements driver.Valuer.
 func (u UUIDs) Value() (driver.Value, error) {

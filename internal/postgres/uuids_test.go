@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
@@ -27,5 +28,18 @@ func TestUUIDs(t *testing.T) {
 	got := postgres.UUIDs{one}
 	if err := db.Get(t.Context(), &got, `select null::uuid[]`); err != nil || len(got) != 0 {
 		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func TestIDs(t *testing.T) {
+	t.Parallel()
+	id := globalid.New(globalid.Instance)
+	for want, ids := range map[string][]globalid.ID{
+		"{}":                              nil, // a null would make conditions null
+		"{" + id.UUID.String() + ",null}": {id, {}},
+	} {
+		if got, err := postgres.IDs(ids).Value(); got != want || err != nil {
+			t.Errorf("%v: %v, %v", ids, got, err)
+		}
 	}
 }

@@ -128,7 +128,7 @@ func (s *Service) addresses(ctx context.Context, ids []globalid.ID, approved boo
 	}
 	err := s.DB.Select(ctx, &rows, `
 		select id, (case when $2 then approved else emails end)[1:$3::int] as emails
-		from request where id = any ($1::uuid[]) and kind = 'INVITATIONS'`, globalid.Array(ids), approved, n)
+		from request where id = any ($1::uuid[]) and kind = 'INVITATIONS'`, postgres.IDs(ids), approved, n)
 	if err != nil {
 		return nil, err
 	}
@@ -241,14 +241,11 @@ func (s *Service) list(ctx context.Context, count, list string, of globalid.ID, 
 // OfSpaces reads a page of the requests in each of some spaces, newest first;
 // with one status, or with any (""). It is for their administrators.
 func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Request], error) {
-	totals := map[uuid.UUID]int{}
-	if page.Total {
-		var err error
-		if totals, err = postgres.Counts(ctx, s.DB, `
-			select r.space_id as id, count(*) as n from request r
-			where r.space_id = any ($1::uuid[])`+wanted+` group by r.space_id`, globalid.Array(spaces), string(status)); err != nil {
-			return nil, err
-		}
+	totals, err := postgres.Counts(ctx, s.DB, page.Total, `
+		select r.space_id as id, count(*) as n from request r
+		where r.space_id = any ($1::uuid[])`+wanted+` group by r.space_id`, postgres.IDs(spaces), string(status))
+	if err != nil {
+		return nil, err
 	}
 	var rows []row
 	if err := s.DB.Select(ctx, &rows, `
@@ -256,16 +253,12 @@ func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, status
 		from unnest($1::uuid[]) as p (id)
 		cross join lateral (
 			select * from request r where r.space_id = p.id`+wanted+ofPage+`) r `+tables+`
-		order by p.id, r.id desc`, globalid.Array(spaces), string(status), page.Before(), page.Limit()); err != nil {
+		order by p.id, r.id desc`, postgres.IDs(spaces), string(status), page.Before(), page.Limit()); err != nil {
 		return nil, err
 	}
 	of := map[uuid.UUID][]*Request{}
 	for _, r := range together(rows) {
 		of[r.row.SpaceID] = append(of[r.row.SpaceID], r)
 	}
-	lists := make(map[globalid.ID]relay.List[*Request], len(spaces))
-	for _, id := range spaces {
-		lists[id] = relay.Cut(of[id.UUID], page, totals[id.UUID])
-	}
-	return lists, nil
+	return relay.CutEach(spaces, of, page, totals), nil
 }

@@ -7,6 +7,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
 // Change is what has changed about a request.
@@ -75,7 +76,7 @@ func (s *Service) seen(ctx context.Context, actor access.Actor, ids []globalid.I
 	var rows []row
 	if err := s.DB.Select(ctx, &rows, `
 		select `+columns+` from request r `+tables+`
-		where r.id = any ($2::uuid[]) and (r.requested_by = $1 or `+canAnswer(`$1`)+`)`, actor.ID.UUID, globalid.Array(ids)); err != nil {
+		where r.id = any ($2::uuid[]) and (r.requested_by = $1 or `+canAnswer(`$1`)+`)`, actor.ID.UUID, postgres.IDs(ids)); err != nil {
 		return nil, err
 	}
 	found := make(map[globalid.ID]*Request, len(rows))

@@ -64,7 +64,7 @@ func holders(ctx context.Context, q postgres.Querier, instances []globalid.ID, r
 			group by a.id order by min(r.position), a.name, a.id limit $4) h
 		where i.id = any ($1::uuid[])
 		order by i.id, h.position, h.name, h.id`,
-		globalid.Array(instances), pq.StringArray(roles.Stored(globalid.Instance)), roles.Has(SpaceAdministrator), maxContacts)
+		postgres.IDs(instances), pq.StringArray(roles.Stored(globalid.Instance)), roles.Has(SpaceAdministrator), maxContacts)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (s *Space) Administrators(ctx context.Context, q postgres.Querier) ([]*faul
 			cross join lateral (
 				select a.id, a.name, a.email from account a join space_administrator sa on sa.account_id = a.id
 				where sa.space_id = s.id order by a.name, a.id limit $2) a
-			order by s.id, a.name, a.id`, globalid.Array(ids), 100)
+			order by s.id, a.name, a.id`, postgres.IDs(ids), 100)
 		for i := range rows {
 			s := of[rows[i].SpaceID]
 			found[s] = append(found[s], &rows[i].Contact)
@@ -126,7 +126,7 @@ func (s *Space) Invitable(ctx context.Context, q postgres.Querier) ([]fault.Inst
 			cross join lateral (
 				select id, name from instance
 				where space_id = s.id and kind <> 'DISTRIBUTED' and deleted_at is null order by id limit 20) i
-			order by s.id, i.id`, globalid.Array(ids))
+			order by s.id, i.id`, postgres.IDs(ids))
 		found := make(map[*Space][]fault.Instance, len(spaces))
 		for _, row := range rows {
 			s := of[row.SpaceID]

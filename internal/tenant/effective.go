@@ -142,7 +142,7 @@ func EffectiveRolesOf(ctx context.Context, q postgres.Querier, pairs []UserInIns
 		Membership InstanceRoles `db:"membership"`
 		heldRow
 	}
-	if err := q.Select(ctx, &rows, effectiveRolesQuery, globalid.Array(users), globalid.Array(instances)); err != nil {
+	if err := q.Select(ctx, &rows, effectiveRolesQuery, postgres.IDs(users), postgres.IDs(instances)); err != nil {
 		return nil, err
 	}
 	for _, r := range rows {

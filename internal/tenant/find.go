@@ -98,7 +98,7 @@ func FindSpace(ctx context.Context, q postgres.Querier, viewer User, id globalid
 func findSpaces(ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID) (map[globalid.ID]*Space, error) {
 	var rows []spaceRow
 	err := q.Select(ctx, &rows, `select `+spaceColumns+` from `+spaceTables+` where s.id = any ($2::uuid[])`,
-		viewer.ID.UUID, globalid.Array(ids))
+		viewer.ID.UUID, postgres.IDs(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +168,7 @@ func findInstances(ctx context.Context, q postgres.Querier, viewer User, ids []g
 	err := q.Select(ctx, &rows, `
 		select `+instanceColumns+`, `+spaceColumns+`
 		from `+instanceTables+` join (`+spaceTables+`) on s.id = i.space_id
-		where i.id = any ($2::uuid[])`, viewer.ID.UUID, globalid.Array(ids))
+		where i.id = any ($2::uuid[])`, viewer.ID.UUID, postgres.IDs(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -217,21 +217,18 @@ func instances(ctx context.Context, q postgres.Querier, viewer User, spaces []*S
 	for i, s := range spaces {
 		ids[i], seesAll[i], seesDistributed[i] = s.ID, everywhereInSpace(s.held).visible(), inDistributed(s.held).visible()
 	}
-	args := []any{viewer.ID.UUID, globalid.Array(ids), pq.BoolArray(seesAll), pq.BoolArray(seesDistributed), string(state)}
+	args := []any{viewer.ID.UUID, postgres.IDs(ids), pq.BoolArray(seesAll), pq.BoolArray(seesDistributed), string(state)}
 
-	totals := map[uuid.UUID]int{}
-	if page.Total {
-		var err error
-		if totals, err = postgres.Counts(ctx, q, `
-			select of.id, (select count(*) from `+visible+`) as n from `+of, args...); err != nil {
-			return nil, err
-		}
+	totals, err := postgres.Counts(ctx, q, page.Total, `
+		select of.id, (select count(*) from `+visible+`) as n from `+of, args...)
+	if err != nil {
+		return nil, err
 	}
 	var rows []struct {
 		SpaceID uuid.UUID `db:"space_id"`
 		instanceRow
 	}
-	err := q.Select(ctx, &rows, `
+	err = q.Select(ctx, &rows, `
 		select of.id as space_id, i.* from `+of+`
 		cross join lateral (select `+instanceColumns+` from `+visible+` and i.id > $6 order by i.id limit $7) i
 		order by of.id, i.id`, append(args, page.After, page.Limit())...)
@@ -277,7 +274,7 @@ func findOrganizations(ctx context.Context, q postgres.Querier, viewer User, ids
 			           where s.organization_id = o.id and a.account_id = $1)
 			or exists (select from space s join instance i on i.space_id = s.id join instance_member im on im.instance_id = i.id
 			           where s.organization_id = o.id and im.account_id = $1))`,
-		viewer.ID.UUID, globalid.Array(ids))
+		viewer.ID.UUID, postgres.IDs(ids))
 	if err != nil {
 		return nil, err
 	}

@@ -165,7 +165,7 @@ func whereInvitationsLead(ctx context.Context, q postgres.Querier, ids []globali
 		InstanceID uuid.NullUUID `db:"instance_id"`
 		SpaceID    uuid.NullUUID `db:"space_id"`
 	}
-	err := q.Select(ctx, &rows, `select id, instance_id, space_id from invitation where id = any ($1::uuid[])`, globalid.Array(invitations))
+	err := q.Select(ctx, &rows, `select id, instance_id, space_id from invitation where id = any ($1::uuid[])`, postgres.IDs(invitations))
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@
 package globalid
 
 import (
-	"database/sql/driver"
 	"encoding/hex"
 	"io"
 	"strconv"
@@ -86,20 +85,4 @@ func (id *ID) UnmarshalGQL(v any) error {
 	s, _ := v.(string)
 	*id = Parse(s)
 	return nil
-}
-
-// Array is the UUIDs of ids as a PostgreSQL array.
-type Array []ID
-
-// Value implements driver.Valuer.
-func (a Array) Value() (driver.Value, error) {
-	b := make([]byte, 0, 2+37*len(a))
-	b = append(b, '{')
-	for i, id := range a {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, id.UUID.String()...)
-	}
-	return string(append(b, '}')), nil
 }

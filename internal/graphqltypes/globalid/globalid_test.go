@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
 )
@@ -145,22 +144,5 @@ func TestNewSorts(t *testing.T) {
 func TestZero(t *testing.T) {
 	if got := (ID{}).String(); got != "" {
 		t.Errorf("nothing is written %q", got)
-	}
-}
-
-func TestArray(t *testing.T) {
-	id := ID{Instance, uuid.MustParse(digits)}
-	for want, array := range map[string]Array{
-		"{}":                         {},
-		"{" + id.UUID.String() + "}": {id},
-		"{" + id.UUID.String() + "," + uuid.Nil.String() + "}": {id, {}},
-	} {
-		got, err := array.Value()
-		if diff := cmp.Diff(any(want), got); err != nil || diff != "" {
-			t.Errorf("%v %s", err, diff)
-		}
-	}
-	if got, err := Array(nil).Value(); got != "{}" || err != nil {
-		t.Errorf("no array is %v, %v: a null would make conditions null", got, err)
 	}
 }

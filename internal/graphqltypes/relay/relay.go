@@ -75,10 +75,21 @@ type List[T any] struct {
 	Total   int // 0 where Page.Total is false
 }
 
-// Cut makes a list of rows read with Page.Limit.
+// Cut returns the page that rows make which were read with Page.Limit.
 func Cut[T any](rows []T, page Page, total int) List[T] {
 	if len(rows) > page.First {
 		return List[T]{rows[:page.First], true, total}
 	}
 	return List[T]{rows, false, total}
+}
+
+// CutEach is Cut for many lists that were read together, one of each parent.
+// rows and totals are by the parent's UUID; a parent without rows has an empty
+// list.
+func CutEach[T any](parents []globalid.ID, rows map[uuid.UUID][]T, page Page, totals map[uuid.UUID]int) map[globalid.ID]List[T] {
+	lists := make(map[globalid.ID]List[T], len(parents))
+	for _, id := range parents {
+		lists[id] = Cut(rows[id.UUID], page, totals[id.UUID])
+	}
+	return lists
 }

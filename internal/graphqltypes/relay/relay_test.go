@@ -191,3 +191,18 @@ func TestEmptyPage(t *testing.T) {
 		}
 	})
 }
+
+func TestCutEachKeepsListsApart(t *testing.T) {
+	t.Parallel()
+	full, short, empty := globalid.New(globalid.Space), globalid.New(globalid.Space), globalid.New(globalid.Space)
+	lists := CutEach([]globalid.ID{full, short, empty},
+		map[uuid.UUID][]string{full.UUID: {"a", "b", "c"}, short.UUID: {"d"}}, Page{First: 2}, map[uuid.UUID]int{full.UUID: 5, short.UUID: 1})
+	want := map[globalid.ID]List[string]{
+		full:  {Nodes: []string{"a", "b"}, HasNext: true, Total: 5},
+		short: {Nodes: []string{"d"}, Total: 1},
+		empty: {},
+	}
+	if diff := cmp.Diff(want, lists); diff != "" {
+		t.Error(diff)
+	}
+}
