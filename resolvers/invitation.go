@@ -30,9 +30,10 @@ func (f invitationFields) Delivery(ctx context.Context, obj *invitation.Invitati
 	return obj.Delivery(), nil
 }
 
-// place is where an invitation leads, as the person who asks sees it.
+// place returns the place that an invitation leads to; nil where the person who asks
+// may not see it.
 func (f invitationFields) place(ctx context.Context, obj *invitation.Invitation) (tenant.Place, error) {
-	a := anybody(ctx)
+	a := anyone(ctx)
 	if a == nil {
 		return nil, nil
 	}
@@ -40,14 +41,14 @@ func (f invitationFields) place(ctx context.Context, obj *invitation.Invitation)
 }
 
 func (invitationFields) Accepting(ctx context.Context, obj *invitation.Invitation) (*graph.Readiness, error) {
-	if f := obj.Obstacle(anybody(ctx)); f != nil {
+	if f := obj.Obstacle(anyone(ctx)); f != nil {
 		return readiness(fault.List{f}, nil)
 	}
 	return readiness(nil, nil)
 }
 
-// anybody is the person who asks; nil where nobody is signed in.
-func anybody(ctx context.Context) *access.Actor {
+// anyone returns the person who asks; nil where nobody is signed in.
+func anyone(ctx context.Context) *access.Actor {
 	a, signedIn := access.ActorOf(ctx)
 	if !signedIn {
 		return nil
@@ -59,12 +60,13 @@ func invitationConnection(list relay.List[*invitation.Invitation], page relay.Pa
 	return relay.NewConnection(list, page, func(v *invitation.Invitation) globalid.ID { return v.ID })
 }
 
-// invitationsTo are those to one place. Their list is shared with whoever asks
-// the same of the place under another name, at the same time.
+// invitationsTo returns the connection of the invitations to one place. It copies
+// the list, because the same field under another alias resolves the same list at the
+// same time.
 func invitationsTo(place tenant.Place, list relay.List[*invitation.Invitation], page relay.Page) *invitation.Connection {
 	nodes := make([]*invitation.Invitation, len(list.Nodes))
 	for i, v := range list.Nodes {
-		nodes[i] = v.At(place)
+		nodes[i] = v.WithPlace(place)
 	}
 	list.Nodes = nodes
 	return invitationConnection(list, page)

@@ -16,7 +16,7 @@ type mutation struct{ *Root }
 
 var _ graph.MutationResolver = mutation{}
 
-// carryOut has a domain's service carry out an input for the person who asks.
+// call calls a service's method with the person who asks and the input.
 func call[I, P any](ctx context.Context, service func(context.Context, access.Actor, I) (P, error), input I) (*P, error) {
 	a, err := actor(ctx)
 	if err != nil {

@@ -59,10 +59,10 @@ func TestDeliveries(t *testing.T) {
 		explanation, reply any
 	}{
 		"zoe@new.example":    {"SENT", nil, nil},
-		"nobody@new.example": {"FAILED", "The mail server does not know this address. Check what stands before the @. DataHub does not try again: put this right, and then send the invitation again.", "550 5.1.1 no such person here"},
+		"nobody@new.example": {"FAILED", "The mail server does not know this address. Check what stands before the @. DataHub does not try again. Correct the problem, and then resend the invitation.", "550 5.1.1 no such person here"},
 		"full@new.example":   {"DELAYED", "The person's mailbox is full. DataHub keeps trying for two days.", "452 4.2.2 mailbox full"},
-		"odd@new.example":    {"DELAYED", "The mail server does not take the mail at the moment. DataHub keeps trying for two days.", "450 later"},
-		"blocked@new.example": {"FAILED", "The mail server does not let this mail through. DataHub does not try again: put this right, and then send the invitation again.",
+		"odd@new.example":    {"DELAYED", "The mail server does not accept the mail at the moment. DataHub keeps trying for two days.", "450 later"},
+		"blocked@new.example": {"FAILED", "The mail server blocks this mail. DataHub does not try again. Correct the problem, and then resend the invitation.",
 			"554 5.7.1 we do not like you"},
 	} {
 		d := ada.delivery("Group 1", email)

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// DeliveryStatus says where an invitation's mail is.
+// DeliveryStatus is the state of an invitation's mail.
 type DeliveryStatus string
 
-// The statuses of a delivery.
+// The delivery statuses.
 const (
 	Queued  DeliveryStatus = "QUEUED"
 	Sent    DeliveryStatus = "SENT"
@@ -17,17 +17,18 @@ const (
 	Failed  DeliveryStatus = "FAILED"
 )
 
-// Delivery is what became of the mail that was sent last for an invitation.
+// Delivery is the state of an invitation's newest mail.
 type Delivery struct {
 	Status        DeliveryStatus
 	Attempts      int
 	LastAttemptAt *time.Time
-	NextAttemptAt *time.Time // of a delayed mail; nil also where something else must happen first
-	Explanation   *string    // in words that help; nil: all is well
-	Reply         *string    // of the mail server, to the last attempt
+	NextAttemptAt *time.Time // of a delayed mail; nil: none is planned
+	Explanation   *string    // of a problem, and what to do; nil: there is none
+	Reply         *string    // of the mail server to the last attempt; nil: none
 }
 
-// mailRow is an invitation's last row of the outbox, if it has one.
+// mailRow is the outbox row of an invitation's newest mail. Without one, all fields
+// are nil.
 type mailRow struct {
 	State         *string    `db:"mail_state"`
 	Attempts      *int       `db:"mail_attempts"`
@@ -37,8 +38,8 @@ type mailRow struct {
 	NextAttemptAt *time.Time `db:"mail_next_attempt_at"`
 }
 
-// queued is a mail that has just been asked for.
-var queued = mailRow{State: new("QUEUED"), Attempts: new(0), Failed: new(false)}
+// queuedMail is a mail that was enqueued in this transaction.
+var queuedMail = mailRow{State: new("QUEUED"), Attempts: new(0), Failed: new(false)}
 
 func (r mailRow) delivery() *Delivery {
 	if r.State == nil {
@@ -50,7 +51,7 @@ func (r mailRow) delivery() *Delivery {
 		d.Status = Sent
 	case "FAILED":
 		d.Status = Failed
-		d.Explanation = new(explain(r.Reply) + " DataHub does not try again: put this right, and then send the invitation again.")
+		d.Explanation = new(explain(r.Reply) + " DataHub does not try again. Correct the problem, and then resend the invitation.")
 	case "QUEUED", "HELD":
 		d.Status = Queued
 		if *r.Failed {
@@ -62,50 +63,50 @@ func (r mailRow) delivery() *Delivery {
 			d.Explanation, d.NextAttemptAt = new("The instance is deleted. The mail is sent when it is restored."), nil
 		}
 	default:
-		return nil // dropped: the invitation ended before its mail was sent
+		return nil // DROPPED: the invitation ended before its mail was sent
 	}
 	return d
 }
 
-// code is how a reply of a mail server begins (RFC 5321, section 4.2; RFC 3463).
-var code = regexp.MustCompile(`^([45])\d\d[ -](?:([45]\.\d{1,3}\.\d{1,3}) )?`)
+// replyCode matches the start of a mail server's reply: the code (RFC 5321, section
+// 4.2) and the enhanced code (RFC 3463), if there is one.
+var replyCode = regexp.MustCompile(`^([45])\d\d[ -](?:([45]\.\d{1,3}\.\d{1,3}) )?`)
 
-// explanations are of the enhanced codes that say something about a mail that
-// people can act upon (RFC 3463, section 3): those that begin with a point hold
-// for both classes.
+// explanations explains the enhanced codes that people can act on (RFC 3463,
+// section 3). A key that begins with a dot is for the classes 4 and 5.
 var explanations = map[string]string{
 	".1.1":  "The mail server does not know this address. Check what stands before the @.",
 	".1.2":  "The mail server cannot find the domain of this address. Check what stands after the @.",
-	".1.3":  "The mail server does not take this for an address. Check it.",
+	".1.3":  "The mail server does not accept this as an address. Check it.",
 	".1.6":  "The person has moved to another address.",
-	".1.10": "The domain of this address takes no mail at all.",
+	".1.10": "The domain of this address accepts no mail at all.",
 	".2.1":  "The person's mailbox is closed.",
 	".2.2":  "The person's mailbox is full.",
-	".2.3":  "The person's mailbox does not take a mail of this size.",
+	".2.3":  "The person's mailbox does not accept a mail of this size.",
 	".4.1":  "The person's mail server does not answer.",
 	".4.4":  "The mail server cannot deliver to the domain of this address. Check what stands after the @.",
 	"4.7.1": "The mail server accepts mail from a new sender only on a later attempt.",
-	"5.7.1": "The mail server does not let this mail through.",
+	"5.7.1": "The mail server blocks this mail.",
 }
 
-// explain says in words what came of an attempt. The reply is nil where the mail
-// server gave none.
+// explain says in words why an attempt failed. The reply is nil where the mail
+// server did not reply.
 func explain(reply *string) string {
 	if reply == nil {
 		return "The mail server could not be reached, or did not answer."
 	}
-	found := code.FindStringSubmatch(*reply)
+	found := replyCode.FindStringSubmatch(*reply)
 	switch {
 	case found == nil:
-		return "The mail server did not take the mail."
+		return "The mail server did not accept the mail."
 	case found[2] != "" && explanations[found[2][1:]] != "":
 		return explanations[found[2][1:]]
 	case explanations[found[2]] != "":
 		return explanations[found[2]]
 	case found[1] == "4":
-		return "The mail server does not take the mail at the moment."
+		return "The mail server does not accept the mail at the moment."
 	case strings.HasPrefix(*reply, "550"), strings.HasPrefix(*reply, "551"), strings.HasPrefix(*reply, "553"):
-		return "The mail server does not take mail for this address. Check it for typing errors."
+		return "The mail server does not accept mail for this address. Check it for typing errors."
 	}
 	return "The mail server refuses the mail."
 }

@@ -1,6 +1,11 @@
-// Package invitation knows the life of an invitation: people are invited by
-// e-mail to an instance, or to administrate a space; they accept or decline;
-// administrators watch, send again and revoke.
+// Package invitation holds everything about invitations. An administrator
+// invites people by e-mail to an instance, or to administrate a space. The
+// invited people accept or decline. Administrators list, watch, resend and revoke
+// invitations.
+//
+// There is one file per use case: invite.go, answer.go, resend.go, revoke.go,
+// list.go, watch.go and readiness.go. They share rows.go (the table), emails.go
+// (the addresses of a request), limits.go, mail.go and delivery.go.
 package invitation
 
 import (
@@ -8,7 +13,10 @@ import (
 	"io"
 	"time"
 
+	"github.com/google/uuid"
+
 	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/batch"
 	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/fault"
@@ -20,10 +28,22 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// Status says what has become of an invitation.
+// Service invites people, and manages their invitations.
+type Service struct {
+	DB     *postgres.DB
+	Outbox *outbox.Queue // of mails
+	Events *event.Feed
+	Limits Limits
+	// CountOutcome is called with the outcome of every invited address; it may be
+	// nil.
+	CountOutcome func(InviteOutcome)
+}
+
+// Status is the state of an invitation.
 type Status string
 
-// The statuses. An expired invitation is a pending one whose time is over.
+// The statuses. The database has no EXPIRED: an expired invitation is a pending
+// one whose time is over.
 const (
 	Pending  Status = "PENDING"
 	Accepted Status = "ACCEPTED"
@@ -41,16 +61,17 @@ func (s *Status) UnmarshalGQL(v any) (err error) {
 	return err
 }
 
-// Invitation asks the person of an address to become a member of an instance,
-// or an administrator of a space.
+// Invitation asks the owner of an address to become a member of an instance, or
+// an administrator of a space.
 type Invitation struct {
 	ID        globalid.ID
 	Email     string
-	Role      *tenant.InstanceRole // nil: an administrator of the space
+	Role      *tenant.InstanceRole // nil: administrator of the space
 	Status    Status
 	Message   *string
 	InvitedBy *fault.Contact
-	// RequestedBy is at whose request; nil: nobody's.
+	// RequestedBy is the person whose request the inviter approved; nil: there was
+	// no request.
 	RequestedBy *fault.Contact
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
@@ -60,11 +81,15 @@ type Invitation struct {
 
 	row   *row
 	place tenant.Place              // where it leads, as the actor sees it; nil: see Place
-	leads *batch.Group[globalid.ID] // where those lead that were read together
+	group *batch.Group[globalid.ID] // where the invitations lead that were read together
 }
 
-// At gives the invitation with the place where it leads, as the actor sees it.
-func (i *Invitation) At(place tenant.Place) *Invitation {
+// SpaceSummary is what a person without a role in a space may know about it.
+type SpaceSummary struct{ Name, OrganizationName string }
+
+// WithPlace returns a copy of the invitation that knows the place it leads to, as
+// the actor sees it.
+func (i *Invitation) WithPlace(place tenant.Place) *Invitation {
 	if i == nil {
 		return nil
 	}
@@ -73,34 +98,89 @@ func (i *Invitation) At(place tenant.Place) *Invitation {
 	return &v
 }
 
-// Place is where the invitation leads; nil where the actor may not see it.
+// Place returns the place that the invitation leads to; nil where the actor may
+// not see it.
 func (i *Invitation) Place(ctx context.Context, q postgres.Querier, actor access.Actor) (tenant.Place, error) {
 	if i.place != nil {
 		return i.place, nil
 	}
-	return tenant.PlaceAmong(ctx, q, actor, i.leads, i.row.place())
+	return tenant.PlaceAmong(ctx, q, actor, i.group, i.row.placeID())
 }
 
-// Delivery is what became of the mail that was sent last, for those who
-// administrate the place; nil where none is sent.
+// Delivery returns the state of the newest mail of the invitation; nil where none
+// will be sent. Only administrators of the place may see it: the caller checks
+// that.
 func (i *Invitation) Delivery() *Delivery { return i.row.delivery() }
 
-// SpaceSummary is a space as somebody sees it who has no role in it yet.
-type SpaceSummary struct{ Name, OrganizationName string }
+// Obstacle returns why a person cannot accept the invitation; nil where they can.
+// The actor is nil where nobody is signed in.
+func (i *Invitation) Obstacle(actor *access.Actor) *fault.Fault { return i.row.refusal(actor) }
 
-// Service carries out what is asked about invitations.
-type Service struct {
-	DB     *postgres.DB
-	Outbox *outbox.Queue // of mails
-	Events *event.Feed
-	Limits Limits
-	// Counted is told what came of every address that is invited; nil: nobody is.
-	CountOutcome func(InviteOutcome)
-}
-
-// The Relay connections of the package's lists, named for gqlgen.
+// Relay connections of invitations, named for gqlgen.
 type (
 	Connection = relay.Connection[*Invitation]
-
-	Edge = relay.Edge[*Invitation]
+	Edge       = relay.Edge[*Invitation]
 )
+
+// destination is the place that invitations lead to: an instance, or a space
+// where Instance is nil. Space is always set.
+type destination struct {
+	Space    *tenant.Space
+	Instance *tenant.Instance
+}
+
+// destinationOf returns an empty destination for a place that nobody can be
+// invited to.
+func destinationOf(p tenant.Place) destination {
+	switch p := p.(type) {
+	case *tenant.Instance:
+		return destination{p.Space, p}
+	case *tenant.Space:
+		return destination{Space: p}
+	}
+	return destination{}
+}
+
+func (d destination) place() tenant.Place {
+	if d.Instance != nil {
+		return d.Instance
+	}
+	return d.Space
+}
+
+func (d destination) id() globalid.ID {
+	if d.Instance != nil {
+		return d.Instance.ID
+	}
+	return d.Space.ID
+}
+
+// instanceID and spaceID are the columns of an invitation: one of them is null.
+func (d destination) instanceID() (id uuid.NullUUID) {
+	if d.Instance != nil {
+		id = uuid.NullUUID{UUID: d.Instance.ID.UUID, Valid: true}
+	}
+	return id
+}
+
+func (d destination) spaceID() (id uuid.NullUUID) {
+	if d.Instance == nil {
+		id = uuid.NullUUID{UUID: d.Space.ID.UUID, Valid: true}
+	}
+	return id
+}
+
+func (d destination) auditTarget() audit.Target {
+	if d.Instance != nil {
+		return audit.OnInstance(d.Instance)
+	}
+	return audit.OnSpace(d.Space)
+}
+
+// checkState checks the kind and state of an instance. Spaces have neither.
+func (d destination) checkState(ctx context.Context, q postgres.Querier, rule access.Rule) error {
+	if d.Instance == nil {
+		return nil
+	}
+	return access.CheckState(ctx, q, d.Instance, rule)
+}

@@ -2,19 +2,58 @@ package invitation
 
 import (
 	"context"
+	"slices"
+
+	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
-// InviteOutcome says what inviting an address came to.
+// InviteUsersInput asks to invite people to an instance.
+type InviteUsersInput struct {
+	InstanceID     globalid.ID         `json:"instanceId"`
+	Role           tenant.InstanceRole `json:"role"`
+	Emails         []string            `json:"emails"` // as people type or paste them
+	Message        *string             `json:"message"`
+	IdempotencyKey *string             `json:"-"`
+}
+
+// InviteSpaceAdministratorsInput asks to invite people to administrate a space.
+type InviteSpaceAdministratorsInput struct {
+	SpaceID        globalid.ID `json:"spaceId"`
+	Emails         []string    `json:"emails"` // as people type or paste them
+	Message        *string     `json:"message"`
+	IdempotencyKey *string     `json:"-"`
+}
+
+// Validate returns a BAD_USER_INPUT for everything that is wrong with the form of
+// the input.
+func (in InviteUsersInput) Validate(l Limits) fault.List {
+	return validateInvite(l, in.Emails, in.Message, in.IdempotencyKey)
+}
+
+// Validate returns a BAD_USER_INPUT for everything that is wrong with the form of
+// the input.
+func (in InviteSpaceAdministratorsInput) Validate(l Limits) fault.List {
+	return validateInvite(l, in.Emails, in.Message, in.IdempotencyKey)
+}
+
+func validateInvite(l Limits, emails []string, message, key *string) (faults fault.List) {
+	faults = append(faults, l.ValidateEmails(emails, "input", "emails")...)
+	faults = append(faults, text.CheckMessage(message, l.Message, "input", "message")...)
+	return append(faults, idempotency.ValidateKey(key)...)
+}
+
+// InviteOutcome says what happened to one address of a request to invite.
 type InviteOutcome string
 
 // The outcomes.
@@ -26,7 +65,8 @@ const (
 	Duplicate      InviteOutcome = "DUPLICATE"
 )
 
-// InviteResult is what came of one address.
+// InviteResult is the result for one address. The fields with a JSON name are
+// remembered for repeated requests.
 type InviteResult struct {
 	Index        int                  `json:"-"`
 	Email        string               `json:"-"`
@@ -37,184 +77,251 @@ type InviteResult struct {
 	Invitation   *Invitation          `json:"-"`
 }
 
-// InviteUsersPayload are what came of a Request: one for each address, in its order.
+// InviteUsersPayload has one result for each address, in the order of the input.
 type InviteUsersPayload struct {
 	Instance *tenant.Instance
 	Results  []*InviteResult
 }
 
-// InviteSpaceAdministratorsPayload are what came of an InviteSpaceAdministratorsInput.
+// InviteSpaceAdministratorsPayload has one result for each address, in the order
+// of the input.
 type InviteSpaceAdministratorsPayload struct {
 	Space   *tenant.Space
 	Results []*InviteResult
 }
 
-// Invite invites people to an instance: all of them or, where one address is
-// not valid, nobody. It fails with NOT_FOUND, FORBIDDEN,
-// IDEMPOTENCY_KEY_REUSED, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, a RATE_LIMITED
-// for every limit that is reached, or an INVALID_EMAIL for every address that is
-// not valid.
-func (s *Service) Invite(ctx context.Context, actor access.Actor, r InviteUsersInput) (InviteUsersPayload, error) {
-	place, results, err := s.invite(ctx, actor, call{
-		key:     idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "inviteUsers", Input: r},
-		place:   r.InstanceID.As(globalid.Instance),
+// Invite invites people to an instance: all of them or, where one address is not
+// valid, nobody. It fails with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED,
+// INSTANCE_DISTRIBUTED, INSTANCE_DELETED, a RATE_LIMITED for every exceeded limit,
+// or an INVALID_EMAIL for every address that is not valid; in this order.
+func (s *Service) Invite(ctx context.Context, actor access.Actor, in InviteUsersInput) (InviteUsersPayload, error) {
+	to, results, err := s.invite(ctx, inviteCall{
+		actor:   actor,
+		key:     idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: "inviteUsers", Input: in},
+		placeID: in.InstanceID.As(globalid.Instance),
 		rule:    access.Inviting,
-		role:    &r.Role,
-		emails:  r.Emails,
-		message: text.CleanMessage(r.Message),
+		role:    &in.Role,
+		emails:  in.Emails,
+		message: text.CleanMessage(in.Message),
 	})
-	return InviteUsersPayload{place.Instance, results}, err
+	return InviteUsersPayload{to.Instance, results}, err
 }
 
-// InviteAdministrators invites people to administrate a space, by the rules of
-// Invite.
-func (s *Service) InviteAdministrators(ctx context.Context, actor access.Actor, r InviteSpaceAdministratorsInput) (InviteSpaceAdministratorsPayload, error) {
-	place, results, err := s.invite(ctx, actor, call{
-		key:     idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "inviteSpaceAdministrators", Input: r},
-		place:   r.SpaceID.As(globalid.Space),
+// InviteAdministrators invites people to administrate a space. It fails as Invite
+// does, except for the codes about instances.
+func (s *Service) InviteAdministrators(ctx context.Context, actor access.Actor, in InviteSpaceAdministratorsInput) (InviteSpaceAdministratorsPayload, error) {
+	to, results, err := s.invite(ctx, inviteCall{
+		actor:   actor,
+		key:     idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: "inviteSpaceAdministrators", Input: in},
+		placeID: in.SpaceID.As(globalid.Space),
 		rule:    access.Administering,
-		emails:  r.Emails,
-		message: text.CleanMessage(r.Message),
+		emails:  in.Emails,
+		message: text.CleanMessage(in.Message),
 	})
-	return InviteSpaceAdministratorsPayload{place.Space, results}, err
+	return InviteSpaceAdministratorsPayload{to.Space, results}, err
 }
 
-// call is a request to invite, wherever it leads.
-type call struct {
+// inviteCall is a call of Invite or InviteAdministrators.
+type inviteCall struct {
+	actor   access.Actor
 	key     idempotency.Request
-	place   globalid.ID
+	placeID globalid.ID
 	rule    access.Rule
 	role    *tenant.InstanceRole // nil: administrators of the space
 	emails  []string
 	message *string
 }
 
-// destination is where invitations lead: to an instance or, without one, to its
-// space.
-type destination struct {
-	Space    *tenant.Space
-	Instance *tenant.Instance
-}
-
-func destinationOf(p tenant.Place) destination {
-	switch p := p.(type) {
-	case *tenant.Instance:
-		return destination{p.Space, p}
-	case *tenant.Space:
-		return destination{Space: p}
-	}
-	return destination{}
-}
-
-func (d destination) place() tenant.Place {
-	if d.Instance != nil {
-		return d.Instance
-	}
-	return d.Space
-}
-
-func (d destination) id() globalid.ID {
-	if d.Instance != nil {
-		return d.Instance.ID
-	}
-	return d.Space.ID
-}
-
-func (d destination) where() audit.Target {
-	if d.Instance != nil {
-		return audit.OnInstance(d.Instance)
-	}
-	return audit.OnSpace(d.Space)
-}
-
-// admit decides about kind and state of an instance; a space has none.
-func (d destination) admit(ctx context.Context, q postgres.Querier, r access.Rule) error {
-	if d.Instance == nil {
-		return nil
-	}
-	return access.CheckState(ctx, q, d.Instance, r)
-}
-
-func (s *Service) invite(ctx context.Context, actor access.Actor, c call) (to destination, results []*InviteResult, err error) {
-	invitees, faults, err := checkAddresses(ctx, c.emails, nobodyInvited)
+func (s *Service) invite(ctx context.Context, c inviteCall) (to destination, results []*InviteResult, err error) {
+	invitees, invalid, err := checkAddresses(ctx, c.emails, nobodyInvited)
 	if err != nil {
 		return to, nil, err
 	}
-	if len(faults) > 0 {
-		return to, nil, s.refuse(ctx, actor, c, invitees, faults)
+	if len(invalid) > 0 {
+		return to, nil, s.refuseInvalid(ctx, c, invitees, invalid)
 	}
-	mails := 0
+	mailed := false
 	results, err = idempotency.Run(ctx, s.DB, c.key, idempotency.Steps[[]*InviteResult]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) error {
-			place, err := access.LockAndCheckRole[tenant.Place](ctx, tx, actor, c.place, c.rule, access.Shared)
+			// Shared: others can invite here at the same time. Changes of members, and
+			// the end of an invitation, lock the place exclusively and wait.
+			place, err := access.LockAndCheckRole[tenant.Place](ctx, tx, c.actor, c.placeID, c.rule, access.Shared)
 			to = destinationOf(place)
 			return err
 		},
 		Replay: func(ctx context.Context, tx *postgres.Tx, results *[]*InviteResult) error {
-			return replay(ctx, tx, to, *results, invitees)
+			return completeResults(ctx, tx, to, *results, invitees)
 		},
-		Do: func(ctx context.Context, tx *postgres.Tx) (results []*InviteResult, err error) {
-			if err := to.admit(ctx, tx, c.rule); err != nil {
+		Do: func(ctx context.Context, tx *postgres.Tx) ([]*InviteResult, error) {
+			if err := to.checkState(ctx, tx, c.rule); err != nil {
 				return nil, err
 			}
-			results, mails, err = s.write(ctx, insertion{tx: tx, actor: actor, to: to, role: c.role, message: c.message}, invitees)
+			t := terms{actor: c.actor, to: to, role: c.role, message: c.message, ttl: s.Limits.TTL}
+			results, err := s.inviteTx(ctx, tx, t, invitees)
+			mailed = slices.ContainsFunc(results, (*InviteResult).mailed)
 			return results, err
 		},
 	})
-	if mails > 0 && err == nil {
+	if mailed && err == nil {
 		s.Outbox.Wake()
 	}
 	return to, results, err
 }
 
-// write writes invitations with all that goes with them, and gives the number of
-// their mails. It fails with RATE_LIMITED.
-func (s *Service) write(ctx context.Context, w insertion, invitees []invitee) (results []*InviteResult, mails int, err error) {
-	w.ttl = s.Limits.TTL
-	if results, mails, err = w.invite(ctx, invitees); err != nil {
-		return nil, 0, err
+// inviteTx invites people in a transaction that has locked the place and checked
+// that the actor may invite there. It fails with RATE_LIMITED.
+func (s *Service) inviteTx(ctx context.Context, tx *postgres.Tx, t terms, invitees []invitee) ([]*InviteResult, error) {
+	members, err := findMembers(ctx, tx, t.to, t.role, invitees)
+	if err != nil {
+		return nil, err
 	}
-	// At the end, because others wait for it.
-	charges := append(s.Limits.charges(w.actor, w.to.Space, len(invitees)), s.Limits.mailing("emails", letters(w.to, invitees, results))...)
-	if err := ratelimit.Take(ctx, w.tx, charges...); err != nil {
-		return nil, 0, err
+	candidates := newCandidates(invitees, members)
+	if err := insertRows(ctx, tx, t, candidates); err != nil {
+		return nil, err
 	}
-	if err := audit.Write(ctx, w.tx, inviteDeeds(w.actor, w.to, w.role, results)...); err != nil {
-		return nil, 0, err
+	if err := replaceRows(ctx, tx, t, candidates); err != nil {
+		return nil, err
+	}
+	if err := enqueueMails(ctx, tx, t, candidates); err != nil {
+		return nil, err
+	}
+	results := inviteResults(t.to, invitees, members, candidates)
+	if err := audit.Write(ctx, tx, inviteRecords(t, results)...); err != nil {
+		return nil, err
+	}
+	// Charge last: the counter rows stay locked until commit, and every other
+	// invitation of the space queues behind them.
+	charges := s.Limits.inviteCharges(t.actor, t.to.Space, len(invitees), recipientsOf(t.to, candidates))
+	if err := ratelimit.Take(ctx, tx, charges...); err != nil {
+		return nil, err
 	}
 	if s.CountOutcome != nil {
 		for _, r := range results {
 			s.CountOutcome(r.Outcome)
 		}
 	}
-	return results, mails, nil
+	return results, nil
 }
 
-// refuse decides which error a request with addresses that are not valid gets:
-// whatever else is wrong comes first.
-func (s *Service) refuse(ctx context.Context, actor access.Actor, c call, invitees []invitee, faults fault.List) error {
-	places, err := tenant.FindPlaces(ctx, s.DB, actor, []globalid.ID{c.place})
+// findMembers returns the roles of those who are members of the instance or
+// administrators of the space, by the keys of their addresses. The roles are nil
+// where administrators are invited (role is nil).
+func findMembers(ctx context.Context, q postgres.Querier, to destination, role *tenant.InstanceRole, invitees []invitee) (map[string]*tenant.InstanceRole, error) {
+	var rows []struct {
+		EmailKey      string               `db:"email_key"`
+		Administrator bool                 `db:"administrator"`
+		Roles         tenant.InstanceRoles `db:"roles"`
+	}
+	err := q.Select(ctx, &rows, `
+		select a.email_key, bool_or(sa.account_id is not null) as administrator, string_agg(distinct m.role, ',') as roles
+		from account a
+		left join instance_member m on m.instance_id = $1 and m.account_id = a.id
+		left join space_administrator sa on sa.space_id = $2 and sa.account_id = a.id
+		where a.email_key = any ($3) and (m.role is not null or sa.account_id is not null)
+		group by a.email_key`,
+		to.instanceID(), to.Space.ID.UUID, keysOf(invitees))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := access.CheckRole(ctx, s.DB, places[c.place], c.rule); err != nil {
-		return err
+	members := make(map[string]*tenant.InstanceRole, len(rows))
+	for _, r := range rows {
+		members[r.EmailKey] = nil
+		if role == nil {
+			continue
+		}
+		held := tenant.Roles(r.Roles)
+		if r.Administrator {
+			held |= tenant.SpaceAdministrator.Implies()
+		}
+		members[r.EmailKey] = new(tenant.InstanceRole(held.Stored(globalid.Instance)[0]))
 	}
-	if err := idempotency.CheckReuse(ctx, s.DB, c.key); err != nil {
-		return err
-	}
-	to := destinationOf(places[c.place])
-	if err := to.admit(ctx, s.DB, c.rule); err != nil {
-		return err
-	}
-	if err := s.refuseOver(ctx, insertion{actor: actor, to: to}, len(c.emails), invitees); err != nil {
-		return err
-	}
-	return faults
+	return members, nil
 }
 
-// replay completes results that were carried out before.
-func replay(ctx context.Context, q postgres.Querier, to destination, results []*InviteResult, invitees []invitee) error {
+// newCandidates returns a candidate for each address without membership.
+func newCandidates(invitees []invitee, members map[string]*tenant.InstanceRole) (candidates []*candidate) {
+	for _, in := range distinct(invitees) {
+		if _, member := members[in.key]; !member {
+			candidates = append(candidates, newCandidate(in))
+		}
+	}
+	return candidates
+}
+
+// enqueueMails queues a mail for each new or renewed invitation.
+func enqueueMails(ctx context.Context, tx *postgres.Tx, t terms, candidates []*candidate) error {
+	var tasks []outbox.Task
+	for _, c := range candidates {
+		if c.outcome == Invited {
+			tasks = append(tasks, outbox.Task{Subject: c.row.ID, Instance: t.to.instanceID().UUID, Secret: c.token})
+			c.row.mailRow = queuedMail
+		}
+	}
+	if len(tasks) == 0 {
+		return nil
+	}
+	return outbox.Enqueue(ctx, tx, MailKind, tasks)
+}
+
+// recipientsOf returns the addresses that enqueueMails queued a mail to.
+func recipientsOf(to destination, candidates []*candidate) (mails []recipient) {
+	for _, c := range candidates {
+		if c.outcome == Invited {
+			mails = append(mails, recipient{to.Space, c.address.String(), c.key, c.first})
+		}
+	}
+	return mails
+}
+
+func inviteResults(to destination, invitees []invitee, members map[string]*tenant.InstanceRole, candidates []*candidate) []*InviteResult {
+	byKey := make(map[string]*candidate, len(candidates))
+	for _, c := range candidates {
+		byKey[c.key] = c
+	}
+	results := make([]*InviteResult, len(invitees))
+	for i, in := range invitees {
+		r := &InviteResult{Index: i, Email: in.address.String()}
+		results[i] = r
+		if c := byKey[in.key]; c != nil {
+			r.Outcome, r.Role, r.PreviousRole = c.outcome, c.row.Role, c.previousRole
+			r.InvitationID, r.Invitation = c.row.invitationID(), c.row.invitation().WithPlace(to.place())
+		} else {
+			r.Outcome, r.Role = AlreadyMember, members[in.key]
+		}
+		if in.first < i {
+			r.Outcome, r.PreviousRole = Duplicate, nil
+		}
+	}
+	return results
+}
+
+// mailed reports whether the address is sent a mail.
+func (r *InviteResult) mailed() bool { return r.Outcome == Invited }
+
+// inviteRecords returns the audit records of a request: one for all new
+// invitations, and one for all changed ones.
+func inviteRecords(t terms, results []*InviteResult) (records []audit.Record) {
+	for _, of := range []struct {
+		outcome InviteOutcome
+		action  audit.Action
+	}{{Invited, audit.InvitationSent}, {RoleChanged, audit.InvitationRoleChanged}} {
+		var emails []string
+		for _, r := range results {
+			if r.Outcome == of.outcome {
+				emails = append(emails, r.Email)
+			}
+		}
+		if emails != nil {
+			records = append(records, audit.Record{Action: of.action, Actor: t.actor, Target: t.to.auditTarget(),
+				Details: audit.Details{Emails: emails, Role: t.role}})
+		}
+	}
+	return records
+}
+
+// completeResults adds what is not remembered to the results of an earlier
+// request.
+func completeResults(ctx context.Context, q postgres.Querier, to destination, results []*InviteResult, invitees []invitee) error {
 	var ids []globalid.ID
 	for i, r := range results {
 		r.Index, r.Email = i, invitees[i].address.String()
@@ -222,30 +329,83 @@ func replay(ctx context.Context, q postgres.Querier, to destination, results []*
 			ids = append(ids, r.InvitationID)
 		}
 	}
-	invitations, err := byID(ctx, q, ids)
+	invitations, err := findInvitations(ctx, q, ids)
 	if err != nil {
 		return err
 	}
 	for _, r := range results {
-		r.Invitation = invitations[r.InvitationID].At(to.place())
+		r.Invitation = invitations[r.InvitationID].WithPlace(to.place())
 	}
 	return nil
 }
 
-func inviteDeeds(actor access.Actor, to destination, role *tenant.InstanceRole, results []*InviteResult) (deeds []audit.Record) {
-	for _, did := range []struct {
-		outcome InviteOutcome
-		action  audit.Action
-	}{{Invited, audit.InvitationSent}, {RoleChanged, audit.InvitationRoleChanged}} {
-		var emails []string
-		for _, r := range results {
-			if r.Outcome == did.outcome {
-				emails = append(emails, r.Email)
-			}
-		}
-		if emails != nil {
-			deeds = append(deeds, audit.Record{Action: did.action, Actor: actor, Target: to.where(), Details: audit.Details{Emails: emails, Role: role}})
-		}
+// refuseInvalid returns the error of a request with addresses that are not valid.
+// Everything that Invite checks before the addresses is checked first, without a
+// transaction: nothing will be written.
+func (s *Service) refuseInvalid(ctx context.Context, c inviteCall, invitees []invitee, invalid fault.List) error {
+	places, err := tenant.FindPlaces(ctx, s.DB, c.actor, []globalid.ID{c.placeID})
+	if err != nil {
+		return err
 	}
-	return deeds
+	if err := access.CheckRole(ctx, s.DB, places[c.placeID], c.rule); err != nil {
+		return err
+	}
+	if err := idempotency.CheckReuse(ctx, s.DB, c.key); err != nil {
+		return err
+	}
+	to := destinationOf(places[c.placeID])
+	if err := to.checkState(ctx, s.DB, c.rule); err != nil {
+		return err
+	}
+	if err := s.checkInviteLimits(ctx, c.actor, to, invitees); err != nil {
+		return err
+	}
+	return invalid
+}
+
+// RequestedInvitations are invitations that a person without the right to invite
+// has requested.
+type RequestedInvitations struct {
+	Requester tenant.User
+	Instance  *tenant.Instance
+	Role      tenant.InstanceRole
+	Emails    []string
+	Message   *string // from the requester; nil: none
+}
+
+// InviteOnBehalf invites, in the actor's name, the people of an approved request.
+// The transaction has locked the instance and checked that the actor may invite.
+// Wake Outbox after its commit. It fails with INSTANCE_DISTRIBUTED,
+// INSTANCE_DELETED, INVALID_EMAIL or RATE_LIMITED.
+func (s *Service) InviteOnBehalf(ctx context.Context, tx *postgres.Tx, actor access.Actor, r RequestedInvitations) ([]*InviteResult, error) {
+	if err := access.CheckState(ctx, tx, r.Instance, access.Inviting); err != nil {
+		return nil, err
+	}
+	invitees, invalid, err := checkAddresses(ctx, r.Emails, nobodyInvited)
+	if err != nil {
+		return nil, err
+	}
+	if len(invalid) > 0 {
+		return nil, invalid
+	}
+	t := terms{actor: actor, requester: &r.Requester, to: destinationOf(r.Instance), role: &r.Role, message: r.Message, ttl: s.Limits.TTL}
+	return s.inviteTx(ctx, tx, t, invitees)
+}
+
+// ReplayOnBehalf adds what is not remembered to the results of an earlier
+// InviteOnBehalf.
+func (s *Service) ReplayOnBehalf(ctx context.Context, q postgres.Querier, r RequestedInvitations, results []*InviteResult) error {
+	invitees, _, err := checkAddresses(ctx, r.Emails, nobodyInvited)
+	if err != nil {
+		return err
+	}
+	return completeResults(ctx, q, destinationOf(r.Instance), results, invitees)
+}
+
+func keysOf(invitees []invitee) pq.StringArray {
+	keys := make(pq.StringArray, len(invitees))
+	for i, in := range invitees {
+		keys[i] = in.key
+	}
+	return keys
 }

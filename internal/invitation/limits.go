@@ -2,6 +2,7 @@ package invitation
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -11,81 +12,112 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
-	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// Limits bound a request, and what is done in an hour.
+// Limits bound one request, and what can be done in an hour.
 type Limits struct {
-	Emails    int           // addresses, or invitations, in a request
+	Emails    int           // addresses or invitations of a request
 	Message   int           // characters of a message
 	TTL       time.Duration // of an invitation
 	ByPerson  int           // addresses that a person invites in an hour
-	BySpace   int           // addresses that are invited in a space in an hour
+	BySpace   int           // addresses invited to a space in an hour
 	ByAddress int           // mails to an address in an hour
 	ByDomain  int           // mails of an organization to a domain in an hour
-	Tokens    int           // tokens that lead to nothing, given by a person in an hour
+	Tokens    int           // unknown tokens that a person tries in an hour
 }
 
-// charges are what it takes of the limits to invite n addresses somewhere in a
-// space, whatever comes of it.
-func (l Limits) charges(actor access.Actor, space *tenant.Space, n int) []ratelimit.Charge {
-	return []ratelimit.Charge{l.ofPerson(actor, n), l.ofSpace(space, n)}
+// ValidateEmails returns a BAD_USER_INPUT where a request has too many addresses,
+// or none. path is their path in the arguments.
+func (l Limits) ValidateEmails(emails []string, path ...any) fault.List {
+	return l.validateCount(len(emails), "addresses", path...)
 }
 
-func (l Limits) ofPerson(actor access.Actor, n int) ratelimit.Charge {
-	return ratelimit.Charge{Limit: ratelimit.Limit{Name: fault.InvitationsByPerson, Max: l.ByPerson, Text: "One person can invite %d addresses in an hour."}, Subject: actor.ID.UUID, Count: n}
+func (l Limits) validateCount(n int, things string, path ...any) fault.List {
+	if n < 1 || n > l.Emails {
+		return fault.List{fault.Input(fmt.Sprintf("There are %d %s; there can be 1 to %d.", n, things, l.Emails), path...)}
+	}
+	return nil
 }
 
-func (l Limits) ofSpace(space *tenant.Space, n int) ratelimit.Charge {
-	return ratelimit.Charge{Limit: ratelimit.Limit{Name: fault.InvitationsBySpace, Max: l.BySpace, Text: "To one space %d addresses can be invited in an hour."}, Subject: space.ID.UUID, Count: n}
+// inviteCharges returns what inviting n addresses to a place in a space uses of
+// the limits, whatever their outcomes, and what the mails use.
+func (l Limits) inviteCharges(actor access.Actor, space *tenant.Space, n int, mails []recipient) []ratelimit.Charge {
+	charges := []ratelimit.Charge{l.personCharge(actor, n), l.spaceCharge(space, n)}
+	return append(charges, l.mailCharges("emails", mails)...)
 }
 
-// letter is a mail that brings an invitation.
-type letter struct {
+// resendCharges returns what resending invitations uses of the limits.
+func (l Limits) resendCharges(actor access.Actor, pending []pendingInvitation) []ratelimit.Charge {
+	charges := []ratelimit.Charge{l.personCharge(actor, len(pending))}
+	spaces, mails := map[globalid.ID]int{}, make([]recipient, len(pending))
+	for i, v := range pending {
+		mails[i] = v.recipient
+		at, known := spaces[v.space.ID]
+		if !known {
+			at, spaces[v.space.ID] = len(charges), len(charges)
+			charges = append(charges, l.spaceCharge(v.space, 0))
+		}
+		charges[at].Count++
+	}
+	slices.SortFunc(mails, func(a, b recipient) int { return a.index - b.index })
+	return append(charges, l.mailCharges("invitationIds", mails)...)
+}
+
+func (l Limits) personCharge(actor access.Actor, n int) ratelimit.Charge {
+	limit := ratelimit.Limit{Name: fault.InvitationsByPerson, Max: l.ByPerson, Text: "One person can invite %d addresses in an hour."}
+	return ratelimit.Charge{Limit: limit, Subject: actor.ID.UUID, Count: n}
+}
+
+func (l Limits) spaceCharge(space *tenant.Space, n int) ratelimit.Charge {
+	limit := ratelimit.Limit{Name: fault.InvitationsBySpace, Max: l.BySpace, Text: "%d addresses can be invited to one space in an hour."}
+	return ratelimit.Charge{Limit: limit, Subject: space.ID.UUID, Count: n}
+}
+
+// recipient is an address that a mail of an invitation is sent to.
+type recipient struct {
 	space *tenant.Space
 	email string
 	key   string // of the address
 	index int    // in the request
 }
 
-// mailing is what letters take of the limits that protect those who get them;
-// list names the input that they are asked for in.
+// mailCharges returns what mails use of the limits that protect their recipients.
+// list is the field of the input that the recipients' indexes are about.
 //
-// An address is protected from everybody together, since it is one person who
-// gets the mails. A domain is protected from one organization at a time: were its
-// mails counted over all of them, whoever invites thousands at a university or at
-// a large provider would keep every other organization from inviting there.
-// Organizations are made by the operator alone, so that nobody gets more of a
-// domain by making another.
-func (l Limits) mailing(list string, letters []letter) []ratelimit.Charge {
+// The mails of all organizations to one address count together: they reach one
+// person. The mails to a domain count for each organization by itself. Otherwise
+// one organization that invites thousands of people at a large provider would
+// stop all other organizations from inviting there. Nobody gets around that with
+// a second organization, because only the operator makes organizations.
+func (l Limits) mailCharges(list string, mails []recipient) []ratelimit.Charge {
 	byAddress := ratelimit.Limit{Name: fault.InvitationsByAddress, Max: l.ByAddress, Text: "one address can be sent %d invitations in an hour."}
 	byDomain := ratelimit.Limit{Name: fault.InvitationsByDomain, Max: l.ByDomain, Text: "one organization can send %d invitations to a domain in an hour."}
-	type place struct{ organization, domain string }
-	addresses, domains := make(map[string]int, len(letters)), map[place]int{}
-	var ofAddresses, ofDomains []ratelimit.Charge
-	for _, m := range letters {
-		i, again := addresses[m.key]
-		if !again {
-			i, addresses[m.key] = len(ofAddresses), len(ofAddresses)
-			ofAddresses = append(ofAddresses, ratelimit.Charge{Limit: byAddress, Subject: ratelimit.HashSubject(m.key),
+	type organizationDomain struct{ organization, domain string }
+	addressIndex, domainIndex := make(map[string]int, len(mails)), map[organizationDomain]int{}
+	var addresses, domains []ratelimit.Charge
+	for _, m := range mails {
+		i, known := addressIndex[m.key]
+		if !known {
+			i, addressIndex[m.key] = len(addresses), len(addresses)
+			addresses = append(addresses, ratelimit.Charge{Limit: byAddress, Subject: ratelimit.HashSubject(m.key),
 				Label: m.email, Email: m.email, Index: &m.index, InputPath: []any{"input", list, m.index}})
 		}
-		ofAddresses[i].Count++
-		p := place{m.space.Organization.ID.String(), domain(m.key)}
-		if i, again = domains[p]; !again {
-			i, domains[p] = len(ofDomains), len(ofDomains)
-			ofDomains = append(ofDomains, ratelimit.Charge{Limit: byDomain, Subject: ratelimit.HashSubject(p.organization, p.domain), Label: p.domain})
+		addresses[i].Count++
+		d := organizationDomain{m.space.Organization.ID.String(), registeredDomain(m.key)}
+		if i, known = domainIndex[d]; !known {
+			i, domainIndex[d] = len(domains), len(domains)
+			domains = append(domains, ratelimit.Charge{Limit: byDomain, Subject: ratelimit.HashSubject(d.organization, d.domain), Label: d.domain})
 		}
-		ofDomains[i].Count++
+		domains[i].Count++
 	}
-	return append(ofDomains, ofAddresses...)
+	return append(domains, addresses...)
 }
 
-// domain is the domain that somebody has registered (publicsuffix.org) of an
-// address's key: its subdomains are as many as its owner likes.
-func domain(key string) string {
+// registeredDomain returns the part of an address's domain that its owner has
+// registered (publicsuffix.org): the owner can make any number of subdomains.
+func registeredDomain(key string) string {
 	_, host, _ := strings.Cut(key, "@")
 	registered, err := publicsuffix.EffectiveTLDPlusOne(host)
 	if err != nil {
@@ -94,72 +126,48 @@ func domain(key string) string {
 	return registered
 }
 
-// letters are the mails of results.
-func letters(to destination, invitees []invitee, results []*InviteResult) (all []letter) {
-	for i, r := range results {
-		if r.Outcome == Invited {
-			all = append(all, letter{to.Space, r.Email, invitees[i].key, i})
+// checkInviteLimits fails with RATE_LIMITED where the limits do not allow a
+// request to invite, and charges nothing. Empty invitees are addresses that are
+// not valid.
+func (s *Service) checkInviteLimits(ctx context.Context, actor access.Actor, to destination, invitees []invitee) error {
+	check := func(mails []recipient) error {
+		return ratelimit.Check(ctx, s.DB, s.Limits.inviteCharges(actor, to.Space, len(invitees), mails)...)
+	}
+	var mails []recipient
+	for i, in := range invitees {
+		if in.key != "" && in.first == i {
+			mails = append(mails, recipient{to.Space, in.address.String(), in.key, i})
 		}
 	}
-	return all
-}
-
-// again are what it takes of the limits to send invitations again.
-func (l Limits) again(actor access.Actor, pending []resending) []ratelimit.Charge {
-	charges := []ratelimit.Charge{l.ofPerson(actor, len(pending))}
-	spaces, letters := map[globalid.ID]int{}, make([]letter, len(pending))
-	for i, v := range pending {
-		letters[i] = letter{v.space, v.email, v.Key, v.index}
-		at, known := spaces[v.space.ID]
-		if !known {
-			at, spaces[v.space.ID] = len(charges), len(charges)
-			charges = append(charges, l.ofSpace(v.space, 0))
-		}
-		charges[at].Count++
-	}
-	slices.SortFunc(letters, func(a, b letter) int { return a.index - b.index })
-	return append(charges, l.mailing("invitationIds", letters)...)
-}
-
-// refuseOver fails with RATE_LIMITED where valid addresses of a request of n
-// could not be invited, and uses nothing.
-func (s *Service) refuseOver(ctx context.Context, w insertion, n int, invitees []invitee) error {
-	var everybody []letter
-	for k, i := range invitees {
-		if i.key != "" && i.first == k {
-			everybody = append(everybody, letter{w.to.Space, i.address.String(), i.key, k})
-		}
-	}
-	refuse := func(q postgres.Querier, letters []letter) error {
-		return ratelimit.Check(ctx, q, append(s.Limits.charges(w.actor, w.to.Space, n), s.Limits.mailing("emails", letters)...)...)
-	}
-	err := refuse(s.DB, everybody)
-	if err == nil || len(everybody) == 0 {
+	err := check(mails)
+	if err == nil || len(mails) == 0 {
 		return err
 	}
-	// Not everybody is sent a mail.
-	return s.DB.InTx(ctx, func(tx *postgres.Tx) error {
-		w.tx = tx
-		spared, err := w.withoutMail(ctx, invitees)
-		if err != nil {
-			return err
-		}
-		return refuse(tx, slices.DeleteFunc(everybody, func(m letter) bool { return spared[m.key] }))
-	})
+	// Members and invited people are sent no mail. Find them only where it matters.
+	members, err := findMembers(ctx, s.DB, to, nil, invitees)
+	if err != nil {
+		return err
+	}
+	pending, err := findPending(ctx, s.DB, to, keysOf(invitees))
+	if err != nil {
+		return err
+	}
+	withoutMail := make(map[string]bool, len(members)+len(pending))
+	for key := range members {
+		withoutMail[key] = true
+	}
+	for _, r := range pending {
+		withoutMail[r.EmailKey] = withoutMail[r.EmailKey] || r.Status == Pending // an expired one is renewed
+	}
+	return check(slices.DeleteFunc(mails, func(m recipient) bool { return withoutMail[m.key] }))
 }
 
-// token is what a token that leads to nothing takes of the limits of who gives
-// it. Tokens are 256 random bits, and nobody guesses one; but an account that
-// tries is stopped, and no token of hers is looked at any more, so that she does
-// not learn which is right. Whoever is not signed in has no limit of her own, and
-// can do nothing but look.
-func (l Limits) token(actor access.Actor) ratelimit.Charge {
-	return ratelimit.Charge{Limit: ratelimit.Limit{Name: fault.TokensByPerson, Max: l.Tokens,
-		Text: "One person can try %d links in an hour that lead to no invitation. Those among your invitations can be answered without a link."}, Subject: actor.ID.UUID, Count: 1}
-}
-
-// missed counts a token that has led to nothing. It fails with RATE_LIMITED where
-// the actor must not even learn that.
-func (s *Service) missed(ctx context.Context, actor access.Actor) error {
-	return s.DB.InTx(ctx, func(tx *postgres.Tx) error { return ratelimit.Take(ctx, tx, s.Limits.token(actor)) })
+// tokenCharge is what an unknown token uses of the limits. A token is 256 random
+// bits, so nobody guesses one. Still, an account that tries is stopped: after
+// that, all its tokens are refused alike, valid ones included. People without an
+// account have no such limit, because they can only look at an invitation.
+func (l Limits) tokenCharge(actor access.Actor) ratelimit.Charge {
+	limit := ratelimit.Limit{Name: fault.TokensByPerson, Max: l.Tokens,
+		Text: "One person can try %d links in an hour that lead to no invitation. You can answer your own invitations without a link."}
+	return ratelimit.Charge{Limit: limit, Subject: actor.ID.UUID, Count: 1}
 }

@@ -18,29 +18,30 @@ import (
 // MailKind is the outbox's name for the mails of invitations.
 const MailKind = "INVITATION"
 
-// Mailer writes the mails of invitations.
+// Mailer composes the mails of invitations.
 type Mailer struct {
 	DB        *postgres.DB
 	PublicURL *url.URL // what links begin with
 }
 
-// Read reads what the mails of jobs of MailKind tell.
+// Read reads the invitations of jobs of MailKind, and returns the function that
+// composes their mails.
 func (m *Mailer) Read(ctx context.Context, jobs []outbox.Job) (mail.ComposeFunc, error) {
-	sendings, err := m.read(ctx, outbox.Subjects(jobs))
-	return func(job outbox.Job) (mail.Message, error) { return m.compose(job, sendings[job.Subject]) }, err
+	invitations, err := m.find(ctx, outbox.Subjects(jobs))
+	return func(job outbox.Job) (mail.Message, error) { return m.compose(job, invitations[job.Subject]) }, err
 }
 
-// sending is an invitation whose mail is to be sent.
-type sending struct {
+// mailedRow is an invitation whose mail is to be sent.
+type mailedRow struct {
 	row
 	TokenHash []byte `db:"token_hash"`
 	Locale    string `db:"locale"` // of the recipient
 }
 
-// read reads invitations whose mails are to be sent. Of several accounts of an address, the newest
-// that tells one knows the language.
-func (m *Mailer) read(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*sending, error) {
-	var rows []sending
+// find reads invitations. An address can have several accounts: the newest one with
+// a language decides.
+func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*mailedRow, error) {
+	var rows []mailedRow
 	err := m.DB.Select(ctx, &rows, `
 		select `+columns+`, v.token_hash,
 		       coalesce((select r.locale from account r where r.email_key = v.email_key and r.locale is not null
@@ -50,45 +51,47 @@ func (m *Mailer) read(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*s
 	if err != nil {
 		return nil, err
 	}
-	byID := make(map[uuid.UUID]*sending, len(rows))
+	byID := make(map[uuid.UUID]*mailedRow, len(rows))
 	for i := range rows {
 		byID[rows[i].ID] = &rows[i]
 	}
 	return byID, nil
 }
 
-// compose writes a job's mail, unless its link would be dead on arrival. Where
-// the instance was deleted a moment ago the mail is held by now.
-func (m *Mailer) compose(job outbox.Job, v *sending) (mail.Message, error) {
+// compose returns the mail of a job. It fails with outbox.ErrDropped where the
+// mail's link is not valid any more, and with outbox.ErrPostponed where the instance
+// was deleted after the job was claimed: deleting holds the job until the instance
+// is restored.
+func (m *Mailer) compose(job outbox.Job, r *mailedRow) (mail.Message, error) {
 	switch {
-	case v == nil || v.Status != Pending || !bytes.Equal(tokenHash(job.Secret), v.TokenHash):
+	case r == nil || r.Status != Pending || !bytes.Equal(tokenHash(job.Secret), r.TokenHash):
 		return mail.Message{}, outbox.ErrDropped
-	case v.InstanceDeleted:
+	case r.InstanceDeleted:
 		return mail.Message{}, outbox.ErrPostponed
 	}
-	to, problem := address.Parse(v.Email)
+	to, problem := address.Parse(r.Email)
 	if problem != nil {
 		return mail.Message{}, fmt.Errorf("the stored address is not valid: %w", problem)
 	}
 	i := mail.Invitation{
 		ID:           job.ID.String(),
 		To:           to,
-		Locale:       v.Locale,
-		From:         mail.Mailbox{Name: v.InviterName, Email: v.InviterEmail},
-		Organization: v.OrganizationName,
-		Space:        v.SpaceName,
+		Locale:       r.Locale,
+		From:         mail.Mailbox{Name: r.InviterName, Email: r.InviterEmail},
+		Organization: r.OrganizationName,
+		Space:        r.SpaceName,
 		Role:         tenant.SpaceAdministrator,
 		Link:         mail.Link(m.PublicURL, "invitation", job.Secret),
-		ExpiresAt:    v.ExpiresAt,
+		ExpiresAt:    r.ExpiresAt,
 	}
-	if v.InstanceName != nil {
-		i.Instance, i.Role = *v.InstanceName, v.Role.Role()
+	if r.InstanceName != nil {
+		i.Instance, i.Role = *r.InstanceName, r.Role.Role()
 	}
-	if v.RequesterName != nil {
-		i.Requester = mail.Mailbox{Name: *v.RequesterName, Email: *v.RequesterEmail}
+	if r.RequesterName != nil {
+		i.Requester = mail.Mailbox{Name: *r.RequesterName, Email: *r.RequesterEmail}
 	}
-	if v.Message != nil {
-		i.Message = *v.Message
+	if r.Message != nil {
+		i.Message = *r.Message
 	}
 	return i.Compose()
 }

@@ -14,96 +14,99 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// resendPause is how long an address is left alone after it was sent an
-// invitation of a space again.
+// resendPause is how long the invitations of a space to one address cannot be
+// resent after one of them was.
 const resendPause = 10 * time.Minute
 
-// Resend sends pending invitations again, expired ones included: with a new
-// link, which is good for as long as that of a new invitation. It fails with
-// NOT_FOUND, FORBIDDEN, INSTANCE_DELETED or RATE_LIMITED.
-func (s *Service) Resend(ctx context.Context, actor access.Actor, r SelectionInput) (SelectionPayload, error) {
-	resent := 0
-	selection, err := s.administrate(ctx, actor, r, selected{"resendInvitations", access.Shared, OutcomeResent, audit.InvitationResent,
-		func(ctx context.Context, tx *postgres.Tx, places map[globalid.ID]tenant.Place) ([]globalid.ID, error) {
-			done, err := s.resend(ctx, tx, actor, r.InvitationIDs, places)
-			resent = len(done)
-			return done, err
-		}})
-	if resent > 0 && err == nil {
+// Resend sends pending invitations again, expired ones included, with a new link
+// that is valid for as long as that of a new invitation. The old links are invalid
+// from then on. It fails with NOT_FOUND, FORBIDDEN, INSTANCE_DELETED or
+// RATE_LIMITED.
+func (s *Service) Resend(ctx context.Context, actor access.Actor, in SelectionInput) (payload SelectionPayload, err error) {
+	var places map[globalid.ID]tenant.Place
+	mailed := false
+	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: "resendInvitations", Input: in}
+	_, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[[]SelectionOutcome]{
+		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
+			places, err = lockSelection(ctx, tx, actor, in.InvitationIDs, access.Shared)
+			return err
+		},
+		Replay: func(ctx context.Context, tx *postgres.Tx, outcomes *[]SelectionOutcome) (err error) {
+			payload.Results, err = selectionResults(ctx, tx, in.InvitationIDs, places, *outcomes)
+			return err
+		},
+		Do: func(ctx context.Context, tx *postgres.Tx) ([]SelectionOutcome, error) {
+			if err := access.CheckStates(ctx, tx, places, in.InvitationIDs, access.Resending, "input", "invitationIds"); err != nil {
+				return nil, err
+			}
+			resent, err := s.resendTx(ctx, tx, actor, in.InvitationIDs, places)
+			if err != nil {
+				return nil, err
+			}
+			mailed = len(resent) > 0
+			outcomes := outcomesOf(in.InvitationIDs, resent, OutcomeResent)
+			if payload.Results, err = selectionResults(ctx, tx, in.InvitationIDs, places, outcomes); err != nil {
+				return nil, err
+			}
+			return outcomes, audit.Write(ctx, tx, selectionRecords(audit.InvitationResent, actor, payload.Results)...)
+		},
+	})
+	if err != nil {
+		return SelectionPayload{}, err
+	}
+	if mailed {
 		s.Outbox.Wake()
 	}
-	return selection, err
+	return payload, nil
 }
 
-// resending is an invitation that is to be sent again.
-type resending struct {
-	id    globalid.ID
-	index int // in the request
-	email string
-	place globalid.ID // where it leads
-	space *tenant.Space
+// pendingInvitation is a locked invitation that is to be resent.
+type pendingInvitation struct {
 	recipient
+	id    globalid.ID
+	place globalid.ID
 }
 
-// recipient is an address as a space knows it.
-type recipient struct {
-	Space uuid.UUID `db:"space_id"`
-	Key   string    `db:"email_key"`
-}
+func (v pendingInvitation) resendKey() resendKey { return resendKey{v.space.ID.UUID, v.key} }
 
-// resend renews the links of those invitations that are pending, and asks for
-// their mails.
-func (s *Service) resend(ctx context.Context, tx *postgres.Tx, actor access.Actor, ids []globalid.ID, places map[globalid.ID]tenant.Place) ([]globalid.ID, error) {
-	if err := access.CheckStates(ctx, tx, places, ids, access.Resending, "input", "invitationIds"); err != nil {
-		return nil, err
-	}
+// resendTx resends those invitations that are pending, and returns their ids. It
+// fails with RATE_LIMITED.
+func (s *Service) resendTx(ctx context.Context, tx *postgres.Tx, actor access.Actor, ids []globalid.ID, places map[globalid.ID]tenant.Place) ([]globalid.ID, error) {
 	pending, err := lockPending(ctx, tx, ids, places)
 	if err != nil || len(pending) == 0 {
 		return nil, err
 	}
-	charges := s.Limits.again(actor, pending)
-	held, err := pace(ctx, tx, pending)
+	charges := s.Limits.resendCharges(actor, pending)
+	tooSoon, err := recordResends(ctx, tx, pending)
 	if err != nil {
 		return nil, err
 	}
-	if len(held) > 0 {
-		over, err := ratelimit.Exceeded(ctx, tx, charges...)
+	if len(tooSoon) > 0 {
+		exceeded, err := ratelimit.Exceeded(ctx, tx, charges...)
 		if err != nil {
 			return nil, err
 		}
-		return nil, append(held, slices.DeleteFunc(over, func(f *fault.Fault) bool { return f == nil })...)
+		return nil, append(tooSoon, slices.DeleteFunc(exceeded, func(f *fault.Fault) bool { return f == nil })...)
 	}
-	resent, hashes := make([]globalid.ID, len(pending)), make(pq.ByteaArray, len(pending))
-	tasks := make([]outbox.Task, len(pending))
-	for i, v := range pending {
-		var token string
-		token, hashes[i] = newToken()
-		resent[i] = v.id
-		tasks[i] = outbox.Task{Subject: v.id.UUID, Instance: v.place.As(globalid.Instance).UUID, Secret: token}
-	}
-	if _, err := tx.Exec(ctx, `
-		update invitation v
-		set token_hash = n.token_hash, invited_by = $3, expires_at = clock_timestamp() + $4 * interval '1 second'
-		from unnest($1::uuid[], $2::bytea[]) as n (id, token_hash)
-		where v.id = n.id`, postgres.IDs(resent), hashes, actor.ID.UUID, s.Limits.TTL.Seconds()); err != nil {
+	resent, err := renew(ctx, tx, actor, pending, s.Limits.TTL)
+	if err != nil {
 		return nil, err
 	}
-	if err := outbox.Enqueue(ctx, tx, MailKind, tasks); err != nil {
-		return nil, err
-	}
-	// At the end, because others wait for it.
+	// Charge late: the counter rows stay locked until commit, and every other
+	// invitation of the space queues behind them.
 	return resent, ratelimit.Take(ctx, tx, charges...)
 }
 
-// lockPending keeps others off those invitations that are pending, in the order
-// in which writing does.
-func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places map[globalid.ID]tenant.Place) ([]resending, error) {
+// lockPending locks those invitations that are pending. It locks them in the same
+// order as insertRows, which prevents deadlocks.
+func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places map[globalid.ID]tenant.Place) ([]pendingInvitation, error) {
 	var rows []struct {
 		ID       uuid.UUID `db:"id"`
 		Email    string    `db:"email"`
@@ -117,27 +120,55 @@ func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places
 	}
 	indexes := make(map[globalid.ID]int, len(ids))
 	for i, id := range slices.Backward(ids) {
-		indexes[id] = i
+		indexes[id] = i // the first, where an id is given twice
 	}
-	pending := make([]resending, len(rows))
-	for i, row := range rows {
-		id := globalid.ID{Kind: globalid.Invitation, UUID: row.ID}
+	pending := make([]pendingInvitation, len(rows))
+	for i, r := range rows {
+		id := globalid.ID{Kind: globalid.Invitation, UUID: r.ID}
 		to := destinationOf(places[id])
-		pending[i] = resending{id, indexes[id], row.Email, to.id(), to.Space, recipient{to.Space.ID.UUID, row.EmailKey}}
+		pending[i] = pendingInvitation{recipient{to.Space, r.Email, r.EmailKey, indexes[id]}, id, to.id()}
 	}
 	return pending, nil
 }
 
-// pace gives a RATE_LIMITED for every invitation whose address was sent one of
-// the same space again in the last minutes. Whoever sends one at the same time
-// waits for this transaction.
-func pace(ctx context.Context, tx *postgres.Tx, pending []resending) (faults fault.List, err error) {
+// renew gives invitations new links, and queues their mails.
+func renew(ctx context.Context, tx *postgres.Tx, actor access.Actor, pending []pendingInvitation, ttl time.Duration) (renewed []globalid.ID, err error) {
+	ids, hashes := make([]globalid.ID, len(pending)), make(pq.ByteaArray, len(pending))
+	tasks := make([]outbox.Task, len(pending))
+	for i, v := range pending {
+		var token string
+		token, hashes[i] = newToken()
+		ids[i] = v.id
+		tasks[i] = outbox.Task{Subject: v.id.UUID, Instance: v.place.As(globalid.Instance).UUID, Secret: token}
+	}
+	if _, err := tx.Exec(ctx, `
+		update invitation v
+		set token_hash = n.token_hash, invited_by = $3, expires_at = clock_timestamp() + $4 * interval '1 second'
+		from unnest($1::uuid[], $2::bytea[]) as n (id, token_hash)
+		where v.id = n.id`, postgres.IDs(ids), hashes, actor.ID.UUID, ttl.Seconds()); err != nil {
+		return nil, err
+	}
+	return ids, outbox.Enqueue(ctx, tx, MailKind, tasks)
+}
+
+// resendKey is the primary key of the table invitation_resend, which has the time
+// of the last resend.
+type resendKey struct {
+	SpaceID  uuid.UUID `db:"space_id"`
+	EmailKey string    `db:"email_key"`
+}
+
+// recordResends records that invitations are resent now. It returns a RATE_LIMITED
+// for each whose address was resent an invitation of the same space within
+// resendPause: the caller then rolls back. A transaction that resends to the same
+// addresses waits for this one.
+func recordResends(ctx context.Context, tx *postgres.Tx, pending []pendingInvitation) (tooSoon fault.List, err error) {
 	spaces, keys := make(postgres.UUIDs, len(pending)), make(pq.StringArray, len(pending))
 	for i, v := range pending {
-		spaces[i], keys[i] = v.Space, v.Key
+		spaces[i], keys[i] = v.space.ID.UUID, v.key
 	}
-	var let []recipient
-	if err := tx.Select(ctx, &let, `
+	var recorded []resendKey
+	if err := tx.Select(ctx, &recorded, `
 		insert into invitation_resend as r (space_id, email_key)
 		select distinct n.space_id, n.email_key from unnest($1::uuid[], $2::text[]) as n (space_id, email_key)
 		order by n.space_id, n.email_key
@@ -146,16 +177,16 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) (faults fau
 		returning space_id, email_key`, spaces, keys, resendPause.Seconds()); err != nil {
 		return nil, err
 	}
-	through := make(map[recipient]bool, len(let))
-	for _, r := range let {
-		through[r] = true
+	allowed := make(map[resendKey]bool, len(recorded))
+	for _, key := range recorded {
+		allowed[key] = true
 	}
-	held := slices.DeleteFunc(slices.Clone(pending), func(v resending) bool { return through[v.recipient] })
-	if len(held) == 0 {
+	early := slices.DeleteFunc(slices.Clone(pending), func(v pendingInvitation) bool { return allowed[v.resendKey()] })
+	if len(early) == 0 {
 		return nil, nil
 	}
 	var waits []struct {
-		recipient
+		resendKey
 		Seconds float64 `db:"seconds"`
 	}
 	if err := tx.Select(ctx, &waits, `
@@ -165,29 +196,33 @@ func pace(ctx context.Context, tx *postgres.Tx, pending []resending) (faults fau
 		spaces, keys, resendPause.Seconds()); err != nil {
 		return nil, err
 	}
-	seconds := make(map[recipient]float64, len(waits))
+	seconds := make(map[resendKey]float64, len(waits))
 	for _, w := range waits {
-		seconds[w.recipient] = w.Seconds
+		seconds[w.resendKey] = w.Seconds
 	}
-	slices.SortFunc(held, func(a, b resending) int { return a.index - b.index })
-	for _, v := range held {
-		wait := time.Duration(math.Ceil(max(1, seconds[v.recipient]))) * time.Second
-		faults = append(faults, &fault.Fault{
-			Code:       fault.RateLimited,
-			Reason:     fault.ResendsByAddress,
-			Message:    fmt.Sprintf("An invitation was sent to %s again a moment ago. Nothing was sent.", v.email),
-			Remedy:     fmt.Sprintf("Wait %s before you send it once more. If no mail arrives at all, check the address.", ratelimit.FormatMinutes(wait)),
-			Index:      &v.index,
-			InputPath:  []any{"input", "invitationIds", v.index},
-			Email:      v.email,
-			RetryAfter: wait,
-		})
+	slices.SortFunc(early, func(a, b pendingInvitation) int { return a.index - b.index })
+	for _, v := range early {
+		wait := time.Duration(math.Ceil(max(1, seconds[v.resendKey()]))) * time.Second
+		tooSoon = append(tooSoon, resentTooSoon(v, wait))
 	}
-	return faults, nil
+	return tooSoon, nil
 }
 
-// DeleteOldResends removes what no longer holds anything up, 1,000 at most, and
-// gives their number.
+func resentTooSoon(v pendingInvitation, wait time.Duration) *fault.Fault {
+	return &fault.Fault{
+		Code:       fault.RateLimited,
+		Reason:     fault.ResendsByAddress,
+		Message:    fmt.Sprintf("An invitation was resent to %s a short time ago. Nothing was sent.", v.email),
+		Remedy:     fmt.Sprintf("Wait %s before you resend it. If no mail arrives at all, check the address.", ratelimit.FormatMinutes(wait)),
+		Index:      &v.index,
+		InputPath:  []any{"input", "invitationIds", v.index},
+		Email:      v.email,
+		RetryAfter: wait,
+	}
+}
+
+// DeleteOldResends deletes records of resends that are older than the pause, 1,000
+// at most, and returns their number.
 func DeleteOldResends(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
 		delete from invitation_resend where (space_id, email_key) in (

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 
-	"github.com/google/uuid"
-
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
@@ -15,139 +13,98 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// SelectionInput asks to do something with invitations: all of them or, where
-// the actor may not do it with one, with none.
+// SelectionInput asks to resend or to revoke invitations: all of them or, where
+// the actor may not do it with one, none.
 type SelectionInput struct {
 	InvitationIDs  []globalid.ID `json:"invitationIds"`
 	IdempotencyKey *string       `json:"-"`
 }
 
-// Validate gives what is wrong with the form of the request.
-func (r SelectionInput) Validate(l Limits) fault.List {
-	return append(l.validateCount(len(r.InvitationIDs), "invitations", "input", "invitationIds"), idempotency.ValidateKey(r.IdempotencyKey)...)
+// Validate returns a BAD_USER_INPUT for everything that is wrong with the form of
+// the input.
+func (in SelectionInput) Validate(l Limits) fault.List {
+	return append(l.validateCount(len(in.InvitationIDs), "invitations", "input", "invitationIds"), idempotency.ValidateKey(in.IdempotencyKey)...)
 }
 
-// SelectionOutcome says what came of one invitation of a SelectionInput.
+// SelectionOutcome says what happened to one invitation of a SelectionInput.
 type SelectionOutcome string
 
-// The outcomes of revoking, and of sending again.
+// The outcomes.
 const (
 	OutcomeRevoked      SelectionOutcome = "REVOKED"
 	OutcomeResent       SelectionOutcome = "RESENT"
 	OutcomeAlreadyEnded SelectionOutcome = "ALREADY_ENDED"
 )
 
-// SelectionResult is what came of one invitation.
+// SelectionResult is the result for one invitation.
 type SelectionResult struct {
 	Index      int
 	Outcome    SelectionOutcome
 	Invitation *Invitation
 }
 
-// SelectionPayload is what came of a SelectionInput: one result for each id, in the
-// order given.
+// SelectionPayload has one result for each id, in the order of the input.
 type SelectionPayload struct{ Results []*SelectionResult }
 
-// Revoke takes back invitations that are pending, expired ones included. It
+// lockSelection locks the places that invitations lead to, and checks that the
+// actor administrates all of them. It returns the place of each invitation. It
 // fails with NOT_FOUND or FORBIDDEN.
-func (s *Service) Revoke(ctx context.Context, actor access.Actor, r SelectionInput) (SelectionPayload, error) {
-	return s.administrate(ctx, actor, r, selected{"revokeInvitations", access.Exclusive, OutcomeRevoked, audit.InvitationRevoked,
-		func(ctx context.Context, tx *postgres.Tx, _ map[globalid.ID]tenant.Place) (ids []globalid.ID, err error) {
-			var done []uuid.UUID
-			err = tx.Select(ctx, &done, `
-				update invitation set status = 'REVOKED' where id = any ($1::uuid[]) and status = 'PENDING' returning id`,
-				postgres.IDs(r.InvitationIDs))
-			for _, id := range done {
-				ids = append(ids, globalid.ID{Kind: globalid.Invitation, UUID: id})
-			}
-			return ids, err
-		}})
-}
-
-// selected is what is to be done with a selection of invitations.
-type selected struct {
-	operation string
-	lock      access.LockStrength // on the places that they lead to
-	outcome   SelectionOutcome
-	action    audit.Action
-	// do does it with those that are pending, and gives their ids.
-	do func(context.Context, *postgres.Tx, map[globalid.ID]tenant.Place) ([]globalid.ID, error)
-}
-
-func (s *Service) administrate(ctx context.Context, actor access.Actor, r SelectionInput, what selected) (SelectionPayload, error) {
-	var places map[globalid.ID]tenant.Place
-	var selection SelectionPayload
-	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: what.operation, Input: r}
-	read := func(ctx context.Context, tx *postgres.Tx, outcomes []SelectionOutcome) error {
-		rows, err := byID(ctx, tx, r.InvitationIDs)
-		if err != nil {
-			return err
-		}
-		for i, id := range r.InvitationIDs {
-			selection.Results = append(selection.Results, &SelectionResult{i, outcomes[i], rows[id].At(places[id])})
-		}
-		return nil
-	}
-	_, err := idempotency.Run(ctx, s.DB, key, idempotency.Steps[[]SelectionOutcome]{
-		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			if places, err = access.LockPlaces(ctx, tx, actor, what.lock, only(globalid.Invitation, r.InvitationIDs)...); err != nil {
-				return err
-			}
-			return access.CheckRoles(ctx, tx, places, r.InvitationIDs, access.Administering, "input", "invitationIds")
-		},
-		Replay: func(ctx context.Context, tx *postgres.Tx, outcomes *[]SelectionOutcome) error {
-			return read(ctx, tx, *outcomes)
-		},
-		Do: func(ctx context.Context, tx *postgres.Tx) ([]SelectionOutcome, error) {
-			done, err := what.do(ctx, tx, places)
-			if err != nil {
-				return nil, err
-			}
-			of := make(map[globalid.ID]SelectionOutcome, len(done))
-			for _, id := range done {
-				of[id] = what.outcome
-			}
-			outcomes := make([]SelectionOutcome, len(r.InvitationIDs))
-			for i, id := range r.InvitationIDs {
-				outcomes[i] = cmp.Or(of[id], OutcomeAlreadyEnded)
-			}
-			if err := read(ctx, tx, outcomes); err != nil {
-				return nil, err
-			}
-			return outcomes, audit.Write(ctx, tx, selectionDeeds(what.action, actor, selection.Results, what.outcome)...)
-		},
-	})
-	if err != nil {
-		return SelectionPayload{}, err
-	}
-	return selection, nil
-}
-
-// only makes the ids of another kind ones that name nothing.
-func only(kind globalid.Kind, ids []globalid.ID) []globalid.ID {
-	of := make([]globalid.ID, len(ids))
+func lockSelection(ctx context.Context, tx *postgres.Tx, actor access.Actor, ids []globalid.ID, strength access.LockStrength) (map[globalid.ID]tenant.Place, error) {
+	invitations := make([]globalid.ID, len(ids))
 	for i, id := range ids {
-		of[i] = id.As(kind)
+		invitations[i] = id.As(globalid.Invitation) // the id of anything else names nothing
 	}
-	return of
+	places, err := access.LockPlaces(ctx, tx, actor, strength, invitations...)
+	if err != nil {
+		return nil, err
+	}
+	return places, access.CheckRoles(ctx, tx, places, ids, access.Administering, "input", "invitationIds")
 }
 
-// selectionDeeds are what was done, one for each place.
-func selectionDeeds(action audit.Action, actor access.Actor, results []*SelectionResult, outcome SelectionOutcome) (deeds []audit.Record) {
-	at, told := map[globalid.ID]int{}, map[globalid.ID]bool{}
-	for _, r := range results {
-		v := r.Invitation.row
-		if r.Outcome != outcome || told[r.Invitation.ID] {
+// outcomesOf returns the outcome of each id: outcome for those in changed,
+// ALREADY_ENDED for the others.
+func outcomesOf(ids, changed []globalid.ID, outcome SelectionOutcome) []SelectionOutcome {
+	byID := make(map[globalid.ID]SelectionOutcome, len(changed))
+	for _, id := range changed {
+		byID[id] = outcome
+	}
+	outcomes := make([]SelectionOutcome, len(ids))
+	for i, id := range ids {
+		outcomes[i] = cmp.Or(byID[id], OutcomeAlreadyEnded)
+	}
+	return outcomes
+}
+
+// selectionResults reads the invitations as they are now.
+func selectionResults(ctx context.Context, q postgres.Querier, ids []globalid.ID, places map[globalid.ID]tenant.Place, outcomes []SelectionOutcome) ([]*SelectionResult, error) {
+	invitations, err := findInvitations(ctx, q, ids)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]*SelectionResult, len(ids))
+	for i, id := range ids {
+		results[i] = &SelectionResult{i, outcomes[i], invitations[id].WithPlace(places[id])}
+	}
+	return results, nil
+}
+
+// selectionRecords returns one audit record for each place in which invitations
+// were changed.
+func selectionRecords(action audit.Action, actor access.Actor, results []*SelectionResult) (records []audit.Record) {
+	recordOf, seen := map[globalid.ID]int{}, map[globalid.ID]bool{}
+	for _, result := range results {
+		if result.Outcome == OutcomeAlreadyEnded || seen[result.Invitation.ID] {
 			continue
 		}
-		told[r.Invitation.ID] = true
-		i, found := at[v.place()]
+		seen[result.Invitation.ID] = true
+		r := result.Invitation.row
+		i, found := recordOf[r.placeID()]
 		if !found {
-			i = len(deeds)
-			at[v.place()] = i
-			deeds = append(deeds, audit.Record{Action: action, Actor: actor, Target: v.where()})
+			i = len(records)
+			recordOf[r.placeID()] = i
+			records = append(records, audit.Record{Action: action, Actor: actor, Target: r.auditTarget()})
 		}
-		deeds[i].Emails = append(deeds[i].Emails, v.Email)
+		records[i].Emails = append(records[i].Emails, r.Email)
 	}
-	return deeds
+	return records
 }

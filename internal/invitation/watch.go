@@ -14,8 +14,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// Change is what has changed about an invitation. The database's triggers give
-// the same names to all but ChangeExpired.
+// Change says what happened to an invitation. The database's triggers use the same
+// names. ChangeExpired is none of theirs: see ExpiredEvents.
 type Change string
 
 // The changes.
@@ -32,7 +32,7 @@ const (
 	ChangeExpired     Change = "EXPIRED"
 )
 
-// Changes are all of them.
+// Changes are all changes.
 var Changes = []Change{ChangeCreated, ChangeRoleChanged, ChangeRenewed, ChangeSent, ChangeDelayed, ChangeFailed,
 	ChangeAccepted, ChangeDeclined, ChangeRevoked, ChangeExpired}
 
@@ -43,10 +43,10 @@ type Event struct {
 	At         time.Time
 }
 
-// topic is the table event's name for changes of invitations.
+// topic is the name of changes of invitations in the table event.
 const topic = "INVITATION"
 
-// Subscription tells of the changes of an instance's invitations.
+// Subscription reports the changes of the invitations to an instance.
 type Subscription struct {
 	service  *Service
 	watch    *event.Watch
@@ -54,11 +54,11 @@ type Subscription struct {
 	instance globalid.ID
 }
 
-// Watch begins to tell of every change of an invitation to an instance. It
-// fails with NOT_FOUND or FORBIDDEN.
+// Watch subscribes to the changes of the invitations to an instance. It fails with
+// NOT_FOUND or FORBIDDEN.
 func (s *Service) Watch(ctx context.Context, actor access.Actor, instance globalid.ID) (*Subscription, error) {
-	w := &Subscription{s, nil, actor, instance}
-	if _, err := w.permitted(ctx); err != nil {
+	w := &Subscription{service: s, actor: actor, instance: instance}
+	if _, err := w.checkRole(ctx); err != nil {
 		return nil, err
 	}
 	var err error
@@ -66,14 +66,15 @@ func (s *Service) Watch(ctx context.Context, actor access.Actor, instance global
 	return w, err
 }
 
-// Close ends the watching.
+// Close ends the subscription.
 func (w *Subscription) Close() { w.watch.Close() }
 
-// Ended is closed where the actor may not watch any more; Next then says why.
+// Ended returns a channel that is closed when the actor may not watch any more. Next
+// then returns the reason.
 func (w *Subscription) Ended() <-chan struct{} { return w.watch.Ended() }
 
-// permitted decides whether the actor may watch, and reads the instance.
-func (w *Subscription) permitted(ctx context.Context) (*tenant.Instance, error) {
+// checkRole checks that the actor may watch, and reads the instance.
+func (w *Subscription) checkRole(ctx context.Context) (*tenant.Instance, error) {
 	i, err := tenant.FindInstance(ctx, w.service.DB, w.actor, w.instance)
 	if err != nil {
 		return nil, err
@@ -81,29 +82,31 @@ func (w *Subscription) permitted(ctx context.Context) (*tenant.Instance, error) 
 	return i, access.CheckRole(ctx, w.service.DB, i, access.Administering)
 }
 
-// Next waits for changes. It fails with NOT_FOUND or FORBIDDEN where the actor
-// may not watch any more, with UNAVAILABLE where she does not keep up, and when
-// the context ends.
+// Next waits for changes, and returns them with the invitations as they are now. It
+// fails with NOT_FOUND or FORBIDDEN where the actor may not watch any more, with
+// UNAVAILABLE where they may have missed changes, and when the context ends.
 func (w *Subscription) Next(ctx context.Context) ([]*Event, error) {
 	for {
 		changes, err := w.watch.Next(ctx)
 		if err != nil {
 			return nil, err
 		}
-		instance, err := w.permitted(ctx)
+		instance, err := w.checkRole(ctx)
 		if err != nil {
 			return nil, err
 		}
 		if len(changes) == 0 {
 			return nil, &fault.Fault{
 				Code:    fault.Unavailable,
-				Message: "You were without the role for a moment.",
+				Message: "You did not have the role for a moment, and may have missed changes.",
 				Remedy:  "Subscribe again.",
 			}
 		}
-		read := func(ids []globalid.ID) (map[globalid.ID]*Invitation, error) { return byID(ctx, w.service.DB, ids) }
+		read := func(ids []globalid.ID) (map[globalid.ID]*Invitation, error) {
+			return findInvitations(ctx, w.service.DB, ids)
+		}
 		events, err := event.Publish(changes, globalid.Invitation, read, func(v *Invitation, c event.Event) *Event {
-			return &Event{v.At(instance), Change(c.Change), c.At}
+			return &Event{v.WithPlace(instance), Change(c.Change), c.At}
 		})
 		if len(events) > 0 || err != nil {
 			return events, err
@@ -111,8 +114,9 @@ func (w *Subscription) Next(ctx context.Context) ([]*Event, error) {
 	}
 }
 
-// ExpiredEvents gives the invitations to some instances that expired after one moment
-// and up to another, as events.
+// ExpiredEvents returns an event for each invitation to some instances that expired
+// after one time, and at another one at the latest. No trigger does: the database
+// does not change when an invitation expires.
 func ExpiredEvents(ctx context.Context, q postgres.Querier, instances []globalid.ID, after, upTo time.Time) (events []event.Event, err error) {
 	var rows []struct {
 		ID         uuid.UUID `db:"id"`

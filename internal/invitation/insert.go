@@ -1,0 +1,215 @@
+package invitation
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+)
+
+// terms are what all invitations of one request have in common.
+type terms struct {
+	actor     access.Actor
+	requester *tenant.User // whose request the actor approved; nil: none
+	to        destination
+	role      *tenant.InstanceRole // nil: administrators of the space
+	message   *string
+	ttl       time.Duration
+}
+
+// termsTable names the parameters $1 to $7 of a query: the values of terms.args.
+const termsTable = `
+	(select $1::uuid as instance_id, $2::uuid as space_id, $3::text as role, $4::text as message,
+	        $5::uuid as invited_by, $6::uuid as requested_by, $7::float8 * interval '1 second' as ttl) t`
+
+// args returns the arguments of a query that reads termsTable. Those in more
+// begin with $8.
+func (t terms) args(more ...any) []any {
+	return append([]any{t.to.instanceID(), t.to.spaceID(), t.role, t.message, t.actor.ID.UUID, t.requesterID(), t.ttl.Seconds()}, more...)
+}
+
+func (t terms) requesterID() (id uuid.NullUUID) {
+	if t.requester != nil {
+		id = uuid.NullUUID{UUID: t.requester.ID.UUID, Valid: true}
+	}
+	return id
+}
+
+// name sets the names of those who invite, which a stored row has by id only.
+func (t terms) name(r *row) {
+	r.InviterName, r.InviterEmail = t.actor.Name, t.actor.Email
+	r.RequesterName, r.RequesterEmail = nil, nil
+	if t.requester != nil {
+		r.RequesterName, r.RequesterEmail = &t.requester.Name, &t.requester.Email
+	}
+}
+
+// candidate is an address without membership: it will have a pending invitation,
+// a new one or the one that it has.
+type candidate struct {
+	invitee
+	id    globalid.ID // of a new invitation
+	token string      // of a new or renewed invitation
+	hash  []byte      // of token
+
+	// What insertRows and replaceRows did.
+	row          *row
+	outcome      InviteOutcome
+	previousRole *tenant.InstanceRole // of RoleChanged
+}
+
+func newCandidate(i invitee) *candidate {
+	token, hash := newToken()
+	return &candidate{invitee: i, id: globalid.New(globalid.Invitation), token: token, hash: hash}
+}
+
+// newToken returns the secret in an invitation's link, which is 256 random bits,
+// and the hash that the database stores instead.
+func newToken() (token string, hash []byte) {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails
+	token = base64.RawURLEncoding.EncodeToString(random)
+	return token, tokenHash(token)
+}
+
+func tokenHash(token string) []byte {
+	h := sha256.Sum256([]byte(token))
+	return h[:]
+}
+
+// The order of email_key in insertQueries keeps two transactions with the same
+// addresses from a deadlock: both lock them in the same order.
+var (
+	insertQueries = byPlace(`
+		insert into invitation as v (id, instance_id, space_id, email, email_key, role, token_hash, message, invited_by, requested_by, expires_at)
+		select c.id, t.instance_id, t.space_id, c.email, c.email_key, t.role, c.token_hash, t.message, t.invited_by, t.requested_by, clock_timestamp() + t.ttl
+		from ` + termsTable + `
+		cross join unnest($8::uuid[], $9::text[], $10::text[], $11::bytea[]) as c (id, email, email_key, token_hash)
+		order by c.email_key
+		on conflict (email_key, PLACE) where status = 'PENDING' and PLACE is not null do nothing
+		returning ` + storedColumns)
+
+	pendingQueries = byPlace(`
+		select ` + columns + ` from invitation v ` + tables + `
+		where v.PLACE = $1 and v.email_key = any ($2) and v.status = 'PENDING'`)
+)
+
+// insertRows inserts the invitations of candidates that have no pending one, and
+// reads the pending ones of the others.
+func insertRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*candidate) error {
+	if len(candidates) == 0 {
+		return nil
+	}
+	byKey := make(map[string]*candidate, len(candidates))
+	ids, hashes := make(postgres.UUIDs, len(candidates)), make(pq.ByteaArray, len(candidates))
+	emails, keys := make(pq.StringArray, len(candidates)), make(pq.StringArray, len(candidates))
+	for i, c := range candidates {
+		byKey[c.key] = c
+		ids[i], emails[i], keys[i], hashes[i] = c.id.UUID, c.address.String(), c.key, c.hash
+	}
+	var inserted []storedRow
+	if err := tx.Select(ctx, &inserted, insertQueries[t.to.id().Kind], t.args(ids, emails, keys, hashes)...); err != nil {
+		return err
+	}
+	for _, stored := range inserted {
+		r := &row{storedRow: stored, ParentSpaceID: t.to.Space.ID.UUID, SpaceName: t.to.Space.Name, OrganizationName: t.to.Space.Organization.Name}
+		if t.to.Instance != nil {
+			r.InstanceName = &t.to.Instance.Name
+		}
+		t.name(r)
+		c := byKey[r.EmailKey]
+		c.row, c.outcome = r, Invited
+	}
+	if len(inserted) == len(candidates) {
+		return nil
+	}
+
+	// The insertion may have waited for a row of another transaction. Its snapshot
+	// has neither that row nor the one that it replaced; a new statement sees it.
+	pending, err := findPending(ctx, tx, t.to, keys)
+	if err != nil {
+		return err
+	}
+	for i := range pending {
+		if c := byKey[pending[i].EmailKey]; c.row == nil {
+			c.row, c.outcome = &pending[i], AlreadyInvited
+		}
+	}
+	if len(pending) != len(candidates) {
+		return errors.New("invitation: a pending invitation ended although its place is locked")
+	}
+	return nil
+}
+
+// findPending reads the pending invitations of addresses to a place, expired ones
+// included.
+func findPending(ctx context.Context, q postgres.Querier, to destination, keys []string) (rows []row, err error) {
+	err = q.Select(ctx, &rows, pendingQueries[to.id().Kind], to.id().UUID, pq.StringArray(keys))
+	return rows, err
+}
+
+// replaceQuery locks in the order of insertQueries. It decides again which
+// invitations are expired: time has passed since they were read.
+const replaceQuery = `
+	update invitation v
+	set role         = t.role,
+	    token_hash   = case when old.expired then c.token_hash else v.token_hash end,
+	    message      = case when old.expired then t.message else v.message end,
+	    invited_by   = case when old.expired then t.invited_by else v.invited_by end,
+	    requested_by = case when old.expired then t.requested_by else v.requested_by end,
+	    expires_at   = case when old.expired then clock_timestamp() + t.ttl else v.expires_at end
+	from ` + termsTable + `
+	cross join (select id, role, expires_at <= clock_timestamp() as expired
+	            from invitation where id = any ($8::uuid[]) order by email_key for no key update) old
+	join unnest($8::uuid[], $9::bytea[]) as c (id, token_hash) on c.id = old.id
+	where v.id = old.id
+	returning ` + storedColumns + `, old.role as previous_role, old.expired`
+
+// replaceRows renews the candidates' expired invitations, and changes the role of
+// those that have another one.
+func replaceRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*candidate) error {
+	var ids postgres.UUIDs
+	var hashes pq.ByteaArray
+	byID := map[uuid.UUID]*candidate{}
+	for _, c := range candidates {
+		if !sameRole(c.row.Role, t.role) || c.row.Status == Expired {
+			ids, hashes = append(ids, c.row.ID), append(hashes, c.hash)
+			byID[c.row.ID] = c
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	var replaced []struct {
+		storedRow
+		PreviousRole *tenant.InstanceRole `db:"previous_role"`
+		Expired      bool                 `db:"expired"`
+	}
+	if err := tx.Select(ctx, &replaced, replaceQuery, t.args(ids, hashes)...); err != nil {
+		return err
+	}
+	for _, r := range replaced {
+		c := byID[r.ID]
+		c.row.storedRow = r.storedRow
+		switch {
+		case r.Expired:
+			c.outcome = Invited
+			t.name(c.row)
+		case !sameRole(r.PreviousRole, t.role):
+			c.outcome, c.previousRole = RoleChanged, r.PreviousRole
+		}
+	}
+	return nil
+}
+
+func sameRole(a, b *tenant.InstanceRole) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -1,0 +1,82 @@
+package invitation
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// The queries of List, with any status and with one.
+var (
+	countQueries = byPlace(`
+		select v.PLACE as id, count(*) as n from invitation v
+		where v.PLACE = any ($1::uuid[]) group by v.PLACE`)
+	countOfStatusQueries = byPlace(`
+		select v.PLACE as id, count(*) as n from invitation v
+		where v.PLACE = any ($1::uuid[]) and ` + status + ` = $2 group by v.PLACE`)
+	listQueries         = byPlace(listQuery(`true`))
+	listOfStatusQueries = byPlace(listQuery(status + ` = $4`))
+)
+
+func listQuery(condition string) string {
+	return `
+		select ` + columns + `
+		from unnest($1::uuid[]) as p (id)
+		cross join lateral (
+			select * from invitation v
+			where v.PLACE = p.id and v.id < $2 and ` + condition + ` order by v.id desc limit $3) v ` + tables + `
+		order by p.id, v.id desc`
+}
+
+// List returns a page of the invitations to each of some places, newest first. The
+// places are all instances or all spaces. Empty status: any. Only administrators
+// of the places may see the invitations: the caller checks that, and adds the
+// places with WithPlace.
+func (s *Service) List(ctx context.Context, places []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Invitation], error) {
+	kind := places[0].Kind
+	count, countArgs := countQueries[kind], []any{postgres.IDs(places)}
+	list, listArgs := listQueries[kind], []any{postgres.IDs(places), page.Before(), page.Limit()}
+	if status != "" {
+		count, countArgs = countOfStatusQueries[kind], append(countArgs, string(status))
+		list, listArgs = listOfStatusQueries[kind], append(listArgs, string(status))
+	}
+	totals, err := postgres.Counts(ctx, s.DB, page.Total, count, countArgs...)
+	if err != nil {
+		return nil, err
+	}
+	var rows []row
+	if err := s.DB.Select(ctx, &rows, list, listArgs...); err != nil {
+		return nil, err
+	}
+	invitations := make(map[uuid.UUID][]*Invitation, len(places))
+	for i := range rows {
+		place := rows[i].placeID().UUID
+		invitations[place] = append(invitations[place], rows[i].invitation())
+	}
+	return relay.CutEach(places, invitations, page, totals), nil
+}
+
+// ListPendingFor returns a page of the invitations that a person can accept,
+// newest first.
+func (s *Service) ListPendingFor(ctx context.Context, actor access.Actor, page relay.Page) (list relay.List[*Invitation], err error) {
+	const from = ` from invitation v ` + tables + `
+		where v.email_key = $1 and v.status = 'PENDING' and v.expires_at > clock_timestamp() and i.deleted_at is null`
+	total := 0
+	if page.Total {
+		if err := s.DB.Get(ctx, &total, `select count(*)`+from, actor.EmailKey); err != nil {
+			return list, err
+		}
+	}
+	var rows []row
+	err = s.DB.Select(ctx, &rows, `select `+columns+from+` and v.id < $2 order by v.id desc limit $3`,
+		actor.EmailKey, page.Before(), page.Limit())
+	if err != nil {
+		return list, err
+	}
+	return relay.Cut(invitationsOf(rows), page, total), nil
+}

@@ -1,0 +1,176 @@
+package invitation
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/batch"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+)
+
+// Every query that reads invitations selects columns from an invitation v, joined
+// with tables, into a row.
+const (
+	columns = storedColumns + `,
+		a.name as inviter_name, a.email as inviter_email, q.name as requester_name, q.email as requester_email,
+		i.name as instance_name, i.deleted_at is not null as instance_deleted,
+		coalesce(i.restorable_until > clock_timestamp(), false) as instance_restorable,
+		s.id as parent_space_id, s.name as space_name, o.name as organization_name,
+		m.state as mail_state, m.attempts as mail_attempts, m.last_error is not null as mail_failed, m.reply as mail_reply,
+		m.attempted_at as mail_attempted_at, m.next_attempt_at as mail_next_attempt_at`
+
+	storedColumns = `
+		v.id, v.instance_id, v.space_id, v.email, v.email_key, v.role, v.message, v.created_at, v.expires_at, ` + status + ` as status`
+
+	status = `case when v.status = 'PENDING' and v.expires_at <= clock_timestamp() then 'EXPIRED' else v.status end`
+
+	// tables joins the newest mail: an older one says nothing about the link that
+	// is valid now.
+	tables = `
+		join account a on a.id = v.invited_by
+		left join account q on q.id = v.requested_by
+		left join instance i on i.id = v.instance_id
+		join space s on s.id = coalesce(v.space_id, i.space_id)
+		join organization o on o.id = s.organization_id
+		left join lateral (
+			select * from outbox where subject_id = v.id order by created_at desc, id desc limit 1) m on true`
+)
+
+// storedRow is a row of the table invitation, as storedColumns selects it. Either
+// InstanceID or SpaceID is valid.
+type storedRow struct {
+	ID         uuid.UUID            `db:"id"`
+	InstanceID uuid.NullUUID        `db:"instance_id"`
+	SpaceID    uuid.NullUUID        `db:"space_id"`
+	Email      string               `db:"email"`
+	EmailKey   string               `db:"email_key"`
+	Role       *tenant.InstanceRole `db:"role"`
+	Message    *string              `db:"message"`
+	CreatedAt  time.Time            `db:"created_at"`
+	ExpiresAt  time.Time            `db:"expires_at"`
+	Status     Status               `db:"status"`
+}
+
+// row is an invitation with the names of those concerned and its newest mail, as
+// columns selects it.
+type row struct {
+	storedRow
+	InviterName      string    `db:"inviter_name"`
+	InviterEmail     string    `db:"inviter_email"`
+	RequesterName    *string   `db:"requester_name"`
+	RequesterEmail   *string   `db:"requester_email"`
+	InstanceName     *string   `db:"instance_name"`
+	InstanceDeleted  bool      `db:"instance_deleted"`
+	Restorable       bool      `db:"instance_restorable"`
+	ParentSpaceID    uuid.UUID `db:"parent_space_id"`
+	SpaceName        string    `db:"space_name"`
+	OrganizationName string    `db:"organization_name"`
+	mailRow
+}
+
+func (r *row) invitationID() globalid.ID {
+	return globalid.ID{Kind: globalid.Invitation, UUID: r.ID}
+}
+
+// placeID returns the id of the instance or space that the invitation leads to.
+func (r *row) placeID() globalid.ID {
+	if r.SpaceID.Valid {
+		return globalid.ID{Kind: globalid.Space, UUID: r.SpaceID.UUID}
+	}
+	return globalid.ID{Kind: globalid.Instance, UUID: r.InstanceID.UUID}
+}
+
+func (r *row) auditTarget() audit.Target {
+	target := audit.Target{Space: audit.Name{ID: r.ParentSpaceID, Name: r.SpaceName}}
+	if r.InstanceName != nil {
+		target.Instance = audit.Name{ID: r.InstanceID.UUID, Name: *r.InstanceName}
+	}
+	return target
+}
+
+// invitation returns the invitation as the invited person sees it.
+func (r *row) invitation() *Invitation {
+	var requestedBy *fault.Contact
+	if r.RequesterName != nil {
+		requestedBy = &fault.Contact{Name: *r.RequesterName, Email: *r.RequesterEmail}
+	}
+	return &Invitation{
+		ID:           r.invitationID(),
+		Email:        r.Email,
+		Role:         r.Role,
+		Status:       r.Status,
+		Message:      r.Message,
+		InvitedBy:    &fault.Contact{Name: r.InviterName, Email: r.InviterEmail},
+		RequestedBy:  requestedBy,
+		CreatedAt:    r.CreatedAt,
+		ExpiresAt:    r.ExpiresAt,
+		Space:        &SpaceSummary{r.SpaceName, r.OrganizationName},
+		InstanceName: r.InstanceName,
+		row:          r,
+	}
+}
+
+// invitationsOf returns the invitations of rows that were read together. Their
+// places are read together, too.
+func invitationsOf(rows []row) []*Invitation {
+	places := make([]globalid.ID, len(rows))
+	for i := range rows {
+		places[i] = rows[i].placeID()
+	}
+	group := batch.NewGroup(places...)
+	invitations := make([]*Invitation, len(rows))
+	for i := range rows {
+		invitations[i] = rows[i].invitation()
+		invitations[i].group = group
+	}
+	return invitations
+}
+
+const (
+	byToken    = `select ` + columns + ` from invitation v ` + tables + ` where v.token_hash = $1`
+	byIDAndKey = `select ` + columns + ` from invitation v ` + tables + ` where v.id = $1 and v.email_key = $2`
+	byIDs      = `select ` + columns + ` from invitation v ` + tables + ` where v.id = any ($1::uuid[])`
+)
+
+// findRow reads an invitation; nil where there is none.
+func findRow(ctx context.Context, q postgres.Querier, query string, args ...any) (*row, error) {
+	var r row
+	err := q.Get(ctx, &r, query, args...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return &r, err
+}
+
+func findInvitations(ctx context.Context, q postgres.Querier, ids []globalid.ID) (map[globalid.ID]*Invitation, error) {
+	var rows []row
+	if err := q.Select(ctx, &rows, byIDs, postgres.IDs(ids)); err != nil {
+		return nil, err
+	}
+	invitations := make(map[globalid.ID]*Invitation, len(rows))
+	for i := range rows {
+		v := rows[i].invitation()
+		invitations[v.ID] = v
+	}
+	return invitations, nil
+}
+
+// byPlace returns a query about invitations to instances, and one about those to
+// spaces, from a pattern in which PLACE stands for the column. It is called once
+// for each query, when the program starts, because queries must be constants
+// (postgres.Querier).
+func byPlace(pattern string) map[globalid.Kind]string {
+	return map[globalid.Kind]string{
+		globalid.Instance: strings.ReplaceAll(pattern, "PLACE", "instance_id"),
+		globalid.Space:    strings.ReplaceAll(pattern, "PLACE", "space_id"),
+	}
+}
