@@ -166,7 +166,7 @@ func TestVicAsksForTheAdministratorRole(t *testing.T) {
 	if again := ada.approve(id, "message", "Welcome!", "idempotencyKey", "k").ok(); again.body != a.body {
 		t.Errorf("again: %s", again.body)
 	}
-	w.mail("vic@uni.example", "DataHub Ada has granted your request", "Ada (ada@uni.example)", "Welcome!", "administrator of the space")
+	w.mail("vic@uni.example", "DataHub Ada has approved your request", "Ada (ada@uni.example)", "Welcome!", "administrator of the space")
 	vic.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
 	if e := ada.approve(id).refused("CONFLICT"); e.reason() != "REQUEST_APPROVED" || !strings.Contains(e.Message, "Ada") {
 		t.Errorf("%v", e)
@@ -253,7 +253,7 @@ func TestEdAsksForInvitations(t *testing.T) {
 		t.Errorf("again: %s", again.body)
 	}
 	w.mail("zoe@new.example", "DataHub Ada has sent you an invitation", "Ada (ada@uni.example) invites you to DataHub, at the request of Ed (ed@uni.example).", "Ed writes:", "They join the project.")
-	w.mail("ed@uni.example", "DataHub Ada has granted your request", "zoe@new.example")
+	w.mail("ed@uni.example", "DataHub Ada has approved your request", "zoe@new.example")
 	w.as("zoe@new.example").accept("token", w.token("zoe@new.example")).ok()
 	w.mails(4) // none to Kim
 	if diff := cmp.Diff([]string{
@@ -288,8 +288,8 @@ func TestVicAsksForARestoration(t *testing.T) {
 		from request r join account q on q.id = r.requested_by join account a on a.id = r.answered_by`); got != "Mia APPROVED Ed -, Vic APPROVED Ed There it is." {
 		t.Errorf("requests: %s", got)
 	}
-	w.mail("vic@uni.example", "DataHub Ed has granted your request", "Group 2", "There it is.")
-	w.mail("mia@uni.example", "DataHub Ed has granted your request", "Group 2")
+	w.mail("vic@uni.example", "DataHub Ed has approved your request", "Group 2", "There it is.")
+	w.mail("mia@uni.example", "DataHub Ed has approved your request", "Group 2")
 	if diff := cmp.Diff([]string{
 		"Vic asked to have Group 2 restored.", "Mia asked to have Group 2 restored.",
 		"Ed approved the request of Vic to have Group 2 restored.", "Ed approved the request of Mia to have Group 2 restored.", "Ed restored Group 2.",
@@ -470,9 +470,9 @@ func TestMailsAboutRequestsThroughABusyMailServer(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string][]string{
 		"ada@uni.example": {"DataHub Ed asks you to invite people", "DataHub Mia asks you to restore Group 2", "DataHub Vic asks you for a role"},
-		"ed@uni.example":  {"DataHub Ada has granted your request", "DataHub Mia asks you to restore Group 2"},
-		"vic@uni.example": {"DataHub Ada has granted your request"},
-		"mia@uni.example": {"DataHub Ed has granted your request"},
+		"ed@uni.example":  {"DataHub Ada has approved your request", "DataHub Mia asks you to restore Group 2"},
+		"vic@uni.example": {"DataHub Ada has approved your request"},
+		"mia@uni.example": {"DataHub Ed has approved your request"},
 		"zoe@new.example": {"DataHub Ada has sent you an invitation"},
 	}, got); diff != "" {
 		t.Error(diff)

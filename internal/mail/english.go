@@ -9,12 +9,13 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-var english = words{
+var english = texts{
 	tag:       language.English,
 	instance:  "Instance",
 	space:     "Space",
 	role:      "Role",
 	addresses: "Addresses",
+	colon:     ":",
 	roles: map[tenant.Role]string{
 		tenant.InstanceViewer:     "viewer",
 		tenant.InstanceEditor:     "editor",
@@ -27,60 +28,60 @@ var english = words{
 		subject: "DataHub {person} has sent you an invitation",
 		opening: "{person} ({address}) invites you to DataHub.",
 		button:  "Review invitation",
-		closing: "The invitation is for {to} and can be accepted until {until}, with a DataHub account of this address. " +
-			"If you do not know {person}, ignore this mail: nothing happens then.",
+		closing: "The invitation is for {to}. You can accept it until {until}, with a DataHub account that has this address. " +
+			"If you do not know {person}, ignore this mail; nothing will happen.",
 	},
 	requested: "{person} ({address}) invites you to DataHub, at the request of {requester} ({requester address}).",
 	notices: [...]sentences{
-		Asked: {
+		RequestMade: {
 			subject: "DataHub {person} {asks}",
 			opening: "{person} ({address}) {asks}.",
 			button:  "Answer the request",
-			closing: "{deadline} Whoever else can answer the request was asked, too. You receive this mail because {because}.",
+			closing: "{deadline} You receive this mail because {because}. Everyone else who can answer the request receives it, too.",
 		},
-		Approved: {
-			subject: "DataHub {person} has granted your request",
-			opening: "{person} ({address}) has granted {request}.",
+		RequestApproved: {
+			subject: "DataHub {person} has approved your request",
+			opening: "{person} ({address}) has approved {request}.",
 			button:  "See the request",
-			closing: "{granted}",
+			closing: "{approved}",
 		},
-		Declined: {
+		RequestDeclined: {
 			subject: "DataHub {person} has declined your request",
 			opening: "{person} ({address}) has declined {request}.",
 			button:  "See the request",
-			closing: "If you would like to know more, reply to this mail: the reply goes to {person}.",
+			closing: "If you would like to know more, reply to this mail. The reply goes to {person}.",
 		},
-		Ended: {
+		RequestExpired: {
 			subject: "DataHub Your request was not answered",
 			opening: "Nobody has answered {request} in time.",
 			button:  "See the request",
-			closing: "{missed}",
+			closing: "{expired}",
 		},
 	},
-	requests: [...]request{
-		AskRole: {
+	requests: [...]requestTexts{
+		RoleRequest: {
 			asks:     "asks you for a role",
 			request:  "your request for a role",
 			deadline: "The request can be answered until {until}.",
-			because:  "you administrate the space",
-			granted:  "You have this role from now on.",
-			missed:   "You can ask again.",
+			because:  "you are an administrator of the space",
+			approved: "You have this role now.",
+			expired:  "You can ask again.",
 		},
-		AskInvitations: {
+		InvitationsRequest: {
 			asks:     "asks you to invite people",
 			request:  "your request to invite people",
 			deadline: "The request can be answered until {until}.",
-			because:  "you administrate the space",
-			granted:  "DataHub has invited {people} in the name of {person}.",
-			missed:   "You can ask again.",
+			because:  "you are an administrator of the space",
+			approved: "DataHub has invited {people} on behalf of {person}.",
+			expired:  "You can ask again.",
 		},
-		AskRestore: {
+		RestoreRequest: {
 			asks:     "asks you to restore {instance}",
 			request:  "your request to restore {instance}",
-			deadline: "The instance can be restored until {until}, and not later.",
-			because:  "you administrate the space or edit the instance",
-			granted:  "The instance is there again.",
-			missed:   "The 24 hours in which the instance could be restored are over.",
+			deadline: "The instance can be restored until {until}.",
+			because:  "you are an administrator of the space or an editor of the instance",
+			approved: "The instance is available again.",
+			expired:  "The instance can no longer be restored, because the 24 hours for that are over.",
 		},
 	},
 	people: func(n int) string {
@@ -89,5 +90,5 @@ var english = words{
 		}
 		return fmt.Sprintf("%d people", n)
 	},
-	moment: func(t time.Time) string { return t.Format("2 January 2006, 15:04 UTC") },
+	dateTime: func(t time.Time) string { return t.Format("2 January 2006, 15:04 UTC") },
 }

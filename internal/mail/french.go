@@ -9,12 +9,15 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-var french = words{
+// No sentence has "de" or "à" before a name, because they would have to agree with
+// it ("d’Ada", "au Groupe 1").
+var french = texts{
 	tag:       language.French,
 	instance:  "Instance",
 	space:     "Espace",
 	role:      "Rôle",
 	addresses: "Adresses",
+	colon:     " :",
 	roles: map[tenant.Role]string{
 		tenant.InstanceViewer:     "lecture",
 		tenant.InstanceEditor:     "édition",
@@ -25,62 +28,62 @@ var french = words{
 	fallback: "Si le bouton ne fonctionne pas, ouvrez cette adresse :",
 	invitation: sentences{
 		subject: "DataHub {person} vous a envoyé une invitation",
-		opening: "{person} ({address}) vous invite sur DataHub.",
+		opening: "{person} ({address}) vous invite à rejoindre DataHub.",
 		button:  "Voir l’invitation",
-		closing: "L’invitation est destinée à {to} et peut être acceptée jusqu’au {until}, avec un compte DataHub de cette adresse. " +
-			"Si vous ne connaissez pas {person}, ignorez ce message : il ne se passera rien.",
+		closing: "L’invitation est destinée à {to}. Vous pouvez l’accepter jusqu’au {until}, avec un compte DataHub associé à cette adresse. " +
+			"Si vous ne connaissez pas {person}, ignorez ce message ; il ne se passera rien.",
 	},
-	requested: "{person} ({address}) vous invite sur DataHub, à la demande de {requester} ({requester address}).",
+	requested: "{person} ({address}) vous invite à rejoindre DataHub. {requester} ({requester address}) en a fait la demande.",
 	notices: [...]sentences{
-		Asked: {
+		RequestMade: {
 			subject: "DataHub {person} {asks}",
 			opening: "{person} ({address}) {asks}.",
 			button:  "Répondre à la demande",
-			closing: "{deadline} Toute autre personne pouvant répondre à la demande l’a également reçue. Vous recevez ce message parce que {because}.",
+			closing: "{deadline} Vous recevez ce message parce que {because}. Toutes les autres personnes qui peuvent répondre à la demande le reçoivent aussi.",
 		},
-		Approved: {
-			subject: "DataHub {person} a accepté votre demande",
-			opening: "{person} ({address}) a accepté {request}.",
+		RequestApproved: {
+			subject: "DataHub {person} a approuvé votre demande",
+			opening: "{person} ({address}) a approuvé {request}.",
 			button:  "Voir la demande",
-			closing: "{granted}",
+			closing: "{approved}",
 		},
-		Declined: {
+		RequestDeclined: {
 			subject: "DataHub {person} a refusé votre demande",
 			opening: "{person} ({address}) a refusé {request}.",
 			button:  "Voir la demande",
-			closing: "Pour en savoir plus, répondez à ce message : la réponse parviendra à {person}.",
+			closing: "Pour en savoir plus, répondez à ce message. {person} recevra votre réponse.",
 		},
-		Ended: {
+		RequestExpired: {
 			subject: "DataHub Votre demande est restée sans réponse",
 			opening: "Personne n’a répondu à temps à {request}.",
 			button:  "Voir la demande",
-			closing: "{missed}",
+			closing: "{expired}",
 		},
 	},
-	requests: [...]request{
-		AskRole: {
+	requests: [...]requestTexts{
+		RoleRequest: {
 			asks:     "vous demande un rôle",
 			request:  "votre demande de rôle",
 			deadline: "Il est possible de répondre à la demande jusqu’au {until}.",
 			because:  "vous administrez l’espace",
-			granted:  "Vous avez ce rôle dès maintenant.",
-			missed:   "Vous pouvez renouveler votre demande.",
+			approved: "Vous avez désormais ce rôle.",
+			expired:  "Vous pouvez renouveler votre demande.",
 		},
-		AskInvitations: {
+		InvitationsRequest: {
 			asks:     "vous demande d’inviter des personnes",
 			request:  "votre demande d’invitations",
 			deadline: "Il est possible de répondre à la demande jusqu’au {until}.",
 			because:  "vous administrez l’espace",
-			granted:  "DataHub a invité {people} au nom de {person}.",
-			missed:   "Vous pouvez renouveler votre demande.",
+			approved: "DataHub a invité {people} en son nom.",
+			expired:  "Vous pouvez renouveler votre demande.",
 		},
-		AskRestore: {
-			asks:     "vous demande de restaurer {instance}",
-			request:  "votre demande de restauration de {instance}",
-			deadline: "L’instance peut être restaurée jusqu’au {until}, et pas plus tard.",
-			because:  "vous administrez l’espace ou éditez l’instance",
-			granted:  "L’instance est de nouveau là.",
-			missed:   "Les 24 heures pendant lesquelles l’instance pouvait être restaurée sont écoulées.",
+		RestoreRequest: {
+			asks:     "vous demande de restaurer l’instance {instance}",
+			request:  "votre demande de restauration de l’instance {instance}",
+			deadline: "L’instance peut être restaurée jusqu’au {until}.",
+			because:  "vous administrez l’espace ou travaillez dans l’instance",
+			approved: "L’instance est de nouveau disponible.",
+			expired:  "L’instance ne peut plus être restaurée, car le délai de 24 heures est écoulé.",
 		},
 	},
 	people: func(n int) string {
@@ -89,7 +92,7 @@ var french = words{
 		}
 		return fmt.Sprintf("%d personnes", n)
 	},
-	moment: func(t time.Time) string {
+	dateTime: func(t time.Time) string {
 		months := [...]string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"}
 		day := fmt.Sprint(t.Day())
 		if t.Day() == 1 {

@@ -9,12 +9,13 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-var german = words{
+var german = texts{
 	tag:       language.German,
 	instance:  "Instanz",
 	space:     "Space",
 	role:      "Rolle",
 	addresses: "Adressen",
+	colon:     ":",
 	roles: map[tenant.Role]string{
 		tenant.InstanceViewer:     "Lesezugriff",
 		tenant.InstanceEditor:     "Bearbeitung",
@@ -22,65 +23,65 @@ var german = words{
 	},
 	more:     "und {count} weitere",
 	quoting:  "{person} schreibt:",
-	fallback: "Falls der Knopf nicht funktioniert, öffnen Sie diese Adresse:",
+	fallback: "Falls die Schaltfläche nicht funktioniert, öffnen Sie diese Adresse:",
 	invitation: sentences{
 		subject: "DataHub {person} hat Ihnen eine Einladung geschickt",
 		opening: "{person} ({address}) lädt Sie zu DataHub ein.",
 		button:  "Einladung ansehen",
-		closing: "Die Einladung gilt für {to} und kann bis zum {until} angenommen werden, mit einem DataHub-Konto dieser Adresse. " +
-			"Wenn Sie {person} nicht kennen, ignorieren Sie diese E-Mail: Dann geschieht nichts.",
+		closing: "Die Einladung gilt für {to}. Sie können sie bis zum {until} annehmen, mit einem DataHub-Konto zu dieser Adresse. " +
+			"Wenn Sie {person} nicht kennen, ignorieren Sie diese E-Mail; es geschieht dann nichts.",
 	},
-	requested: "{person} ({address}) lädt Sie zu DataHub ein, auf Bitte von {requester} ({requester address}).",
+	requested: "{person} ({address}) lädt Sie auf Bitte von {requester} ({requester address}) zu DataHub ein.",
 	notices: [...]sentences{
-		Asked: {
+		RequestMade: {
 			subject: "DataHub {person} {asks}",
 			opening: "{person} ({address}) {asks}.",
-			button:  "Auf die Bitte antworten",
-			closing: "{deadline} Wer sonst noch auf die Bitte antworten kann, wurde ebenfalls gefragt. Sie erhalten diese E-Mail, weil {because}.",
+			button:  "Anfrage beantworten",
+			closing: "{deadline} Sie erhalten diese E-Mail, weil {because}. Alle anderen, die die Anfrage beantworten können, erhalten sie ebenfalls.",
 		},
-		Approved: {
-			subject: "DataHub {person} hat Ihre Bitte erfüllt",
-			opening: "{person} ({address}) hat {request} erfüllt.",
-			button:  "Die Bitte ansehen",
-			closing: "{granted}",
+		RequestApproved: {
+			subject: "DataHub {person} hat Ihre Anfrage genehmigt",
+			opening: "{person} ({address}) hat {request} genehmigt.",
+			button:  "Anfrage ansehen",
+			closing: "{approved}",
 		},
-		Declined: {
-			subject: "DataHub {person} hat Ihre Bitte abgelehnt",
+		RequestDeclined: {
+			subject: "DataHub {person} hat Ihre Anfrage abgelehnt",
 			opening: "{person} ({address}) hat {request} abgelehnt.",
-			button:  "Die Bitte ansehen",
-			closing: "Wenn Sie mehr wissen möchten, antworten Sie auf diese E-Mail: Die Antwort geht an {person}.",
+			button:  "Anfrage ansehen",
+			closing: "Wenn Sie mehr wissen möchten, antworten Sie auf diese E-Mail. Die Antwort geht an {person}.",
 		},
-		Ended: {
-			subject: "DataHub Ihre Bitte blieb unbeantwortet",
-			opening: "Auf {request} hat rechtzeitig niemand geantwortet.",
-			button:  "Die Bitte ansehen",
-			closing: "{missed}",
+		RequestExpired: {
+			subject: "DataHub Ihre Anfrage wurde nicht beantwortet",
+			opening: "Niemand hat {request} rechtzeitig beantwortet.",
+			button:  "Anfrage ansehen",
+			closing: "{expired}",
 		},
 	},
-	requests: [...]request{
-		AskRole: {
+	requests: [...]requestTexts{
+		RoleRequest: {
 			asks:     "bittet Sie um eine Rolle",
-			request:  "Ihre Bitte um eine Rolle",
-			deadline: "Auf die Bitte kann bis zum {until} geantwortet werden.",
+			request:  "Ihre Anfrage nach einer Rolle",
+			deadline: "Die Anfrage kann bis zum {until} beantwortet werden.",
 			because:  "Sie den Space administrieren",
-			granted:  "Sie haben diese Rolle ab sofort.",
-			missed:   "Sie können erneut fragen.",
+			approved: "Sie haben diese Rolle ab sofort.",
+			expired:  "Sie können erneut anfragen.",
 		},
-		AskInvitations: {
+		InvitationsRequest: {
 			asks:     "bittet Sie, Personen einzuladen",
-			request:  "Ihre Bitte um Einladungen",
-			deadline: "Auf die Bitte kann bis zum {until} geantwortet werden.",
+			request:  "Ihre Anfrage nach Einladungen",
+			deadline: "Die Anfrage kann bis zum {until} beantwortet werden.",
 			because:  "Sie den Space administrieren",
-			granted:  "DataHub hat im Namen von {person} {people} eingeladen.",
-			missed:   "Sie können erneut fragen.",
+			approved: "DataHub hat im Namen von {person} {people} eingeladen.",
+			expired:  "Sie können erneut anfragen.",
 		},
-		AskRestore: {
+		RestoreRequest: {
 			asks:     "bittet Sie, {instance} wiederherzustellen",
-			request:  "Ihre Bitte um die Wiederherstellung von {instance}",
-			deadline: "Die Instanz kann bis zum {until} wiederhergestellt werden, danach nicht mehr.",
+			request:  "Ihre Anfrage nach der Wiederherstellung von {instance}",
+			deadline: "Die Instanz kann bis zum {until} wiederhergestellt werden.",
 			because:  "Sie den Space administrieren oder die Instanz bearbeiten",
-			granted:  "Die Instanz ist wieder da.",
-			missed:   "Die 24 Stunden, in denen die Instanz wiederhergestellt werden konnte, sind vorbei.",
+			approved: "Die Instanz ist wieder verfügbar.",
+			expired:  "Die Instanz kann nicht mehr wiederhergestellt werden, weil die 24 Stunden dafür vorbei sind.",
 		},
 	},
 	people: func(n int) string {
@@ -89,7 +90,7 @@ var german = words{
 		}
 		return fmt.Sprintf("%d Personen", n)
 	},
-	moment: func(t time.Time) string {
+	dateTime: func(t time.Time) string {
 		months := [...]string{"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"}
 		return fmt.Sprintf("%d. %s %d, %s UTC", t.Day(), months[t.Month()-1], t.Year(), t.Format("15:04"))
 	},

@@ -3,10 +3,8 @@ package mail
 import (
 	"embed"
 	htmltemplate "html/template"
-	"regexp"
 	"strings"
 	texttemplate "text/template"
-	"unicode"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
 )
@@ -19,92 +17,56 @@ var (
 	letterText = texttemplate.Must(texttemplate.ParseFS(templates, "letter.txt"))
 )
 
-// letter is what a mail says. It is laid out twice, as HTML and as plain text,
-// so that both say the same.
+// letter is what a mail says. It is laid out as HTML and as plain text.
 type letter struct {
 	Language string // BCP 47
-	Title    string
+	Subject  string
 	Opening  string
 	Facts    []fact
+	Colon    string // between a label and a value, or the button and the link, in plain text
 	Quoting  string // introduces Quote
 	Quote    string // what a person wrote; may be empty
 	Button   string
 	Link     string // where the button leads
-	Fallback string // introduces the link, for whom the button does not work
+	Fallback string // introduces the link, for readers whose button does not work
 	Closing  string
 }
 
 type fact struct{ Label, Value string }
 
-// letter begins one with sentences whose blanks are filled in: {blank}, value,
-// and so on. Names are those that people chose; a subject holds nothing else.
-func (w words) letter(s sentences, names []string, others ...string) letter {
-	// In one pass: a name may look like what is to be replaced.
+// Quoted returns the quote as plain text has it.
+func (l letter) Quoted() string { return quote(l.Quote) }
+
+// newLetter returns a letter with sentences whose placeholders are filled in. names
+// and values are lists of placeholders and what replaces them. People choose the
+// names; the subject has no other placeholders.
+func (t texts) newLetter(s sentences, names, values []string) letter {
+	// All placeholders are replaced in one pass, because a name may look like one.
 	subject := strings.NewReplacer(names...).Replace(s.subject)
 	for i := 1; i < len(names); i += 2 {
-		names[i] = unlinked(names[i])
+		names[i] = unlink(names[i])
 	}
-	fill := strings.NewReplacer(append(names, others...)...).Replace
+	fill := strings.NewReplacer(append(names, values...)...).Replace
 	return letter{
-		Language: w.tag.String(),
-		Title:    subject,
+		Language: t.tag.String(),
+		Subject:  subject,
 		Opening:  fill(s.opening),
-		Quoting:  fill(w.quoting),
+		Colon:    t.colon,
+		Quoting:  fill(t.quoting),
 		Button:   s.button,
-		Fallback: w.fallback,
+		Fallback: t.fallback,
 		Closing:  fill(s.closing),
 	}
 }
 
-// message is the mail that brings the letter, its title the subject. An error
-// says that it could not be laid out.
+// message lays the letter out. The error is a template's.
 func (l letter) message(id string, to address.Address, replyTo Mailbox) (Message, error) {
-	text, html, err := l.layOut()
-	return Message{ID: id, To: to, ReplyTo: replyTo, Subject: l.Title, Text: text, HTML: html, Language: l.Language}, err
-}
-
-// Quoted is the quote as plain text quotes it, so that no line of it can pass
-// for one of the gateway's.
-func (l letter) Quoted() string {
-	return "> " + strings.ReplaceAll(lineEnds.Replace(l.Quote), "\n", "\n> ")
-}
-
-var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
-
-// layOut gives the letter as plain text and as HTML.
-func (l letter) layOut() (text, html string, err error) {
-	var t, h strings.Builder
-	if err := letterText.Execute(&t, l); err != nil {
-		return "", "", err
+	var text, html strings.Builder
+	if err := letterText.Execute(&text, l); err != nil {
+		return Message{}, err
 	}
-	if err := letterHTML.Execute(&h, l); err != nil {
-		return "", "", err
+	if err := letterHTML.Execute(&html, l); err != nil {
+		return Message{}, err
 	}
-	return t.String(), h.String(), nil
+	return Message{ID: id, To: to, ReplyTo: replyTo, Subject: l.Subject, Text: text.String(), HTML: html.String(), Language: l.Language}, nil
 }
-
-// oneLine makes a name fit to stand in a sentence of the gateway's: it neither
-// breaks the line nor turns its direction around.
-func oneLine(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Bidi_Control, r) {
-			return -1
-		}
-		return r
-	}, name)
-	return strings.Join(strings.Fields(name), " ")
-}
-
-// linkLike is a word that mail programs may make a link of: a scheme, a domain
-// or an address stands in it.
-var linkLike = regexp.MustCompile(`(?i)\S*(?::/|\bmailto:|\btel:|@|[\pL\pN-]\.\pL{2})\S*`)
-
-// unlinked keeps mail programs from making links of what people wrote, by zero
-// width spaces, which nobody sees: the one link of a mail is the gateway's.
-func unlinked(text string) string {
-	return linkLike.ReplaceAllStringFunc(text, func(word string) string {
-		return linkSigns.Replace(word)
-	})
-}
-
-var linkSigns = strings.NewReplacer(":", ":\u200b", ".", ".\u200b", "@", "@\u200b")

@@ -27,27 +27,23 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/mail"
 )
 
-// messages are mails to people.
+// messages returns invitations of people.
 func messages(t testing.TB, people ...string) (messages []mail.Message) {
 	t.Helper()
 	for _, p := range people {
-		i := invitation(t, "Ada")
+		i := invitation(t)
 		i.ID, i.To = "for-"+p, parse(t, p+"@new.example")
-		m, err := i.Compose()
-		if err != nil {
-			t.Fatal(err)
-		}
-		messages = append(messages, m)
+		messages = append(messages, compose(t, i))
 	}
 	return messages
 }
 
-// errNotTold stands for what Send told nothing of.
-var errNotTold = errors.New("nothing was told")
+// errNotReported stands for the outcome of a message that Send does not report.
+var errNotReported = errors.New("not reported")
 
-// handOver is what Send tells of each message.
-func handOver(s *mail.Sender, ctx context.Context, messages []mail.Message) []error {
-	errs := slices.Repeat([]error{errNotTold}, len(messages))
+// sendAll returns the outcome of each message.
+func sendAll(s *mail.Sender, ctx context.Context, messages []mail.Message) []error {
+	errs := slices.Repeat([]error{errNotReported}, len(messages))
 	var mu sync.Mutex
 	s.Send(ctx, messages, func(i int, err error) {
 		mu.Lock()
@@ -67,9 +63,8 @@ func recipients(mails []received) (people []string) {
 
 var replied = regexp.MustCompile(`^[45]\d\d [45]\.0\.0 not this one$`)
 
-// What the server says of one mail decides about this mail alone, and whether
-// another attempt is worth it.
-func TestRefusals(t *testing.T) {
+func TestRefusalConcernsOneMailOnly(t *testing.T) {
+	t.Parallel()
 	reply := func(code int) error {
 		return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 0, 0}, Message: "not this one"}
 	}
@@ -99,8 +94,9 @@ func TestRefusals(t *testing.T) {
 		"the server says it will close": {to(once(reply(421))), false, 2},
 	} {
 		t.Run(what, func(t *testing.T) {
+			t.Parallel()
 			s := newServer(t, c.script)
-			errs := handOver(s.sender(t), t.Context(), messages(t, "zoe", "bob", "kim"))
+			errs := sendAll(s.sender(t), t.Context(), messages(t, "zoe", "bob", "kim"))
 			var said *mail.Refusal
 			if !errors.As(errs[0], &said) || errors.Is(errs[0], mail.ErrRefused) != c.refused || !replied.MatchString(said.Reply()) {
 				t.Errorf("Zoe's mail: %v", errs[0])
@@ -119,11 +115,11 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A mail that the server has answered for is sent, whatever becomes of the
-// connection; to send it again would be to send it twice.
-func TestTheConnectionBreaksAfterAMailWasTaken(t *testing.T) {
+// Otherwise the mail would be sent twice.
+func TestBrokenConnectionAfterAMailWasAccepted(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, script{reset: func(c *smtp.Conn) { _ = c.Conn().Close() }})
-	for i, err := range handOver(s.sender(t), t.Context(), messages(t, "zoe", "bob")) {
+	for i, err := range sendAll(s.sender(t), t.Context(), messages(t, "zoe", "bob")) {
 		if err != nil {
 			t.Errorf("mail %d: %v", i, err)
 		}
@@ -134,7 +130,8 @@ func TestTheConnectionBreaksAfterAMailWasTaken(t *testing.T) {
 	}
 }
 
-func TestTheConnectionBreaksBeforeAMailIsTaken(t *testing.T) {
+func TestBrokenConnectionBeforeAMailWasAccepted(t *testing.T) {
+	t.Parallel()
 	var broken bool
 	s := newServer(t, script{from: func(c *smtp.Conn) error {
 		if broken {
@@ -143,7 +140,7 @@ func TestTheConnectionBreaksBeforeAMailIsTaken(t *testing.T) {
 		broken = true
 		return c.Conn().Close()
 	}})
-	errs := handOver(s.sender(t), t.Context(), messages(t, "zoe", "bob"))
+	errs := sendAll(s.sender(t), t.Context(), messages(t, "zoe", "bob"))
 	if errs[0] == nil || errors.Is(errs[0], mail.ErrRefused) || errs[1] != nil {
 		t.Errorf("%v", errs)
 	}
@@ -153,11 +150,11 @@ func TestTheConnectionBreaksBeforeAMailIsTaken(t *testing.T) {
 	}
 }
 
-// A server that does not answer is left as soon as the context ends, at
-// whatever step, and none of its mails is taken for refused.
-func TestAServerThatHangsIsLeftWhenTheTimeIsOver(t *testing.T) {
+func TestSendEndsWithItsContextThoughTheServerHangs(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{"EHLO", "MAIL", "RCPT", "DATA", "RSET"} {
 		t.Run(step, func(t *testing.T) {
+			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			left := make(chan struct{})
@@ -183,7 +180,7 @@ func TestAServerThatHangsIsLeftWhenTheTimeIsOver(t *testing.T) {
 				}
 			}
 			s := newServer(t, script)
-			errs := handOver(s.sender(t), ctx, messages(t, "zoe", "bob"))
+			errs := sendAll(s.sender(t), ctx, messages(t, "zoe", "bob"))
 			if step == "RSET" {
 				if errs[0] != nil {
 					t.Errorf("Zoe's mail was taken: %v", errs[0])
@@ -192,7 +189,7 @@ func TestAServerThatHangsIsLeftWhenTheTimeIsOver(t *testing.T) {
 			}
 			for i, err := range errs {
 				tried := i == 0 && step != "RSET"
-				if tried && !errors.Is(err, context.Canceled) || !tried && step != "EHLO" && !errors.Is(err, errNotTold) ||
+				if tried && !errors.Is(err, context.Canceled) || !tried && step != "EHLO" && !errors.Is(err, errNotReported) ||
 					errors.Is(err, mail.ErrRefused) || strings.Contains(err.Error(), "i/o timeout") {
 					t.Errorf("mail %d: %v", i, err)
 				}
@@ -201,12 +198,12 @@ func TestAServerThatHangsIsLeftWhenTheTimeIsOver(t *testing.T) {
 	}
 }
 
-// A server that wants nothing of the gateway says nothing about recipients.
-func TestTheServerTurnsTheGatewayAway(t *testing.T) {
+func TestServerThatRefusesTheGatewayRefusesNoMail(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, script{greet: func() error {
 		return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "not from there"}
 	}})
-	for i, err := range handOver(s.sender(t), t.Context(), messages(t, "zoe", "bob")) {
+	for i, err := range sendAll(s.sender(t), t.Context(), messages(t, "zoe", "bob")) {
 		var said *mail.Refusal
 		if !errors.As(err, &said) || errors.Is(err, mail.ErrRefused) || said.Reply() != "554 5.7.1 not from there" {
 			t.Errorf("mail %d: %v", i, err)
@@ -214,8 +211,8 @@ func TestTheServerTurnsTheGatewayAway(t *testing.T) {
 	}
 }
 
-// A mail that the server hangs on holds up no other one.
-func TestTheServerHangsOnSomeMails(t *testing.T) {
+func TestSlowMailsDoNotDelayOthers(t *testing.T) {
+	t.Parallel()
 	const people, hang = 20, 3
 	taken, release := make(chan struct{}, people), make(chan struct{})
 	s := newServer(t, script{
@@ -236,7 +233,9 @@ func TestTheServerHangsOnSomeMails(t *testing.T) {
 		names = append(names, name)
 	}
 	errs := make(chan []error, 1)
-	go func() { errs <- handOver(s.sender(t), t.Context(), messages(t, names...)) }()
+	sender := s.sender(t)
+	sender.SetStallTime(10 * time.Millisecond)
+	go func() { errs <- sendAll(sender, t.Context(), messages(t, names...)) }()
 	for range people - hang {
 		<-taken
 	}
@@ -248,8 +247,8 @@ func TestTheServerHangsOnSomeMails(t *testing.T) {
 	}
 }
 
-// Nor does a server that never ends a sentence fill the memory.
-func TestTheServerSaysTooMuch(t *testing.T) {
+func TestEndlessReplyIsCutOff(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, script{from: func(c *smtp.Conn) error {
 		line := bytes.Repeat([]byte("x"), 1<<16)
 		for {
@@ -258,15 +257,16 @@ func TestTheServerSaysTooMuch(t *testing.T) {
 			}
 		}
 	}})
-	if errs := handOver(s.sender(t), t.Context(), messages(t, "zoe")); errs[0] == nil || !strings.Contains(errs[0].Error(), "too much") {
+	if errs := sendAll(s.sender(t), t.Context(), messages(t, "zoe")); errs[0] == nil || !strings.Contains(errs[0].Error(), "too much") {
 		t.Errorf("%v", errs)
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestServerThatDoesNotListen(t *testing.T) {
+	t.Parallel()
 	for _, host := range []string{"127.0.0.1", "[::1]"} {
 		s := &server{url: &url.URL{Scheme: "smtp", Host: host + ":1"}}
-		for i, err := range handOver(s.sender(t), t.Context(), messages(t, "zoe", "bob")) {
+		for i, err := range sendAll(s.sender(t), t.Context(), messages(t, "zoe", "bob")) {
 			if err == nil || errors.Is(err, mail.ErrRefused) || !strings.Contains(err.Error(), "dial tcp "+host+":1: connect: ") {
 				t.Errorf("%s, mail %d: %v", host, i, err)
 			}
@@ -274,7 +274,8 @@ func TestNobodyListens(t *testing.T) {
 	}
 }
 
-func TestTheMailServersURL(t *testing.T) {
+func TestURLOfTheMailServer(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ url, fault string }{
 		{"smtp://mail.example", ""},
 		{"smtp://mail.example:25", ""},
@@ -318,13 +319,13 @@ func TestTheMailServersURL(t *testing.T) {
 		case err == nil || !strings.Contains(err.Error(), c.fault):
 			t.Errorf("%s: %v, want %s", c.url, err, c.fault)
 		case strings.Contains(err.Error(), "swordfish"):
-			t.Errorf("%s: the password stands in %v", c.url, err)
+			t.Errorf("%s: the password is in %v", c.url, err)
 		}
 	}
 }
 
-// The password goes to the mail server that was meant, and only in TLS.
-func TestSigningIn(t *testing.T) {
+func TestPasswordIsSentOnlyInTLS(t *testing.T) {
+	t.Parallel()
 	certificate, roots := certify(t)
 	_, others := certify(t)
 	for what, c := range map[string]struct {
@@ -333,13 +334,14 @@ func TestSigningIn(t *testing.T) {
 		roots    *x509.CertPool
 		signedIn bool
 	}{
-		"TLS from the start":                {"smtps", false, roots, true},
-		"STARTTLS":                          {"smtp", true, roots, true},
-		"no TLS":                            {"smtp", false, roots, false},
-		"TLS from the start, of a stranger": {"smtps", false, others, false},
-		"STARTTLS of a stranger":            {"smtp", true, others, false},
+		"TLS from the start":                 {"smtps", false, roots, true},
+		"STARTTLS":                           {"smtp", true, roots, true},
+		"no TLS":                             {"smtp", false, roots, false},
+		"TLS from the start, another server": {"smtps", false, others, false},
+		"STARTTLS, another server":           {"smtp", true, others, false},
 	} {
 		t.Run(what, func(t *testing.T) {
+			t.Parallel()
 			s := newSubmission(t, certificate, c.scheme == "smtps", c.starttls)
 			sender, err := mail.NewSender(&url.URL{Scheme: c.scheme, User: url.UserPassword("gateway", "sword/fish"), Host: s.addr},
 				mail.Mailbox{Name: "DataHub", Email: "no-reply@datahub.example"}, "datahub.example")
@@ -347,28 +349,28 @@ func TestSigningIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			sender.Trust(c.roots)
-			err = handOver(sender, t.Context(), messages(t, "zoe"))[0]
+			err = sendAll(sender, t.Context(), messages(t, "zoe"))[0]
 			heard := s.stop()
 			plain := base64.StdEncoding.EncodeToString([]byte("\x00gateway\x00sword/fish"))
 			if c.signedIn {
-				// The server lets nobody in, so as to say that the error does not tell the password.
+				// The server refuses every password, so that the error can be checked, too.
 				if !slices.Contains(heard, "AUTH PLAIN "+plain) {
-					t.Errorf("the server heard %q; %v", heard, err)
+					t.Errorf("the server received %q; %v", heard, err)
 				}
 			} else if slices.ContainsFunc(heard, func(line string) bool { return strings.HasPrefix(line, "AUTH") }) {
-				t.Errorf("the server heard %q", heard)
+				t.Errorf("the server received %q", heard)
 			}
 			if err == nil || errors.Is(err, mail.ErrRefused) {
-				t.Errorf("%v is tried again, once somebody has put it right", err)
+				t.Errorf("an operator can correct it: %v", err)
 			}
 			if err != nil && (strings.Contains(err.Error(), "fish") || strings.Contains(err.Error(), plain)) {
-				t.Errorf("the password stands in %v", err)
+				t.Errorf("the password is in %v", err)
 			}
 		})
 	}
 }
 
-// submission is a server that hears whoever signs in, and turns all away.
+// submission is a server that records what clients send, and accepts no password.
 type submission struct {
 	addr     string
 	listener net.Listener
@@ -389,7 +391,7 @@ func newSubmission(t *testing.T, certificate tls.Certificate, wrapped, starttls 
 		if err != nil {
 			return
 		}
-		_ = conn.SetDeadline(time.Now().Add(patience))
+		_ = conn.SetDeadline(time.Now().Add(closeTimeout))
 		if wrapped {
 			conn = tls.Server(conn, config)
 		}
@@ -405,8 +407,8 @@ func newSubmission(t *testing.T, certificate tls.Certificate, wrapped, starttls 
 	return s
 }
 
-// deliver answers until the client leaves or wants to begin TLS.
-func (s *submission) converse(text *textproto.Conn, secured, starttls bool) (begin bool) {
+// converse answers until the client leaves, or until it asks for TLS.
+func (s *submission) converse(text *textproto.Conn, secured, starttls bool) (startTLS bool) {
 	for {
 		line, err := text.ReadLine()
 		if err != nil {
@@ -437,14 +439,14 @@ func (s *submission) converse(text *textproto.Conn, secured, starttls bool) (beg
 	}
 }
 
-// stop ends the server and gives the lines that it heard.
+// stop ends the server and returns the lines that it received.
 func (s *submission) stop() []string {
 	s.listener.Close()
 	s.serving.Wait()
 	return s.heard
 }
 
-// certify makes a certificate for 127.0.0.1, and the roots that trust it.
+// certify returns a certificate for 127.0.0.1, and the roots that trust it.
 func certify(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -471,14 +473,14 @@ func certify(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }
 
-// Ten senders at once do not get into each other's way.
-func TestManySendersAtOnce(t *testing.T) {
+func TestConcurrentSends(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, script{})
 	sender := s.sender(t)
 	var sending sync.WaitGroup
 	for i := range 10 {
 		sending.Go(func() {
-			for _, err := range handOver(sender, t.Context(), messages(t, fmt.Sprintf("a%d", i), fmt.Sprintf("b%d", i))) {
+			for _, err := range sendAll(sender, t.Context(), messages(t, fmt.Sprintf("a%d", i), fmt.Sprintf("b%d", i))) {
 				if err != nil {
 					t.Error(err)
 				}

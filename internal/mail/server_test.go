@@ -12,18 +12,16 @@ import (
 	"github.com/emersion/go-smtp"
 	"go.uber.org/goleak"
 
-	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/mail"
 )
 
-// patience is how long a server waits for a client that ought to be gone.
-const patience = 10 * time.Second
+// closeTimeout is how long a server waits for clients that should be gone.
+const closeTimeout = 10 * time.Second
 
-// A sender that has returned keeps no connection open.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// server is a mail server that does as its script says, and takes whatever the
-// script says nothing about.
+// server is a mail server that follows a script, and accepts everything that the
+// script does not mention.
 type server struct {
 	url    *url.URL
 	script script
@@ -33,16 +31,16 @@ type server struct {
 	received []received
 }
 
-// script answers the steps of a mail. A nil step takes it.
+// script answers the steps of a mail. A nil step accepts.
 type script struct {
 	greet func() error
 	from  func(c *smtp.Conn) error
 	to    func(recipient string) error
 	data  func(content string) error
-	reset func(c *smtp.Conn) // after a mail, and again when the client asks for it
+	reset func(c *smtp.Conn) // after each mail, and again at RSET
 }
 
-// received is a mail that was taken.
+// received is a mail that was accepted.
 type received struct {
 	to      []string
 	content string
@@ -72,29 +70,31 @@ func newServer(t testing.TB, s script) *server {
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(listener) })
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
-			t.Errorf("a client has not hung up: %v", err)
+			t.Errorf("a client has not closed its connection: %v", err)
 		}
 		serving.Wait()
 	})
 	return result
 }
 
-// mails are the mails taken, and the number of sessions they took.
+// mails returns the accepted mails and the number of sessions.
 func (s *server) mails() ([]received, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.received, s.sessions
 }
 
+// sender returns a sender that opens one connection only, however slow the machine.
 func (s *server) sender(t testing.TB) *mail.Sender {
 	t.Helper()
 	sender, err := mail.NewSender(s.url, mail.Mailbox{Name: "DataHub", Email: "no-reply@datahub.example"}, "datahub.example")
 	if err != nil {
 		t.Fatal(err)
 	}
+	sender.SetStallTime(time.Hour)
 	return sender
 }
 
@@ -144,17 +144,8 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
-// silent is a log for sessions that are meant to break.
+// silent discards what the server logs about broken sessions.
 type silent struct{}
 
 func (silent) Printf(string, ...any) {}
 func (silent) Println(...any)        {}
-
-func parse(t testing.TB, text string) address.Address {
-	t.Helper()
-	a, problem := address.Parse(text)
-	if problem != nil {
-		t.Fatal(problem)
-	}
-	return a
-}

@@ -96,7 +96,7 @@ func (m *Mailer) read(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*n
 	return notices, nil
 }
 
-var mailKinds = map[Kind]mail.RequestKind{Role: mail.AskRole, Invitations: mail.AskInvitations, Restore: mail.AskRestore}
+var mailKinds = map[Kind]mail.RequestKind{Role: mail.RoleRequest, Invitations: mail.InvitationsRequest, Restore: mail.RestoreRequest}
 
 // compose writes a job's mail, unless there is nothing left to tell: who could
 // answer is not told of what has been answered, or is not hers to answer any
@@ -105,10 +105,10 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 	if n == nil {
 		return mail.Message{}, outbox.ErrDropped
 	}
-	occasion := map[Status]mail.Occasion{Approved: mail.Approved, Declined: mail.Declined, Expired: mail.Ended}[n.Status]
+	event := map[Status]mail.RequestEvent{Approved: mail.RequestApproved, Declined: mail.RequestDeclined, Expired: mail.RequestExpired}[n.Status]
 	said := n.Answer
 	if n.Recipient != n.RequestedBy {
-		occasion, said = mail.Asked, n.Message
+		event, said = mail.RequestMade, n.Message
 		if n.Status != Open || !n.Answers {
 			return mail.Message{}, outbox.ErrDropped
 		}
@@ -119,11 +119,11 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 	if problem != nil {
 		return mail.Message{}, fmt.Errorf("the stored address is not valid: %w", problem)
 	}
-	v := mail.Notice{
+	v := mail.RequestNotice{
 		ID:           job.ID.String(),
 		To:           to,
 		Locale:       n.Locale,
-		Occasion:     occasion,
+		Event:        event,
 		Kind:         mailKinds[n.Kind],
 		Requester:    mail.Mailbox{Name: n.RequesterName, Email: n.RequesterEmail},
 		Organization: n.OrganizationName,
@@ -132,7 +132,7 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 		Link:         mail.Link(m.PublicURL, "request", n.id().String()),
 		Until:        n.ExpiresAt,
 	}
-	if occasion == mail.Approved {
+	if event == mail.RequestApproved {
 		v.Emails = n.Approved
 	}
 	if n.Role != nil {

@@ -11,8 +11,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 )
 
-// What cannot be read is tried again; what cannot be written is not.
-func TestJobsWithoutMails(t *testing.T) {
+func TestJobsWhoseMailsCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	failed := errors.New("it failed")
 	sender, err := mail.NewSender(&url.URL{Scheme: "smtp", Host: "127.0.0.1:1"}, mail.Mailbox{}, "datahub.example")
 	if err != nil {
@@ -23,13 +23,14 @@ func TestJobsWithoutMails(t *testing.T) {
 		permanent          bool
 		want               error
 	}{
-		"not read":      {reading: failed, want: failed},
-		"not written":   {composing: failed, permanent: true, want: failed},
-		"never":         {composing: fmt.Errorf("%w: it failed", outbox.ErrPermanent), permanent: true, want: outbox.ErrPermanent},
-		"nothing to do": {composing: outbox.ErrDropped, want: outbox.ErrDropped},
-		"not now":       {composing: fmt.Errorf("held: %w", outbox.ErrPostponed), want: outbox.ErrPostponed},
+		"cannot be read":    {reading: failed, want: failed},
+		"cannot be written": {composing: failed, permanent: true, want: failed},
+		"permanent failure": {composing: fmt.Errorf("%w: it failed", outbox.ErrPermanent), permanent: true, want: outbox.ErrPermanent},
+		"nothing to do":     {composing: outbox.ErrDropped, want: outbox.ErrDropped},
+		"postponed":         {composing: fmt.Errorf("held: %w", outbox.ErrPostponed), want: outbox.ErrPostponed},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var got []error
 			read := func(context.Context, []outbox.Job) (mail.ComposeFunc, error) {
 				return func(outbox.Job) (mail.Message, error) { return mail.Message{}, test.composing }, test.reading

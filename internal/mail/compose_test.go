@@ -1,0 +1,291 @@
+package mail_test
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/mail"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+)
+
+var update = flag.Bool("update", false, "write the texts of all mails into testdata, for a person to read")
+
+const link = "https://datahub.example/base/app/invitation#Zm9v-YmFy_YmF6-cXV4_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMQ"
+
+var (
+	ada = mail.Mailbox{Name: "Ada", Email: "ada@uni.example"}
+	vic = mail.Mailbox{Name: "Vic", Email: "vic@uni.example"}
+
+	// until is in February or March, depending on the time zone.
+	until = time.Date(2026, 3, 1, 23, 30, 0, 0, time.FixedZone("NZDT", 13*60*60))
+
+	kinds  = []mail.RequestKind{mail.RoleRequest, mail.InvitationsRequest, mail.RestoreRequest}
+	events = []mail.RequestEvent{mail.RequestMade, mail.RequestApproved, mail.RequestDeclined, mail.RequestExpired}
+)
+
+// invitation returns one of Ada's to Zoe.
+func invitation(t testing.TB) mail.Invitation {
+	t.Helper()
+	return mail.Invitation{
+		ID:           "01a20794-0000-7000-8000-000000000001",
+		To:           parse(t, "zoe@new.example"),
+		From:         ada,
+		Organization: "University of Example",
+		Space:        "Econometrics 2026",
+		Instance:     "Group 1",
+		Role:         tenant.InstanceViewer,
+		Link:         link,
+		ExpiresAt:    until,
+	}
+}
+
+// notice returns one about a request of Vic's. Ada answers.
+func notice(t testing.TB, kind mail.RequestKind, event mail.RequestEvent) mail.RequestNotice {
+	t.Helper()
+	n := mail.RequestNotice{
+		ID:           "01a20794-0000-7000-8000-000000000002",
+		To:           parse(t, "zoe@new.example"),
+		Event:        event,
+		Kind:         kind,
+		Requester:    vic,
+		Organization: "University of Example",
+		Space:        "Econometrics 2026",
+		Instance:     "Group 2",
+		Role:         tenant.InstanceEditor,
+		Link:         link,
+		Until:        until,
+	}
+	if kind == mail.InvitationsRequest {
+		n.Emails = []string{"kim@new.example", "lou@new.example"}
+	}
+	if event == mail.RequestApproved || event == mail.RequestDeclined {
+		n.Answerer = ada
+	}
+	if event != mail.RequestExpired {
+		n.Message = "Please & thanks"
+	}
+	return n
+}
+
+func compose(t testing.TB, mail interface{ Compose() (mail.Message, error) }) mail.Message {
+	t.Helper()
+	m, err := mail.Compose()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func parse(t testing.TB, text string) address.Address {
+	t.Helper()
+	a, problem := address.Parse(text)
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	return a
+}
+
+// TestTextsOfAllMails compares every kind of mail in every language with testdata,
+// one file for each language. Read the files after a change of texts:
+//
+//	go test ./internal/mail -run TestTextsOfAllMails -update
+func TestTextsOfAllMails(t *testing.T) {
+	t.Parallel()
+	for _, language := range mail.Languages() {
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			var texts strings.Builder
+			write := func(title string, m mail.Message) {
+				sayTheSame(t, m)
+				if m.Language != language || !strings.Contains(m.HTML, `<html lang="`+language+`">`) {
+					t.Errorf("%s is in %s", title, m.Language)
+				}
+				fmt.Fprintf(&texts, "=== %s\n\nSubject: %s\n\n%s\n", title, m.Subject, withoutZeroWidth(m.Text))
+			}
+
+			i := invitation(t)
+			i.Locale = language
+			write("Invitation: viewer", compose(t, i))
+			i.Role, i.Message = tenant.InstanceEditor, "Welcome!\n\nSee you on Monday."
+			write("Invitation: editor, with a message", compose(t, i))
+			i.Requester, i.Role, i.Instance = vic, tenant.SpaceAdministrator, ""
+			write("Invitation: administrator of the space, at the request of another person", compose(t, i))
+
+			kindNames := map[mail.RequestKind]string{mail.RoleRequest: "a role", mail.InvitationsRequest: "invitations", mail.RestoreRequest: "the restoring of an instance"}
+			eventNames := map[mail.RequestEvent]string{mail.RequestMade: "made", mail.RequestApproved: "approved", mail.RequestDeclined: "declined", mail.RequestExpired: "expired"}
+			for _, kind := range kinds {
+				for _, event := range events {
+					n := notice(t, kind, event)
+					n.Locale = language
+					write("Request for "+kindNames[kind]+": "+eventNames[event], compose(t, n))
+				}
+			}
+			n := notice(t, mail.RoleRequest, mail.RequestMade)
+			n.Locale, n.Role, n.Instance, n.Message = language, tenant.SpaceAdministrator, "", ""
+			write("Request for the role of an administrator: made, without a message", compose(t, n))
+			n = notice(t, mail.InvitationsRequest, mail.RequestApproved)
+			n.Locale, n.Message, n.Emails = language, "", []string{"kim@new.example"}
+			write("Request for one invitation: approved", compose(t, n))
+
+			file := filepath.Join("testdata", language+".txt")
+			got := texts.String()
+			if strings.ContainsAny(got, "{}") {
+				t.Error("a placeholder is not filled in")
+			}
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := gocmp.Diff(string(want), got); diff != "" {
+				t.Errorf("%s (- file, + now):\n%s", file, diff)
+			}
+		})
+	}
+}
+
+// sayTheSame checks that the text part and the HTML part of a mail say the same, and
+// that the gateway's link is the only one.
+func sayTheSame(t testing.TB, m mail.Message) {
+	t.Helper()
+	text, html := withoutZeroWidth(m.Text), withoutZeroWidth(visible(t, m.HTML))
+	// Only HTML has a button that may not work.
+	fallback := []string{"If the button does not work", "Falls die Schaltfläche", "Si le bouton"}
+	for line := range strings.Lines(html) {
+		line = strings.TrimSpace(line)
+		if !strings.Contains(text, line) && !slices.ContainsFunc(fallback, func(f string) bool { return strings.HasPrefix(line, f) }) {
+			t.Errorf("the text part does not say %q:\n%s", line, text)
+		}
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(line), "> "), ":"))
+		label, value, isFact := strings.Cut(line, ": ")
+		if line != ">" && !strings.Contains(html, line) && !(isFact && strings.Contains(html, strings.TrimSpace(label)+"\n"+value+"\n")) {
+			t.Errorf("the HTML part does not say %q:\n%s", line, html)
+		}
+	}
+	hasNoOtherLink(t, m)
+}
+
+func TestEveryRoleHasANameInEveryLanguage(t *testing.T) {
+	t.Parallel()
+	names := map[string]map[tenant.Role]string{
+		"en": {tenant.InstanceViewer: "Role: viewer", tenant.InstanceEditor: "Role: editor", tenant.SpaceAdministrator: "Role: administrator of the space"},
+		"de": {tenant.InstanceViewer: "Rolle: Lesezugriff", tenant.InstanceEditor: "Rolle: Bearbeitung", tenant.SpaceAdministrator: "Rolle: Administration des Space"},
+		"fr": {tenant.InstanceViewer: "Rôle : lecture", tenant.InstanceEditor: "Rôle : édition", tenant.SpaceAdministrator: "Rôle : administration de l’espace"},
+	}
+	unknown := tenant.Role(len(tenant.AllRoles()))
+	for _, language := range mail.Languages() {
+		for _, role := range append(tenant.AllRoles(), unknown) {
+			// Nobody is invited to a role in an organization.
+			invitable := role != unknown && role.HeldIn() != globalid.Organization
+			for _, instance := range []string{"Group 1", ""} {
+				i := invitation(t)
+				i.Locale, i.Role, i.Instance = language, role, instance
+				asked, askedFor := notice(t, mail.RoleRequest, mail.RequestMade), notice(t, mail.InvitationsRequest, mail.RequestMade)
+				asked.Locale, asked.Role, asked.Instance = language, role, instance
+				askedFor.Locale, askedFor.Role, askedFor.Instance = language, role, instance
+				for _, c := range []interface{ Compose() (mail.Message, error) }{i, asked, askedFor} {
+					m, err := c.Compose()
+					if (err == nil) != invitable {
+						t.Errorf("%s, %v: %T: %v", language, role, c, err)
+					}
+					if want := "\n  " + names[language][role] + "\n"; invitable && !strings.Contains(m.Text, want) {
+						t.Errorf("%s, %v: %T does not say %q:\n%s", language, role, c, want, m.Text)
+					}
+					if named := strings.Contains(m.Text, "Group 1"); invitable && named != (instance != "") {
+						t.Errorf("%s, %v: %T about the instance %q:\n%s", language, role, c, instance, m.Text)
+					}
+				}
+			}
+		}
+	}
+	n := notice(t, mail.RestoreRequest, mail.RequestMade)
+	n.Role = unknown // a request to restore is about no role
+	compose(t, n)
+}
+
+func TestLanguageFitsTheLocale(t *testing.T) {
+	t.Parallel()
+	for locale, want := range map[string]string{
+		"": "en", "en-GB": "en", "de": "de", "de-CH": "de", "fr_CA": "fr", "rm": "de", "ja": "en", "{{x}}\r": "en", "ja, fr;q=0.8, en;q=0.5": "fr",
+	} {
+		i := invitation(t)
+		i.Locale = locale
+		if m := compose(t, i); m.Language != want {
+			t.Errorf("%q: %s, want %s", locale, m.Language, want)
+		}
+	}
+}
+
+func TestReplyGoesToThePersonWhoWrites(t *testing.T) {
+	t.Parallel()
+	i := invitation(t)
+	i.Requester = vic
+	if m := compose(t, i); m.ReplyTo != ada {
+		t.Errorf("invitation: %v", m.ReplyTo)
+	}
+	for event, want := range map[mail.RequestEvent]mail.Mailbox{
+		mail.RequestMade: vic, mail.RequestApproved: ada, mail.RequestDeclined: ada, mail.RequestExpired: {},
+	} {
+		n := notice(t, mail.RoleRequest, event)
+		n.Answerer, n.Message = ada, "Because."
+		m := compose(t, n)
+		if m.ReplyTo != want {
+			t.Errorf("event %d: %v", event, m.ReplyTo)
+		}
+		if quoted := strings.Contains(m.Text, "> Because."); quoted != (want != mail.Mailbox{}) {
+			t.Errorf("event %d:\n%s", event, m.Text)
+		}
+	}
+}
+
+func TestNoticeListsTenAddresses(t *testing.T) {
+	t.Parallel()
+	emails := make([]string, 1000)
+	for i := range emails {
+		emails[i] = fmt.Sprintf("p%d@new.example", i)
+	}
+	ten := strings.Join(emails[:10], ", ")
+	for _, c := range []struct {
+		locale         string
+		count          int
+		list, approved string
+	}{
+		{"", 1, "p0@new.example", "DataHub has invited one person on behalf of Ada."},
+		{"", 10, ten, "DataHub has invited 10 people on behalf of Ada."},
+		{"", 11, ten + " and 1 more", "DataHub has invited 11 people on behalf of Ada."},
+		{"", 1000, ten + " and 990 more", "DataHub has invited 1000 people on behalf of Ada."},
+		{"de", 1000, ten + " und 990 weitere", "DataHub hat im Namen von Ada 1000 Personen eingeladen."},
+		{"fr", 1000, ten + " et 990 de plus", "DataHub a invité 1000 personnes en son nom."},
+	} {
+		n := notice(t, mail.InvitationsRequest, mail.RequestApproved)
+		n.Locale, n.Emails = c.locale, emails[:c.count]
+		m := compose(t, n)
+		if text := withoutZeroWidth(m.Text); !strings.Contains(text, ": "+c.list+"\n") || !strings.Contains(text, "\n"+c.approved) {
+			t.Errorf("%s, %d addresses:\n%s", cmp.Or(c.locale, "en"), c.count, text)
+		}
+		sayTheSame(t, m)
+	}
+	if emails[0] != "p0@new.example" || emails[999] != "p999@new.example" {
+		t.Error("the addresses were changed")
+	}
+}
+
+func withoutZeroWidth(s string) string { return strings.ReplaceAll(s, "\u200b", "") }

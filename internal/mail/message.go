@@ -1,0 +1,78 @@
+package mail
+
+import (
+	"encoding/base64"
+	"errors"
+	"mime"
+	netmail "net/mail"
+	"slices"
+	"strings"
+
+	"github.com/wneessen/go-mail"
+
+	"alphacruncher.com/datahub-gateway/internal/address"
+)
+
+// Message is a mail to one person.
+type Message struct {
+	ID       string // the local part of the Message-ID; the same in every attempt
+	To       address.Address
+	ReplyTo  Mailbox // zero: nobody reads replies
+	Subject  string
+	Text     string
+	HTML     string
+	Language string // BCP 47
+}
+
+// Mailbox is the name and the address of a person or a service.
+type Mailbox struct{ Name, Email string }
+
+// header returns the mailbox as a header has it, with the name quoted or encoded
+// where necessary.
+func (m Mailbox) header() string {
+	return (&netmail.Address{Name: m.Name, Address: m.Email}).String()
+}
+
+// encode returns the message as go-mail sends it. It fails if an address cannot be
+// written in a header.
+func (s *Sender) encode(m Message) (*mail.Msg, error) {
+	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
+	err := errors.Join(
+		msg.From(s.from.header()),
+		msg.To(m.To.Envelope()),
+	)
+	if replyTo := m.ReplyTo; replyTo != (Mailbox{}) {
+		if a, problem := address.Parse(replyTo.Email); problem == nil {
+			replyTo.Email = a.Envelope() // every server accepts a domain in A-labels
+		}
+		err = errors.Join(err, msg.ReplyTo(replyTo.header()))
+	}
+	if err != nil {
+		return nil, err
+	}
+	msg.Subject(encodeLiterally(m.Subject))
+	msg.SetMessageIDWithValue(m.ID + "@" + s.domain)
+	msg.SetDate()
+	// No out-of-office replies (RFC 3834 section 5).
+	msg.SetGenHeader("Auto-Submitted", "auto-generated")
+	msg.SetGenHeader(mail.HeaderContentLang, m.Language)
+	msg.SetBodyString(mail.TypeTextPlain, m.Text)
+	msg.AddAlternativeString(mail.TypeTextHTML, m.HTML)
+	return msg, nil
+}
+
+// encodeLiterally encodes text that looks like an encoded word (RFC 2047), because
+// readers would decode it. Other text is encoded by go-mail where necessary.
+func encodeLiterally(text string) string {
+	if !strings.Contains(text, "=?") || mime.QEncoding.Encode("utf-8", text) != text {
+		return text
+	}
+	// An encoded word has at most 75 characters (RFC 2047 section 2). The text is
+	// ASCII, or QEncoding would have changed it.
+	const maxChunk = 45
+	var words []string
+	for chunk := range slices.Chunk([]byte(text), maxChunk) {
+		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString(chunk)+"?=")
+	}
+	return strings.Join(words, " ")
+}
