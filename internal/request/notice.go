@@ -23,10 +23,9 @@ const MailKind = "REQUEST"
 func (s *Service) notify(ctx context.Context, tx *postgres.Tx, r *row) error {
 	return enqueue(ctx, tx, `
 		insert into request_notice (id, request_id, account_id)
-		select uuid_v7(clock_timestamp()), r.id, h.account_id
-		from request r cross join lateral (`+answerers+`) h
-		where r.id = $1 and h.account_id <> r.requested_by
-		returning id`, r.ID)
+		select uuid_v7(clock_timestamp()), $1, account_id
+		from (select distinct account_id from request_answerers() where request_id = $1 and account_id <> $2) a
+		returning id`, r.ID, r.RequestedBy)
 }
 
 // tell asks for the mails to those who have made requests that have ended, but

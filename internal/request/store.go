@@ -180,32 +180,18 @@ func find(ctx context.Context, q postgres.Querier, id uuid.UUID) (*row, error) {
 	return &r, err
 }
 
-// What Kind.rule says, for the database: answerers are the accounts that can
-// answer a request r, and toAnswer are the open requests that account $1 can,
-// found by what it is rather than request by request.
-var (
-	restorers = access.Restoring.Roles.SQL(globalid.Instance)
-	answerers = `
-		select sa.account_id from space_administrator sa where sa.space_id = r.space_id
-		union
-		select im.account_id from instance_member im where r.kind = 'RESTORE' and im.instance_id = r.instance_id and im.role in ` + restorers
-	toAnswer = `r.id in (
-		select id from request where status = 'OPEN' and space_id in (select space_id from space_administrator where account_id = $1)
-		union
-		select id from request where status = 'OPEN' and kind = 'RESTORE'
-		                         and instance_id in (select instance_id from instance_member where account_id = $1 and role in ` + restorers + `))`
-)
-
-// canAnswer says that an account can answer request r.
+// canAnswer is the condition that an account, an expression of SQL, can answer
+// request r. Its OFFSET keeps PostgreSQL from reading everything that the account
+// can answer: few requests are asked about at once.
 func canAnswer(account string) string {
-	return `exists (select from (` + answerers + `) h where h.account_id = ` + account + `)`
+	return `exists (select from request_answerers() a where a.request_id = r.id and a.account_id = ` + account + ` offset 0)`
 }
 
 // The queries of lists, newest first: of which requests, of what status, and up
 // to which.
-var (
+const (
 	ofPerson = `r.requested_by = $1`
-	ofOthers = `r.requested_by <> $1 and ` + toAnswer
+	ofOthers = `r.requested_by <> $1 and r.id in (select request_id from request_answerers() where account_id = $1 and status = 'OPEN')`
 	wanted   = ` and ($2 = '' or ` + status + ` = $2)`
 	countOf  = `select count(*) from request r where `
 	listOf   = `select ` + columns + ` from request r ` + tables + ` where `

@@ -1,0 +1,133 @@
+package request_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
+	"alphacruncher.com/datahub-gateway/internal/request"
+)
+
+// Who can answer a request is decided by rules of package access where somebody
+// answers it, and by the SQL function request_answerers elsewhere. Both, and
+// everything that uses them, agree for each kind of request and each person.
+func TestAnswerersAreTheSameEverywhere(t *testing.T) {
+	t.Parallel()
+	answerers := map[request.Kind][]string{
+		request.Role:        {"ada", "eva"},
+		request.Invitations: {"ada", "eva"},
+		request.Restore:     {"ada", "ed", "eva"},
+	}
+	for _, kind := range request.Kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.newPeople()
+			id := w.request("vic", kind)
+			want := answerers[kind]
+			check := func(what string, got []string) {
+				t.Helper()
+				slices.Sort(got)
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s: %s", what, diff)
+				}
+			}
+			names := func(lines []string) (names []string) {
+				for _, line := range lines {
+					names = append(names, strings.ToLower(line))
+				}
+				return names
+			}
+
+			check("the function", names(w.Lines(`
+				select distinct a.name from request_answerers() r join account a on a.id = r.account_id where r.request_id = $1`, id.UUID)))
+			check("the function, by account", names(w.Lines(`
+				select a.name from account a where $1 in (select request_id from request_answerers() where account_id = a.id and status = 'OPEN')`, id.UUID)))
+			check("the events", names(w.Lines(`
+				select a.name from event e join account a on a.id = e.place_id
+				where e.topic = 'REQUEST' and e.change = 'CREATED' and $1 = any (e.subjects) and a.name <> 'Vic'`, id.UUID)))
+
+			var mailed []string
+			for _, m := range w.Mails() {
+				mailed = append(mailed, strings.TrimSuffix(m.To, "@uni.example"))
+			}
+			check("the mails", mailed)
+
+			var listed, decide []string
+			for _, who := range everybody {
+				name := strings.TrimSuffix(who, "@uni.example")
+				list, err := w.Requests.ListToAnswer(t.Context(), w.User(who), relay.Page{First: 10, Total: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(list.Nodes) != list.Total {
+					t.Errorf("%s has %d requests to answer and %d are counted", who, len(list.Nodes), list.Total)
+				}
+				for _, r := range list.Nodes {
+					if r.ID == id {
+						listed = append(listed, name)
+					}
+				}
+				if got := refusal(errorOf(w.decline(who, id))); got == "" {
+					decide = append(decide, name)
+					w.Exec(`update request set status = 'OPEN', ended_at = null, answered_by = null where id = $1`, id.UUID)
+					w.Exec(`delete from request_notice where request_id = $1`, id.UUID)
+				} else if got != notFound && who != "vic" {
+					t.Errorf("%s is refused with %s", who, got)
+				}
+			}
+			check("the lists", listed)
+			check("the decisions", decide)
+		})
+	}
+}
+
+// The events of a request go to who made it and to who can answer it, once for
+// all requests that a statement ends.
+func TestEventsOfManyRequestsAreOneRowForEachPersonAndStatus(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.newPeople()
+	vic, mia := w.request("vic", request.Restore), w.request("mia", request.Restore)
+	role, invitations := w.request("vic", request.Role), w.request("ed", request.Invitations)
+	w.Exec(`delete from event`)
+	w.Exec(`
+		update request set ended_at = clock_timestamp(), answered_by = $1, status = case kind when 'RESTORE' then 'APPROVED' else 'DECLINED' end
+		where status = 'OPEN'`, w.User("ada").ID.UUID)
+	name := map[string]string{
+		vic.UUID.String(): "vic restores", mia.UUID.String(): "mia restores",
+		role.UUID.String(): "vic's role", invitations.UUID.String(): "ed's invitations",
+	}
+	var got []string
+	for _, line := range w.Lines(`
+		select concat_ws(' ', a.name, e.change, array_to_string(e.subjects, ' ')) from event e join account a on a.id = e.place_id
+		where e.topic = 'REQUEST' order by a.name, e.change`) {
+		words := strings.Fields(line)
+		var about []string
+		for _, id := range words[2:] {
+			about = append(about, name[id])
+		}
+		slices.Sort(about)
+		got = append(got, words[0]+" "+words[1]+": "+strings.Join(about, ", "))
+	}
+	if diff := cmp.Diff([]string{
+		"Ada APPROVED: mia restores, vic restores", "Ada DECLINED: ed's invitations, vic's role",
+		"Ed APPROVED: mia restores, vic restores", "Ed DECLINED: ed's invitations",
+		"Eva APPROVED: mia restores, vic restores", "Eva DECLINED: ed's invitations, vic's role",
+		"Mia APPROVED: mia restores",
+		"Vic APPROVED: vic restores", "Vic DECLINED: vic's role",
+	}, got); diff != "" {
+		t.Error(diff)
+	}
+	w.Exec(`delete from event`)
+	w.Exec(`update request set expires_at = expires_at + interval '1 day'`)
+	if n := w.Number(`select count(*) from event`); n != 0 {
+		t.Errorf("%d events although no status has changed", n)
+	}
+}
+
+// errorOf returns the error of a call.
+func errorOf[T any](_ T, err error) error { return err }
