@@ -1,7 +1,7 @@
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
 
-// Where the gateway listens that the page asks while it is developed.
+// The gateway behind the development server.
 const gateway = process.env.DATAHUB_GATEWAY ?? 'http://127.0.0.1:8080'
 
 const proxy = {
@@ -16,12 +16,12 @@ export default defineConfig({
   server: { proxy },
   build: {
     target: 'es2023',
-    cssTarget: ['chrome125', 'firefox125', 'safari17.5'], // light-dark() as it is written
+    cssTarget: ['chrome125', 'firefox125', 'safari17.5'], // they support light-dark()
     assetsInlineLimit: 0,
-    chunkSizeWarningLimit: 3000, // kB, of which the playground's editor has most
+    chunkSizeWarningLimit: 3000, // kB: the playground's editor is large
     rolldownOptions: {
       input: ['index.html', 'playground/index.html'],
-      // GraphiQL is compiled, and its directives to React's compiler say nothing any more.
+      // Directives for React's compiler are left over in GraphiQL, which is already compiled.
       onLog: (level, log, handle) => log.code === 'MODULE_LEVEL_DIRECTIVE' || handle(level, log),
     },
   },

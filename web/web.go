@@ -1,6 +1,6 @@
-// Package web holds the page and the playground as Vite builds them. `npm run
-// build` puts them into dist, which is not committed; without it, the gateway
-// builds and serves all the same.
+// Package web embeds the page and the playground. `npm run build` writes them to
+// dist, which is not committed; without it the gateway still builds, without a
+// page.
 package web
 
 import (
@@ -8,13 +8,14 @@ import (
 	"io/fs"
 )
 
-// The pattern also finds dist.txt, since one that finds nothing is an error.
+// The pattern also matches dist.txt: a pattern that matches nothing does not
+// compile.
 //
 //go:embed all:dist*
 var files embed.FS
 
-// Built gives what was built: index.html, playground/index.html and what they
-// load. It is empty where nothing was.
+// Built returns the built files: index.html, playground/index.html and what they
+// load. It is empty if nothing was built.
 func Built() fs.FS {
 	dist, err := fs.Sub(files, "dist")
 	if err != nil {
