@@ -26,14 +26,14 @@ func TestWhoSeesWhat(t *testing.T) {
 	}
 	for who, roles := range want {
 		got := map[string]string{}
-		a := w.as(who).ask(`query($space: ID!) { space(id: $space) { viewerRoles instances(state: null) { totalCount nodes { id name viewerRoles } } } }`,
-			map[string]any{"space": w.space("Econometrics 2026")}).ok()
-		if a.at("space") != nil {
-			got[""] = words(a.at("space", "viewerRoles"))
-			for i, name := range a.every("name", "space", "instances", "nodes") {
-				got[name] = words(a.at("space", "instances", "nodes", i, "viewerRoles"))
+		a := w.as(who).Ask(`query($space: ID!) { space(id: $space) { viewerRoles instances(state: null) { totalCount nodes { id name viewerRoles } } } }`,
+			map[string]any{"space": w.space("Econometrics 2026")}).OK()
+		if a.At("space") != nil {
+			got[""] = words(a.At("space", "viewerRoles"))
+			for i, name := range a.Every("name", "space", "instances", "nodes") {
+				got[name] = words(a.At("space", "instances", "nodes", i, "viewerRoles"))
 			}
-			if n := a.at("space", "instances", "totalCount"); n != float64(len(got)-1) {
+			if n := a.At("space", "instances", "totalCount"); n != float64(len(got)-1) {
 				t.Errorf("%s: totalCount %v of %d", who, n, len(got)-1)
 			}
 		}
@@ -41,11 +41,11 @@ func TestWhoSeesWhat(t *testing.T) {
 			t.Errorf("%s sees in the space: %s", who, diff)
 		}
 		for _, name := range []string{"Master", "Distributed", "Group 1", "Group 2", "Group 3"} {
-			one := w.as(who).ask(`query($id: ID!) { instance(id: $id) { viewerRoles space { name viewerRoles } } }`, map[string]any{"id": w.instance(name)}).ok()
+			one := w.as(who).Ask(`query($id: ID!) { instance(id: $id) { viewerRoles space { name viewerRoles } } }`, map[string]any{"id": w.instance(name)}).OK()
 			seen := ""
-			if one.at("instance") != nil {
-				seen = words(one.at("instance", "viewerRoles"))
-				if of := words(one.at("instance", "space", "viewerRoles")); of != roles[""] {
+			if one.At("instance") != nil {
+				seen = words(one.At("instance", "viewerRoles"))
+				if of := words(one.At("instance", "space", "viewerRoles")); of != roles[""] {
 					t.Errorf("%s in the space of %s: %s", who, name, of)
 				}
 			}
@@ -67,19 +67,19 @@ func words(list any) string {
 func TestWhoSeesMembersAndInvitations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
-	w.mails(1)
+	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
+	w.AwaitMails(1)
 	for who, forbidden := range map[string][]string{
 		"ada": {},
 		"ed":  {"invitations"},
 		"vic": {"members", "invitations"},
 		"mia": {"members", "invitations"},
 	} {
-		a := w.as(who).ask(`query($id: ID!) { instance(id: $id) { name members { nodes { role user { name email } } } invitations { nodes { email } } } }`,
+		a := w.as(who).Ask(`query($id: ID!) { instance(id: $id) { name members { nodes { role user { name email } } } invitations { nodes { email } } } }`,
 			map[string]any{"id": w.instance("Group 1")})
 		var paths []string
 		for _, e := range a.Errors {
-			if e.code() != "FORBIDDEN" || e.Extensions["contacts"] == nil {
+			if e.Code() != "FORBIDDEN" || e.Extensions["contacts"] == nil {
 				t.Errorf("%s: %v", who, e)
 			}
 			paths = append(paths, fmt.Sprint(e.Path[1]))
@@ -89,8 +89,8 @@ func TestWhoSeesMembersAndInvitations(t *testing.T) {
 		if !slices.Equal(paths, forbidden) {
 			t.Errorf("%s is forbidden %v, want %v", who, paths, forbidden)
 		}
-		if a.at("instance", "name") != "Group 1" {
-			t.Errorf("%s: %s", who, a.body)
+		if a.At("instance", "name") != "Group 1" {
+			t.Errorf("%s: %s", who, a.Body)
 		}
 	}
 }
@@ -99,24 +99,24 @@ func TestARoleRevokedIsGoneAtTheNextRequest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
 	w.dismiss("Ada")
-	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).refused("NOT_FOUND")
-	w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name = 'Group 1' and a.name = 'Ada'`)
-	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).refused("FORBIDDEN")
-	w.mails(1)
+	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).Refused("NOT_FOUND")
+	w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name = 'Group 1' and a.name = 'Ada'`)
+	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).Refused("FORBIDDEN")
+	w.AwaitMails(1)
 }
 
 // Only the first stage that fails answers, and it answers completely.
 func TestTheOrderOfErrors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}, "idempotencyKey", "used").ok()
+	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}, "idempotencyKey", "used").OK()
 	bad := []string{"a", "b@", "fine@new.example"}
 	none := []string{}
 	unknown := "instance_00000000000000000000000000000000"
 	anybody := w.as("ada")
-	anybody.token = ""
+	anybody.Token = ""
 
 	for _, c := range []struct {
 		what string
@@ -136,11 +136,11 @@ func TestTheOrderOfErrors(t *testing.T) {
 		{"permission before protection", w.as("mia").delete("Master"), []string{"FORBIDDEN"}},
 		{"permission before the window", w.as("mia").restore("Group 3"), []string{"FORBIDDEN"}},
 	} {
-		if got := c.got.codes(); !slices.Equal(got, c.want) {
+		if got := c.got.Codes(); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.what, got, c.want)
 		}
 	}
-	w.mails(1)
+	w.AwaitMails(1)
 }
 
 func TestInputOfTheWrongForm(t *testing.T) {
@@ -166,25 +166,25 @@ func TestInputOfTheWrongForm(t *testing.T) {
 		"an unknown role":                           ada.invite("Group 1", "OWNER", one),
 		"an address that is none":                   ada.invite("Group 1", "VIEWER", one, "emails", []any{nil}),
 		"an address that is a number":               ada.invite("Group 1", "VIEWER", one, "emails", []any{5}),
-		"checks of nothing":                         ada.ask(`{ checkEmails(emails: []) { valid } }`, nil),
-		"a page too large":                          ada.ask(`query($s: ID!) { space(id: $s) { instances(first: 101) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026")}),
-		"a negative page":                           ada.ask(`query($s: ID!) { space(id: $s) { instances(first: -1) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026")}),
-		"a forged cursor":                           ada.ask(`query($s: ID!) { space(id: $s) { instances(after: "x") { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026")}),
+		"checks of nothing":                         ada.Ask(`{ checkEmails(emails: []) { valid } }`, nil),
+		"a page too large":                          ada.Ask(`query($s: ID!) { space(id: $s) { instances(first: 101) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026")}),
+		"a negative page":                           ada.Ask(`query($s: ID!) { space(id: $s) { instances(first: -1) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026")}),
+		"a forged cursor":                           ada.Ask(`query($s: ID!) { space(id: $s) { instances(after: "x") { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026")}),
 		"a role in lower case":                      ada.invite("Group 1", "viewer", one),
-		"a state in lower case":                     ada.ask(`query($s: ID!, $x: InstanceState) { space(id: $s) { instances(state: $x) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "x": "deleted"}),
-		"a status in lower case":                    ada.ask(`query($i: ID!, $x: InvitationStatus) { instance(id: $i) { invitations(status: $x) { totalCount } } }`, map[string]any{"i": w.instance("Group 1"), "x": "pending"}),
+		"a state in lower case":                     ada.Ask(`query($s: ID!, $x: InstanceState) { space(id: $s) { instances(state: $x) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "x": "deleted"}),
+		"a status in lower case":                    ada.Ask(`query($i: ID!, $x: InvitationStatus) { instance(id: $i) { invitations(status: $x) { totalCount } } }`, map[string]any{"i": w.instance("Group 1"), "x": "pending"}),
 		"a message with a lone surrogate":           ada.invite("Group 1", "VIEWER", one, "message", "a\ufffdb"),
 		"a key with a lone surrogate":               ada.invite("Group 1", "VIEWER", one, "idempotencyKey", "a\ufffd"),
-		"a null condition":                          ada.ask(`query($x: Boolean = true) { __typename @skip(if: $x) }`, map[string]any{"x": nil}),
-		"a null input":                              ada.ask(`mutation($x: DeleteInstanceInput = {instanceId: "x"}) { deleteInstance(input: $x) { deleted } }`, map[string]any{"x": nil}),
-		"a null field of an input":                  ada.ask(`mutation($x: InstanceRole = VIEWER) { inviteUsers(input: {instanceId: "x", role: $x, emails: ["a@b.example"]}) { results { email } } }`, map[string]any{"x": nil}),
-		"a page too large for whom it is forbidden": w.as("vic").ask(`query($i: ID!) { instance(id: $i) { members(first: 101) { totalCount } } }`, map[string]any{"i": w.instance("Group 1")}),
-		"a page that is a string":                   ada.ask(`query($s: ID!, $n: Int) { space(id: $s) { instances(first: $n) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "n": "5"}),
-		"a cursor that is a number":                 ada.ask(`query($s: ID!, $c: String) { space(id: $s) { instances(after: $c) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "c": 5}),
-		"a huge integer":                            ada.ask(`query($s: ID!, $n: Int) { space(id: $s) { instances(first: $n) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "n": 1e18}),
+		"a null condition":                          ada.Ask(`query($x: Boolean = true) { __typename @skip(if: $x) }`, map[string]any{"x": nil}),
+		"a null input":                              ada.Ask(`mutation($x: DeleteInstanceInput = {instanceId: "x"}) { deleteInstance(input: $x) { deleted } }`, map[string]any{"x": nil}),
+		"a null field of an input":                  ada.Ask(`mutation($x: InstanceRole = VIEWER) { inviteUsers(input: {instanceId: "x", role: $x, emails: ["a@b.example"]}) { results { email } } }`, map[string]any{"x": nil}),
+		"a page too large for whom it is forbidden": w.as("vic").Ask(`query($i: ID!) { instance(id: $i) { members(first: 101) { totalCount } } }`, map[string]any{"i": w.instance("Group 1")}),
+		"a page that is a string":                   ada.Ask(`query($s: ID!, $n: Int) { space(id: $s) { instances(first: $n) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "n": "5"}),
+		"a cursor that is a number":                 ada.Ask(`query($s: ID!, $c: String) { space(id: $s) { instances(after: $c) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "c": 5}),
+		"a huge integer":                            ada.Ask(`query($s: ID!, $n: Int) { space(id: $s) { instances(first: $n) { totalCount } } }`, map[string]any{"s": w.space("Econometrics 2026"), "n": 1e18}),
 	} {
-		if got := a.codes(); !slices.Equal(got, []string{"BAD_USER_INPUT"}) {
-			t.Errorf("%s: %.300s", what, a.body)
+		if got := a.Codes(); !slices.Equal(got, []string{"BAD_USER_INPUT"}) {
+			t.Errorf("%s: %.300s", what, a.Body)
 		}
 		for _, e := range a.Errors {
 			if e.Extensions["retryable"] != false || e.Extensions["requestId"] == "" {
@@ -193,19 +193,19 @@ func TestInputOfTheWrongForm(t *testing.T) {
 		}
 	}
 	for _, table := range []string{"invitation", "outbox"} {
-		if n := w.number("select count(*) from " + table); n != 0 {
+		if n := w.Number("select count(*) from " + table); n != 0 {
 			t.Errorf("%d rows in %s", n, table)
 		}
 	}
 	// What is as long as it may be is taken.
-	ada.invite("Group 1", "VIEWER", one, "message", strings.Repeat("é", 2000), "idempotencyKey", strings.Repeat("ü", 255)).ok()
+	ada.invite("Group 1", "VIEWER", one, "message", strings.Repeat("é", 2000), "idempotencyKey", strings.Repeat("ü", 255)).OK()
 	// A megabyte is no address, and is not sent back.
 	a := ada.invite("Group 1", "VIEWER", []string{strings.Repeat("a", 900_000)})
-	if got := a.refused("INVALID_EMAIL").Extensions["reason"]; got != "TOO_LONG" {
+	if got := a.Refused("INVALID_EMAIL").Extensions["reason"]; got != "TOO_LONG" {
 		t.Errorf("reason %v", got)
 	}
-	if len(a.body) > 2000 {
-		t.Errorf("%d octets were sent back", len(a.body))
+	if len(a.Body) > 2000 {
+		t.Errorf("%d octets were sent back", len(a.Body))
 	}
 }
 
@@ -218,13 +218,13 @@ func TestABadArgumentBelowAMutation(t *testing.T) {
 		`instance { space { instances(after: "x") { totalCount } } }`,
 		`...F } } fragment F on DeleteInstancePayload { instance { space { ... on Space { instances(first: 1000) { totalCount } } }`,
 	} {
-		w.as("ada").ask(`mutation { deleteInstance(input: {instanceId: "`+w.instance("Group 1")+`"}) { deleted `+selection+` } }`, nil).refused("BAD_USER_INPUT")
+		w.as("ada").Ask(`mutation { deleteInstance(input: {instanceId: "`+w.instance("Group 1")+`"}) { deleted `+selection+` } }`, nil).Refused("BAD_USER_INPUT")
 	}
-	w.as("ada").ask(`mutation($x: Boolean = true) { deleteInstance(input: {instanceId: "`+w.instance("Group 1")+`"}) { deleted @skip(if: $x) } }`,
-		map[string]any{"x": nil}).refused("BAD_USER_INPUT")
-	w.as("ada").ask(`mutation($n: Int) { deleteInstance(input: {instanceId: "`+w.instance("Group 1")+`"}) { deleted instance { space { instances(first: $n) { totalCount } } } } }`,
-		map[string]any{"n": "5"}).refused("BAD_USER_INPUT")
-	if got := w.text(`select deleted_at is null from instance where name = 'Group 1'`); got != "true" {
+	w.as("ada").Ask(`mutation($x: Boolean = true) { deleteInstance(input: {instanceId: "`+w.instance("Group 1")+`"}) { deleted @skip(if: $x) } }`,
+		map[string]any{"x": nil}).Refused("BAD_USER_INPUT")
+	w.as("ada").Ask(`mutation($n: Int) { deleteInstance(input: {instanceId: "`+w.instance("Group 1")+`"}) { deleted instance { space { instances(first: $n) { totalCount } } } } }`,
+		map[string]any{"n": "5"}).Refused("BAD_USER_INPUT")
+	if got := w.Text(`select deleted_at is null from instance where name = 'Group 1'`); got != "true" {
 		t.Error("it was deleted")
 	}
 }
@@ -233,7 +233,7 @@ func TestABadArgumentBelowAMutation(t *testing.T) {
 func TestWhereInTheDocument(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	a := w.as("ada").ask(`query($s: ID!, $x: Boolean = true) {
+	a := w.as("ada").Ask(`query($s: ID!, $x: Boolean = true) {
   space(id: $s) {
     a: instances(first: 101) { totalCount }
     b: instances(first: 5,
@@ -243,7 +243,7 @@ func TestWhereInTheDocument(t *testing.T) {
 }`, map[string]any{"s": w.space("Econometrics 2026"), "x": nil})
 	type place struct{ Line, Column int }
 	var got struct{ Errors []struct{ Locations []place } }
-	if err := json.Unmarshal([]byte(a.body), &got); err != nil {
+	if err := json.Unmarshal([]byte(a.Body), &got); err != nil {
 		t.Fatal(err)
 	}
 	var places []place
@@ -251,7 +251,7 @@ func TestWhereInTheDocument(t *testing.T) {
 		places = append(places, e.Locations...)
 	}
 	if diff := cmp.Diff([]place{{3, 18}, {5, 7}, {6, 20}}, places); diff != "" {
-		t.Errorf("%s\n%s", diff, a.body)
+		t.Errorf("%s\n%s", diff, a.Body)
 	}
 }
 
@@ -273,7 +273,7 @@ func TestWhereInTheInput(t *testing.T) {
 		{`mutation($x: InviteUsersInput!) { inviteUsers(input: $x) { results { email } } }`,
 			map[string]any{"x": map[string]any{"instanceId": "x", "role": "VIEWER", "emails": []any{"a@b.example", nil}}}, []any{"input", "emails", 1.0}},
 	} {
-		e := ada.ask(c.query, c.variables).refused("BAD_USER_INPUT")
+		e := ada.Ask(c.query, c.variables).Refused("BAD_USER_INPUT")
 		if diff := cmp.Diff(any(c.want), e.Extensions["inputPath"]); diff != "" {
 			t.Errorf("%v: %s", c.variables, diff)
 		}
@@ -284,28 +284,28 @@ func TestWhereInTheInput(t *testing.T) {
 func TestTheSameListTwice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).ok()
+	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).OK()
 	for range 20 {
-		a := w.as("ada").ask(`{ viewer { spaces { nodes { instances(state: null) { nodes { name
-			i: invitations { nodes { instance { name } } } j: invitations { nodes { instance { id name } } } } } } } } }`, nil).ok()
-		if got := a.at("viewer", "spaces", "nodes", 0, "instances", "nodes", 2, "j", "nodes", 1, "instance", "name"); got != "Group 1" {
+		a := w.as("ada").Ask(`{ viewer { spaces { nodes { instances(state: null) { nodes { name
+			i: invitations { nodes { instance { name } } } j: invitations { nodes { instance { id name } } } } } } } } }`, nil).OK()
+		if got := a.At("viewer", "spaces", "nodes", 0, "instances", "nodes", 2, "j", "nodes", 1, "instance", "name"); got != "Group 1" {
 			t.Fatalf("%v", got)
 		}
 	}
-	w.mails(2)
+	w.AwaitMails(2)
 }
 
 func TestCheckingAddresses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	a := w.as("sam").ask(`{ checkEmails(emails: ["Zoe <zoe@new.example>", "myemail@.uni.edu.com", "kim@gmial.com", ""]) { index input email valid reason suggestion warning } }`, nil).ok()
+	a := w.as("sam").Ask(`{ checkEmails(emails: ["Zoe <zoe@new.example>", "myemail@.uni.edu.com", "kim@gmial.com", ""]) { index input email valid reason suggestion warning } }`, nil).OK()
 	want := []any{
 		map[string]any{"index": 0.0, "input": "Zoe <zoe@new.example>", "email": "zoe@new.example", "valid": true, "reason": nil, "suggestion": nil, "warning": nil},
 		map[string]any{"index": 1.0, "input": "myemail@.uni.edu.com", "email": nil, "valid": false, "reason": "DOMAIN_LABEL_EMPTY", "suggestion": "myemail@uni.edu.com", "warning": nil},
 		map[string]any{"index": 2.0, "input": "kim@gmial.com", "email": "kim@gmial.com", "valid": true, "reason": nil, "suggestion": "kim@gmail.com", "warning": "Did you mean kim@gmail.com?"},
 		map[string]any{"index": 3.0, "input": "", "email": nil, "valid": false, "reason": "EMPTY", "suggestion": nil, "warning": nil},
 	}
-	if diff := cmp.Diff(any(want), a.at("checkEmails")); diff != "" {
+	if diff := cmp.Diff(any(want), a.At("checkEmails")); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -317,25 +317,25 @@ func TestPagesOfLists(t *testing.T) {
 	for i := range emails {
 		emails[i] = fmt.Sprintf("s%02d@new.example", i)
 	}
-	w.as("ada").invite("Group 1", "VIEWER", emails).ok()
-	w.mails(45)
-	w.exec(`update invitation set expires_at = clock_timestamp() where email = 's00@new.example'`)
-	w.exec(`update invitation set status = 'REVOKED' where email = 's01@new.example'`)
+	w.as("ada").invite("Group 1", "VIEWER", emails).OK()
+	w.AwaitMails(45)
+	w.Exec(`update invitation set expires_at = clock_timestamp() where email = 's00@new.example'`)
+	w.Exec(`update invitation set status = 'REVOKED' where email = 's01@new.example'`)
 
 	var seen []string
 	var after any
 	sizes := []int{}
 	for {
-		a := w.as("ada").ask(`query($id: ID!, $after: String) { instance(id: $id) { invitations(after: $after) { totalCount nodes { email status } edges { cursor node { email } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }`,
-			map[string]any{"id": w.instance("Group 1"), "after": after}).ok()
-		page := a.every("email", "instance", "invitations", "nodes")
+		a := w.as("ada").Ask(`query($id: ID!, $after: String) { instance(id: $id) { invitations(after: $after) { totalCount nodes { email status } edges { cursor node { email } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }`,
+			map[string]any{"id": w.instance("Group 1"), "after": after}).OK()
+		page := a.Every("email", "instance", "invitations", "nodes")
 		sizes = append(sizes, len(page))
 		seen = append(seen, page...)
-		info := a.at("instance", "invitations", "pageInfo").(map[string]any)
-		if info["hasPreviousPage"] != (after != nil) || a.at("instance", "invitations", "totalCount") != 45.0 {
-			t.Errorf("page %d: %s", len(sizes), a.body)
+		info := a.At("instance", "invitations", "pageInfo").(map[string]any)
+		if info["hasPreviousPage"] != (after != nil) || a.At("instance", "invitations", "totalCount") != 45.0 {
+			t.Errorf("page %d: %s", len(sizes), a.Body)
 		}
-		cursors := a.every("cursor", "instance", "invitations", "edges")
+		cursors := a.Every("cursor", "instance", "invitations", "edges")
 		if info["startCursor"] != cursors[0] || info["endCursor"] != cursors[len(cursors)-1] {
 			t.Errorf("cursors: %v", info)
 		}
@@ -350,14 +350,14 @@ func TestPagesOfLists(t *testing.T) {
 	}
 
 	for status, want := range map[string]float64{"PENDING": 43, "EXPIRED": 1, "REVOKED": 1, "ACCEPTED": 0} {
-		a := w.as("ada").ask(`query($id: ID!, $status: InvitationStatus) { instance(id: $id) { invitations(status: $status, first: 0) { totalCount nodes { id } pageInfo { hasNextPage } } } }`,
-			map[string]any{"id": w.instance("Group 1"), "status": status}).ok()
-		if got := a.at("instance", "invitations", "totalCount"); got != want {
+		a := w.as("ada").Ask(`query($id: ID!, $status: InvitationStatus) { instance(id: $id) { invitations(status: $status, first: 0) { totalCount nodes { id } pageInfo { hasNextPage } } } }`,
+			map[string]any{"id": w.instance("Group 1"), "status": status}).OK()
+		if got := a.At("instance", "invitations", "totalCount"); got != want {
 			t.Errorf("%s: %v, want %v", status, got, want)
 		}
 	}
 	// The cursor of another list is none.
-	a := w.as("ada").ask(`query($id: ID!) { instance(id: $id) { members { pageInfo { endCursor } } } }`, map[string]any{"id": w.instance("Group 1")}).ok()
-	w.as("ada").ask(`query($id: ID!, $after: String) { instance(id: $id) { invitations(after: $after) { totalCount } } }`,
-		map[string]any{"id": w.instance("Group 1"), "after": a.at("instance", "members", "pageInfo", "endCursor")}).refused("BAD_USER_INPUT")
+	a := w.as("ada").Ask(`query($id: ID!) { instance(id: $id) { members { pageInfo { endCursor } } } }`, map[string]any{"id": w.instance("Group 1")}).OK()
+	w.as("ada").Ask(`query($id: ID!, $after: String) { instance(id: $id) { invitations(after: $after) { totalCount } } }`,
+		map[string]any{"id": w.instance("Group 1"), "after": a.At("instance", "members", "pageInfo", "endCursor")}).Refused("BAD_USER_INPUT")
 }

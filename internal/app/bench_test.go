@@ -12,23 +12,23 @@ func BenchmarkPointRead(b *testing.B) {
 	w := newWorld(b)
 	ada, id := w.as("ada"), w.instance("Group 1")
 	for b.Loop() {
-		ada.ask(`query($id: ID!) { instance(id: $id) { id name kind viewerRoles space { id name } } }`, map[string]any{"id": id}).ok()
+		ada.Ask(`query($id: ID!) { instance(id: $id) { id name kind viewerRoles space { id name } } }`, map[string]any{"id": id}).OK()
 	}
 }
 
 func BenchmarkNestedLists(b *testing.B) {
 	w := newWorld(b)
-	w.exec(`insert into account (id, email, email_key, name) select gen_random_uuid(), n || '@x.example', n || '@x.example', 'N' || n from generate_series(1, 10) n`)
-	w.exec(`insert into instance (id, space_id, name, kind) select gen_random_uuid(), id, 'Group ' || n, 'WORKING' from space, generate_series(4, 20) n where name = 'Econometrics 2026'`)
-	w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where a.email like '%@x.example'`)
-	w.exec(`insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
+	w.Exec(`insert into account (id, email, email_key, name) select gen_random_uuid(), n || '@x.example', n || '@x.example', 'N' || n from generate_series(1, 10) n`)
+	w.Exec(`insert into instance (id, space_id, name, kind) select gen_random_uuid(), id, 'Group ' || n, 'WORKING' from space, generate_series(4, 20) n where name = 'Econometrics 2026'`)
+	w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where a.email like '%@x.example'`)
+	w.Exec(`insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
 		select gen_random_uuid(), i.id, n || '@y.example', n || '@y.example', 'VIEWER', sha256((i.id::text || n)::bytea), a.id, clock_timestamp() + interval '1 day'
 		from instance i, account a, generate_series(1, 10) n where a.name = 'Ada'`)
 	ada, id := w.as("ada"), w.space("Econometrics 2026")
 	for b.Loop() {
-		ada.ask(`query($id: ID!) { space(id: $id) { id name instances(first: 20, state: null) { nodes { id name kind
+		ada.Ask(`query($id: ID!) { space(id: $id) { id name instances(first: 20, state: null) { nodes { id name kind
 			members(first: 10) { nodes { role user { id name email } } }
-			invitations(first: 10) { nodes { id email role status expiresAt } } } } } }`, map[string]any{"id": id}).ok()
+			invitations(first: 10) { nodes { id email role status expiresAt } } } } } }`, map[string]any{"id": id}).OK()
 	}
 }
 
@@ -44,7 +44,7 @@ func BenchmarkInvite(b *testing.B) {
 				for i := range emails {
 					emails[i] = fmt.Sprintf("p%d.%d@new.example", r, i)
 				}
-				ada.invite(id, "VIEWER", emails).ok()
+				ada.invite(id, "VIEWER", emails).OK()
 			}
 		})
 	}
@@ -62,7 +62,7 @@ func BenchmarkInviteBad(b *testing.B) {
 	}
 	for b.Loop() {
 		if a := ada.invite(id, "VIEWER", emails); len(a.Errors) != 30 {
-			b.Fatal(a.body)
+			b.Fatal(a.Body)
 		}
 	}
 }
@@ -73,8 +73,8 @@ func BenchmarkCheckEmails(b *testing.B) {
 	for _, n := range []int{1, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			w := newWorld(b)
-			w.exec(`insert into account (id, email, email_key, name) select gen_random_uuid(), e, e, 'N' from generate_series(1, 1000) n, lateral (select 'a@institute-' || n || '.uni.example' as e) e`)
-			w.exec(`insert into organization_member (organization_id, account_id, role) select o.id, a.id, 'MEMBER' from organization o, account a where o.name = 'University of Example' and a.email like 'a@%'`)
+			w.Exec(`insert into account (id, email, email_key, name) select gen_random_uuid(), e, e, 'N' from generate_series(1, 1000) n, lateral (select 'a@institute-' || n || '.uni.example' as e) e`)
+			w.Exec(`insert into organization_member (organization_id, account_id, role) select o.id, a.id, 'MEMBER' from organization o, account a where o.name = 'University of Example' and a.email like 'a@%'`)
 			ada := w.as("ada")
 			emails := make([]string, n)
 			for i := range emails {
@@ -82,7 +82,7 @@ func BenchmarkCheckEmails(b *testing.B) {
 			}
 			ada.check(emails...)
 			for b.Loop() {
-				ada.ask(`query($emails: [String!]!) { checkEmails(emails: $emails) { index valid suggestion warning } }`, map[string]any{"emails": emails}).ok()
+				ada.Ask(`query($emails: [String!]!) { checkEmails(emails: $emails) { index valid suggestion warning } }`, map[string]any{"emails": emails}).OK()
 			}
 		})
 	}

@@ -9,11 +9,11 @@ import (
 // them.
 func (p person) check(emails ...string) (a answer, suggestions []string) {
 	p.world.t.Helper()
-	a = p.ask(`query($emails: [String!]!) { checkEmails(emails: $emails) { valid suggestion warning } }`, map[string]any{"emails": emails}).ok()
+	a = p.Ask(`query($emails: [String!]!) { checkEmails(emails: $emails) { valid suggestion warning } }`, map[string]any{"emails": emails}).OK()
 	for i := range emails {
-		suggestion, _ := a.at("checkEmails", i, "suggestion").(string)
-		warning, _ := a.at("checkEmails", i, "warning").(string)
-		if valid := a.at("checkEmails", i, "valid") == true; valid && suggestion != "" && warning != "Did you mean "+suggestion+"?" || !valid && warning != "" {
+		suggestion, _ := a.At("checkEmails", i, "suggestion").(string)
+		warning, _ := a.At("checkEmails", i, "warning").(string)
+		if valid := a.At("checkEmails", i, "valid") == true; valid && suggestion != "" && warning != "Did you mean "+suggestion+"?" || !valid && warning != "" {
 			p.world.t.Errorf("%s is warned of by %q", emails[i], warning)
 		}
 		suggestions = append(suggestions, suggestion)
@@ -24,8 +24,8 @@ func (p person) check(emails ...string) (a answer, suggestions []string) {
 // enter makes an account for an address, and gives it a role by a statement.
 func (w *world) enter(email, role string) {
 	w.t.Helper()
-	w.exec(`insert into account (id, email, email_key, name) values (gen_random_uuid(), $1, $1, $1)`, email)
-	w.exec(role, email)
+	w.Exec(`insert into account (id, email, email_key, name) values (gen_random_uuid(), $1, $1, $1)`, email)
+	w.Exec(role, email)
 }
 
 const (
@@ -72,7 +72,7 @@ func TestStatementsOfChecks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	ada.ask(`{ viewer { id } }`, nil).ok()
+	ada.Ask(`{ viewer { id } }`, nil).OK()
 	thousand := make([]string, 1000)
 	for i := range thousand {
 		thousand[i] = fmt.Sprintf("p%d@uni%d.example", i, i)

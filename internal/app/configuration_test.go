@@ -17,7 +17,7 @@ import (
 // configuration asks for that of the page, with headers as names and values.
 func (w *world) configuration(header ...string) (status int, head http.Header, body string) {
 	w.t.Helper()
-	r, err := http.NewRequest(http.MethodGet, w.gateway.URL()+"/app/configuration.json", nil)
+	r, err := http.NewRequest(http.MethodGet, w.Gateway.URL()+"/app/configuration.json", nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func (w *world) configuration(header ...string) (status int, head http.Header, b
 		r.Header.Set(header[i], header[i+1])
 	}
 	r.Host = r.Header.Get("Host")
-	response, err := w.client.Do(r)
+	response, err := w.HTTP.Do(r)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -63,16 +63,16 @@ func TestPeopleOfDevelopment(t *testing.T) {
 	var got []struct{ Email, Is string }
 	for _, p := range w.people() {
 		got = append(got, struct{ Email, Is string }{p.Email, p.Description})
-		viewer := w.with(p.Token).ask(`{ viewer { name email } }`, nil).ok()
-		if viewer.at("viewer", "email") != p.Email || viewer.at("viewer", "name") != p.Name {
-			t.Errorf("the token of %s, %s, is that of %s", p.Name, p.Email, viewer.body)
+		viewer := w.with(p.Token).Ask(`{ viewer { name email } }`, nil).OK()
+		if viewer.At("viewer", "email") != p.Email || viewer.At("viewer", "name") != p.Name {
+			t.Errorf("the token of %s, %s, is that of %s", p.Name, p.Email, viewer.Body)
 		}
 	}
 	if diff := cmp.Diff(demo.People, got); diff != "" {
 		t.Error(diff)
 	}
 	// Nobody is made up where the demo world is not.
-	w.exec(`delete from demo_world`)
+	w.Exec(`delete from demo_world`)
 	if people := w.people(); len(people) != 0 {
 		t.Errorf("%v", people)
 	}
@@ -81,7 +81,7 @@ func TestPeopleOfDevelopment(t *testing.T) {
 func TestWhoGetsTokensOfDevelopment(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.AllowedOrigins = appOrigin })
-	own := w.gateway.URL()
+	own := w.Gateway.URL()
 	_, port, _ := strings.Cut(strings.TrimPrefix(own, "http://"), ":")
 	for _, c := range []struct {
 		what   string

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
 const deliveries = `query($i: ID!, $status: InvitationStatus) { instance(id: $i) { invitations(first: 100, status: $status) { nodes {
@@ -16,14 +18,14 @@ const deliveries = `query($i: ID!, $status: InvitationStatus) { instance(id: $i)
 // delivery is what an administrator sees of an address's mail to an instance.
 func (p person) delivery(instance, email string) map[string]any {
 	p.world.t.Helper()
-	a := p.ask(deliveries, map[string]any{"i": p.world.instance(instance)}).ok()
-	for i, of := range a.every("email", "instance", "invitations", "nodes") {
+	a := p.Ask(deliveries, map[string]any{"i": p.world.instance(instance)}).OK()
+	for i, of := range a.Every("email", "instance", "invitations", "nodes") {
 		if of == email {
-			d, _ := a.at("instance", "invitations", "nodes", i, "delivery").(map[string]any)
+			d, _ := a.At("instance", "invitations", "nodes", i, "delivery").(map[string]any)
 			return d
 		}
 	}
-	p.world.t.Fatalf("there is no invitation of %s: %s", email, a.body)
+	p.world.t.Fatalf("there is no invitation of %s: %s", email, a.Body)
 	return nil
 }
 
@@ -31,25 +33,25 @@ func (p person) delivery(instance, email string) map[string]any {
 // that help.
 func TestDeliveries(t *testing.T) {
 	t.Parallel()
-	s := newMailServer(t)
-	s.rcpt = func(to string) error {
+	s := apptest.NewMailServer(t)
+	s.OnRcpt(func(to string) error {
 		switch name, _, _ := strings.Cut(to, "@"); name {
 		case "nobody":
-			return smtpError(550, 5, 1, 1, "no such person here")
+			return apptest.EnhancedReply(550, 5, 1, 1, "no such person here")
 		case "full":
-			return smtpError(452, 4, 2, 2, "mailbox full")
+			return apptest.EnhancedReply(452, 4, 2, 2, "mailbox full")
 		case "odd":
-			return smtpError(450, 0, 0, 0, "later")
+			return apptest.EnhancedReply(450, 0, 0, 0, "later")
 		case "blocked":
-			return smtpError(554, 5, 7, 1, "we do not like you")
+			return apptest.EnhancedReply(554, 5, 7, 1, "we do not like you")
 		}
 		return nil
-	}
-	w := newWorld(t, s.use)
+	})
+	w := newWorld(t, s.Use)
 	ada := w.as("ada")
 	watching := ada.watchSSE(w.instance("Group 1"))
 	people := []string{"nobody@new.example", "full@new.example", "odd@new.example", "blocked@new.example", "zoe@new.example"}
-	ada.invite("Group 1", "VIEWER", people).ok()
+	ada.invite("Group 1", "VIEWER", people).OK()
 	for range people {
 		watching.next()
 	}
@@ -72,22 +74,20 @@ func TestDeliveries(t *testing.T) {
 		}
 	}
 	// A mail that failed can be sent again; what counts is the last one.
-	s.mu.Lock()
-	s.rcpt = nil
-	s.mu.Unlock()
-	ada.resend([]string{w.invitationOf("nobody@new.example")}).ok()
+	s.OnRcpt(nil)
+	ada.resend([]string{w.invitationOf("nobody@new.example")}).OK()
 	watching.expect("RENEWED nobody@new.example", "SENT nobody@new.example")
 	if d := ada.delivery("Group 1", "nobody@new.example"); d["status"] != "SENT" || d["attempts"] != 1.0 || d["reply"] != nil {
 		t.Errorf("%v", d)
 	}
 	// A mail that is delayed is given up when its invitation ends, or another one
 	// takes its place.
-	ada.revoke([]string{w.invitationOf("full@new.example")}).ok()
+	ada.revoke([]string{w.invitationOf("full@new.example")}).OK()
 	watching.expect("REVOKED full@new.example")
-	ada.resend([]string{w.invitationOf("odd@new.example")}).ok()
+	ada.resend([]string{w.invitationOf("odd@new.example")}).OK()
 	watching.expect("RENEWED odd@new.example", "SENT odd@new.example")
 	w.tryNow()
-	w.settled()
+	w.AwaitOutbox()
 	if d := ada.delivery("Group 1", "full@new.example"); d != nil {
 		t.Errorf("%v", d)
 	}
@@ -96,7 +96,7 @@ func TestDeliveries(t *testing.T) {
 	}
 	// It is nobody else's business.
 	zoe := w.as("zoe@new.example")
-	if got := zoe.ask(`{ viewer { invitations { nodes { delivery { reply } } } } }`, nil).ok().at("viewer", "invitations", "nodes", 0, "delivery"); got != nil {
+	if got := zoe.Ask(`{ viewer { invitations { nodes { delivery { reply } } } } }`, nil).OK().At("viewer", "invitations", "nodes", 0, "delivery"); got != nil {
 		t.Errorf("the invited person sees %v", got)
 	}
 	// And tells nothing of the machines in between.
@@ -107,11 +107,11 @@ func TestDeliveries(t *testing.T) {
 
 func TestDeliveriesWithoutAMailServer(t *testing.T) {
 	t.Parallel()
-	s := newMailServer(t)
-	s.stop()
-	w := newWorld(t, s.use)
+	s := apptest.NewMailServer(t)
+	s.Stop()
+	w := newWorld(t, s.Use)
 	ada := w.as("ada")
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
 	w.tried(1)
 	d := ada.delivery("Group 1", "zoe@new.example")
 	if d["status"] != "DELAYED" || d["reply"] != nil || d["explanation"] != "The mail server could not be reached, or did not answer. DataHub keeps trying for two days." {
@@ -123,43 +123,43 @@ func TestDeliveriesWithoutAMailServer(t *testing.T) {
 // restored.
 func TestMailsOfADeletedInstanceWait(t *testing.T) {
 	t.Parallel()
-	s := newMailServer(t)
+	s := apptest.NewMailServer(t)
 	var busy atomic.Bool
 	busy.Store(true)
-	s.data = func(attempt) error {
+	s.OnData(func(apptest.Attempt) error {
 		if busy.Load() {
-			return reply(451, "later")
+			return apptest.Reply(451, "later")
 		}
 		return nil
-	}
-	w := newWorld(t, s.use)
+	})
+	w := newWorld(t, s.Use)
 	ada := w.as("ada")
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).ok()
-	ada.invite("Master", "VIEWER", []string{"kim@new.example"}).ok()
-	w.await("an attempt for each", func() bool { return w.number(`select count(*) from outbox where attempts > 0 and lease is null`) == 3 })
-	ada.delete("Group 1").ok()
-	before := len(s.seen())
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).OK()
+	ada.invite("Master", "VIEWER", []string{"kim@new.example"}).OK()
+	w.Await("an attempt for each", func() bool { return w.Number(`select count(*) from outbox where attempts > 0 and lease is null`) == 3 })
+	ada.delete("Group 1").OK()
+	before := len(s.Attempts())
 	busy.Store(false)
 	w.tryNow()
 	w.sent(1)
-	ada.revoke([]string{w.invitationOf("bob@new.example")}).ok()
-	if got := s.seen()[before:]; len(got) != 1 || got[0].to[0] != "kim@new.example" {
+	ada.revoke([]string{w.invitationOf("bob@new.example")}).OK()
+	if got := s.Attempts()[before:]; len(got) != 1 || got[0].To != "kim@new.example" {
 		t.Errorf("mails %v", got)
 	}
 	if d := ada.delivery("Group 1", "zoe@new.example"); d["status"] != "DELAYED" || d["nextAttemptAt"] != nil || d["explanation"] != "The instance is deleted. The mail is sent when it is restored." {
 		t.Errorf("%v", d)
 	}
-	if n := w.number(`select count(*) from outbox where state = 'HELD' and secret is not null`); n != 2 {
+	if n := w.Number(`select count(*) from outbox where state = 'HELD' and secret is not null`); n != 2 {
 		t.Errorf("%d are held", n)
 	}
-	w.as("ed").restore("Group 1").ok()
-	w.settled()
-	got := s.seen()[before+1:]
-	if len(got) != 1 || got[0].to[0] != "zoe@new.example" {
+	w.as("ed").restore("Group 1").OK()
+	w.AwaitOutbox()
+	got := s.Attempts()[before+1:]
+	if len(got) != 1 || got[0].To != "zoe@new.example" {
 		t.Errorf("mails %v", got)
 	}
-	_, token, _ := strings.Cut(got[0].link, "#")
-	w.as("zoe@new.example").accept("token", token).ok()
+	_, token, _ := strings.Cut(got[0].Link, "#")
+	w.as("zoe@new.example").accept("token", token).OK()
 }
 
 // A mail goes out in the language of the recipient, where that is known.
@@ -168,13 +168,13 @@ func TestTheLanguageOfAMail(t *testing.T) {
 	w := newWorld(t)
 	for email, locale := range map[string]string{"heidi@new.example": "de-CH", "zoe@new.example": "it, fr;q=0.9", "bob@new.example": "en", "kim@new.example": ""} {
 		p := w.as(email)
-		r := p.request(`{ viewer { name } }`, nil)
+		r := p.Request(`{ viewer { name } }`, nil)
 		if locale != "" {
 			r.Header.Set("Accept-Language", locale+", en;q=0.5")
 		}
-		p.send(r).ok()
+		p.Send(r).OK()
 	}
-	w.as("ada").invite("Group 1", "VIEWER", []string{"heidi@new.example", "zoe@new.example", "bob@new.example", "kim@new.example", "new@new.example"}).ok()
+	w.as("ada").invite("Group 1", "VIEWER", []string{"heidi@new.example", "zoe@new.example", "bob@new.example", "kim@new.example", "new@new.example"}).OK()
 	want := map[string][]string{
 		"heidi@new.example": {"DataHub Ada hat Ihnen eine Einladung geschickt", "Einladung ansehen"},
 		"zoe@new.example":   {"DataHub Ada vous a envoyé une invitation", "Voir l’invitation"},
@@ -182,7 +182,7 @@ func TestTheLanguageOfAMail(t *testing.T) {
 		"kim@new.example":   {"DataHub Ada has sent you an invitation", "Review invitation"},
 		"new@new.example":   {"DataHub Ada has sent you an invitation", "Review invitation"},
 	}
-	for _, m := range w.mails(5) {
+	for _, m := range w.AwaitMails(5) {
 		if m.Subject != want[m.To][0] || !strings.Contains(m.Text, want[m.To][1]) || !strings.Contains(m.HTML, want[m.To][1]) || m.Link == "" {
 			t.Errorf("%s: %q %q\n%s", m.To, m.Subject, m.Link, m.Text)
 		}
@@ -193,27 +193,27 @@ func TestTheLanguageOfAMail(t *testing.T) {
 // server does.
 func TestTheLedger(t *testing.T) {
 	t.Parallel()
-	s := newMailServer(t)
+	s := apptest.NewMailServer(t)
 	var broken atomic.Int64
-	s.rcpt = func(to string) error {
+	s.OnRcpt(func(to string) error {
 		switch {
 		case strings.HasPrefix(to, "refused"):
-			return reply(550, "no")
+			return apptest.Reply(550, "no")
 		case strings.HasPrefix(to, "later") && broken.Add(1)%2 == 1:
-			return reply(450, "later")
+			return apptest.Reply(450, "later")
 		}
 		return nil
-	}
-	s.data = func(a attempt) error {
+	})
+	s.OnData(func(a apptest.Attempt) error {
 		switch {
-		case strings.HasPrefix(a.to[0], "rejected"):
-			return reply(554, "no")
-		case strings.HasPrefix(a.to[0], "dropped") && broken.Add(1)%3 != 0:
-			return a.conn.Close()
+		case strings.HasPrefix(a.To, "rejected"):
+			return apptest.Reply(554, "no")
+		case strings.HasPrefix(a.To, "dropped") && broken.Add(1)%3 != 0:
+			return a.Conn.Close()
 		}
 		return nil
-	}
-	w := newWorld(t, s.use)
+	})
+	w := newWorld(t, s.Use)
 	const each = 40
 	kinds := []string{"fine", "refused", "later", "rejected", "dropped"}
 	var emails []string
@@ -222,10 +222,10 @@ func TestTheLedger(t *testing.T) {
 			emails = append(emails, fmt.Sprintf("%s%d@new.example", kind, i))
 		}
 	}
-	w.as("ada").invite("Group 1", "VIEWER", emails).ok()
-	w.await("the end of all mails", func() bool {
+	w.as("ada").invite("Group 1", "VIEWER", emails).OK()
+	w.Await("the end of all mails", func() bool {
 		w.tryNow()
-		return w.number(`select count(*) from outbox where state = 'QUEUED'`) == 0
+		return w.Number(`select count(*) from outbox where state = 'QUEUED'`) == 0
 	})
 	got := map[string]string{}
 	for _, row := range w.outbox() {
@@ -238,7 +238,7 @@ func TestTheLedger(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"fine": "SENT", "refused": "FAILED", "later": "SENT", "rejected": "FAILED", "dropped": "SENT"}, got); diff != "" {
 		t.Error(diff)
 	}
-	figures := w.compareLedger(s.seen())
+	figures := w.compareLedger(s.Attempts())
 	if figures.live != len(emails) || figures.mailed != 3*each || figures.failed != 2*each {
 		t.Errorf("%+v", figures)
 	}
@@ -256,23 +256,23 @@ type ledger struct {
 // compareLedger fails the test where a mail has no invitation, or an invitation
 // that counts as sent no mail; where an address has two live invitations; or
 // where copies of a mail differ in their Message-ID or link.
-func (w *world) compareLedger(attempts []attempt) (figures ledger) {
+func (w *world) compareLedger(attempts []apptest.Attempt) (figures ledger) {
 	w.t.Helper()
-	figures.live = w.number(`select count(*) from invitation where status = 'PENDING'`)
-	if n := w.number(`select count(*) from (select from invitation where status = 'PENDING' group by instance_id, email_key having count(*) > 1) twice`); n > 0 {
+	figures.live = w.Number(`select count(*) from invitation where status = 'PENDING'`)
+	if n := w.Number(`select count(*) from (select from invitation where status = 'PENDING' group by instance_id, email_key having count(*) > 1) twice`); n > 0 {
 		w.t.Errorf("%d addresses have two live invitations", n)
 	}
 	ids, links := map[string][]string{}, map[string][]string{}
 	taken := map[string]int{}
 	for _, a := range attempts {
-		to := a.to[0]
-		if !slices.Contains(ids[to], a.messageID) {
-			ids[to] = append(ids[to], a.messageID)
+		to := a.To
+		if !slices.Contains(ids[to], a.MessageID) {
+			ids[to] = append(ids[to], a.MessageID)
 		}
-		if !slices.Contains(links[to], a.link) {
-			links[to] = append(links[to], a.link)
+		if !slices.Contains(links[to], a.Link) {
+			links[to] = append(links[to], a.Link)
 		}
-		if a.taken {
+		if a.Taken {
 			taken[to]++
 		}
 	}
@@ -296,7 +296,7 @@ func (w *world) compareLedger(attempts []attempt) (figures ledger) {
 		}
 	}
 	for to, n := range taken {
-		if w.number(`select count(*) from invitation where email = $1`, to) == 0 {
+		if w.Number(`select count(*) from invitation where email = $1`, to) == 0 {
 			w.t.Errorf("%s has a mail without an invitation", to)
 		}
 		figures.mailed++

@@ -42,7 +42,7 @@ func TestDocumentsThatAskForTooMuch(t *testing.T) {
 		"a long string":         `{ invitation(token: """` + strings.Repeat("x\n", 100_000) + `""") { email } }`,
 		"mutations":             "mutation {" + repeated(11, `deleteInstance(input: {instanceId: "`+w.instance("Group 1")+`"}) { deleted }`) + "}",
 	} {
-		if e := ada.ask(query, nil).refused("QUERY_TOO_COMPLEX"); e.Extensions["retryable"] != false || len(e.Message) > 200 {
+		if e := ada.Ask(query, nil).Refused("QUERY_TOO_COMPLEX"); e.Extensions["retryable"] != false || len(e.Message) > 200 {
 			t.Errorf("%s: %v", what, e)
 		}
 		if got := fmt.Sprint(ada.overEvents(query, nil)); !strings.Contains(got, "QUERY_TOO_COMPLEX") {
@@ -54,11 +54,11 @@ func TestDocumentsThatAskForTooMuch(t *testing.T) {
 			t.Errorf("%s, over a WebSocket: %s", what, got)
 		}
 	}
-	if got := w.text(`select deleted_at is null from instance where name = 'Group 1'`); got != "true" {
+	if got := w.Text(`select deleted_at is null from instance where name = 'Group 1'`); got != "true" {
 		t.Error("a refused mutation was carried out")
 	}
-	if a := ada.get(spreading(20)); a.codes()[0] != "QUERY_TOO_COMPLEX" {
-		t.Errorf("by GET: %s", a.body)
+	if a := ada.Get(spreading(20)); a.Codes()[0] != "QUERY_TOO_COMPLEX" {
+		t.Errorf("by GET: %s", a.Body)
 	}
 }
 
@@ -69,9 +69,9 @@ func TestCostsOfVariables(t *testing.T) {
 	w := newWorld(t)
 	ada := w.as("ada")
 	const query = `query($n: Int, $m: Int = 100) { viewer { spaces(first: $n) { nodes { instances(first: $m) { nodes { members(first: $m) { nodes { role } } } } } } } }`
-	ada.ask(query, map[string]any{"n": 1}).ok()
-	ada.ask(query, map[string]any{"n": 100, "m": 2}).ok()
-	if e := ada.ask(query, map[string]any{"n": 100}).refused("QUERY_TOO_COMPLEX"); !strings.Contains(e.Message, "costs 2020202; it can cost 100000") {
+	ada.Ask(query, map[string]any{"n": 1}).OK()
+	ada.Ask(query, map[string]any{"n": 100, "m": 2}).OK()
+	if e := ada.Ask(query, map[string]any{"n": 100}).Refused("QUERY_TOO_COMPLEX"); !strings.Contains(e.Message, "costs 2020202; it can cost 100000") {
 		t.Errorf("message %q", e.Message)
 	}
 	const invite = `mutation($input: InviteUsersInput!) { inviteUsers(input: $input) { results { email invitation { instance { members(first: 100) { nodes { role } } } } } } }`
@@ -79,20 +79,20 @@ func TestCostsOfVariables(t *testing.T) {
 	for i := range emails {
 		emails[i] = fmt.Sprintf("p%d@new.example", i)
 	}
-	ada.ask(invite, map[string]any{"input": ada.input("Group 1", "role", "VIEWER", "emails", emails)}).refused("QUERY_TOO_COMPLEX")
-	ada.ask(invite, map[string]any{"input": ada.input("Group 1", "role", "VIEWER", "emails", emails[:5])}).ok()
-	w.mails(5)
+	ada.Ask(invite, map[string]any{"input": ada.input("Group 1", "role", "VIEWER", "emails", emails)}).Refused("QUERY_TOO_COMPLEX")
+	ada.Ask(invite, map[string]any{"input": ada.input("Group 1", "role", "VIEWER", "emails", emails[:5])}).OK()
+	w.AwaitMails(5)
 }
 
 func TestAnOrdinaryPageIsNotTooMuch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.as("ed").ask(`{ viewer { id name requestsToAnswer(first: 100) { totalCount pageInfo { hasNextPage endCursor } nodes {
-		id kind status spaceName instanceName role emails message createdAt expiresAt requestedBy { name email } space { id name } instance { id name inviting { allowed obstacles { code message remedy contacts { name email } } } } } } } }`, nil).ok()
-	w.as("ada").ask(`{ viewer { spaces { nodes { id name organization { name } administrators { name email } instances(state: null) { totalCount nodes {
-		id name kind state inviting { allowed obstacles { code message remedy contacts { name email } request } } restoring { allowed obstacles { code message remedy contacts { name email } request } } } } } } } }`, nil).ok()
-	w.as("ada").ask(`query($s: ID!) { space(id: $s) { instances(first: 100, state: null) { nodes { id name members(first: 100) { totalCount nodes { role since user { id name email } } } } } } }`,
-		map[string]any{"s": w.space("Econometrics 2026")}).ok()
+	w.as("ed").Ask(`{ viewer { id name requestsToAnswer(first: 100) { totalCount pageInfo { hasNextPage endCursor } nodes {
+		id kind status spaceName instanceName role emails message createdAt expiresAt requestedBy { name email } space { id name } instance { id name inviting { allowed obstacles { code message remedy contacts { name email } } } } } } } }`, nil).OK()
+	w.as("ada").Ask(`{ viewer { spaces { nodes { id name organization { name } administrators { name email } instances(state: null) { totalCount nodes {
+		id name kind state inviting { allowed obstacles { code message remedy contacts { name email } request } } restoring { allowed obstacles { code message remedy contacts { name email } request } } } } } } } }`, nil).OK()
+	w.as("ada").Ask(`query($s: ID!) { space(id: $s) { instances(first: 100, state: null) { nodes { id name members(first: 100) { totalCount nodes { role since user { id name email } } } } } } }`,
+		map[string]any{"s": w.space("Econometrics 2026")}).OK()
 }
 
 // A list of a megabyte becomes hundreds of megabytes where it is read.

@@ -14,6 +14,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
 func TestGraphQLOverHTTP(t *testing.T) {
@@ -55,7 +56,7 @@ func TestGraphQLOverHTTP(t *testing.T) {
 		{"a body too large", "POST", graphqlJSON, legacy, `{"query":"{__typename}","variables":{"x":"` + strings.Repeat("x", 1<<20) + `"}}`, 413, graphqlJSON, "BAD_REQUEST", false},
 		{"another method", "PUT", graphqlJSON, legacy, `{"query":"{__typename}"}`, 405, graphqlJSON, "BAD_REQUEST", false},
 	} {
-		r, err := http.NewRequest(c.method, w.gateway.URL()+"/graphql", strings.NewReader(c.body))
+		r, err := http.NewRequest(c.method, w.Gateway.URL()+"/graphql", strings.NewReader(c.body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,18 +66,18 @@ func TestGraphQLOverHTTP(t *testing.T) {
 		if c.contentType != "" {
 			r.Header.Set("Content-Type", c.contentType)
 		}
-		a := w.as("ada").send(r)
+		a := w.as("ada").Send(r)
 		var raw map[string]any
-		if err := json.Unmarshal([]byte(a.body), &raw); err != nil {
+		if err := json.Unmarshal([]byte(a.Body), &raw); err != nil {
 			t.Fatal(err)
 		}
 		_, data := raw["data"]
-		code := strings.Join(a.codes(), " ")
-		if a.status != c.status || a.header.Get("Content-Type") != c.answered+"; charset=utf-8" || code != c.code || data != c.data {
-			t.Errorf("%s: %d %s %s", c.what, a.status, a.header.Get("Content-Type"), a.body)
+		code := strings.Join(a.Codes(), " ")
+		if a.Status != c.status || a.Header.Get("Content-Type") != c.answered+"; charset=utf-8" || code != c.code || data != c.data {
+			t.Errorf("%s: %d %s %s", c.what, a.Status, a.Header.Get("Content-Type"), a.Body)
 		}
-		if strings.Contains(a.body, "secret") || len(a.body) > 1000 {
-			t.Errorf("%s: the request comes back: %.200s", c.what, a.body)
+		if strings.Contains(a.Body, "secret") || len(a.Body) > 1000 {
+			t.Errorf("%s: the request comes back: %.200s", c.what, a.Body)
 		}
 	}
 }
@@ -84,25 +85,25 @@ func TestGraphQLOverHTTP(t *testing.T) {
 func TestABodyOfUnknownLength(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	r, err := http.NewRequest(http.MethodPost, w.gateway.URL()+"/graphql",
+	r, err := http.NewRequest(http.MethodPost, w.Gateway.URL()+"/graphql",
 		io.MultiReader(strings.NewReader(`{"query":"{__typename}","variables":{"x":"`), strings.NewReader(strings.Repeat("x", 2<<20))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	if a := w.as("ada").send(r); a.status != http.StatusRequestEntityTooLarge {
-		t.Errorf("status %d: %s", a.status, a.body)
+	if a := w.as("ada").Send(r); a.Status != http.StatusRequestEntityTooLarge {
+		t.Errorf("status %d: %s", a.Status, a.Body)
 	}
 
 	var compressed bytes.Buffer
 	writer := gzip.NewWriter(&compressed)
 	_, _ = writer.Write([]byte(`{"query":"{__typename}"}`))
 	writer.Close()
-	r, _ = http.NewRequest(http.MethodPost, w.gateway.URL()+"/graphql", &compressed)
+	r, _ = http.NewRequest(http.MethodPost, w.Gateway.URL()+"/graphql", &compressed)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Content-Encoding", "gzip")
-	if a := w.as("ada").send(r); a.status != http.StatusUnsupportedMediaType {
-		t.Errorf("status %d: %s", a.status, a.body)
+	if a := w.as("ada").Send(r); a.Status != http.StatusUnsupportedMediaType {
+		t.Errorf("status %d: %s", a.Status, a.Body)
 	}
 }
 
@@ -110,18 +111,18 @@ func TestQueriesByGet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	if got := ada.get(`{ viewer { name } }`).ok().at("viewer", "name"); got != "Ada" {
+	if got := ada.Get(`{ viewer { name } }`).OK().At("viewer", "name"); got != "Ada" {
 		t.Errorf("viewer %v", got)
 	}
-	a := ada.get(`mutation { deleteInstance(input: {instanceId: "` + w.instance("Group 1") + `"}) { deleted } }`)
-	if a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") != "POST" {
-		t.Errorf("a mutation by GET: %d %s", a.status, a.body)
+	a := ada.Get(`mutation { deleteInstance(input: {instanceId: "` + w.instance("Group 1") + `"}) { deleted } }`)
+	if a.Status != http.StatusMethodNotAllowed || a.Header.Get("Allow") != "POST" {
+		t.Errorf("a mutation by GET: %d %s", a.Status, a.Body)
 	}
-	if got := w.text(`select deleted_at is null from instance where name = 'Group 1'`); got != "true" {
+	if got := w.Text(`select deleted_at is null from instance where name = 'Group 1'`); got != "true" {
 		t.Error("a mutation by GET was carried out")
 	}
-	if a := ada.get(``); a.status != http.StatusBadRequest {
-		t.Errorf("no query: %d", a.status)
+	if a := ada.Get(``); a.Status != http.StatusBadRequest {
+		t.Errorf("no query: %d", a.Status)
 	}
 }
 
@@ -129,7 +130,7 @@ func TestWithoutAToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	nobody := w.as("ada")
-	nobody.token = ""
+	nobody.Token = ""
 	for query, allowed := range map[string]bool{
 		`{ __typename }`:                                                    true,
 		`{ __schema { queryType { name } } }`:                               true,
@@ -144,13 +145,13 @@ func TestWithoutAToken(t *testing.T) {
 		`mutation { __typename }`:                                           true,
 		`mutation { deleteInstance(input: {instanceId: "x"}) { deleted } }`: false,
 	} {
-		a := nobody.ask(query, nil)
+		a := nobody.Ask(query, nil)
 		if allowed {
-			a.ok()
+			a.OK()
 			continue
 		}
-		if e := a.refused("UNAUTHENTICATED"); a.status != http.StatusUnauthorized || e.Extensions["requestId"] == "" {
-			t.Errorf("%s: %d %s", query, a.status, a.body)
+		if e := a.Refused("UNAUTHENTICATED"); a.Status != http.StatusUnauthorized || e.Extensions["requestId"] == "" {
+			t.Errorf("%s: %d %s", query, a.Status, a.Body)
 		}
 	}
 }
@@ -160,7 +161,7 @@ func TestTokens(t *testing.T) {
 	w := newWorld(t)
 	secret := readKey(t, w)
 	good := func() jwt.MapClaims {
-		return jwt.MapClaims{"iss": issuer.Name, "aud": []string{issuer.Audience}, "sub": "x", "exp": time.Now().Add(time.Hour).Unix(),
+		return jwt.MapClaims{"iss": apptest.Issuer.Name, "aud": []string{apptest.Issuer.Audience}, "sub": "x", "exp": time.Now().Add(time.Hour).Unix(),
 			"email": "new@new.example", "email_verified": true}
 	}
 	with := func(name string, value any) jwt.MapClaims { c := good(); c[name] = value; return c }
@@ -199,39 +200,39 @@ func TestTokens(t *testing.T) {
 		"the good one, cut":       hs256(good())[:100],
 	} {
 		p := w.as("ada")
-		p.token = token
-		if a := p.ask(`{ viewer { id } }`, nil); a.status != http.StatusUnauthorized || strings.Join(a.codes(), " ") != "UNAUTHENTICATED" {
-			t.Errorf("%s: %d %s", what, a.status, a.body)
+		p.Token = token
+		if a := p.Ask(`{ viewer { id } }`, nil); a.Status != http.StatusUnauthorized || strings.Join(a.Codes(), " ") != "UNAUTHENTICATED" {
+			t.Errorf("%s: %d %s", what, a.Status, a.Body)
 		}
 	}
-	if n := w.number(`select count(*) from account where subject is not null`); n != 0 {
+	if n := w.Number(`select count(*) from account where subject is not null`); n != 0 {
 		t.Errorf("%d accounts were made or claimed", n)
 	}
 
 	// The first request of an unknown subject makes an account, one alone.
 	p := w.as("ada")
-	p.token = hs256(with("name", "  Grace\tHopper\u202e "))
+	p.Token = hs256(with("name", "  Grace\tHopper\u202e "))
 	var asks []func()
 	for range 20 {
 		asks = append(asks, func() {
-			if got := p.ask(`{ viewer { name email } }`, nil).ok().at("viewer", "name"); got != "Grace Hopper" {
+			if got := p.Ask(`{ viewer { name email } }`, nil).OK().At("viewer", "name"); got != "Grace Hopper" {
 				t.Errorf("viewer %q", got)
 			}
 		})
 	}
 	together(asks...)
-	if n := w.number(`select count(*) from account where subject = 'x'`); n != 1 {
+	if n := w.Number(`select count(*) from account where subject = 'x'`); n != 1 {
 		t.Errorf("%d accounts", n)
 	}
 	// Somebody else with her address gets an account of her own, not hers.
-	p.token = hs256(with("sub", "y"))
-	p.ask(`{ viewer { name } }`, nil).ok()
-	if n := w.number(`select count(*) from account where email = 'new@new.example'`); n != 2 {
+	p.Token = hs256(with("sub", "y"))
+	p.Ask(`{ viewer { name } }`, nil).OK()
+	if n := w.Number(`select count(*) from account where email = 'new@new.example'`); n != 2 {
 		t.Errorf("%d accounts", n)
 	}
 	// A new address of a known person replaces the old one.
-	p.token = hs256(with("email", "newer@new.example"))
-	if got := p.ask(`{ viewer { email name } }`, nil).ok().at("viewer"); got.(map[string]any)["email"] != "newer@new.example" || got.(map[string]any)["name"] != "Grace Hopper" {
+	p.Token = hs256(with("email", "newer@new.example"))
+	if got := p.Ask(`{ viewer { email name } }`, nil).OK().At("viewer"); got.(map[string]any)["email"] != "newer@new.example" || got.(map[string]any)["name"] != "Grace Hopper" {
 		t.Errorf("viewer %v", got)
 	}
 }
@@ -247,7 +248,7 @@ func TestWhatElseIsServed(t *testing.T) {
 		"/mailbox":        "No mail yet",
 		"/mailbox.json":   "[]",
 	} {
-		response, err := w.client.Get(w.gateway.URL() + path)
+		response, err := w.HTTP.Get(w.Gateway.URL() + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -257,7 +258,7 @@ func TestWhatElseIsServed(t *testing.T) {
 			t.Errorf("%s: %d %.100s", path, response.StatusCode, body)
 		}
 	}
-	response, err := w.client.Get(w.gateway.URL() + "/nothing")
+	response, err := w.HTTP.Get(w.Gateway.URL() + "/nothing")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,25 +273,25 @@ func TestWhatElseIsServed(t *testing.T) {
 func TestTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 2 })
-	w.log.away = true
+	w.Log.DatabaseWasAway = true
 	ada := w.as("ada")
-	ada.ask(`{ viewer { id } }`, nil).ok()
-	name := w.text(`select current_database()`)
-	server, err := sqlx.Open("postgres", strings.Replace(w.dsn, name, "postgres", 1))
+	ada.Ask(`{ viewer { id } }`, nil).OK()
+	name := w.Text(`select current_database()`)
+	server, err := sqlx.Open("postgres", strings.Replace(w.DSN, name, "postgres", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer server.Close()
 	server.MustExec(`alter database ` + name + ` with allow_connections false`)
 	kill := func() {
-		server.MustExec(`select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name = 'datahub-gateway'`, name)
+		server.MustExec(`select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and usename = 'test_gateway'`, name)
 	}
 	kill()
 	var refused graphqlError
-	w.await("a refusal", func() bool {
+	w.Await("a refusal", func() bool {
 		a := ada.invite("instance_01a20794ffffffffffffffffffffffff", "VIEWER", []string{"zoe@new.example"})
 		kill()
-		if len(a.Errors) != 1 || a.Errors[0].code() != "UNAVAILABLE" {
+		if len(a.Errors) != 1 || a.Errors[0].Code() != "UNAVAILABLE" {
 			return false
 		}
 		refused = a.Errors[0]
@@ -303,7 +304,7 @@ func TestTheDatabaseIsAway(t *testing.T) {
 		t.Errorf("message %q", refused.Message)
 	}
 	status := func(path string) int {
-		response, err := w.client.Get(w.gateway.URL() + path)
+		response, err := w.HTTP.Get(w.Gateway.URL() + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,9 +315,9 @@ func TestTheDatabaseIsAway(t *testing.T) {
 		t.Errorf("healthz %d, readyz %d", live, ready)
 	}
 	server.MustExec(`alter database ` + name + ` with allow_connections true`)
-	w.eventually("readiness", func() bool { return status("/readyz") == 200 })
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
-	w.mails(1)
+	w.Eventually("readiness", func() bool { return status("/readyz") == 200 })
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
+	w.AwaitMails(1)
 }
 
 // A full pool fails within seconds rather than letting requests pile up.
@@ -324,8 +325,8 @@ func TestAFullPool(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 2 })
 	ada := w.as("ada")
-	ada.ask(`{ viewer { id } }`, nil).ok()
-	tx, err := w.db.Beginx()
+	ada.Ask(`{ viewer { id } }`, nil).OK()
+	tx, err := w.Admin.Beginx()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,20 +340,20 @@ func TestAFullPool(t *testing.T) {
 		asks = append(asks, func() { answers[i] = ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}) })
 	}
 	go func() {
-		w.await("refusals", func() bool { return len(w.log.lines("request failed")) >= 4 })
+		w.Await("refusals", func() bool { return len(w.Log.Lines("request failed")) >= 4 })
 		_ = tx.Rollback()
 	}()
 	together(asks...)
 	refused := 0
 	for _, a := range answers {
-		if strings.Join(a.codes(), " ") == "UNAVAILABLE" {
+		if strings.Join(a.Codes(), " ") == "UNAVAILABLE" {
 			refused++
 		} else {
-			a.ok()
+			a.OK()
 		}
 	}
 	if refused < 4 || refused == len(answers) {
 		t.Errorf("%d of %d refused", refused, len(answers))
 	}
-	w.mails(1)
+	w.AwaitMails(1)
 }

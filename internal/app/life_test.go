@@ -13,58 +13,39 @@ import (
 const invitationFields = `id email role status instanceName message expiresAt space { name organizationName } invitedBy { name email }
 	instance { id name } delivery { status } accepting { allowed obstacles { code reason remedy contacts { email } } }`
 
-// token is the secret of the newest mail for an address.
-func (w *world) token(email string) string {
-	w.t.Helper()
-	var token string
-	w.await("a mail for "+email, func() bool {
-		if w.number(`select count(*) from outbox o join invitation v on v.id = o.subject_id where v.email = $1 and o.state = 'QUEUED'`, email) > 0 {
-			return false
-		}
-		for _, m := range w.allMails() {
-			if m.To == email {
-				_, token, _ = strings.Cut(m.Link, "#")
-				return true
-			}
-		}
-		return false
-	})
-	return token
-}
-
 // review looks at the invitation of a token.
 func (p person) review(token string) answer {
 	p.world.t.Helper()
-	return p.ask(`query($token: String!) { invitation(token: $token) { `+invitationFields+` } }`, map[string]any{"token": token})
+	return p.Ask(`query($token: String!) { invitation(token: $token) { `+invitationFields+` } }`, map[string]any{"token": token})
 }
 
 func (p person) accept(fields ...any) answer {
 	p.world.t.Helper()
-	return p.ask(`mutation($input: AcceptInvitationInput!) { acceptInvitation(input: $input) {
+	return p.Ask(`mutation($input: AcceptInvitationInput!) { acceptInvitation(input: $input) {
 		invitation { `+invitationFields+` } instance { id name viewerRoles } space { name viewerRoles } } }`, map[string]any{"input": object(fields...)})
 }
 
 func (p person) decline(fields ...any) answer {
 	p.world.t.Helper()
-	return p.ask(`mutation($input: DeclineInvitationInput!) { declineInvitation(input: $input) { invitation { `+invitationFields+` } } }`,
+	return p.Ask(`mutation($input: DeclineInvitationInput!) { declineInvitation(input: $input) { invitation { `+invitationFields+` } } }`,
 		map[string]any{"input": object(fields...)})
 }
 
 func (p person) revoke(ids []string, fields ...any) answer {
 	p.world.t.Helper()
-	return p.ask(`mutation($input: RevokeInvitationsInput!) { revokeInvitations(input: $input) { results { index outcome invitation { id status } } } }`,
+	return p.Ask(`mutation($input: RevokeInvitationsInput!) { revokeInvitations(input: $input) { results { index outcome invitation { id status } } } }`,
 		map[string]any{"input": object(append(fields, "invitationIds", ids)...)})
 }
 
 func (p person) resend(ids []string, fields ...any) answer {
 	p.world.t.Helper()
-	return p.ask(`mutation($input: ResendInvitationsInput!) { resendInvitations(input: $input) { results { index outcome invitation { id status expiresAt delivery { status } } } } }`,
+	return p.Ask(`mutation($input: ResendInvitationsInput!) { resendInvitations(input: $input) { results { index outcome invitation { id status expiresAt delivery { status } } } } }`,
 		map[string]any{"input": object(append(fields, "invitationIds", ids)...)})
 }
 
 func (p person) inviteAdministrators(emails []string, fields ...any) answer {
 	p.world.t.Helper()
-	return p.ask(`mutation($input: InviteSpaceAdministratorsInput!) { inviteSpaceAdministrators(input: $input) {
+	return p.Ask(`mutation($input: InviteSpaceAdministratorsInput!) { inviteSpaceAdministrators(input: $input) {
 		space { name } results { index email outcome role previousRole invitation { `+invitationFields+` } } } }`,
 		map[string]any{"input": object(append(fields, "spaceId", p.world.space("Econometrics 2026"), "emails", emails)...)})
 }
@@ -78,9 +59,6 @@ func object(fields ...any) map[string]any {
 	return o
 }
 
-// reason is the one error's reason.
-func (e graphqlError) reason() any { return e.Extensions["reason"] }
-
 // invitationOf is the id of the newest invitation of an address.
 func (w *world) invitationOf(email string) string {
 	w.t.Helper()
@@ -90,12 +68,12 @@ func (w *world) invitationOf(email string) string {
 func TestZoeAccepts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.as("ada").invite("Group 1", "EDITOR", []string{"zoe@new.example"}, "message", "Welcome!").ok()
-	token, zoe, nobody := w.token("zoe@new.example"), w.as("zoe@new.example"), w.as("zoe@new.example")
-	nobody.token = ""
+	w.as("ada").invite("Group 1", "EDITOR", []string{"zoe@new.example"}, "message", "Welcome!").OK()
+	token, zoe, nobody := w.AwaitToken("zoe@new.example"), w.as("zoe@new.example"), w.as("zoe@new.example")
+	nobody.Token = ""
 
 	// Whoever has the mail can look, and learns which account it takes.
-	seen := nobody.review(token).ok().at("invitation").(map[string]any)
+	seen := nobody.review(token).OK().At("invitation").(map[string]any)
 	if diff := cmp.Diff(map[string]any{
 		"email": "zoe@new.example", "role": "EDITOR", "status": "PENDING", "instanceName": "Group 1", "message": "Welcome!",
 		"space":     map[string]any{"name": "Econometrics 2026", "organizationName": "University of Example"},
@@ -107,38 +85,38 @@ func TestZoeAccepts(t *testing.T) {
 	}, seen, cmp.FilterPath(func(p cmp.Path) bool { return slices.Contains([]string{`["id"]`, `["expiresAt"]`}, p.Last().String()) }, cmp.Ignore())); diff != "" {
 		t.Errorf("before signing in: %s", diff)
 	}
-	if a := nobody.accept("token", token); a.status != 401 {
-		t.Errorf("without an account: %d %s", a.status, a.body)
+	if a := nobody.accept("token", token); a.Status != 401 {
+		t.Errorf("without an account: %d %s", a.Status, a.Body)
 	}
-	if got := zoe.review(token).ok().at("invitation", "accepting"); !cmp.Equal(got, any(map[string]any{"allowed": true, "obstacles": []any{}})) {
+	if got := zoe.review(token).OK().At("invitation", "accepting"); !cmp.Equal(got, any(map[string]any{"allowed": true, "obstacles": []any{}})) {
 		t.Errorf("signed in: %v", got)
 	}
-	zoe.ask(`query($id: ID!) { instance(id: $id) { name } }`, map[string]any{"id": w.instance("Group 1")}).ok()
+	zoe.Ask(`query($id: ID!) { instance(id: $id) { name } }`, map[string]any{"id": w.instance("Group 1")}).OK()
 
-	accepted := zoe.accept("token", token).ok()
-	if diff := cmp.Diff(any(map[string]any{"id": w.instance("Group 1"), "name": "Group 1", "viewerRoles": []any{"INSTANCE_EDITOR"}}), accepted.at("acceptInvitation", "instance")); diff != "" {
+	accepted := zoe.accept("token", token).OK()
+	if diff := cmp.Diff(any(map[string]any{"id": w.instance("Group 1"), "name": "Group 1", "viewerRoles": []any{"INSTANCE_EDITOR"}}), accepted.At("acceptInvitation", "instance")); diff != "" {
 		t.Error(diff)
 	}
-	if got := accepted.at("acceptInvitation", "invitation", "status"); got != "ACCEPTED" {
+	if got := accepted.At("acceptInvitation", "invitation", "status"); got != "ACCEPTED" {
 		t.Errorf("status %v", got)
 	}
-	if got := accepted.at("acceptInvitation", "invitation", "instance", "name"); got != "Group 1" {
+	if got := accepted.At("acceptInvitation", "invitation", "instance", "name"); got != "Group 1" {
 		t.Errorf("the invitation's instance: %v", got)
 	}
-	if got := zoe.ask(`query($id: ID!) { instance(id: $id) { name } }`, map[string]any{"id": w.instance("Group 1")}).ok().at("instance", "name"); got != "Group 1" {
+	if got := zoe.Ask(`query($id: ID!) { instance(id: $id) { name } }`, map[string]any{"id": w.instance("Group 1")}).OK().At("instance", "name"); got != "Group 1" {
 		t.Errorf("afterwards she sees %v", got)
 	}
 	// The link is for once.
-	if e := zoe.accept("token", token).refused("INVITATION_NOT_USABLE"); e.reason() != "ACCEPTED" {
+	if e := zoe.accept("token", token).Refused("INVITATION_NOT_USABLE"); e.Reason() != "ACCEPTED" {
 		t.Errorf("again: %v", e)
 	}
-	if got := nobody.review(token).ok().at("invitation"); got != nil {
+	if got := nobody.review(token).OK().At("invitation"); got != nil {
 		t.Errorf("a used link shows everybody %v", got)
 	}
-	if got := zoe.review(token).ok().at("invitation", "status"); got != "ACCEPTED" {
+	if got := zoe.review(token).OK().At("invitation", "status"); got != "ACCEPTED" {
 		t.Errorf("a used link shows Zoe %v", got)
 	}
-	if got := w.text(`select string_agg(actor_name || ' ' || action || ' ' || instance_name, ', ' order by id) from audit_log`); got != "Ada INVITATION_SENT Group 1, Zoe INVITATION_ACCEPTED Group 1" {
+	if got := w.Text(`select string_agg(actor_name || ' ' || action || ' ' || instance_name, ', ' order by id) from audit_log`); got != "Ada INVITATION_SENT Group 1, Zoe INVITATION_ACCEPTED Group 1" {
 		t.Errorf("the trail: %s", got)
 	}
 }
@@ -148,14 +126,14 @@ func TestZoeAccepts(t *testing.T) {
 func TestWhoSeesWhereAnInvitationLeads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.as("ada").invite("Group 1", "EDITOR", []string{"sam@uni.example", "zoe@new.example"}).ok()
+	w.as("ada").invite("Group 1", "EDITOR", []string{"sam@uni.example", "zoe@new.example"}).OK()
 	w.enrol("Group 1", "Sam") // meanwhile, by somebody else
-	w.as("ada").invite("Master", "VIEWER", []string{"zoe@new.example"}).ok()
-	w.as("ada").inviteAdministrators([]string{"zoe@new.example"}).ok()
+	w.as("ada").invite("Master", "VIEWER", []string{"zoe@new.example"}).OK()
+	w.as("ada").inviteAdministrators([]string{"zoe@new.example"}).OK()
 	nobody := w.as("zoe@new.example")
-	nobody.token = ""
+	nobody.Token = ""
 	group, sent := any(map[string]any{"id": w.instance("Group 1"), "name": "Group 1"}), any(map[string]any{"status": "SENT"})
-	token := w.token("sam@uni.example")
+	token := w.AwaitToken("sam@uni.example")
 	for who, c := range map[string]struct {
 		p                  person
 		instance, delivery any
@@ -168,26 +146,26 @@ func TestWhoSeesWhereAnInvitationLeads(t *testing.T) {
 		"who has just come": {w.as("zoe@new.example"), nil, nil},
 		"nobody":            {nobody, nil, nil},
 	} {
-		seen := c.p.review(token).ok().at("invitation").(map[string]any)
+		seen := c.p.review(token).OK().At("invitation").(map[string]any)
 		if diff := cmp.Diff([]any{c.instance, c.delivery}, []any{seen["instance"], seen["delivery"]}); diff != "" {
 			t.Errorf("%s: %s", who, diff)
 		}
 	}
 	pending := `{ viewer { invitations { nodes { instance { name } delivery { status } } } } }`
-	if got := w.as("sam").ask(pending, nil).ok().at("viewer", "invitations", "nodes"); !cmp.Equal(got, any([]any{map[string]any{"instance": map[string]any{"name": "Group 1"}, "delivery": nil}})) {
+	if got := w.as("sam").Ask(pending, nil).OK().At("viewer", "invitations", "nodes"); !cmp.Equal(got, any([]any{map[string]any{"instance": map[string]any{"name": "Group 1"}, "delivery": nil}})) {
 		t.Errorf("among his own, Sam sees %v", got)
 	}
 	zoe := w.as("zoe@new.example")
 	unseen := map[string]any{"instance": nil, "delivery": nil}
-	few := zoe.ask(pending, nil).ok()
-	if got := few.at("viewer", "invitations", "nodes"); !cmp.Equal(got, any([]any{unseen, unseen, unseen})) {
+	few := zoe.Ask(pending, nil).OK()
+	if got := few.At("viewer", "invitations", "nodes"); !cmp.Equal(got, any([]any{unseen, unseen, unseen})) {
 		t.Errorf("among her own, Zoe sees %v", got)
 	}
 	// As an administrator she sees them all, with as many questions.
-	zoe.accept("invitationId", w.invitationOf("zoe@new.example")).ok()
-	many := zoe.ask(pending, nil).ok()
+	zoe.accept("invitationId", w.invitationOf("zoe@new.example")).OK()
+	many := zoe.Ask(pending, nil).OK()
 	for i, want := range []string{"Master", "Group 1"} {
-		if got := many.at("viewer", "invitations", "nodes", i); !cmp.Equal(got, any(map[string]any{"instance": map[string]any{"name": want}, "delivery": sent})) {
+		if got := many.At("viewer", "invitations", "nodes", i); !cmp.Equal(got, any(map[string]any{"instance": map[string]any{"name": want}, "delivery": sent})) {
 			t.Errorf("as an administrator, she sees %v", got)
 		}
 	}
@@ -201,29 +179,29 @@ func TestWhoMayKnowWhyALinkDoesNotWork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, zoe, bob := w.as("ada"), w.as("zoe@new.example"), w.as("bob@new.example")
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).ok()
-	token, id := w.token("zoe@new.example"), w.invitationOf("zoe@new.example")
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).OK()
+	token, id := w.AwaitToken("zoe@new.example"), w.invitationOf("zoe@new.example")
 	nobody := zoe
-	nobody.token = ""
+	nobody.Token = ""
 
 	// What is no token at all is one and the same, whoever asks.
-	generic := zoe.accept("token", "x").refused("INVITATION_NOT_USABLE")
+	generic := zoe.accept("token", "x").Refused("INVITATION_NOT_USABLE")
 	for _, wrong := range []string{"", token[:42], token + "A", strings.ToUpper(token), " " + token, strings.Repeat("x", 100_000), "\x00", "é"} {
 		for what, a := range map[string]answer{"accept": zoe.accept("token", wrong), "decline": bob.decline("token", wrong)} {
-			e := a.refused("INVITATION_NOT_USABLE")
-			if e.reason() != nil || e.Message != generic.Message || e.Extensions["remedy"] != generic.Extensions["remedy"] || e.Extensions["contacts"] != nil {
+			e := a.Refused("INVITATION_NOT_USABLE")
+			if e.Reason() != nil || e.Message != generic.Message || e.Extensions["remedy"] != generic.Extensions["remedy"] || e.Extensions["contacts"] != nil {
 				t.Errorf("%s %.50q: %v", what, wrong, e)
 			}
 		}
-		if got := nobody.review(wrong).ok().at("invitation"); got != nil {
+		if got := nobody.review(wrong).OK().At("invitation"); got != nil {
 			t.Errorf("%.50q shows %v", wrong, got)
 		}
 	}
 	// An id is for the invited account; others' is like an unknown one.
-	unknown := bob.accept("invitationId", "invitation_00000000000000000000000000000000").refused("NOT_FOUND")
+	unknown := bob.accept("invitationId", "invitation_00000000000000000000000000000000").Refused("NOT_FOUND")
 	for _, wrong := range []string{id, "", "invitation_x", w.instance("Group 1"), "instance_" + strings.TrimPrefix(id, "invitation_")} {
 		for what, a := range map[string]answer{"accept": bob.accept("invitationId", wrong), "decline": bob.decline("invitationId", wrong)} {
-			if e := a.refused("NOT_FOUND"); e.Message != unknown.Message || !cmp.Equal(e.Extensions["remedy"], unknown.Extensions["remedy"]) {
+			if e := a.Refused("NOT_FOUND"); e.Message != unknown.Message || !cmp.Equal(e.Extensions["remedy"], unknown.Extensions["remedy"]) {
 				t.Errorf("%s %q: %v", what, wrong, e)
 			}
 		}
@@ -236,20 +214,20 @@ func TestWhoMayKnowWhyALinkDoesNotWork(t *testing.T) {
 		"ACCEPTED":         `update invitation set status = 'ACCEPTED' where email like 'zoe@%'`,
 		"INSTANCE_DELETED": `update instance i set deleted_at = t.at, deleted_by = a.id, restorable_until = t.at + interval '24 hours' from account a, (select clock_timestamp() as at) t where i.name = 'Group 1' and a.name = 'Ada'`,
 	} {
-		w.exec(change)
+		w.Exec(change)
 		for what, a := range map[string]answer{"accept": bob.accept("token", token), "decline": bob.decline("token", token)} {
-			e := a.refused("INVITATION_NOT_USABLE")
-			if e.reason() != "OTHER_ADDRESS" || e.Extensions["contacts"] != nil || strings.Contains(a.body, "zoe") {
-				t.Errorf("%s: %s by another account: %s", state, what, a.body)
+			e := a.Refused("INVITATION_NOT_USABLE")
+			if e.Reason() != "OTHER_ADDRESS" || e.Extensions["contacts"] != nil || strings.Contains(a.Body, "zoe") {
+				t.Errorf("%s: %s by another account: %s", state, what, a.Body)
 			}
 		}
 		// Who is not invited sees what can be accepted, and nothing else.
 		for who, p := range map[string]person{"nobody": nobody, "another account": bob} {
-			if got := p.review(token).ok().at("invitation"); (got != nil) != (state == "PENDING") {
+			if got := p.review(token).OK().At("invitation"); (got != nil) != (state == "PENDING") {
 				t.Errorf("%s: %s sees %v", state, who, got)
 			}
 		}
-		v := zoe.review(token).ok().at("invitation").(map[string]any)
+		v := zoe.review(token).OK().At("invitation").(map[string]any)
 		accepting := v["accepting"].(map[string]any)
 		if state == "PENDING" {
 			if accepting["allowed"] != true {
@@ -258,22 +236,22 @@ func TestWhoMayKnowWhyALinkDoesNotWork(t *testing.T) {
 		} else {
 			for what, a := range map[string]answer{"accept": zoe.accept("token", token), "decline": zoe.decline("token", token),
 				"accept by id": zoe.accept("invitationId", id), "decline by id": zoe.decline("invitationId", id)} {
-				e := a.refused("INVITATION_NOT_USABLE")
-				if e.reason() != state || !strings.Contains(fmt.Sprint(e.Extensions["remedy"]), "Ada (ada@uni.example)") {
-					t.Errorf("%s: %s: %s", state, what, a.body)
+				e := a.Refused("INVITATION_NOT_USABLE")
+				if e.Reason() != state || !strings.Contains(fmt.Sprint(e.Extensions["remedy"]), "Ada (ada@uni.example)") {
+					t.Errorf("%s: %s: %s", state, what, a.Body)
 				}
 				// What can be asked beforehand is what the mutation says.
-				want := map[string]any{"code": e.code(), "reason": state, "remedy": e.Extensions["remedy"], "contacts": []any{map[string]any{"email": "ada@uni.example"}}}
+				want := map[string]any{"code": e.Code(), "reason": state, "remedy": e.Extensions["remedy"], "contacts": []any{map[string]any{"email": "ada@uni.example"}}}
 				if diff := cmp.Diff(any(map[string]any{"allowed": false, "obstacles": []any{want}}), any(accepting)); diff != "" {
 					t.Errorf("%s: %s", state, diff)
 				}
 			}
 		}
-		w.exec(`update instance set deleted_at = null, deleted_by = null, restorable_until = null where name = 'Group 1'`)
-		w.exec(`update invitation set status = 'PENDING', expires_at = clock_timestamp() + interval '1 day'`)
+		w.Exec(`update instance set deleted_at = null, deleted_by = null, restorable_until = null where name = 'Group 1'`)
+		w.Exec(`update invitation set status = 'PENDING', expires_at = clock_timestamp() + interval '1 day'`)
 	}
 	// In the end it works.
-	zoe.accept("token", token).ok()
+	zoe.accept("token", token).OK()
 }
 
 func TestAnAnswerNamesOneInvitation(t *testing.T) {
@@ -289,8 +267,8 @@ func TestAnAnswerNamesOneInvitation(t *testing.T) {
 		"1,001 invitations":  ada.resend(slices.Repeat([]string{"x"}, 1001)),
 		"a token that is no": ada.accept("token", 5),
 	} {
-		if got := a.codes(); !slices.Equal(got, []string{"BAD_USER_INPUT"}) {
-			t.Errorf("%s: %s", what, a.body)
+		if got := a.Codes(); !slices.Equal(got, []string{"BAD_USER_INPUT"}) {
+			t.Errorf("%s: %s", what, a.Body)
 		}
 	}
 }
@@ -300,40 +278,40 @@ func TestInvitationsOfMine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, zoe := w.as("ada"), w.as("Zoe@NEW.example")
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
-	ada.invite("Master", "EDITOR", []string{"zoe@new.example", "bob@new.example"}).ok()
-	ada.inviteAdministrators([]string{"zoe@new.example"}).ok()
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
+	ada.invite("Master", "EDITOR", []string{"zoe@new.example", "bob@new.example"}).OK()
+	ada.inviteAdministrators([]string{"zoe@new.example"}).OK()
 	mine := `{ viewer { invitations { totalCount nodes { id role instanceName accepting { allowed } instance { id } delivery { status } } } } }`
 	list := func() []string {
 		t.Helper()
-		return zoe.ask(mine, nil).ok().every("instanceName", "viewer", "invitations", "nodes")
+		return zoe.Ask(mine, nil).OK().Every("instanceName", "viewer", "invitations", "nodes")
 	}
 	if got, want := list(), []string{"<nil>", "Master", "Group 1"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	a := zoe.ask(mine, nil).ok()
-	if a.at("viewer", "invitations", "totalCount") != 3.0 || a.at("viewer", "invitations", "nodes", 1, "delivery") != nil ||
-		a.at("viewer", "invitations", "nodes", 1, "instance") != nil || a.at("viewer", "invitations", "nodes", 1, "accepting", "allowed") != true {
-		t.Errorf("%s", a.body)
+	a := zoe.Ask(mine, nil).OK()
+	if a.At("viewer", "invitations", "totalCount") != 3.0 || a.At("viewer", "invitations", "nodes", 1, "delivery") != nil ||
+		a.At("viewer", "invitations", "nodes", 1, "instance") != nil || a.At("viewer", "invitations", "nodes", 1, "accepting", "allowed") != true {
+		t.Errorf("%s", a.Body)
 	}
-	zoe.accept("invitationId", a.at("viewer", "invitations", "nodes", 1, "id")).ok()
-	ada.delete("Group 1").ok()
+	zoe.accept("invitationId", a.At("viewer", "invitations", "nodes", 1, "id")).OK()
+	ada.delete("Group 1").OK()
 	if got, want := list(), []string{"<nil>"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	ada.restore("Group 1").ok()
-	w.exec(`update invitation set expires_at = clock_timestamp() where space_id is not null`)
+	ada.restore("Group 1").OK()
+	w.Exec(`update invitation set expires_at = clock_timestamp() where space_id is not null`)
 	if got, want := list(), []string{"Group 1"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	// Others' are theirs.
 	for _, who := range []string{"sam", "ada", "zoe@else.example"} {
-		if got := w.as(who).ask(mine, nil).ok().at("viewer", "invitations", "totalCount"); got != 0.0 {
+		if got := w.as(who).Ask(mine, nil).OK().At("viewer", "invitations", "totalCount"); got != 0.0 {
 			t.Errorf("%s has %v", who, got)
 		}
 	}
-	if e := ada.ask(`query($i: ID!) { instance(id: $i) { members { nodes { user { invitations { totalCount } } } } } }`, map[string]any{"i": w.instance("Group 1")}); e.codes()[0] != "FORBIDDEN" {
-		t.Errorf("%s", e.body)
+	if e := ada.Ask(`query($i: ID!) { instance(id: $i) { members { nodes { user { invitations { totalCount } } } } } }`, map[string]any{"i": w.instance("Group 1")}); e.Codes()[0] != "FORBIDDEN" {
+		t.Errorf("%s", e.Body)
 	}
 }
 
@@ -346,11 +324,11 @@ func TestAcceptingAsAMember(t *testing.T) {
 	} {
 		email := fmt.Sprintf("p%d@new.example", i)
 		p := w.as(email)
-		w.as("ada").invite("Group 1", c.invited, []string{email}).ok()
-		p.ask(`{ viewer { id } }`, nil).ok()
-		w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, $2 from instance i, account a where i.name = 'Group 1' and a.email = $1`, email, c.held)
-		p.accept("invitationId", w.invitationOf(email)).ok()
-		if got := w.text(`select role from instance_member m join account a on a.id = m.account_id where a.email = $1`, email); got != c.becomes {
+		w.as("ada").invite("Group 1", c.invited, []string{email}).OK()
+		p.Ask(`{ viewer { id } }`, nil).OK()
+		w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, $2 from instance i, account a where i.name = 'Group 1' and a.email = $1`, email, c.held)
+		p.accept("invitationId", w.invitationOf(email)).OK()
+		if got := w.Text(`select role from instance_member m join account a on a.id = m.account_id where a.email = $1`, email); got != c.becomes {
 			t.Errorf("a %s who accepts as %s is %s, want %s", c.held, c.invited, got, c.becomes)
 		}
 	}
@@ -359,26 +337,26 @@ func TestAcceptingAsAMember(t *testing.T) {
 func TestAnswersWithAKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).ok()
+	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).OK()
 	zoe, bob := w.as("zoe@new.example"), w.as("bob@new.example")
-	token := w.token("zoe@new.example")
-	first := zoe.accept("token", token, "idempotencyKey", "k").ok()
-	again := zoe.accept("token", token, "idempotencyKey", "k").ok()
+	token := w.AwaitToken("zoe@new.example")
+	first := zoe.accept("token", token, "idempotencyKey", "k").OK()
+	again := zoe.accept("token", token, "idempotencyKey", "k").OK()
 	if diff := cmp.Diff(first.Data, again.Data); diff != "" {
 		t.Error(diff)
 	}
-	zoe.decline("token", token, "idempotencyKey", "k").refused("IDEMPOTENCY_KEY_REUSED")
+	zoe.decline("token", token, "idempotencyKey", "k").Refused("IDEMPOTENCY_KEY_REUSED")
 	// Also when she has left since.
-	zoe.leave("Group 1", "idempotencyKey", "l").ok()
-	if got := zoe.accept("token", token, "idempotencyKey", "k").ok().at("acceptInvitation", "instance"); got != nil {
+	zoe.leave("Group 1", "idempotencyKey", "l").OK()
+	if got := zoe.accept("token", token, "idempotencyKey", "k").OK().At("acceptInvitation", "instance"); got != nil {
 		t.Errorf("the instance that she has left: %v", got)
 	}
 	for range 2 {
-		if got := bob.decline("token", w.token("bob@new.example"), "idempotencyKey", "k").ok().at("declineInvitation", "invitation", "status"); got != "DECLINED" {
+		if got := bob.decline("token", w.AwaitToken("bob@new.example"), "idempotencyKey", "k").OK().At("declineInvitation", "invitation", "status"); got != "DECLINED" {
 			t.Errorf("status %v", got)
 		}
 	}
-	if n := w.number(`select count(*) from audit_log where action in ('INVITATION_ACCEPTED', 'INVITATION_DECLINED')`); n != 2 {
+	if n := w.Number(`select count(*) from audit_log where action in ('INVITATION_ACCEPTED', 'INVITATION_DECLINED')`); n != 2 {
 		t.Errorf("%d answers in the trail", n)
 	}
 }
@@ -389,7 +367,7 @@ func TestTheStateMachine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	w.exec(`insert into instance (id, space_id, name, kind) select gen_random_uuid(), id, 'Gone', 'WORKING' from space where name = 'Econometrics 2026'`)
+	w.Exec(`insert into instance (id, space_id, name, kind) select gen_random_uuid(), id, 'Gone', 'WORKING' from space where name = 'Econometrics 2026'`)
 	states := []string{"PENDING", "EXPIRED", "ACCEPTED", "DECLINED", "REVOKED"}
 	actions := []string{"accept", "decline", "revoke", "resend", "invite", "invite as something else"}
 	type trial struct {
@@ -407,23 +385,23 @@ func TestTheStateMachine(t *testing.T) {
 		}
 	}
 	for instance, emails := range of {
-		ada.invite(instance, "VIEWER", emails).ok()
+		ada.invite(instance, "VIEWER", emails).OK()
 	}
-	w.mails(len(trials))
+	w.AwaitMails(len(trials))
 	tokens := w.tokens()
 	for _, c := range trials {
 		switch c.state {
 		case "EXPIRED":
-			w.exec(`update invitation set expires_at = clock_timestamp() where email = $1`, c.email)
+			w.Exec(`update invitation set expires_at = clock_timestamp() where email = $1`, c.email)
 		case "ACCEPTED":
-			w.as(c.email).accept("token", tokens[c.email]).ok()
+			w.as(c.email).accept("token", tokens[c.email]).OK()
 		case "DECLINED":
-			w.as(c.email).decline("token", tokens[c.email]).ok()
+			w.as(c.email).decline("token", tokens[c.email]).OK()
 		case "REVOKED":
-			ada.revoke([]string{w.invitationOf(c.email)}).ok()
+			ada.revoke([]string{w.invitationOf(c.email)}).OK()
 		}
 	}
-	ada.delete("Gone").ok()
+	ada.delete("Gone").OK()
 
 	// expect is the rule: what the action says, what the invitation is then, how
 	// many invitations there are of the address, and how many further mails.
@@ -485,25 +463,25 @@ func TestTheStateMachine(t *testing.T) {
 		}
 		var said string
 		if len(a.Errors) > 0 {
-			said = strings.TrimSpace(a.Errors[0].code() + " " + pointedAny(a.Errors[0].reason()))
+			said = strings.TrimSpace(a.Errors[0].Code() + " " + pointedAny(a.Errors[0].Reason()))
 		} else {
-			said = fmt.Sprint(a.at(path...))
+			said = fmt.Sprint(a.At(path...))
 		}
 		if said != says {
 			t.Errorf("%+v: %s, want %s", c, said, says)
 		}
-		if got := w.text(`select case when status = 'PENDING' and expires_at <= clock_timestamp() then 'EXPIRED' else status end from invitation where email = $1 order by id desc limit 1`, c.email); got != status {
+		if got := w.Text(`select case when status = 'PENDING' and expires_at <= clock_timestamp() then 'EXPIRED' else status end from invitation where email = $1 order by id desc limit 1`, c.email); got != status {
 			t.Errorf("%+v: it is %s, want %s", c, got, status)
 		}
-		if n := w.number(`select count(*) from invitation where email = $1`, c.email); n != invitations {
+		if n := w.Number(`select count(*) from invitation where email = $1`, c.email); n != invitations {
 			t.Errorf("%+v: %d invitations, want %d", c, n, invitations)
 		}
-		member := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, c.email)
+		member := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, c.email)
 		if want := status == "ACCEPTED"; (member == 1) != want {
 			t.Errorf("%+v: %d memberships", c, member)
 		}
 	}
-	w.mails(sent)
+	w.AwaitMails(sent)
 }
 
 func pointedAny(v any) string {
@@ -517,7 +495,7 @@ func pointedAny(v any) string {
 func (w *world) tokens() map[string]string {
 	w.t.Helper()
 	tokens := map[string]string{}
-	for _, m := range w.allMails() {
+	for _, m := range w.Mailbox() {
 		if _, token, _ := strings.Cut(m.Link, "#"); tokens[m.To] == "" {
 			tokens[m.To] = token
 		}
@@ -530,56 +508,56 @@ func TestSendingAgain(t *testing.T) {
 	w := newWorld(t)
 	ada := w.as("ada")
 	w.appoint("Mia")
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}, "message", "Welcome!").ok()
-	old := w.token("zoe@new.example")
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}, "message", "Welcome!").OK()
+	old := w.AwaitToken("zoe@new.example")
 	zoe, bob := w.invitationOf("zoe@new.example"), w.invitationOf("bob@new.example")
-	w.exec(`update invitation set expires_at = clock_timestamp() + interval '1 hour'`)
-	messageID := w.mails(2)[0].MessageID
+	w.Exec(`update invitation set expires_at = clock_timestamp() + interval '1 hour'`)
+	messageID := w.AwaitMails(2)[0].MessageID
 
-	a := w.as("mia").resend([]string{zoe}).ok()
-	until, err := time.Parse(time.RFC3339, fmt.Sprint(a.at("resendInvitations", "results", 0, "invitation", "expiresAt")))
+	a := w.as("mia").resend([]string{zoe}).OK()
+	until, err := time.Parse(time.RFC3339, fmt.Sprint(a.At("resendInvitations", "results", 0, "invitation", "expiresAt")))
 	if err != nil || time.Until(until) < 29*24*time.Hour {
 		t.Errorf("it expires at %v, %v", until, err)
 	}
-	if got := a.at("resendInvitations", "results", 0, "invitation", "delivery", "status"); got != "QUEUED" && got != "SENT" {
+	if got := a.At("resendInvitations", "results", 0, "invitation", "delivery", "status"); got != "QUEUED" && got != "SENT" {
 		t.Errorf("delivery %v", got)
 	}
-	m := w.mails(3)[0]
+	m := w.AwaitMails(3)[0]
 	if m.To != "zoe@new.example" || m.MessageID == messageID || m.Subject != "DataHub Mia has sent you an invitation" || !strings.Contains(m.Text, "Welcome!") {
 		t.Errorf("the mail: %+v", m)
 	}
-	token := w.token("zoe@new.example")
+	token := w.AwaitToken("zoe@new.example")
 	if token == old {
 		t.Error("the link is the old one")
 	}
-	if e := w.as("zoe@new.example").accept("token", old).refused("INVITATION_NOT_USABLE"); e.reason() != nil {
+	if e := w.as("zoe@new.example").accept("token", old).Refused("INVITATION_NOT_USABLE"); e.Reason() != nil {
 		t.Errorf("the old link: %v", e)
 	}
 
 	// Not so soon again, for this address alone, whoever asks.
 	both := ada.resend([]string{bob, zoe})
-	e := both.refused("RATE_LIMITED")
+	e := both.Refused("RATE_LIMITED")
 	wait, _ := e.Extensions["retryAfter"].(float64)
 	if wait < 590 || wait > 600 || e.Extensions["index"] != 1.0 || e.Extensions["email"] != "zoe@new.example" || e.Extensions["retryable"] != true ||
 		!cmp.Equal(e.Extensions["inputPath"], any([]any{"input", "invitationIds", 1.0})) {
-		t.Errorf("%s", both.body)
+		t.Errorf("%s", both.Body)
 	}
-	w.mails(3)
-	ada.resend([]string{bob}).ok()
-	w.mails(4) // before the next resend to Bob, which would replace a queued mail
-	w.exec(`update invitation_resend set at = at - interval '10 minutes'`)
-	twice := ada.resend([]string{zoe, bob, zoe}).ok()
-	if got := twice.every("outcome", "resendInvitations", "results"); !slices.Equal(got, []string{"RESENT", "RESENT", "RESENT"}) {
+	w.AwaitMails(3)
+	ada.resend([]string{bob}).OK()
+	w.AwaitMails(4) // before the next resend to Bob, which would replace a queued mail
+	w.Exec(`update invitation_resend set at = at - interval '10 minutes'`)
+	twice := ada.resend([]string{zoe, bob, zoe}).OK()
+	if got := twice.Every("outcome", "resendInvitations", "results"); !slices.Equal(got, []string{"RESENT", "RESENT", "RESENT"}) {
 		t.Errorf("%v", got)
 	}
-	w.mails(6)
+	w.AwaitMails(6)
 	// With a key it is one sending.
-	w.exec(`delete from invitation_resend`)
+	w.Exec(`delete from invitation_resend`)
 	for range 2 {
-		ada.resend([]string{zoe}, "idempotencyKey", "k").ok()
+		ada.resend([]string{zoe}, "idempotencyKey", "k").OK()
 	}
-	w.mails(7)
-	w.as("zoe@new.example").accept("token", w.token("zoe@new.example")).ok()
+	w.AwaitMails(7)
+	w.as("zoe@new.example").accept("token", w.AwaitToken("zoe@new.example")).OK()
 }
 
 func TestRevoking(t *testing.T) {
@@ -587,28 +565,28 @@ func TestRevoking(t *testing.T) {
 	w := newWorld(t)
 	ada := w.as("ada")
 	emails := []string{"zoe@new.example", "bob@new.example", "kim@new.example"}
-	ada.invite("Group 1", "VIEWER", emails).ok()
-	ada.inviteAdministrators([]string{"eve@new.example"}).ok()
+	ada.invite("Group 1", "VIEWER", emails).OK()
+	ada.inviteAdministrators([]string{"eve@new.example"}).OK()
 	var ids []string
 	for _, email := range append(emails, "eve@new.example") {
 		ids = append(ids, w.invitationOf(email))
 	}
-	token := w.token("zoe@new.example")
-	w.as("bob@new.example").accept("invitationId", ids[1]).ok()
-	a := ada.revoke(append(ids, ids[0]), "idempotencyKey", "k").ok()
-	if got, want := a.every("outcome", "revokeInvitations", "results"), []string{"REVOKED", "ALREADY_ENDED", "REVOKED", "REVOKED", "REVOKED"}; !slices.Equal(got, want) {
+	token := w.AwaitToken("zoe@new.example")
+	w.as("bob@new.example").accept("invitationId", ids[1]).OK()
+	a := ada.revoke(append(ids, ids[0]), "idempotencyKey", "k").OK()
+	if got, want := a.Every("outcome", "revokeInvitations", "results"), []string{"REVOKED", "ALREADY_ENDED", "REVOKED", "REVOKED", "REVOKED"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if got := a.at("revokeInvitations", "results", 1, "invitation", "status"); got != "ACCEPTED" {
+	if got := a.At("revokeInvitations", "results", 1, "invitation", "status"); got != "ACCEPTED" {
 		t.Errorf("Bob's is %v", got)
 	}
-	if diff := cmp.Diff(a.Data, ada.revoke(append(ids, ids[0]), "idempotencyKey", "k").ok().Data); diff != "" {
+	if diff := cmp.Diff(a.Data, ada.revoke(append(ids, ids[0]), "idempotencyKey", "k").OK().Data); diff != "" {
 		t.Error(diff)
 	}
-	if e := w.as("zoe@new.example").accept("token", token).refused("INVITATION_NOT_USABLE"); e.reason() != "REVOKED" {
+	if e := w.as("zoe@new.example").accept("token", token).Refused("INVITATION_NOT_USABLE"); e.Reason() != "REVOKED" {
 		t.Errorf("%v", e)
 	}
-	if got := w.text(`select string_agg(coalesce(instance_name, space_name) || ' ' || (details ->> 'emails'), '; ' order by instance_name) from audit_log where action = 'INVITATION_REVOKED'`); got !=
+	if got := w.Text(`select string_agg(coalesce(instance_name, space_name) || ' ' || (details ->> 'emails'), '; ' order by instance_name) from audit_log where action = 'INVITATION_REVOKED'`); got !=
 		`Group 1 ["zoe@new.example", "kim@new.example"]; Econometrics 2026 ["eve@new.example"]` {
 		t.Errorf("the trail: %s", got)
 	}
@@ -618,10 +596,10 @@ func TestRevoking(t *testing.T) {
 func TestWhoMayRevokeAndSendAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
-	w.as("ada").inviteAdministrators([]string{"bob@new.example"}).ok()
-	w.as("rita").ask(`mutation($input: InviteSpaceAdministratorsInput!) { inviteSpaceAdministrators(input: $input) { results { outcome } } }`,
-		map[string]any{"input": map[string]any{"spaceId": w.space("Private Research"), "emails": []string{"sam@uni.example"}}}).ok()
+	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
+	w.as("ada").inviteAdministrators([]string{"bob@new.example"}).OK()
+	w.as("rita").Ask(`mutation($input: InviteSpaceAdministratorsInput!) { inviteSpaceAdministrators(input: $input) { results { outcome } } }`,
+		map[string]any{"input": map[string]any{"spaceId": w.space("Private Research"), "emails": []string{"sam@uni.example"}}}).OK()
 	mine, administrators, foreign := w.invitationOf("zoe@new.example"), w.invitationOf("bob@new.example"), w.invitationOf("sam@uni.example")
 	unknown := "invitation_00000000000000000000000000000000"
 	for _, do := range []func(p person, ids ...string) answer{
@@ -641,8 +619,8 @@ func TestWhoMayRevokeAndSendAgain(t *testing.T) {
 			{"mia", []string{mine, unknown}, []string{"NOT_FOUND"}},
 		} {
 			a := do(w.as(c.who), c.ids...)
-			if got := a.codes(); !slices.Equal(got, c.codes) {
-				t.Errorf("%s, %v: %s", c.who, c.ids, a.body)
+			if got := a.Codes(); !slices.Equal(got, c.codes) {
+				t.Errorf("%s, %v: %s", c.who, c.ids, a.Body)
 			}
 		}
 		a := do(w.as("ada"), mine, foreign, unknown)
@@ -650,42 +628,42 @@ func TestWhoMayRevokeAndSendAgain(t *testing.T) {
 		for _, e := range a.Errors {
 			places = append(places, e.Extensions["inputPath"])
 			if e.Message != a.Errors[0].Message {
-				t.Errorf("a foreign invitation is told from an unknown one: %s", a.body)
+				t.Errorf("a foreign invitation is told from an unknown one: %s", a.Body)
 			}
 		}
 		if diff := cmp.Diff([]any{[]any{"input", "invitationIds", 1.0}, []any{"input", "invitationIds", 2.0}}, places); diff != "" {
 			t.Error(diff)
 		}
 	}
-	if n := w.number(`select count(*) from invitation where status <> 'PENDING'`); n != 0 {
+	if n := w.Number(`select count(*) from invitation where status <> 'PENDING'`); n != 0 {
 		t.Errorf("%d were revoked", n)
 	}
-	w.mails(3)
+	w.AwaitMails(3)
 }
 
 func TestInvitingAdministrators(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	a := ada.inviteAdministrators([]string{"Zoe <zoe@new.example>", "ada@uni.example", "ed@uni.example", "ZOE@new.example"}, "message", "Help me", "idempotencyKey", "k").ok()
-	if got, want := a.every("outcome", "inviteSpaceAdministrators", "results"), []string{"INVITED", "ALREADY_MEMBER", "INVITED", "DUPLICATE"}; !slices.Equal(got, want) {
+	a := ada.inviteAdministrators([]string{"Zoe <zoe@new.example>", "ada@uni.example", "ed@uni.example", "ZOE@new.example"}, "message", "Help me", "idempotencyKey", "k").OK()
+	if got, want := a.Every("outcome", "inviteSpaceAdministrators", "results"), []string{"INVITED", "ALREADY_MEMBER", "INVITED", "DUPLICATE"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	for i := range 4 {
-		r := a.at("inviteSpaceAdministrators", "results", i).(map[string]any)
+		r := a.At("inviteSpaceAdministrators", "results", i).(map[string]any)
 		if r["role"] != nil || r["previousRole"] != nil {
 			t.Errorf("%v", r)
 		}
 	}
-	v := a.at("inviteSpaceAdministrators", "results", 0, "invitation").(map[string]any)
+	v := a.At("inviteSpaceAdministrators", "results", 0, "invitation").(map[string]any)
 	if v["role"] != nil || v["instance"] != nil || v["instanceName"] != nil || v["space"].(map[string]any)["name"] != "Econometrics 2026" {
 		t.Errorf("%v", v)
 	}
-	if diff := cmp.Diff(a.Data, ada.inviteAdministrators([]string{"Zoe <zoe@new.example>", "ada@uni.example", "ed@uni.example", "ZOE@new.example"}, "message", "Help me", "idempotencyKey", "k").ok().Data,
+	if diff := cmp.Diff(a.Data, ada.inviteAdministrators([]string{"Zoe <zoe@new.example>", "ada@uni.example", "ed@uni.example", "ZOE@new.example"}, "message", "Help me", "idempotencyKey", "k").OK().Data,
 		cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == `["delivery"]` }, cmp.Ignore())); diff != "" {
 		t.Error(diff)
 	}
-	for _, m := range w.mails(2) {
+	for _, m := range w.AwaitMails(2) {
 		for _, said := range []string{"administrator of the space", "Econometrics 2026", "Help me", m.Link} {
 			if !strings.Contains(m.Text, said) {
 				t.Errorf("the mail does not say %q:\n%s", said, m.Text)
@@ -693,26 +671,26 @@ func TestInvitingAdministrators(t *testing.T) {
 		}
 	}
 	// One address can be invited to the space and to an instance.
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
-	if got := ada.inviteAdministrators([]string{"zoe@new.example"}).ok().every("outcome", "inviteSpaceAdministrators", "results"); got[0] != "ALREADY_INVITED" {
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
+	if got := ada.inviteAdministrators([]string{"zoe@new.example"}).OK().Every("outcome", "inviteSpaceAdministrators", "results"); got[0] != "ALREADY_INVITED" {
 		t.Errorf("%v", got)
 	}
-	w.exec(`update invitation set expires_at = clock_timestamp() where email = 'zoe@new.example' and space_id is not null`)
-	if got := ada.inviteAdministrators([]string{"zoe@new.example"}).ok().every("outcome", "inviteSpaceAdministrators", "results"); got[0] != "INVITED" {
+	w.Exec(`update invitation set expires_at = clock_timestamp() where email = 'zoe@new.example' and space_id is not null`)
+	if got := ada.inviteAdministrators([]string{"zoe@new.example"}).OK().Every("outcome", "inviteSpaceAdministrators", "results"); got[0] != "INVITED" {
 		t.Errorf("%v", got)
 	}
-	w.mails(4)
+	w.AwaitMails(4)
 
 	ed := w.as("ed")
-	accepted := ed.accept("invitationId", w.invitationOf("ed@uni.example")).ok()
-	if got := words(accepted.at("acceptInvitation", "space", "viewerRoles")); got != "SPACE_ADMINISTRATOR INSTANCE_EDITOR INSTANCE_VIEWER" {
+	accepted := ed.accept("invitationId", w.invitationOf("ed@uni.example")).OK()
+	if got := words(accepted.At("acceptInvitation", "space", "viewerRoles")); got != "SPACE_ADMINISTRATOR INSTANCE_EDITOR INSTANCE_VIEWER" {
 		t.Errorf("Ed is %s", got)
 	}
-	if accepted.at("acceptInvitation", "instance") != nil {
-		t.Errorf("%s", accepted.body)
+	if accepted.At("acceptInvitation", "instance") != nil {
+		t.Errorf("%s", accepted.Body)
 	}
-	ed.invite("Master", "VIEWER", []string{"kim@new.example"}).ok()
-	w.mails(5)
+	ed.invite("Master", "VIEWER", []string{"kim@new.example"}).OK()
+	w.AwaitMails(5)
 
 	// The same rules, the same errors.
 	input := func(fields ...any) map[string]any {
@@ -723,35 +701,35 @@ func TestInvitingAdministrators(t *testing.T) {
 		got  answer
 		want []string
 	}{
-		"bad addresses":           {ada.ask(mutation, input("emails", []string{"a", "kim@new.example", "b@"})), []string{"INVALID_EMAIL", "INVALID_EMAIL"}},
-		"no address":              {ada.ask(mutation, input("emails", []string{})), []string{"BAD_USER_INPUT"}},
-		"a long message":          {ada.ask(mutation, input("message", strings.Repeat("x", 2001))), []string{"BAD_USER_INPUT"}},
-		"a viewer":                {w.as("vic").ask(mutation, input()), []string{"FORBIDDEN"}},
-		"a manager":               {w.as("mia").ask(mutation, input()), []string{"FORBIDDEN"}},
-		"a stranger":              {w.as("sam").ask(mutation, input()), []string{"NOT_FOUND"}},
-		"a stranger, bad address": {w.as("sam").ask(mutation, input("emails", []string{"a"})), []string{"NOT_FOUND"}},
-		"an instance for a space": {ada.ask(mutation, input("spaceId", w.instance("Group 1"))), []string{"NOT_FOUND"}},
-		"the same, a bad address": {ada.ask(mutation, input("spaceId", w.instance("Group 1"), "emails", []string{"a"})), []string{"NOT_FOUND"}},
-		"an unknown space":        {ada.ask(mutation, input("spaceId", "space_00000000000000000000000000000000")), []string{"NOT_FOUND"}},
-		"a used key, bad address": {ada.ask(mutation, input("idempotencyKey", "k", "emails", []string{"a"})), []string{"IDEMPOTENCY_KEY_REUSED"}},
-		"a used key":              {ada.ask(mutation, input("idempotencyKey", "k")), []string{"IDEMPOTENCY_KEY_REUSED"}},
+		"bad addresses":           {ada.Ask(mutation, input("emails", []string{"a", "kim@new.example", "b@"})), []string{"INVALID_EMAIL", "INVALID_EMAIL"}},
+		"no address":              {ada.Ask(mutation, input("emails", []string{})), []string{"BAD_USER_INPUT"}},
+		"a long message":          {ada.Ask(mutation, input("message", strings.Repeat("x", 2001))), []string{"BAD_USER_INPUT"}},
+		"a viewer":                {w.as("vic").Ask(mutation, input()), []string{"FORBIDDEN"}},
+		"a manager":               {w.as("mia").Ask(mutation, input()), []string{"FORBIDDEN"}},
+		"a stranger":              {w.as("sam").Ask(mutation, input()), []string{"NOT_FOUND"}},
+		"a stranger, bad address": {w.as("sam").Ask(mutation, input("emails", []string{"a"})), []string{"NOT_FOUND"}},
+		"an instance for a space": {ada.Ask(mutation, input("spaceId", w.instance("Group 1"))), []string{"NOT_FOUND"}},
+		"the same, a bad address": {ada.Ask(mutation, input("spaceId", w.instance("Group 1"), "emails", []string{"a"})), []string{"NOT_FOUND"}},
+		"an unknown space":        {ada.Ask(mutation, input("spaceId", "space_00000000000000000000000000000000")), []string{"NOT_FOUND"}},
+		"a used key, bad address": {ada.Ask(mutation, input("idempotencyKey", "k", "emails", []string{"a"})), []string{"IDEMPOTENCY_KEY_REUSED"}},
+		"a used key":              {ada.Ask(mutation, input("idempotencyKey", "k")), []string{"IDEMPOTENCY_KEY_REUSED"}},
 	} {
-		if got := c.got.codes(); !slices.Equal(got, c.want) {
+		if got := c.got.Codes(); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", what, got, c.want)
 		}
 	}
-	w.mails(5)
+	w.AwaitMails(5)
 	// They are listed with the space, for its administrators.
 	list := `query($s: ID!, $status: InvitationStatus) { space(id: $s) { invitations(first: 10, status: $status) { totalCount nodes { email role status delivery { status } instance { id } } } } }`
-	got := ed.ask(list, map[string]any{"s": w.space("Econometrics 2026")}).ok().at("space", "invitations")
+	got := ed.Ask(list, map[string]any{"s": w.space("Econometrics 2026")}).OK().At("space", "invitations")
 	if diff := cmp.Diff(any(map[string]any{"totalCount": 2.0, "nodes": []any{
 		map[string]any{"email": "ed@uni.example", "role": nil, "status": "ACCEPTED", "delivery": map[string]any{"status": "SENT"}, "instance": nil},
 		map[string]any{"email": "zoe@new.example", "role": nil, "status": "PENDING", "delivery": map[string]any{"status": "SENT"}, "instance": nil},
 	}}), got); diff != "" {
 		t.Error(diff)
 	}
-	if got := ed.ask(list, map[string]any{"s": w.space("Econometrics 2026"), "status": "ACCEPTED"}).ok().at("space", "invitations", "totalCount"); got != 1.0 {
+	if got := ed.Ask(list, map[string]any{"s": w.space("Econometrics 2026"), "status": "ACCEPTED"}).OK().At("space", "invitations", "totalCount"); got != 1.0 {
 		t.Errorf("accepted: %v", got)
 	}
-	w.as("vic").ask(list, map[string]any{"s": w.space("Econometrics 2026")}).refused("FORBIDDEN")
+	w.as("vic").Ask(list, map[string]any{"s": w.space("Econometrics 2026")}).Refused("FORBIDDEN")
 }

@@ -21,7 +21,7 @@ func unlimitedInvitations(s *app.Settings) {
 // Ada, Mia and Ed administrate, and gives the instances.
 func (w *world) courses(n int) (instances []string) {
 	w.t.Helper()
-	if err := w.db.Select(&instances, `
+	if err := w.Admin.Select(&instances, `
 		with s as (insert into space (id, organization_id, name)
 		           select gen_random_uuid(), o.id, 'Course ' || n from organization o, generate_series(1, $1) n where o.name = 'University of Example' returning id),
 		     i as (insert into instance (id, space_id, name, kind)
@@ -37,20 +37,8 @@ func (w *world) courses(n int) (instances []string) {
 // anHourLater lets an hour pass for the limits.
 func (w *world) anHourLater() {
 	w.t.Helper()
-	w.exec(`update rate_limit set until = until - interval '62 minutes', untils = array(select u - interval '62 minutes' from unnest(untils) u)`)
-	w.exec(`delete from invitation_resend`)
-}
-
-// limited fails the test unless the answer is a refusal of one limit, and tells
-// when to come back.
-func (a answer) limited(reason string) graphqlError {
-	a.t.Helper()
-	e := a.refused("RATE_LIMITED")
-	after, _ := e.Extensions["retryAfter"].(float64)
-	if e.reason() != reason || after < 3500 || after > 3660 || e.Extensions["retryable"] != true || e.Extensions["remedy"] == nil {
-		a.t.Fatalf("want %s, got: %s", reason, a.body)
-	}
-	return e
+	w.Exec(`update rate_limit set until = until - interval '62 minutes', untils = array(select u - interval '62 minutes' from unnest(untils) u)`)
+	w.Exec(`delete from invitation_resend`)
 }
 
 // One address is sent twenty mails in an hour, whoever asks for them: from
@@ -59,25 +47,25 @@ func (a answer) limited(reason string) graphqlError {
 func TestNobodyIsSentMoreThanTwentyMailsInAnHour(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	other, _ := w.start()
+	other, _ := w.Start()
 	zoe := []string{"zoe@new.example"}
 	people := []person{w.as("ada"), w.as("mia"), w.as("ed")}
-	people[1].url = other.URL()
+	people[1].URL = other.URL()
 	courses := w.courses(22)
 	for i := range 17 {
-		people[i%3].invite(courses[i], "VIEWER", []string{[]string{"zoe@new.example", "Zoe <ZOE@New.Example>"}[i%2]}).ok()
+		people[i%3].invite(courses[i], "VIEWER", []string{[]string{"zoe@new.example", "Zoe <ZOE@New.Example>"}[i%2]}).OK()
 	}
 	ada, mia := people[0], people[1]
 	id := w.invitationOf("zoe@new.example")
 	w.appoint("Mia")
-	mia.inviteAdministrators(zoe).ok()
-	mia.resend([]string{id}, "idempotencyKey", "again").ok()
-	mia.resend([]string{id}, "idempotencyKey", "again").ok() // a retry sends nothing
-	ada.invite(courses[16], "EDITOR", zoe).ok()              // neither does a new role
-	w.exec(`update invitation set expires_at = clock_timestamp() where id = (select id from invitation where instance_id is not null order by id limit 1)`)
-	a := ada.invite(courses[0], "VIEWER", append([]string{"bob@new.example", "zoe@NEW.example"}, zoe...), "idempotencyKey", "k").ok() // renews it
-	if got := a.every("outcome", "inviteUsers", "results"); !slices.Equal(got, []string{"INVITED", "INVITED", "DUPLICATE"}) {
-		t.Fatal(a.body)
+	mia.inviteAdministrators(zoe).OK()
+	mia.resend([]string{id}, "idempotencyKey", "again").OK()
+	mia.resend([]string{id}, "idempotencyKey", "again").OK() // a retry sends nothing
+	ada.invite(courses[16], "EDITOR", zoe).OK()              // neither does a new role
+	w.Exec(`update invitation set expires_at = clock_timestamp() where id = (select id from invitation where instance_id is not null order by id limit 1)`)
+	a := ada.invite(courses[0], "VIEWER", append([]string{"bob@new.example", "zoe@NEW.example"}, zoe...), "idempotencyKey", "k").OK() // renews it
+	if got := a.Every("outcome", "inviteUsers", "results"); !slices.Equal(got, []string{"INVITED", "INVITED", "DUPLICATE"}) {
+		t.Fatal(a.Body)
 	}
 
 	refusals := []answer{
@@ -86,16 +74,16 @@ func TestNobodyIsSentMoreThanTwentyMailsInAnHour(t *testing.T) {
 		people[2].invite(courses[21], "VIEWER", zoe),
 		ada.invite(courses[20], "VIEWER", []string{"no address", "zoe@new.example"}), // comes before what is wrong with addresses
 	}
-	w.exec(`delete from invitation_resend`)
+	w.Exec(`delete from invitation_resend`)
 	refusals = append(refusals, mia.resend([]string{id}))
 	if err := other.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	restarted, _ := w.start()
-	mia.url = restarted.URL()
+	restarted, _ := w.Start()
+	mia.URL = restarted.URL()
 	refusals = append(refusals, mia.invite(courses[20], "VIEWER", zoe))
 	for i, a := range refusals {
-		e := a.limited("INVITATIONS_BY_ADDRESS")
+		e := a.Limited("INVITATIONS_BY_ADDRESS")
 		index, list := []float64{1, 0, 0, 1, 0, 0}[i], []string{"emails", "emails", "emails", "emails", "invitationIds", "emails"}[i]
 		place := map[string]any{"index": e.Extensions["index"], "inputPath": e.Extensions["inputPath"], "email": strings.ToLower(fmt.Sprint(e.Extensions["email"]))}
 		if diff := cmp.Diff(map[string]any{"index": index, "inputPath": []any{"input", list, index}, "email": "zoe@new.example"}, place); diff != "" {
@@ -106,20 +94,20 @@ func TestNobodyIsSentMoreThanTwentyMailsInAnHour(t *testing.T) {
 		}
 	}
 	// What sends her no mail is not refused, nor is anybody else.
-	if got := ada.invite(courses[0], "VIEWER", append(zoe, "kim@new.example"), "idempotencyKey", "kim").ok().every("outcome", "inviteUsers", "results"); !slices.Equal(got, []string{"ALREADY_INVITED", "INVITED"}) {
+	if got := ada.invite(courses[0], "VIEWER", append(zoe, "kim@new.example"), "idempotencyKey", "kim").OK().Every("outcome", "inviteUsers", "results"); !slices.Equal(got, []string{"ALREADY_INVITED", "INVITED"}) {
 		t.Errorf("%v", got)
 	}
-	ada.invite(courses[0], "VIEWER", []string{"no address", "zoe@new.example"}).refused("INVALID_EMAIL")
-	ada.invite(courses[0], "VIEWER", append([]string{"bob@new.example", "zoe@NEW.example"}, zoe...), "idempotencyKey", "k").ok()
-	if n := w.number(`select count(*) from outbox o join invitation v on v.id = o.subject_id where v.email_key = 'zoe@new.example'`); n != 20 {
+	ada.invite(courses[0], "VIEWER", []string{"no address", "zoe@new.example"}).Refused("INVALID_EMAIL")
+	ada.invite(courses[0], "VIEWER", append([]string{"bob@new.example", "zoe@NEW.example"}, zoe...), "idempotencyKey", "k").OK()
+	if n := w.Number(`select count(*) from outbox o join invitation v on v.id = o.subject_id where v.email_key = 'zoe@new.example'`); n != 20 {
 		t.Errorf("%d mails", n)
 	}
 	// Nowhere does it stand who was counted.
-	if n := w.number(`select count(*) from rate_limit r where r::text like '%zoe%' or r::text like '%new.example%'`); n != 0 {
+	if n := w.Number(`select count(*) from rate_limit r where r::text like '%zoe%' or r::text like '%new.example%'`); n != 0 {
 		t.Errorf("%d rows name her", n)
 	}
 	w.anHourLater()
-	ada.invite(courses[20], "VIEWER", zoe).ok()
+	ada.invite(courses[20], "VIEWER", zoe).OK()
 }
 
 // What somebody asks an administrator for counts when it is approved, for who
@@ -128,18 +116,18 @@ func TestApprovedInvitationsCount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxAddressInvitations = 1 })
 	ada, ed := w.as("ada"), w.as("ed")
-	request := ed.askInvitations("Group 1", "VIEWER", []string{"bob@new.example", "zoe@new.example"}).made()
-	ada.invite("Master", "VIEWER", []string{"zoe@new.example"}).ok()
-	if e := ada.approve(request).limited("INVITATIONS_BY_ADDRESS"); e.Extensions["email"] != "zoe@new.example" {
+	request := ed.askInvitations("Group 1", "VIEWER", []string{"bob@new.example", "zoe@new.example"}).RequestID()
+	ada.invite("Master", "VIEWER", []string{"zoe@new.example"}).OK()
+	if e := ada.approve(request).Limited("INVITATIONS_BY_ADDRESS"); e.Extensions["email"] != "zoe@new.example" {
 		t.Errorf("%v", e)
 	}
-	if got := w.text(`select status from request`); got != "OPEN" {
+	if got := w.Text(`select status from request`); got != "OPEN" {
 		t.Errorf("the request is %s", got)
 	}
 	w.anHourLater()
-	ada.approve(request).ok()
-	ada.invite("Master", "VIEWER", []string{"bob@new.example"}).limited("INVITATIONS_BY_ADDRESS")
-	if n := w.number(`select sum(n) from rate_limit r join account a on a.id = r.subject, unnest(ns, untils) m (n, until) where a.name = 'Ada' and m.until > now()`); n != 2 {
+	ada.approve(request).OK()
+	ada.invite("Master", "VIEWER", []string{"bob@new.example"}).Limited("INVITATIONS_BY_ADDRESS")
+	if n := w.Number(`select sum(n) from rate_limit r join account a on a.id = r.subject, unnest(ns, untils) m (n, until) where a.name = 'Ada' and m.until > now()`); n != 2 {
 		t.Errorf("Ada has used %d", n)
 	}
 }
@@ -149,7 +137,7 @@ func TestApprovedInvitationsCount(t *testing.T) {
 func TestFiftyInviteOneAddressAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	other, _ := w.start()
+	other, _ := w.Start()
 	courses := w.courses(50)
 	for round := range 4 {
 		email := fmt.Sprintf("p%d@new.example", round)
@@ -158,19 +146,19 @@ func TestFiftyInviteOneAddressAtOnce(t *testing.T) {
 		for i, course := range courses {
 			p := w.as([]string{"ada", "mia", "ed"}[i%3])
 			if i%2 == 0 {
-				p.url = other.URL()
+				p.URL = other.URL()
 			}
 			invites = append(invites, func() {
 				if a := p.invite(course, "VIEWER", []string{email}); len(a.Errors) == 0 {
 					invited.Add(1)
 				} else {
-					a.limited("INVITATIONS_BY_ADDRESS")
+					a.Limited("INVITATIONS_BY_ADDRESS")
 					refused.Add(1)
 				}
 			})
 		}
 		together(invites...)
-		mails := w.number(`select count(*) from outbox o join invitation v on v.id = o.subject_id where v.email = $1`, email)
+		mails := w.Number(`select count(*) from outbox o join invitation v on v.id = o.subject_id where v.email = $1`, email)
 		if invited.Load() != 20 || refused.Load() != 30 || mails != 20 {
 			t.Fatalf("round %d: %d invited, %d refused, %d mails", round, invited.Load(), refused.Load(), mails)
 		}
@@ -189,19 +177,19 @@ func TestAThousandAddressesCountAThousand(t *testing.T) {
 		return emails
 	}
 	ada, courses := w.as("ada"), w.courses(2)
-	ada.invite(courses[0], "VIEWER", emails(0, 1000, "new.example")).ok()
-	if got := w.text(`select string_agg(name || ' ' || n, ', ' order by name) from (
+	ada.invite(courses[0], "VIEWER", emails(0, 1000, "new.example")).OK()
+	if got := w.Text(`select string_agg(name || ' ' || n, ', ' order by name) from (
 		select name, count(*) || 'x' || min(n) as n from (select name, (select sum(n) from unnest(ns) n) as n from rate_limit) r group by name) r`); got !=
 		"INVITATIONS_BY_ADDRESS 1000x1, INVITATIONS_BY_DOMAIN 1x1000, INVITATIONS_BY_PERSON 1x1000, INVITATIONS_BY_SPACE 1x1000" {
 		t.Error(got)
 	}
-	ada.invite(courses[1], "VIEWER", emails(2000, 501, "other.example")).limited("INVITATIONS_BY_PERSON")
-	e := ada.invite(courses[1], "VIEWER", emails(2000, 201, "institute.new.example")).limited("INVITATIONS_BY_DOMAIN")
+	ada.invite(courses[1], "VIEWER", emails(2000, 501, "other.example")).Limited("INVITATIONS_BY_PERSON")
+	e := ada.invite(courses[1], "VIEWER", emails(2000, 201, "institute.new.example")).Limited("INVITATIONS_BY_DOMAIN")
 	if e.Message != "new.example: one organization can send 1200 invitations to a domain in an hour. Nothing was done." || e.Extensions["index"] != nil {
 		t.Errorf("%v", e)
 	}
-	ada.invite(courses[1], "VIEWER", append(emails(2000, 200, "institute.new.example"), emails(0, 300, "other.example")...)).ok()
-	if n := w.number(`select count(*) from invitation`); n != 1500 {
+	ada.invite(courses[1], "VIEWER", append(emails(2000, 200, "institute.new.example"), emails(0, 300, "other.example")...)).OK()
+	if n := w.Number(`select count(*) from invitation`); n != 1500 {
 		t.Errorf("%d invitations", n)
 	}
 }
@@ -213,15 +201,15 @@ func TestMailsToADomain(t *testing.T) {
 	w := newWorld(t, func(s *app.Settings) { s.MaxDomainInvitations = 5 })
 	ada, rita, courses := w.as("ada"), w.as("rita"), w.courses(3)
 	private := func(emails ...string) answer {
-		return rita.ask(`mutation($input: InviteSpaceAdministratorsInput!) { inviteSpaceAdministrators(input: $input) { results { outcome } } }`,
+		return rita.Ask(`mutation($input: InviteSpaceAdministratorsInput!) { inviteSpaceAdministrators(input: $input) { results { outcome } } }`,
 			map[string]any{"input": map[string]any{"spaceId": w.space("Private Research"), "emails": emails}})
 	}
-	ada.invite(courses[0], "VIEWER", []string{"a@new.example", "b@institute.new.example", "x@other.example"}).ok()
-	ada.invite(courses[0], "VIEWER", []string{"a@new.example", "b@institute.new.example", "c@new.example"}).ok()
-	w.as("mia").invite(courses[1], "VIEWER", []string{"a@new.example"}).ok()
-	ada.resend([]string{w.invitationOf("b@institute.new.example")}).ok()
+	ada.invite(courses[0], "VIEWER", []string{"a@new.example", "b@institute.new.example", "x@other.example"}).OK()
+	ada.invite(courses[0], "VIEWER", []string{"a@new.example", "b@institute.new.example", "c@new.example"}).OK()
+	w.as("mia").invite(courses[1], "VIEWER", []string{"a@new.example"}).OK()
+	ada.resend([]string{w.invitationOf("b@institute.new.example")}).OK()
 	for _, emails := range [][]string{{"d@new.example"}, {"x@other.example", "d@a.b.NEW.example", "e@new.example"}, {"@", "d@new.example"}} {
-		ada.invite(courses[2], "VIEWER", emails).limited("INVITATIONS_BY_DOMAIN")
+		ada.invite(courses[2], "VIEWER", emails).Limited("INVITATIONS_BY_DOMAIN")
 	}
 	// Of a long list, every domain of which there are too many.
 	var many []string
@@ -229,16 +217,16 @@ func TestMailsToADomain(t *testing.T) {
 		many = append(many, fmt.Sprintf("p%d@third.example", i), fmt.Sprintf("p%d@münster.example", i))
 	}
 	a := ada.invite(courses[2], "VIEWER", append(many, "y@other.example"))
-	if got := a.codes(); !slices.Equal(got, []string{"RATE_LIMITED", "RATE_LIMITED"}) || !strings.HasPrefix(a.Errors[0].Message, "third.example: ") ||
+	if got := a.Codes(); !slices.Equal(got, []string{"RATE_LIMITED", "RATE_LIMITED"}) || !strings.HasPrefix(a.Errors[0].Message, "third.example: ") ||
 		!strings.HasPrefix(a.Errors[1].Message, "xn--mnster-3ya.example: ") || a.Errors[0].Extensions["retryAfter"] != nil {
-		t.Errorf("%s", a.body)
+		t.Errorf("%s", a.Body)
 	}
-	private("a@new.example", "b@new.example", "c@new.example", "d@new.example", "e@new.example").ok()
-	private("f@new.example").limited("INVITATIONS_BY_DOMAIN")
+	private("a@new.example", "b@new.example", "c@new.example", "d@new.example", "e@new.example").OK()
+	private("f@new.example").Limited("INVITATIONS_BY_DOMAIN")
 	// Two owners below one public suffix are two domains.
-	ada.invite(courses[2], "VIEWER", []string{"a@one.co.uk", "b@one.co.uk", "c@one.co.uk", "d@two.co.uk", "e@two.co.uk", "f@two.co.uk"}).ok()
+	ada.invite(courses[2], "VIEWER", []string{"a@one.co.uk", "b@one.co.uk", "c@one.co.uk", "d@two.co.uk", "e@two.co.uk", "f@two.co.uk"}).OK()
 	w.anHourLater()
-	ada.invite(courses[2], "VIEWER", []string{"d@new.example"}).ok()
+	ada.invite(courses[2], "VIEWER", []string{"d@new.example"}).OK()
 }
 
 // What is sent again counts as what is sent, for the person and for each space.
@@ -246,29 +234,29 @@ func TestSendingAgainCounts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxInvitations, s.MaxSpaceInvitations = 9, 6 })
 	ada, mia, courses := w.as("ada"), w.as("mia"), w.courses(2)
-	ada.invite(courses[0], "VIEWER", []string{"a@new.example", "b@new.example"}).ok()
-	ada.invite(courses[1], "VIEWER", []string{"c@new.example"}).ok()
+	ada.invite(courses[0], "VIEWER", []string{"a@new.example", "b@new.example"}).OK()
+	ada.invite(courses[1], "VIEWER", []string{"c@new.example"}).OK()
 	var ids []string
 	for _, email := range []string{"a@new.example", "b@new.example", "c@new.example"} {
 		ids = append(ids, w.invitationOf(email))
 	}
 	for range 2 {
-		ada.resend(ids).ok()
-		w.exec(`delete from invitation_resend`)
+		ada.resend(ids).OK()
+		w.Exec(`delete from invitation_resend`)
 	}
-	ada.resend(ids[2:]).limited("INVITATIONS_BY_PERSON")
+	ada.resend(ids[2:]).Limited("INVITATIONS_BY_PERSON")
 	// The first space has had six, the other one three.
-	mia.resend(ids).limited("INVITATIONS_BY_SPACE")
-	mia.resend(ids[2:]).ok()
+	mia.resend(ids).Limited("INVITATIONS_BY_SPACE")
+	mia.resend(ids[2:]).OK()
 	// All that is in the way is told of at once.
 	all := ada.resend(ids)
-	if got := all.codes(); len(got) != 3 || all.Errors[0].reason() != "RESENDS_BY_ADDRESS" || all.Errors[1].reason() != "INVITATIONS_BY_PERSON" || all.Errors[2].reason() != "INVITATIONS_BY_SPACE" {
-		t.Errorf("%s", all.body)
+	if got := all.Codes(); len(got) != 3 || all.Errors[0].Reason() != "RESENDS_BY_ADDRESS" || all.Errors[1].Reason() != "INVITATIONS_BY_PERSON" || all.Errors[2].Reason() != "INVITATIONS_BY_SPACE" {
+		t.Errorf("%s", all.Body)
 	}
 	w.anHourLater()
-	ada.resend(ids).ok()
-	w.settled()
-	if n := w.number(`select count(*) from outbox`); n != 13 {
+	ada.resend(ids).OK()
+	w.AwaitOutbox()
+	if n := w.Number(`select count(*) from outbox`); n != 13 {
 		t.Errorf("%d sendings", n)
 	}
 }
@@ -287,27 +275,27 @@ func TestInvitingCrossesWithSendingAgain(t *testing.T) {
 			emails = append(emails, fmt.Sprintf("p%d@institute-%d.example", n*2+i, i%4)) // most of them as before
 		}
 		var ids []string
-		if err := w.db.Select(&ids, `select 'invitation_' || replace(id::text, '-', '') from (select id from invitation order by id desc limit 8) v`); err != nil {
+		if err := w.Admin.Select(&ids, `select 'invitation_' || replace(id::text, '-', '') from (select id from invitation order by id desc limit 8) v`); err != nil {
 			t.Fatal(err)
 		}
 		backwards := slices.Clone(emails)
 		slices.Reverse(backwards)
-		w.exec(`delete from invitation_resend`)
+		w.Exec(`delete from invitation_resend`)
 		things := []func(){
-			func() { people[0].invite(courses[0], "VIEWER", emails).ok() },
-			func() { people[1].invite(courses[1], "VIEWER", backwards).ok() },
-			func() { people[2].invite(courses[2], "VIEWER", append(backwards[4:], backwards[:4]...)).ok() },
+			func() { people[0].invite(courses[0], "VIEWER", emails).OK() },
+			func() { people[1].invite(courses[1], "VIEWER", backwards).OK() },
+			func() { people[2].invite(courses[2], "VIEWER", append(backwards[4:], backwards[:4]...)).OK() },
 		}
 		if len(ids) > 0 {
-			things = append(things, func() { people[0].resend(ids).ok() })
+			things = append(things, func() { people[0].resend(ids).OK() })
 		}
 		together(things...)
 	}
-	if sent, counted := w.number(`select count(*) from outbox where kind = 'INVITATION'`),
-		w.number(`select sum(n) from rate_limit, unnest(ns) n where name = 'INVITATIONS_BY_ADDRESS'`); sent != counted {
+	if sent, counted := w.Number(`select count(*) from outbox where kind = 'INVITATION'`),
+		w.Number(`select sum(n) from rate_limit, unnest(ns) n where name = 'INVITATIONS_BY_ADDRESS'`); sent != counted {
 		t.Errorf("%d sendings, %d counted", sent, counted)
 	}
-	w.exec(`update outbox set state = 'DROPPED', secret = null where state = 'QUEUED' and lease is null`) // nobody waits for them
+	w.Exec(`update outbox set state = 'DROPPED', secret = null where state = 'QUEUED' and lease is null`) // nobody waits for them
 }
 
 // A person who tries links that lead nowhere is stopped before she learns which
@@ -315,18 +303,18 @@ func TestInvitingCrossesWithSendingAgain(t *testing.T) {
 func TestGuessingTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	other, _ := w.start()
-	w.as("ada").invite("Group 1", "VIEWER", []string{"sam@uni.example", "zoe@new.example"}).ok()
-	w.as("ada").invite("Master", "VIEWER", []string{"sam@uni.example"}).ok()
-	first, second := w.invitationOf("sam@uni.example"), w.text(`select 'invitation_' || replace(id::text, '-', '') from invitation where email = 'sam@uni.example' order by id limit 1`)
-	w.mails(3)
-	token, sam, zoe := w.token("sam@uni.example"), w.as("sam"), w.as("zoe@new.example")
-	sam.ask(`{ viewer { id } }`, nil).ok()
+	other, _ := w.Start()
+	w.as("ada").invite("Group 1", "VIEWER", []string{"sam@uni.example", "zoe@new.example"}).OK()
+	w.as("ada").invite("Master", "VIEWER", []string{"sam@uni.example"}).OK()
+	first, second := w.invitationOf("sam@uni.example"), w.Text(`select 'invitation_' || replace(id::text, '-', '') from invitation where email = 'sam@uni.example' order by id limit 1`)
+	w.AwaitMails(3)
+	token, sam, zoe := w.AwaitToken("sam@uni.example"), w.as("sam"), w.as("zoe@new.example")
+	sam.Ask(`{ viewer { id } }`, nil).OK()
 	for range 25 {
-		sam.review(token).ok()
+		sam.review(token).OK()
 	}
 	elsewhere := sam
-	elsewhere.url = other.URL()
+	elsewhere.URL = other.URL()
 	var nothing, refused atomic.Int64
 	var guesses []func()
 	for i := range 50 {
@@ -341,10 +329,10 @@ func TestGuessingTokens(t *testing.T) {
 			case 2:
 				a = p.review(guess)
 			}
-			if codes := a.codes(); len(codes) == 0 && a.at("invitation") == nil || slices.Equal(codes, []string{"INVITATION_NOT_USABLE"}) {
+			if codes := a.Codes(); len(codes) == 0 && a.At("invitation") == nil || slices.Equal(codes, []string{"INVITATION_NOT_USABLE"}) {
 				nothing.Add(1)
 			} else {
-				a.limited("TOKENS_BY_PERSON")
+				a.Limited("TOKENS_BY_PERSON")
 				refused.Add(1)
 			}
 		})
@@ -353,33 +341,33 @@ func TestGuessingTokens(t *testing.T) {
 	if nothing.Load() != 20 || refused.Load() != 30 {
 		t.Errorf("%d led to nothing, %d were refused", nothing.Load(), refused.Load())
 	}
-	sam.accept("token", token).limited("TOKENS_BY_PERSON")
-	elsewhere.decline("token", token).limited("TOKENS_BY_PERSON")
-	sam.review(token).limited("TOKENS_BY_PERSON")
+	sam.accept("token", token).Limited("TOKENS_BY_PERSON")
+	elsewhere.decline("token", token).Limited("TOKENS_BY_PERSON")
+	sam.review(token).Limited("TOKENS_BY_PERSON")
 	// Others are not concerned, nor is what needs no token.
-	if a := zoe.accept("token", "guess").refused("INVITATION_NOT_USABLE"); a.reason() != nil {
+	if a := zoe.accept("token", "guess").Refused("INVITATION_NOT_USABLE"); a.Reason() != nil {
 		t.Errorf("%v", a)
 	}
-	zoe.accept("token", w.token("zoe@new.example")).ok()
-	nobody := person{w, w.gateway.URL(), ""}
-	if nobody.review(token).ok().at("invitation", "email") != "sam@uni.example" {
+	zoe.accept("token", w.AwaitToken("zoe@new.example")).OK()
+	nobody := w.with("")
+	if nobody.review(token).OK().At("invitation", "email") != "sam@uni.example" {
 		t.Error("nobody is shown nothing")
 	}
-	sam.accept("invitationId", first, "idempotencyKey", "k").ok()
+	sam.accept("invitationId", first, "idempotencyKey", "k").OK()
 	w.anHourLater()
-	sam.accept("invitationId", second).ok()
-	w.exec(`update invitation set token_hash = sha256(id::text::bytea)`)
-	sam.accept("token", token).refused("INVITATION_NOT_USABLE")
+	sam.accept("invitationId", second).OK()
+	w.Exec(`update invitation set token_hash = sha256(id::text::bytea)`)
+	sam.accept("token", token).Refused("INVITATION_NOT_USABLE")
 	// An answer that was given is given again, after however many guesses.
-	w.exec(`delete from rate_limit`)
-	w.as("ada").invite("Master", "EDITOR", []string{"kim@new.example"}).ok()
-	kim, token := w.as("kim@new.example"), w.token("kim@new.example")
-	kim.accept("token", token, "idempotencyKey", "k").ok()
+	w.Exec(`delete from rate_limit`)
+	w.as("ada").invite("Master", "EDITOR", []string{"kim@new.example"}).OK()
+	kim, token := w.as("kim@new.example"), w.AwaitToken("kim@new.example")
+	kim.accept("token", token, "idempotencyKey", "k").OK()
 	for i := range 21 {
 		kim.accept("token", fmt.Sprint("guess", i))
 	}
-	kim.accept("token", token, "idempotencyKey", "k").ok()
-	kim.accept("token", token).limited("TOKENS_BY_PERSON")
+	kim.accept("token", token, "idempotencyKey", "k").OK()
+	kim.accept("token", token).Limited("TOKENS_BY_PERSON")
 }
 
 // What has become of another person's invitation costs as much as a token of
@@ -387,17 +375,17 @@ func TestGuessingTokens(t *testing.T) {
 func TestAnEndedInvitationIsNoneForOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxUnknownTokens = 2 })
-	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
-	token := w.token("zoe@new.example")
-	w.as("ada").revoke([]string{w.invitationOf("zoe@new.example")}).ok()
+	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
+	token := w.AwaitToken("zoe@new.example")
+	w.as("ada").revoke([]string{w.invitationOf("zoe@new.example")}).OK()
 	sam := w.as("sam")
 	for range 2 {
-		if got := sam.review(token).ok().at("invitation"); got != nil {
+		if got := sam.review(token).OK().At("invitation"); got != nil {
 			t.Errorf("%v", got)
 		}
 	}
-	sam.review(token).limited("TOKENS_BY_PERSON")
-	if got := w.as("zoe@new.example").review(token).ok().at("invitation", "status"); got != "REVOKED" {
+	sam.review(token).Limited("TOKENS_BY_PERSON")
+	if got := w.as("zoe@new.example").review(token).OK().At("invitation", "status"); got != "REVOKED" {
 		t.Errorf("%v", got)
 	}
 }

@@ -22,7 +22,7 @@ func (w *world) organization(name string) string {
 
 func (p person) changeRole(instance, user, role string, more ...any) answer {
 	p.world.t.Helper()
-	return p.ask(`mutation($input: ChangeMemberRoleInput!) { changeMemberRole(input: $input) { changed previousRole member { user { id name email } role since } } }`,
+	return p.Ask(`mutation($input: ChangeMemberRoleInput!) { changeMemberRole(input: $input) { changed previousRole member { user { id name email } role since } } }`,
 		map[string]any{"input": p.input(instance, append(more, "userId", user, "role", role)...)})
 }
 
@@ -33,25 +33,25 @@ func (p person) remove(instance, user string, more ...any) answer {
 	if instance != "" {
 		input = p.input(instance, append(more, "userId", user)...)
 	}
-	return p.ask(`mutation($input: RemoveMemberInput!) { removeMember(input: $input) { removed } }`, map[string]any{"input": input})
+	return p.Ask(`mutation($input: RemoveMemberInput!) { removeMember(input: $input) { removed } }`, map[string]any{"input": input})
 }
 
 func (p person) createInstance(name string, more ...any) answer {
 	p.world.t.Helper()
-	return p.ask(`mutation($input: CreateInstanceInput!) { createInstance(input: $input) { instance { id name kind state viewerRoles space { name } } } }`,
+	return p.Ask(`mutation($input: CreateInstanceInput!) { createInstance(input: $input) { instance { id name kind state viewerRoles space { name } } } }`,
 		map[string]any{"input": object(append([]any{"spaceId", p.world.space("Econometrics 2026"), "name", name}, more...)...)})
 }
 
 func (p person) createSpace(organization, name string, more ...any) answer {
 	p.world.t.Helper()
-	return p.ask(`mutation($input: CreateSpaceInput!) { createSpace(input: $input) { space { id name viewerRoles organization { name } instances { nodes { name kind } } } } }`,
+	return p.Ask(`mutation($input: CreateSpaceInput!) { createSpace(input: $input) { space { id name viewerRoles organization { name } instances { nodes { name kind } } } } }`,
 		map[string]any{"input": object(append([]any{"organizationId", organization, "name", name}, more...)...)})
 }
 
 // roles are the memberships of Econometrics 2026, as text.
 func (w *world) roles() string {
 	w.t.Helper()
-	return w.text(`
+	return w.Text(`
 		select coalesce(string_agg(r, ', ' order by r), '') from (
 			select a.name || ' ' || m.role || ' of ' || i.name as r
 			from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id join space s on s.id = i.space_id
@@ -67,35 +67,35 @@ func TestChangingRoles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.user("Vic")
-	a := ada.changeRole("Group 1", vic, "EDITOR", "idempotencyKey", "k").ok()
-	if a.at("changeMemberRole", "changed") != true || a.at("changeMemberRole", "previousRole") != "VIEWER" ||
-		a.at("changeMemberRole", "member", "role") != "EDITOR" || a.at("changeMemberRole", "member", "user", "email") != "vic@uni.example" {
-		t.Errorf("%s", a.body)
+	a := ada.changeRole("Group 1", vic, "EDITOR", "idempotencyKey", "k").OK()
+	if a.At("changeMemberRole", "changed") != true || a.At("changeMemberRole", "previousRole") != "VIEWER" ||
+		a.At("changeMemberRole", "member", "role") != "EDITOR" || a.At("changeMemberRole", "member", "user", "email") != "vic@uni.example" {
+		t.Errorf("%s", a.Body)
 	}
 	// Again, with and without the key.
-	if diff := cmp.Diff(a.Data, ada.changeRole("Group 1", vic, "EDITOR", "idempotencyKey", "k").ok().Data); diff != "" {
+	if diff := cmp.Diff(a.Data, ada.changeRole("Group 1", vic, "EDITOR", "idempotencyKey", "k").OK().Data); diff != "" {
 		t.Error(diff)
 	}
-	if got := ada.changeRole("Group 1", vic, "EDITOR").ok(); got.at("changeMemberRole", "changed") != false || got.at("changeMemberRole", "previousRole") != "EDITOR" {
-		t.Errorf("%s", got.body)
+	if got := ada.changeRole("Group 1", vic, "EDITOR").OK(); got.At("changeMemberRole", "changed") != false || got.At("changeMemberRole", "previousRole") != "EDITOR" {
+		t.Errorf("%s", got.Body)
 	}
 	// An editor can restore now what a viewer could not.
-	ada.changeRole("Group 2", vic, "EDITOR").ok()
-	w.as("vic").restore("Group 2").ok()
-	unknown := ada.changeRole("Group 1", "user_00000000000000000000000000000000", "VIEWER").refused("NOT_FOUND")
+	ada.changeRole("Group 2", vic, "EDITOR").OK()
+	w.as("vic").restore("Group 2").OK()
+	unknown := ada.changeRole("Group 1", "user_00000000000000000000000000000000", "VIEWER").Refused("NOT_FOUND")
 	for _, wrong := range []string{w.user("Sam"), w.user("Rita"), w.user("Mia"), w.user("Ada"), "x", "", w.instance("Group 1")} {
-		e := ada.changeRole("Group 1", wrong, "VIEWER").refused("NOT_FOUND")
+		e := ada.changeRole("Group 1", wrong, "VIEWER").Refused("NOT_FOUND")
 		if e.Message != unknown.Message || !cmp.Equal(e.Extensions["inputPath"], any([]any{"input", "userId"})) {
 			t.Errorf("%s: %v", wrong, e)
 		}
 	}
 	for who, code := range map[string]string{"ed": "FORBIDDEN", "vic": "FORBIDDEN", "mia": "FORBIDDEN", "sam": "NOT_FOUND", "rita": "NOT_FOUND"} {
-		w.as(who).changeRole("Group 1", vic, "VIEWER").refused(code)
+		w.as(who).changeRole("Group 1", vic, "VIEWER").Refused(code)
 	}
 	if got, want := w.roles(), strings.ReplaceAll(asLoaded, "Vic VIEWER", "Vic EDITOR"); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if got := w.text(`select string_agg(actor_name || ' ' || (details ->> 'userName') || ' ' || (details ->> 'previousRole') || ' ' || (details ->> 'role') || ' ' || instance_name, ', ' order by id)
+	if got := w.Text(`select string_agg(actor_name || ' ' || (details ->> 'userName') || ' ' || (details ->> 'previousRole') || ' ' || (details ->> 'role') || ' ' || instance_name, ', ' order by id)
 		from audit_log where action = 'MEMBER_ROLE_CHANGED'`); got != "Ada Vic VIEWER EDITOR Group 1, Ada Vic VIEWER EDITOR Group 2" {
 		t.Errorf("the trail: %s", got)
 	}
@@ -105,7 +105,7 @@ func TestRemoving(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed, vic := w.as("ada"), w.user("Ed"), w.user("Vic")
-	removed := func(a answer) any { t.Helper(); return a.ok().at("removeMember", "removed") }
+	removed := func(a answer) any { t.Helper(); return a.OK().At("removeMember", "removed") }
 	if got := removed(ada.remove("Group 1", vic, "idempotencyKey", "k")); got != true {
 		t.Errorf("removed %v", got)
 	}
@@ -122,7 +122,7 @@ func TestRemoving(t *testing.T) {
 	if got := removed(ada.remove("", ed)); got != true {
 		t.Errorf("removed %v", got)
 	}
-	w.as("ed").ask(`query($id: ID!) { space(id: $id) { name } }`, map[string]any{"id": w.space("Econometrics 2026")}).ok()
+	w.as("ed").Ask(`query($id: ID!) { space(id: $id) { name } }`, map[string]any{"id": w.space("Econometrics 2026")}).OK()
 	if got := w.roles(); got != "Ada administrator, Vic VIEWER of Group 2" {
 		t.Errorf("%s", got)
 	}
@@ -135,7 +135,7 @@ func TestRemoving(t *testing.T) {
 		}
 	}
 	for who, code := range map[string]string{"vic": "FORBIDDEN", "mia": "FORBIDDEN", "sam": "NOT_FOUND", "rita": "NOT_FOUND", "ed": "NOT_FOUND"} {
-		w.as(who).remove("", vic).refused(code)
+		w.as(who).remove("", vic).Refused(code)
 	}
 	for what, input := range map[string]map[string]any{
 		"neither":    object("userId", vic),
@@ -143,9 +143,9 @@ func TestRemoving(t *testing.T) {
 		"bad key":    object("userId", vic, "instanceId", w.instance("Group 1"), "idempotencyKey", "\n"),
 		"null, null": object("userId", vic, "instanceId", nil, "spaceId", nil),
 	} {
-		a := ada.ask(`mutation($input: RemoveMemberInput!) { removeMember(input: $input) { removed } }`, map[string]any{"input": input})
-		if got := a.codes(); !slices.Equal(got, []string{"BAD_USER_INPUT"}) {
-			t.Errorf("%s: %s", what, a.body)
+		a := ada.Ask(`mutation($input: RemoveMemberInput!) { removeMember(input: $input) { removed } }`, map[string]any{"input": input})
+		if got := a.Codes(); !slices.Equal(got, []string{"BAD_USER_INPUT"}) {
+			t.Errorf("%s: %s", what, a.Body)
 		}
 	}
 	// An instance is no space, and a space no instance.
@@ -153,12 +153,12 @@ func TestRemoving(t *testing.T) {
 		"an instance": object("userId", vic, "spaceId", w.instance("Group 1")),
 		"a space":     object("userId", vic, "instanceId", w.space("Econometrics 2026")),
 	} {
-		a := ada.ask(`mutation($input: RemoveMemberInput!) { removeMember(input: $input) { removed } }`, map[string]any{"input": input})
-		if got := a.codes(); !slices.Equal(got, []string{"NOT_FOUND"}) {
-			t.Errorf("%s: %s", what, a.body)
+		a := ada.Ask(`mutation($input: RemoveMemberInput!) { removeMember(input: $input) { removed } }`, map[string]any{"input": input})
+		if got := a.Codes(); !slices.Equal(got, []string{"NOT_FOUND"}) {
+			t.Errorf("%s: %s", what, a.Body)
 		}
 	}
-	if got := w.text(`select string_agg((details ->> 'userName') || ' from ' || coalesce(instance_name, space_name), ', ' order by id) from audit_log where action = 'MEMBER_REMOVED'`); got !=
+	if got := w.Text(`select string_agg((details ->> 'userName') || ' from ' || coalesce(instance_name, space_name), ', ' order by id) from audit_log where action = 'MEMBER_REMOVED'`); got !=
 		"Vic from Group 1, Ed from Group 3, Ed from Econometrics 2026" {
 		t.Errorf("the trail: %s", got)
 	}
@@ -169,40 +169,40 @@ func TestTheLastAdministrator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, mia := w.as("ada"), w.as("mia")
-	w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'EDITOR' from instance i, account a where i.name = 'Group 1' and a.name = 'Ada'`)
+	w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'EDITOR' from instance i, account a where i.name = 'Group 1' and a.name = 'Ada'`)
 	for what, a := range map[string]answer{
 		"from the space":   ada.remove("", w.user("Ada")),
 		"from an instance": ada.remove("Group 1", w.user("Ada")),
 		"leaving":          ada.leave("Group 1"),
 		"leaving another":  ada.leave("Master"),
 	} {
-		if e := a.refused("CONFLICT"); e.reason() != "LAST_ADMINISTRATOR" || e.Extensions["remedy"] == nil {
+		if e := a.Refused("CONFLICT"); e.Reason() != "LAST_ADMINISTRATOR" || e.Extensions["remedy"] == nil {
 			t.Errorf("%s: %v", what, e)
 		}
 	}
 	w.appoint("Mia")
-	if got := ada.leave("Group 1").ok().at("leaveInstance", "left"); got != true {
+	if got := ada.leave("Group 1").OK().At("leaveInstance", "left"); got != true {
 		t.Errorf("left %v", got)
 	}
-	if got := ada.leave("Group 1").ok().at("leaveInstance", "left"); got != false {
+	if got := ada.leave("Group 1").OK().At("leaveInstance", "left"); got != false {
 		t.Errorf("left again %v", got)
 	}
 	// She goes on to see it, as an administrator, until she is none.
-	ada.delete("Group 1").ok()
+	ada.delete("Group 1").OK()
 	a := ada.remove("", w.user("Ada"), "idempotencyKey", "k")
-	if got := a.ok().at("removeMember", "removed"); got != true {
+	if got := a.OK().At("removeMember", "removed"); got != true {
 		t.Errorf("removed %v", got)
 	}
-	ada.restore("Group 1").refused("NOT_FOUND")
+	ada.restore("Group 1").Refused("NOT_FOUND")
 	// The reply was lost: she may not ask for it any more, but gets it.
-	if got := ada.remove("", w.user("Ada"), "idempotencyKey", "k").ok().at("removeMember", "removed"); got != true {
+	if got := ada.remove("", w.user("Ada"), "idempotencyKey", "k").OK().At("removeMember", "removed"); got != true {
 		t.Errorf("the retry: removed %v", got)
 	}
-	ada.remove("", w.user("Ada")).refused("NOT_FOUND")
-	ada.remove("", w.user("Vic"), "idempotencyKey", "k").refused("NOT_FOUND")
-	mia.remove("", w.user("Mia")).refused("CONFLICT")
+	ada.remove("", w.user("Ada")).Refused("NOT_FOUND")
+	ada.remove("", w.user("Vic"), "idempotencyKey", "k").Refused("NOT_FOUND")
+	mia.remove("", w.user("Mia")).Refused("CONFLICT")
 	// Not even the database's owner can do it.
-	if _, err := w.db.Exec(`delete from space_administrator`); err == nil || !strings.Contains(err.Error(), "would have no administrator") {
+	if _, err := w.Admin.Exec(`delete from space_administrator`); err == nil || !strings.Contains(err.Error(), "would have no administrator") {
 		t.Errorf("%v", err)
 	}
 }
@@ -214,21 +214,21 @@ func TestAdministratorsRemoveEachOther(t *testing.T) {
 	ada, mia := w.as("ada"), w.as("mia")
 	adaID, miaID := w.user("Ada"), w.user("Mia")
 	for n := range trials {
-		w.exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name in ('Ada', 'Mia') on conflict do nothing`)
+		w.Exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name in ('Ada', 'Mia') on conflict do nothing`)
 		var first, second answer
 		together(func() { first = ada.remove("", miaID) }, func() { second = mia.remove("", adaID) })
 		done := 0
 		for _, a := range []answer{first, second} {
-			switch codes := a.codes(); {
+			switch codes := a.Codes(); {
 			case len(codes) == 0:
 				done++
 			case !slices.Equal(codes, []string{"NOT_FOUND"}) && !slices.Equal(codes, []string{"FORBIDDEN"}) && !slices.Equal(codes, []string{"CONFLICT"}):
-				t.Fatalf("trial %d: %s", n, a.body)
+				t.Fatalf("trial %d: %s", n, a.Body)
 			}
 		}
-		left := w.number(`select count(*) from space_administrator sa join space s on s.id = sa.space_id where s.name = 'Econometrics 2026'`)
+		left := w.Number(`select count(*) from space_administrator sa join space s on s.id = sa.space_id where s.name = 'Econometrics 2026'`)
 		if done != 1 || left != 1 {
-			t.Fatalf("trial %d: %d were removed, %d are left: %s %s", n, done, left, first.body, second.body)
+			t.Fatalf("trial %d: %d were removed, %d are left: %s %s", n, done, left, first.Body, second.Body)
 		}
 	}
 }
@@ -237,22 +237,22 @@ func TestLeaving(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	vic := w.as("vic")
-	if got := vic.leave("Group 1", "idempotencyKey", "k").ok().at("leaveInstance", "left"); got != true {
+	if got := vic.leave("Group 1", "idempotencyKey", "k").OK().At("leaveInstance", "left"); got != true {
 		t.Errorf("left %v", got)
 	}
-	vic.leave("Group 1").refused("NOT_FOUND")
+	vic.leave("Group 1").Refused("NOT_FOUND")
 	// The reply was lost: she does not know of the instance any more, but gets it.
-	if got := vic.leave("Group 1", "idempotencyKey", "k").ok().at("leaveInstance", "left"); got != true {
+	if got := vic.leave("Group 1", "idempotencyKey", "k").OK().At("leaveInstance", "left"); got != true {
 		t.Errorf("the retry: left %v", got)
 	}
-	vic.leave("Group 1", "idempotencyKey", "another").refused("NOT_FOUND")
+	vic.leave("Group 1", "idempotencyKey", "another").Refused("NOT_FOUND")
 	// Also a deleted one.
-	vic.leave("Group 2").ok()
-	if got := w.as("mia").leave("Group 1").ok().at("leaveInstance", "left"); got != false {
+	vic.leave("Group 2").OK()
+	if got := w.as("mia").leave("Group 1").OK().At("leaveInstance", "left"); got != false {
 		t.Errorf("a manager has left: %v", got)
 	}
-	w.as("sam").leave("Group 1").refused("NOT_FOUND")
-	if got := w.text(`select string_agg(actor_name || ' ' || action || ' ' || instance_name, ', ' order by id) from audit_log`); got != "Vic MEMBER_LEFT Group 1, Vic MEMBER_LEFT Group 2" {
+	w.as("sam").leave("Group 1").Refused("NOT_FOUND")
+	if got := w.Text(`select string_agg(actor_name || ' ' || action || ' ' || instance_name, ', ' order by id) from audit_log`); got != "Vic MEMBER_LEFT Group 1, Vic MEMBER_LEFT Group 2" {
 		t.Errorf("the trail: %s", got)
 	}
 }
@@ -261,27 +261,27 @@ func TestMakingInstances(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	a := ada.createInstance("  Group\t4 ", "idempotencyKey", "k").ok()
+	a := ada.createInstance("  Group\t4 ", "idempotencyKey", "k").OK()
 	if diff := cmp.Diff(map[string]any{"name": "Group 4", "kind": "WORKING", "state": "ACTIVE", "space": map[string]any{"name": "Econometrics 2026"},
-		"viewerRoles": []any{"SPACE_ADMINISTRATOR", "INSTANCE_EDITOR", "INSTANCE_VIEWER"}}, a.at("createInstance", "instance").(map[string]any),
+		"viewerRoles": []any{"SPACE_ADMINISTRATOR", "INSTANCE_EDITOR", "INSTANCE_VIEWER"}}, a.At("createInstance", "instance").(map[string]any),
 		cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == `["id"]` }, cmp.Ignore())); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(a.Data, ada.createInstance("  Group\t4 ", "idempotencyKey", "k").ok().Data); diff != "" {
+	if diff := cmp.Diff(a.Data, ada.createInstance("  Group\t4 ", "idempotencyKey", "k").OK().Data); diff != "" {
 		t.Error(diff)
 	}
-	ada.createInstance("Group 5", "idempotencyKey", "k").refused("IDEMPOTENCY_KEY_REUSED")
-	ada.invite("Group 4", "VIEWER", []string{"zoe@new.example"}).ok()
+	ada.createInstance("Group 5", "idempotencyKey", "k").Refused("IDEMPOTENCY_KEY_REUSED")
+	ada.invite("Group 4", "VIEWER", []string{"zoe@new.example"}).OK()
 	for _, name := range []string{"", "  ", "a\x00b", "a\u200bb", strings.Repeat("é", 201), strings.Repeat("x", 500_000)} {
-		if a := ada.createInstance(name); !slices.Equal(a.codes(), []string{"BAD_USER_INPUT"}) || len(a.body) > 1000 {
-			t.Errorf("%.20q: %.300s", name, a.body)
+		if a := ada.createInstance(name); !slices.Equal(a.Codes(), []string{"BAD_USER_INPUT"}) || len(a.Body) > 1000 {
+			t.Errorf("%.20q: %.300s", name, a.Body)
 		}
 	}
 	for who, code := range map[string]string{"ed": "FORBIDDEN", "mia": "FORBIDDEN", "sam": "NOT_FOUND", "rita": "NOT_FOUND"} {
-		w.as(who).createInstance("Group 5").refused(code)
+		w.as(who).createInstance("Group 5").Refused(code)
 	}
-	ada.createInstance("x", "spaceId", w.instance("Group 1")).refused("NOT_FOUND")
-	if n := w.number(`select count(*) from instance where kind = 'WORKING'`); n != 4 {
+	ada.createInstance("x", "spaceId", w.instance("Group 1")).Refused("NOT_FOUND")
+	if n := w.Number(`select count(*) from instance where kind = 'WORKING'`); n != 4 {
 		t.Errorf("%d working instances", n)
 	}
 }
@@ -290,43 +290,43 @@ func TestMakingSpaces(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	mia, university := w.as("mia"), w.organization("University of Example")
-	w.exec(`insert into organization_member (organization_id, account_id, role) select o.id, a.id, x.role
+	w.Exec(`insert into organization_member (organization_id, account_id, role) select o.id, a.id, x.role
 		from organization o, account a, (values ('Sam', 'FACULTY'), ('Vic', 'MEMBER')) x (name, role) where o.name = 'University of Example' and a.name = x.name`)
 	// Who may finds out where.
-	if got := w.as("sam").ask(`{ viewer { organizations { totalCount nodes { id name viewerRoles } } } }`, nil).ok().at("viewer", "organizations"); !cmp.Equal(got, any(map[string]any{
+	if got := w.as("sam").Ask(`{ viewer { organizations { totalCount nodes { id name viewerRoles } } } }`, nil).OK().At("viewer", "organizations"); !cmp.Equal(got, any(map[string]any{
 		"totalCount": 1.0, "nodes": []any{map[string]any{"id": university, "name": "University of Example", "viewerRoles": []any{"ORGANIZATION_FACULTY"}}}})) {
 		t.Errorf("%v", got)
 	}
 	for _, p := range []person{mia, w.as("sam")} {
-		a := p.createSpace(university, "Statistics", "idempotencyKey", "k").ok()
-		roles := words(a.at("createSpace", "space", "viewerRoles"))
-		if !strings.Contains(roles, "SPACE_ADMINISTRATOR INSTANCE_EDITOR INSTANCE_VIEWER") || a.at("createSpace", "space", "organization", "name") != "University of Example" {
-			t.Errorf("%s", a.body)
+		a := p.createSpace(university, "Statistics", "idempotencyKey", "k").OK()
+		roles := words(a.At("createSpace", "space", "viewerRoles"))
+		if !strings.Contains(roles, "SPACE_ADMINISTRATOR INSTANCE_EDITOR INSTANCE_VIEWER") || a.At("createSpace", "space", "organization", "name") != "University of Example" {
+			t.Errorf("%s", a.Body)
 		}
 		if diff := cmp.Diff(any([]any{map[string]any{"name": "Master", "kind": "MASTER"}, map[string]any{"name": "Distributed", "kind": "DISTRIBUTED"}}),
-			a.at("createSpace", "space", "instances", "nodes")); diff != "" {
+			a.At("createSpace", "space", "instances", "nodes")); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff(a.Data, p.createSpace(university, "Statistics", "idempotencyKey", "k").ok().Data); diff != "" {
+		if diff := cmp.Diff(a.Data, p.createSpace(university, "Statistics", "idempotencyKey", "k").OK().Data); diff != "" {
 			t.Error(diff)
 		}
 	}
-	e := w.as("vic").createSpace(university, "Statistics").refused("FORBIDDEN")
+	e := w.as("vic").createSpace(university, "Statistics").Refused("FORBIDDEN")
 	if diff := cmp.Diff(any([]any{map[string]any{"name": "Mia", "email": "mia@uni.example"}, map[string]any{"name": "Sam", "email": "sam@uni.example"}}), e.Extensions["contacts"]); diff != "" {
 		t.Errorf("%v: %s", e, diff)
 	}
-	w.as("ada").createSpace(university, "Statistics").refused("FORBIDDEN") // who knows of it by her space
-	w.as("rita").createSpace(university, "Statistics").refused("NOT_FOUND")
+	w.as("ada").createSpace(university, "Statistics").Refused("FORBIDDEN") // who knows of it by her space
+	w.as("rita").createSpace(university, "Statistics").Refused("NOT_FOUND")
 	for _, wrong := range []string{w.organization("Private Institute"), "organization_00000000000000000000000000000000", "x", w.space("Econometrics 2026")} {
-		mia.createSpace(wrong, "Statistics").refused("NOT_FOUND")
+		mia.createSpace(wrong, "Statistics").Refused("NOT_FOUND")
 	}
-	mia.createSpace(university, "\n").refused("BAD_USER_INPUT")
+	mia.createSpace(university, "\n").Refused("BAD_USER_INPUT")
 	// A name does not tell whether there is another space of it.
-	w.as("sam").createSpace(university, "Econometrics 2026").ok()
-	if n := w.number(`select count(*) from space`); n != 5 {
+	w.as("sam").createSpace(university, "Econometrics 2026").OK()
+	if n := w.Number(`select count(*) from space`); n != 5 {
 		t.Errorf("%d spaces", n)
 	}
-	if n := w.number(`select count(*) from audit_log where action = 'SPACE_CREATED'`); n != 3 {
+	if n := w.Number(`select count(*) from audit_log where action = 'SPACE_CREATED'`); n != 3 {
 		t.Errorf("%d in the trail", n)
 	}
 }
@@ -334,26 +334,26 @@ func TestMakingSpaces(t *testing.T) {
 func TestTheMembersOfASpace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name = 'Group 1' and a.name = 'Ada'`)
+	w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name = 'Group 1' and a.name = 'Ada'`)
 	query := `query($s: ID!, $after: String) { space(id: $s) { members(first: 2, after: $after) { totalCount nodes { user { name email } roles since } pageInfo { hasNextPage endCursor } } } }`
 	var got []string
 	var after any
 	for range 2 {
-		a := w.as("ada").ask(query, map[string]any{"s": w.space("Econometrics 2026"), "after": after}).ok()
-		if n := a.at("space", "members", "totalCount"); n != 3.0 {
+		a := w.as("ada").Ask(query, map[string]any{"s": w.space("Econometrics 2026"), "after": after}).OK()
+		if n := a.At("space", "members", "totalCount"); n != 3.0 {
 			t.Errorf("totalCount %v", n)
 		}
-		for i := range a.every("since", "space", "members", "nodes") {
-			got = append(got, fmt.Sprint(a.at("space", "members", "nodes", i, "user", "name"), " ", words(a.at("space", "members", "nodes", i, "roles"))))
+		for i := range a.Every("since", "space", "members", "nodes") {
+			got = append(got, fmt.Sprint(a.At("space", "members", "nodes", i, "user", "name"), " ", words(a.At("space", "members", "nodes", i, "roles"))))
 		}
-		after = a.at("space", "members", "pageInfo", "endCursor")
+		after = a.At("space", "members", "pageInfo", "endCursor")
 	}
 	slices.Sort(got)
 	if diff := cmp.Diff([]string{"Ada SPACE_ADMINISTRATOR INSTANCE_VIEWER", "Ed INSTANCE_EDITOR", "Vic INSTANCE_VIEWER"}, got); diff != "" {
 		t.Error(diff)
 	}
 	for _, who := range []string{"ed", "vic", "mia"} {
-		w.as(who).ask(query, map[string]any{"s": w.space("Econometrics 2026")}).refused("FORBIDDEN")
+		w.as(who).Ask(query, map[string]any{"s": w.space("Econometrics 2026")}).Refused("FORBIDDEN")
 	}
 }
 
@@ -363,27 +363,27 @@ func TestTheTrail(t *testing.T) {
 	w := newWorld(t)
 	ada := w.as("ada")
 	emails := []string{"zoe@new.example", "bob@new.example", "kim@new.example", "eve@new.example", "max@new.example"}
-	ada.invite("Group 1", "VIEWER", emails).ok()
-	ada.invite("Group 1", "EDITOR", []string{"zoe@new.example"}).ok()
-	ada.resend([]string{w.invitationOf("bob@new.example")}).ok()
-	ada.revoke([]string{w.invitationOf("bob@new.example")}).ok()
-	w.as("zoe@new.example").accept("invitationId", w.invitationOf("zoe@new.example")).ok()
-	w.as("kim@new.example").decline("invitationId", w.invitationOf("kim@new.example")).ok()
-	ada.inviteAdministrators([]string{"mia@uni.example"}).ok()
-	w.as("mia").accept("invitationId", w.invitationOf("mia@uni.example")).ok()
-	ada.changeRole("Group 1", w.user("Vic"), "EDITOR").ok()
-	ada.remove("Group 1", w.user("Vic")).ok()
-	ada.remove("", w.user("Ed")).ok()
-	w.as("vic").leave("Group 2").ok()
-	ada.createInstance("Group 4").ok()
-	ada.delete("Group 4").ok()
-	ada.restore("Group 4").ok()
+	ada.invite("Group 1", "VIEWER", emails).OK()
+	ada.invite("Group 1", "EDITOR", []string{"zoe@new.example"}).OK()
+	ada.resend([]string{w.invitationOf("bob@new.example")}).OK()
+	ada.revoke([]string{w.invitationOf("bob@new.example")}).OK()
+	w.as("zoe@new.example").accept("invitationId", w.invitationOf("zoe@new.example")).OK()
+	w.as("kim@new.example").decline("invitationId", w.invitationOf("kim@new.example")).OK()
+	ada.inviteAdministrators([]string{"mia@uni.example"}).OK()
+	w.as("mia").accept("invitationId", w.invitationOf("mia@uni.example")).OK()
+	ada.changeRole("Group 1", w.user("Vic"), "EDITOR").OK()
+	ada.remove("Group 1", w.user("Vic")).OK()
+	ada.remove("", w.user("Ed")).OK()
+	w.as("vic").leave("Group 2").OK()
+	ada.createInstance("Group 4").OK()
+	ada.delete("Group 4").OK()
+	ada.restore("Group 4").OK()
 	// What changes nothing is not told of.
-	ada.invite("Group 1", "VIEWER", emails[3:]).ok()
-	ada.delete("Group 2").ok()
-	ada.remove("Group 1", w.user("Vic")).ok()
-	ada.revoke([]string{w.invitationOf("bob@new.example")}).ok()
-	w.as("rita").ask(`mutation($i: CreateInstanceInput!) { createInstance(input: $i) { instance { id } } }`, map[string]any{"i": object("spaceId", w.space("Private Research"), "name", "Secret")}).ok()
+	ada.invite("Group 1", "VIEWER", emails[3:]).OK()
+	ada.delete("Group 2").OK()
+	ada.remove("Group 1", w.user("Vic")).OK()
+	ada.revoke([]string{w.invitationOf("bob@new.example")}).OK()
+	w.as("rita").Ask(`mutation($i: CreateInstanceInput!) { createInstance(input: $i) { instance { id } } }`, map[string]any{"i": object("spaceId", w.space("Private Research"), "name", "Secret")}).OK()
 
 	const query = `query($s: ID!, $after: String) { space(id: $s) { auditLog(first: 7, after: $after) {
 		totalCount nodes { id at action summary actorId actorName instanceId instanceName userId userName emails role previousRole } pageInfo { hasNextPage endCursor } } } }`
@@ -391,18 +391,18 @@ func TestTheTrail(t *testing.T) {
 	var entries []map[string]any
 	var after any
 	for {
-		a := ada.ask(query, map[string]any{"s": w.space("Econometrics 2026"), "after": after}).ok()
-		if n := a.at("space", "auditLog", "totalCount"); n != 15.0 {
+		a := ada.Ask(query, map[string]any{"s": w.space("Econometrics 2026"), "after": after}).OK()
+		if n := a.At("space", "auditLog", "totalCount"); n != 15.0 {
 			t.Errorf("totalCount %v", n)
 		}
-		for i, summary := range a.every("summary", "space", "auditLog", "nodes") {
+		for i, summary := range a.Every("summary", "space", "auditLog", "nodes") {
 			summaries = append(summaries, summary)
-			entries = append(entries, a.at("space", "auditLog", "nodes", i).(map[string]any))
+			entries = append(entries, a.At("space", "auditLog", "nodes", i).(map[string]any))
 		}
-		if a.at("space", "auditLog", "pageInfo", "hasNextPage") != true {
+		if a.At("space", "auditLog", "pageInfo", "hasNextPage") != true {
 			break
 		}
-		after = a.at("space", "auditLog", "pageInfo", "endCursor")
+		after = a.At("space", "auditLog", "pageInfo", "endCursor")
 	}
 	slices.Reverse(summaries)
 	slices.Reverse(entries)
@@ -442,17 +442,17 @@ func TestTheTrail(t *testing.T) {
 		}
 	}
 	for who, code := range map[string]string{"vic": "FORBIDDEN", "zoe@new.example": "FORBIDDEN"} {
-		w.as("ada").invite("Master", "VIEWER", []string{"vic@uni.example"}).ok()
+		w.as("ada").invite("Master", "VIEWER", []string{"vic@uni.example"}).OK()
 		if who == "vic" {
-			w.as("vic").accept("invitationId", w.invitationOf("vic@uni.example")).ok()
+			w.as("vic").accept("invitationId", w.invitationOf("vic@uni.example")).OK()
 		}
-		w.as(who).ask(query, map[string]any{"s": w.space("Econometrics 2026")}).refused(code)
+		w.as(who).Ask(query, map[string]any{"s": w.space("Econometrics 2026")}).Refused(code)
 	}
-	if got := w.as("rita").ask(query, map[string]any{"s": w.space("Econometrics 2026")}).ok().at("space"); got != nil {
+	if got := w.as("rita").Ask(query, map[string]any{"s": w.space("Econometrics 2026")}).OK().At("space"); got != nil {
 		t.Errorf("Rita sees %v", got)
 	}
 	for _, change := range []string{`update audit_log set actor_name = 'Nobody'`, `delete from audit_log`, `truncate audit_log`} {
-		if _, err := w.db.Exec(change); err == nil || !strings.Contains(err.Error(), "append-only") {
+		if _, err := w.Admin.Exec(change); err == nil || !strings.Contains(err.Error(), "append-only") {
 			t.Errorf("%s: %v", change, err)
 		}
 	}
@@ -465,7 +465,7 @@ func TestTwoTransactionsDismissTheLastTwoAdministrators(t *testing.T) {
 	w := newWorld(t)
 	w.appoint("Mia")
 	const dismiss = `delete from space_administrator using account a where account_id = a.id and a.name = $1`
-	first, err := w.db.Beginx()
+	first, err := w.Admin.Beginx()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -474,8 +474,8 @@ func TestTwoTransactionsDismissTheLastTwoAdministrators(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := make(chan error, 1)
-	go func() { _, err := w.db.Exec(dismiss, "Mia"); second <- err }()
-	w.eventually("the second's waiting", func() bool { return w.waiting() == 1 || len(second) == 1 })
+	go func() { _, err := w.Admin.Exec(dismiss, "Mia"); second <- err }()
+	w.Eventually("the second's waiting", func() bool { return w.waiting() == 1 || len(second) == 1 })
 	if err := first.Commit(); err != nil {
 		t.Fatal(err)
 	}

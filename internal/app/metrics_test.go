@@ -11,6 +11,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
 func measured(s *app.Settings) { s.MetricsAddr = "127.0.0.1:0" }
@@ -18,13 +19,13 @@ func measured(s *app.Settings) { s.MetricsAddr = "127.0.0.1:0" }
 // scrape reads the metrics of the world's gateway: the value of every series.
 func (w *world) scrape() map[string]float64 {
 	w.t.Helper()
-	return w.scrapeAt(w.gateway.MetricsURL())
+	return w.scrapeAt(w.Gateway.MetricsURL())
 }
 
 // scrapeAt reads the metrics at an address.
 func (w *world) scrapeAt(url string) map[string]float64 {
 	w.t.Helper()
-	response, err := w.client.Get(url)
+	response, err := w.HTTP.Get(url)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -49,28 +50,28 @@ func (w *world) scrapeAt(url string) map[string]float64 {
 // Whatever is done is counted as what it was, once.
 func TestMetricsTellWhatIsDone(t *testing.T) {
 	t.Parallel()
-	s := newMailServer(t)
-	s.rcpt = func(to string) error {
+	s := apptest.NewMailServer(t)
+	s.OnRcpt(func(to string) error {
 		if strings.HasPrefix(to, "zoe@") {
-			return reply(550, "no such person")
+			return apptest.Reply(550, "no such person")
 		}
 		return nil
-	}
-	w := newWorld(t, s.use, measured, func(s *app.Settings) { s.MaxInvitations = 3 })
+	})
+	w := newWorld(t, s.Use, measured, func(s *app.Settings) { s.MaxInvitations = 3 })
 	ada := w.as("ada")
 	for _, c := range []struct {
 		what string
 		do   func()
 		adds map[string]float64
 	}{
-		{"a query", func() { ada.ask(`{ viewer { id } }`, nil).ok() }, map[string]float64{
+		{"a query", func() { ada.Ask(`{ viewer { id } }`, nil).OK() }, map[string]float64{
 			`datahub_requests_total{kind="query",outcome="ok"}`: 1, `datahub_request_duration_seconds_count{kind="query"}`: 1,
 		}},
-		{"a refused mutation", func() { ada.delete("Master").refused("INSTANCE_PROTECTED") }, map[string]float64{
+		{"a refused mutation", func() { ada.delete("Master").Refused("INSTANCE_PROTECTED") }, map[string]float64{
 			`datahub_requests_total{kind="mutation",outcome="refused"}`: 1, `datahub_request_duration_seconds_count{kind="mutation"}`: 1,
 			`datahub_errors_total{code="INSTANCE_PROTECTED"}`: 1,
 		}},
-		{"no operation", func() { ada.ask(`{`, nil).refused("GRAPHQL_PARSE_FAILED") }, map[string]float64{
+		{"no operation", func() { ada.Ask(`{`, nil).Refused("GRAPHQL_PARSE_FAILED") }, map[string]float64{
 			`datahub_requests_total{kind="none",outcome="refused"}`: 1, `datahub_errors_total{code="GRAPHQL_PARSE_FAILED"}`: 1,
 		}},
 		{"several errors", func() {
@@ -79,8 +80,8 @@ func TestMetricsTellWhatIsDone(t *testing.T) {
 			`datahub_requests_total{kind="mutation",outcome="refused"}`: 1, `datahub_errors_total{code="INVALID_EMAIL"}`: 2,
 		}},
 		{"invitations", func() {
-			ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "kim@new.example", "vic@uni.example"}, "idempotencyKey", "k").ok()
-			w.settled()
+			ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "kim@new.example", "vic@uni.example"}, "idempotencyKey", "k").OK()
+			w.AwaitOutbox()
 		}, map[string]float64{
 			`datahub_requests_total{kind="mutation",outcome="ok"}`:   1,
 			`datahub_invitations_total{outcome="INVITED"}`:           2,
@@ -89,11 +90,11 @@ func TestMetricsTellWhatIsDone(t *testing.T) {
 			`datahub_jobs_total{kind="INVITATION",outcome="failed"}`: 1,
 		}},
 		{"the same once more", func() {
-			ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "kim@new.example", "vic@uni.example"}, "idempotencyKey", "k").ok()
+			ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "kim@new.example", "vic@uni.example"}, "idempotencyKey", "k").OK()
 		}, map[string]float64{
 			`datahub_requests_total{kind="mutation",outcome="ok"}`: 1,
 		}},
-		{"too many", func() { ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).refused("RATE_LIMITED") }, map[string]float64{
+		{"too many", func() { ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).Refused("RATE_LIMITED") }, map[string]float64{
 			`datahub_requests_total{kind="mutation",outcome="refused"}`: 1, `datahub_errors_total{code="RATE_LIMITED"}`: 1,
 			`datahub_rate_limit_refusals_total`: 1,
 		}},
@@ -106,9 +107,9 @@ func TestMetricsTellWhatIsDone(t *testing.T) {
 			`datahub_requests_total{kind="query",outcome="ok"}`: 1,
 		}},
 		{"a database in trouble", func() {
-			w.exec(`alter table instance_member rename to elsewhere`)
-			ada.ask(`{ viewer { spaces { nodes { instances { nodes { viewerRoles } } } } } }`, nil)
-			w.exec(`alter table elsewhere rename to instance_member`)
+			w.Exec(`alter table instance_member rename to elsewhere`)
+			ada.Ask(`{ viewer { spaces { nodes { instances { nodes { viewerRoles } } } } } }`, nil)
+			w.Exec(`alter table elsewhere rename to instance_member`)
 		}, map[string]float64{
 			`datahub_requests_total{kind="query",outcome="failed"}`: 1,
 		}},
@@ -116,7 +117,7 @@ func TestMetricsTellWhatIsDone(t *testing.T) {
 		before := w.scrape()
 		c.do()
 		var wrong string
-		w.eventually("what is counted of "+c.what, func() bool {
+		w.Eventually("what is counted of "+c.what, func() bool {
 			wrong = ""
 			after := w.scrape()
 			for series, n := range c.adds {
@@ -153,29 +154,29 @@ func total(series map[string]float64, of string) (sum float64) {
 // What waits is told by its kind and state.
 func TestMetricsTellWhatWaits(t *testing.T) {
 	t.Parallel()
-	s := newMailServer(t)
-	s.rcpt = func(string) error { return reply(450, "later") }
-	w := newWorld(t, s.use, measured)
+	s := apptest.NewMailServer(t)
+	s.OnRcpt(func(string) error { return apptest.Reply(450, "later") })
+	w := newWorld(t, s.Use, measured)
 	ada := w.as("ada")
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "kim@new.example"}).ok()
-	w.await("attempts", func() bool {
-		return w.number(`select count(*) from outbox where attempts > 0 and lease is null and state = 'QUEUED'`) == 2
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "kim@new.example"}).OK()
+	w.Await("attempts", func() bool {
+		return w.Number(`select count(*) from outbox where attempts > 0 and lease is null and state = 'QUEUED'`) == 2
 	})
-	w.exec(`update outbox set created_at = created_at - interval '1 hour', next_attempt_at = clock_timestamp() + interval '1 hour'`)
-	w.eventually("what waits", func() bool {
+	w.Exec(`update outbox set created_at = created_at - interval '1 hour', next_attempt_at = clock_timestamp() + interval '1 hour'`)
+	w.Eventually("what waits", func() bool {
 		series := w.scrape()
 		return series[`datahub_outbox_jobs{kind="INVITATION",state="DELAYED"}`] == 2 && series[`datahub_outbox_oldest_seconds{kind="INVITATION",state="DELAYED"}`] > 3600 &&
 			series[`datahub_outbox_overdue_seconds{kind="INVITATION"}`] == 0 && series[`datahub_ready`] == 1
 	})
-	ada.delete("Group 1").ok()
-	w.eventually("what is held", func() bool {
+	ada.delete("Group 1").OK()
+	w.Eventually("what is held", func() bool {
 		series := w.scrape()
 		_, delayed := series[`datahub_outbox_jobs{kind="INVITATION",state="DELAYED"}`]
 		return series[`datahub_outbox_jobs{kind="INVITATION",state="HELD"}`] == 2 && !delayed
 	})
 	// Of a kind that no gateway knows.
-	w.exec(`update outbox set kind = 'OTHER', state = 'QUEUED', next_attempt_at = clock_timestamp() - interval '10 minutes'`)
-	w.eventually("what is overdue", func() bool {
+	w.Exec(`update outbox set kind = 'OTHER', state = 'QUEUED', next_attempt_at = clock_timestamp() - interval '10 minutes'`)
+	w.Eventually("what is overdue", func() bool {
 		series := w.scrape()
 		return series[`datahub_outbox_jobs{kind="OTHER",state="DUE"}`] == 2 && series[`datahub_outbox_overdue_seconds{kind="OTHER"}`] > 600
 	})
@@ -193,7 +194,7 @@ func TestMetricsOfOpenSubscriptions(t *testing.T) {
 		t.Errorf("%v are open", n)
 	}
 	stream.stop()
-	w.eventually("an end", func() bool { return w.scrape()["datahub_subscriptions"] == 0 })
+	w.Eventually("an end", func() bool { return w.scrape()["datahub_subscriptions"] == 0 })
 }
 
 // Whatever clients send, there are no more series for it.
@@ -202,16 +203,16 @@ func TestMetricsDoNotGrowWithWhatClientsSend(t *testing.T) {
 	w := newWorld(t, measured)
 	ada := w.as("ada")
 	send := func(n int) {
-		ada.ask(fmt.Sprintf(`query Operation%d { viewer { id } }`, n), nil).ok()
-		ada.ask(fmt.Sprintf(`query { field%d }`, n), nil)
-		ada.ask(fmt.Sprintf(`{ instance(id: "instance_%d") { id } space(id: "%d") { id } }`, n, n), nil).ok()
+		ada.Ask(fmt.Sprintf(`query Operation%d { viewer { id } }`, n), nil).OK()
+		ada.Ask(fmt.Sprintf(`query { field%d }`, n), nil)
+		ada.Ask(fmt.Sprintf(`{ instance(id: "instance_%d") { id } space(id: "%d") { id } }`, n, n), nil).OK()
 		ada.invite(fmt.Sprintf("instance_%d", n), "VIEWER", []string{"zoe@new.example"})
 		for _, path := range []string{"/graphql", "/graphql/", "/"} {
-			r, err := http.NewRequest(fmt.Sprint("METHOD", n), fmt.Sprintf("%s%s%d?n=%d", w.gateway.URL(), path, n, n), nil)
+			r, err := http.NewRequest(fmt.Sprint("METHOD", n), fmt.Sprintf("%s%s%d?n=%d", w.Gateway.URL(), path, n, n), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			response, err := w.client.Do(r)
+			response, err := w.HTTP.Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -227,7 +228,7 @@ func TestMetricsDoNotGrowWithWhatClientsSend(t *testing.T) {
 		return names
 	}
 	send(0)
-	w.eventually("what is measured", func() bool { return w.scrape()["datahub_ready"] == 1 })
+	w.Eventually("what is measured", func() bool { return w.scrape()["datahub_ready"] == 1 })
 	before := of()
 	for n := range 20 {
 		send(n + 1)
@@ -241,17 +242,17 @@ func TestMetricsDoNotGrowWithWhatClientsSend(t *testing.T) {
 func TestMetricsWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, measured)
-	w.log.away = true
-	w.eventually("readiness", func() bool { return w.scrape()["datahub_ready"] == 1 })
-	name := w.text(`select current_database()`)
-	server, err := sqlx.Open("postgres", strings.Replace(w.dsn, name, "postgres", 1))
+	w.Log.DatabaseWasAway = true
+	w.Eventually("readiness", func() bool { return w.scrape()["datahub_ready"] == 1 })
+	name := w.Text(`select current_database()`)
+	server, err := sqlx.Open("postgres", strings.Replace(w.DSN, name, "postgres", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer server.Close()
 	server.MustExec(`alter database ` + name + ` with allow_connections false`)
-	w.eventually("no readiness", func() bool {
-		server.MustExec(`select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name = 'datahub-gateway'`, name)
+	w.Eventually("no readiness", func() bool {
+		server.MustExec(`select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and usename = 'test_gateway'`, name)
 		return w.scrape()["datahub_ready"] == 0
 	})
 	for series := range w.scrape() {
@@ -260,19 +261,19 @@ func TestMetricsWhileTheDatabaseIsAway(t *testing.T) {
 		}
 	}
 	server.MustExec(`alter database ` + name + ` with allow_connections true`)
-	w.eventually("readiness", func() bool { return w.scrape()["datahub_ready"] == 1 })
+	w.Eventually("readiness", func() bool { return w.scrape()["datahub_ready"] == 1 })
 }
 
 // Metrics are served at their own address or nowhere, and end with the gateway.
 func TestWhereMetricsAre(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if w.gateway.MetricsURL() != "" {
-		t.Errorf("they are at %s", w.gateway.MetricsURL())
+	if w.Gateway.MetricsURL() != "" {
+		t.Errorf("they are at %s", w.Gateway.MetricsURL())
 	}
-	g, _ := w.start(measured)
+	g, _ := w.Start(measured)
 	for url, want := range map[string]int{g.URL() + "/metrics": 404, g.MetricsURL(): 200, strings.TrimSuffix(g.MetricsURL(), "metrics") + "graphql": 404} {
-		response, err := w.client.Get(url)
+		response, err := w.HTTP.Get(url)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -282,11 +283,11 @@ func TestWhereMetricsAre(t *testing.T) {
 			t.Errorf("%s: %d %s", url, response.StatusCode, text)
 		}
 	}
-	w.client.CloseIdleConnections()
+	w.HTTP.CloseIdleConnections()
 	if err := g.Stop(); err != nil {
 		t.Error(err)
 	}
-	if response, err := w.client.Get(g.MetricsURL()); err == nil {
+	if response, err := w.HTTP.Get(g.MetricsURL()); err == nil {
 		response.Body.Close()
 		t.Error("they are still there")
 	}

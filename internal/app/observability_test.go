@@ -10,6 +10,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
 const observability = "../../docs/observability/"
@@ -74,19 +75,19 @@ var (
 // a scrape of a gateway, or is one that Prometheus adds.
 func TestTheDashboardAndTheAlertsSpeakOfWhatThereIs(t *testing.T) {
 	t.Parallel()
-	s := newMailServer(t)
-	s.rcpt = func(to string) error {
+	s := apptest.NewMailServer(t)
+	s.OnRcpt(func(to string) error {
 		if strings.HasPrefix(to, "zoe@") {
-			return reply(450, "later")
+			return apptest.Reply(450, "later")
 		}
 		return nil
-	}
-	w := newWorld(t, s.use, measured, func(s *app.Settings) { s.MaxInvitations = 2 })
+	})
+	w := newWorld(t, s.Use, measured, func(s *app.Settings) { s.MaxInvitations = 2 })
 	ada := w.as("ada")
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "kim@new.example"}).ok()
-	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).refused("RATE_LIMITED")
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "kim@new.example"}).OK()
+	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).Refused("RATE_LIMITED")
 	var there map[string]map[string]map[string]bool // the values, by metric and label
-	w.eventually("a scrape of everything", func() bool {
+	w.Eventually("a scrape of everything", func() bool {
 		there = map[string]map[string]map[string]bool{}
 		for series := range w.scrape() {
 			name, labels, _ := strings.Cut(series, "{")

@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"alphacruncher.com/datahub-gateway/internal/app"
 	"github.com/coder/websocket"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
 )
 
 const appOrigin = "https://app.example"
@@ -14,7 +15,7 @@ const appOrigin = "https://app.example"
 func TestWhosePagesMayAsk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.AllowedOrigins = appOrigin + ", http://localhost:5173" })
-	own := w.gateway.URL()
+	own := w.Gateway.URL()
 	for _, c := range []struct {
 		what, origin, site string
 		may                bool
@@ -39,7 +40,7 @@ func TestWhosePagesMayAsk(t *testing.T) {
 		{"a link or an image elsewhere", "", "cross-site", false, ""},
 	} {
 		for _, method := range []string{http.MethodPost, http.MethodGet} {
-			r := w.as("ada").request(`{ viewer { name } }`, nil)
+			r := w.as("ada").Request(`{ viewer { name } }`, nil)
 			if method == http.MethodGet {
 				r, _ = http.NewRequest(method, own+"/graphql?query=%7B__typename%7D", nil)
 			}
@@ -50,18 +51,18 @@ func TestWhosePagesMayAsk(t *testing.T) {
 			if c.site != "" {
 				r.Header.Set("Sec-Fetch-Site", c.site)
 			}
-			a := w.as("ada").send(r)
-			if may := a.status == http.StatusOK; may != c.may {
-				t.Errorf("%s, %s: %d %s", c.what, method, a.status, a.body)
+			a := w.as("ada").Send(r)
+			if may := a.Status == http.StatusOK; may != c.may {
+				t.Errorf("%s, %s: %d %s", c.what, method, a.Status, a.Body)
 			}
-			if got := a.header.Get("Access-Control-Allow-Origin"); got != c.allowed || a.header.Get("Access-Control-Allow-Credentials") != "" {
+			if got := a.Header.Get("Access-Control-Allow-Origin"); got != c.allowed || a.Header.Get("Access-Control-Allow-Credentials") != "" {
 				t.Errorf("%s, %s: allowed %q", c.what, method, got)
 			}
-			if c.origin != "" && !strings.Contains(strings.Join(a.header.Values("Vary"), ","), "Origin") {
-				t.Errorf("%s, %s: caches are not told that it varies: %v", c.what, method, a.header)
+			if c.origin != "" && !strings.Contains(strings.Join(a.Header.Values("Vary"), ","), "Origin") {
+				t.Errorf("%s, %s: caches are not told that it varies: %v", c.what, method, a.Header)
 			}
-			if !c.may && (a.status != http.StatusForbidden || a.codes()[0] != "BAD_REQUEST" || strings.Contains(a.body, "evil")) {
-				t.Errorf("%s, %s: %d %s", c.what, method, a.status, a.body)
+			if !c.may && (a.Status != http.StatusForbidden || a.Codes()[0] != "BAD_REQUEST" || strings.Contains(a.Body, "evil")) {
+				t.Errorf("%s, %s: %d %s", c.what, method, a.Status, a.Body)
 			}
 		}
 		header := http.Header{}
@@ -87,11 +88,11 @@ func TestPreflights(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.AllowedOrigins = appOrigin })
 	for origin, allowed := range map[string]string{appOrigin: appOrigin, "https://evil.example": ""} {
-		r, _ := http.NewRequest(http.MethodOptions, w.gateway.URL()+"/graphql", nil)
+		r, _ := http.NewRequest(http.MethodOptions, w.Gateway.URL()+"/graphql", nil)
 		r.Header.Set("Origin", origin)
 		r.Header.Set("Access-Control-Request-Method", "POST")
 		r.Header.Set("Access-Control-Request-Headers", "authorization,content-type")
-		response, err := w.client.Do(r)
+		response, err := w.HTTP.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,8 +19,8 @@ func TestOnePersonAsksForManyThingsAtOnce(t *testing.T) {
 	for range most {
 		go func() { answers <- ada.delete("Group 1") }()
 	}
-	w.eventually("three wait", func() bool {
-		return w.number(`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`) == most
+	w.Eventually("three wait", func() bool {
+		return w.Number(`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`) == most
 	})
 	for way, send := range ways {
 		if got := send(ada, map[string]any{"query": ownName}); !strings.Contains(got, "RATE_LIMITED") || !strings.Contains(got, `"reason":"OPERATIONS_BY_PERSON"`) {
@@ -30,12 +30,12 @@ func TestOnePersonAsksForManyThingsAtOnce(t *testing.T) {
 			t.Errorf("%s: %s", way, got)
 		}
 	}
-	r := ada.post(map[string]any{"query": ownName})
+	r := ada.Post(map[string]any{"query": ownName})
 	r.Header.Set("Accept", "application/graphql-response+json")
-	if a := ada.send(r); a.status != http.StatusTooManyRequests {
-		t.Errorf("status %d: %s", a.status, a.body)
+	if a := ada.Send(r); a.Status != http.StatusTooManyRequests {
+		t.Errorf("status %d: %s", a.Status, a.Body)
 	}
-	ada.ask(`{ nothing }`, nil).refused("GRAPHQL_VALIDATION_FAILED")
+	ada.Ask(`{ nothing }`, nil).Refused("GRAPHQL_VALIDATION_FAILED")
 	watching := ada.watchSSE(w.instance("Master"))
 	release()
 	for range most {
@@ -46,6 +46,6 @@ func TestOnePersonAsksForManyThingsAtOnce(t *testing.T) {
 			t.Errorf("%s: %s", way, got)
 		}
 	}
-	ada.invite("Master", "VIEWER", []string{"zoe@new.example"}).ok()
+	ada.invite("Master", "VIEWER", []string{"zoe@new.example"}).OK()
 	watching.expect("CREATED zoe@new.example")
 }

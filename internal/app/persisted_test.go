@@ -34,7 +34,7 @@ func hashOf(text string) string {
 
 // ways are all ways to send an operation; each gives the answer as it came.
 var ways = map[string]func(p person, fields map[string]any) string{
-	"POST": func(p person, fields map[string]any) string { return p.send(p.post(fields)).body },
+	"POST": func(p person, fields map[string]any) string { return p.Send(p.Post(fields)).Body },
 	"GET": func(p person, fields map[string]any) string {
 		values := url.Values{}
 		for name, value := range fields {
@@ -45,17 +45,17 @@ var ways = map[string]func(p person, fields map[string]any) string{
 			}
 			values.Set(name, text)
 		}
-		r, err := http.NewRequest(http.MethodGet, p.url+"/graphql?"+values.Encode(), nil)
+		r, err := http.NewRequest(http.MethodGet, p.URL+"/graphql?"+values.Encode(), nil)
 		if err != nil {
 			p.world.t.Fatal(err)
 		}
-		return p.send(r).body
+		return p.Send(r).Body
 	},
 	"server-sent events": func(p person, fields map[string]any) string {
-		r := p.post(fields)
+		r := p.Post(fields)
 		r.Header.Set("Accept", "text/event-stream")
-		r.Header.Set("Authorization", "Bearer "+p.token)
-		response, err := p.world.client.Do(r)
+		r.Header.Set("Authorization", "Bearer "+p.Token)
+		response, err := p.World.HTTP.Do(r)
 		if err != nil {
 			p.world.t.Fatal(err)
 		}
@@ -107,14 +107,14 @@ func TestAutomaticPersistedQueries(t *testing.T) {
 func TestWhatIsNotPersisted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	ada, nobody := w.as("ada"), person{w, w.gateway.URL(), ""}
+	ada, nobody := w.as("ada"), w.with("")
 	const wrong, public = `{ nothing }`, `{ invitation(token: "x") { email } }`
-	ada.send(ada.post(byHash(hashOf(wrong), wrong))).refused("GRAPHQL_VALIDATION_FAILED")
-	ada.send(ada.post(byHash(hashOf(wrong), ""))).refused("PERSISTED_QUERY_NOT_FOUND")
-	nobody.send(nobody.post(byHash(hashOf(public), public))).ok()
-	nobody.send(nobody.post(byHash(hashOf(public), ""))).refused("PERSISTED_QUERY_NOT_FOUND")
-	ada.send(ada.post(byHash(hashOf(public), public))).ok()
-	nobody.send(nobody.post(byHash(hashOf(public), ""))).ok()
+	ada.Send(ada.Post(byHash(hashOf(wrong), wrong))).Refused("GRAPHQL_VALIDATION_FAILED")
+	ada.Send(ada.Post(byHash(hashOf(wrong), ""))).Refused("PERSISTED_QUERY_NOT_FOUND")
+	nobody.Send(nobody.Post(byHash(hashOf(public), public))).OK()
+	nobody.Send(nobody.Post(byHash(hashOf(public), ""))).Refused("PERSISTED_QUERY_NOT_FOUND")
+	ada.Send(ada.Post(byHash(hashOf(public), public))).OK()
+	nobody.Send(nobody.Post(byHash(hashOf(public), ""))).OK()
 }
 
 const ownName, ownSpaces = `query OwnName { viewer { name } }`, `query OwnSpaces { viewer { spaces { nodes { name } } } }`
@@ -196,7 +196,7 @@ func TestOperationsThatCannotBeRegistered(t *testing.T) {
 		`{"id0": "{ viewer { name } }"} {"id0": "{ viewer { name } }"}`:           "neither",
 		`{"format":"apollo-persisted-query-manifest","version":1,"operations":5}`: "neither",
 	} {
-		g, err := app.Start(context.Background(), w.settings(registering(t, content)), slog.New(slog.DiscardHandler))
+		g, err := app.Start(context.Background(), w.Settings(registering(t, content)), slog.New(slog.DiscardHandler))
 		if err == nil {
 			_ = g.Stop()
 		}

@@ -74,9 +74,9 @@ func (w *world) placed(what string) string {
 func prepared(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
-	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
-	w.as("ada").askRole("", "SPACE_ADMINISTRATOR").refused("CONFLICT")
-	w.as("mia").askRole("", "SPACE_ADMINISTRATOR").ok()
+	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
+	w.as("ada").askRole("", "SPACE_ADMINISTRATOR").Refused("CONFLICT")
+	w.as("mia").askRole("", "SPACE_ADMINISTRATOR").OK()
 	return w
 }
 
@@ -84,11 +84,11 @@ func prepared(t *testing.T) *world {
 // what refuses her has nothing to do with who she is.
 func (p person) refusal(operation string) string {
 	p.world.t.Helper()
-	if strings.HasPrefix(operation, "subscription") && p.token != "" {
+	if strings.HasPrefix(operation, "subscription") && p.Token != "" {
 		return p.firstRefusal(operation)
 	}
-	a := p.ask(operation, nil)
-	codes := a.codes()
+	a := p.Ask(operation, nil)
+	codes := a.Codes()
 	for _, code := range codes {
 		if slices.Contains([]string{"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"}, code) {
 			return code
@@ -116,7 +116,7 @@ func (p person) firstRefusal(operation string) string {
 			if !strings.Contains(operation, "invitationChanged") {
 				return "" // who is signed in is not refused any more
 			}
-			p.world.as("ada").invite("Group 1", "VIEWER", []string{uuid.NewString() + "@new.example"}).ok()
+			p.world.as("ada").invite("Group 1", "VIEWER", []string{uuid.NewString() + "@new.example"}).OK()
 		}
 		if m["id"] == "1" {
 			if strings.Contains(fmt.Sprint(m["payload"]), "CREATED") {
@@ -181,7 +181,7 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 					}
 				}
 				nobody := w.as("ada")
-				nobody.token = ""
+				nobody.Token = ""
 				if got := nobody.refusal(operation); (got == "UNAUTHENTICATED") == (field.Directives.ForName("public") != nil) {
 					t.Errorf("nobody: %q", got)
 				}
@@ -207,7 +207,7 @@ func TestForeignIDsAreUnknown(t *testing.T) {
 		var bodies []string
 		for _, id := range []string{id, unknown, "x", ""} {
 			operation := strings.ReplaceAll(strings.ReplaceAll(sample.operation, "ID", id), "USER", w.user("Ada"))
-			bodies = append(bodies, requestID.ReplaceAllString(w.as("sam").ask(operation, nil).body, ""))
+			bodies = append(bodies, requestID.ReplaceAllString(w.as("sam").Ask(operation, nil).Body, ""))
 		}
 		for _, body := range bodies[1:] {
 			if body != bodies[0] {
@@ -252,9 +252,9 @@ func TestRulesHoldForEveryWayOfAsking(t *testing.T) {
 				}
 				operation = strings.ReplaceAll(operation, "FIELD", f)
 				for who, may := range map[string]bool{"ada": true, "ed": object.name == "Instance" && field.Name == "members", "vic": false, "mia": false} {
-					a := w.as(who).ask(operation, map[string]any{"id": object.id})
-					if refused := slices.Contains(a.codes(), "FORBIDDEN"); refused == may && !(who == "ed" && strings.Contains(query, "nodes")) {
-						t.Errorf("%s.%s by %s, %s: %.300s", object.name, field.Name, form, who, a.body)
+					a := w.as(who).Ask(operation, map[string]any{"id": object.id})
+					if refused := slices.Contains(a.Codes(), "FORBIDDEN"); refused == may && !(who == "ed" && strings.Contains(query, "nodes")) {
+						t.Errorf("%s.%s by %s, %s: %.300s", object.name, field.Name, form, who, a.Body)
 					}
 				}
 			}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
 // programVariable makes the test's binary the program.
@@ -44,7 +45,7 @@ func (w *world) spawn(settings ...string) *process {
 	w.t.Helper()
 	p := &process{t: w.t, cmd: exec.Command(os.Args[0], "serve"), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), programVariable+"=1", "DATABASE_URL="+w.GatewayDSN(), "DATAHUB_DEVELOPMENT=true",
-		"DATAHUB_DATA_DIR="+w.dir, "DATAHUB_ADDR=127.0.0.1:0")
+		"DATAHUB_DATA_DIR="+w.DataDir, "DATAHUB_ADDR=127.0.0.1:0")
 	p.cmd.Env = append(p.cmd.Env, settings...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.cmd.Stderr = os.Stderr
@@ -91,8 +92,8 @@ func (p *process) end(signal syscall.Signal) {
 }
 
 // at is the person in front of another gateway.
-func (p person) at(g *process) person {
-	p.url = g.url
+func (p person) through(g *process) person {
+	p.URL = g.url
 	return p
 }
 
@@ -101,25 +102,25 @@ func (p person) at(g *process) person {
 // mail, and copies of a mail are known for what they are.
 func TestAGatewayIsKilledWhileItSends(t *testing.T) {
 	t.Parallel()
-	s := newMailServer(t)
+	s := apptest.NewMailServer(t)
 	var first sync.Once
 	killed := make(chan struct{})
 	var doomed *process
-	s.data = func(a attempt) error {
-		if a.number == 300 {
+	s.OnData(func(a apptest.Attempt) error {
+		if a.Number == 300 {
 			first.Do(func() {
 				doomed.end(syscall.SIGKILL)
 				close(killed)
 			})
 		}
 		return nil
-	}
+	})
 	w := newWorld(t)
 	// The world's own gateway is none of them: it would send to its mailbox.
-	if err := w.gateway.Stop(); err != nil {
+	if err := w.Gateway.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	settings := []string{"DATAHUB_SMTP_URL=smtp://" + s.addr, "DATAHUB_PUBLIC_URL=https://datahub.example"}
+	settings := []string{"DATAHUB_SMTP_URL=smtp://" + s.Addr, "DATAHUB_PUBLIC_URL=https://datahub.example"}
 	doomed = w.spawn(settings...)
 	other := w.spawn(settings...)
 	const people = 1000
@@ -127,20 +128,20 @@ func TestAGatewayIsKilledWhileItSends(t *testing.T) {
 	for i := range emails {
 		emails[i] = fmt.Sprintf("p%d@new.example", i)
 	}
-	w.as("ada").at(doomed).invite("Group 1", "VIEWER", emails, "idempotencyKey", "k").ok()
+	w.as("ada").through(doomed).invite("Group 1", "VIEWER", emails, "idempotencyKey", "k").OK()
 	<-killed
 	// What was answered can be asked again, of the one that is left.
-	if got := w.as("ada").at(other).invite("Group 1", "VIEWER", emails, "idempotencyKey", "k").ok().every("outcome", "inviteUsers", "results"); got[0] != "INVITED" || got[people-1] != "INVITED" {
+	if got := w.as("ada").through(other).invite("Group 1", "VIEWER", emails, "idempotencyKey", "k").OK().Every("outcome", "inviteUsers", "results"); got[0] != "INVITED" || got[people-1] != "INVITED" {
 		t.Errorf("the retry: %v", got[:10])
 	}
-	w.eventually("the last mail", func() bool { return w.number(`select count(*) from outbox where state <> 'SENT'`) == 0 })
-	figures := w.compareLedger(s.seen())
+	w.Eventually("the last mail", func() bool { return w.Number(`select count(*) from outbox where state <> 'SENT'`) == 0 })
+	figures := w.compareLedger(s.Attempts())
 	if figures.live != people || figures.mailed != people || figures.failed != 0 {
 		t.Errorf("%+v", figures)
 	}
-	t.Logf("%+v, %d of them after the other gateway had died", figures, w.number(`select count(*) from outbox where attempts > 1`))
+	t.Logf("%+v, %d of them after the other gateway had died", figures, w.Number(`select count(*) from outbox where attempts > 1`))
 	for _, email := range []string{"p0@new.example", "p500@new.example", "p999@new.example"} {
-		w.as(email).at(other).accept("token", w.linkOf(s, email)).ok()
+		w.as(email).through(other).accept("token", s.Token(email)).OK()
 	}
 	other.end(syscall.SIGTERM)
 }
@@ -152,11 +153,11 @@ func TestWatchingAnotherProcess(t *testing.T) {
 	one, two := w.spawn(), w.spawn()
 	ada := w.as("ada")
 	for transport, watch := range watchers {
-		s := watch(ada.at(one), w.instance("Group 1"))
+		s := watch(ada.through(one), w.instance("Group 1"))
 		email := strings.ToLower(transport) + "@new.example"
-		ada.at(two).invite("Group 1", "VIEWER", []string{email}).ok()
+		ada.through(two).invite("Group 1", "VIEWER", []string{email}).OK()
 		s.expect("CREATED "+email, "SENT "+email)
-		ada.at(two).revoke([]string{w.invitationOf(email)}).ok()
+		ada.through(two).revoke([]string{w.invitationOf(email)}).OK()
 		s.expect("REVOKED " + email)
 		s.stop()
 	}
@@ -170,9 +171,9 @@ func TestManyDifferentDocumentsAreNotKept(t *testing.T) {
 	// Alone in its process, it is what the memory is for; and it collects garbage
 	// so often that next to nothing else is in its heap.
 	g := w.spawn("DATAHUB_METRICS_ADDR=127.0.0.1:0", "GOGC=10", "DATAHUB_MAX_UNKNOWN_TOKENS_PER_PERSON=1000")
-	ada := w.as("ada").at(g)
+	ada := w.as("ada").through(g)
 	heap := func() float64 { return w.scrapeAt(g.metrics)["go_memstats_next_gc_bytes"] / 1.1 }
-	ada.ask(ownName, nil).ok()
+	ada.Ask(ownName, nil).OK()
 	before := heap()
 	for what, selections := range map[string]string{
 		"fields":    strings.Repeat("viewer { id } ", 60),
@@ -183,13 +184,11 @@ func TestManyDifferentDocumentsAreNotKept(t *testing.T) {
 	} {
 		for i := range 700 {
 			query := fmt.Sprintf("query Q%d {%s}", i, selections)
-			if a := ada.send(ada.post(byHash(hashOf(query), query))); what != "a list" {
-				a.ok()
+			if a := ada.Send(ada.Post(byHash(hashOf(query), query))); what != "a list" {
+				a.OK()
 			}
 		}
-		grown := heap() - before
-		t.Logf("%s %.1f", what, grown/(1<<20))
-		if grown > 32<<20 {
+		if grown := heap() - before; grown > 32<<20 {
 			t.Errorf("after 700 documents of %s the gateway has %.0f MiB more", what, grown/(1<<20))
 		}
 	}

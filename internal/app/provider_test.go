@@ -21,6 +21,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 	"alphacruncher.com/datahub-gateway/internal/token/jwks/jwkstest"
 )
 
@@ -34,7 +35,7 @@ func trusting(p *jwkstest.Provider) func(*app.Settings) {
 // claims are those of a good token of the provider, with some that differ: one
 // that is nil is left out.
 func claims(differing ...any) jwt.MapClaims {
-	c := jwt.MapClaims{"iss": login, "aud": []string{issuer.Audience}, "sub": "x", "exp": time.Now().Add(time.Hour).Unix(),
+	c := jwt.MapClaims{"iss": login, "aud": []string{apptest.Issuer.Audience}, "sub": "x", "exp": time.Now().Add(time.Hour).Unix(),
 		"email": "new@new.example", "email_verified": true}
 	for i := 0; i < len(differing); i += 2 {
 		if c[differing[i].(string)] = differing[i+1]; differing[i+1] == nil {
@@ -44,12 +45,10 @@ func claims(differing ...any) jwt.MapClaims {
 	return c
 }
 
-func (w *world) with(token string) person { return person{w, w.gateway.URL(), token} }
-
 // status is that of asking who one is.
 func (p person) status() int {
 	p.world.t.Helper()
-	return p.ask(`{ viewer { id } }`, nil).status
+	return p.Ask(`{ viewer { id } }`, nil).Status
 }
 
 var methods = []jwt.SigningMethod{jwt.SigningMethodRS256, jwt.SigningMethodES256, jwt.SigningMethodEdDSA}
@@ -68,24 +67,24 @@ func TestTokensOfAProvider(t *testing.T) {
 			"of no type":            key.Sign(t, claims(), "typ", nil),
 			"an access token":       key.Sign(t, claims(), "typ", "at+jwt"),
 			"a whole media type":    key.Sign(t, claims(), "typ", "application/AT+JWT"),
-			"an audience":           key.Sign(t, claims("aud", issuer.Audience)),
+			"an audience":           key.Sign(t, claims("aud", apptest.Issuer.Audience)),
 			"more than is read":     key.Sign(t, claims("roles", []string{"admin"}), "jku", "http://127.0.0.1:1/", "x5t", "x"),
 			"clocks that differ":    key.Sign(t, claims("exp", time.Now().Add(-10*time.Second).Unix())),
 			"a person of their own": key.Sign(t, claims("sub", fmt.Sprint("person ", i))),
 		} {
-			if got := w.with(token).ask(`{ viewer { email } }`, nil).ok().at("viewer", "email"); got != "new@new.example" {
+			if got := w.with(token).Ask(`{ viewer { email } }`, nil).OK().At("viewer", "email"); got != "new@new.example" {
 				t.Errorf("%s, %s: %v", key.ID, what, got)
 			}
 		}
 	}
-	if n := w.number(`select count(*) from account where email = 'new@new.example'`); n != 1+len(keys) {
+	if n := w.Number(`select count(*) from account where email = 'new@new.example'`); n != 1+len(keys) {
 		t.Errorf("%d accounts", n)
 	}
 	if n := provider.Requests(); n != 1 {
 		t.Errorf("the provider was asked %d times", n)
 	}
 	// The development key is good beside it, for its own issuer.
-	w.as("ada").ask(`{ viewer { id } }`, nil).ok()
+	w.as("ada").Ask(`{ viewer { id } }`, nil).OK()
 }
 
 // part is JSON as a part of a token.
@@ -130,22 +129,22 @@ func TestForgedTokens(t *testing.T) {
 			provider := jwkstest.New(t, key)
 			w := newWorld(t, trusting(provider))
 			forgeries := forged(t, key, elsewhere.URL, readKey(t, w))
-			w.with(key.Sign(t, claims())).ask(`{ viewer { id } }`, nil).ok()
-			w.exec(`delete from account where subject is not null`)
+			w.with(key.Sign(t, claims())).Ask(`{ viewer { id } }`, nil).OK()
+			w.Exec(`delete from account where subject is not null`)
 			for what, token := range forgeries {
-				a := w.with(token).ask(`{ viewer { id } }`, nil)
-				if a.status != http.StatusUnauthorized || strings.Join(a.codes(), " ") != "UNAUTHENTICATED" {
-					t.Errorf("%s: %d %s", what, a.status, a.body)
+				a := w.with(token).Ask(`{ viewer { id } }`, nil)
+				if a.Status != http.StatusUnauthorized || strings.Join(a.Codes(), " ") != "UNAUTHENTICATED" {
+					t.Errorf("%s: %d %s", what, a.Status, a.Body)
 				}
 			}
-			if n := w.number(`select count(*) from account where subject is not null`); n != 0 {
+			if n := w.Number(`select count(*) from account where subject is not null`); n != 0 {
 				t.Errorf("%d accounts were made or claimed", n)
 			}
 			if n := provider.Requests(); n > 2 {
 				t.Errorf("the provider was asked %d times", n)
 			}
-			w.with(key.Sign(t, claims())).ask(`{ viewer { id } }`, nil).ok()
-			for _, line := range w.log.lines("request") {
+			w.with(key.Sign(t, claims())).Ask(`{ viewer { id } }`, nil).OK()
+			for _, line := range w.Log.Lines("request") {
 				for what, token := range forgeries {
 					if cause, _ := line["cause"].(string); len(token) > 20 && strings.Contains(cause, token) {
 						t.Errorf("the log has %s", what)
@@ -180,7 +179,7 @@ func forged(t *testing.T, key jwkstest.Key, elsewhere string, secret []byte) map
 	unknown.ID = "unknown"
 	header := `{"alg":"` + alg + `","kid":"key"}`
 	object := func(more string) string { return strings.TrimSuffix(string(body), "}") + more + "}" }
-	development := maps.Clone(claims("iss", issuer.Name))
+	development := maps.Clone(claims("iss", apptest.Issuer.Name))
 
 	tokens := map[string]string{
 		"nothing":                      " ",
@@ -289,11 +288,11 @@ func TestKeysRotate(t *testing.T) {
 	old, next := jwkstest.NewKey(t, "old", jwt.SigningMethodES256), jwkstest.NewKey(t, "next", jwt.SigningMethodRS256)
 	provider := jwkstest.New(t, old)
 	w := newWorld(t, trusting(provider))
-	w.with(old.Sign(t, claims())).ask(`{ viewer { id } }`, nil).ok()
+	w.with(old.Sign(t, claims())).Ask(`{ viewer { id } }`, nil).OK()
 	provider.Publish(next)
-	w.with(next.Sign(t, claims())).ask(`{ viewer { id } }`, nil).ok()
-	if a := w.with(old.Sign(t, claims())).ask(`{ viewer { id } }`, nil); a.status != http.StatusUnauthorized {
-		t.Errorf("the key that was withdrawn: %d %s", a.status, a.body)
+	w.with(next.Sign(t, claims())).Ask(`{ viewer { id } }`, nil).OK()
+	if a := w.with(old.Sign(t, claims())).Ask(`{ viewer { id } }`, nil); a.Status != http.StatusUnauthorized {
+		t.Errorf("the key that was withdrawn: %d %s", a.Status, a.Body)
 	}
 	if n := provider.Requests(); n != 2 {
 		t.Errorf("the provider was asked %d times", n)
@@ -306,7 +305,7 @@ func TestAFloodOfUnknownKeys(t *testing.T) {
 	provider := jwkstest.New(t, key)
 	w := newWorld(t, trusting(provider))
 	good := w.with(key.Sign(t, claims()))
-	good.ask(`{ viewer { id } }`, nil).ok()
+	good.Ask(`{ viewer { id } }`, nil).OK()
 	var asks []func()
 	for i := range 50 {
 		asks = append(asks, func() {
@@ -318,7 +317,7 @@ func TestAFloodOfUnknownKeys(t *testing.T) {
 		})
 	}
 	together(asks...)
-	good.ask(`{ viewer { id } }`, nil).ok()
+	good.Ask(`{ viewer { id } }`, nil).OK()
 	if n := provider.Requests(); n > 2 {
 		t.Errorf("the provider was asked %d times", n)
 	}
@@ -350,16 +349,16 @@ func TestTheProviderIsDown(t *testing.T) {
 			provider.Answer(answer)
 			// That the request is answered at all shows that it does not wait for the
 			// provider.
-			w := newWorld(t, trusting(provider), func(s *app.Settings) { s.RequestTimeout = 2 * patience })
+			w := newWorld(t, trusting(provider), func(s *app.Settings) { s.RequestTimeout = 2 * apptest.Patience })
 			signed := w.with(key.Sign(t, claims()))
-			a := signed.ask(`{ viewer { id } }`, nil)
-			e := a.refused("UNAVAILABLE")
-			if a.status != http.StatusServiceUnavailable || e.Extensions["retryable"] != true || strings.Contains(a.body, "jwks") {
-				t.Errorf("%d %s", a.status, a.body)
+			a := signed.Ask(`{ viewer { id } }`, nil)
+			e := a.Refused("UNAVAILABLE")
+			if a.Status != http.StatusServiceUnavailable || e.Extensions["retryable"] != true || strings.Contains(a.Body, "jwks") {
+				t.Errorf("%d %s", a.Status, a.Body)
 			}
 			// What does not depend on the provider goes on.
-			w.as("ada").ask(`{ viewer { id } }`, nil).ok()
-			w.with("").ask(`{ __typename }`, nil).ok()
+			w.as("ada").Ask(`{ viewer { id } }`, nil).OK()
+			w.with("").Ask(`{ __typename }`, nil).OK()
 			for what, token := range map[string]string{
 				"expired": key.Sign(t, claims("exp", 1)), "another issuer": key.Sign(t, claims("iss", "x")), "no kid": key.Sign(t, claims(), "kid", nil),
 			} {
@@ -367,7 +366,7 @@ func TestTheProviderIsDown(t *testing.T) {
 					t.Errorf("%s: %d", what, status)
 				}
 			}
-			response, err := w.client.Get(w.gateway.URL() + "/readyz")
+			response, err := w.HTTP.Get(w.Gateway.URL() + "/readyz")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -376,9 +375,9 @@ func TestTheProviderIsDown(t *testing.T) {
 				t.Errorf("/readyz: %d", response.StatusCode)
 			}
 			provider.Publish(key)
-			w.eventually("a good token", func() bool { return signed.status() == http.StatusOK })
+			w.Eventually("a good token", func() bool { return signed.status() == http.StatusOK })
 			provider.Answer(answer)
-			signed.ask(`{ viewer { id } }`, nil).ok()
+			signed.Ask(`{ viewer { id } }`, nil).OK()
 			if status := w.with(key.Sign(t, claims(), "kid", "unknown")).status(); status != http.StatusUnauthorized {
 				t.Errorf("an unknown key: %d", status)
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
@@ -28,26 +29,24 @@ func (w *world) purger() *postgres.DB {
 // lapse makes an instance one that was deleted that long ago.
 func (w *world) lapse(instance string, ago time.Duration) {
 	w.t.Helper()
-	w.exec(`update instance i set deleted_at = t.at, deleted_by = a.id, restorable_until = t.at + interval '24 hours'
+	w.Exec(`update instance i set deleted_at = t.at, deleted_by = a.id, restorable_until = t.at + interval '24 hours'
 		from (select clock_timestamp() - $2 * interval '1 second' as at) t, account a where i.name = $1 and a.name = 'Ada'`, instance, ago.Seconds())
 }
 
 // What is deleted is gone for good when its 24 hours and the grace are over.
 func TestThePurge(t *testing.T) {
 	t.Parallel()
-	s := newMailServer(t)
-	w := newWorld(t, s.use)
+	s := apptest.NewMailServer(t)
+	w := newWorld(t, s.Use)
 	ada := w.as("ada")
-	w.as("vic").ask(`{ viewer { id } }`, nil).ok()
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+	w.as("vic").Ask(`{ viewer { id } }`, nil).OK()
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
 	w.sent(1)
-	s.mu.Lock()
-	s.rcpt = func(string) error { return reply(450, "later") }
-	s.mu.Unlock()
-	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).ok()
-	w.await("an attempt", func() bool { return w.number(`select count(*) from outbox where last_error is not null`) == 1 })
-	ada.delete("Group 1", "idempotencyKey", "k").ok()
-	id, token := w.instance("Group 1"), w.linkOf(s, "zoe@new.example")
+	s.OnRcpt(func(string) error { return apptest.Reply(450, "later") })
+	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).OK()
+	w.Await("an attempt", func() bool { return w.Number(`select count(*) from outbox where last_error is not null`) == 1 })
+	ada.delete("Group 1", "idempotencyKey", "k").OK()
+	id, token := w.instance("Group 1"), s.Token("zoe@new.example")
 	grace := 7 * 24 * time.Hour
 	db := w.purger()
 	purge := func() int {
@@ -66,8 +65,8 @@ func TestThePurge(t *testing.T) {
 		}
 	}
 	// Until then the refusal can say why.
-	ada.restore("Group 1").refused("RESTORE_WINDOW_EXPIRED")
-	if e := w.as("zoe@new.example").accept("token", token).refused("INVITATION_NOT_USABLE"); e.reason() != "INSTANCE_DELETED" || !strings.Contains(fmt.Sprint(e.Extensions["remedy"]), "to invite you to another one") {
+	ada.restore("Group 1").Refused("RESTORE_WINDOW_EXPIRED")
+	if e := w.as("zoe@new.example").accept("token", token).Refused("INVITATION_NOT_USABLE"); e.Reason() != "INSTANCE_DELETED" || !strings.Contains(fmt.Sprint(e.Extensions["remedy"]), "to invite you to another one") {
 		t.Errorf("%v", e)
 	}
 	w.lapse("Group 1", 8*24*time.Hour)
@@ -77,13 +76,13 @@ func TestThePurge(t *testing.T) {
 	if n := purge(); n != 0 {
 		t.Fatalf("%d purged again", n)
 	}
-	ada.restore(id).refused("NOT_FOUND")
-	ada.delete(id, "idempotencyKey", "k").refused("NOT_FOUND")
-	if e := w.as("zoe@new.example").accept("token", token).refused("INVITATION_NOT_USABLE"); e.reason() != nil {
+	ada.restore(id).Refused("NOT_FOUND")
+	ada.delete(id, "idempotencyKey", "k").Refused("NOT_FOUND")
+	if e := w.as("zoe@new.example").accept("token", token).Refused("INVITATION_NOT_USABLE"); e.Reason() != nil {
 		t.Errorf("%v", e)
 	}
 	for _, table := range []string{"invitation", "outbox"} {
-		if n := w.number(`select count(*) from ` + table); n != 0 {
+		if n := w.Number(`select count(*) from ` + table); n != 0 {
 			t.Errorf("%d rows in %s", n, table)
 		}
 	}
@@ -91,34 +90,21 @@ func TestThePurge(t *testing.T) {
 	if got := w.roles(); got != "Ada administrator, Ed EDITOR of Group 2, Ed EDITOR of Group 3, Vic VIEWER of Group 2" {
 		t.Errorf("%s", got)
 	}
-	if n := len(s.seen()); n != 1 {
+	if n := len(s.Attempts()); n != 1 {
 		t.Errorf("%d mails", n)
 	}
-	if got := ada.ask(`query($s: ID!) { space(id: $s) { auditLog(first: 1) { nodes { summary actorId action } } } }`, map[string]any{"s": w.space("Econometrics 2026")}).ok().
-		at("space", "auditLog", "nodes", 0).(map[string]any); got["summary"] != "DataHub removed Group 1 for good." || got["actorId"] != nil {
+	if got := ada.Ask(`query($s: ID!) { space(id: $s) { auditLog(first: 1) { nodes { summary actorId action } } } }`, map[string]any{"s": w.space("Econometrics 2026")}).OK().
+		At("space", "auditLog", "nodes", 0).(map[string]any); got["summary"] != "DataHub removed Group 1 for good." || got["actorId"] != nil {
 		t.Errorf("%v", got)
 	}
-}
-
-// linkOf is the token of the mail that a server took for an address.
-func (w *world) linkOf(s *mailServer, email string) string {
-	w.t.Helper()
-	for _, a := range s.seen() {
-		if a.to[0] == email && a.taken {
-			_, token, _ := strings.Cut(a.link, "#")
-			return token
-		}
-	}
-	w.t.Fatalf("no mail for %s", email)
-	return ""
 }
 
 // A gateway purges by itself.
 func TestTheGatewayPurges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.PurgeGrace = app.Days(5 * time.Hour) })
-	w.await("the purge of Group 3", func() bool { return w.number(`select count(*) from instance where name = 'Group 3'`) == 0 })
-	if n := w.number(`select count(*) from instance`); n != 6 {
+	w.Await("the purge of Group 3", func() bool { return w.Number(`select count(*) from instance where name = 'Group 3'`) == 0 })
+	if n := w.Number(`select count(*) from instance`); n != 6 {
 		t.Errorf("%d instances", n)
 	}
 }
@@ -127,14 +113,14 @@ func TestTheGatewayPurges(t *testing.T) {
 func TestPurgingALotAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.exec(`insert into instance (id, space_id, name, kind) select gen_random_uuid(), s.id, 'Old ' || n, 'WORKING' from space s, generate_series(1, 20) n where s.name = 'Econometrics 2026'`)
-	w.exec(`
+	w.Exec(`insert into instance (id, space_id, name, kind) select gen_random_uuid(), s.id, 'Old ' || n, 'WORKING' from space s, generate_series(1, 20) n where s.name = 'Econometrics 2026'`)
+	w.Exec(`
 		insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
 		select gen_random_uuid(), i.id, n || '@y.example', n || '@y.example', 'VIEWER', sha256((i.id::text || n)::bytea), a.id, clock_timestamp() + interval '1 day'
 		from instance i, account a, generate_series(1, case when i.name = 'Old 1' then 3500 else 10 end) n where i.name like 'Old %' and a.name = 'Ada'`)
-	w.exec(`insert into outbox (id, kind, subject_id, instance_id, secret, state) select gen_random_uuid(), 'INVITATION', id, instance_id, 'x', 'HELD' from invitation`)
-	w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name like 'Old %'`)
-	w.exec(`update instance i set deleted_at = t.at, deleted_by = a.id, restorable_until = t.at + interval '24 hours'
+	w.Exec(`insert into outbox (id, kind, subject_id, instance_id, secret, state) select gen_random_uuid(), 'INVITATION', id, instance_id, 'x', 'HELD' from invitation`)
+	w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name like 'Old %'`)
+	w.Exec(`update instance i set deleted_at = t.at, deleted_by = a.id, restorable_until = t.at + interval '24 hours'
 		from (select clock_timestamp() - interval '30 days' as at) t, account a where i.name like 'Old %' and a.name = 'Ada'`)
 	db := w.purger()
 	var mu sync.Mutex
@@ -165,7 +151,7 @@ func TestPurgingALotAtOnce(t *testing.T) {
 		`select count(*) from instance`: 6, `select count(*) from invitation`: 0, `select count(*) from outbox`: 0, `select count(*) from account`: 6,
 		`select count(*) from audit_log where action = 'INSTANCE_PURGED'`: 21,
 	} {
-		if n := w.number(query); n != want {
+		if n := w.Number(query); n != want {
 			t.Errorf("%s: %d, want %d", query, n, want)
 		}
 	}
@@ -181,10 +167,10 @@ func TestRestoringAgainstThePurge(t *testing.T) {
 	edge := race{lead: 2 * time.Millisecond} // how long before the deadline both begin
 	for n := range trials {
 		name := fmt.Sprint("Edge ", n)
-		ada.createInstance(name).ok()
+		ada.createInstance(name).OK()
 		id := w.instance(name)
-		w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name = $1 and a.name = 'Vic'`, name)
-		w.exec(`update instance i set deleted_at = t.until - interval '24 hours', restorable_until = t.until, deleted_by = a.id
+		w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name = $1 and a.name = 'Vic'`, name)
+		w.Exec(`update instance i set deleted_at = t.until - interval '24 hours', restorable_until = t.until, deleted_by = a.id
 			from (select clock_timestamp() + $2 * interval '1 microsecond' as until) t, account a where i.name = $1 and a.name = 'Ada'`, name, edge.lead.Microseconds())
 		var a answer
 		purged := 0
@@ -192,7 +178,7 @@ func TestRestoringAgainstThePurge(t *testing.T) {
 			func() { a = ada.restore(id) },
 			func() {
 				// As long as it is not restored, it is due in a moment.
-				for purged == 0 && w.number(`select count(*) from instance where name = $1 and deleted_at is not null`, name) == 1 {
+				for purged == 0 && w.Number(`select count(*) from instance where name = $1 and deleted_at is not null`, name) == 1 {
 					i, err := instance.Purge(context.Background(), db, 0)
 					if err != nil {
 						t.Error(err)
@@ -200,20 +186,20 @@ func TestRestoringAgainstThePurge(t *testing.T) {
 					purged += i
 				}
 			})
-		left := w.number(`select count(*) from instance where name = $1 and deleted_at is null`, name)
-		members := w.number(`select count(*) from instance_member m join instance i on i.id = m.instance_id where i.name = $1`, name)
+		left := w.Number(`select count(*) from instance where name = $1 and deleted_at is null`, name)
+		members := w.Number(`select count(*) from instance_member m join instance i on i.id = m.instance_id where i.name = $1`, name)
 		edge.record(len(a.Errors) == 0)
-		switch codes := a.codes(); {
+		switch codes := a.Codes(); {
 		case len(codes) == 0:
 			if left != 1 || members != 1 {
 				t.Fatalf("trial %d: restored, but %d instances with %d members are left", n, left, members)
 			}
 		case slices.Equal(codes, []string{"RESTORE_WINDOW_EXPIRED"}) || slices.Equal(codes, []string{"NOT_FOUND"}):
-			if left != 0 || members != 0 || w.number(`select count(*) from instance where name = $1`, name) != 0 {
+			if left != 0 || members != 0 || w.Number(`select count(*) from instance where name = $1`, name) != 0 {
 				t.Fatalf("trial %d: not restored, but %d instances with %d members are left", n, left, members)
 			}
 		default:
-			t.Fatalf("trial %d: %s", n, a.body)
+			t.Fatalf("trial %d: %s", n, a.Body)
 		}
 	}
 	edge.contested(t)

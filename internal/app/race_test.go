@@ -94,21 +94,21 @@ func TestTwoAdministratorsInviteTheSamePeople(t *testing.T) {
 			func() { second = mia.invite("Group 1", "VIEWER", reversed) })
 		for i := range people {
 			outcomes := []string{
-				fmt.Sprint(first.ok().at("inviteUsers", "results", i, "outcome")),
-				fmt.Sprint(second.ok().at("inviteUsers", "results", 2-i, "outcome"))}
+				fmt.Sprint(first.OK().At("inviteUsers", "results", i, "outcome")),
+				fmt.Sprint(second.OK().At("inviteUsers", "results", 2-i, "outcome"))}
 			slices.Sort(outcomes)
 			if !slices.Equal(outcomes, []string{"ALREADY_INVITED", "INVITED"}) {
 				t.Fatalf("trial %d: %v", n, outcomes)
 			}
-			if a, b := first.at("inviteUsers", "results", i, "invitation", "id"), second.at("inviteUsers", "results", 2-i, "invitation", "id"); a != b {
+			if a, b := first.At("inviteUsers", "results", i, "invitation", "id"), second.At("inviteUsers", "results", 2-i, "invitation", "id"); a != b {
 				t.Fatalf("trial %d: two invitations %v %v", n, a, b)
 			}
 		}
 	}
-	if n := w.number(`select count(*) from invitation`); n != 3*trials {
+	if n := w.Number(`select count(*) from invitation`); n != 3*trials {
 		t.Errorf("%d invitations of %d", n, 3*trials)
 	}
-	w.mails(3 * trials)
+	w.AwaitMails(3 * trials)
 }
 
 // Nobody is invited to an instance once its deletion is answered.
@@ -123,23 +123,23 @@ func TestInvitingAgainstDeleting(t *testing.T) {
 		r.run(
 			func() { invitation = ada.invite("Group 1", "VIEWER", []string{email}) },
 			func() { deletion = ed.delete("Group 1") })
-		deletion.ok()
+		deletion.OK()
 		r.record(len(invitation.Errors) == 0)
 		if len(invitation.Errors) > 0 {
-			invitation.refused("INSTANCE_DELETED")
+			invitation.Refused("INSTANCE_DELETED")
 		}
-		late := w.number(`
+		late := w.Number(`
 			select count(*) from invitation v join instance i on i.id = v.instance_id
 			where v.email = $1 and v.created_at > i.deleted_at`, email)
 		if late != 0 {
 			t.Fatalf("trial %d: somebody was invited after the deletion", n)
 		}
-		ed.restore("Group 1").ok()
+		ed.restore("Group 1").OK()
 	}
-	if n := w.number(`select count(*) from invitation`); n != r.first {
+	if n := w.Number(`select count(*) from invitation`); n != r.first {
 		t.Errorf("%d invitations, %d answers say so", n, r.first)
 	}
-	w.mails(r.first)
+	w.AwaitMails(r.first)
 	r.contested(t)
 }
 
@@ -160,18 +160,18 @@ func TestTwentyRequestsWithOneKey(t *testing.T) {
 		}
 		together(sends...)
 		for _, a := range answers {
-			if got := a.ok().at("inviteUsers", "results", 0, "outcome"); got != "INVITED" {
+			if got := a.OK().At("inviteUsers", "results", 0, "outcome"); got != "INVITED" {
 				t.Fatalf("round %d: %v", n, got)
 			}
-			if a.at("inviteUsers", "results", 0, "invitation", "id") != answers[0].at("inviteUsers", "results", 0, "invitation", "id") {
+			if a.At("inviteUsers", "results", 0, "invitation", "id") != answers[0].At("inviteUsers", "results", 0, "invitation", "id") {
 				t.Fatalf("round %d: two invitations", n)
 			}
 		}
 	}
-	if n := w.number(`select count(*) from audit_log`); n != rounds {
+	if n := w.Number(`select count(*) from audit_log`); n != rounds {
 		t.Errorf("carried out %d times, want %d", n, rounds)
 	}
-	w.mails(rounds)
+	w.AwaitMails(rounds)
 }
 
 // A deletion sent twenty times with one key is one deletion, and each copy is
@@ -188,11 +188,11 @@ func TestTwentyDeletionsWithOneKey(t *testing.T) {
 		}
 		together(sends...)
 		for _, a := range answers {
-			if a.ok().at("deleteInstance", "deleted") != true {
-				t.Fatalf("round %d: %s", n, a.body)
+			if a.OK().At("deleteInstance", "deleted") != true {
+				t.Fatalf("round %d: %s", n, a.Body)
 			}
 		}
-		ed.restore("Group 1").ok()
+		ed.restore("Group 1").OK()
 	}
 }
 
@@ -205,24 +205,24 @@ func TestRestoringAtTheEdge(t *testing.T) {
 	edge := race{lead: time.Millisecond} // how long before the deadline the request begins
 	for n := range trials {
 		// The deadline passes while the request is on its way.
-		w.exec(`update instance set deleted_at = t.until - interval '24 hours', restorable_until = t.until, deleted_by = (select id from account where name = 'Ada')
+		w.Exec(`update instance set deleted_at = t.until - interval '24 hours', restorable_until = t.until, deleted_by = (select id from account where name = 'Ada')
 			from (select clock_timestamp() + $1 * interval '1 microsecond' as until) t where name = 'Group 1'`, edge.lead.Microseconds())
-		until := w.text(`select restorable_until::text from instance where name = 'Group 1'`)
+		until := w.Text(`select restorable_until::text from instance where name = 'Group 1'`)
 		a := ada.restore("Group 1")
-		after := w.text(`select clock_timestamp() >= $1::timestamptz`, until)
+		after := w.Text(`select clock_timestamp() >= $1::timestamptz`, until)
 		edge.record(len(a.Errors) == 0)
-		switch codes := a.codes(); {
+		switch codes := a.Codes(); {
 		case len(codes) == 0:
-			at := w.text(`select (max(at) < $1::timestamptz + interval '1 second') from audit_log where action = 'INSTANCE_RESTORED'`, until)
-			if a.at("restoreInstance", "restored") != true || at != "true" {
-				t.Fatalf("trial %d: %s", n, a.body)
+			at := w.Text(`select (max(at) < $1::timestamptz + interval '1 second') from audit_log where action = 'INSTANCE_RESTORED'`, until)
+			if a.At("restoreInstance", "restored") != true || at != "true" {
+				t.Fatalf("trial %d: %s", n, a.Body)
 			}
 		case slices.Equal(codes, []string{"RESTORE_WINDOW_EXPIRED"}):
 			if after != "true" {
 				t.Fatalf("trial %d: refused before the deadline", n)
 			}
 		default:
-			t.Fatalf("trial %d: %s", n, a.body)
+			t.Fatalf("trial %d: %s", n, a.Body)
 		}
 	}
 	edge.contested(t)
@@ -233,8 +233,8 @@ func TestRestoringAtTheEdge(t *testing.T) {
 func TestRestoringAfterWaitingBeyondTheDeadline(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.exec(`update instance set restorable_until = clock_timestamp() + interval '2 seconds' where name = 'Group 2'`)
-	tx, err := w.db.Beginx()
+	w.Exec(`update instance set restorable_until = clock_timestamp() + interval '2 seconds' where name = 'Group 2'`)
+	tx, err := w.Admin.Beginx()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,18 +244,18 @@ func TestRestoringAfterWaitingBeyondTheDeadline(t *testing.T) {
 	}
 	answered := make(chan answer)
 	go func() { answered <- w.as("ada").restore("Group 2") }()
-	w.eventually("a restoration that waits", func() bool { return w.waiting() == 1 })
-	w.exec(`select pg_sleep_until(restorable_until + interval '1 millisecond') from instance where name = 'Group 2'`)
+	w.Eventually("a restoration that waits", func() bool { return w.waiting() == 1 })
+	w.Exec(`select pg_sleep_until(restorable_until + interval '1 millisecond') from instance where name = 'Group 2'`)
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	(<-answered).refused("RESTORE_WINDOW_EXPIRED")
+	(<-answered).Refused("RESTORE_WINDOW_EXPIRED")
 }
 
 // waiting is the number of the database's sessions that wait for a lock.
 func (w *world) waiting() int {
 	w.t.Helper()
-	return w.number(`select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`)
+	return w.Number(`select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`)
 }
 
 // A role that a request is about to use cannot be revoked before the request
@@ -265,7 +265,7 @@ func TestInvitingAgainstLosingTheRole(t *testing.T) {
 	w := newWorld(t)
 	ada := w.as("ada")
 	w.appoint("Rita")
-	halt, err := w.db.Beginx()
+	halt, err := w.Admin.Beginx()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,12 +275,12 @@ func TestInvitingAgainstLosingTheRole(t *testing.T) {
 	}
 	invited, revoked := make(chan answer, 1), make(chan error, 1)
 	go func() { invited <- ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}) }()
-	w.eventually("an invitation that is about to be written", func() bool { return w.waiting() == 1 })
+	w.Eventually("an invitation that is about to be written", func() bool { return w.waiting() == 1 })
 	go func() {
-		_, err := w.db.Exec(`delete from space_administrator where account_id = (select id from account where name = 'Ada')`)
+		_, err := w.Admin.Exec(`delete from space_administrator where account_id = (select id from account where name = 'Ada')`)
 		revoked <- err
 	}()
-	w.eventually("a revocation that waits for it", func() bool {
+	w.Eventually("a revocation that waits for it", func() bool {
 		if len(revoked) > 0 {
 			t.Fatal("the role was revoked while it was in use")
 		}
@@ -289,12 +289,12 @@ func TestInvitingAgainstLosingTheRole(t *testing.T) {
 	if err := halt.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	(<-invited).ok()
+	(<-invited).OK()
 	if err := <-revoked; err != nil {
 		t.Fatal(err)
 	}
-	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).refused("NOT_FOUND")
-	w.mails(1)
+	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).Refused("NOT_FOUND")
+	w.AwaitMails(1)
 }
 
 // However often an invitation is accepted at once, there is one membership, and
@@ -306,8 +306,8 @@ func TestAcceptingFiftyTimesAtOnce(t *testing.T) {
 	for n := range 6 {
 		email := fmt.Sprintf("p%d@new.example", n)
 		p := w.as(email)
-		ada.invite("Group 1", "VIEWER", []string{email}).ok()
-		token := w.token(email)
+		ada.invite("Group 1", "VIEWER", []string{email}).OK()
+		token := w.AwaitToken(email)
 		answers := make([]answer, 50)
 		var accepts []func()
 		for i := range answers {
@@ -318,11 +318,11 @@ func TestAcceptingFiftyTimesAtOnce(t *testing.T) {
 		for _, a := range answers {
 			if len(a.Errors) == 0 {
 				accepted++
-			} else if e := a.refused("INVITATION_NOT_USABLE"); e.reason() != "ACCEPTED" {
-				t.Fatalf("%s", a.body)
+			} else if e := a.Refused("INVITATION_NOT_USABLE"); e.Reason() != "ACCEPTED" {
+				t.Fatalf("%s", a.Body)
 			}
 		}
-		members := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email)
+		members := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email)
 		if accepted != 1 || members != 1 {
 			t.Fatalf("accepted %d times, %d memberships", accepted, members)
 		}
@@ -338,14 +338,14 @@ func TestAcceptingAgainstRevoking(t *testing.T) {
 	for n := range trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		p := w.as(email)
-		ada.invite("Group 1", "VIEWER", []string{email}).ok()
+		ada.invite("Group 1", "VIEWER", []string{email}).OK()
 		id := w.invitationOf(email)
-		p.ask(`{ viewer { id } }`, nil).ok()
+		p.Ask(`{ viewer { id } }`, nil).OK()
 		var accepted, revoked answer
 		r.run(func() { accepted = p.accept("invitationId", id) }, func() { revoked = ada.revoke([]string{id}) })
-		outcome := revoked.ok().at("revokeInvitations", "results", 0, "outcome")
-		member := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email) == 1
-		status := w.text(`select status from invitation where email = $1`, email)
+		outcome := revoked.OK().At("revokeInvitations", "results", 0, "outcome")
+		member := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email) == 1
+		status := w.Text(`select status from invitation where email = $1`, email)
 		r.record(len(accepted.Errors) == 0)
 		switch len(accepted.Errors) {
 		case 0:
@@ -353,7 +353,7 @@ func TestAcceptingAgainstRevoking(t *testing.T) {
 				t.Fatalf("trial %d: accepted, and %v, member %t, status %s", n, outcome, member, status)
 			}
 		default:
-			if e := accepted.refused("INVITATION_NOT_USABLE"); e.reason() != "REVOKED" || outcome != "REVOKED" || member || status != "REVOKED" {
+			if e := accepted.Refused("INVITATION_NOT_USABLE"); e.Reason() != "REVOKED" || outcome != "REVOKED" || member || status != "REVOKED" {
 				t.Fatalf("trial %d: not accepted, and %v, member %t, status %s", n, outcome, member, status)
 			}
 		}
@@ -370,27 +370,27 @@ func TestAcceptingAgainstDeleting(t *testing.T) {
 	for n := range trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		p := w.as(email)
-		ada.invite("Group 1", "VIEWER", []string{email}).ok()
+		ada.invite("Group 1", "VIEWER", []string{email}).OK()
 		id := w.invitationOf(email)
-		p.ask(`{ viewer { id } }`, nil).ok()
+		p.Ask(`{ viewer { id } }`, nil).OK()
 		var accepted, deleted answer
 		r.run(func() { accepted = p.accept("invitationId", id) }, func() { deleted = ed.delete("Group 1") })
-		deleted.ok()
-		late := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id where a.email = $1 and m.since > i.deleted_at`, email)
-		member := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email) == 1
+		deleted.OK()
+		late := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id where a.email = $1 and m.since > i.deleted_at`, email)
+		member := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email) == 1
 		r.record(len(accepted.Errors) == 0)
 		if len(accepted.Errors) > 0 {
-			if e := accepted.refused("INVITATION_NOT_USABLE"); e.reason() != "INSTANCE_DELETED" {
-				t.Fatalf("trial %d: %s", n, accepted.body)
+			if e := accepted.Refused("INVITATION_NOT_USABLE"); e.Reason() != "INSTANCE_DELETED" {
+				t.Fatalf("trial %d: %s", n, accepted.Body)
 			}
 		}
 		if late != 0 || member != (len(accepted.Errors) == 0) {
-			t.Fatalf("trial %d: member %t, %d after the deletion; %s", n, member, late, accepted.body)
+			t.Fatalf("trial %d: member %t, %d after the deletion; %s", n, member, late, accepted.Body)
 		}
-		ed.restore("Group 1").ok()
+		ed.restore("Group 1").OK()
 		if !member {
 			// The invitation lives on.
-			p.accept("invitationId", id).ok()
+			p.accept("invitationId", id).OK()
 		}
 	}
 	r.contested(t)
@@ -404,25 +404,25 @@ func TestTwoAdministratorsSendAgain(t *testing.T) {
 	w.appoint("Mia")
 	ada, mia := w.as("ada"), w.as("mia")
 	emails := []string{"a@new.example", "b@new.example", "c@new.example"}
-	ada.invite("Group 1", "VIEWER", emails).ok()
-	ada.invite("Master", "VIEWER", emails).ok()
+	ada.invite("Group 1", "VIEWER", emails).OK()
+	ada.invite("Master", "VIEWER", emails).OK()
 	var ids []string
-	if err := w.db.Select(&ids, `select 'invitation_' || replace(id::text, '-', '') from invitation`); err != nil {
+	if err := w.Admin.Select(&ids, `select 'invitation_' || replace(id::text, '-', '') from invitation`); err != nil {
 		t.Fatal(err)
 	}
 	reversed := slices.Clone(ids)
 	slices.Reverse(reversed)
 	mails := len(ids)
 	for n := range trials / 10 {
-		w.exec(`delete from invitation_resend`)
+		w.Exec(`delete from invitation_resend`)
 		var first, second answer
 		together(func() { first = ada.resend(ids) }, func() { second = mia.resend(reversed) })
 		sent := 0
 		for _, a := range []answer{first, second} {
 			if len(a.Errors) == 0 {
 				sent++
-			} else if len(a.Errors) != len(ids) || a.codes()[0] != "RATE_LIMITED" {
-				t.Fatalf("trial %d: %s", n, a.body)
+			} else if len(a.Errors) != len(ids) || a.Codes()[0] != "RATE_LIMITED" {
+				t.Fatalf("trial %d: %s", n, a.Body)
 			}
 		}
 		if sent != 1 {
@@ -430,8 +430,8 @@ func TestTwoAdministratorsSendAgain(t *testing.T) {
 		}
 		mails += len(ids)
 	}
-	w.settled()
-	if n := w.number(`select count(*) from outbox`); n != mails {
+	w.AwaitOutbox()
+	if n := w.Number(`select count(*) from outbox`); n != mails {
 		t.Errorf("%d sendings, want %d", n, mails)
 	}
 }
@@ -446,20 +446,20 @@ func TestInvitingAgainstEnding(t *testing.T) {
 	var r race
 	for n := range trials {
 		email := fmt.Sprintf("p%d@new.example", n)
-		ada.invite("Group 1", "VIEWER", []string{email}).ok()
+		ada.invite("Group 1", "VIEWER", []string{email}).OK()
 		p, id := w.as(email), w.invitationOf(email)
-		p.ask(`{ viewer { id } }`, nil).ok()
+		p.Ask(`{ viewer { id } }`, nil).OK()
 		var ended, invited answer
 		end := func() { ended = mia.revoke([]string{id}) }
 		if n%2 == 1 {
 			end = func() { ended = p.decline("invitationId", id) }
 		}
 		r.run(end, func() { invited = ada.invite("Group 1", "EDITOR", []string{email}) })
-		ended.ok()
-		outcome := invited.ok().at("inviteUsers", "results", 0, "outcome")
+		ended.OK()
+		outcome := invited.OK().At("inviteUsers", "results", 0, "outcome")
 		r.record(outcome == "INVITED")
-		pending := w.number(`select count(*) from invitation where email = $1 and status = 'PENDING'`, email)
-		all := w.number(`select count(*) from invitation where email = $1`, email)
+		pending := w.Number(`select count(*) from invitation where email = $1 and status = 'PENDING'`, email)
+		all := w.Number(`select count(*) from invitation where email = $1`, email)
 		switch {
 		case outcome == "ROLE_CHANGED" && pending == 0 && all == 1:
 		case outcome == "INVITED" && pending == 1 && all == 2:
@@ -482,22 +482,22 @@ func TestMembersAtOnce(t *testing.T) {
 		w.enrol("Group 1", "Ada", "Mia", "Vic")
 		role := []string{"EDITOR", "VIEWER"}[n%2]
 		together(
-			func() { ada.changeRole("Group 1", miaID, role).ok() },
-			func() { mia.changeRole("Group 1", adaID, role).ok() })
+			func() { ada.changeRole("Group 1", miaID, role).OK() },
+			func() { mia.changeRole("Group 1", adaID, role).OK() })
 		left := make([]answer, 2)
 		together(func() { left[0] = vic.leave("Group 1") }, func() { left[1] = vic.leave("Group 1") })
 		slices.SortFunc(left, func(a, b answer) int { return len(a.Errors) - len(b.Errors) })
-		if left[0].ok().at("leaveInstance", "left") != true {
-			t.Fatalf("trial %d: %s", n, left[0].body)
+		if left[0].OK().At("leaveInstance", "left") != true {
+			t.Fatalf("trial %d: %s", n, left[0].Body)
 		}
-		left[1].refused("NOT_FOUND")
+		left[1].Refused("NOT_FOUND")
 	}
 }
 
 // enrol makes people viewers of an instance, where they have no role there.
 func (w *world) enrol(instance string, people ...string) {
 	w.t.Helper()
-	w.exec(`
+	w.Exec(`
 		insert into instance_member (instance_id, account_id, role)
 		select i.id, a.id, 'VIEWER' from instance i join space s on s.id = i.space_id, account a
 		where s.name = 'Econometrics 2026' and i.name = $1 and a.name = any (string_to_array($2, ','))
@@ -511,7 +511,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 	w := newWorld(t)
 	people := []string{"Ada", "Mia", "Rita", "Ed", "Vic", "Sam"}
 	instances := []string{"Master", "Group 1", "Group 2", "Group 3"}
-	w.exec(`update instance set deleted_at = null, deleted_by = null, restorable_until = null`)
+	w.Exec(`update instance set deleted_at = null, deleted_by = null, restorable_until = null`)
 	for _, name := range []string{"Mia", "Rita"} {
 		w.appoint(name)
 	}
@@ -529,7 +529,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 	learn := func(a answer) answer {
 		known.Lock()
 		defer known.Unlock()
-		for _, part := range strings.Split(a.body, `"id":"invitation_`)[1:] {
+		for _, part := range strings.Split(a.Body, `"id":"invitation_`)[1:] {
 			known.invitations = append(known.invitations, "invitation_"+part[:32])
 		}
 		return a
@@ -559,7 +559,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 			case 2:
 				a = learn(p.inviteAdministrators(emails))
 			case 3, 4:
-				mine := p.ask(`{ viewer { invitations(first: 5) { nodes { id } } } }`, nil).ok().every("id", "viewer", "invitations", "nodes")
+				mine := p.Ask(`{ viewer { invitations(first: 5) { nodes { id } } } }`, nil).OK().Every("id", "viewer", "invitations", "nodes")
 				if len(mine) == 0 {
 					continue
 				}
@@ -585,13 +585,13 @@ func TestEverybodyAtOnce(t *testing.T) {
 					a = p.createInstance(fmt.Sprint("Group ", 4+r.IntN(1000)))
 				}
 			}
-			for _, code := range a.codes() {
+			for _, code := range a.Codes() {
 				if code == "INTERNAL_SERVER_ERROR" || code == "UNAVAILABLE" || code == "" {
-					t.Errorf("%s: %s", me, a.body)
+					t.Errorf("%s: %s", me, a.Body)
 				}
 			}
 			if r.IntN(20) == 0 {
-				w.exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name in ('Ada', 'Mia', 'Rita') on conflict do nothing`)
+				w.Exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name in ('Ada', 'Mia', 'Rita') on conflict do nothing`)
 				w.enrol(some(instances), people[:5]...)
 			}
 		}
@@ -610,11 +610,11 @@ func TestEverybodyAtOnce(t *testing.T) {
 		"acceptances not in the trail once":         `select count(*) from invitation v where v.status = 'ACCEPTED' and v.email not in (select details -> 'emails' ->> 0 from audit_log where action = 'INVITATION_ACCEPTED')`,
 		"two pending invitations of one":            `select count(*) from (select from invitation where status = 'PENDING' group by email_key, coalesce(instance_id, space_id) having count(*) > 1) twice`,
 	} {
-		if n := w.number(query); n != 0 {
+		if n := w.Number(query); n != 0 {
 			t.Errorf("%s: %d", wrong, n)
 		}
 	}
-	t.Logf("%d invitations, %d entries in the trail", w.number(`select count(*) from invitation`), w.number(`select count(*) from audit_log`))
+	t.Logf("%d invitations, %d entries in the trail", w.Number(`select count(*) from invitation`), w.Number(`select count(*) from audit_log`))
 }
 
 // Deleting an instance holds the mails of all who were invited, however many.
@@ -623,10 +623,10 @@ func TestDeletingAmidThousandsOfMails(t *testing.T) {
 	w := newWorld(t)
 	ada := w.as("ada")
 	// The plan is kept from a time in which there were few.
-	ada.invite("Group 1", "VIEWER", []string{"a@new.example"}).ok()
-	w.mails(1)
+	ada.invite("Group 1", "VIEWER", []string{"a@new.example"}).OK()
+	w.AwaitMails(1)
 	const n = 16_000
-	w.exec(`
+	w.Exec(`
 		with v as (
 			insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
 			select gen_random_uuid(), i.id, 'q' || g || '@x.example', 'q' || g || '@x.example', 'VIEWER', sha256(g::text::bytea), a.id, now() + interval '1 day'
@@ -634,9 +634,9 @@ func TestDeletingAmidThousandsOfMails(t *testing.T) {
 			returning id, instance_id)
 		insert into outbox (id, kind, subject_id, instance_id, secret, attempts, last_error, next_attempt_at)
 		select gen_random_uuid(), 'INVITATION', id, instance_id, 'x', 1, '450', now() + interval '1 hour' from v`, n)
-	ada.delete("Group 1").ok()
-	if held := w.number(`select count(*) from outbox where state = 'HELD'`); held != n {
+	ada.delete("Group 1").OK()
+	if held := w.Number(`select count(*) from outbox where state = 'HELD'`); held != n {
 		t.Errorf("%d mails are held, want %d", held, n)
 	}
-	w.exec(`update outbox set state = 'DROPPED', secret = null where state = 'HELD'`) // nobody is there to take them
+	w.Exec(`update outbox set state = 'DROPPED', secret = null where state = 'HELD'`) // nobody is there to take them
 }

@@ -15,7 +15,7 @@ const readinessFields = `allowed obstacles { code message remedy contacts { name
 // ready asks whether somebody can do something with an instance.
 func (p person) ready(field, instance string) answer {
 	p.world.t.Helper()
-	return p.ask(`query($id: ID!) { instance(id: $id) { `+field+` { `+readinessFields+` } } }`, map[string]any{"id": p.world.instance(instance)})
+	return p.Ask(`query($id: ID!) { instance(id: $id) { `+field+` { `+readinessFields+` } } }`, map[string]any{"id": p.world.instance(instance)})
 }
 
 // standing is how somebody comes to an instance.
@@ -36,8 +36,8 @@ var standings = map[string]func(w *world, instance string) person{
 // member is somebody with one role in one instance.
 func (w *world) member(instance, role string) person {
 	w.t.Helper()
-	w.exec(`delete from instance_member m using account a where a.id = m.account_id and a.name = 'Vic'`)
-	w.exec(`insert into instance_member (instance_id, account_id, role)
+	w.Exec(`delete from instance_member m using account a where a.id = m.account_id and a.name = 'Vic'`)
+	w.Exec(`insert into instance_member (instance_id, account_id, role)
 		select i.id, a.id, $2 from instance i join space s on s.id = i.space_id, account a
 		where s.name = 'Econometrics 2026' and i.name = $1 and a.name = 'Vic'`, instance, role)
 	return w.as("vic")
@@ -69,18 +69,18 @@ func TestReadinessIsWhatTheMutationDoes(t *testing.T) {
 			for field, mutate := range mutations {
 				n++
 				what := standing + ", " + field + " " + instance
-				w.exec(state, instance)
+				w.Exec(state, instance)
 				p := come(w, instance)
-				asked := p.ready(field, instance).ok()
+				asked := p.ready(field, instance).OK()
 				done := mutate(p, instance, n)
-				if asked.at("instance") == nil {
-					done.refused("NOT_FOUND")
+				if asked.At("instance") == nil {
+					done.Refused("NOT_FOUND")
 					refused["NOT_FOUND"]++
 					continue
 				}
-				obstacles := asked.at("instance", field, "obstacles").([]any)
-				if got := asked.at("instance", field, "allowed"); got != (len(done.Errors) == 0) || got != (len(obstacles) == 0) {
-					t.Errorf("%s: allowed %v, obstacles %v; done: %s", what, got, obstacles, done.body)
+				obstacles := asked.At("instance", field, "obstacles").([]any)
+				if got := asked.At("instance", field, "allowed"); got != (len(done.Errors) == 0) || got != (len(obstacles) == 0) {
+					t.Errorf("%s: allowed %v, obstacles %v; done: %s", what, got, obstacles, done.Body)
 					continue
 				}
 				if len(obstacles) == 0 {
@@ -88,12 +88,12 @@ func TestReadinessIsWhatTheMutationDoes(t *testing.T) {
 					continue
 				}
 				first, e := obstacles[0].(map[string]any), done.Errors[0]
-				refused[e.code()]++
+				refused[e.Code()]++
 				contacts, given := e.Extensions["contacts"]
 				if !given {
 					contacts = []any{}
 				}
-				got := map[string]any{"code": e.code(), "message": e.Message, "remedy": e.Extensions["remedy"], "contacts": contacts}
+				got := map[string]any{"code": e.Code(), "message": e.Message, "remedy": e.Extensions["remedy"], "contacts": contacts}
 				for _, name := range []string{"request", "deletedAt", "restorableUntil", "retryAfter"} {
 					got[name] = e.Extensions[name]
 				}
@@ -138,7 +138,7 @@ func TestEveryObstacleAtOnce(t *testing.T) {
 		{"ada", "restoring", "Group 2", nil},
 	} {
 		var got []way
-		for _, o := range w.as(c.who).ready(c.field, c.instance).ok().at("instance", c.field, "obstacles").([]any) {
+		for _, o := range w.as(c.who).ready(c.field, c.instance).OK().At("instance", c.field, "obstacles").([]any) {
 			o := o.(map[string]any)
 			got = append(got, way{o["code"], o["request"], o["contacts"]})
 			deleted := slices.Contains([]any{"INSTANCE_DELETED", "RESTORE_WINDOW_EXPIRED"}, o["code"]) || o["request"] == "requestRestore"
@@ -158,48 +158,48 @@ func TestTheLimitsOfInviting(t *testing.T) {
 	t.Parallel()
 	few := func(s *app.Settings) { s.MaxInvitations, s.MaxSpaceInvitations = 5, 8 }
 	w := newWorld(t, few)
-	other, _ := w.start(few)
+	other, _ := w.Start(few)
 	w.appoint("Mia")
 	ada, mia, elsewhere := w.as("ada"), w.as("mia"), w.as("ada")
-	elsewhere.url = other.URL()
+	elsewhere.URL = other.URL()
 	emails := func(from, n int) (emails []string) {
 		for i := range n {
 			emails = append(emails, fmt.Sprintf("p%d@new.example", from+i))
 		}
 		return emails
 	}
-	ada.invite("Group 1", "VIEWER", emails(0, 3), "idempotencyKey", "k").ok()
-	ada.invite("Group 1", "VIEWER", emails(0, 3), "idempotencyKey", "k").ok() // a retry costs nothing
+	ada.invite("Group 1", "VIEWER", emails(0, 3), "idempotencyKey", "k").OK()
+	ada.invite("Group 1", "VIEWER", emails(0, 3), "idempotencyKey", "k").OK() // a retry costs nothing
 	// All or nothing; and the limit comes before what is wrong with addresses.
 	for _, a := range []answer{elsewhere.invite("Master", "VIEWER", emails(10, 3)), ada.invite("Master", "VIEWER", append(emails(10, 2), "no address"))} {
-		e := a.refused("RATE_LIMITED")
+		e := a.Refused("RATE_LIMITED")
 		if after := e.Extensions["retryAfter"].(float64); after < 3500 || after > 3660 || e.Extensions["retryable"] != true {
 			t.Errorf("%v", e)
 		}
 	}
-	if got := ada.ready("inviting", "Master").ok().at("instance", "inviting", "allowed"); got != true {
+	if got := ada.ready("inviting", "Master").OK().At("instance", "inviting", "allowed"); got != true {
 		t.Errorf("two are left, but %v", got)
 	}
-	ada.inviteAdministrators(emails(20, 2)).ok() // counts as well
-	e := elsewhere.invite("Master", "VIEWER", emails(30, 1)).refused("RATE_LIMITED")
-	o := ada.ready("inviting", "Master").ok().at("instance", "inviting", "obstacles", 0).(map[string]any)
+	ada.inviteAdministrators(emails(20, 2)).OK() // counts as well
+	e := elsewhere.invite("Master", "VIEWER", emails(30, 1)).Refused("RATE_LIMITED")
+	o := ada.ready("inviting", "Master").OK().At("instance", "inviting", "obstacles", 0).(map[string]any)
 	if o["code"] != "RATE_LIMITED" || o["message"] != e.Message || o["retryAfter"] == nil {
 		t.Errorf("the obstacle is %v, the error %v", o, e)
 	}
 	// Another administrator has a limit of her own, but the space's is one.
-	mia.invite("Group 1", "VIEWER", emails(40, 3)).ok()
-	mia.invite("Group 1", "VIEWER", emails(50, 1)).refused("RATE_LIMITED")
+	mia.invite("Group 1", "VIEWER", emails(40, 3)).OK()
+	mia.invite("Group 1", "VIEWER", emails(50, 1)).Refused("RATE_LIMITED")
 	// More than is ever allowed is not to be waited for; and every limit that is
 	// reached is told of.
 	both := mia.invite("Group 1", "VIEWER", emails(60, 6))
-	if len(both.Errors) != 2 || both.Errors[0].reason() != "INVITATIONS_BY_PERSON" || both.Errors[0].Extensions["retryAfter"] != nil ||
-		both.Errors[1].reason() != "INVITATIONS_BY_SPACE" || both.Errors[1].Extensions["retryAfter"] == nil {
-		t.Errorf("%s", both.body)
+	if len(both.Errors) != 2 || both.Errors[0].Reason() != "INVITATIONS_BY_PERSON" || both.Errors[0].Extensions["retryAfter"] != nil ||
+		both.Errors[1].Reason() != "INVITATIONS_BY_SPACE" || both.Errors[1].Extensions["retryAfter"] == nil {
+		t.Errorf("%s", both.Body)
 	}
 	// An hour later.
 	w.anHourLater()
-	ada.invite("Master", "VIEWER", emails(70, 5)).ok()
-	if n := w.number(`select count(*) from invitation`); n != 13 {
+	ada.invite("Master", "VIEWER", emails(70, 5)).OK()
+	if n := w.Number(`select count(*) from invitation`); n != 13 {
 		t.Errorf("%d invitations", n)
 	}
 }

@@ -19,7 +19,7 @@ func (w *world) ready(g *app.Gateway) (status int, says string) {
 		w.t.Fatal(err)
 	}
 	r.Close = true
-	response, err := w.client.Do(r)
+	response, err := w.HTTP.Do(r)
 	if err != nil {
 		return 0, ""
 	}
@@ -49,12 +49,12 @@ func TestReadinessKnowsTheSchema(t *testing.T) {
 		{"none", `alter table goose_db_version rename to elsewhere`, `alter table elsewhere rename to goose_db_version`, 503, "the database's schema is not this gateway's"},
 		{"its own again", `select`, `select`, 200, "ready"},
 	} {
-		w.exec(c.change)
-		w.eventually(c.says+": "+c.what, func() bool { // where the database answers in time
-			status, says := w.ready(w.gateway)
+		w.Exec(c.change)
+		w.Eventually(c.says+": "+c.what, func() bool { // where the database answers in time
+			status, says := w.ready(w.Gateway)
 			return status == c.status && says == c.says
 		})
-		w.exec(c.back)
+		w.Exec(c.back)
 	}
 }
 
@@ -63,18 +63,18 @@ func TestReadinessKnowsTheSchema(t *testing.T) {
 func TestReadinessEndsBeforeTheGatewayDoes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	g, _ := w.start(func(s *app.Settings) { s.StopNotice = 2 * time.Second })
-	w.eventually("readiness", func() bool { status, _ := w.ready(g); return status == 200 })
-	w.client.CloseIdleConnections()
+	g, _ := w.Start(func(s *app.Settings) { s.StopNotice = 2 * time.Second })
+	w.Eventually("readiness", func() bool { status, _ := w.ready(g); return status == 200 })
+	w.HTTP.CloseIdleConnections()
 	stopped := make(chan error)
 	go func() { stopped <- g.Stop() }()
-	w.eventually("a notice", func() bool {
+	w.Eventually("a notice", func() bool {
 		status, says := w.ready(g)
 		return status == 503 && says == "stopping"
 	})
 	ada := w.as("ada")
-	ada.url = g.URL()
-	ada.ask(`{ viewer { id } }`, nil).ok()
+	ada.URL = g.URL()
+	ada.Ask(`{ viewer { id } }`, nil).OK()
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}

@@ -7,13 +7,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
 // logged waits for the line of a request.
 func (w *world) logged(what string, is func(line map[string]any) bool) (found map[string]any) {
 	w.t.Helper()
-	w.await("the line of "+what, func() bool {
-		for _, line := range w.log.lines("request") {
+	w.Await("the line of "+what, func() bool {
+		for _, line := range w.Log.Lines("request") {
 			if is(line) {
 				found = line
 			}
@@ -29,7 +31,7 @@ func TestTheLogTellsTheCodesOfErrors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for name, ask := range map[string]func(person, string){
-		"Http":   func(p person, query string) { p.ask(query, nil) },
+		"Http":   func(p person, query string) { p.Ask(query, nil) },
 		"Events": func(p person, query string) { p.overEvents(query, nil) },
 		"Socket": func(p person, query string) {
 			s := p.connect()
@@ -54,17 +56,17 @@ func TestTheLogTellsTheCodesOfErrors(t *testing.T) {
 
 	// What did not come as far as an operation.
 	bad := w.as("ada")
-	bad.token = "not.a.token"
+	bad.Token = "not.a.token"
 	for _, c := range []struct {
 		what string
 		a    answer
 		code string
 	}{
-		{"a bad token", bad.ask(`{ __typename }`, nil), "UNAUTHENTICATED"},
-		{"no document", w.as("ada").ask(`{`, nil), "GRAPHQL_PARSE_FAILED"},
-		{"an unknown field", w.as("ada").ask(`{ nothing nothingElse }`, nil), "GRAPHQL_VALIDATION_FAILED"},
+		{"a bad token", bad.Ask(`{ __typename }`, nil), "UNAUTHENTICATED"},
+		{"no document", w.as("ada").Ask(`{`, nil), "GRAPHQL_PARSE_FAILED"},
+		{"an unknown field", w.as("ada").Ask(`{ nothing nothingElse }`, nil), "GRAPHQL_VALIDATION_FAILED"},
 	} {
-		id := c.a.header.Get("X-Request-Id")
+		id := c.a.Header.Get("X-Request-Id")
 		line := w.logged(c.what, func(line map[string]any) bool { return line["requestId"] == id })
 		if want := []any{c.code}; !reflect.DeepEqual(line["codes"], any(want)) {
 			t.Errorf("%s: %v", c.what, line)
@@ -76,11 +78,11 @@ func TestTheLogTellsTheCodesOfErrors(t *testing.T) {
 func TestTheLogDoesNotQuoteWhereARequestWent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	r, err := http.NewRequest("ZOEATNEWEXAMPLE", w.gateway.URL()+"/invitation/zoe@new.example%0A%1b[2K", nil)
+	r, err := http.NewRequest("ZOEATNEWEXAMPLE", w.Gateway.URL()+"/invitation/zoe@new.example%0A%1b[2K", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := w.client.Do(r)
+	response, err := w.HTTP.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +91,7 @@ func TestTheLogDoesNotQuoteWhereARequestWent(t *testing.T) {
 	if line["route"] != "" || line["method"] != "OTHER" || line["status"] != 404.0 {
 		t.Errorf("%v", line)
 	}
-	if response, err = w.client.Get(w.gateway.URL() + "/schema.graphql?token=secret"); err != nil {
+	if response, err = w.HTTP.Get(w.Gateway.URL() + "/schema.graphql?token=secret"); err != nil {
 		t.Fatal(err)
 	}
 	response.Body.Close()
@@ -103,34 +105,34 @@ func TestTheLogDoesNotQuoteWhereARequestWent(t *testing.T) {
 // said.
 func TestTheLogTellsOfEveryAttemptAtAMail(t *testing.T) {
 	t.Parallel()
-	s := newMailServer(t)
-	s.rcpt = func(to string) error {
+	s := apptest.NewMailServer(t)
+	s.OnRcpt(func(to string) error {
 		if strings.HasPrefix(to, "zoe@") {
-			return reply(550, "no such person: zoe@new.example")
+			return apptest.Reply(550, "no such person: zoe@new.example")
 		}
 		return nil
-	}
-	s.data = func(a attempt) error {
-		if a.number == 1 {
-			return reply(451, "busy with bob@new.example")
+	})
+	s.OnData(func(a apptest.Attempt) error {
+		if a.Number == 1 {
+			return apptest.Reply(451, "busy with bob@new.example")
 		}
 		return nil
-	}
-	w := newWorld(t, s.use)
+	})
+	w := newWorld(t, s.Use)
 	ada := w.as("ada")
-	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).ok()
+	ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}).OK()
 	w.tried(1)
 	w.tryNow()
 	w.sent(1)
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
-	w.settled()
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
+	w.AwaitOutbox()
 
 	var got []string
-	w.await("three lines", func() bool {
+	w.Await("three lines", func() bool {
 		got = nil
-		for _, line := range w.log.lines("job") {
+		for _, line := range w.Log.Lines("job") {
 			got = append(got, fmt.Sprint(line["kind"], " ", line["outcome"], " ", line["attempts"]))
-			if line["milliseconds"].(float64) <= 0 || w.number(`select count(*) from outbox where id = $1`, line["job"]) != 1 {
+			if line["milliseconds"].(float64) <= 0 || w.Number(`select count(*) from outbox where id = $1`, line["job"]) != 1 {
 				t.Errorf("%v", line)
 			}
 			if text := fmt.Sprint(line); strings.Contains(text, "@") || strings.Contains(text, "busy") || strings.Contains(text, "no such person") {

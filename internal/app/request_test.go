@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"fmt"
-	"html"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 	"alphacruncher.com/datahub-gateway/internal/instance"
-	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
 	"alphacruncher.com/datahub-gateway/internal/request"
 )
 
@@ -25,7 +24,7 @@ const requestFields = `id kind status role emails approvedEmails message spaceNa
 func (p person) requested(mutation string, fields ...any) answer {
 	p.world.t.Helper()
 	input := map[string]string{"requestRole": "RequestRoleInput", "requestInvitations": "RequestInvitationsInput", "requestRestore": "RequestRestoreInput"}[mutation]
-	return p.ask(`mutation($input: `+input+`!) { `+mutation+`(input: $input) { created request { `+requestFields+` } } }`, map[string]any{"input": object(fields...)})
+	return p.Ask(`mutation($input: `+input+`!) { `+mutation+`(input: $input) { created request { `+requestFields+` } } }`, map[string]any{"input": object(fields...)})
 }
 
 func (p person) askRole(instance, role string, more ...any) answer {
@@ -48,62 +47,26 @@ func (p person) askRestore(instance string, more ...any) answer {
 
 func (p person) approve(id string, fields ...any) answer {
 	p.world.t.Helper()
-	return p.ask(`mutation($input: ApproveRequestInput!) { approveRequest(input: $input) { request { `+requestFields+` } results { email outcome role invitation { status requestedBy { name } invitedBy { name } } } } }`,
+	return p.Ask(`mutation($input: ApproveRequestInput!) { approveRequest(input: $input) { request { `+requestFields+` } results { email outcome role invitation { status requestedBy { name } invitedBy { name } } } } }`,
 		map[string]any{"input": object(append(fields, "requestId", id)...)})
 }
 
 func (p person) refuse(id string, fields ...any) answer {
 	p.world.t.Helper()
-	return p.ask(`mutation($input: DeclineRequestInput!) { declineRequest(input: $input) { request { `+requestFields+` } } }`,
+	return p.Ask(`mutation($input: DeclineRequestInput!) { declineRequest(input: $input) { request { `+requestFields+` } } }`,
 		map[string]any{"input": object(append(fields, "requestId", id)...)})
 }
 
 func (p person) withdraw(id string, fields ...any) answer {
 	p.world.t.Helper()
-	return p.ask(`mutation($input: WithdrawRequestInput!) { withdrawRequest(input: $input) { request { `+requestFields+` } } }`,
+	return p.Ask(`mutation($input: WithdrawRequestInput!) { withdrawRequest(input: $input) { request { `+requestFields+` } } }`,
 		map[string]any{"input": object(append(fields, "requestId", id)...)})
-}
-
-// made is the id of the request that an answer is about.
-func (a answer) made() string {
-	a.t.Helper()
-	for _, payload := range a.ok().Data {
-		return payload.(map[string]any)["request"].(map[string]any)["id"].(string)
-	}
-	return ""
-}
-
-// mail waits for a mail to an address with a subject, of which both parts say
-// something. Mails that are sent at the same time arrive in any order.
-func (w *world) mail(to, subject string, says ...string) (found mailbox.Mail) {
-	w.t.Helper()
-	w.await(fmt.Sprintf("a mail to %s about %q", to, subject), func() bool {
-		sent := w.number(`select count(*) from outbox where state = 'QUEUED'`) == 0 // before the mails are read
-		mails := w.allMails()
-		for _, m := range mails {
-			if m.To == to && m.Subject == subject && !slices.ContainsFunc(says, func(part string) bool { return !contains(m, part) }) {
-				found = m
-				return true
-			}
-		}
-		if sent {
-			w.t.Fatalf("no mail to %s is about %q and says %q: %+v", to, subject, says, mails)
-		}
-		return false
-	})
-	return found
-}
-
-// contains reports whether both parts of a mail have some words.
-func contains(m mailbox.Mail, words string) bool {
-	unlinked := strings.NewReplacer("\u200b", "")
-	return strings.Contains(unlinked.Replace(m.Text), words) && strings.Contains(unlinked.Replace(html.UnescapeString(m.HTML)), words)
 }
 
 // inbox are the requests of a list, in words.
 func (p person) inbox(list string) (requests []string) {
 	p.world.t.Helper()
-	for _, node := range p.ask(`{ viewer { `+list+` { nodes { kind status role instanceName requestedBy { name } } } } }`, nil).ok().at("viewer", list, "nodes").([]any) {
+	for _, node := range p.Ask(`{ viewer { `+list+` { nodes { kind status role instanceName requestedBy { name } } } } }`, nil).OK().At("viewer", list, "nodes").([]any) {
 		n := node.(map[string]any)
 		requests = append(requests, fmt.Sprint(n["requestedBy"].(map[string]any)["name"], " ", n["kind"], " ", n["status"]))
 	}
@@ -113,8 +76,8 @@ func (p person) inbox(list string) (requests []string) {
 // trail is what the trail says was done, oldest first.
 func (w *world) trail() (summaries []string) {
 	w.t.Helper()
-	for _, s := range w.as("ada").ask(`query($s: ID!) { space(id: $s) { auditLog(first: 100) { nodes { summary } } } }`,
-		map[string]any{"s": w.space("Econometrics 2026")}).ok().every("summary", "space", "auditLog", "nodes") {
+	for _, s := range w.as("ada").Ask(`query($s: ID!) { space(id: $s) { auditLog(first: 100) { nodes { summary } } } }`,
+		map[string]any{"s": w.space("Econometrics 2026")}).OK().Every("summary", "space", "auditLog", "nodes") {
 		summaries = append([]string{s}, summaries...)
 	}
 	return summaries
@@ -125,20 +88,20 @@ func TestVicAsksForTheAdministratorRole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
-	asked := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Ada is on leave. <b>Let me help!</b>").ok()
-	id := asked.made()
-	if again := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Please!").ok(); again.made() != id || again.at("requestRole", "created") != false {
-		t.Errorf("asked again: %s", again.body)
+	asked := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Ada is on leave. <b>Let me help!</b>").OK()
+	id := asked.RequestID()
+	if again := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Please!").OK(); again.RequestID() != id || again.At("requestRole", "created") != false {
+		t.Errorf("asked again: %s", again.Body)
 	}
 	// The space can also be named by one of its instances.
-	if again := vic.requested("requestRole", "instanceId", w.instance("Group 1"), "role", "SPACE_ADMINISTRATOR"); again.made() != id {
-		t.Errorf("asked by way of an instance: %s", again.body)
+	if again := vic.requested("requestRole", "instanceId", w.instance("Group 1"), "role", "SPACE_ADMINISTRATOR"); again.RequestID() != id {
+		t.Errorf("asked by way of an instance: %s", again.Body)
 	}
-	m := w.mail("ada@uni.example", "DataHub Vic asks you for a role", "Vic (vic@uni.example)", "Econometrics 2026", "administrator of the space", "Ada is on leave. <b>Let me help!</b>")
+	m := w.AwaitMail("ada@uni.example", "DataHub Vic asks you for a role", "Vic (vic@uni.example)", "Econometrics 2026", "administrator of the space", "Ada is on leave. <b>Let me help!</b>")
 	if !strings.HasSuffix(m.Link, "/app/request#"+id) {
 		t.Errorf("the link is %s", m.Link)
 	}
-	response, err := w.client.Get(m.Link)
+	response, err := w.HTTP.Get(m.Link)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,17 +121,17 @@ func TestVicAsksForTheAdministratorRole(t *testing.T) {
 		}
 	}
 
-	a := ada.approve(id, "message", "Welcome!", "idempotencyKey", "k").ok()
-	r := a.at("approveRequest", "request").(map[string]any)
-	if r["status"] != "APPROVED" || r["answer"] != "Welcome!" || !cmp.Equal(r["answeredBy"], any(map[string]any{"name": "Ada"})) || r["endedAt"] == nil || a.at("approveRequest", "results") != nil {
-		t.Errorf("%s", a.body)
+	a := ada.approve(id, "message", "Welcome!", "idempotencyKey", "k").OK()
+	r := a.At("approveRequest", "request").(map[string]any)
+	if r["status"] != "APPROVED" || r["answer"] != "Welcome!" || !cmp.Equal(r["answeredBy"], any(map[string]any{"name": "Ada"})) || r["endedAt"] == nil || a.At("approveRequest", "results") != nil {
+		t.Errorf("%s", a.Body)
 	}
-	if again := ada.approve(id, "message", "Welcome!", "idempotencyKey", "k").ok(); again.body != a.body {
-		t.Errorf("again: %s", again.body)
+	if again := ada.approve(id, "message", "Welcome!", "idempotencyKey", "k").OK(); again.Body != a.Body {
+		t.Errorf("again: %s", again.Body)
 	}
-	w.mail("vic@uni.example", "DataHub Ada has approved your request", "Ada (ada@uni.example)", "Welcome!", "administrator of the space")
-	vic.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
-	if e := ada.approve(id).refused("CONFLICT"); e.reason() != "REQUEST_APPROVED" || !strings.Contains(e.Message, "Ada") {
+	w.AwaitMail("vic@uni.example", "DataHub Ada has approved your request", "Ada (ada@uni.example)", "Welcome!", "administrator of the space")
+	vic.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
+	if e := ada.approve(id).Refused("CONFLICT"); e.Reason() != "REQUEST_APPROVED" || !strings.Contains(e.Message, "Ada") {
 		t.Errorf("%v", e)
 	}
 	if diff := cmp.Diff([]string{
@@ -179,27 +142,27 @@ func TestVicAsksForTheAdministratorRole(t *testing.T) {
 	}, w.trail()); diff != "" {
 		t.Errorf("the trail: %s", diff)
 	}
-	w.mails(3)
+	w.AwaitMails(3)
 }
 
 func TestAskingForARoleInAnInstance(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
-	id := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
-	w.mail("ada@uni.example", "DataHub Vic asks you for a role", "Group 1", "editor")
-	if n := len(w.allMails()); n != 1 {
+	id := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	w.AwaitMail("ada@uni.example", "DataHub Vic asks you for a role", "Group 1", "editor")
+	if n := len(w.Mailbox()); n != 1 {
 		t.Errorf("%d mails: the editors cannot answer", n)
 	}
-	ada.approve(id).ok()
-	if got := vic.ask(`query($i: ID!) { instance(id: $i) { viewerRoles } }`, map[string]any{"i": w.instance("Group 1")}).ok().at("instance", "viewerRoles"); !cmp.Equal(got, any([]any{"INSTANCE_EDITOR"})) {
+	ada.approve(id).OK()
+	if got := vic.Ask(`query($i: ID!) { instance(id: $i) { viewerRoles } }`, map[string]any{"i": w.instance("Group 1")}).OK().At("instance", "viewerRoles"); !cmp.Equal(got, any([]any{"INSTANCE_EDITOR"})) {
 		t.Errorf("Vic is %v", got)
 	}
 	// Nobody becomes less than she is, whatever she had asked for before.
-	id = w.as("mia").askRole("Group 1", "INSTANCE_EDITOR").made()
-	w.exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'EDITOR' from instance i, account a where i.name = 'Group 1' and a.name = 'Mia'`)
-	ada.approve(id).ok()
-	if got := w.text(`select string_agg(a.name || ' ' || m.role, ', ' order by a.name) from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id where i.name = 'Group 1'`); got != "Ed EDITOR, Mia EDITOR, Vic EDITOR" {
+	id = w.as("mia").askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'EDITOR' from instance i, account a where i.name = 'Group 1' and a.name = 'Mia'`)
+	ada.approve(id).OK()
+	if got := w.Text(`select string_agg(a.name || ' ' || m.role, ', ' order by a.name) from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id where i.name = 'Group 1'`); got != "Ed EDITOR, Mia EDITOR, Vic EDITOR" {
 		t.Errorf("members are %s", got)
 	}
 }
@@ -210,26 +173,26 @@ func TestEdAsksForInvitations(t *testing.T) {
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
 	bad := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example", "myemail@.uni.edu.com", "a b@c"})
-	if got := bad.codes(); !slices.Equal(got, []string{"INVALID_EMAIL", "INVALID_EMAIL"}) || bad.Errors[0].Extensions["suggestion"] != "myemail@uni.edu.com" || bad.Errors[0].Extensions["index"] != 1.0 ||
+	if got := bad.Codes(); !slices.Equal(got, []string{"INVALID_EMAIL", "INVALID_EMAIL"}) || bad.Errors[0].Extensions["suggestion"] != "myemail@uni.edu.com" || bad.Errors[0].Extensions["index"] != 1.0 ||
 		!strings.HasSuffix(bad.Errors[0].Message, ". Nobody was asked.") {
-		t.Errorf("%s", bad.body)
+		t.Errorf("%s", bad.Body)
 	}
-	asked := ed.askInvitations("Group 1", "VIEWER", []string{"Zoe <zoe@new.example>", "bob@new.example", "ZOE@new.example", "kim@new.example", "vic@uni.example"}, "message", "They join the project.").ok()
-	id := asked.made()
-	if got := asked.at("requestInvitations", "request", "emails"); !cmp.Equal(got, any([]any{"zoe@new.example", "bob@new.example", "kim@new.example", "vic@uni.example"})) {
+	asked := ed.askInvitations("Group 1", "VIEWER", []string{"Zoe <zoe@new.example>", "bob@new.example", "ZOE@new.example", "kim@new.example", "vic@uni.example"}, "message", "They join the project.").OK()
+	id := asked.RequestID()
+	if got := asked.At("requestInvitations", "request", "emails"); !cmp.Equal(got, any([]any{"zoe@new.example", "bob@new.example", "kim@new.example", "vic@uni.example"})) {
 		t.Errorf("addresses %v", got)
 	}
-	w.mail("ada@uni.example", "DataHub Ed asks you to invite people", "Group 1", "viewer", "zoe@new.example", "kim@new.example", "They join the project.")
-	if w.number(`select count(*) from invitation`) != 0 {
+	w.AwaitMail("ada@uni.example", "DataHub Ed asks you to invite people", "Group 1", "viewer", "zoe@new.example", "kim@new.example", "They join the project.")
+	if w.Number(`select count(*) from invitation`) != 0 {
 		t.Error("somebody was invited before anybody approved it")
 	}
 
-	if e := ada.approve(id, "emails", []string{"zoe@new.example", "eve@new.example"}).refused("BAD_USER_INPUT"); !cmp.Equal(e.Extensions["inputPath"], any([]any{"input", "emails", 1.0})) {
+	if e := ada.approve(id, "emails", []string{"zoe@new.example", "eve@new.example"}).Refused("BAD_USER_INPUT"); !cmp.Equal(e.Extensions["inputPath"], any([]any{"input", "emails", 1.0})) {
 		t.Errorf("%v", e)
 	}
-	ada.approve(id, "emails", []string{}).refused("BAD_USER_INPUT")
-	a := ada.approve(id, "emails", []string{"Zoe@new.example", "vic@uni.example", "bob@new.example"}, "idempotencyKey", "k").ok()
-	results := a.at("approveRequest", "results").([]any)
+	ada.approve(id, "emails", []string{}).Refused("BAD_USER_INPUT")
+	a := ada.approve(id, "emails", []string{"Zoe@new.example", "vic@uni.example", "bob@new.example"}, "idempotencyKey", "k").OK()
+	results := a.At("approveRequest", "results").([]any)
 	var got []string
 	for _, r := range results {
 		r := r.(map[string]any)
@@ -241,21 +204,21 @@ func TestEdAsksForInvitations(t *testing.T) {
 	if diff := cmp.Diff(any(map[string]any{"status": "PENDING", "requestedBy": map[string]any{"name": "Ed"}, "invitedBy": map[string]any{"name": "Ada"}}), results[0].(map[string]any)["invitation"]); diff != "" {
 		t.Error(diff)
 	}
-	few := ed.ask(`query($n: Int) { viewer { requests { nodes { emails(first: 2) all: emails(first: $n) none: emails(first: 0) approvedEmails(first: 1) } } } }`, map[string]any{"n": nil}).ok()
+	few := ed.Ask(`query($n: Int) { viewer { requests { nodes { emails(first: 2) all: emails(first: $n) none: emails(first: 0) approvedEmails(first: 1) } } } }`, map[string]any{"n": nil}).OK()
 	if diff := cmp.Diff(any(map[string]any{"emails": []any{"zoe@new.example", "bob@new.example"}, "none": []any{}, "approvedEmails": []any{"zoe@new.example"},
-		"all": []any{"zoe@new.example", "bob@new.example", "kim@new.example", "vic@uni.example"}}), few.at("viewer", "requests", "nodes", 0)); diff != "" {
+		"all": []any{"zoe@new.example", "bob@new.example", "kim@new.example", "vic@uni.example"}}), few.At("viewer", "requests", "nodes", 0)); diff != "" {
 		t.Error(diff)
 	}
-	if got := a.at("approveRequest", "request", "approvedEmails"); !cmp.Equal(got, any([]any{"zoe@new.example", "vic@uni.example", "bob@new.example"})) {
+	if got := a.At("approveRequest", "request", "approvedEmails"); !cmp.Equal(got, any([]any{"zoe@new.example", "vic@uni.example", "bob@new.example"})) {
 		t.Errorf("approved %v", got)
 	}
-	if again := ada.approve(id, "emails", []string{"Zoe@new.example", "vic@uni.example", "bob@new.example"}, "idempotencyKey", "k").ok(); again.body != a.body {
-		t.Errorf("again: %s", again.body)
+	if again := ada.approve(id, "emails", []string{"Zoe@new.example", "vic@uni.example", "bob@new.example"}, "idempotencyKey", "k").OK(); again.Body != a.Body {
+		t.Errorf("again: %s", again.Body)
 	}
-	w.mail("zoe@new.example", "DataHub Ada has sent you an invitation", "Ada (ada@uni.example) invites you to DataHub, at the request of Ed (ed@uni.example).", "Ed writes:", "They join the project.")
-	w.mail("ed@uni.example", "DataHub Ada has approved your request", "zoe@new.example")
-	w.as("zoe@new.example").accept("token", w.token("zoe@new.example")).ok()
-	w.mails(4) // none to Kim
+	w.AwaitMail("zoe@new.example", "DataHub Ada has sent you an invitation", "Ada (ada@uni.example) invites you to DataHub, at the request of Ed (ed@uni.example).", "Ed writes:", "They join the project.")
+	w.AwaitMail("ed@uni.example", "DataHub Ada has approved your request", "zoe@new.example")
+	w.as("zoe@new.example").accept("token", w.AwaitToken("zoe@new.example")).OK()
+	w.AwaitMails(4) // none to Kim
 	if diff := cmp.Diff([]string{
 		"Ed asked to have zoe@new.example, bob@new.example, kim@new.example, 1 more invited to Group 1 as a viewer.",
 		"Ada invited zoe@new.example, bob@new.example to Group 1 as a viewer.",
@@ -271,25 +234,25 @@ func TestVicAsksForARestoration(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ed, vic := w.as("ed"), w.as("vic")
-	id := vic.askRestore("Group 2", "message", "My data is in there.").made()
-	w.as("mia").askRestore("Group 2").ok()
-	until := w.text(`select to_char(restorable_until at time zone 'UTC', 'FMDD FMMonth YYYY, HH24:MI "UTC"') from instance where name = 'Group 2'`)
+	id := vic.askRestore("Group 2", "message", "My data is in there.").RequestID()
+	w.as("mia").askRestore("Group 2").OK()
+	until := w.Text(`select to_char(restorable_until at time zone 'UTC', 'FMDD FMMonth YYYY, HH24:MI "UTC"') from instance where name = 'Group 2'`)
 	for _, who := range []string{"ada@uni.example", "ed@uni.example"} {
-		w.mail(who, "DataHub Vic asks you to restore Group 2", until, "My data is in there.")
+		w.AwaitMail(who, "DataHub Vic asks you to restore Group 2", until, "My data is in there.")
 	}
-	w.mails(4)
+	w.AwaitMails(4)
 	if diff := cmp.Diff([]string{"Mia RESTORE OPEN", "Vic RESTORE OPEN"}, ed.inbox("requestsToAnswer")); diff != "" {
 		t.Errorf("Ed's inbox: %s", diff)
 	}
 	// It is restored once, for everybody who has asked.
-	ed.approve(id, "message", "There it is.").ok()
-	vic.ask(`query($i: ID!) { instance(id: $i) { state } }`, map[string]any{"i": w.instance("Group 2")}).ok()
-	if got := w.text(`select string_agg(q.name || ' ' || r.status || ' ' || a.name || ' ' || coalesce(r.answer, '-'), ', ' order by q.name)
+	ed.approve(id, "message", "There it is.").OK()
+	vic.Ask(`query($i: ID!) { instance(id: $i) { state } }`, map[string]any{"i": w.instance("Group 2")}).OK()
+	if got := w.Text(`select string_agg(q.name || ' ' || r.status || ' ' || a.name || ' ' || coalesce(r.answer, '-'), ', ' order by q.name)
 		from request r join account q on q.id = r.requested_by join account a on a.id = r.answered_by`); got != "Mia APPROVED Ed -, Vic APPROVED Ed There it is." {
 		t.Errorf("requests: %s", got)
 	}
-	w.mail("vic@uni.example", "DataHub Ed has approved your request", "Group 2", "There it is.")
-	w.mail("mia@uni.example", "DataHub Ed has approved your request", "Group 2")
+	w.AwaitMail("vic@uni.example", "DataHub Ed has approved your request", "Group 2", "There it is.")
+	w.AwaitMail("mia@uni.example", "DataHub Ed has approved your request", "Group 2")
 	if diff := cmp.Diff([]string{
 		"Vic asked to have Group 2 restored.", "Mia asked to have Group 2 restored.",
 		"Ed approved the request of Vic to have Group 2 restored.", "Ed approved the request of Mia to have Group 2 restored.", "Ed restored Group 2.",
@@ -297,9 +260,9 @@ func TestVicAsksForARestoration(t *testing.T) {
 		t.Errorf("the trail: %s", diff)
 	}
 	// Also where somebody restores it who was asked, or not.
-	w.as("ada").delete("Group 2").ok()
-	vic.askRestore("Group 2").ok()
-	w.as("ada").restore("Group 2").ok()
+	w.as("ada").delete("Group 2").OK()
+	vic.askRestore("Group 2").OK()
+	w.as("ada").restore("Group 2").OK()
 	if got := vic.inbox("requests"); !slices.Equal(got, []string{"Vic RESTORE APPROVED", "Vic RESTORE APPROVED"}) {
 		t.Errorf("%v", got)
 	}
@@ -310,11 +273,11 @@ func TestRequestsEndWithTheirTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
-	restore, role := vic.askRestore("Group 2").made(), vic.askRole("Group 1", "INSTANCE_EDITOR").made()
-	w.mails(3)
-	w.exec(`update request set lasts_until = t.at, expires_at = t.at from (select clock_timestamp() as at) t where kind = 'ROLE'`)
+	restore, role := vic.askRestore("Group 2").RequestID(), vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	w.AwaitMails(3)
+	w.Exec(`update request set lasts_until = t.at, expires_at = t.at from (select clock_timestamp() as at) t where kind = 'ROLE'`)
 	w.lapse("Group 2", 25*time.Hour)
-	w.exec(`update request r set expires_at = i.restorable_until from instance i where i.id = r.instance_id and r.kind = 'RESTORE'`)
+	w.Exec(`update request r set expires_at = i.restorable_until from instance i where i.id = r.instance_id and r.kind = 'RESTORE'`)
 	// At once, whether or not it has been written down.
 	want := []string{"Vic ROLE EXPIRED", "Vic RESTORE EXPIRED"}
 	if got := vic.inbox("requests"); !slices.Equal(got, want) {
@@ -323,30 +286,30 @@ func TestRequestsEndWithTheirTime(t *testing.T) {
 	if got := ada.inbox("requestsToAnswer"); got != nil {
 		t.Errorf("Ada is to answer %v", got)
 	}
-	if e := ada.approve(role).refused("CONFLICT"); e.reason() != "REQUEST_EXPIRED" {
+	if e := ada.approve(role).Refused("CONFLICT"); e.Reason() != "REQUEST_EXPIRED" {
 		t.Errorf("%v", e)
 	}
-	if e := ada.refuse(role).refused("CONFLICT"); e.reason() != "REQUEST_EXPIRED" {
+	if e := ada.refuse(role).Refused("CONFLICT"); e.Reason() != "REQUEST_EXPIRED" {
 		t.Errorf("%v", e)
 	}
-	ada.approve(restore).refused("RESTORE_WINDOW_EXPIRED")
-	reasons := vic.ask(`{ viewer { requests(status: EXPIRED) { totalCount nodes { endReason endedAt expiresAt } } } }`, nil).ok()
-	if got := reasons.every("endReason", "viewer", "requests", "nodes"); !slices.Equal(got, []string{"EXPIRED", "RESTORE_WINDOW_EXPIRED"}) || reasons.at("viewer", "requests", "totalCount") != 2.0 {
-		t.Errorf("%s", reasons.body)
+	ada.approve(restore).Refused("RESTORE_WINDOW_EXPIRED")
+	reasons := vic.Ask(`{ viewer { requests(status: EXPIRED) { totalCount nodes { endReason endedAt expiresAt } } } }`, nil).OK()
+	if got := reasons.Every("endReason", "viewer", "requests", "nodes"); !slices.Equal(got, []string{"EXPIRED", "RESTORE_WINDOW_EXPIRED"}) || reasons.At("viewer", "requests", "totalCount") != 2.0 {
+		t.Errorf("%s", reasons.Body)
 	}
 	// She can ask again, for what can still be had.
-	again := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
-	vic.askRestore("Group 2").refused("RESTORE_WINDOW_EXPIRED")
-	vic.withdraw(again).ok()
+	again := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	vic.askRestore("Group 2").Refused("RESTORE_WINDOW_EXPIRED")
+	vic.withdraw(again).OK()
 
 	if n, err := w.requests().EndExpired(t.Context()); n != 1 || err != nil {
 		t.Errorf("%d ended, %v", n, err)
 	}
-	if n := w.number(`select count(*) from request where status = 'EXPIRED'`); n != 2 {
+	if n := w.Number(`select count(*) from request where status = 'EXPIRED'`); n != 2 {
 		t.Errorf("%d are written down", n)
 	}
-	w.mail("vic@uni.example", "DataHub Your request was not answered", "Group 1")
-	w.mail("vic@uni.example", "DataHub Your request was not answered", "Group 2", "24 hours")
+	w.AwaitMail("vic@uni.example", "DataHub Your request was not answered", "Group 1")
+	w.AwaitMail("vic@uni.example", "DataHub Your request was not answered", "Group 2", "24 hours")
 	if got := w.trail(); !slices.Contains(got, "Nobody answered in time the request of Vic to have Group 2 restored.") || !slices.Contains(got, "Nobody answered in time the request of Vic to be an editor of Group 1.") {
 		t.Errorf("the trail: %v", got)
 	}
@@ -358,35 +321,35 @@ func TestRequestsEndWithTheirInstance(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
-	id := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).made()
-	until := w.text(`select expires_at::text from request`)
-	ada.delete("Group 1").ok()
-	if got := w.number(`select count(*) from request r join instance i on i.id = r.instance_id where r.expires_at = i.restorable_until`); got != 1 {
+	id := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).RequestID()
+	until := w.Text(`select expires_at::text from request`)
+	ada.delete("Group 1").OK()
+	if got := w.Number(`select count(*) from request r join instance i on i.id = r.instance_id where r.expires_at = i.restorable_until`); got != 1 {
 		t.Error("it can be answered longer than the instance can be restored")
 	}
-	ada.restore("Group 1").ok()
-	if got := w.text(`select expires_at::text from request`); got != until {
+	ada.restore("Group 1").OK()
+	if got := w.Text(`select expires_at::text from request`); got != until {
 		t.Errorf("it expires at %s, and did at %s", got, until)
 	}
-	ada.delete("Group 1").ok()
+	ada.delete("Group 1").OK()
 	w.lapse("Group 1", 25*time.Hour)
-	w.exec(`update request r set expires_at = i.restorable_until from instance i where i.id = r.instance_id`)
-	if e := ada.approve(id).refused("CONFLICT"); e.reason() != "REQUEST_EXPIRED" || !strings.Contains(e.Message, "24 hours") {
+	w.Exec(`update request r set expires_at = i.restorable_until from instance i where i.id = r.instance_id`)
+	if e := ada.approve(id).Refused("CONFLICT"); e.Reason() != "REQUEST_EXPIRED" || !strings.Contains(e.Message, "24 hours") {
 		t.Errorf("%v", e)
 	}
-	if got := ed.ask(`{ viewer { requests { nodes { status endReason } } } }`, nil).ok().at("viewer", "requests", "nodes", 0); !cmp.Equal(got, any(map[string]any{"status": "EXPIRED", "endReason": "RESTORE_WINDOW_EXPIRED"})) {
+	if got := ed.Ask(`{ viewer { requests { nodes { status endReason } } } }`, nil).OK().At("viewer", "requests", "nodes", 0); !cmp.Equal(got, any(map[string]any{"status": "EXPIRED", "endReason": "RESTORE_WINDOW_EXPIRED"})) {
 		t.Errorf("%v", got)
 	}
 	if n, err := w.requests().EndExpired(t.Context()); n != 1 || err != nil {
 		t.Errorf("%d ended, %v", n, err)
 	}
-	w.mail("ed@uni.example", "DataHub Your request was not answered", "Group 1")
+	w.AwaitMail("ed@uni.example", "DataHub Your request was not answered", "Group 1")
 	// The purge takes all that is about it.
 	w.lapse("Group 1", 9*24*time.Hour)
 	if n, err := instance.Purge(t.Context(), w.purger(), 7*24*time.Hour); n != 1 || err != nil {
 		t.Errorf("%d purged, %v", n, err)
 	}
-	if n := w.number(`select (select count(*) from request) + (select count(*) from request_notice) + (select count(*) from outbox)`); n != 0 {
+	if n := w.Number(`select (select count(*) from request) + (select count(*) from request_notice) + (select count(*) from outbox)`); n != 0 {
 		t.Errorf("%d rows are left", n)
 	}
 }
@@ -396,29 +359,29 @@ func TestWhoHasLeftLearnsNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
-	role := vic.askRole("", "SPACE_ADMINISTRATOR").made()
-	vic.askRestore("Group 2").ok()
+	role := vic.askRole("", "SPACE_ADMINISTRATOR").RequestID()
+	vic.askRestore("Group 2").OK()
 	s := vic.follow(requestChanged)
-	w.settled()
+	w.AwaitOutbox()
 	group2 := w.instance("Group 2")
-	ada.remove("", w.user("Vic")).ok()
-	w.exec(`update space set name = 'Secret' where name = 'Econometrics 2026'`)
-	ada.refuse(role, "message", "We do not know him any more.").ok()
-	ada.restore(group2).ok()
-	a := vic.ask(`{ viewer { requests { nodes { `+requestFields+` } } } }`, nil).ok()
-	if got := a.every("status", "viewer", "requests", "nodes"); !slices.Equal(got, []string{"APPROVED", "DECLINED"}) {
-		t.Errorf("%s", a.body)
+	ada.remove("", w.user("Vic")).OK()
+	w.Exec(`update space set name = 'Secret' where name = 'Econometrics 2026'`)
+	ada.refuse(role, "message", "We do not know him any more.").OK()
+	ada.restore(group2).OK()
+	a := vic.Ask(`{ viewer { requests { nodes { `+requestFields+` } } } }`, nil).OK()
+	if got := a.Every("status", "viewer", "requests", "nodes"); !slices.Equal(got, []string{"APPROVED", "DECLINED"}) {
+		t.Errorf("%s", a.Body)
 	}
 	for _, secret := range []string{"Secret", "Ada", "any more"} {
-		if strings.Contains(a.body, secret) {
-			t.Errorf("he learns of %s: %s", secret, a.body)
+		if strings.Contains(a.Body, secret) {
+			t.Errorf("he learns of %s: %s", secret, a.Body)
 		}
 	}
 	if got := s.next().requestChange(); got != "DECLINED ROLE Vic" {
 		t.Errorf("told %s", got)
 	}
-	w.settled()
-	for _, m := range w.allMails() {
+	w.AwaitOutbox()
+	for _, m := range w.Mailbox() {
 		if m.To == "vic@uni.example" {
 			t.Errorf("he gets a mail about %q", m.Subject)
 		}
@@ -429,40 +392,40 @@ func TestWhoHasLeftLearnsNothing(t *testing.T) {
 // brings the same letter whenever it comes.
 func TestMailsAboutRequestsThroughABusyMailServer(t *testing.T) {
 	t.Parallel()
-	s := newMailServer(t)
+	s := apptest.NewMailServer(t)
 	var busy atomic.Int64
-	s.data = func(attempt) error {
+	s.OnData(func(apptest.Attempt) error {
 		if busy.Add(1)%2 == 1 {
-			return reply(451, "later")
+			return apptest.Reply(451, "later")
 		}
 		return nil
-	}
-	w := newWorld(t, s.use)
+	})
+	w := newWorld(t, s.Use)
 	ada, vic := w.as("ada"), w.as("vic")
 	send := func() {
 		t.Helper()
-		w.await("all mails", func() bool {
+		w.Await("all mails", func() bool {
 			w.tryNow()
-			return w.number(`select count(*) from outbox where state = 'QUEUED'`) == 0
+			return w.Number(`select count(*) from outbox where state = 'QUEUED'`) == 0
 		})
 	}
-	role := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Please!").made()
-	invitations := w.as("ed").askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).made()
-	restore := w.as("mia").askRestore("Group 2").made()
+	role := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Please!").RequestID()
+	invitations := w.as("ed").askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).RequestID()
+	restore := w.as("mia").askRestore("Group 2").RequestID()
 	send()
-	ada.approve(role).ok()
-	ada.approve(invitations).ok()
-	w.as("ed").approve(restore).ok()
+	ada.approve(role).OK()
+	ada.approve(invitations).OK()
+	w.as("ed").approve(restore).OK()
 	send()
 	got := map[string][]string{}
 	ids := map[string]string{}
-	for _, a := range s.seen() {
-		if of, known := ids[a.messageID]; known && of != a.to[0] {
-			t.Errorf("%s has the Message-ID of one to %s", a.to[0], of)
+	for _, a := range s.Attempts() {
+		if of, known := ids[a.MessageID]; known && of != a.To {
+			t.Errorf("%s has the Message-ID of one to %s", a.To, of)
 		}
-		ids[a.messageID] = a.to[0]
-		if a.taken {
-			got[a.to[0]] = append(got[a.to[0]], a.subject)
+		ids[a.MessageID] = a.To
+		if a.Taken {
+			got[a.To] = append(got[a.To], a.Subject)
 		}
 	}
 	for _, subjects := range got {
@@ -477,7 +440,7 @@ func TestMailsAboutRequestsThroughABusyMailServer(t *testing.T) {
 	}, got); diff != "" {
 		t.Error(diff)
 	}
-	if n := w.number(`select count(*) from outbox where state <> 'SENT' or secret is not null`); n != 0 {
+	if n := w.Number(`select count(*) from outbox where state <> 'SENT' or secret is not null`); n != 0 {
 		t.Errorf("%d mails are not noted as sent", n)
 	}
 }
@@ -492,19 +455,19 @@ func TestApprovingAgainstRemoving(t *testing.T) {
 	var r race
 	for n := range trials {
 		w.enrol("Group 1", "Vic")
-		id := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+		id := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
 		var approved, removed answer
 		r.run(func() { approved = ada.approve(id) }, func() { removed = rita.remove("", w.user("Vic")) })
 		r.record(len(approved.Errors) == 0)
-		removed.ok()
-		if n := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.name = 'Vic'`); n != 0 {
-			t.Fatalf("trial %d: she has a role; %s", n, approved.body)
+		removed.OK()
+		if n := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.name = 'Vic'`); n != 0 {
+			t.Fatalf("trial %d: she has a role; %s", n, approved.Body)
 		}
 		if len(approved.Errors) > 0 {
-			if e := approved.refused("CONFLICT"); e.reason() != "REQUESTER_LEFT" {
+			if e := approved.Refused("CONFLICT"); e.Reason() != "REQUESTER_LEFT" {
 				t.Fatalf("trial %d: %v", n, e)
 			}
-			ada.refuse(id).ok()
+			ada.refuse(id).OK()
 		}
 	}
 	r.contested(t)
@@ -517,12 +480,12 @@ func TestAskingAgainstDeclining(t *testing.T) {
 	ada, vic := w.as("ada"), w.as("vic")
 	var r race
 	for range trials {
-		id := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+		id := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
 		var asked answer
-		r.run(func() { asked = vic.askRole("Group 1", "INSTANCE_EDITOR") }, func() { ada.refuse(id).ok() })
-		r.record(asked.made() == id)
-		if asked.made() != id {
-			ada.refuse(asked.made()).ok()
+		r.run(func() { asked = vic.askRole("Group 1", "INSTANCE_EDITOR") }, func() { ada.refuse(id).OK() })
+		r.record(asked.RequestID() == id)
+		if asked.RequestID() != id {
+			ada.refuse(asked.RequestID()).OK()
 		}
 	}
 	r.contested(t)
@@ -532,15 +495,15 @@ func TestAskingAgainstDeclining(t *testing.T) {
 func TestRestoringWhatThousandsHaveAskedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.exec(`
+	w.Exec(`
 		with a as (
 			insert into account (id, subject, email, email_key, name)
 			select gen_random_uuid(), 'x' || n, 'x' || n || '@new.example', 'x' || n || '@new.example', 'X' || n from generate_series(1, 10000) n returning id),
 		m as (insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, a where i.name = 'Group 2')
 		insert into request (id, kind, space_id, space_name, instance_id, instance_name, requested_by, lasts_until, expires_at)
 		select gen_random_uuid(), 'RESTORE', i.space_id, 'S', i.id, i.name, a.id, i.restorable_until, i.restorable_until from instance i, a where i.name = 'Group 2'`)
-	w.as("ada").restore("Group 2").ok()
-	if n := w.number(`select count(*) from request where status = 'APPROVED'`); n != 10_000 {
+	w.as("ada").restore("Group 2").OK()
+	if n := w.Number(`select count(*) from request where status = 'APPROVED'`); n != 10_000 {
 		t.Errorf("%d are answered", n)
 	}
 }
@@ -552,42 +515,42 @@ func TestDecliningAndWithdrawing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
-	first := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
-	w.mails(1)
-	a := ada.refuse(first, "message", "Not yet.", "idempotencyKey", "k").ok()
-	if got := a.at("declineRequest", "request", "status"); got != "DECLINED" {
-		t.Errorf("%s", a.body)
+	first := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	w.AwaitMails(1)
+	a := ada.refuse(first, "message", "Not yet.", "idempotencyKey", "k").OK()
+	if got := a.At("declineRequest", "request", "status"); got != "DECLINED" {
+		t.Errorf("%s", a.Body)
 	}
-	if again := ada.refuse(first, "message", "Not yet.", "idempotencyKey", "k").ok(); again.body != a.body {
-		t.Errorf("again: %s", again.body)
+	if again := ada.refuse(first, "message", "Not yet.", "idempotencyKey", "k").OK(); again.Body != a.Body {
+		t.Errorf("again: %s", again.Body)
 	}
-	w.mail("vic@uni.example", "DataHub Ada has declined your request", "Not yet.")
-	second := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
-	w.mails(3)
+	w.AwaitMail("vic@uni.example", "DataHub Ada has declined your request", "Not yet.")
+	second := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	w.AwaitMails(3)
 	if second == first {
 		t.Error("an ended request was taken for an open one")
 	}
 	// Who may answer may not withdraw, and the other way round.
-	if e := ada.withdraw(second).refused("FORBIDDEN"); !cmp.Equal(e.Extensions["contacts"], any([]any{map[string]any{"name": "Vic", "email": "vic@uni.example"}})) {
+	if e := ada.withdraw(second).Refused("FORBIDDEN"); !cmp.Equal(e.Extensions["contacts"], any([]any{map[string]any{"name": "Vic", "email": "vic@uni.example"}})) {
 		t.Errorf("%v", e)
 	}
-	vic.approve(second).refused("FORBIDDEN")
-	vic.refuse(second).refused("FORBIDDEN")
-	b := vic.withdraw(second, "idempotencyKey", "k").ok()
-	if got := b.at("withdrawRequest", "request").(map[string]any); got["status"] != "WITHDRAWN" || got["endReason"] != "WITHDRAWN" || got["answeredBy"] != nil {
-		t.Errorf("%s", b.body)
+	vic.approve(second).Refused("FORBIDDEN")
+	vic.refuse(second).Refused("FORBIDDEN")
+	b := vic.withdraw(second, "idempotencyKey", "k").OK()
+	if got := b.At("withdrawRequest", "request").(map[string]any); got["status"] != "WITHDRAWN" || got["endReason"] != "WITHDRAWN" || got["answeredBy"] != nil {
+		t.Errorf("%s", b.Body)
 	}
-	if again := vic.withdraw(second, "idempotencyKey", "k").ok(); again.body != b.body {
-		t.Errorf("again: %s", again.body)
+	if again := vic.withdraw(second, "idempotencyKey", "k").OK(); again.Body != b.Body {
+		t.Errorf("again: %s", again.Body)
 	}
 	for id, reason := range map[string]string{first: "REQUEST_DECLINED", second: "REQUEST_WITHDRAWN"} {
 		for what, a := range map[string]answer{"approve": ada.approve(id), "decline": ada.refuse(id), "withdraw": vic.withdraw(id)} {
-			if e := a.refused("CONFLICT"); e.reason() != reason {
+			if e := a.Refused("CONFLICT"); e.Reason() != reason {
 				t.Errorf("%s: %v", what, e)
 			}
 		}
 	}
-	w.mails(3) // none about what was withdrawn, which Vic knows
+	w.AwaitMails(3) // none about what was withdrawn, which Vic knows
 	if got := w.trail(); len(got) != 4 || got[3] != "Vic withdrew the request to be an editor of Group 1." {
 		t.Errorf("the trail: %v", got)
 	}
@@ -609,13 +572,13 @@ func TestWhoKnowsOfRequests(t *testing.T) {
 		"an organization":                   w.as("mia").requested("requestRole", "spaceId", w.organization("University of Example"), "role", "SPACE_ADMINISTRATOR"),
 		"an instance as a space":            w.as("vic").requested("requestRole", "spaceId", w.instance("Group 1"), "role", "SPACE_ADMINISTRATOR"),
 	} {
-		a.refused("NOT_FOUND")
+		a.Refused("NOT_FOUND")
 		if t.Failed() {
 			t.Fatal(what)
 		}
 	}
-	role, restore := w.as("vic").askRole("Group 1", "INSTANCE_EDITOR").made(), w.as("vic").askRestore("Group 2").made()
-	unknown := w.as("sam").approve("request_00000000000000000000000000000000").refused("NOT_FOUND")
+	role, restore := w.as("vic").askRole("Group 1", "INSTANCE_EDITOR").RequestID(), w.as("vic").askRestore("Group 2").RequestID()
+	unknown := w.as("sam").approve("request_00000000000000000000000000000000").Refused("NOT_FOUND")
 	for _, who := range []string{"sam", "rita", "mia", "ed"} {
 		p := w.as(who)
 		for _, id := range []string{role, restore, "x", w.instance("Group 1")} {
@@ -623,7 +586,7 @@ func TestWhoKnowsOfRequests(t *testing.T) {
 				continue // he can answer it
 			}
 			for what, a := range map[string]answer{"approve": p.approve(id), "decline": p.refuse(id), "withdraw": p.withdraw(id)} {
-				if e := a.refused("NOT_FOUND"); e.Message != unknown.Message || !cmp.Equal(e.Extensions["remedy"], unknown.Extensions["remedy"]) {
+				if e := a.Refused("NOT_FOUND"); e.Message != unknown.Message || !cmp.Equal(e.Extensions["remedy"], unknown.Extensions["remedy"]) {
 					t.Errorf("%s, %s: %v", who, what, e)
 				}
 			}
@@ -632,18 +595,18 @@ func TestWhoKnowsOfRequests(t *testing.T) {
 	requests := `query($s: ID!) { space(id: $s) { requests(status: OPEN) { totalCount nodes { kind } } } }`
 	of := map[string]any{"s": w.space("Econometrics 2026")}
 	for _, who := range []string{"vic", "ed", "mia"} {
-		w.as(who).ask(requests, of).refused("FORBIDDEN")
+		w.as(who).Ask(requests, of).Refused("FORBIDDEN")
 	}
-	if got := w.as("ada").ask(requests, of).ok().at("space", "requests", "totalCount"); got != 2.0 {
+	if got := w.as("ada").Ask(requests, of).OK().At("space", "requests", "totalCount"); got != 2.0 {
 		t.Errorf("Ada sees %v", got)
 	}
 	if got := w.as("ed").inbox("requestsToAnswer"); !slices.Equal(got, []string{"Vic RESTORE OPEN"}) {
 		t.Errorf("Ed is to answer %v", got)
 	}
 	// Of others' lists nobody sees anything.
-	a := w.as("ada").ask(`query($i: ID!) { instance(id: $i) { members { nodes { user { requests { totalCount } } } } } }`, map[string]any{"i": w.instance("Group 1")})
-	if got := a.codes(); !slices.Contains(got, "FORBIDDEN") {
-		t.Errorf("%s", a.body)
+	a := w.as("ada").Ask(`query($i: ID!) { instance(id: $i) { members { nodes { user { requests { totalCount } } } } } }`, map[string]any{"i": w.instance("Group 1")})
+	if got := a.Codes(); !slices.Contains(got, "FORBIDDEN") {
+		t.Errorf("%s", a.Body)
 	}
 }
 
@@ -676,25 +639,25 @@ func TestWhatCannotBeAskedFor(t *testing.T) {
 		"an answer too long":               {w.as("ada").refuse("x", "message", strings.Repeat("x", 2001)), "BAD_USER_INPUT", nil},
 		"a key that is none":               {w.as("vic").withdraw("x", "idempotencyKey", ""), "BAD_USER_INPUT", nil},
 	} {
-		e := c.a.refused(c.code.(string))
-		if c.reason != nil && e.reason() != c.reason || c.code == "CONFLICT" && e.Extensions["remedy"] == nil {
+		e := c.a.Refused(c.code.(string))
+		if c.reason != nil && e.Reason() != c.reason || c.code == "CONFLICT" && e.Extensions["remedy"] == nil {
 			t.Errorf("%s: %v", what, e)
 		}
 	}
 	for what, first := range map[string]any{"negative": -1, "too many": 1001, "a string": "5"} {
-		w.as("vic").ask(`query($n: Int) { viewer { requests { nodes { emails(first: $n) } } } }`, map[string]any{"n": first}).refused("BAD_USER_INPUT")
+		w.as("vic").Ask(`query($n: Int) { viewer { requests { nodes { emails(first: $n) } } } }`, map[string]any{"n": first}).Refused("BAD_USER_INPUT")
 		if t.Failed() {
 			t.Fatal(what)
 		}
 	}
-	if n := w.number(`select count(*) from request`); n != 0 {
+	if n := w.Number(`select count(*) from request`); n != 0 {
 		t.Errorf("%d requests", n)
 	}
-	w.mails(0)
+	w.AwaitMails(0)
 	// A role may follow from a request of another kind: then nothing is left to do.
-	id := w.as("vic").askRole("", "SPACE_ADMINISTRATOR").made()
+	id := w.as("vic").askRole("", "SPACE_ADMINISTRATOR").RequestID()
 	w.appoint("Vic")
-	w.as("ada").approve(id).ok()
+	w.as("ada").approve(id).OK()
 }
 
 // What holds when it is approved counts, not what did when it was asked.
@@ -702,26 +665,26 @@ func TestApprovingDecidesAnew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed, vic := w.as("ada"), w.as("ed"), w.as("vic")
-	id := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).made()
+	id := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).RequestID()
 	// The instance is gone, for a while.
-	ada.delete("Group 1").ok()
-	ada.approve(id).refused("INSTANCE_DELETED")
-	ada.restore("Group 1").ok()
+	ada.delete("Group 1").OK()
+	ada.approve(id).Refused("INSTANCE_DELETED")
+	ada.restore("Group 1").OK()
 	// The requester has left.
-	ed.leave("Group 1").ok()
-	if e := ada.approve(id).refused("CONFLICT"); e.reason() != "REQUESTER_LEFT" {
+	ed.leave("Group 1").OK()
+	if e := ada.approve(id).Refused("CONFLICT"); e.Reason() != "REQUESTER_LEFT" {
 		t.Errorf("%v", e)
 	}
-	if got := w.text(`select status from request`); got != "OPEN" {
+	if got := w.Text(`select status from request`); got != "OPEN" {
 		t.Errorf("it is %s", got)
 	}
-	ada.refuse(id).ok()
+	ada.refuse(id).OK()
 	// The approver has lost the role, or has never had it in the stead of another.
-	id = vic.askRole("", "SPACE_ADMINISTRATOR").made()
+	id = vic.askRole("", "SPACE_ADMINISTRATOR").RequestID()
 	w.dismiss("Ada")
-	ada.approve(id).refused("NOT_FOUND")
-	w.as("rita").approve(id).ok()
-	if n := w.number(`select count(*) from invitation`); n != 0 {
+	ada.approve(id).Refused("NOT_FOUND")
+	w.as("rita").approve(id).OK()
+	if n := w.Number(`select count(*) from invitation`); n != 0 {
 		t.Errorf("%d invitations", n)
 	}
 }
@@ -731,14 +694,14 @@ func TestAskingOnceForAKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	vic := w.as("vic")
-	a := vic.askRestore("Group 2", "idempotencyKey", "k").ok()
-	w.mails(2)
-	w.as("ada").restore("Group 2").ok()
-	again := vic.askRestore("Group 2", "idempotencyKey", "k").ok()
-	if again.made() != a.made() || again.at("requestRestore", "created") != true || again.at("requestRestore", "request", "status") != "APPROVED" {
-		t.Errorf("%s", again.body)
+	a := vic.askRestore("Group 2", "idempotencyKey", "k").OK()
+	w.AwaitMails(2)
+	w.as("ada").restore("Group 2").OK()
+	again := vic.askRestore("Group 2", "idempotencyKey", "k").OK()
+	if again.RequestID() != a.RequestID() || again.At("requestRestore", "created") != true || again.At("requestRestore", "request", "status") != "APPROVED" {
+		t.Errorf("%s", again.Body)
 	}
-	vic.askRestore("Group 1", "idempotencyKey", "k").refused("IDEMPOTENCY_KEY_REUSED")
+	vic.askRestore("Group 1", "idempotencyKey", "k").Refused("IDEMPOTENCY_KEY_REUSED")
 	answers := make([]answer, 20)
 	var asks []func()
 	for i := range answers {
@@ -748,14 +711,14 @@ func TestAskingOnceForAKey(t *testing.T) {
 	}
 	together(asks...)
 	for _, a := range answers {
-		if a.made() != answers[0].made() {
-			t.Errorf("%s", a.body)
+		if a.RequestID() != answers[0].RequestID() {
+			t.Errorf("%s", a.Body)
 		}
 	}
-	if n := w.number(`select count(*) from request`); n != 2 {
+	if n := w.Number(`select count(*) from request`); n != 2 {
 		t.Errorf("%d requests", n)
 	}
-	w.mails(4)
+	w.AwaitMails(4)
 }
 
 // Nobody floods the administrators with mail.
@@ -764,21 +727,21 @@ func TestTheLimitsOfAsking(t *testing.T) {
 	w := newWorld(t, func(s *app.Settings) { s.MaxRequests, s.MaxSpaceRequests = 4, 6 })
 	vic, mia := w.as("vic"), w.as("mia")
 	for range 3 {
-		vic.withdraw(vic.askRole("Group 1", "INSTANCE_EDITOR").made()).ok()
+		vic.withdraw(vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()).OK()
 	}
-	vic.askRole("", "SPACE_ADMINISTRATOR").ok()
-	e := vic.askRestore("Group 2").refused("RATE_LIMITED")
+	vic.askRole("", "SPACE_ADMINISTRATOR").OK()
+	e := vic.askRestore("Group 2").Refused("RATE_LIMITED")
 	if after := e.Extensions["retryAfter"].(float64); after < 3500 || after > 3660 {
 		t.Errorf("%v", e)
 	}
-	vic.askRole("", "SPACE_ADMINISTRATOR").ok() // is open already, and costs nothing
+	vic.askRole("", "SPACE_ADMINISTRATOR").OK() // is open already, and costs nothing
 	// The limit comes before what is wrong with addresses.
-	vic.askInvitations("Group 1", "VIEWER", []string{"no address"}).refused("RATE_LIMITED")
-	mia.askRole("", "SPACE_ADMINISTRATOR").ok()
-	mia.askRestore("Group 2").ok()
-	mia.askRole("Group 1", "INSTANCE_EDITOR").refused("RATE_LIMITED")
+	vic.askInvitations("Group 1", "VIEWER", []string{"no address"}).Refused("RATE_LIMITED")
+	mia.askRole("", "SPACE_ADMINISTRATOR").OK()
+	mia.askRestore("Group 2").OK()
+	mia.askRole("Group 1", "INSTANCE_EDITOR").Refused("RATE_LIMITED")
 	w.anHourLater()
-	vic.askRestore("Group 2").ok()
+	vic.askRestore("Group 2").OK()
 }
 
 // A thousand at once are asked for, and invited, with as many statements as one.
@@ -786,15 +749,15 @@ func TestStatementsOfRequestsDoNotGrow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
-	ada.ask(`{ viewer { id } }`, nil).ok()
-	ed.ask(`{ viewer { id } }`, nil).ok()
+	ada.Ask(`{ viewer { id } }`, nil).OK()
+	ed.Ask(`{ viewer { id } }`, nil).OK()
 	measure := func(n int) (asking, approving int) {
 		emails := make([]string, n)
 		for i := range emails {
 			emails[i] = fmt.Sprintf("p%d.%d@new.example", n, i)
 		}
-		asked := ed.askInvitations("Group 1", "VIEWER", emails).ok()
-		return w.statements(asked), w.statements(ada.approve(asked.made()).ok())
+		asked := ed.askInvitations("Group 1", "VIEWER", emails).OK()
+		return w.statements(asked), w.statements(ada.approve(asked.RequestID()).OK())
 	}
 	asking, approving := measure(1)
 	t.Logf("asking: %d statements, approving: %d", asking, approving)
@@ -803,13 +766,13 @@ func TestStatementsOfRequestsDoNotGrow(t *testing.T) {
 	}
 	const query = `{ viewer { requestsToAnswer(first: 100) { totalCount nodes { kind space { name } instance { name space { name } } } }
 		spaces { nodes { requests(first: 100) { totalCount nodes { status space { name } instance { name } } } } } } }`
-	few := w.statements(ada.ask(query, nil).ok())
+	few := w.statements(ada.Ask(query, nil).OK())
 	for _, instance := range []string{"Master", "Group 1"} {
-		w.as("mia").askInvitations(instance, "VIEWER", []string{"zoe@new.example"}).ok()
-		w.as("mia").askRole(instance, "INSTANCE_EDITOR").ok()
+		w.as("mia").askInvitations(instance, "VIEWER", []string{"zoe@new.example"}).OK()
+		w.as("mia").askRole(instance, "INSTANCE_EDITOR").OK()
 	}
-	w.as("vic").askRestore("Group 2").ok()
-	if many := w.statements(ada.ask(query, nil).ok()); many > few+2 {
+	w.as("vic").askRestore("Group 2").OK()
+	if many := w.statements(ada.Ask(query, nil).OK()); many > few+2 {
 		t.Errorf("%d statements for few, %d for many", few, many)
 	}
 }
@@ -821,7 +784,7 @@ func (m told) requestChange() string {
 	if m.end != "" || len(m.Errors) > 0 {
 		return m.change()
 	}
-	e := m.at("requestChanged").(map[string]any)
+	e := m.At("requestChanged").(map[string]any)
 	r := e["request"].(map[string]any)
 	return fmt.Sprint(e["change"], " ", r["kind"], " ", r["requestedBy"].(map[string]any)["name"])
 }
@@ -829,10 +792,10 @@ func (m told) requestChange() string {
 func TestWatchingRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	other, _ := w.start()
+	other, _ := w.Start()
 	ada, ed, vic := w.as("ada"), w.as("ed"), w.as("vic")
 	elsewhere := ada
-	elsewhere.url = other.URL()
+	elsewhere.URL = other.URL()
 	streams := map[string]stream{"Ada": elsewhere.follow(requestChanged), "Ed": ed.follow(requestChanged), "Vic": vic.follow(requestChanged), "Sam": w.as("sam").follow(requestChanged)}
 	expect := func(who string, changes ...string) {
 		t.Helper()
@@ -842,23 +805,23 @@ func TestWatchingRequests(t *testing.T) {
 			}
 		}
 	}
-	restore := vic.askRestore("Group 2").made()
+	restore := vic.askRestore("Group 2").RequestID()
 	for _, who := range []string{"Ada", "Ed", "Vic"} {
 		expect(who, "CREATED RESTORE Vic")
 	}
-	role := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
-	ada.refuse(role).ok()
+	role := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	ada.refuse(role).OK()
 	expect("Ada", "CREATED ROLE Vic", "DECLINED ROLE Vic")
 	expect("Vic", "CREATED ROLE Vic", "DECLINED ROLE Vic")
-	ed.approve(restore).ok()
+	ed.approve(restore).OK()
 	for _, who := range []string{"Ada", "Ed", "Vic"} {
 		expect(who, "APPROVED RESTORE Vic")
 	}
 	// Whoever has lost the role is told nothing more; the others are.
 	w.dismiss("Ada")
-	vic.withdraw(vic.askRole("Group 1", "INSTANCE_EDITOR").made()).ok()
+	vic.withdraw(vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()).OK()
 	expect("Vic", "CREATED ROLE Vic", "WITHDRAWN ROLE Vic")
-	w.exec(`update request set lasts_until = t.at, expires_at = t.at from (select clock_timestamp() as at) t where id = $1::uuid`, strings.TrimPrefix(vic.askRole("Group 1", "INSTANCE_EDITOR").made(), "request_"))
+	w.Exec(`update request set lasts_until = t.at, expires_at = t.at from (select clock_timestamp() as at) t where id = $1::uuid`, strings.TrimPrefix(vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID(), "request_"))
 	if _, err := w.requests().EndExpired(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -881,23 +844,23 @@ func TestApprovingAgainstDeclining(t *testing.T) {
 	ada, rita, vic := w.as("ada"), w.as("rita"), w.as("vic")
 	var r race
 	for n := range trials {
-		w.exec(`delete from instance_member m using account a where a.id = m.account_id and a.name = 'Vic'`)
+		w.Exec(`delete from instance_member m using account a where a.id = m.account_id and a.name = 'Vic'`)
 		w.enrol("Group 1", "Vic")
-		id := vic.askRole("Group 1", "INSTANCE_EDITOR").made()
+		id := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
 		var approved, declined answer
 		r.run(func() { approved = ada.approve(id) }, func() { declined = rita.refuse(id) })
 		r.record(len(approved.Errors) == 0)
-		editor := w.number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.name = 'Vic' and m.role = 'EDITOR'`) == 1
-		switch status := w.text(`select status from request where id = $1::uuid`, strings.TrimPrefix(id, "request_")); {
+		editor := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.name = 'Vic' and m.role = 'EDITOR'`) == 1
+		switch status := w.Text(`select status from request where id = $1::uuid`, strings.TrimPrefix(id, "request_")); {
 		case len(approved.Errors) == 0:
-			if e := declined.refused("CONFLICT"); e.reason() != "REQUEST_APPROVED" || !strings.Contains(e.Message, "Ada") || !editor || status != "APPROVED" {
+			if e := declined.Refused("CONFLICT"); e.Reason() != "REQUEST_APPROVED" || !strings.Contains(e.Message, "Ada") || !editor || status != "APPROVED" {
 				t.Fatalf("trial %d: %s, editor %t: %v", n, status, editor, e)
 			}
 		default:
-			if e := approved.refused("CONFLICT"); e.reason() != "REQUEST_DECLINED" || !strings.Contains(e.Message, "Rita") || editor || status != "DECLINED" {
+			if e := approved.Refused("CONFLICT"); e.Reason() != "REQUEST_DECLINED" || !strings.Contains(e.Message, "Rita") || editor || status != "DECLINED" {
 				t.Fatalf("trial %d: %s, editor %t: %v", n, status, editor, e)
 			}
-			declined.ok()
+			declined.OK()
 		}
 	}
 	r.contested(t)
@@ -915,19 +878,19 @@ func TestApprovingAgainstWithdrawing(t *testing.T) {
 	var r race
 	for n := range trials {
 		email := fmt.Sprintf("p%d@new.example", n)
-		id := ed.askInvitations("Group 1", "VIEWER", []string{email}).made()
+		id := ed.askInvitations("Group 1", "VIEWER", []string{email}).RequestID()
 		var approved, withdrawn answer
 		r.run(func() { approved = ada.approve(id) }, func() { withdrawn = ed.withdraw(id) })
 		r.record(len(approved.Errors) == 0)
-		invited := w.number(`select count(*) from invitation where email = $1`, email)
+		invited := w.Number(`select count(*) from invitation where email = $1`, email)
 		if len(approved.Errors) == 0 {
-			if e := withdrawn.refused("CONFLICT"); e.reason() != "REQUEST_APPROVED" || invited != 1 {
+			if e := withdrawn.Refused("CONFLICT"); e.Reason() != "REQUEST_APPROVED" || invited != 1 {
 				t.Fatalf("trial %d: %d invited, %v", n, invited, e)
 			}
-		} else if e := approved.refused("CONFLICT"); e.reason() != "REQUEST_WITHDRAWN" || invited != 0 {
+		} else if e := approved.Refused("CONFLICT"); e.Reason() != "REQUEST_WITHDRAWN" || invited != 0 {
 			t.Fatalf("trial %d: %d invited, %v", n, invited, e)
 		} else {
-			withdrawn.ok()
+			withdrawn.OK()
 		}
 	}
 	r.contested(t)
@@ -942,23 +905,23 @@ func TestApprovingAgainstDeleting(t *testing.T) {
 	var r race
 	for n := range trials {
 		email := fmt.Sprintf("p%d@new.example", n)
-		id := ed.askInvitations("Group 1", "VIEWER", []string{email}).made()
+		id := ed.askInvitations("Group 1", "VIEWER", []string{email}).RequestID()
 		var approved, deleted answer
 		r.run(func() { approved = ada.approve(id) }, func() { deleted = ed.delete("Group 1") })
 		r.record(len(approved.Errors) == 0)
-		deleted.ok()
-		invited := w.number(`select count(*) from invitation where email = $1`, email)
-		status := w.text(`select status from request where id = $1::uuid`, strings.TrimPrefix(id, "request_"))
+		deleted.OK()
+		invited := w.Number(`select count(*) from invitation where email = $1`, email)
+		status := w.Text(`select status from request where id = $1::uuid`, strings.TrimPrefix(id, "request_"))
 		if len(approved.Errors) == 0 {
 			if invited != 1 || status != "APPROVED" {
 				t.Fatalf("trial %d: %d invited, %s", n, invited, status)
 			}
-		} else if approved.refused("INSTANCE_DELETED"); invited != 0 || status != "OPEN" {
+		} else if approved.Refused("INSTANCE_DELETED"); invited != 0 || status != "OPEN" {
 			t.Fatalf("trial %d: %d invited, %s", n, invited, status)
 		} else {
-			ada.refuse(id).ok()
+			ada.refuse(id).OK()
 		}
-		ada.restore("Group 1").ok()
+		ada.restore("Group 1").OK()
 	}
 	r.contested(t)
 }

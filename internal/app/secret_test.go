@@ -11,16 +11,17 @@ import (
 	"testing"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
 // What people entrust to the gateway is not in what operators see, whatever goes
 // wrong; and what operators entrust to it is not in what people see.
 func TestNothingEntrustedIsSeen(t *testing.T) {
 	t.Parallel()
-	s, traces := newMailServer(t), newReceiver(t)
+	s, traces := apptest.NewMailServer(t), newReceiver(t)
 	w := newWorld(t, measured, traces.use, func(settings *app.Settings) {
 		settings.DatabaseURL += " password=canary-of-the-database"
-		settings.SMTPURL = "smtp://postman:canary-of-the-mail-server@" + s.addr // which offers no TLS: none is sent
+		settings.SMTPURL = "smtp://postman:canary-of-the-mail-server@" + s.Addr // which offers no TLS: none is sent
 	})
 	operators := map[string]string{"the database's password": "canary-of-the-database", "the mail server's": "canary-of-the-mail-server"}
 	people := map[string]string{
@@ -37,28 +38,28 @@ func TestNothingEntrustedIsSeen(t *testing.T) {
 	}
 
 	ada := w.as("ada")
-	people["a token"] = ada.token
+	people["a token"] = ada.Token
 	invite := func() answer {
 		return ada.invite("Group 1", "VIEWER", []string{"Zoe Canary <zoe@new.example>"}, "message", "canary of the message", "idempotencyKey", "canary-of-the-variables")
 	}
-	invite().ok()
+	invite().OK()
 	w.tried(1)
-	invited := w.text(`select secret from outbox`)
+	invited := w.Text(`select secret from outbox`)
 	people["an invitation's token"] = invited
 
 	var answers []answer
 	ask := func(p person, query string, variables map[string]any) {
-		answers = append(answers, p.ask(query, variables))
+		answers = append(answers, p.Ask(query, variables))
 	}
 	// The token of an invitation, wherever it may stand.
 	guest := ada
-	guest.token = ""
+	guest.Token = ""
 	for _, p := range []person{ada, guest} {
 		ask(p, `query($t: String!) { invitation(token: $t) { email } }`, map[string]any{"t": invited})
 		ask(p, `{ invitation(token: "`+invited+`") { email } }`, nil)
 		ask(p, `mutation($t: String!) { acceptInvitation(input: {token: $t}) { instance { id } } }`, map[string]any{"t": invited})
 		ask(p, `mutation { acceptInvitation(input: {token: "`+invited+`"}) { instance { id } } }`, nil)
-		answers = append(answers, p.get(`{ invitation(token: "`+invited+`") { nothing } }`))
+		answers = append(answers, p.Get(`{ invitation(token: "`+invited+`") { nothing } }`))
 	}
 	// What is wrong in every way.
 	ada.invite("Group 1", "VIEWER", []string{"canary@.new.example", "zoe@new.example"})
@@ -66,10 +67,10 @@ func TestNothingEntrustedIsSeen(t *testing.T) {
 	ask(ada, `{ instance(id: "canary-of-the-document") { name } space(id: 5) { name } `, nil)
 	ask(ada, `{ instance(id: "canary-of-the-document", and: "canary-of-the-document") { name } }`, nil)
 	ask(ada, `query($input: InviteUsersInput!) { checkEmails(emails: ["canary-of-the-document"]) { input } }`, map[string]any{"input": map[string]any{"canary-of-the-variables": invited}})
-	for _, token := range []string{"canary-of-a-header", ada.token[:len(ada.token)-3] + "AAA", "e30.e30.",
-		base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"canary-of-a-header"}`)) + ".e30.e30", strings.Repeat(ada.token, 9)} {
+	for _, token := range []string{"canary-of-a-header", ada.Token[:len(ada.Token)-3] + "AAA", "e30.e30.",
+		base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"canary-of-a-header"}`)) + ".e30.e30", strings.Repeat(ada.Token, 9)} {
 		p := ada
-		p.token = token
+		p.Token = token
 		ask(p, `{ viewer { id } }`, nil)
 	}
 	// Lines that nobody has written.
@@ -78,7 +79,7 @@ func TestNothingEntrustedIsSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := http.NewRequest("CANARY-OF-A-LINE", w.gateway.URL()+"/graphql/canary-of-a-line%0Amsg?token="+invited, bytes.NewReader(body))
+	r, err := http.NewRequest("CANARY-OF-A-LINE", w.Gateway.URL()+"/graphql/canary-of-a-line%0Amsg?token="+invited, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func TestNothingEntrustedIsSeen(t *testing.T) {
 		func() {},
 		func() { r.Method, r.URL.Path, r.URL.RawPath = http.MethodPost, "/graphql", "" },
 		func() { r.Header.Set("Content-Type", "application/json") },
-		func() { r.Header.Set("Authorization", "Bearer "+ada.token) },
+		func() { r.Header.Set("Authorization", "Bearer "+ada.Token) },
 		func() {
 			r.Method, r.URL.Path, r.URL.RawQuery = http.MethodGet, "/app/invitation", "t=canary-of-the-page"
 		},
@@ -97,44 +98,44 @@ func TestNothingEntrustedIsSeen(t *testing.T) {
 		change()
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		r.ContentLength = int64(len(body))
-		response, err := w.client.Do(r)
+		response, err := w.HTTP.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		response.Body.Close()
 	}
 	// The database finds fault with what it is given.
-	w.exec(`create function refuse() returns trigger language plpgsql as $$ begin
+	w.Exec(`create function refuse() returns trigger language plpgsql as $$ begin
 		raise exception 'it cannot be: %', new using errcode = 'invalid_parameter_value'; end $$`)
-	w.exec(`create trigger refuse before insert on invitation for each row execute function refuse()`)
+	w.Exec(`create trigger refuse before insert on invitation for each row execute function refuse()`)
 	answers = append(answers, ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "kim@new.example"}, "message", "canary of the message"))
-	answers[len(answers)-1].refused("INTERNAL_SERVER_ERROR")
-	w.exec(`alter table account rename column email to elsewhere`)
+	answers[len(answers)-1].Refused("INTERNAL_SERVER_ERROR")
+	w.Exec(`alter table account rename column email to elsewhere`)
 	ask(w.as("zoe@new.example"), `{ viewer { id } }`, nil)
-	if got := w.log.lines("request failed"); len(got) < 2 {
+	if got := w.Log.Lines("request failed"); len(got) < 2 {
 		t.Fatalf("nothing has failed: %v", got)
 	}
 	w.tryNow()
-	w.await("a second attempt", func() bool { return len(w.log.lines("job")) >= 2 })
-	traces.received.await(t, "the traces", func() bool { return len(traces.named("", "send")) >= 2 && len(traces.named("", "mutation")) >= 3 })
+	w.Await("a second attempt", func() bool { return len(w.Log.Lines("job")) >= 2 })
+	traces.received.Await(t, "the traces", func() bool { return len(traces.named("", "send")) >= 2 && len(traces.named("", "mutation")) >= 3 })
 
 	for what, secret := range operators {
 		for _, a := range answers {
-			if strings.Contains(a.body, secret) {
-				t.Errorf("%s is in an answer: %s", what, a.body)
+			if strings.Contains(a.Body, secret) {
+				t.Errorf("%s is in an answer: %s", what, a.Body)
 			}
 		}
 	}
 	for _, a := range answers {
-		for _, internal := range []string{"pq:", "select ", "elsewhere", "it cannot be", "127.0.0.1", ".go", ada.token} {
-			if strings.Contains(a.body, internal) {
-				t.Errorf("%q is in an answer: %s", internal, a.body)
+		for _, internal := range []string{"pq:", "select ", "elsewhere", "it cannot be", "127.0.0.1", ".go", ada.Token} {
+			if strings.Contains(a.Body, internal) {
+				t.Errorf("%q is in an answer: %s", internal, a.Body)
 			}
 		}
 	}
 	traces.mu.Lock()
 	defer traces.mu.Unlock()
-	seen := map[string]string{"the log": w.log.all(), "the metrics": fmt.Sprint(w.scrape()), "the traces": traces.raw.String()}
+	seen := map[string]string{"the log": w.Log.Text(), "the metrics": fmt.Sprint(w.scrape()), "the traces": traces.raw.String()}
 	for where, text := range seen {
 		if len(text) < 1000 {
 			t.Errorf("%s are empty: %s", where, text)

@@ -9,9 +9,9 @@ import (
 // belongs to.
 func (w *world) statements(a answer) (n int) {
 	w.t.Helper()
-	id := a.header.Get("X-Request-Id")
-	w.await("the request's log line", func() bool {
-		for _, line := range w.log.lines("request") {
+	id := a.Header.Get("X-Request-Id")
+	w.Await("the request's log line", func() bool {
+		for _, line := range w.Log.Lines("request") {
 			if line["requestId"] == id {
 				n = int(line["statements"].(float64))
 				return true
@@ -26,7 +26,7 @@ func TestStatementsOfAnInvitationDoNotGrowWithItsAddresses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	ada.ask(`{ viewer { id } }`, nil).ok() // so that everybody's account is known
+	ada.Ask(`{ viewer { id } }`, nil).OK() // so that everybody's account is known
 	addresses := func(n int, format string) []string {
 		emails := make([]string, n)
 		for i := range emails {
@@ -40,19 +40,19 @@ func TestStatementsOfAnInvitationDoNotGrowWithItsAddresses(t *testing.T) {
 		send func(n int) answer
 	}{
 		{"new people, without a key", 10, func(n int) answer {
-			return ada.invite("Group 1", "VIEWER", addresses(n, "new%d.%d@new.example")).ok()
+			return ada.invite("Group 1", "VIEWER", addresses(n, "new%d.%d@new.example")).OK()
 		}},
 		{"new people, with a key", 12, func(n int) answer {
-			return ada.invite("Group 1", "VIEWER", addresses(n, "key%d.%d@new.example"), "idempotencyKey", fmt.Sprint("k", n)).ok()
+			return ada.invite("Group 1", "VIEWER", addresses(n, "key%d.%d@new.example"), "idempotencyKey", fmt.Sprint("k", n)).OK()
 		}},
 		{"a retry", 8, func(n int) answer {
-			return ada.invite("Group 1", "VIEWER", addresses(n, "key%d.%d@new.example"), "idempotencyKey", fmt.Sprint("k", n)).ok()
+			return ada.invite("Group 1", "VIEWER", addresses(n, "key%d.%d@new.example"), "idempotencyKey", fmt.Sprint("k", n)).OK()
 		}},
 		{"people invited before", 9, func(n int) answer {
-			return ada.invite("Group 1", "VIEWER", addresses(n, "new%d.%d@new.example")).ok()
+			return ada.invite("Group 1", "VIEWER", addresses(n, "new%d.%d@new.example")).OK()
 		}},
 		{"people invited before, as something else", 11, func(n int) answer {
-			return ada.invite("Group 1", "EDITOR", addresses(n, "new%d.%d@new.example")).ok()
+			return ada.invite("Group 1", "EDITOR", addresses(n, "new%d.%d@new.example")).OK()
 		}},
 		{"addresses that are not valid", 3, func(n int) answer {
 			return ada.invite("Group 1", "EDITOR", addresses(n, "new%d.%d@new"))
@@ -77,30 +77,30 @@ func TestStatementsOfANestedQueryDoNotGrowWithItsRows(t *testing.T) {
 			members(first: 50) { totalCount nodes { role user { name } } }
 			invitations(first: 10) { totalCount nodes { email invitedBy { name } space { name } instance { name
 				members(first: 10) { nodes { user { email } } } } } } } } } } } }`
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
-	few := w.statements(ada.ask(query, nil).ok())
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
+	few := w.statements(ada.Ask(query, nil).OK())
 
-	w.exec(`
+	w.Exec(`
 		insert into account (id, subject, email, email_key, name)
 		select gen_random_uuid(), 'x' || n, 'x' || n || '@new.example', 'x' || n || '@new.example', 'X' || n from generate_series(1, 50) n`)
 	for i := range 10 {
-		space := w.text(`
+		space := w.Text(`
 			with s as (insert into space (id, organization_id, name)
 			           select gen_random_uuid(), id, $1 from organization where name = 'University of Example' returning id),
 			     i as (insert into instance (id, space_id, name, kind)
 			           select gen_random_uuid(), s.id, k, case k when 'Master' then 'MASTER' when 'Distributed' then 'DISTRIBUTED' else 'WORKING' end
 			           from s, unnest(array['Master', 'Distributed', 'A', 'B', 'C', 'D']) k returning id),
 			     m as (insert into instance_member (instance_id, account_id, role)
-			           select i.id, a.id, 'VIEWER' from i, account a where a.subject like 'x%')
+			           select i.id, a.id, 'VIEWER' from i, account a where a.Subject like 'x%')
 			insert into space_administrator (space_id, account_id) select s.id, a.id from s, account a where a.name = 'Ada' returning space_id`,
 			fmt.Sprint("Space ", i))
-		w.exec(`
+		w.Exec(`
 			insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
 			select gen_random_uuid(), i.id, n || '@y.example', n || '@y.example', 'VIEWER', sha256((i.id::text || n)::bytea), a.id, clock_timestamp() + interval '1 day'
 			from instance i, account a, generate_series(1, 20) n where i.space_id = $1 and a.name = 'Ada'`, space)
 	}
-	a := ada.ask(query, nil).ok()
-	if got := a.at("viewer", "spaces", "totalCount"); got != 11.0 {
+	a := ada.Ask(query, nil).OK()
+	if got := a.At("viewer", "spaces", "totalCount"); got != 11.0 {
 		t.Errorf("%v spaces", got)
 	}
 	many := w.statements(a)
@@ -110,8 +110,8 @@ func TestStatementsOfANestedQueryDoNotGrowWithItsRows(t *testing.T) {
 	}
 	// Neither do those of refusals.
 	const forbidden = `query($s: ID!) { space(id: $s) { instances(first: 100, state: null) { nodes { name members { totalCount } invitations { totalCount } } } } }`
-	one := w.statements(w.as("mia").ask(forbidden, map[string]any{"s": w.space("Private Research")}))
-	mia := w.as("mia").ask(forbidden, map[string]any{"s": w.space("Space 3")})
+	one := w.statements(w.as("mia").Ask(forbidden, map[string]any{"s": w.space("Private Research")}))
+	mia := w.as("mia").Ask(forbidden, map[string]any{"s": w.space("Space 3")})
 	if len(mia.Errors) != 12 {
 		t.Errorf("%d refusals", len(mia.Errors))
 	}
@@ -126,16 +126,16 @@ func TestStatementsOfAdministrationDoNotGrow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	ada.ask(`{ viewer { id } }`, nil).ok()
+	ada.Ask(`{ viewer { id } }`, nil).OK()
 	const most = 500
 	var emails []string
 	for i := range 2*most + 2 {
 		emails = append(emails, fmt.Sprintf("p%d@new.example", i))
 	}
-	ada.invite("Group 1", "VIEWER", emails[:most+1]).ok()
-	ada.invite("Master", "VIEWER", emails[most+1:]).ok()
+	ada.invite("Group 1", "VIEWER", emails[:most+1]).OK()
+	ada.invite("Master", "VIEWER", emails[most+1:]).OK()
 	var ids []string
-	if err := w.db.Select(&ids, `select 'invitation_' || replace(id::text, '-', '') from invitation order by id`); err != nil {
+	if err := w.Admin.Select(&ids, `select 'invitation_' || replace(id::text, '-', '') from invitation order by id`); err != nil {
 		t.Fatal(err)
 	}
 	space := map[string]any{"s": w.space("Econometrics 2026")}
@@ -144,9 +144,9 @@ func TestStatementsOfAdministrationDoNotGrow(t *testing.T) {
 		most     int
 		one, all answer
 	}{
-		{"sending again", 14, ada.resend(ids[:1]).ok(), ada.resend(ids[2 : most+2]).ok()},
+		{"sending again", 14, ada.resend(ids[:1]).OK(), ada.resend(ids[2 : most+2]).OK()},
 		{"not so soon again", 13, ada.resend(ids[:1]), ada.resend(ids[2 : most+2])},
-		{"revoking", 11, ada.revoke(ids[:1]).ok(), ada.revoke(ids[2 : most+2]).ok()},
+		{"revoking", 11, ada.revoke(ids[:1]).OK(), ada.revoke(ids[2 : most+2]).OK()},
 	} {
 		one, all := w.statements(c.one), w.statements(c.all)
 		t.Logf("%s: %d statements", c.what, one)
@@ -156,28 +156,28 @@ func TestStatementsOfAdministrationDoNotGrow(t *testing.T) {
 	}
 	const query = `query($s: ID!) { space(id: $s) { members(first: 100) { totalCount nodes { roles user { name } } } invitations(first: 100) { totalCount nodes { email delivery { status } } }
 		auditLog(first: 100) { totalCount nodes { summary } } instances(first: 100, state: null) { nodes { invitations(first: 100) { nodes { email accepting { allowed } delivery { status explanation } } } } } } }`
-	few := w.statements(ada.ask(query, space).ok())
-	ada.inviteAdministrators(emails[:200]).ok()
-	many := w.statements(ada.ask(query, space).ok())
+	few := w.statements(ada.Ask(query, space).OK())
+	ada.inviteAdministrators(emails[:200]).OK()
+	many := w.statements(ada.Ask(query, space).OK())
 	t.Logf("reading a space: %d statements", many)
 	if few != many || many > 10 {
 		t.Errorf("reading a space: %d statements for few rows, %d for many", few, many)
 	}
 	newest := emails[2*most+1]
 	for _, who := range []string{"sam", "mia", newest} {
-		w.as(who).ask(`{ viewer { id } }`, nil).ok()
+		w.as(who).Ask(`{ viewer { id } }`, nil).OK()
 	}
-	token := w.token(newest)
+	token := w.AwaitToken(newest)
 	for what, c := range map[string]struct {
 		most int
 		a    answer
 	}{
-		"looking":            {3, w.as("sam").review(token).ok()},
-		"accepting":          {11, w.as(newest).accept("token", token).ok()},
-		"changing a role":    {8, ada.changeRole("Group 1", w.user("Vic"), "EDITOR").ok()},
-		"removing":           {10, ada.remove("Group 1", w.user("Vic")).ok()},
-		"making a space":     {11, w.as("mia").createSpace(w.organization("University of Example"), "Statistics").ok()},
-		"making an instance": {8, ada.createInstance("Group 4").ok()},
+		"looking":            {3, w.as("sam").review(token).OK()},
+		"accepting":          {11, w.as(newest).accept("token", token).OK()},
+		"changing a role":    {8, ada.changeRole("Group 1", w.user("Vic"), "EDITOR").OK()},
+		"removing":           {10, ada.remove("Group 1", w.user("Vic")).OK()},
+		"making a space":     {11, w.as("mia").createSpace(w.organization("University of Example"), "Statistics").OK()},
+		"making an instance": {8, ada.createInstance("Group 4").OK()},
 	} {
 		if n := w.statements(c.a); n > c.most {
 			t.Errorf("%s: %d statements, at most %d", what, n, c.most)

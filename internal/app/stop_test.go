@@ -20,8 +20,8 @@ func TestStoppingUnderLoad(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	w.mails(0)
-	g, _ := w.start()
+	w.AwaitMails(0)
+	g, _ := w.Start()
 	var answered atomic.Int64
 	var clients sync.WaitGroup
 	for client := range 16 {
@@ -34,8 +34,8 @@ func TestStoppingUnderLoad(t *testing.T) {
 				// the connection is lost, and hide the loss.
 				r.GetBody = nil
 				r.Header.Set("Content-Type", "application/json")
-				r.Header.Set("Authorization", "Bearer "+ada.token)
-				response, err := w.client.Do(r)
+				r.Header.Set("Authorization", "Bearer "+ada.Token)
+				response, err := w.HTTP.Do(r)
 				// Refused, or reset by the kernel before the gateway took the
 				// connection: it never saw the request.
 				if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) {
@@ -54,15 +54,15 @@ func TestStoppingUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	w.await("load", func() bool { return answered.Load() > 100 })
+	w.Await("load", func() bool { return answered.Load() > 100 })
 	if err := g.Stop(); err != nil {
 		t.Error(err)
 	}
 	clients.Wait()
 	t.Logf("%d requests were answered", answered.Load())
-	if n := w.number(`select count(*) from invitation`); int64(n) != answered.Load() {
+	if n := w.Number(`select count(*) from invitation`); int64(n) != answered.Load() {
 		t.Errorf("%d invitations, %d answered", n, answered.Load())
 	}
 	// The mails that it left are sent by the other gateway.
-	w.mails(int(answered.Load()))
+	w.AwaitMails(int(answered.Load()))
 }

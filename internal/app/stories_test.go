@@ -15,16 +15,16 @@ func TestAdaInvitesThreePeople(t *testing.T) {
 	w := newWorld(t)
 	people := []string{"zoe@new.example", "Bob <bob@new.example>", "kim@new.example;"}
 
-	first := w.as("ada").invite("Group 1", "VIEWER", people, "message", "Welcome!", "idempotencyKey", "monday").ok()
+	first := w.as("ada").invite("Group 1", "VIEWER", people, "message", "Welcome!", "idempotencyKey", "monday").OK()
 	want := []string{"INVITED", "INVITED", "INVITED"}
-	if got := first.every("outcome", "inviteUsers", "results"); !slices.Equal(got, want) {
+	if got := first.Every("outcome", "inviteUsers", "results"); !slices.Equal(got, want) {
 		t.Errorf("outcomes %v, want %v", got, want)
 	}
-	if got := first.every("email", "inviteUsers", "results"); !slices.Equal(got, []string{"zoe@new.example", "bob@new.example", "kim@new.example"}) {
+	if got := first.Every("email", "inviteUsers", "results"); !slices.Equal(got, []string{"zoe@new.example", "bob@new.example", "kim@new.example"}) {
 		t.Errorf("addresses %v", got)
 	}
 
-	mails := w.mails(3)
+	mails := w.AwaitMails(3)
 	for _, m := range mails {
 		if m.Subject != "DataHub Ada has sent you an invitation" {
 			t.Errorf("subject %q", m.Subject)
@@ -36,25 +36,25 @@ func TestAdaInvitesThreePeople(t *testing.T) {
 				}
 			}
 		}
-		if !strings.HasPrefix(m.Link, w.gateway.URL()+"/app/invitation#") {
+		if !strings.HasPrefix(m.Link, w.Gateway.URL()+"/app/invitation#") {
 			t.Errorf("link %q", m.Link)
 		}
 	}
 
 	// The same request with the same key: the same answer, and no new mail.
-	again := w.as("ada").invite("Group 1", "VIEWER", people, "message", "Welcome!", "idempotencyKey", "monday").ok()
+	again := w.as("ada").invite("Group 1", "VIEWER", people, "message", "Welcome!", "idempotencyKey", "monday").OK()
 	if diff := cmp.Diff(first.Data, again.Data); diff != "" {
 		t.Errorf("the second answer is another one:\n%s", diff)
 	}
-	w.mails(3)
+	w.AwaitMails(3)
 
 	// Without a key they are invited already.
-	without := w.as("ada").invite("Group 1", "VIEWER", people).ok()
+	without := w.as("ada").invite("Group 1", "VIEWER", people).OK()
 	want = []string{"ALREADY_INVITED", "ALREADY_INVITED", "ALREADY_INVITED"}
-	if got := without.every("outcome", "inviteUsers", "results"); !slices.Equal(got, want) {
+	if got := without.Every("outcome", "inviteUsers", "results"); !slices.Equal(got, want) {
 		t.Errorf("outcomes %v, want %v", got, want)
 	}
-	w.mails(3)
+	w.AwaitMails(3)
 }
 
 func TestOneBadAddressAmongAThousand(t *testing.T) {
@@ -67,7 +67,7 @@ func TestOneBadAddressAmongAThousand(t *testing.T) {
 	emails[17], emails[999] = "myemail@.uni.edu.com", "nobody"
 
 	a := w.as("ada").invite("Group 1", "VIEWER", emails)
-	if got := a.codes(); !slices.Equal(got, []string{"INVALID_EMAIL", "INVALID_EMAIL"}) {
+	if got := a.Codes(); !slices.Equal(got, []string{"INVALID_EMAIL", "INVALID_EMAIL"}) {
 		t.Fatalf("codes %v", got)
 	}
 	if a.Data["inviteUsers"] != nil {
@@ -90,14 +90,14 @@ func TestOneBadAddressAmongAThousand(t *testing.T) {
 		t.Errorf("the second error is about address %v", got)
 	}
 	for _, table := range []string{"invitation", "outbox", "audit_log", "idempotency_key"} {
-		if n := w.number("select count(*) from " + table); n != 0 {
+		if n := w.Number("select count(*) from " + table); n != 0 {
 			t.Errorf("%d rows in %s", n, table)
 		}
 	}
 
 	emails[17], emails[999] = "myemail@uni.edu.com", "nobody@uni.edu.com"
-	w.as("ada").invite("Group 1", "VIEWER", emails).ok()
-	w.mails(1000)
+	w.as("ada").invite("Group 1", "VIEWER", emails).OK()
+	w.AwaitMails(1000)
 }
 
 func TestWhoIsRefusedLearnsWhomToAsk(t *testing.T) {
@@ -107,7 +107,7 @@ func TestWhoIsRefusedLearnsWhomToAsk(t *testing.T) {
 	edAndAda := append([]any{map[string]any{"name": "Ed", "email": "ed@uni.example"}}, ada...)
 
 	for _, who := range []string{"vic", "ed", "mia"} {
-		e := w.as(who).invite("Group 1", "VIEWER", []string{"zoe@new.example"}).refused("FORBIDDEN")
+		e := w.as(who).invite("Group 1", "VIEWER", []string{"zoe@new.example"}).Refused("FORBIDDEN")
 		if diff := cmp.Diff(any(ada), e.Extensions["contacts"]); diff != "" {
 			t.Errorf("%s: %s", who, diff)
 		}
@@ -117,14 +117,14 @@ func TestWhoIsRefusedLearnsWhomToAsk(t *testing.T) {
 	}
 	for _, who := range []string{"vic", "mia"} {
 		for _, e := range []graphqlError{
-			w.as(who).restore("Group 2").refused("FORBIDDEN"),
+			w.as(who).restore("Group 2").Refused("FORBIDDEN"),
 		} {
 			if diff := cmp.Diff(any(edAndAda), e.Extensions["contacts"]); diff != "" {
 				t.Errorf("%s: %s", who, diff)
 			}
 		}
 	}
-	if n := w.number(`select count(*) from invitation`); n != 0 {
+	if n := w.Number(`select count(*) from invitation`); n != 0 {
 		t.Errorf("%d invitations", n)
 	}
 }
@@ -158,7 +158,7 @@ func TestNobodyLearnsOfWhatIsNotTheirs(t *testing.T) {
 		for _, e := range a.Errors {
 			delete(e.Extensions, "requestId")
 		}
-		return fmt.Sprint(a.status, a.Data, a.Errors)
+		return fmt.Sprint(a.Status, a.Data, a.Errors)
 	}
 	want := map[string]string{
 		"invite":  strip(w.as("sam").invite(unknown, "VIEWER", []string{"zoe@new.example"})),
@@ -182,16 +182,16 @@ func TestNobodyLearnsOfWhatIsNotTheirs(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s and %.60q: %s", c.who, c.instance, diff)
 		}
-		q := p.ask(`query($id: ID!) { instance(id: $id) { id } space(id: $id) { name } }`, map[string]any{"id": c.instance}).ok()
-		if q.at("instance") != nil {
+		q := p.Ask(`query($id: ID!) { instance(id: $id) { id } space(id: $id) { name } }`, map[string]any{"id": c.instance}).OK()
+		if q.At("instance") != nil {
 			t.Errorf("%s sees %.60q", c.who, c.instance)
 		}
-		if c.instance != w.space("Econometrics 2026") && q.at("space") != nil {
+		if c.instance != w.space("Econometrics 2026") && q.At("space") != nil {
 			t.Errorf("%s sees a space %.60q", c.who, c.instance)
 		}
 	}
 	for _, who := range []string{"sam", "rita"} {
-		if a := w.as(who).ask(`query($id: ID!) { space(id: $id) { name } }`, map[string]any{"id": w.space("Econometrics 2026")}).ok(); a.at("space") != nil {
+		if a := w.as(who).Ask(`query($id: ID!) { space(id: $id) { name } }`, map[string]any{"id": w.space("Econometrics 2026")}).OK(); a.At("space") != nil {
 			t.Errorf("%s sees the space", who)
 		}
 	}
@@ -202,7 +202,7 @@ func TestTheInstanceCannotBeInvitedTo(t *testing.T) {
 	w := newWorld(t)
 	ada := w.as("ada")
 
-	e := ada.invite("Distributed", "VIEWER", []string{"zoe@new.example"}).refused("INSTANCE_DISTRIBUTED")
+	e := ada.invite("Distributed", "VIEWER", []string{"zoe@new.example"}).Refused("INSTANCE_DISTRIBUTED")
 	instances, _ := e.Extensions["instances"].([]any)
 	var names []string
 	for _, i := range instances {
@@ -212,9 +212,9 @@ func TestTheInstanceCannotBeInvitedTo(t *testing.T) {
 		t.Errorf("instances to choose from: %v", names)
 	}
 	offered := fmt.Sprint(instances[1].(map[string]any)["id"])
-	ada.invite(offered, "VIEWER", []string{"zoe@new.example"}).ok()
+	ada.invite(offered, "VIEWER", []string{"zoe@new.example"}).OK()
 
-	e = ada.invite("Group 2", "VIEWER", []string{"zoe@new.example"}).refused("INSTANCE_DELETED")
+	e = ada.invite("Group 2", "VIEWER", []string{"zoe@new.example"}).Refused("INSTANCE_DELETED")
 	for _, name := range []string{"deletedAt", "restorableUntil", "remedy"} {
 		if e.Extensions[name] == nil {
 			t.Errorf("no %s", name)
@@ -223,13 +223,13 @@ func TestTheInstanceCannotBeInvitedTo(t *testing.T) {
 	if remedy := fmt.Sprint(e.Extensions["remedy"]); !strings.Contains(remedy, "restoreInstance") {
 		t.Errorf("remedy %q", remedy)
 	}
-	e = ada.invite("Group 3", "VIEWER", []string{"zoe@new.example"}).refused("INSTANCE_DELETED")
+	e = ada.invite("Group 3", "VIEWER", []string{"zoe@new.example"}).Refused("INSTANCE_DELETED")
 	if remedy := fmt.Sprint(e.Extensions["remedy"]); strings.Contains(remedy, "restoreInstance") {
 		t.Errorf("remedy %q", remedy)
 	}
 
-	ada.invite("Master", "VIEWER", []string{"zoe@new.example"}).ok()
-	w.mails(2)
+	ada.invite("Master", "VIEWER", []string{"zoe@new.example"}).OK()
+	w.AwaitMails(2)
 }
 
 func TestDeletingAndRestoring(t *testing.T) {
@@ -237,17 +237,17 @@ func TestDeletingAndRestoring(t *testing.T) {
 	w := newWorld(t)
 	ada, ed, vic := w.as("ada"), w.as("ed"), w.as("vic")
 
-	vic.restore("Group 2").refused("FORBIDDEN")
-	if got := ed.restore("Group 2").ok().at("restoreInstance"); !cmp.Equal(got, any(map[string]any{
+	vic.restore("Group 2").Refused("FORBIDDEN")
+	if got := ed.restore("Group 2").OK().At("restoreInstance"); !cmp.Equal(got, any(map[string]any{
 		"restored": true, "instance": map[string]any{"name": "Group 2", "state": "ACTIVE", "deletedAt": nil}})) {
 		t.Errorf("restored: %v", got)
 	}
-	if got := ed.restore("Group 2").ok().at("restoreInstance", "restored"); got != false {
+	if got := ed.restore("Group 2").OK().At("restoreInstance", "restored"); got != false {
 		t.Errorf("restored again: %v", got)
 	}
-	ada.invite("Group 2", "VIEWER", []string{"zoe@new.example"}).ok()
+	ada.invite("Group 2", "VIEWER", []string{"zoe@new.example"}).OK()
 
-	e := ed.restore("Group 3").refused("RESTORE_WINDOW_EXPIRED")
+	e := ed.restore("Group 3").Refused("RESTORE_WINDOW_EXPIRED")
 	for _, name := range []string{"restorableUntil", "deletedAt"} {
 		if at := fmt.Sprint(e.Extensions[name]); !strings.HasSuffix(at, "Z") {
 			t.Errorf("%s: %s", name, at)
@@ -256,48 +256,48 @@ func TestDeletingAndRestoring(t *testing.T) {
 	if remedy := fmt.Sprint(e.Extensions["remedy"]); !strings.Contains(remedy, "Ada (ada@uni.example)") {
 		t.Errorf("remedy %q", remedy)
 	}
-	e = ada.restore("Group 3").refused("RESTORE_WINDOW_EXPIRED")
+	e = ada.restore("Group 3").Refused("RESTORE_WINDOW_EXPIRED")
 	if e.Extensions["contacts"] != nil {
 		t.Errorf("Ada is sent to %v", e.Extensions["contacts"])
 	}
 
-	vic.delete("Group 1").refused("FORBIDDEN")
-	deleted := ada.delete("Group 1").ok()
-	if got := deleted.at("deleteInstance", "deleted"); got != true {
+	vic.delete("Group 1").Refused("FORBIDDEN")
+	deleted := ada.delete("Group 1").OK()
+	if got := deleted.At("deleteInstance", "deleted"); got != true {
 		t.Errorf("deleted: %v", got)
 	}
-	at, err := time.Parse(time.RFC3339, fmt.Sprint(deleted.at("deleteInstance", "instance", "deletedAt")))
+	at, err := time.Parse(time.RFC3339, fmt.Sprint(deleted.At("deleteInstance", "instance", "deletedAt")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	until, err := time.Parse(time.RFC3339, fmt.Sprint(deleted.at("deleteInstance", "instance", "restorableUntil")))
+	until, err := time.Parse(time.RFC3339, fmt.Sprint(deleted.At("deleteInstance", "instance", "restorableUntil")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if until.Sub(at) != 24*time.Hour {
 		t.Errorf("restorable for %v", until.Sub(at))
 	}
-	if got := ada.delete("Group 1").ok().at("deleteInstance", "deleted"); got != false {
+	if got := ada.delete("Group 1").OK().At("deleteInstance", "deleted"); got != false {
 		t.Errorf("deleted again: %v", got)
 	}
 	// Whoever had a role sees it as deleted, and has it again afterwards.
 	state := `query($id: ID!) { instance(id: $id) { state viewerRoles deletedBy { name } } }`
-	if got := vic.ask(state, map[string]any{"id": w.instance("Group 1")}).ok().at("instance"); !cmp.Equal(got, any(map[string]any{
+	if got := vic.Ask(state, map[string]any{"id": w.instance("Group 1")}).OK().At("instance"); !cmp.Equal(got, any(map[string]any{
 		"state": "DELETED", "viewerRoles": []any{"INSTANCE_VIEWER"}, "deletedBy": map[string]any{"name": "Ada"}})) {
 		t.Errorf("vic sees %v", got)
 	}
-	ed.restore("Group 1").ok()
-	if got := vic.ask(state, map[string]any{"id": w.instance("Group 1")}).ok().at("instance"); !cmp.Equal(got, any(map[string]any{
+	ed.restore("Group 1").OK()
+	if got := vic.Ask(state, map[string]any{"id": w.instance("Group 1")}).OK().At("instance"); !cmp.Equal(got, any(map[string]any{
 		"state": "ACTIVE", "viewerRoles": []any{"INSTANCE_VIEWER"}, "deletedBy": nil})) {
 		t.Errorf("vic sees %v", got)
 	}
 	for _, name := range []string{"Master", "Distributed"} {
-		ada.delete(name).refused("INSTANCE_PROTECTED")
-		if got := ada.restore(name).ok().at("restoreInstance", "restored"); got != false {
+		ada.delete(name).Refused("INSTANCE_PROTECTED")
+		if got := ada.restore(name).OK().At("restoreInstance", "restored"); got != false {
 			t.Errorf("restored %s: %v", name, got)
 		}
 	}
-	if got := w.text(`select string_agg(action || ' ' || instance_name || ' by ' || actor_name, ', ' order by id) from audit_log`); got !=
+	if got := w.Text(`select string_agg(action || ' ' || instance_name || ' by ' || actor_name, ', ' order by id) from audit_log`); got !=
 		"INSTANCE_RESTORED Group 2 by Ed, INVITATION_SENT Group 2 by Ada, INSTANCE_DELETED Group 1 by Ada, INSTANCE_RESTORED Group 1 by Ed" {
 		t.Errorf("the trail: %s", got)
 	}
@@ -307,16 +307,16 @@ func TestTheRetryOfADeletionIsAnsweredFromTheKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	ada.delete("Group 1", "idempotencyKey", "tuesday").ok()
-	if got := ada.delete("Group 1", "idempotencyKey", "tuesday").ok().at("deleteInstance", "deleted"); got != true {
+	ada.delete("Group 1", "idempotencyKey", "tuesday").OK()
+	if got := ada.delete("Group 1", "idempotencyKey", "tuesday").OK().At("deleteInstance", "deleted"); got != true {
 		t.Errorf("the retry says deleted: %v", got)
 	}
 	// Even when somebody has brought it back since.
-	w.as("ed").restore("Group 1").ok()
-	if got := ada.delete("Group 1", "idempotencyKey", "tuesday").ok().at("deleteInstance", "deleted"); got != true {
+	w.as("ed").restore("Group 1").OK()
+	if got := ada.delete("Group 1", "idempotencyKey", "tuesday").OK().At("deleteInstance", "deleted"); got != true {
 		t.Errorf("the late retry says deleted: %v", got)
 	}
-	if got := w.text(`select deleted_at is null from instance where name = 'Group 1'`); got != "true" {
+	if got := w.Text(`select deleted_at is null from instance where name = 'Group 1'`); got != "true" {
 		t.Error("the late retry deleted it again")
 	}
 }
@@ -325,27 +325,27 @@ func TestTheRetryOfAnInvitationIsAnsweredWhateverBecameOfTheInstance(t *testing.
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	first := ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "ed@uni.example", "ZOE@new.example"}, "idempotencyKey", "k").ok()
-	w.mails(1) // before the deletion, which would hold it
-	ada.delete("Group 1").ok()
-	again := ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "ed@uni.example", "ZOE@new.example"}, "idempotencyKey", "k").ok()
-	if diff := cmp.Diff(first.at("inviteUsers", "results"), again.at("inviteUsers", "results")); diff != "" {
+	first := ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "ed@uni.example", "ZOE@new.example"}, "idempotencyKey", "k").OK()
+	w.AwaitMails(1) // before the deletion, which would hold it
+	ada.delete("Group 1").OK()
+	again := ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "ed@uni.example", "ZOE@new.example"}, "idempotencyKey", "k").OK()
+	if diff := cmp.Diff(first.At("inviteUsers", "results"), again.At("inviteUsers", "results")); diff != "" {
 		t.Error(diff)
 	}
-	if got := again.at("inviteUsers", "instance", "state"); got != "DELETED" {
+	if got := again.At("inviteUsers", "instance", "state"); got != "DELETED" {
 		t.Errorf("the instance is %v", got)
 	}
 	// The key answers after permission: who has lost the role is refused.
 	w.dismiss("Ada")
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "ed@uni.example", "ZOE@new.example"}, "idempotencyKey", "k").refused("NOT_FOUND")
-	w.mails(1)
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "ed@uni.example", "ZOE@new.example"}, "idempotencyKey", "k").Refused("NOT_FOUND")
+	w.AwaitMails(1)
 }
 
 func TestAKeyIsForOneRequestOfOnePerson(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}, "idempotencyKey", "k").ok()
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}, "idempotencyKey", "k").OK()
 	for what, a := range map[string]answer{
 		"another role":        ada.invite("Group 1", "EDITOR", []string{"zoe@new.example"}, "idempotencyKey", "k"),
 		"another address":     ada.invite("Group 1", "VIEWER", []string{"bob@new.example"}, "idempotencyKey", "k"),
@@ -358,18 +358,18 @@ func TestAKeyIsForOneRequestOfOnePerson(t *testing.T) {
 		"a third mutation":    ada.restore("Group 2", "idempotencyKey", "k"),
 		"an expired deletion": ada.restore("Group 3", "idempotencyKey", "k"),
 	} {
-		if got := a.codes(); !slices.Equal(got, []string{"IDEMPOTENCY_KEY_REUSED"}) {
-			t.Errorf("%s: %s", what, a.body)
+		if got := a.Codes(); !slices.Equal(got, []string{"IDEMPOTENCY_KEY_REUSED"}) {
+			t.Errorf("%s: %s", what, a.Body)
 		}
 	}
 	// Another person's key is another key.
-	w.as("ed").delete("Group 1", "idempotencyKey", "k").ok()
+	w.as("ed").delete("Group 1", "idempotencyKey", "k").OK()
 	// A key is good for 24 hours.
-	w.exec(`update idempotency_key set created_at = clock_timestamp() - interval '24 hours'`)
-	ada.restore("Group 1", "idempotencyKey", "k").ok()
+	w.Exec(`update idempotency_key set created_at = clock_timestamp() - interval '24 hours'`)
+	ada.restore("Group 1", "idempotencyKey", "k").OK()
 	// Failures are not remembered.
-	ada.invite("Group 1", "VIEWER", []string{"zoe"}, "idempotencyKey", "f").refused("INVALID_EMAIL")
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}, "idempotencyKey", "f").ok()
+	ada.invite("Group 1", "VIEWER", []string{"zoe"}, "idempotencyKey", "f").Refused("INVALID_EMAIL")
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}, "idempotencyKey", "f").OK()
 }
 
 // The decoded input is compared, however it was written.
@@ -377,10 +377,10 @@ func TestAKeyKnowsARequestInAnyWriting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	first := ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}, "idempotencyKey", "k").ok()
-	literal := ada.ask(fmt.Sprintf(`mutation { inviteUsers(input: {idempotencyKey: "k", emails: "zoe@new.example", message: null, role: VIEWER, instanceId: %q}) { results { invitation { id } } } }`,
-		w.instance("Group 1")), nil).ok()
-	if a, b := first.at("inviteUsers", "results", 0, "invitation", "id"), literal.at("inviteUsers", "results", 0, "invitation", "id"); a != b {
+	first := ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}, "idempotencyKey", "k").OK()
+	literal := ada.Ask(fmt.Sprintf(`mutation { inviteUsers(input: {idempotencyKey: "k", emails: "zoe@new.example", message: null, role: VIEWER, instanceId: %q}) { results { invitation { id } } } }`,
+		w.instance("Group 1")), nil).OK()
+	if a, b := first.At("inviteUsers", "results", 0, "invitation", "id"), literal.At("inviteUsers", "results", 0, "invitation", "id"); a != b {
 		t.Errorf("%v and %v", a, b)
 	}
 }
@@ -391,7 +391,7 @@ func TestEveryOutcome(t *testing.T) {
 	ada := w.as("ada")
 	outcome := func(role, email string) map[string]any {
 		t.Helper()
-		return ada.invite("Group 1", role, []string{email}).ok().at("inviteUsers", "results", 0).(map[string]any)
+		return ada.invite("Group 1", role, []string{email}).OK().At("inviteUsers", "results", 0).(map[string]any)
 	}
 	expect := func(got map[string]any, outcome string, role, previous any, invited bool) {
 		t.Helper()
@@ -403,61 +403,61 @@ func TestEveryOutcome(t *testing.T) {
 	first := outcome("VIEWER", "zoe@new.example")
 	expect(first, "INVITED", "VIEWER", nil, true)
 	expect(outcome("VIEWER", "ZOE@New.Example"), "ALREADY_INVITED", "VIEWER", nil, true)
-	link := w.mails(1)[0].Link
+	link := w.AwaitMails(1)[0].Link
 	changed := outcome("EDITOR", "zoe@new.example")
 	expect(changed, "ROLE_CHANGED", "EDITOR", "VIEWER", true)
 	if first["invitation"].(map[string]any)["id"] != changed["invitation"].(map[string]any)["id"] {
 		t.Error("the role of another invitation was changed")
 	}
-	w.mails(1)
+	w.AwaitMails(1)
 
 	expect(outcome("EDITOR", "vic@uni.example"), "ALREADY_MEMBER", "VIEWER", nil, false)
 	expect(outcome("VIEWER", "ed@uni.example"), "ALREADY_MEMBER", "EDITOR", nil, false)
 	expect(outcome("VIEWER", "Ada@Uni.Example"), "ALREADY_MEMBER", "EDITOR", nil, false)
-	if got := w.text(`select role from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id where a.name = 'Vic' and i.name = 'Group 1'`); got != "VIEWER" {
+	if got := w.Text(`select role from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id where a.name = 'Vic' and i.name = 'Group 1'`); got != "VIEWER" {
 		t.Errorf("Vic became %s", got)
 	}
 	// What a manager sees, she sees as a manager: she is no member.
 	expect(outcome("VIEWER", "mia@uni.example"), "INVITED", "VIEWER", nil, true)
-	w.mails(2)
+	w.AwaitMails(2)
 
 	// An expired invitation is renewed: the same row, a new token, a new mail.
-	w.exec(`update invitation set expires_at = clock_timestamp() - interval '1 second' where email_key = 'zoe@new.example'`)
+	w.Exec(`update invitation set expires_at = clock_timestamp() - interval '1 second' where email_key = 'zoe@new.example'`)
 	renewed := outcome("VIEWER", "zoe@new.example")
 	expect(renewed, "INVITED", "VIEWER", nil, true)
 	if first["invitation"].(map[string]any)["id"] != renewed["invitation"].(map[string]any)["id"] || renewed["invitation"].(map[string]any)["status"] != "PENDING" {
 		t.Errorf("renewed: %v", renewed)
 	}
-	if mails := w.mails(3); mails[0].To != "zoe@new.example" || mails[0].Link == link {
+	if mails := w.AwaitMails(3); mails[0].To != "zoe@new.example" || mails[0].Link == link {
 		t.Errorf("the renewed invitation's mail: %v %v", mails[0].To, mails[0].Link)
 	}
 
 	// After ended ones there is a new one.
 	for i, status := range []string{"ACCEPTED", "DECLINED", "REVOKED"} {
-		w.exec(`update invitation set status = $1 where email_key = 'zoe@new.example' and status = 'PENDING'`, status)
+		w.Exec(`update invitation set status = $1 where email_key = 'zoe@new.example' and status = 'PENDING'`, status)
 		expect(outcome("VIEWER", "zoe@new.example"), "INVITED", "VIEWER", nil, true)
-		w.mails(4 + i)
+		w.AwaitMails(4 + i)
 	}
 
 	// One address given several times is invited once.
-	a := ada.invite("Group 1", "VIEWER", []string{"kim@new.example", "zoe@new.example", "Kim <KIM@NEW.example>", "vic@uni.example", "vic@uni.example"}).ok()
-	if got, want := a.every("outcome", "inviteUsers", "results"), []string{"INVITED", "ALREADY_INVITED", "DUPLICATE", "ALREADY_MEMBER", "DUPLICATE"}; !slices.Equal(got, want) {
+	a := ada.invite("Group 1", "VIEWER", []string{"kim@new.example", "zoe@new.example", "Kim <KIM@NEW.example>", "vic@uni.example", "vic@uni.example"}).OK()
+	if got, want := a.Every("outcome", "inviteUsers", "results"), []string{"INVITED", "ALREADY_INVITED", "DUPLICATE", "ALREADY_MEMBER", "DUPLICATE"}; !slices.Equal(got, want) {
 		t.Errorf("outcomes %v, want %v", got, want)
 	}
-	if a.at("inviteUsers", "results", 0, "invitation", "id") != a.at("inviteUsers", "results", 2, "invitation", "id") {
+	if a.At("inviteUsers", "results", 0, "invitation", "id") != a.At("inviteUsers", "results", 2, "invitation", "id") {
 		t.Error("a duplicate has not the first one's invitation")
 	}
-	w.mails(7)
+	w.AwaitMails(7)
 }
 
 func TestPeopleOfOtherAlphabets(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	a := w.as("ada").invite("Group 1", "VIEWER", []string{"josé@bücher.example", "JOSÉ@xn--bcher-kva.example", "josé@bücher.example"}).ok()
-	if got, want := a.every("outcome", "inviteUsers", "results"), []string{"INVITED", "DUPLICATE", "DUPLICATE"}; !slices.Equal(got, want) {
+	a := w.as("ada").invite("Group 1", "VIEWER", []string{"josé@bücher.example", "JOSÉ@xn--bcher-kva.example", "josé@bücher.example"}).OK()
+	if got, want := a.Every("outcome", "inviteUsers", "results"), []string{"INVITED", "DUPLICATE", "DUPLICATE"}; !slices.Equal(got, want) {
 		t.Errorf("outcomes %v, want %v", got, want)
 	}
-	if got := w.mails(1)[0].Text; !strings.Contains(got, "josé@bücher.example") {
+	if got := w.AwaitMails(1)[0].Text; !strings.Contains(got, "josé@bücher.example") {
 		t.Errorf("the mail does not name the address:\n%s", got)
 	}
 }

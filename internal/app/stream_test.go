@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
 const deleteGroup = `mutation($i: ID!) { deleteInstance(input: {instanceId: $i}) { deleted } }`
@@ -21,7 +22,7 @@ const deleteGroup = `mutation($i: ID!) { deleteInstance(input: {instanceId: $i})
 // hold has a statement keep its locks until release, which may be called often.
 func (w *world) hold(query string, args ...any) (release func()) {
 	w.t.Helper()
-	tx, err := w.db.Beginx()
+	tx, err := w.Admin.Beginx()
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -44,12 +45,12 @@ type deletions struct {
 func (p person) deleteOverStreams() deletions {
 	w := p.world
 	w.t.Helper()
-	w.as("ada").createInstance("Group 4").ok()
+	w.as("ada").createInstance("Group 4").OK()
 	d := deletions{p.connect(), make(chan []string, 1), w.hold(holdGroups)}
 	d.subscribe("1", deleteGroup, map[string]any{"i": w.instance("Group 1")})
 	group4 := map[string]any{"i": w.instance("Group 4")}
 	go func() { d.events <- p.overEvents(deleteGroup, group4) }()
-	w.eventually("two mutations that wait", func() bool { return w.waiting() == 2 })
+	w.Eventually("two mutations that wait", func() bool { return w.waiting() == 2 })
 	return d
 }
 
@@ -122,7 +123,7 @@ func TestStoppingAmidOperationsOverStreams(t *testing.T) {
 	d := w.as("ada").deleteOverStreams()
 	d.subscribe("watch", invitationChanged, master)
 	stopped := make(chan error, 1)
-	go func() { stopped <- w.gateway.Stop() }()
+	go func() { stopped <- w.Gateway.Stop() }()
 	if got := watching.next().end; got != "cut" {
 		t.Errorf("who watches: %s", got)
 	}
@@ -131,7 +132,7 @@ func TestStoppingAmidOperationsOverStreams(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
-	if w.number(`select count(*) from invitation`) > 0 {
+	if w.Number(`select count(*) from invitation`) > 0 {
 		t.Error("something was begun after the end")
 	}
 }
@@ -157,7 +158,7 @@ func TestSigningInOverAWebSocketWhileTheDatabaseDoesNotAnswer(t *testing.T) {
 	zoe := w.as("zoe@new.example")
 	release := w.hold(`lock table account`)
 	s := zoe.dial()
-	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + zoe.token}})
+	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + zoe.Token}})
 	if code, reason := s.closed(); code != 1013 {
 		t.Errorf("closed with %d %s", code, reason)
 	}
@@ -165,13 +166,13 @@ func TestSigningInOverAWebSocketWhileTheDatabaseDoesNotAnswer(t *testing.T) {
 	zoe.connect()
 
 	// Neither does the gateway wait for it when it stops.
-	slow, _ := w.start(func(s *app.Settings) { s.RequestTimeout = 2 * patience })
+	slow, _ := w.Start(func(s *app.Settings) { s.RequestTimeout = 2 * apptest.Patience })
 	bob := w.as("bob@new.example")
-	bob.url = slow.URL()
+	bob.URL = slow.URL()
 	release = w.hold(`lock table account`)
 	s = bob.dial()
-	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + bob.token}})
-	w.eventually("a sign-in that waits", func() bool { return w.waiting() > 0 })
+	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + bob.Token}})
+	w.Eventually("a sign-in that waits", func() bool { return w.waiting() > 0 })
 	stopped := make(chan error, 1)
 	go func() { stopped <- slow.Stop() }()
 	select {
@@ -179,7 +180,7 @@ func TestSigningInOverAWebSocketWhileTheDatabaseDoesNotAnswer(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(patience):
+	case <-time.After(apptest.Patience):
 		t.Error("it does not stop")
 	}
 	release()
@@ -191,10 +192,10 @@ func TestUpgradesToOtherProtocols(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, protocol := range []string{"h2c", "foo/1, bar"} {
-		r := w.as("ada").request(`{ viewer { name } }`, nil)
+		r := w.as("ada").Request(`{ viewer { name } }`, nil)
 		r.Header.Set("Connection", "Upgrade")
 		r.Header.Set("Upgrade", protocol)
-		if got := w.as("ada").send(r).ok().at("viewer", "name"); got != "Ada" {
+		if got := w.as("ada").Send(r).OK().At("viewer", "name"); got != "Ada" {
 			t.Errorf("%s: %v", protocol, got)
 		}
 	}
@@ -209,7 +210,7 @@ func TestAStreamOfEventsIsThereWhenItsHeadIs(t *testing.T) {
 	go func() {
 		begun <- w.as("ada").openSSE(context.Background(), invitationChanged, map[string]any{"id": w.instance("Group 1")})
 	}()
-	w.eventually("a subscription that waits", func() bool { return w.waiting() > 0 })
+	w.Eventually("a subscription that waits", func() bool { return w.waiting() > 0 })
 	select {
 	case <-begun:
 		t.Error("the head came before the subscription had begun")
@@ -229,7 +230,7 @@ func TestOperationsBeginInTheirOrder(t *testing.T) {
 	s.subscribe("watch", invitationChanged, map[string]any{"id": w.instance("Group 1")})
 	s.subscribe("ask", `{ viewer { name } }`, nil)
 	s.say(map[string]any{"type": "ping"})
-	w.eventually("a subscription that waits", func() bool { return w.waiting() > 0 })
+	w.Eventually("a subscription that waits", func() bool { return w.waiting() > 0 })
 	if got := s.hear()["type"]; got != "pong" {
 		t.Errorf("heard %v", got)
 	}
@@ -269,7 +270,7 @@ func TestOnePersonWatchesTooMuch(t *testing.T) {
 	if lines := s.outcome("100"); !strings.Contains(strings.Join(lines, ""), "RATE_LIMITED") {
 		t.Errorf("%q", lines)
 	}
-	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
 	told := map[string]bool{}
 	for len(told) < 100 {
 		m := s.hear()
@@ -300,19 +301,19 @@ func TestALanguageOverAWebSocket(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	zoe := w.as("zoe@new.example")
-	conn, _, err := websocket.Dial(t.Context(), strings.Replace(zoe.url, "http", "ws", 1)+"/graphql",
+	conn, _, err := websocket.Dial(t.Context(), strings.Replace(zoe.URL, "http", "ws", 1)+"/graphql",
 		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Accept-Language": {"de"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.CloseNow()
 	s := socket{t, conn}
-	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + zoe.token}})
+	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + zoe.Token}})
 	if got := s.hear()["type"]; got != "connection_ack" {
 		t.Errorf("%v", got)
 	}
 	var locales []string
-	if err := w.db.Select(&locales, `select locale from account where email = 'zoe@new.example'`); err != nil || !slices.Equal(locales, []string{"de"}) {
+	if err := w.Admin.Select(&locales, `select locale from account where email = 'zoe@new.example'`); err != nil || !slices.Equal(locales, []string{"de"}) {
 		t.Errorf("%q, %v", locales, err)
 	}
 }

@@ -15,12 +15,13 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
 // receiver takes traces by OTLP over HTTP.
 type receiver struct {
 	url      string
-	received notifier // notified of each message
+	received apptest.Notifier // notified of each message
 
 	mu    sync.Mutex
 	raw   strings.Builder
@@ -46,7 +47,7 @@ func newReceiver(t testing.TB) *receiver {
 				r.spans = append(r.spans, scope.Spans...)
 			}
 		}
-		r.received.notify()
+		r.received.Notify()
 	}))
 	t.Cleanup(server.Close)
 	r.url = server.URL
@@ -100,13 +101,13 @@ func TestARequestIsPartOfItsCallersTrace(t *testing.T) {
 	seen := newReceiver(t)
 	w := newWorld(t, seen.use)
 	ada := w.as("ada")
-	r := ada.request(`query Where { instance(id: "`+w.instance("Group 1")+`") { name } }`, nil)
+	r := ada.Request(`query Where { instance(id: "`+w.instance("Group 1")+`") { name } }`, nil)
 	r.Header.Set("traceparent", "00-"+callersTrace+"-"+callersSpan+"-01")
-	a := ada.send(r).ok()
-	seen.received.await(t, "the request's span", func() bool { return len(seen.named(callersTrace, "POST /graphql")) == 1 })
+	a := ada.Send(r).OK()
+	seen.received.Await(t, "the request's span", func() bool { return len(seen.named(callersTrace, "POST /graphql")) == 1 })
 	request := seen.named(callersTrace, "POST /graphql")[0]
 	if fmt.Sprintf("%x", request.ParentSpanId) != callersSpan || request.Kind != otlp.Span_SPAN_KIND_SERVER ||
-		said(request, "http.route") != "/graphql" || said(request, "datahub.request.id") != a.header.Get("X-Request-Id") || said(request, "http.response.status_code") != "int_value:200" {
+		said(request, "http.route") != "/graphql" || said(request, "datahub.request.id") != a.Header.Get("X-Request-Id") || said(request, "http.response.status_code") != "int_value:200" {
 		t.Errorf("%v", request)
 	}
 	operations := seen.named(callersTrace, "query")
@@ -132,12 +133,12 @@ func TestARequestIsPartOfItsCallersTrace(t *testing.T) {
 	}
 
 	// What the caller does not want to be told of.
-	r = ada.request(`query NotTold { viewer { id } }`, nil)
+	r = ada.Request(`query NotTold { viewer { id } }`, nil)
 	r.Header.Set("traceparent", "00-aaf92f3577b34da6a3ce929d0e0e4736-"+callersSpan+"-00")
-	ada.send(r).ok()
+	ada.Send(r).OK()
 	// A trace of its own, with what went wrong.
-	ada.delete("Master").refused("INSTANCE_PROTECTED")
-	seen.received.await(t, "the mutation", func() bool { return len(seen.named("", "mutation")) == 1 })
+	ada.delete("Master").Refused("INSTANCE_PROTECTED")
+	seen.received.Await(t, "the mutation", func() bool { return len(seen.named("", "mutation")) == 1 })
 	refused := seen.named("", "mutation")[0]
 	if refused.Status.Code != otlp.Status_STATUS_CODE_ERROR || !strings.Contains(refused.String(), "INSTANCE_PROTECTED") || fmt.Sprintf("%x", refused.TraceId) == callersTrace {
 		t.Errorf("%v", refused)
@@ -156,7 +157,7 @@ func TestOperationsOverAWebSocketAreTraced(t *testing.T) {
 	s := w.as("ada").connect()
 	s.subscribe("1", `query One { viewer { id } }`, nil)
 	s.outcome("1")
-	seen.received.await(t, "it", func() bool {
+	seen.received.Await(t, "it", func() bool {
 		return len(seen.named("", "WEBSOCKET /graphql")) == 1 && len(seen.named("", "query")) == 1
 	})
 	if query := seen.named("", "query")[0]; string(query.ParentSpanId) != string(seen.named("", "WEBSOCKET /graphql")[0].SpanId) {
@@ -168,12 +169,12 @@ func TestMailsAreTraced(t *testing.T) {
 	t.Parallel()
 	seen := newReceiver(t)
 	w := newWorld(t, seen.use)
-	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
-	w.mails(1)
-	seen.received.await(t, "it", func() bool { return len(seen.named("", "outbox INVITATION")) == 1 })
+	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
+	w.AwaitMails(1)
+	seen.received.Await(t, "it", func() bool { return len(seen.named("", "outbox INVITATION")) == 1 })
 	round, sent := seen.named("", "outbox INVITATION")[0], seen.named("", "send")
 	if len(sent) != 1 || string(sent[0].ParentSpanId) != string(round.SpanId) || said(sent[0], "datahub.job.outcome") != "sent" ||
-		w.number(`select count(*) from outbox where id = $1`, said(sent[0], "datahub.job.id")) != 1 {
+		w.Number(`select count(*) from outbox where id = $1`, said(sent[0], "datahub.job.id")) != 1 {
 		t.Errorf("%v: %v", round, sent)
 	}
 	if statements := seen.statements(fmt.Sprintf("%x", round.TraceId)); len(statements) == 0 {
@@ -210,7 +211,7 @@ func TestTheReceiverOfTracesIsInTrouble(t *testing.T) {
 			w := newWorld(t, func(s *app.Settings) { s.TracesEndpoint = server.URL + "/traces" })
 			ada := w.as("ada")
 			for range 50 {
-				ada.ask(`{ viewer { id } }`, nil).ok()
+				ada.Ask(`{ viewer { id } }`, nil).OK()
 			}
 			if answer != nil {
 				<-asked
@@ -218,10 +219,10 @@ func TestTheReceiverOfTracesIsInTrouble(t *testing.T) {
 			if what == "hangs" {
 				defer close(hang)
 			}
-			if err := w.gateway.Stop(); err != nil {
+			if err := w.Gateway.Stop(); err != nil {
 				t.Error(err)
 			}
-			if lines := w.log.lines("traces cannot be sent"); len(lines) != 1 || lines[0]["error"] == "" {
+			if lines := w.Log.Lines("traces cannot be sent"); len(lines) != 1 || lines[0]["error"] == "" {
 				t.Errorf("%v", lines)
 			}
 		})

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
 const invitationChanged = `subscription($id: ID!) { invitationChanged(instanceId: $id) { change at invitation { email status role instance { name } delivery { status } } } }`
@@ -34,9 +35,9 @@ func (m told) change() string {
 		return m.end
 	}
 	if len(m.Errors) > 0 {
-		return "error " + strings.Join(m.codes(), " ")
+		return "error " + strings.Join(m.Codes(), " ")
 	}
-	e := m.at("invitationChanged").(map[string]any)
+	e := m.At("invitationChanged").(map[string]any)
 	return fmt.Sprint(e["change"], " ", e["invitation"].(map[string]any)["email"])
 }
 
@@ -101,11 +102,7 @@ func (p person) follow(query string, variables ...any) stream {
 		for event := range events(response.Body) {
 			switch event.name {
 			case "next":
-				m := told{answer: answer{t: t, body: event.data}}
-				if err := json.Unmarshal([]byte(event.data), &m.answer); err != nil {
-					t.Errorf("%s: %v", event.data, err)
-				}
-				s.told <- m
+				s.told <- told{answer: apptest.ParseAnswer(t, []byte(event.data))}
 			case "complete":
 				s.told <- told{end: "complete"}
 				return
@@ -121,12 +118,12 @@ func (p person) follow(query string, variables ...any) stream {
 func (p person) openSSE(ctx context.Context, query string, variables map[string]any) *http.Response {
 	t := p.world.t
 	t.Helper()
-	r := p.request(query, variables).WithContext(ctx)
+	r := p.Request(query, variables).WithContext(ctx)
 	r.Header.Set("Accept", "text/event-stream")
-	if p.token != "" {
-		r.Header.Set("Authorization", "Bearer "+p.token)
+	if p.Token != "" {
+		r.Header.Set("Authorization", "Bearer "+p.Token)
 	}
-	response, err := p.world.client.Do(r)
+	response, err := p.World.HTTP.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +168,7 @@ func (p person) dial(subprotocols ...string) socket {
 	if subprotocols == nil {
 		subprotocols = []string{"graphql-transport-ws"}
 	}
-	conn, _, err := websocket.Dial(context.Background(), strings.Replace(p.url, "http", "ws", 1)+"/graphql", &websocket.DialOptions{Subprotocols: subprotocols})
+	conn, _, err := websocket.Dial(context.Background(), strings.Replace(p.URL, "http", "ws", 1)+"/graphql", &websocket.DialOptions{Subprotocols: subprotocols})
 	if err != nil {
 		p.world.t.Fatal(err)
 	}
@@ -184,7 +181,7 @@ func (p person) dial(subprotocols ...string) socket {
 func (p person) connect() socket {
 	p.world.t.Helper()
 	s := p.dial()
-	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + p.token}})
+	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + p.Token}})
 	if got := s.hear()["type"]; got != "connection_ack" {
 		p.world.t.Fatalf("the gateway says %v", got)
 	}
@@ -267,21 +264,14 @@ func (p person) watchSocket(instance string) stream {
 			if err := json.Unmarshal(content, &m); err != nil {
 				t.Error(err)
 			}
-			a := answer{t: t, body: string(m.Payload)}
 			switch {
 			case m.ID == "2" && m.Type == "complete":
 				close(begun)
 			case m.ID == "2":
 			case m.Type == "next":
-				if err := json.Unmarshal(m.Payload, &a); err != nil {
-					t.Error(err)
-				}
-				stream.told <- told{answer: a}
+				stream.told <- told{answer: apptest.ParseAnswer(t, m.Payload)}
 			case m.Type == "error":
-				if err := json.Unmarshal(m.Payload, &a.Errors); err != nil {
-					t.Error(err)
-				}
-				stream.told <- told{answer: a}
+				stream.told <- told{answer: apptest.ParseAnswer(t, slices.Concat([]byte(`{"errors":`), m.Payload, []byte("}")))}
 				stream.told <- told{end: "complete"}
 			case m.Type == "complete":
 				stream.told <- told{end: "complete"}
@@ -300,40 +290,40 @@ func TestWatchingInvitations(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			ada := w.as("ada")
-			ada.invite("Group 1", "VIEWER", []string{"before@new.example"}).ok()
-			w.mails(1)
+			ada.invite("Group 1", "VIEWER", []string{"before@new.example"}).OK()
+			w.AwaitMails(1)
 			s := watch(ada, w.instance("Group 1"))
 
-			ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).ok()
+			ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).OK()
 			s.expect("CREATED zoe@new.example", "CREATED bob@new.example", "SENT zoe@new.example", "SENT bob@new.example")
-			ada.invite("Master", "VIEWER", []string{"elsewhere@new.example"}).ok()
-			ada.invite("Group 1", "EDITOR", []string{"zoe@new.example"}).ok()
+			ada.invite("Master", "VIEWER", []string{"elsewhere@new.example"}).OK()
+			ada.invite("Group 1", "EDITOR", []string{"zoe@new.example"}).OK()
 			m := s.next()
 			if m.change() != "ROLE_CHANGED zoe@new.example" {
-				t.Errorf("%s", m.body)
+				t.Errorf("%s", m.Body)
 			}
 			if diff := cmp.Diff(any(map[string]any{"email": "zoe@new.example", "status": "PENDING", "role": "EDITOR",
-				"instance": map[string]any{"name": "Group 1"}, "delivery": map[string]any{"status": "SENT"}}), m.at("invitationChanged", "invitation")); diff != "" {
+				"instance": map[string]any{"name": "Group 1"}, "delivery": map[string]any{"status": "SENT"}}), m.At("invitationChanged", "invitation")); diff != "" {
 				t.Error(diff)
 			}
-			if at, err := time.Parse(time.RFC3339, fmt.Sprint(m.at("invitationChanged", "at"))); err != nil || time.Since(at) > time.Minute {
+			if at, err := time.Parse(time.RFC3339, fmt.Sprint(m.At("invitationChanged", "at"))); err != nil || time.Since(at) > time.Minute {
 				t.Errorf("at %v, %v", at, err)
 			}
-			ada.resend([]string{w.invitationOf("bob@new.example")}).ok()
+			ada.resend([]string{w.invitationOf("bob@new.example")}).OK()
 			s.expect("RENEWED bob@new.example", "SENT bob@new.example")
-			w.as("zoe@new.example").accept("invitationId", w.invitationOf("zoe@new.example")).ok()
+			w.as("zoe@new.example").accept("invitationId", w.invitationOf("zoe@new.example")).OK()
 			s.expect("ACCEPTED zoe@new.example")
-			w.as("bob@new.example").decline("invitationId", w.invitationOf("bob@new.example")).ok()
+			w.as("bob@new.example").decline("invitationId", w.invitationOf("bob@new.example")).OK()
 			s.expect("DECLINED bob@new.example")
-			ada.revoke([]string{w.invitationOf("before@new.example")}).ok()
+			ada.revoke([]string{w.invitationOf("before@new.example")}).OK()
 			s.expect("REVOKED before@new.example")
-			ada.invite("Group 1", "VIEWER", []string{"late@new.example"}).ok()
+			ada.invite("Group 1", "VIEWER", []string{"late@new.example"}).OK()
 			s.expect("CREATED late@new.example", "SENT late@new.example")
-			w.exec(`update invitation set expires_at = clock_timestamp() + interval '300 milliseconds' where email = 'late@new.example'`)
+			w.Exec(`update invitation set expires_at = clock_timestamp() + interval '300 milliseconds' where email = 'late@new.example'`)
 			s.expect("EXPIRED late@new.example")
 			// A deleted instance is watched on.
-			ada.delete("Group 1").ok()
-			ada.revoke([]string{w.invitationOf("late@new.example")}).ok()
+			ada.delete("Group 1").OK()
+			ada.revoke([]string{w.invitationOf("late@new.example")}).OK()
 			s.expect("REVOKED late@new.example")
 		})
 	}
@@ -346,23 +336,23 @@ func TestWatchingThroughAnotherGateway(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			other, _ := w.start()
+			other, _ := w.Start()
 			ada := w.as("ada")
 			elsewhere := ada
-			elsewhere.url = other.URL()
+			elsewhere.URL = other.URL()
 			s := watch(elsewhere, w.instance("Group 1"))
 			longest := 0.0
 			defer func() { t.Logf("told after %.2f s at most", longest) }()
 			for n := range 5 {
 				email := fmt.Sprintf("p%d@new.example", n)
-				ada.invite("Group 1", "VIEWER", []string{email}).ok()
+				ada.invite("Group 1", "VIEWER", []string{email}).OK()
 				for _, change := range []string{"CREATED", "SENT"} {
 					m := s.next()
 					if m.change() != change+" "+email {
-						t.Fatalf("%s", m.body)
+						t.Fatalf("%s", m.Body)
 					}
 					var told float64
-					if err := w.db.Get(&told, `select extract(epoch from clock_timestamp() - $1::timestamptz)`, m.at("invitationChanged", "at")); err != nil {
+					if err := w.Admin.Get(&told, `select extract(epoch from clock_timestamp() - $1::timestamptz)`, m.At("invitationChanged", "at")); err != nil {
 						t.Fatal(err)
 					}
 					longest = max(longest, told)
@@ -381,7 +371,7 @@ func TestNoChangeIsLost(t *testing.T) {
 	s := ada.watchSSE(w.instance("Group 1"))
 	insert := `insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
 		select gen_random_uuid(), i.id, $1::text, $1::text, 'VIEWER', sha256($1::text::bytea), a.id, clock_timestamp() + interval '1 day' from instance i, account a where i.name = 'Group 1' and a.name = 'Ada'`
-	late, err := w.db.Beginx()
+	late, err := w.Admin.Beginx()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,7 +379,7 @@ func TestNoChangeIsLost(t *testing.T) {
 	if _, err := late.Exec(insert, "late@new.example"); err != nil {
 		t.Fatal(err)
 	}
-	lost, err := w.db.Beginx()
+	lost, err := w.Admin.Beginx()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -397,7 +387,7 @@ func TestNoChangeIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range 3 {
-		w.exec(insert, fmt.Sprintf("p%d@new.example", n))
+		w.Exec(insert, fmt.Sprintf("p%d@new.example", n))
 		s.expect(fmt.Sprintf("CREATED p%d@new.example", n))
 	}
 	if err := lost.Rollback(); err != nil {
@@ -407,13 +397,13 @@ func TestNoChangeIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.expect("CREATED late@new.example")
-	w.exec(insert, "last@new.example")
+	w.Exec(insert, "last@new.example")
 	s.expect("CREATED last@new.example")
 	// The database goes away and comes back.
-	w.exec(`alter table event rename to elsewhere`)
-	w.await("a complaint", func() bool { return len(w.log.lines("events")) > 0 })
-	w.exec(`alter table elsewhere rename to event`)
-	w.exec(insert, "afterwards@new.example")
+	w.Exec(`alter table event rename to elsewhere`)
+	w.Await("a complaint", func() bool { return len(w.Log.Lines("events")) > 0 })
+	w.Exec(`alter table elsewhere rename to event`)
+	w.Exec(insert, "afterwards@new.example")
 	s.expect("CREATED afterwards@new.example")
 }
 
@@ -437,7 +427,7 @@ func TestWhoMayWatch(t *testing.T) {
 		}
 	}
 	nobody := w.as("ada")
-	nobody.token = ""
+	nobody.Token = ""
 	response := nobody.openSSE(t.Context(), invitationChanged, map[string]any{"id": w.instance("Group 1")})
 	response.Body.Close()
 	if response.StatusCode != http.StatusUnauthorized {
@@ -455,9 +445,9 @@ func TestAWatcherWhoLosesTheRoleIsCutOff(t *testing.T) {
 			w.appoint("Mia")
 			w.appoint("Sam")
 			ada, mia, sam := watch(w.as("ada"), w.instance("Group 1")), watch(w.as("mia"), w.instance("Group 1")), watch(w.as("sam"), w.instance("Group 1"))
-			w.as("ada").remove("", w.user("Mia")).ok()
-			w.as("ada").remove("", w.user("Sam")).ok()
-			w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).ok()
+			w.as("ada").remove("", w.user("Mia")).OK()
+			w.as("ada").remove("", w.user("Sam")).OK()
+			w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
 			ada.expect("CREATED zoe@new.example", "SENT zoe@new.example")
 			// Mia is a manager, and goes on to see the instance.
 			for who, c := range map[string]struct {
@@ -485,12 +475,12 @@ func (w *world) brief(who string, expires time.Time) person {
 	w.t.Helper()
 	p := w.as(who)
 	email := who + "@uni.example"
-	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"iss": issuer.Name, "aud": issuer.Audience, "sub": "development|" + email,
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"iss": apptest.Issuer.Name, "aud": apptest.Issuer.Audience, "sub": "development|" + email,
 		"exp": expires.Unix(), "email": email, "email_verified": true}).SignedString(readKey(w.t, w))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p.token = signed
+	p.Token = signed
 	return p
 }
 
@@ -516,7 +506,7 @@ func TestStreamsEndWhenTheGatewayStops(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	sse, ws := w.as("ada").watchSSE(w.instance("Group 1")), w.as("ada").watchSocket(w.instance("Group 1"))
-	if err := w.gateway.Stop(); err != nil { // it would fail after a time
+	if err := w.Gateway.Stop(); err != nil { // it would fail after a time
 		t.Error(err)
 	}
 	if got := sse.next().end; got != "cut" {
@@ -555,18 +545,18 @@ func TestOperationsOverServerSentEvents(t *testing.T) {
 		}
 	}
 	// By plain POST, and by GET, a subscription is refused rather than lost.
-	a := ada.ask(invitationChanged, map[string]any{"id": w.instance("Group 1")})
-	if a.status != http.StatusOK && a.status != http.StatusNotAcceptable {
-		t.Errorf("%d %s", a.status, a.body)
+	a := ada.Ask(invitationChanged, map[string]any{"id": w.instance("Group 1")})
+	if a.Status != http.StatusOK && a.Status != http.StatusNotAcceptable {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
-	r, _ := http.NewRequest(http.MethodPost, ada.url+"/graphql", strings.NewReader(`{"query":"subscription { invitationChanged(instanceId: \"x\") { change } }"}`))
+	r, _ := http.NewRequest(http.MethodPost, ada.URL+"/graphql", strings.NewReader(`{"query":"subscription { invitationChanged(instanceId: \"x\") { change } }"}`))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "application/json")
-	if a := ada.send(r); a.status != http.StatusNotAcceptable || !slices.Equal(a.codes(), []string{"BAD_REQUEST"}) {
-		t.Errorf("%d %s", a.status, a.body)
+	if a := ada.Send(r); a.Status != http.StatusNotAcceptable || !slices.Equal(a.Codes(), []string{"BAD_REQUEST"}) {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
-	if a := ada.get(`subscription { invitationChanged(instanceId: "x") { change } }`); a.status != http.StatusMethodNotAllowed {
-		t.Errorf("by GET: %d %s", a.status, a.body)
+	if a := ada.Get(`subscription { invitationChanged(instanceId: "x") { change } }`); a.Status != http.StatusMethodNotAllowed {
+		t.Errorf("by GET: %d %s", a.Status, a.Body)
 	}
 }
 
@@ -577,7 +567,7 @@ func TestTheProtocolOfWebSockets(t *testing.T) {
 	init := func(authorization any) map[string]any {
 		return map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": authorization}}
 	}
-	good := init("Bearer " + ada.token)
+	good := init("Bearer " + ada.Token)
 	for what, c := range map[string]struct {
 		say  []any
 		code int
@@ -588,7 +578,7 @@ func TestTheProtocolOfWebSockets(t *testing.T) {
 		"an unknown type":          {[]any{map[string]any{"type": "start"}}, 4400},
 		"a server's type":          {[]any{good, map[string]any{"type": "next", "id": "1"}}, 4400},
 		"a bad token":              {[]any{init("Bearer x")}, 4403},
-		"another scheme":           {[]any{init("Basic " + ada.token)}, 4403},
+		"another scheme":           {[]any{init("Basic " + ada.Token)}, 4403},
 		"no token":                 {[]any{`{"type":"connection_init"}`}, 4403},
 		"an empty payload":         {[]any{`{"type":"connection_init","payload":{}}`}, 4403},
 		"a payload that is none":   {[]any{`{"type":"connection_init","payload":5}`}, 4400},
@@ -661,7 +651,7 @@ func TestTheProtocolOfWebSockets(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	s.hear() // complete
-	ada.invite("Master", "VIEWER", []string{"zoe@new.example"}).ok()
+	ada.invite("Master", "VIEWER", []string{"zoe@new.example"}).OK()
 	var ids []string
 	for range 4 {
 		ids = append(ids, fmt.Sprint(s.hear()["id"]))
@@ -671,8 +661,8 @@ func TestTheProtocolOfWebSockets(t *testing.T) {
 		t.Errorf("told %v", ids)
 	}
 	// The request for the connection can carry the token, too.
-	conn, _, err := websocket.Dial(t.Context(), strings.Replace(ada.url, "http", "ws", 1)+"/graphql",
-		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Authorization": {"Bearer " + ada.token}}})
+	conn, _, err := websocket.Dial(t.Context(), strings.Replace(ada.URL, "http", "ws", 1)+"/graphql",
+		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Authorization": {"Bearer " + ada.Token}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -683,13 +673,13 @@ func TestTheProtocolOfWebSockets(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	// Each operation has a line of its own in the log.
-	w.await("a line of the mutation", func() bool {
-		return slices.ContainsFunc(w.log.lines("request"), func(line map[string]any) bool {
+	w.Await("a line of the mutation", func() bool {
+		return slices.ContainsFunc(w.Log.Lines("request"), func(line map[string]any) bool {
 			return line["method"] == "WEBSOCKET" && line["kind"] == "mutation" && line["actor"] == w.user("Ada")
 		})
 	})
 	// A page of another origin is refused.
-	if _, response, err := websocket.Dial(t.Context(), strings.Replace(ada.url, "http", "ws", 1)+"/graphql",
+	if _, response, err := websocket.Dial(t.Context(), strings.Replace(ada.URL, "http", "ws", 1)+"/graphql",
 		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Origin": {"https://evil.example"}}}); err == nil || response.StatusCode != http.StatusForbidden {
 		t.Errorf("another origin: %v", err)
 	}
@@ -709,7 +699,7 @@ func TestWatchingAThousandInvitations(t *testing.T) {
 	for i := range emails {
 		emails[i] = fmt.Sprintf("p%d@new.example", i)
 	}
-	ada.invite("Group 1", "VIEWER", emails).ok()
+	ada.invite("Group 1", "VIEWER", emails).OK()
 	for _, s := range []stream{sse, ws} {
 		got := map[string]int{}
 		for range 2000 {

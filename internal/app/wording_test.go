@@ -31,41 +31,41 @@ func TestErrorsQuoteNoValues(t *testing.T) {
 			} {
 				for _, word := range []string{secret, "70707"} {
 					// The request's id is random, and may have any digits.
-					if a := ada.ask(document, nil); len(a.Errors) == 0 || strings.Contains(requestID.ReplaceAllString(a.body, ""), word) {
-						t.Errorf("%s as token %d: %s", what, i, a.body)
+					if a := ada.Ask(document, nil); len(a.Errors) == 0 || strings.Contains(requestID.ReplaceAllString(a.Body, ""), word) {
+						t.Errorf("%s as token %d: %s", what, i, a.Body)
 					}
 				}
 			}
 		}
 	}
 	for _, document := range []string{`mutation { inviteUsers(input: ["hunter"]) { results { email } } }`, `mutation { inviteUsers(input: "hunter") { results { email } } }`} {
-		if e := ada.ask(document, nil).refused("GRAPHQL_VALIDATION_FAILED"); e.Message != `Expected value of type "InviteUsersInput!".` {
+		if e := ada.Ask(document, nil).Refused("GRAPHQL_VALIDATION_FAILED"); e.Message != `Expected value of type "InviteUsersInput!".` {
 			t.Errorf("%s: %q", document, e.Message)
 		}
 	}
 	const query = `query($b: Boolean = true, $s: String = "", $n: Int, $i: ID = "", $e: InvitationStatus, $l: [String!] = ["kim@new.example"]) {
 		invitation(token: $s) @include(if: $b) { email } checkEmails(emails: $l) { index } instance(id: $i) { invitations(first: $n, status: $e) { totalCount } } }`
-	ada.ask(query, map[string]any{"b": false}).ok()
+	ada.Ask(query, map[string]any{"b": false}).OK()
 	const invite = `mutation($input: InviteUsersInput!) { inviteUsers(input: $input) { results { email } } }`
 	for _, value := range []any{secret, "70707", 70707, 70707.5, json.Number("70707e70"), []any{secret}, map[string]any{"x": secret}, map[string]any{strings.Repeat(secret, 100): 1}} {
 		for _, name := range []string{"b", "s", "n", "i", "e", "l"} {
 			if name == "n" && value == 70707 {
 				continue // which can be a page's size, and is said
 			}
-			a := ada.ask(query, map[string]any{name: value})
-			if body := requestID.ReplaceAllString(a.body, ""); strings.Contains(body, secret) || strings.Contains(body, "70707") {
-				t.Errorf("%s is %v: %s", name, value, a.body)
+			a := ada.Ask(query, map[string]any{name: value})
+			if body := requestID.ReplaceAllString(a.Body, ""); strings.Contains(body, secret) || strings.Contains(body, "70707") {
+				t.Errorf("%s is %v: %s", name, value, a.Body)
 			}
 		}
 		for _, field := range []string{"instanceId", "role", "emails", "message", "idempotencyKey"} {
-			a := ada.ask(invite, map[string]any{"input": ada.input("Group 1", "role", "VIEWER", "emails", []string{}, field, value)})
-			if field != "emails" && strings.Contains(a.body, secret+secret) {
-				t.Errorf("%s is %v: %s", field, value, a.body)
+			a := ada.Ask(invite, map[string]any{"input": ada.input("Group 1", "role", "VIEWER", "emails", []string{}, field, value)})
+			if field != "emails" && strings.Contains(a.Body, secret+secret) {
+				t.Errorf("%s is %v: %s", field, value, a.Body)
 			}
 		}
 	}
 	// Names help to find what is wrong, unless they are long.
-	if e := ada.ask(`{ nothing }`, nil).refused("GRAPHQL_VALIDATION_FAILED"); !strings.Contains(e.Message, `"nothing"`) {
+	if e := ada.Ask(`{ nothing }`, nil).Refused("GRAPHQL_VALIDATION_FAILED"); !strings.Contains(e.Message, `"nothing"`) {
 		t.Errorf("message %q", e.Message)
 	}
 	for _, document := range []string{
@@ -74,17 +74,17 @@ func TestErrorsQuoteNoValues(t *testing.T) {
 		"query ($" + strings.Repeat(secret, 100) + ": Int) { viewer { id } }",
 		"{ viewer { id } } fragment F on User { ..." + strings.Repeat(secret, 100) + " } fragment " + strings.Repeat(secret, 100) + " on User { ...F }",
 	} {
-		if a := ada.ask(document, nil); len(a.Errors) == 0 || strings.Contains(a.body, strings.Repeat(secret, 10)) || len(a.body) > 4000 {
-			t.Errorf("%.50s: %d octets: %.500s", document, len(a.body), a.body)
+		if a := ada.Ask(document, nil); len(a.Errors) == 0 || strings.Contains(a.Body, strings.Repeat(secret, 10)) || len(a.Body) > 4000 {
+			t.Errorf("%.50s: %d octets: %.500s", document, len(a.Body), a.Body)
 		}
 	}
-	a := ada.send(ada.post(map[string]any{"query": ownName, "operationName": secret}))
-	if strings.Contains(a.refused("GRAPHQL_VALIDATION_FAILED").Message, secret) {
-		t.Error(a.body)
+	a := ada.Send(ada.Post(map[string]any{"query": ownName, "operationName": secret}))
+	if strings.Contains(a.Refused("GRAPHQL_VALIDATION_FAILED").Message, secret) {
+		t.Error(a.Body)
 	}
-	a = ada.ask(invite, map[string]any{"input": map[string]any{strings.Repeat(secret, 1000): 1}})
-	if a.refused("BAD_USER_INPUT"); strings.Contains(a.body, strings.Repeat(secret, 10)) {
-		t.Errorf("an unknown field: %s", a.body)
+	a = ada.Ask(invite, map[string]any{"input": map[string]any{strings.Repeat(secret, 1000): 1}})
+	if a.Refused("BAD_USER_INPUT"); strings.Contains(a.Body, strings.Repeat(secret, 10)) {
+		t.Errorf("an unknown field: %s", a.Body)
 	}
 }
 
@@ -102,30 +102,30 @@ func TestTheSchemaIsNotShownInProduction(t *testing.T) {
 		"playground on":    {func(s *app.Settings) { s.Introspection, s.Playground = &off, &on }, false, 200},
 	} {
 		w := newWorld(t, c.change)
-		for _, by := range []person{w.as("ada"), {w, w.gateway.URL(), ""}} {
+		for _, by := range []person{w.as("ada"), w.with("")} {
 			for _, document := range []string{`{ __schema { queryType { name } } }`, `{ x: __type(name: "User") { name } }`, `{ ...F } fragment F on Query { __typename ... { __schema { queryType { name } } } }`} {
-				a := by.ask(document, nil)
-				if c.shown && len(a.Errors) > 0 || !c.shown && (len(a.Errors) != 1 || a.codes()[0] != "GRAPHQL_VALIDATION_FAILED" || strings.Contains(a.body, "User")) {
-					t.Errorf("%s: %s: %s", what, document, a.body)
+				a := by.Ask(document, nil)
+				if c.shown && len(a.Errors) > 0 || !c.shown && (len(a.Errors) != 1 || a.Codes()[0] != "GRAPHQL_VALIDATION_FAILED" || strings.Contains(a.Body, "User")) {
+					t.Errorf("%s: %s: %s", what, document, a.Body)
 				}
 			}
-			by.ask(`{ __typename }`, nil).ok()
+			by.Ask(`{ __typename }`, nil).OK()
 		}
 		hints := 0
 		for _, document := range []string{`{ view }`, `{ viewer }`, `{ viewer { spaces(frst: 1) { totalCount } } }`, `{ viewer { ...F } } fragment F on Usr { id }`,
 			`mutation { inviteUsers(input: {instanceID: "", role: VIEWR, emails: []}) { results { email } } }`, `query($x: Usr) { viewer { id } }`, `{ viewer { id @inclde(if: true) } }`} {
-			a := w.as("ada").ask(document, nil)
-			if strings.Contains(a.body, "Did you mean") {
+			a := w.as("ada").Ask(document, nil)
+			if strings.Contains(a.Body, "Did you mean") {
 				hints++
 			}
 			if len(a.Errors) == 0 {
-				t.Errorf("%s: %s: %s", what, document, a.body)
+				t.Errorf("%s: %s: %s", what, document, a.Body)
 			}
 		}
 		if c.shown != (hints > 0) {
 			t.Errorf("%s: %d hints", what, hints)
 		}
-		response, err := w.client.Get(w.gateway.URL() + "/")
+		response, err := w.HTTP.Get(w.Gateway.URL() + "/")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,6 +25,8 @@
 // starts. Worlds are clones of one migrated database and share nothing, so
 // every test that uses one can call t.Parallel.
 //
+// Package apptest runs gateways on such a world, for tests over HTTP.
+//
 // The package imports the domain's packages. Their internal tests (package
 // invitation) can therefore not import it; those that need only tables use
 // [schematest].
