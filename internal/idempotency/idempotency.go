@@ -1,10 +1,8 @@
-// Package idempotency carries out a mutation once for each key that a person
-// gives it, however often the request arrives, and gives every copy the first
-// answer.
+// Package idempotency executes a request once for each idempotency key of a person,
+// however often the request arrives, and returns the first answer to all copies.
 package idempotency
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -17,23 +15,24 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// Request is one person's use of a key. A nil Key asks for nothing.
+// Request is a request for a mutation. One without a key is always executed.
 type Request struct {
 	Actor     access.Actor
 	Key       *string
-	Operation string // the mutation
-	Input     any    // its decoded input, the key left out
+	Operation string // the name of the mutation
+	Input     any    // decoded; its JSON has everything but the key
 }
 
-// ValidateKey decides whether a key has the right form: 1 to 255 printable
-// characters.
+// ValidateKey returns a BAD_USER_INPUT for a key that does not have 1 to 255
+// printable characters.
 func ValidateKey(key *string) fault.List {
 	if key == nil {
 		return nil
 	}
 	printable := true
 	for _, r := range *key {
-		// A lone surrogate has become U+FFFD, like every other one.
+		// Decoding replaces every lone surrogate with U+FFFD, so that keys would be equal
+		// that are not.
 		printable = printable && unicode.IsPrint(r) && r != utf8.RuneError
 	}
 	if n := utf8.RuneCountInString(*key); n < 1 || n > 255 || !printable {
@@ -42,116 +41,98 @@ func ValidateKey(key *string) fault.List {
 	return nil
 }
 
-// Steps are what it takes to carry out a request, each in the transaction of
-// the request.
+// Steps are the steps of a request. All run in one transaction.
 type Steps[A any] struct {
-	// Authorize decides whether the person may have it carried out, and holds what
-	// the others rely on; nil: that is for Do to decide.
+	// Authorize checks that the person may make the request, and locks what the
+	// other steps rely on. It runs for copies, too, before anything is said about
+	// the key. It is nil where Do does that.
 	Authorize func(context.Context, *postgres.Tx) error
-	// Replay completes an answer that was given before with what is read
-	// afresh; nil: the answer is complete.
+	// Replay completes the remembered answer of an executed request with data that
+	// is read now. It is nil where the answer is complete.
 	Replay func(context.Context, *postgres.Tx, *A) error
-	// Do carries out the request, and gives the answer: what is to be
-	// remembered of it as JSON.
+	// Do executes the request. The JSON of its answer is remembered.
 	Do func(context.Context, *postgres.Tx) (A, error)
 }
 
-// Run carries out a request in a transaction: once for its key in 24 hours.
-// Every further copy of the request gets the answer of the first, and waits for
-// it where it is still under way. It fails with IDEMPOTENCY_KEY_REUSED where
-// the key was used for another request.
-func Run[A any](ctx context.Context, db *postgres.DB, r Request, s Steps[A]) (answer A, err error) {
+// Run executes a request in a transaction. A copy of an executed request within 24
+// hours gets the first answer; a copy of one that is being executed waits for it. A
+// failed request is not remembered. Run fails with IDEMPOTENCY_KEY_REUSED where the
+// person used the key for another request.
+func Run[A any](ctx context.Context, db *postgres.DB, r Request, steps Steps[A]) (answer A, err error) {
 	err = db.InTx(ctx, func(tx *postgres.Tx) error {
-		claim, err := newClaim(ctx, tx, r)
+		known, err := claim(ctx, tx, r)
 		if err != nil {
 			return err
 		}
-		if s.Authorize != nil {
-			if err := s.Authorize(ctx, tx); err != nil {
+		if steps.Authorize != nil {
+			if err := steps.Authorize(ctx, tx); err != nil {
 				return err
 			}
 		}
-		switch answered, err := claim.answered(&answer); {
-		case err != nil:
-			return err
-		case answered && s.Replay != nil:
-			return s.Replay(ctx, tx, &answer)
-		case answered:
-			return nil
+		if known == nil {
+			if answer, err = steps.Do(ctx, tx); err != nil {
+				return err
+			}
+			return remember(ctx, tx, r, answer)
 		}
-		if answer, err = s.Do(ctx, tx); err != nil {
+		if !known.SameRequest {
+			return keyReused()
+		}
+		if err := json.Unmarshal(known.Response, &answer); err != nil || steps.Replay == nil {
 			return err
 		}
-		return claim.record(ctx, tx, answer)
+		return steps.Replay(ctx, tx, &answer)
 	})
 	return answer, err
 }
 
-// claim is a key in the hands of the transaction that carries out its request,
-// or that finds it carried out.
-type claim struct {
-	request  Request
-	hash     []byte
-	response []byte // of the request that was carried out; nil: it is for this one to do
-	reused   bool   // for another request
+// executed is a remembered request with the same key.
+type executed struct {
+	SameRequest bool   `db:"same_request"` // mutation and input are the same, too
+	Response    []byte `db:"response"`     // the answer as JSON
 }
 
-// newClaim claims a request's key. It waits for a transaction that has claimed
-// the key before, and is to be the first statement of its own.
-func newClaim(ctx context.Context, tx *postgres.Tx, r Request) (*claim, error) {
+// claim reserves a request's key until the end of the transaction, and returns nil.
+// Where the key was used in the last 24 hours it returns that request. It waits for
+// a transaction that has reserved the same key, and must be the first statement of
+// its own: nobody waits for it then who holds another lock.
+func claim(ctx context.Context, tx *postgres.Tx, r Request) (*executed, error) {
 	if r.Key == nil {
-		return &claim{}, nil
+		return nil, nil
 	}
-	claim := &claim{request: r, hash: hash(r)}
+	requestHash := hash(r)
 	claimed, err := tx.Exec(ctx, `
 		insert into idempotency_key as k (account_id, key, request_hash) values ($1, $2, $3)
 		on conflict (account_id, key) do update
 		set request_hash = excluded.request_hash, response = null, created_at = clock_timestamp()
 		where k.created_at <= clock_timestamp() - interval '24 hours'`,
-		r.Actor.ID.UUID, *r.Key, claim.hash)
+		r.Actor.ID.UUID, *r.Key, requestHash)
 	if err != nil || claimed == 1 {
-		return claim, err
+		return nil, err
 	}
-	var known struct {
-		RequestHash []byte `db:"request_hash"`
-		Response    []byte `db:"response"`
-	}
-	err = tx.Get(ctx, &known, `select request_hash, response from idempotency_key where account_id = $1 and key = $2`,
-		r.Actor.ID.UUID, *r.Key)
-	claim.response = known.Response
-	claim.reused = !bytes.Equal(known.RequestHash, claim.hash)
-	return claim, err
+	var known executed
+	err = tx.Get(ctx, &known, `
+		select request_hash = $3 as same_request, response from idempotency_key where account_id = $1 and key = $2`,
+		r.Actor.ID.UUID, *r.Key, requestHash)
+	return &known, err
 }
 
-// answered reads the answer of the request that was carried out with this key
-// into a pointer; false where it is yet to be carried out. It fails with
-// IDEMPOTENCY_KEY_REUSED where that was another request.
-func (c *claim) answered(response any) (bool, error) {
-	if c.reused {
-		return false, reused()
-	}
-	if c.response == nil {
-		return false, nil
-	}
-	return true, json.Unmarshal(c.response, response)
-}
-
-// record keeps the answer for whoever sends the request again within 24 hours.
-func (c *claim) record(ctx context.Context, tx *postgres.Tx, response any) error {
-	if c.request.Key == nil {
+// remember stores the answer for copies of the request.
+func remember(ctx context.Context, tx *postgres.Tx, r Request, answer any) error {
+	if r.Key == nil {
 		return nil
 	}
-	b, err := json.Marshal(response)
+	response, err := json.Marshal(answer)
 	if err != nil {
 		return err
 	}
 	_, err = tx.Exec(ctx, `update idempotency_key set response = $3 where account_id = $1 and key = $2`,
-		c.request.Actor.ID.UUID, *c.request.Key, string(b))
+		r.Actor.ID.UUID, *r.Key, string(response))
 	return err
 }
 
-// Known reports whether a person has had a request carried out with a key in
-// the last 24 hours.
+// Known reports whether a request of a person with a key was executed in the last
+// 24 hours.
 func Known(ctx context.Context, q postgres.Querier, actor access.Actor, key string) (known bool, err error) {
 	err = q.Get(ctx, &known, `select exists (
 		select from idempotency_key
@@ -160,21 +141,21 @@ func Known(ctx context.Context, q postgres.Querier, actor access.Actor, key stri
 	return known, err
 }
 
-// CheckReuse fails with IDEMPOTENCY_KEY_REUSED where a request's key is known, for
-// a request that cannot be the one that was carried out.
+// CheckReuse fails with IDEMPOTENCY_KEY_REUSED where a request's key is known. It is
+// for requests that cannot have been executed, because they are not valid.
 func CheckReuse(ctx context.Context, q postgres.Querier, r Request) error {
 	if r.Key == nil {
 		return nil
 	}
 	known, err := Known(ctx, q, r.Actor, *r.Key)
 	if err == nil && known {
-		return reused()
+		return keyReused()
 	}
 	return err
 }
 
-// DeleteExpired removes keys older than 24 hours, 1,000 at most, and gives their
-// number.
+// DeleteExpired deletes keys that are older than 24 hours, 1,000 at most, and returns
+// their number.
 func DeleteExpired(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
 		delete from idempotency_key where (account_id, key) in (
@@ -182,21 +163,21 @@ func DeleteExpired(ctx context.Context, q postgres.Querier) (int64, error) {
 			where created_at <= statement_timestamp() - interval '24 hours' limit 1000 for update skip locked)`)
 }
 
-func reused() *fault.Fault {
+func keyReused() *fault.Fault {
 	return &fault.Fault{
 		Code:      fault.IdempotencyKeyReused,
-		Message:   "This idempotency key has been used for another request. Nothing was done.",
+		Message:   "This idempotency key was used for another request. Nothing was done.",
 		Remedy:    "Send this request with a new idempotency key.",
 		InputPath: []any{"input", "idempotencyKey"},
 	}
 }
 
-// hash tells requests apart. It is taken of JSON, which is the same for every
-// way of writing the same input.
+// hash identifies a request of one person and key. The JSON of a decoded input is the
+// same for every document that writes the input in another way.
 func hash(r Request) []byte {
 	h := sha256.New()
 	if err := json.NewEncoder(h).Encode([]any{r.Operation, r.Input}); err != nil {
-		panic(fmt.Errorf("idempotency: the input of %s is no JSON: %w", r.Operation, err))
+		panic(fmt.Errorf("idempotency: the input of %s cannot be JSON: %w", r.Operation, err))
 	}
 	return h.Sum(nil)
 }

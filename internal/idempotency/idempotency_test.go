@@ -44,34 +44,36 @@ func newActor(t *testing.T, db *postgres.DB, email string) access.Actor {
 	return actor
 }
 
-func TestCheck(t *testing.T) {
+func TestValidateKey(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		key *string
 		ok  bool
 	}{
-		"none":                    {nil, true},
-		"one character":           {new("k"), true},
-		"a UUID":                  {new("0190f5fe-7d2a-7c3e-8a4b-0123456789ab"), true},
-		"spaces":                  {new("the first try"), true},
-		"other scripts":           {new("ключ 鍵 🔑"), true},
-		"255 characters":          {new(strings.Repeat("k", 255)), true},
-		"255 of several octets":   {new(strings.Repeat("鍵", 255)), true},
-		"empty":                   {new(""), false},
-		"256 characters":          {new(strings.Repeat("k", 256)), false},
-		"256 of several octets":   {new(strings.Repeat("鍵", 256)), false},
-		"a megabyte":              {new(strings.Repeat("k", 1<<20)), false},
-		"NUL":                     {new("k\x00"), false},
-		"a line end":              {new("k\n"), false},
-		"a tab":                   {new("\tk"), false},
-		"DEL":                     {new("k\x7f"), false},
-		"a C1 control":            {new("k\u0085"), false},
-		"an invisible character":  {new("k\u200b"), false},
-		"a bidirectional control": {new("k\u202e"), false},
-		"not UTF-8":               {new("k\xff"), false},
-		"half a surrogate pair":   {new("k\xed\xa0\x80"), false},
-		"what JSON makes of it":   {new("k\ufffd"), false},
+		"none":                      {nil, true},
+		"one character":             {new("k"), true},
+		"a UUID":                    {new("0190f5fe-7d2a-7c3e-8a4b-0123456789ab"), true},
+		"spaces":                    {new("the first try"), true},
+		"other scripts":             {new("ключ 鍵 🔑"), true},
+		"255 characters":            {new(strings.Repeat("k", 255)), true},
+		"255 of several octets":     {new(strings.Repeat("鍵", 255)), true},
+		"empty":                     {new(""), false},
+		"256 characters":            {new(strings.Repeat("k", 256)), false},
+		"256 of several octets":     {new(strings.Repeat("鍵", 256)), false},
+		"a megabyte":                {new(strings.Repeat("k", 1<<20)), false},
+		"NUL":                       {new("k\x00"), false},
+		"a line end":                {new("k\n"), false},
+		"a tab":                     {new("\tk"), false},
+		"DEL":                       {new("k\x7f"), false},
+		"a C1 control":              {new("k\u0085"), false},
+		"an invisible character":    {new("k\u200b"), false},
+		"a bidirectional control":   {new("k\u202e"), false},
+		"not UTF-8":                 {new("k\xff"), false},
+		"half a surrogate pair":     {new("k\xed\xa0\x80"), false},
+		"the replacement character": {new("k\ufffd"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			faults := ValidateKey(test.key)
 			if (len(faults) == 0) != test.ok {
 				t.Fatalf("%v", faults)
@@ -83,21 +85,22 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// What Check lets through, the database takes.
-func TestEveryGoodKeyCanBeStored(t *testing.T) {
+func TestEveryValidKeyCanBeStored(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	ada := newActor(t, db, "ada@uni.example")
 	for _, key := range []string{"k", strings.Repeat("鍵", 255), strings.Repeat("🔑", 255)} {
 		if faults := ValidateKey(&key); faults != nil {
 			t.Fatal(faults)
 		}
-		if made, err := carryOut(t.Context(), db, Request{ada, &key, "inviteUsers", "x"}, nil); err != nil || made != "made" {
+		if made, err := run(t.Context(), db, Request{ada, &key, "inviteUsers", "x"}, nil); err != nil || made != "made" {
 			t.Errorf("%q: %q, %v", key, made, err)
 		}
 	}
 }
 
-func TestHash(t *testing.T) {
+func TestHashTellsRequestsApart(t *testing.T) {
+	t.Parallel()
 	type input struct {
 		Instance globalid.ID
 		Role     string
@@ -140,8 +143,8 @@ func TestHash(t *testing.T) {
 	}
 }
 
-// carryOut carries out a mutation, whose work is to be done once.
-func carryOut(ctx context.Context, db *postgres.DB, r Request, work func(tx *postgres.Tx) error) (answer string, err error) {
+// run runs a request whose work is to be done once.
+func run(ctx context.Context, db *postgres.DB, r Request, work func(tx *postgres.Tx) error) (answer string, err error) {
 	return Run(ctx, db, r, Steps[string]{Do: func(_ context.Context, tx *postgres.Tx) (string, error) {
 		if work != nil {
 			if err := work(tx); err != nil {
@@ -152,27 +155,27 @@ func carryOut(ctx context.Context, db *postgres.DB, r Request, work func(tx *pos
 	}})
 }
 
-// Permission is asked about before the key is, and what is read afresh comes
-// after it.
-func TestSteps(t *testing.T) {
+// Nobody learns about a key before Authorize has allowed the request.
+func TestRunAuthorizesBeforeItReplays(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	ctx := t.Context()
 	r := Request{newActor(t, db, "ada@uni.example"), new("key"), "inviteUsers", "input"}
 	var steps []string
-	refusal := errors.New("not she")
+	refusal := errors.New("not allowed")
 	allowed := true
 	once := func(r Request) (string, error) {
 		steps = nil
 		return Run(ctx, db, r, Steps[string]{
 			Authorize: func(context.Context, *postgres.Tx) error {
-				steps = append(steps, "permit")
+				steps = append(steps, "authorize")
 				if !allowed {
 					return refusal
 				}
 				return nil
 			},
 			Replay: func(_ context.Context, _ *postgres.Tx, answer *string) error {
-				steps = append(steps, "recall")
+				steps = append(steps, "replay")
 				*answer += " before"
 				return nil
 			},
@@ -186,12 +189,12 @@ func TestSteps(t *testing.T) {
 		steps   string
 		err     error
 	}{
-		{false, "input", "", "[permit]", refusal},
-		{true, "input", "made", "[permit do]", nil},
-		{true, "input", "made before", "[permit recall]", nil},
-		{false, "input", "", "[permit]", refusal},
-		{false, "other", "", "[permit]", refusal},
-		{true, "other", "", "[permit]", reused()},
+		{false, "input", "", "[authorize]", refusal},
+		{true, "input", "made", "[authorize do]", nil},
+		{true, "input", "made before", "[authorize replay]", nil},
+		{false, "input", "", "[authorize]", refusal},
+		{false, "other", "", "[authorize]", refusal},
+		{true, "other", "", "[authorize]", keyReused()},
 	} {
 		allowed, r.Input = c.allowed, c.input
 		answer, err := once(r)
@@ -209,14 +212,15 @@ func wantReused(t *testing.T, err error) {
 	}
 }
 
-func TestParallelCopies(t *testing.T) {
+func TestParallelCopiesAreExecutedOnce(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	r := Request{newActor(t, db, "ada@uni.example"), new("key"), "inviteUsers", "input"}
 	var worked atomic.Int64
 	var copies sync.WaitGroup
 	for range 20 {
 		copies.Go(func() {
-			answer, err := carryOut(t.Context(), db, r, func(tx *postgres.Tx) error {
+			answer, err := run(t.Context(), db, r, func(tx *postgres.Tx) error {
 				worked.Add(1)
 				return nil
 			})
@@ -227,32 +231,33 @@ func TestParallelCopies(t *testing.T) {
 	}
 	copies.Wait()
 	if worked.Load() != 1 {
-		t.Errorf("carried out %d times", worked.Load())
+		t.Errorf("executed %d times", worked.Load())
 	}
 }
 
-func TestClaim(t *testing.T) {
+func TestKeyIsOfOnePersonAndOneRequest(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	ctx := t.Context()
 	ada, ed := newActor(t, db, "ada@uni.example"), newActor(t, db, "ed@uni.example")
 	worked := 0
 	work := func(*postgres.Tx) error { worked++; return nil }
-	do := func(r Request) error { _, err := carryOut(ctx, db, r, work); return err }
+	do := func(r Request) error { _, err := run(ctx, db, r, work); return err }
 	wantWorked := func(want int) {
 		t.Helper()
 		if worked != want {
-			t.Errorf("carried out %d times, want %d", worked, want)
+			t.Errorf("executed %d times, want %d", worked, want)
 		}
 	}
 	key := new("key")
 	first := Request{ada, key, "inviteUsers", "input"}
 
 	failure := errors.New("on purpose")
-	if _, err := carryOut(ctx, db, first, func(*postgres.Tx) error { return failure }); !errors.Is(err, failure) {
+	if _, err := run(ctx, db, first, func(*postgres.Tx) error { return failure }); !errors.Is(err, failure) {
 		t.Fatal(err)
 	}
 	if known, err := Known(ctx, db, ada, *key); known || err != nil {
-		t.Errorf("a failure is remembered: %t, %v", known, err)
+		t.Errorf("a failed request is remembered: %t, %v", known, err)
 	}
 	for range 2 {
 		if err := do(first); err != nil {
@@ -291,12 +296,13 @@ func TestClaim(t *testing.T) {
 }
 
 func TestKeyIsKeptForADay(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	ctx := t.Context()
 	ada := newActor(t, db, "ada@uni.example")
 	worked := 0
 	do := func(input string) error {
-		_, err := carryOut(ctx, db, Request{ada, new("key"), "inviteUsers", input}, func(*postgres.Tx) error { worked++; return nil })
+		_, err := run(ctx, db, Request{ada, new("key"), "inviteUsers", input}, func(*postgres.Tx) error { worked++; return nil })
 		return err
 	}
 	age := func(interval string) {
@@ -308,7 +314,7 @@ func TestKeyIsKeptForADay(t *testing.T) {
 	}
 	age("23 hours 59 minutes")
 	if err := do("input"); err != nil || worked != 1 {
-		t.Errorf("within the day: %v, carried out %d times", err, worked)
+		t.Errorf("within the day: %v, executed %d times", err, worked)
 	}
 	wantReused(t, do("another"))
 
@@ -318,7 +324,7 @@ func TestKeyIsKeptForADay(t *testing.T) {
 	}
 	for range 2 {
 		if err := do("another"); err != nil || worked != 2 {
-			t.Errorf("after the day: %v, carried out %d times", err, worked)
+			t.Errorf("after the day: %v, executed %d times", err, worked)
 		}
 	}
 	if n := number(t, db, `select count(*) from idempotency_key`); n != 1 {
@@ -326,7 +332,8 @@ func TestKeyIsKeptForADay(t *testing.T) {
 	}
 }
 
-func TestForget(t *testing.T) {
+func TestDeleteExpiredDeletesOldKeysInBatches(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	ctx := t.Context()
 	ada := newActor(t, db, "ada@uni.example")
@@ -339,31 +346,31 @@ func TestForget(t *testing.T) {
 		ada.ID.UUID, old, young)
 	for _, want := range []int64{1000, 1000, 300, 0} {
 		if n, err := DeleteExpired(ctx, db); n != want || err != nil {
-			t.Errorf("%d forgotten, want %d (%v)", n, want, err)
+			t.Errorf("%d deleted, want %d (%v)", n, want, err)
 		}
 	}
 	if n := number(t, db, `select count(*) from idempotency_key where key like 'young %'`); n != young {
-		t.Errorf("%d of %d young ones are left", n, young)
+		t.Errorf("%d of %d young keys are left", n, young)
 	}
 	if n := number(t, db, `select count(*) from idempotency_key`); n != young {
 		t.Errorf("%d are left", n)
 	}
 }
 
-// Forgetting waits for nobody, and takes nothing from somebody who is about to
-// use a key again.
-func TestForgetLeavesWhatIsInUse(t *testing.T) {
+// A key that is being used again is locked, and no longer old.
+func TestDeleteExpiredLeavesKeysInUse(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	ctx := t.Context()
 	r := Request{newActor(t, db, "ada@uni.example"), new("key"), "inviteUsers", "input"}
-	if _, err := carryOut(ctx, db, r, nil); err != nil {
+	if _, err := run(ctx, db, r, nil); err != nil {
 		t.Fatal(err)
 	}
 	execute(t, db, `update idempotency_key set created_at = clock_timestamp() - interval '25 hours'`)
-	if _, err := carryOut(ctx, db, r, func(*postgres.Tx) error {
+	if _, err := run(ctx, db, r, func(*postgres.Tx) error {
 		n, err := DeleteExpired(ctx, db)
 		if n != 0 {
-			t.Errorf("%d forgotten", n)
+			t.Errorf("%d deleted", n)
 		}
 		return err
 	}); err != nil {
