@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestWhoSeesWhat(t *testing.T) {
+func TestPlacesShowOnlyTheirViewersRoles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	const all = "SPACE_ADMINISTRATOR INSTANCE_EDITOR INSTANCE_VIEWER"
@@ -64,7 +64,7 @@ func words(list any) string {
 	return strings.Join(words, " ")
 }
 
-func TestWhoSeesMembersAndInvitations(t *testing.T) {
+func TestMembersAndInvitationsNeedARole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
@@ -95,7 +95,7 @@ func TestWhoSeesMembersAndInvitations(t *testing.T) {
 	}
 }
 
-func TestARoleRevokedIsGoneAtTheNextRequest(t *testing.T) {
+func TestRevokedRoleIsGoneAtTheNextRequest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -108,7 +108,7 @@ func TestARoleRevokedIsGoneAtTheNextRequest(t *testing.T) {
 }
 
 // Only the first stage that fails answers, and it answers completely.
-func TestTheOrderOfErrors(t *testing.T) {
+func TestErrorsAnswerInOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}, "idempotencyKey", "used").OK()
@@ -143,7 +143,7 @@ func TestTheOrderOfErrors(t *testing.T) {
 	w.AwaitMails(1)
 }
 
-func TestInputOfTheWrongForm(t *testing.T) {
+func TestMalformedInputIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -210,7 +210,7 @@ func TestInputOfTheWrongForm(t *testing.T) {
 }
 
 // Nothing is done for a request whose answer could not be given.
-func TestABadArgumentBelowAMutation(t *testing.T) {
+func TestBadArgumentBelowAMutationStopsIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, selection := range []string{
@@ -230,7 +230,7 @@ func TestABadArgumentBelowAMutation(t *testing.T) {
 }
 
 // Each error says where in the document its argument stands.
-func TestWhereInTheDocument(t *testing.T) {
+func TestErrorsPointIntoTheDocument(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a := w.as("ada").Ask(`query($s: ID!, $x: Boolean = true) {
@@ -255,7 +255,7 @@ func TestWhereInTheDocument(t *testing.T) {
 	}
 }
 
-func TestWhereInTheInput(t *testing.T) {
+func TestErrorsPointIntoTheInput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -281,7 +281,7 @@ func TestWhereInTheInput(t *testing.T) {
 }
 
 // One list under two names is resolved at the same time.
-func TestTheSameListTwice(t *testing.T) {
+func TestSameListUnderTwoAliases(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).OK()
@@ -295,7 +295,7 @@ func TestTheSameListTwice(t *testing.T) {
 	w.AwaitMails(2)
 }
 
-func TestCheckingAddresses(t *testing.T) {
+func TestCheckEmails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a := w.as("sam").Ask(`{ checkEmails(emails: ["Zoe <zoe@new.example>", "myemail@.uni.edu.com", "kim@gmial.com", ""]) { index input email valid reason suggestion warning } }`, nil).OK()
@@ -310,7 +310,7 @@ func TestCheckingAddresses(t *testing.T) {
 	}
 }
 
-func TestPagesOfLists(t *testing.T) {
+func TestListsArePaged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	emails := make([]string, 45)

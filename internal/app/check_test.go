@@ -35,7 +35,7 @@ const (
 	asStranger      = `insert into organization_member (organization_id, account_id, role) select o.id, a.id, 'MEMBER' from organization o, account a where o.name = 'Private Institute' and a.email = $1`
 )
 
-func TestCheckingDomainsOfColleagues(t *testing.T) {
+func TestCheckEmailsSuggestsDomainsOfColleagues(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.enter("x@member.example", asMember)
@@ -68,7 +68,7 @@ func TestCheckingDomainsOfColleagues(t *testing.T) {
 }
 
 // Whether an address has an account changes nothing.
-func TestStatementsOfChecks(t *testing.T) {
+func TestCheckEmailsStatementsDoNotGrow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")

@@ -78,7 +78,7 @@ func TestMigrateCommand(t *testing.T) {
 }
 
 // Every command but migrate leaves alone a schema that it does not know.
-func TestUnknownSchema(t *testing.T) {
+func TestCommandsRefuseAnUnknownSchema(t *testing.T) {
 	dsn, db := newEmptyDatabase(t)
 	environment(t, "DATABASE_URL="+dsn, "DATAHUB_DEVELOPMENT=true")
 	commands := []string{"", "serve", "seed", "create-space --organization=U --name=E --administrator=ada@uni.example"}
@@ -179,7 +179,7 @@ func TestTokenCommand(t *testing.T) {
 }
 
 // A data folder that cannot be made is the setting's fault.
-func TestDataFolderOutOfReach(t *testing.T) {
+func TestUnusableDataFolderNamesTheSetting(t *testing.T) {
 	environment(t)
 	t.Setenv("DATAHUB_DATA_DIR", "/dev/null/data")
 	command(t, "token", "ada@uni.example").failed(t, 1, "DATAHUB_DATA_DIR")
@@ -209,7 +209,7 @@ func serve(t *testing.T) (url string, out, err *printed) {
 	}
 }
 
-func TestServeKeepsSecrets(t *testing.T) {
+func TestServePrintsNoPasswords(t *testing.T) {
 	const password = "open-sesame"
 	dsn := postgrestest.New(t)
 	environment(t, "DATABASE_URL="+dsn+" password="+password, "DATAHUB_DEVELOPMENT=true", "DATAHUB_SMTP_URL=smtp://me:"+password+"@127.0.0.1:1")

@@ -57,7 +57,7 @@ func (w *world) people() (people []demonstrator) {
 	return *c.SignIn.People
 }
 
-func TestPeopleOfDevelopment(t *testing.T) {
+func TestPageListsDemoPeopleWithTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	var got []struct{ Email, Is string }
@@ -78,7 +78,7 @@ func TestPeopleOfDevelopment(t *testing.T) {
 	}
 }
 
-func TestWhoGetsTokensOfDevelopment(t *testing.T) {
+func TestDevelopmentTokensStayOnThisMachine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.AllowedOrigins = appOrigin })
 	own := w.Gateway.URL()
@@ -116,7 +116,7 @@ func TestWhoGetsTokensOfDevelopment(t *testing.T) {
 	}
 }
 
-func TestSignInAtAProvider(t *testing.T) {
+func TestPageSignsInAtTheProvider(t *testing.T) {
 	t.Parallel()
 	provider := jwkstest.New(t, jwkstest.NewKey(t, methods[0].Alg(), methods[0]))
 	// Whether it is development or not: what the operator has set is what people do.
@@ -144,7 +144,7 @@ func produce(s *app.Settings) {
 	s.Development, s.SMTPURL, s.PublicURL = false, "smtp://127.0.0.1:1", "http://localhost"
 }
 
-func TestNoTokensOutsideDevelopment(t *testing.T) {
+func TestProductionPageHasNoTokens(t *testing.T) {
 	t.Parallel()
 	provider := jwkstest.New(t, jwkstest.NewKey(t, methods[0].Alg(), methods[0]))
 	on := true

@@ -31,7 +31,7 @@ func (p person) delivery(instance, email string) map[string]any {
 
 // What the mail server says of an address reaches the administrator, in words
 // that help.
-func TestDeliveries(t *testing.T) {
+func TestDeliveryShowsTheMailServersReply(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	s.OnRcpt(func(to string) error {
@@ -105,7 +105,7 @@ func TestDeliveries(t *testing.T) {
 	}
 }
 
-func TestDeliveriesWithoutAMailServer(t *testing.T) {
+func TestDeliveryShowsThatTheMailServerIsDown(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	s.Stop()
@@ -121,7 +121,7 @@ func TestDeliveriesWithoutAMailServer(t *testing.T) {
 
 // Nobody is sent a mail into a deleted instance. What waits is sent when it is
 // restored.
-func TestMailsOfADeletedInstanceWait(t *testing.T) {
+func TestMailsOfADeletedInstanceAreHeld(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	var busy atomic.Bool
@@ -163,7 +163,7 @@ func TestMailsOfADeletedInstanceWait(t *testing.T) {
 }
 
 // A mail goes out in the language of the recipient, where that is known.
-func TestTheLanguageOfAMail(t *testing.T) {
+func TestMailsAreInTheRecipientsLanguage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for email, locale := range map[string]string{"heidi@new.example": "de-CH", "zoe@new.example": "it, fr;q=0.9", "bob@new.example": "en", "kim@new.example": ""} {
@@ -191,7 +191,7 @@ func TestTheLanguageOfAMail(t *testing.T) {
 
 // The ledger of mails and the invitations say the same, whatever the mail
 // server does.
-func TestTheLedger(t *testing.T) {
+func TestEverySentInvitationHasItsMail(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	var broken atomic.Int64

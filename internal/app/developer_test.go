@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestForDeveloper(t *testing.T) {
+func TestDeveloperIsRecognized(t *testing.T) {
 	t.Parallel()
 	const loopback, elsewhere = "127.0.0.1:40000", "192.0.2.7:40000"
 	for _, c := range []struct {

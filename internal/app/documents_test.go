@@ -25,7 +25,7 @@ func spreading(fragments int) string {
 	return b.String() + fmt.Sprintf(` fragment F%d on User { id }`, fragments)
 }
 
-func TestDocumentsThatAskForTooMuch(t *testing.T) {
+func TestCostlyDocumentsAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -64,7 +64,7 @@ func TestDocumentsThatAskForTooMuch(t *testing.T) {
 
 // What first asks for counts, wherever it stands; and the addresses that are
 // given to what gives a result for each.
-func TestCostsOfVariables(t *testing.T) {
+func TestVariablesCountInTheCost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -84,7 +84,7 @@ func TestCostsOfVariables(t *testing.T) {
 	w.AwaitMails(5)
 }
 
-func TestAnOrdinaryPageIsNotTooMuch(t *testing.T) {
+func TestOrdinaryPageIsWithinTheCost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.as("ed").Ask(`{ viewer { id name requestsToAnswer(first: 100) { totalCount pageInfo { hasNextPage endCursor } nodes {
@@ -96,7 +96,7 @@ func TestAnOrdinaryPageIsNotTooMuch(t *testing.T) {
 }
 
 // A list of a megabyte becomes hundreds of megabytes where it is read.
-func TestMoreValuesThanAnybodyNeeds(t *testing.T) {
+func TestTooManyValuesInVariablesAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	long := make([]int, 20_001)

@@ -82,7 +82,7 @@ func TestGraphQLOverHTTP(t *testing.T) {
 	}
 }
 
-func TestABodyOfUnknownLength(t *testing.T) {
+func TestBodyOfUnknownLengthIsBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	r, err := http.NewRequest(http.MethodPost, w.Gateway.URL()+"/graphql",
@@ -126,7 +126,7 @@ func TestQueriesByGet(t *testing.T) {
 	}
 }
 
-func TestWithoutAToken(t *testing.T) {
+func TestOnlyPublicFieldsNeedNoToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	nobody := w.as("ada")
@@ -156,7 +156,7 @@ func TestWithoutAToken(t *testing.T) {
 	}
 }
 
-func TestTokens(t *testing.T) {
+func TestDevelopmentTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	secret := readKey(t, w)
@@ -237,7 +237,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-func TestWhatElseIsServed(t *testing.T) {
+func TestOtherRoutes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for path, says := range map[string]string{
@@ -270,7 +270,7 @@ func TestWhatElseIsServed(t *testing.T) {
 
 // A database that cannot be reached is an error that is worth a retry, and the
 // gateway heals by itself.
-func TestTheDatabaseIsAway(t *testing.T) {
+func TestGatewayRecoversFromADatabaseThatIsAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 2 })
 	w.Log.DatabaseWasAway = true
@@ -321,7 +321,7 @@ func TestTheDatabaseIsAway(t *testing.T) {
 }
 
 // A full pool fails within seconds rather than letting requests pile up.
-func TestAFullPool(t *testing.T) {
+func TestFullPoolRefusesWithUnavailable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 2 })
 	ada := w.as("ada")

@@ -65,7 +65,7 @@ func (w *world) invitationOf(email string) string {
 	return w.id("invitation", `select id from invitation where email = $1 order by id desc limit 1`, email)
 }
 
-func TestZoeAccepts(t *testing.T) {
+func TestAcceptInvitation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "EDITOR", []string{"zoe@new.example"}, "message", "Welcome!").OK()
@@ -123,7 +123,7 @@ func TestZoeAccepts(t *testing.T) {
 
 // However somebody comes to see an invitation, its instance is shown to who may
 // see it, and what became of its mail to who administrates it.
-func TestWhoSeesWhereAnInvitationLeads(t *testing.T) {
+func TestInvitationShowsItsInstanceToItsViewersOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "EDITOR", []string{"sam@uni.example", "zoe@new.example"}).OK()
@@ -175,7 +175,7 @@ func TestWhoSeesWhereAnInvitationLeads(t *testing.T) {
 }
 
 // The reason is for the invited account; others learn what they may.
-func TestWhoMayKnowWhyALinkDoesNotWork(t *testing.T) {
+func TestUnusableLinkExplainsItselfToTheInvitedOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, zoe, bob := w.as("ada"), w.as("zoe@new.example"), w.as("bob@new.example")
@@ -254,7 +254,7 @@ func TestWhoMayKnowWhyALinkDoesNotWork(t *testing.T) {
 	zoe.accept("token", token).OK()
 }
 
-func TestAnAnswerNamesOneInvitation(t *testing.T) {
+func TestAnsweringNeedsExactlyOneInvitation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -274,7 +274,7 @@ func TestAnAnswerNamesOneInvitation(t *testing.T) {
 }
 
 // Who lost the mail finds the invitation with her account.
-func TestInvitationsOfMine(t *testing.T) {
+func TestViewerListsTheirInvitations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, zoe := w.as("ada"), w.as("Zoe@NEW.example")
@@ -316,7 +316,7 @@ func TestInvitationsOfMine(t *testing.T) {
 }
 
 // Nobody becomes less than she is, and nobody twice.
-func TestAcceptingAsAMember(t *testing.T) {
+func TestAcceptingNeverLowersARole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for i, c := range []struct{ held, invited, becomes string }{
@@ -334,7 +334,7 @@ func TestAcceptingAsAMember(t *testing.T) {
 	}
 }
 
-func TestAnswersWithAKey(t *testing.T) {
+func TestAnswersAreIdempotent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}).OK()
@@ -361,9 +361,9 @@ func TestAnswersWithAKey(t *testing.T) {
 	}
 }
 
-// TestTheStateMachine goes through every state of an invitation, in an active
+// TestEveryActionInEveryStateOfAnInvitation goes through every state of an invitation, in an active
 // and in a deleted instance, and everything that can be done with it there.
-func TestTheStateMachine(t *testing.T) {
+func TestEveryActionInEveryStateOfAnInvitation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -503,7 +503,7 @@ func (w *world) tokens() map[string]string {
 	return tokens
 }
 
-func TestSendingAgain(t *testing.T) {
+func TestResendInvitations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -560,7 +560,7 @@ func TestSendingAgain(t *testing.T) {
 	w.as("zoe@new.example").accept("token", w.AwaitToken("zoe@new.example")).OK()
 }
 
-func TestRevoking(t *testing.T) {
+func TestRevokeInvitations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -593,7 +593,7 @@ func TestRevoking(t *testing.T) {
 }
 
 // All of them, or none; each that is not known is told of.
-func TestWhoMayRevokeAndSendAgain(t *testing.T) {
+func TestRevokeAndResendNeedAnAdministrator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
@@ -641,7 +641,7 @@ func TestWhoMayRevokeAndSendAgain(t *testing.T) {
 	w.AwaitMails(3)
 }
 
-func TestInvitingAdministrators(t *testing.T) {
+func TestInviteSpaceAdministrators(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")

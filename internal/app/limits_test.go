@@ -44,7 +44,7 @@ func (w *world) anHourLater() {
 // One address is sent twenty mails in an hour, whoever asks for them: from
 // whatever space, for the first time or again, of whatever gateway, and after a
 // restart.
-func TestNobodyIsSentMoreThanTwentyMailsInAnHour(t *testing.T) {
+func TestAddressIsSentTwentyMailsAnHour(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	other, _ := w.Start()
@@ -112,7 +112,7 @@ func TestNobodyIsSentMoreThanTwentyMailsInAnHour(t *testing.T) {
 
 // What somebody asks an administrator for counts when it is approved, for who
 // approves it; and what is refused for its limit can be approved later.
-func TestApprovedInvitationsCount(t *testing.T) {
+func TestApprovedInvitationsCountInTheLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxAddressInvitations = 1 })
 	ada, ed := w.as("ada"), w.as("ed")
@@ -134,7 +134,7 @@ func TestApprovedInvitationsCount(t *testing.T) {
 
 // However many invite one address at the same moment, at several gateways,
 // exactly twenty mails are sent.
-func TestFiftyInviteOneAddressAtOnce(t *testing.T) {
+func TestParallelInvitationsShareTheLimitOfAnAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	other, _ := w.Start()
@@ -167,7 +167,7 @@ func TestFiftyInviteOneAddressAtOnce(t *testing.T) {
 
 // A thousand addresses at once count a thousand, for the person, the space and
 // the domain; and each of them once.
-func TestAThousandAddressesCountAThousand(t *testing.T) {
+func TestEachAddressCountsInTheLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxInvitations, s.MaxDomainInvitations = 1500, 1200 })
 	emails := func(from, n int, domain string) (emails []string) {
@@ -196,7 +196,7 @@ func TestAThousandAddressesCountAThousand(t *testing.T) {
 
 // A domain is sent so many mails by one organization, of whatever space, in
 // whatever subdomain; another organization has as many of its own.
-func TestMailsToADomain(t *testing.T) {
+func TestLimitOfMailsToADomain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxDomainInvitations = 5 })
 	ada, rita, courses := w.as("ada"), w.as("rita"), w.courses(3)
@@ -230,7 +230,7 @@ func TestMailsToADomain(t *testing.T) {
 }
 
 // What is sent again counts as what is sent, for the person and for each space.
-func TestSendingAgainCounts(t *testing.T) {
+func TestResendingCountsInTheLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxInvitations, s.MaxSpaceInvitations = 9, 6 })
 	ada, mia, courses := w.as("ada"), w.as("mia"), w.courses(2)
@@ -263,7 +263,7 @@ func TestSendingAgainCounts(t *testing.T) {
 
 // Whoever crosses others with the same addresses, from either end, waits for
 // them and never in a circle.
-func TestInvitingCrossesWithSendingAgain(t *testing.T) {
+func TestInvitingAndResendingDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimitedInvitations)
 	courses := w.courses(3)
@@ -300,7 +300,7 @@ func TestInvitingCrossesWithSendingAgain(t *testing.T) {
 
 // A person who tries links that lead nowhere is stopped before she learns which
 // of them would lead somewhere. Right ones cost nothing.
-func TestGuessingTokens(t *testing.T) {
+func TestGuessingTokensIsLimited(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	other, _ := w.Start()
@@ -372,7 +372,7 @@ func TestGuessingTokens(t *testing.T) {
 
 // What has become of another person's invitation costs as much as a token of
 // none, and so tells nothing.
-func TestAnEndedInvitationIsNoneForOthers(t *testing.T) {
+func TestEndedInvitationIsUnknownToOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxUnknownTokens = 2 })
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()

@@ -17,7 +17,7 @@ import (
 
 // A mail server in trouble delays an invitation's mail; it neither loses nor
 // multiplies it.
-func TestTheMailServerIsBusyTwice(t *testing.T) {
+func TestBusyMailServerDelaysAMail(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	s.OnData(func(a apptest.Attempt) error {
@@ -54,7 +54,7 @@ func TestTheMailServerIsBusyTwice(t *testing.T) {
 	}
 }
 
-func TestTheMailServerKnowsNobodyOfThatName(t *testing.T) {
+func TestRefusedRecipientFailsAlone(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	s.OnRcpt(func(to string) error {
@@ -84,7 +84,7 @@ func TestTheMailServerKnowsNobodyOfThatName(t *testing.T) {
 
 // What the server has taken without being able to say so is sent once more; by
 // the Message-ID the reader's mail program knows it for the same mail.
-func TestTheReplyOfTheMailServerIsLost(t *testing.T) {
+func TestMailWithALostReplyIsSentAgain(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	s.OnData(func(a apptest.Attempt) error {
@@ -109,7 +109,7 @@ func TestTheReplyOfTheMailServerIsLost(t *testing.T) {
 // Whoever invites does not wait for the mail server, and a mail server that
 // hangs costs others no connection to the database: here there are fewer of
 // them than mails under way.
-func TestTheMailServerHangs(t *testing.T) {
+func TestHangingMailServerHoldsNoConnections(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	hanging, answer := make(chan struct{}, 1000), make(chan struct{})
@@ -162,7 +162,7 @@ func TestTheMailServerHangs(t *testing.T) {
 
 // The token is in the mail, in the outbox until the mail is sent, and nowhere
 // else, whatever the mail server makes of it.
-func TestTheTokenIsInTheMailAlone(t *testing.T) {
+func TestTokenIsStoredNowhereButInTheMail(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
 		answer func(a apptest.Attempt) error
@@ -218,7 +218,7 @@ func TestTheTokenIsInTheMailAlone(t *testing.T) {
 	}
 }
 
-func TestTheMailServerIsStartedAfterTheGateway(t *testing.T) {
+func TestMailServerMayStartAfterTheGateway(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	s.Stop()
@@ -238,7 +238,7 @@ func TestTheMailServerIsStartedAfterTheGateway(t *testing.T) {
 }
 
 // Nobody is sent a link that leads nowhere any more.
-func TestMailsWhoseInvitationEndedAreDropped(t *testing.T) {
+func TestMailsOfEndedInvitationsAreDropped(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	var busy atomic.Bool

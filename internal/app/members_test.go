@@ -63,7 +63,7 @@ func (w *world) roles() string {
 
 const asLoaded = "Ada administrator, Ed EDITOR of Group 1, Ed EDITOR of Group 2, Ed EDITOR of Group 3, Vic VIEWER of Group 1, Vic VIEWER of Group 2"
 
-func TestChangingRoles(t *testing.T) {
+func TestChangeMemberRole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.user("Vic")
@@ -101,7 +101,7 @@ func TestChangingRoles(t *testing.T) {
 	}
 }
 
-func TestRemoving(t *testing.T) {
+func TestRemoveMember(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed, vic := w.as("ada"), w.user("Ed"), w.user("Vic")
@@ -165,7 +165,7 @@ func TestRemoving(t *testing.T) {
 }
 
 // The last administrator of a space stays; every other one can go.
-func TestTheLastAdministrator(t *testing.T) {
+func TestLastAdministratorCannotLeave(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, mia := w.as("ada"), w.as("mia")
@@ -208,7 +208,7 @@ func TestTheLastAdministrator(t *testing.T) {
 }
 
 // Two administrators who remove each other at once do not both go.
-func TestAdministratorsRemoveEachOther(t *testing.T) {
+func TestTwoAdministratorsCannotRemoveEachOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, mia := w.as("ada"), w.as("mia")
@@ -233,7 +233,7 @@ func TestAdministratorsRemoveEachOther(t *testing.T) {
 	}
 }
 
-func TestLeaving(t *testing.T) {
+func TestLeaveInstance(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	vic := w.as("vic")
@@ -257,7 +257,7 @@ func TestLeaving(t *testing.T) {
 	}
 }
 
-func TestMakingInstances(t *testing.T) {
+func TestCreateInstance(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -286,7 +286,7 @@ func TestMakingInstances(t *testing.T) {
 	}
 }
 
-func TestMakingSpaces(t *testing.T) {
+func TestCreateSpace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	mia, university := w.as("mia"), w.organization("University of Example")
@@ -331,7 +331,7 @@ func TestMakingSpaces(t *testing.T) {
 	}
 }
 
-func TestTheMembersOfASpace(t *testing.T) {
+func TestSpaceMembersAreListedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name = 'Group 1' and a.name = 'Ada'`)
@@ -358,7 +358,7 @@ func TestTheMembersOfASpace(t *testing.T) {
 }
 
 // The trail tells administrators, and nobody else, what was done in their space.
-func TestTheTrail(t *testing.T) {
+func TestAuditLog(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -460,7 +460,7 @@ func TestTheTrail(t *testing.T) {
 
 // The database itself keeps a space from losing its last two administrators in
 // two transactions at once.
-func TestTwoTransactionsDismissTheLastTwoAdministrators(t *testing.T) {
+func TestDatabaseKeepsOneAdministrator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.appoint("Mia")

@@ -48,7 +48,7 @@ func (w *world) scrapeAt(url string) map[string]float64 {
 }
 
 // Whatever is done is counted as what it was, once.
-func TestMetricsTellWhatIsDone(t *testing.T) {
+func TestMetricsCountWhatIsDone(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	s.OnRcpt(func(to string) error {
@@ -152,7 +152,7 @@ func total(series map[string]float64, of string) (sum float64) {
 }
 
 // What waits is told by its kind and state.
-func TestMetricsTellWhatWaits(t *testing.T) {
+func TestMetricsShowTheBacklog(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	s.OnRcpt(func(string) error { return apptest.Reply(450, "later") })
@@ -182,7 +182,7 @@ func TestMetricsTellWhatWaits(t *testing.T) {
 	})
 }
 
-func TestMetricsOfOpenSubscriptions(t *testing.T) {
+func TestMetricsCountOpenSubscriptions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, measured)
 	ada := w.as("ada")
@@ -198,7 +198,7 @@ func TestMetricsOfOpenSubscriptions(t *testing.T) {
 }
 
 // Whatever clients send, there are no more series for it.
-func TestMetricsDoNotGrowWithWhatClientsSend(t *testing.T) {
+func TestMetricsHaveNoLabelsOfClients(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, measured)
 	ada := w.as("ada")
@@ -239,7 +239,7 @@ func TestMetricsDoNotGrowWithWhatClientsSend(t *testing.T) {
 }
 
 // Scrapes are answered from memory: also where the database does not answer.
-func TestMetricsWhileTheDatabaseIsAway(t *testing.T) {
+func TestMetricsAreServedWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, measured)
 	w.Log.DatabaseWasAway = true
@@ -265,7 +265,7 @@ func TestMetricsWhileTheDatabaseIsAway(t *testing.T) {
 }
 
 // Metrics are served at their own address or nowhere, and end with the gateway.
-func TestWhereMetricsAre(t *testing.T) {
+func TestMetricsHaveAnAddressOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	if w.Gateway.MetricsURL() != "" {

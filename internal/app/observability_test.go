@@ -73,7 +73,7 @@ var (
 
 // Every metric, label and value that the dashboard and the alerts speak of is in
 // a scrape of a gateway, or is one that Prometheus adds.
-func TestTheDashboardAndTheAlertsSpeakOfWhatThereIs(t *testing.T) {
+func TestDashboardAndAlertsUseExistingMetrics(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	s.OnRcpt(func(to string) error {

@@ -12,7 +12,7 @@ import (
 
 const appOrigin = "https://app.example"
 
-func TestWhosePagesMayAsk(t *testing.T) {
+func TestOnlyAllowedOriginsMayAsk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.AllowedOrigins = appOrigin + ", http://localhost:5173" })
 	own := w.Gateway.URL()

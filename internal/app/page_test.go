@@ -118,7 +118,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-func TestPageIsForReading(t *testing.T) {
+func TestPageIsReadOnly(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, built, development())
 	for _, path := range []string{"/app/", "/app/invitation", "/app/assets/index-Ab1.js", "/app/configuration.json", "/"} {
@@ -182,7 +182,7 @@ func TestPageIsCompressed(t *testing.T) {
 	}
 }
 
-func TestWhatThePageMayDo(t *testing.T) {
+func TestContentSecurityPolicy(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
 		settings Settings
@@ -201,7 +201,7 @@ func TestWhatThePageMayDo(t *testing.T) {
 	}
 }
 
-func TestPageThatWasNotBuilt(t *testing.T) {
+func TestMissingPageExplainsHowToBuildIt(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, fstest.MapFS{".gitignore": {Data: []byte("*")}}, development())
 	for path, c := range map[string]struct {
@@ -236,7 +236,7 @@ func TestPlaygroundIsOff(t *testing.T) {
 }
 
 // What is part of the program is read, whether the page was built or not.
-func TestBuiltPage(t *testing.T) {
+func TestBuiltPageIsServedUnderApp(t *testing.T) {
 	t.Parallel()
 	p, err := readPage(web.Built())
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 )
 
 // A panic is the error of one request, with its id.
-func TestAPanicIsTheErrorOfOneRequest(t *testing.T) {
+func TestPanicFailsOneRequest(t *testing.T) {
 	t.Parallel()
 	var lines bytes.Buffer
 	seen := instruments{metrics: telemetry.NewMetrics(nil)}
@@ -70,7 +70,7 @@ func TestAPanicIsTheErrorOfOneRequest(t *testing.T) {
 
 // A resolver that panics is an error too, whichever way it was asked, and the next
 // one is answered.
-func TestAResolverThatPanics(t *testing.T) {
+func TestPanickingResolverFailsOneOperation(t *testing.T) {
 	t.Parallel()
 	lines := &synchronized{}
 	log := slog.New(slog.NewJSONHandler(lines, nil))

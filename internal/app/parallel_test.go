@@ -9,7 +9,7 @@ import (
 )
 
 // What one person has carried out does not take the places of everybody.
-func TestOnePersonAsksForManyThingsAtOnce(t *testing.T) {
+func TestParallelOperationsOfAPersonAreLimited(t *testing.T) {
 	t.Parallel()
 	const most = 3
 	w := newWorld(t, func(s *app.Settings) { s.MaxParallel = most })

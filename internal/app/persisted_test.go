@@ -104,7 +104,7 @@ func TestAutomaticPersistedQueries(t *testing.T) {
 }
 
 // What is not valid, and what somebody sends who is not signed in, is not kept.
-func TestWhatIsNotPersisted(t *testing.T) {
+func TestInvalidDocumentsAreNotPersisted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, nobody := w.as("ada"), w.with("")
@@ -146,7 +146,7 @@ func registering(t *testing.T, content string) func(*app.Settings) {
 	return func(s *app.Settings) { s.Operations = file }
 }
 
-func TestRegisteredOperations(t *testing.T) {
+func TestOnlyRegisteredOperationsRun(t *testing.T) {
 	t.Parallel()
 	for file, content := range map[string]string{
 		"Apollo's manifest": apolloManifest("apollo-persisted-query-manifest", 1, "id0", "id1"),
@@ -178,7 +178,7 @@ func TestRegisteredOperations(t *testing.T) {
 	}
 }
 
-func TestOperationsThatCannotBeRegistered(t *testing.T) {
+func TestWrongRegistryStopsTheStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for content, want := range map[string]string{

@@ -194,7 +194,7 @@ var requestID = regexp.MustCompile(`"requestId":"[0-9a-f]+"`)
 
 // Whatever exists elsewhere answers as what exists nowhere does, in every argument
 // that takes an id.
-func TestForeignIDsAreUnknown(t *testing.T) {
+func TestForeignIDsAnswerLikeUnknownOnes(t *testing.T) {
 	t.Parallel()
 	w := prepared(t)
 	for name, sample := range samples {
@@ -218,7 +218,7 @@ func TestForeignIDsAreUnknown(t *testing.T) {
 }
 
 // However a field is asked for, the same people are refused.
-func TestRulesHoldForEveryWayOfAsking(t *testing.T) {
+func TestRulesHoldForEveryFormOfAQuery(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := graph.NewExecutableSchema(graph.Config{}).Schema()

@@ -100,7 +100,7 @@ func (p person) through(g *process) person {
 // A gateway that is killed in the middle of sending a thousand mails leaves
 // them to the other one: every address has one live invitation and at least one
 // mail, and copies of a mail are known for what they are.
-func TestAGatewayIsKilledWhileItSends(t *testing.T) {
+func TestKilledGatewayLosesNoMail(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	var first sync.Once
@@ -147,7 +147,7 @@ func TestAGatewayIsKilledWhileItSends(t *testing.T) {
 }
 
 // Gateways tell of what others do, also where these are other processes.
-func TestWatchingAnotherProcess(t *testing.T) {
+func TestSubscriptionsSeeChangesOfOtherProcesses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	one, two := w.spawn(), w.spawn()
@@ -165,7 +165,7 @@ func TestWatchingAnotherProcess(t *testing.T) {
 
 // However many different documents clients send, a gateway's memory does not grow
 // with them.
-func TestManyDifferentDocumentsAreNotKept(t *testing.T) {
+func TestDocumentsDoNotFillTheMemory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	// Alone in its process, it is what the memory is for; and it collects garbage

@@ -53,7 +53,7 @@ func (p person) status() int {
 
 var methods = []jwt.SigningMethod{jwt.SigningMethodRS256, jwt.SigningMethodES256, jwt.SigningMethodEdDSA}
 
-func TestTokensOfAProvider(t *testing.T) {
+func TestProvidersTokensAreAccepted(t *testing.T) {
 	t.Parallel()
 	var keys []jwkstest.Key
 	for _, method := range methods {
@@ -114,7 +114,7 @@ func hs256(t *testing.T, secret []byte, kid string, c jwt.MapClaims) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-func TestForgedTokens(t *testing.T) {
+func TestForgedTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	elsewhere := jwkstest.New(t)
 	t.Cleanup(func() {
@@ -283,7 +283,7 @@ func forged(t *testing.T, key jwkstest.Key, elsewhere string, secret []byte) map
 
 // A provider's keys change while the gateway serves: a new one is good at once,
 // and one that is withdrawn is good no more.
-func TestKeysRotate(t *testing.T) {
+func TestProvidersKeysRotate(t *testing.T) {
 	t.Parallel()
 	old, next := jwkstest.NewKey(t, "old", jwt.SigningMethodES256), jwkstest.NewKey(t, "next", jwt.SigningMethodRS256)
 	provider := jwkstest.New(t, old)
@@ -299,7 +299,7 @@ func TestKeysRotate(t *testing.T) {
 	}
 }
 
-func TestAFloodOfUnknownKeys(t *testing.T) {
+func TestUnknownKeysDoNotFloodTheProvider(t *testing.T) {
 	t.Parallel()
 	key := jwkstest.NewKey(t, "key", jwt.SigningMethodEdDSA)
 	provider := jwkstest.New(t, key)
@@ -325,7 +325,7 @@ func TestAFloodOfUnknownKeys(t *testing.T) {
 
 // While the provider's keys have never been had, the gateway is up, and says of
 // tokens that it cannot tell; it heals by itself.
-func TestTheProviderIsDown(t *testing.T) {
+func TestGatewayServesWhileTheProviderIsDown(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
 		"down":    jwkstest.Down,

@@ -34,7 +34,7 @@ func (w *world) lapse(instance string, ago time.Duration) {
 }
 
 // What is deleted is gone for good when its 24 hours and the grace are over.
-func TestThePurge(t *testing.T) {
+func TestPurgeRemovesExpiredInstances(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	w := newWorld(t, s.Use)
@@ -100,7 +100,7 @@ func TestThePurge(t *testing.T) {
 }
 
 // A gateway purges by itself.
-func TestTheGatewayPurges(t *testing.T) {
+func TestGatewayPurgesByItself(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.PurgeGrace = app.Days(5 * time.Hour) })
 	w.Await("the purge of Group 3", func() bool { return w.Number(`select count(*) from instance where name = 'Group 3'`) == 0 })
@@ -110,7 +110,7 @@ func TestTheGatewayPurges(t *testing.T) {
 }
 
 // However much there is in an instance, and however many gateways purge.
-func TestPurgingALotAtOnce(t *testing.T) {
+func TestPurgesInParallelShareTheWork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Exec(`insert into instance (id, space_id, name, kind) select gen_random_uuid(), s.id, 'Old ' || n, 'WORKING' from space s, generate_series(1, 20) n where s.name = 'Econometrics 2026'`)
@@ -159,7 +159,7 @@ func TestPurgingALotAtOnce(t *testing.T) {
 
 // At the edge an instance is restored, wholly, or purged, wholly: not both, and
 // not neither.
-func TestRestoringAgainstThePurge(t *testing.T) {
+func TestRestoringRacesWithThePurge(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")

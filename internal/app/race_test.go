@@ -79,7 +79,7 @@ func together(things ...func()) {
 
 // Two administrators who invite the same people at once make one invitation
 // and one mail for each, whichever order they name them in.
-func TestTwoAdministratorsInviteTheSamePeople(t *testing.T) {
+func TestTwoAdministratorsInvitingTheSamePeopleRace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.appoint("Mia")
@@ -112,7 +112,7 @@ func TestTwoAdministratorsInviteTheSamePeople(t *testing.T) {
 }
 
 // Nobody is invited to an instance once its deletion is answered.
-func TestInvitingAgainstDeleting(t *testing.T) {
+func TestInvitingRacesWithDeleting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
@@ -145,7 +145,7 @@ func TestInvitingAgainstDeleting(t *testing.T) {
 
 // However often a request arrives at once, it is carried out once, and every
 // answer is the first one.
-func TestTwentyRequestsWithOneKey(t *testing.T) {
+func TestParallelInvitationsWithOneKeyRunOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -176,7 +176,7 @@ func TestTwentyRequestsWithOneKey(t *testing.T) {
 
 // A deletion sent twenty times with one key is one deletion, and each copy is
 // told so.
-func TestTwentyDeletionsWithOneKey(t *testing.T) {
+func TestParallelDeletionsWithOneKeyRunOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ed := w.as("ed")
@@ -198,7 +198,7 @@ func TestTwentyDeletionsWithOneKey(t *testing.T) {
 
 // An instance is restored until its 24 hours are over, to the second, and
 // never after.
-func TestRestoringAtTheEdge(t *testing.T) {
+func TestRestoringEndsExactlyAfter24Hours(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -230,7 +230,7 @@ func TestRestoringAtTheEdge(t *testing.T) {
 
 // A restoration that waited for a lock beyond the deadline is refused: what
 // counts is the moment in which it would happen.
-func TestRestoringAfterWaitingBeyondTheDeadline(t *testing.T) {
+func TestRestoringChecksTheDeadlineAfterWaiting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Exec(`update instance set restorable_until = clock_timestamp() + interval '2 seconds' where name = 'Group 2'`)
@@ -260,7 +260,7 @@ func (w *world) waiting() int {
 
 // A role that a request is about to use cannot be revoked before the request
 // is done, and one that is revoked first is not used any more.
-func TestInvitingAgainstLosingTheRole(t *testing.T) {
+func TestRoleInUseCannotBeRevoked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -299,7 +299,7 @@ func TestInvitingAgainstLosingTheRole(t *testing.T) {
 
 // However often an invitation is accepted at once, there is one membership, and
 // one answer that says so.
-func TestAcceptingFiftyTimesAtOnce(t *testing.T) {
+func TestParallelAcceptancesMakeOneMembership(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -330,7 +330,7 @@ func TestAcceptingFiftyTimesAtOnce(t *testing.T) {
 }
 
 // An invitation is accepted or revoked, never both.
-func TestAcceptingAgainstRevoking(t *testing.T) {
+func TestAcceptingRacesWithRevoking(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -362,7 +362,7 @@ func TestAcceptingAgainstRevoking(t *testing.T) {
 }
 
 // Nobody becomes a member of an instance once its deletion is answered.
-func TestAcceptingAgainstDeleting(t *testing.T) {
+func TestAcceptingRacesWithDeleting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
@@ -398,7 +398,7 @@ func TestAcceptingAgainstDeleting(t *testing.T) {
 
 // An invitation that is sent again at the same time by two administrators is
 // sent again once.
-func TestTwoAdministratorsSendAgain(t *testing.T) {
+func TestTwoAdministratorsResendingRace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimitedInvitations)
 	w.appoint("Mia")
@@ -438,7 +438,7 @@ func TestTwoAdministratorsSendAgain(t *testing.T) {
 
 // Whoever invites an address whose invitation is just being answered or revoked
 // finds it pending, or ended.
-func TestInvitingAgainstEnding(t *testing.T) {
+func TestInvitingRacesWithTheEndOfAnInvitation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.appoint("Mia")
@@ -472,7 +472,7 @@ func TestInvitingAgainstEnding(t *testing.T) {
 
 // Administrators who change each other's roles at once do not wait for each
 // other, and whoever leaves twice at once has left.
-func TestMembersAtOnce(t *testing.T) {
+func TestMembershipChangesRace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.appoint("Mia")
@@ -506,7 +506,7 @@ func (w *world) enrol(instance string, people ...string) {
 
 // Everybody does everything at once, as often as not without the right to. No
 // request fails for another one's sake, and what is written is of one piece.
-func TestEverybodyAtOnce(t *testing.T) {
+func TestRandomRequestsInParallel(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	people := []string{"Ada", "Mia", "Rita", "Ed", "Vic", "Sam"}
@@ -618,7 +618,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 }
 
 // Deleting an instance holds the mails of all who were invited, however many.
-func TestDeletingAmidThousandsOfMails(t *testing.T) {
+func TestDeletingHoldsThousandsOfMails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")

@@ -45,7 +45,7 @@ func (w *world) member(instance, role string) person {
 
 // What is asked beforehand is what happens then: for everybody, with every
 // instance, in every state.
-func TestReadinessIsWhatTheMutationDoes(t *testing.T) {
+func TestReadinessPredictsTheMutation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	instances := map[string]string{ // with the state to put them into
@@ -112,7 +112,7 @@ func TestReadinessIsWhatTheMutationDoes(t *testing.T) {
 }
 
 // Every obstacle is named at once, and each points the way.
-func TestEveryObstacleAtOnce(t *testing.T) {
+func TestReadinessListsEveryObstacle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, editors := any(map[string]any{"name": "Ada", "email": "ada@uni.example"}), any(map[string]any{"name": "Ed", "email": "ed@uni.example"})
@@ -154,7 +154,7 @@ func TestEveryObstacleAtOnce(t *testing.T) {
 
 // Only so many addresses are invited in an hour, over all gateways; whoever asks
 // beforehand learns it, and when it ends.
-func TestTheLimitsOfInviting(t *testing.T) {
+func TestLimitsOfInviting(t *testing.T) {
 	t.Parallel()
 	few := func(s *app.Settings) { s.MaxInvitations, s.MaxSpaceInvitations = 5, 8 }
 	w := newWorld(t, few)

@@ -32,7 +32,7 @@ func (w *world) ready(g *app.Gateway) (status int, says string) {
 }
 
 // A gateway is not ready while the schema is not one that it knows.
-func TestReadinessKnowsTheSchema(t *testing.T) {
+func TestReadyzChecksTheSchema(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, c := range []struct {
@@ -60,7 +60,7 @@ func TestReadinessKnowsTheSchema(t *testing.T) {
 
 // A gateway that stops says so to load balancers while it still takes what they
 // send.
-func TestReadinessEndsBeforeTheGatewayDoes(t *testing.T) {
+func TestReadyzEndsBeforeTheGateway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	g, _ := w.Start(func(s *app.Settings) { s.StopNotice = 2 * time.Second })

@@ -27,7 +27,7 @@ func (w *world) logged(what string, is func(line map[string]any) bool) (found ma
 
 // Every request's line tells the codes of its errors, each once, whichever way
 // the request came.
-func TestTheLogTellsTheCodesOfErrors(t *testing.T) {
+func TestLogHasTheCodesOfErrors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for name, ask := range map[string]func(person, string){
@@ -75,7 +75,7 @@ func TestTheLogTellsTheCodesOfErrors(t *testing.T) {
 }
 
 // Where a request went is told by the gateway's own names for it.
-func TestTheLogDoesNotQuoteWhereARequestWent(t *testing.T) {
+func TestLogDoesNotQuotePaths(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	r, err := http.NewRequest("ZOEATNEWEXAMPLE", w.Gateway.URL()+"/invitation/zoe@new.example%0A%1b[2K", nil)
@@ -103,7 +103,7 @@ func TestTheLogDoesNotQuoteWhereARequestWent(t *testing.T) {
 
 // Every attempt at a mail has a line, which says nothing that the mail server
 // said.
-func TestTheLogTellsOfEveryAttemptAtAMail(t *testing.T) {
+func TestLogHasEveryAttemptAtAMail(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	s.OnRcpt(func(to string) error {

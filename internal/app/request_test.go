@@ -84,7 +84,7 @@ func (w *world) trail() (summaries []string) {
 }
 
 // "Grant me the administrator role."
-func TestVicAsksForTheAdministratorRole(t *testing.T) {
+func TestRequestRoleInASpace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
@@ -145,7 +145,7 @@ func TestVicAsksForTheAdministratorRole(t *testing.T) {
 	w.AwaitMails(3)
 }
 
-func TestAskingForARoleInAnInstance(t *testing.T) {
+func TestRequestRoleInAnInstance(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
@@ -168,7 +168,7 @@ func TestAskingForARoleInAnInstance(t *testing.T) {
 }
 
 // "Send the invitations on my behalf."
-func TestEdAsksForInvitations(t *testing.T) {
+func TestRequestInvitations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
@@ -230,7 +230,7 @@ func TestEdAsksForInvitations(t *testing.T) {
 }
 
 // "Could the instance be restored?"
-func TestVicAsksForARestoration(t *testing.T) {
+func TestRequestRestore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ed, vic := w.as("ed"), w.as("vic")
@@ -269,7 +269,7 @@ func TestVicAsksForARestoration(t *testing.T) {
 }
 
 // What nobody answers in time ends, with the reason, and who has asked is told.
-func TestRequestsEndWithTheirTime(t *testing.T) {
+func TestRequestsExpire(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
@@ -355,7 +355,7 @@ func TestRequestsEndWithTheirInstance(t *testing.T) {
 }
 
 // Whoever has left learns nothing more of a place, nor of who is there now.
-func TestWhoHasLeftLearnsNothing(t *testing.T) {
+func TestFormerMemberLearnsNothingNew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
@@ -390,7 +390,7 @@ func TestWhoHasLeftLearnsNothing(t *testing.T) {
 
 // A mail server that is busy delays the mails about requests, and loses none; each
 // brings the same letter whenever it comes.
-func TestMailsAboutRequestsThroughABusyMailServer(t *testing.T) {
+func TestMailsAboutRequestsSurviveABusyMailServer(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	var busy atomic.Int64
@@ -447,7 +447,7 @@ func TestMailsAboutRequestsThroughABusyMailServer(t *testing.T) {
 
 // Whoever is removed from a space gets no role back by a request that is approved
 // at the same time.
-func TestApprovingAgainstRemoving(t *testing.T) {
+func TestApprovingRacesWithRemoving(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
 	w.appoint("Rita")
@@ -474,7 +474,7 @@ func TestApprovingAgainstRemoving(t *testing.T) {
 }
 
 // Asking while the first request is answered gives the first or a new one.
-func TestAskingAgainstDeclining(t *testing.T) {
+func TestRequestingRacesWithDeclining(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
 	ada, vic := w.as("ada"), w.as("vic")
@@ -492,7 +492,7 @@ func TestAskingAgainstDeclining(t *testing.T) {
 }
 
 // However many have asked, it is restored within a moment.
-func TestRestoringWhatThousandsHaveAskedFor(t *testing.T) {
+func TestRestoringAnswersThousandsOfRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Exec(`
@@ -511,7 +511,7 @@ func TestRestoringWhatThousandsHaveAskedFor(t *testing.T) {
 // requests is a service beside the gateways.
 func (w *world) requests() *request.Service { return &request.Service{DB: w.purger()} }
 
-func TestDecliningAndWithdrawing(t *testing.T) {
+func TestDeclineAndWithdrawRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
@@ -558,7 +558,7 @@ func TestDecliningAndWithdrawing(t *testing.T) {
 
 // Whoever may not know of a place learns nothing of it, and neither of requests
 // in it.
-func TestWhoKnowsOfRequests(t *testing.T) {
+func TestRequestsAreHiddenFromOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for what, a := range map[string]answer{
@@ -611,7 +611,7 @@ func TestWhoKnowsOfRequests(t *testing.T) {
 }
 
 // Nobody asks for what she can do herself, nor for what cannot be done.
-func TestWhatCannotBeAskedFor(t *testing.T) {
+func TestNeedlessRequestsAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	one := []string{"zoe@new.example"}
@@ -661,7 +661,7 @@ func TestWhatCannotBeAskedFor(t *testing.T) {
 }
 
 // What holds when it is approved counts, not what did when it was asked.
-func TestApprovingDecidesAnew(t *testing.T) {
+func TestApprovingChecksPermissionAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed, vic := w.as("ada"), w.as("ed"), w.as("vic")
@@ -690,7 +690,7 @@ func TestApprovingDecidesAnew(t *testing.T) {
 }
 
 // A retry of what was carried out gets its answer, whatever has become of it.
-func TestAskingOnceForAKey(t *testing.T) {
+func TestRequestingIsIdempotent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	vic := w.as("vic")
@@ -722,7 +722,7 @@ func TestAskingOnceForAKey(t *testing.T) {
 }
 
 // Nobody floods the administrators with mail.
-func TestTheLimitsOfAsking(t *testing.T) {
+func TestLimitsOfRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxRequests, s.MaxSpaceRequests = 4, 6 })
 	vic, mia := w.as("vic"), w.as("mia")
@@ -745,7 +745,7 @@ func TestTheLimitsOfAsking(t *testing.T) {
 }
 
 // A thousand at once are asked for, and invited, with as many statements as one.
-func TestStatementsOfRequestsDoNotGrow(t *testing.T) {
+func TestRequestStatementsDoNotGrow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
@@ -789,7 +789,7 @@ func (m told) requestChange() string {
 	return fmt.Sprint(e["change"], " ", r["kind"], " ", r["requestedBy"].(map[string]any)["name"])
 }
 
-func TestWatchingRequests(t *testing.T) {
+func TestRequestSubscription(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	other, _ := w.Start()
@@ -837,7 +837,7 @@ func TestWatchingRequests(t *testing.T) {
 
 // A request is approved or declined, never both, and whoever was second is told
 // which.
-func TestApprovingAgainstDeclining(t *testing.T) {
+func TestApprovingRacesWithDeclining(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
 	w.appoint("Rita")
@@ -871,7 +871,7 @@ func unlimited(s *app.Settings) {
 }
 
 // What is withdrawn is not carried out, and what is carried out not withdrawn.
-func TestApprovingAgainstWithdrawing(t *testing.T) {
+func TestApprovingRacesWithWithdrawing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
 	ada, ed := w.as("ada"), w.as("ed")
@@ -898,7 +898,7 @@ func TestApprovingAgainstWithdrawing(t *testing.T) {
 
 // Nobody is invited, through a request, to an instance whose deletion has been
 // answered.
-func TestApprovingAgainstDeleting(t *testing.T) {
+func TestApprovingRacesWithDeleting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
 	ada, ed := w.as("ada"), w.as("ed")

@@ -16,7 +16,7 @@ import (
 
 // What people entrust to the gateway is not in what operators see, whatever goes
 // wrong; and what operators entrust to it is not in what people see.
-func TestNothingEntrustedIsSeen(t *testing.T) {
+func TestSecretsDoNotLeak(t *testing.T) {
 	t.Parallel()
 	s, traces := apptest.NewMailServer(t), newReceiver(t)
 	w := newWorld(t, measured, traces.use, func(settings *app.Settings) {

@@ -22,7 +22,7 @@ func (w *world) statements(a answer) (n int) {
 	return n
 }
 
-func TestStatementsOfAnInvitationDoNotGrowWithItsAddresses(t *testing.T) {
+func TestInviteStatementsDoNotGrowWithAddresses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -67,7 +67,7 @@ func TestStatementsOfAnInvitationDoNotGrowWithItsAddresses(t *testing.T) {
 	}
 }
 
-func TestStatementsOfANestedQueryDoNotGrowWithItsRows(t *testing.T) {
+func TestNestedQueryStatementsDoNotGrowWithRows(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -122,7 +122,7 @@ func TestStatementsOfANestedQueryDoNotGrowWithItsRows(t *testing.T) {
 
 // Neither do those of what is done with many invitations at once, nor of what is
 // read of a space.
-func TestStatementsOfAdministrationDoNotGrow(t *testing.T) {
+func TestAdministrationStatementsDoNotGrow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")

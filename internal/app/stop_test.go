@@ -16,7 +16,7 @@ import (
 
 // A gateway that is stopped under load answers every request that it took, and
 // what it has answered is stored, and nothing else.
-func TestStoppingUnderLoad(t *testing.T) {
+func TestStopUnderLoadLosesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestAdaInvitesThreePeople(t *testing.T) {
+func TestInviteUsers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	people := []string{"zoe@new.example", "Bob <bob@new.example>", "kim@new.example;"}
@@ -57,7 +57,7 @@ func TestAdaInvitesThreePeople(t *testing.T) {
 	w.AwaitMails(3)
 }
 
-func TestOneBadAddressAmongAThousand(t *testing.T) {
+func TestOneInvalidAddressRefusesAll(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	emails := make([]string, 1000)
@@ -100,7 +100,7 @@ func TestOneBadAddressAmongAThousand(t *testing.T) {
 	w.AwaitMails(1000)
 }
 
-func TestWhoIsRefusedLearnsWhomToAsk(t *testing.T) {
+func TestRefusalsNameWhomToAsk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := []any{map[string]any{"name": "Ada", "email": "ada@uni.example"}}
@@ -130,7 +130,7 @@ func TestWhoIsRefusedLearnsWhomToAsk(t *testing.T) {
 }
 
 // A foreign id answers like one that does not exist, word for word.
-func TestNobodyLearnsOfWhatIsNotTheirs(t *testing.T) {
+func TestForeignInstancesAnswerLikeUnknownOnes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	private := w.id("instance", `select i.id from instance i join space s on s.id = i.space_id where s.name = 'Private Research' and i.kind = 'MASTER'`)
@@ -197,7 +197,7 @@ func TestNobodyLearnsOfWhatIsNotTheirs(t *testing.T) {
 	}
 }
 
-func TestTheInstanceCannotBeInvitedTo(t *testing.T) {
+func TestInviteRefusesDistributedAndDeletedInstances(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -232,7 +232,7 @@ func TestTheInstanceCannotBeInvitedTo(t *testing.T) {
 	w.AwaitMails(2)
 }
 
-func TestDeletingAndRestoring(t *testing.T) {
+func TestDeleteAndRestoreInstance(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed, vic := w.as("ada"), w.as("ed"), w.as("vic")
@@ -303,7 +303,7 @@ func TestDeletingAndRestoring(t *testing.T) {
 	}
 }
 
-func TestTheRetryOfADeletionIsAnsweredFromTheKey(t *testing.T) {
+func TestRepeatedDeletionReturnsTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -321,7 +321,7 @@ func TestTheRetryOfADeletionIsAnsweredFromTheKey(t *testing.T) {
 	}
 }
 
-func TestTheRetryOfAnInvitationIsAnsweredWhateverBecameOfTheInstance(t *testing.T) {
+func TestRepeatedInvitationReturnsTheFirstAnswerAfterDeletion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -341,7 +341,7 @@ func TestTheRetryOfAnInvitationIsAnsweredWhateverBecameOfTheInstance(t *testing.
 	w.AwaitMails(1)
 }
 
-func TestAKeyIsForOneRequestOfOnePerson(t *testing.T) {
+func TestKeyIsForOneRequestOfOnePerson(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -373,7 +373,7 @@ func TestAKeyIsForOneRequestOfOnePerson(t *testing.T) {
 }
 
 // The decoded input is compared, however it was written.
-func TestAKeyKnowsARequestInAnyWriting(t *testing.T) {
+func TestKeyComparesTheDecodedInput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -385,7 +385,7 @@ func TestAKeyKnowsARequestInAnyWriting(t *testing.T) {
 	}
 }
 
-func TestEveryOutcome(t *testing.T) {
+func TestEveryOutcomeOfInviting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -450,7 +450,7 @@ func TestEveryOutcome(t *testing.T) {
 	w.AwaitMails(7)
 }
 
-func TestPeopleOfOtherAlphabets(t *testing.T) {
+func TestInviteInternationalAddresses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a := w.as("ada").invite("Group 1", "VIEWER", []string{"josé@bücher.example", "JOSÉ@xn--bcher-kva.example", "josé@bücher.example"}).OK()

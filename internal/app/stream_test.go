@@ -99,7 +99,7 @@ func (s socket) outcome(id string) (lines []string) {
 }
 
 // Whoever asks over a stream learns that there was no time for the answer.
-func TestAnOperationOverAStreamRunsOutOfTime(t *testing.T) {
+func TestTimeoutOfAnOperationOverAStream(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = time.Second })
 	ada := w.as("ada")
@@ -115,7 +115,7 @@ func TestAnOperationOverAStreamRunsOutOfTime(t *testing.T) {
 }
 
 // What a gateway that stops has begun, it brings to its end.
-func TestStoppingAmidOperationsOverStreams(t *testing.T) {
+func TestStopFinishesOperationsOverStreams(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	master := map[string]any{"i": w.instance("Master"), "id": w.instance("Master")}
@@ -138,7 +138,7 @@ func TestStoppingAmidOperationsOverStreams(t *testing.T) {
 }
 
 // A token that expires cuts no mutation in the middle.
-func TestATokenExpiresAmidAMutation(t *testing.T) {
+func TestExpiringTokenDoesNotCutAMutation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	// The leeway of half a minute is nearly over.
@@ -152,7 +152,7 @@ func TestATokenExpiresAmidAMutation(t *testing.T) {
 
 // A client that is told to come again later does so by itself; one that is
 // forbidden does not.
-func TestSigningInOverAWebSocketWhileTheDatabaseDoesNotAnswer(t *testing.T) {
+func TestWebSocketAsksToRetryWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = time.Second })
 	zoe := w.as("zoe@new.example")
@@ -188,7 +188,7 @@ func TestSigningInOverAWebSocketWhileTheDatabaseDoesNotAnswer(t *testing.T) {
 
 // An upgrade to what is not spoken here may be asked for, and is not made (RFC
 // 9110, section 7.8).
-func TestUpgradesToOtherProtocols(t *testing.T) {
+func TestUnknownUpgradesAreIgnored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, protocol := range []string{"h2c", "foo/1, bar"} {
@@ -202,7 +202,7 @@ func TestUpgradesToOtherProtocols(t *testing.T) {
 }
 
 // Whoever has the head of the answer misses nothing.
-func TestAStreamOfEventsIsThereWhenItsHeadIs(t *testing.T) {
+func TestSubscriptionStartsBeforeItsResponseHead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	release := w.hold(`lock table event`)
@@ -222,7 +222,7 @@ func TestAStreamOfEventsIsThereWhenItsHeadIs(t *testing.T) {
 }
 
 // Whoever subscribes and then asks misses nothing either.
-func TestOperationsBeginInTheirOrder(t *testing.T) {
+func TestWebSocketOperationsStartInOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := w.as("ada").connect()
@@ -241,7 +241,7 @@ func TestOperationsBeginInTheirOrder(t *testing.T) {
 }
 
 // A subscription is to exactly one field, however that is written.
-func TestSubscriptionsToOtherThanOneField(t *testing.T) {
+func TestSubscriptionHasExactlyOneField(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -259,7 +259,7 @@ func TestSubscriptionsToOtherThanOneField(t *testing.T) {
 }
 
 // However often somebody subscribes, others have the database too.
-func TestOnePersonWatchesTooMuch(t *testing.T) {
+func TestSubscriptionsOfAPersonAreLimited(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxOperations = 200 })
 	ada := w.as("ada")
@@ -282,7 +282,7 @@ func TestOnePersonWatchesTooMuch(t *testing.T) {
 }
 
 // What is completed gives back its place, whenever that is.
-func TestSubscribingAndCompletingWithoutEnd(t *testing.T) {
+func TestCompletedSubscriptionsMakeRoom(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxOperations = 2 })
 	s := w.as("ada").connect()
@@ -297,7 +297,7 @@ func TestSubscribingAndCompletingWithoutEnd(t *testing.T) {
 }
 
 // The languages of whoever connects are known, as those of any request are.
-func TestALanguageOverAWebSocket(t *testing.T) {
+func TestWebSocketStoresTheLanguage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	zoe := w.as("zoe@new.example")

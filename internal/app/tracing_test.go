@@ -96,7 +96,7 @@ const (
 )
 
 // From the caller down to the statements it is one trace.
-func TestARequestIsPartOfItsCallersTrace(t *testing.T) {
+func TestRequestContinuesTheCallersTrace(t *testing.T) {
 	t.Parallel()
 	seen := newReceiver(t)
 	w := newWorld(t, seen.use)
@@ -150,7 +150,7 @@ func TestARequestIsPartOfItsCallersTrace(t *testing.T) {
 
 // Operations over a WebSocket are spans of their own, in the trace of who has
 // opened it; the connection is none.
-func TestOperationsOverAWebSocketAreTraced(t *testing.T) {
+func TestWebSocketOperationsAreTraced(t *testing.T) {
 	t.Parallel()
 	seen := newReceiver(t)
 	w := newWorld(t, seen.use)
@@ -183,7 +183,7 @@ func TestMailsAreTraced(t *testing.T) {
 }
 
 // A receiver in trouble is a line in the log, and nobody's trouble beside.
-func TestTheReceiverOfTracesIsInTrouble(t *testing.T) {
+func TestFailingTraceReceiverIsLogged(t *testing.T) {
 	t.Parallel()
 	hang := make(chan struct{})
 	for what, answer := range map[string]http.HandlerFunc{

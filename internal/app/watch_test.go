@@ -283,7 +283,7 @@ func (p person) watchSocket(instance string) stream {
 	return stream
 }
 
-func TestWatchingInvitations(t *testing.T) {
+func TestInvitationSubscription(t *testing.T) {
 	t.Parallel()
 	for transport, watch := range watchers {
 		t.Run(transport, func(t *testing.T) {
@@ -330,7 +330,7 @@ func TestWatchingInvitations(t *testing.T) {
 }
 
 // Whichever gateway makes a change, all of them tell of it.
-func TestWatchingThroughAnotherGateway(t *testing.T) {
+func TestSubscriptionsSeeChangesOfOtherGateways(t *testing.T) {
 	t.Parallel()
 	for transport, watch := range watchers {
 		t.Run(transport, func(t *testing.T) {
@@ -364,7 +364,7 @@ func TestWatchingThroughAnotherGateway(t *testing.T) {
 
 // The changes of a transaction that is committed late are not lost, whatever
 // was committed before it.
-func TestNoChangeIsLost(t *testing.T) {
+func TestSubscriptionsLoseNoChange(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -407,7 +407,7 @@ func TestNoChangeIsLost(t *testing.T) {
 	s.expect("CREATED afterwards@new.example")
 }
 
-func TestWhoMayWatch(t *testing.T) {
+func TestSubscribingNeedsAnAdministrator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for transport, watch := range watchers {
@@ -436,7 +436,7 @@ func TestWhoMayWatch(t *testing.T) {
 }
 
 // Whoever loses the role is told nothing more.
-func TestAWatcherWhoLosesTheRoleIsCutOff(t *testing.T) {
+func TestSubscriptionEndsWithTheRole(t *testing.T) {
 	t.Parallel()
 	for transport, watch := range watchers {
 		t.Run(transport, func(t *testing.T) {
@@ -484,7 +484,7 @@ func (w *world) brief(who string, expires time.Time) person {
 	return p
 }
 
-func TestAStreamEndsWithTheToken(t *testing.T) {
+func TestSubscriptionEndsWithTheToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	// The leeway of half a minute is nearly over.
@@ -502,7 +502,7 @@ func TestAStreamEndsWithTheToken(t *testing.T) {
 }
 
 // When the gateway stops, its watchers are to begin again elsewhere.
-func TestStreamsEndWhenTheGatewayStops(t *testing.T) {
+func TestSubscriptionsEndWhenTheGatewayStops(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	sse, ws := w.as("ada").watchSSE(w.instance("Group 1")), w.as("ada").watchSocket(w.instance("Group 1"))
@@ -560,7 +560,7 @@ func TestOperationsOverServerSentEvents(t *testing.T) {
 	}
 }
 
-func TestTheProtocolOfWebSockets(t *testing.T) {
+func TestWebSocketProtocol(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxOperations, s.MaxBodyBytes = 3, 16<<10 })
 	ada := w.as("ada")
@@ -690,7 +690,7 @@ func sub(id, instance string) map[string]any {
 }
 
 // A thousand changes at once come through, each told once.
-func TestWatchingAThousandInvitations(t *testing.T) {
+func TestSubscriptionSeesAThousandChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")

@@ -88,7 +88,7 @@ func TestErrorsQuoteNoValues(t *testing.T) {
 	}
 }
 
-func TestTheSchemaIsNotShownInProduction(t *testing.T) {
+func TestIntrospectionIsOffInProduction(t *testing.T) {
 	t.Parallel()
 	off, on := false, true
 	for what, c := range map[string]struct {
