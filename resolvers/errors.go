@@ -17,11 +17,13 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/telemetry/requestid"
 )
 
-// Support is whom to write to, with the request's id, when nothing else helps.
+// Support is the address to write to, with the request's id, when nothing else
+// helps.
 const Support = "support@alphacruncher.com"
 
-// Present makes an error one that a client may see. It is the one place where
-// the domain's errors become GraphQL's. A list becomes as many errors.
+// Present returns an error as clients see it. All errors of the domain and of
+// gqlgen pass through it. A list becomes several errors: Present adds all but the
+// last to the response, and returns that one.
 func (r *Root) Present(ctx context.Context, err error) *gqlerror.Error {
 	var several gqlerror.List
 	var list fault.List
@@ -33,7 +35,6 @@ func (r *Root) Present(ctx context.Context, err error) *gqlerror.Error {
 		}
 		return r.Present(ctx, several[len(several)-1])
 	case errors.As(err, &list):
-		// The one that is returned is added after those added here.
 		for _, f := range list[:len(list)-1] {
 			graphql.AddError(ctx, &gqlerror.Error{Err: f, Locations: locations(err)})
 		}
@@ -45,14 +46,14 @@ func (r *Root) Present(ctx context.Context, err error) *gqlerror.Error {
 	return present(ctx, err, one)
 }
 
-// Recover makes a panic an error.
+// Recover logs a panic, and returns the error for the client.
 func (r *Root) Recover(ctx context.Context, panicked any) error {
 	recovery.Log(ctx, r.Log, "request", panicked)
 	return internal(nil)
 }
 
-// faultOf judges an error that is not the domain's: gqlgen's own about a
-// request, or one that nobody expected.
+// faultOf returns the fault for an error that the domain did not make: one of
+// gqlgen about the request, or an unexpected one, which it logs.
 func (r *Root) faultOf(ctx context.Context, err error) *fault.Fault {
 	var g *gqlerror.Error
 	if errors.As(err, &g) && (g.Err == nil || isInput(ctx, g)) {
@@ -63,12 +64,12 @@ func (r *Root) faultOf(ctx context.Context, err error) *fault.Fault {
 		f = &fault.Fault{
 			Code:    fault.Unavailable,
 			Message: "DataHub cannot do this at the moment. Nothing was done.",
-			Remedy:  "Wait a little and send the request again, preferably with the same idempotency key.",
+			Remedy:  "Wait a little and send the request again, with the same idempotency key.",
 			Cause:   err,
 		}
 	}
 	if afterMutation(ctx) {
-		f.Message = "It was done, but what you asked to see of it cannot be shown at the moment."
+		f.Message = "The change was made, but the fields that you selected of the result cannot be read at the moment."
 	}
 	if !errors.Is(err, context.Canceled) {
 		r.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("requestId", requestid.Of(ctx)),
@@ -77,8 +78,8 @@ func (r *Root) faultOf(ctx context.Context, err error) *fault.Fault {
 	return f
 }
 
-// afterMutation reports whether an error was met below a mutation's own field,
-// which was carried out by then.
+// afterMutation reports whether an error occurred in the selected fields of a
+// mutation's result, when the mutation was executed already.
 func afterMutation(ctx context.Context) bool {
 	return graphql.HasOperationContext(ctx) && len(graphql.GetPath(ctx)) > 1 &&
 		graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation
@@ -93,7 +94,7 @@ func internal(cause error) *fault.Fault {
 	}
 }
 
-// requestFault is what gqlgen says is wrong with a request.
+// requestFault returns the fault for an error of gqlgen about the request.
 func (r *Root) requestFault(ctx context.Context, g *gqlerror.Error) *fault.Fault {
 	f := fault.New(fault.BadUserInput, r.reword(g.Message))
 	switch code, _ := g.Extensions["code"].(string); {
@@ -103,7 +104,7 @@ func (r *Root) requestFault(ctx context.Context, g *gqlerror.Error) *fault.Fault
 		f.Code = fault.GraphQLParseFailed
 	case len(g.Path) > 1 && g.Path[0] == ast.PathName("variable"):
 		name, _ := g.Path[1].(ast.PathName)
-		f.InputPath = append(variablePlace(graphql.GetOperationContext(ctx).Operation, string(name)), inputPath(g.Path[2:])...)
+		f.InputPath = append(variablePath(graphql.GetOperationContext(ctx).Operation, string(name)), inputPath(g.Path[2:])...)
 	case code == errcode.ValidationFailed:
 		f.Code = fault.GraphQLValidationFailed
 	case code != "":
@@ -118,15 +119,15 @@ func inputPath(path ast.Path) []any {
 	elements := make([]any, len(path))
 	for i, element := range path {
 		elements[i] = element
-		if name, ok := element.(ast.PathName); ok { // of a field, which the schema may not have
-			elements[i] = shorten(string(name), longestEcho)
+		if name, ok := element.(ast.PathName); ok { // as the client sent it, of any length
+			elements[i] = shorten(string(name), maxEcho)
 		}
 	}
 	return elements
 }
 
-// isInput reports whether gqlgen met an error in a field's arguments: it then
-// puts the place in the input behind the field's path.
+// isInput reports whether an error of gqlgen is about the arguments of a field:
+// its path is then the field's, followed by the place in the arguments.
 func isInput(ctx context.Context, g *gqlerror.Error) bool {
 	return len(g.Path) > len(graphql.GetPath(ctx))
 }

@@ -3,7 +3,6 @@ package resolvers
 import (
 	"context"
 	"fmt"
-	"iter"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -15,15 +14,16 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqlserver/complexity"
+	"alphacruncher.com/datahub-gateway/internal/graphqlserver/document"
 )
 
-// Guard refuses operations before they begin.
+// Guard refuses operations before they are executed.
 type Guard struct {
 	Root          *Root
-	Introspection bool // for everybody
-	Tokens        int  // of a document
+	Introspection bool // whether it is allowed, with and without a token
+	Tokens        int  // limit of a document
 	Limits        complexity.Limits
-	// Known are the documents that were let pass before.
+	// Known holds the documents that Guard accepted before.
 	Known graphql.Cache[*ast.QueryDocument]
 }
 
@@ -39,16 +39,16 @@ func (Guard) ExtensionName() string { return "guard" }
 // Validate implements graphql.HandlerExtension.
 func (Guard) Validate(graphql.ExecutableSchema) error { return nil }
 
-// longestDocument is how many octets a document may have: even what is one token
-// takes its time to parse.
-const longestDocument = 128 << 10
+// maxDocument is the limit of a document, in octets. Tokens do not limit it: one
+// token can be long, and takes its time to parse.
+const maxDocument = 128 << 10
 
-// MutateOperationParameters keeps documents out that would take long to
-// validate. For that it parses them, and so does gqlgen once more, which says
-// what is wrong with those that cannot be parsed.
+// MutateOperationParameters fails with QUERY_TOO_COMPLEX where validating the
+// document would take long. It has to parse the document for that, and gqlgen
+// parses it once more. gqlgen reports documents that cannot be parsed.
 func (g Guard) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
-	if len(params.Query) > longestDocument {
-		return &gqlerror.Error{Err: fault.New(fault.QueryTooComplex, fmt.Sprintf("The document has more than %d octets. Put what is long into variables.", longestDocument))}
+	if len(params.Query) > maxDocument {
+		return &gqlerror.Error{Err: fault.New(fault.QueryTooComplex, fmt.Sprintf("The document has more than %d octets. Use variables for long values.", maxDocument))}
 	}
 	if _, known := g.Known.Get(ctx, params.Query); known {
 		return nil
@@ -60,31 +60,27 @@ func (g Guard) MutateOperationParameters(ctx context.Context, params *graphql.Ra
 	return tooComplex(g.Limits.Check(doc))
 }
 
-// MutateOperationContext lets somebody who is not signed in ask for public
-// fields alone, keeps out @defer, whose later parts this transport would lose,
-// and subscriptions to other than one field (GraphQL, section 5.2.3.1), has
-// the arguments examined, and keeps out what asks for too much.
+// MutateOperationContext checks an operation before it is executed. It fails
+// with UNAUTHENTICATED where the person has no token and a root field is not
+// public; with GRAPHQL_VALIDATION_FAILED for introspection where it is off, for
+// @defer and for subscriptions to more or less than one field; with
+// BAD_USER_INPUT for arguments; and with QUERY_TOO_COMPLEX.
 func (g Guard) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	if !g.Admits(ctx, operation.Operation) {
 		return &gqlerror.Error{Err: Unauthenticated()}
 	}
-	for field := range rootFields(operation.Operation) {
+	for field := range document.Fields(operation.Operation.SelectionSet) {
 		if introspects(field) && !g.Introspection {
-			return invalid("Introspection is off here.")
+			return invalid("Introspection is off at this gateway.")
 		}
 	}
 	if defers(operation.Doc) {
 		return invalid("@defer is not supported.")
 	}
-	if operation.Operation.Operation == ast.Subscription {
-		// gqlparser does not see what @skip and @include leave of them, and gqlgen
-		// panics at the others.
-		fields := graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Subscription"})
-		if len(fields) != 1 || strings.HasPrefix(fields[0].Name, "__") {
-			return invalid("A subscription asks for exactly one field.")
-		}
+	if operation.Operation.Operation == ast.Subscription && !hasOneField(operation) {
+		return invalid("A subscription must have exactly one field.")
 	}
-	if err := g.Root.Examine(ctx, operation); err != nil {
+	if err := g.Root.checkArguments(operation); err != nil {
 		return err
 	}
 	return tooComplex(g.Limits.Weigh(operation.Operation, operation.Variables))
@@ -103,13 +99,13 @@ func invalid(message string) *gqlerror.Error {
 	return err
 }
 
-// Admits reports whether the asking person may begin an operation: without a
-// token, only if every root field is public.
+// Admits reports whether the person may start an operation. Without a token they
+// may if all of its root fields are public.
 func (g Guard) Admits(ctx context.Context, operation *ast.OperationDefinition) bool {
 	if _, signedIn := access.ActorOf(ctx); signedIn {
 		return true
 	}
-	for field := range rootFields(operation) {
+	for field := range document.Fields(operation.SelectionSet) {
 		if field.Name != "__typename" && !introspects(field) && field.Definition.Directives.ForName("public") == nil {
 			return false
 		}
@@ -117,69 +113,27 @@ func (g Guard) Admits(ctx context.Context, operation *ast.OperationDefinition) b
 	return true
 }
 
-// introspects reports whether a root field asks for the schema.
+// introspects reports whether a root field is one of introspection.
 func introspects(field *ast.Field) bool { return field.Name == "__schema" || field.Name == "__type" }
 
-// rootFields are the fields of an operation itself, also those in fragments.
-func rootFields(operation *ast.OperationDefinition) iter.Seq[*ast.Field] {
-	return func(yield func(*ast.Field) bool) {
-		seen := map[string]bool{} // fragments
-		var in func(ast.SelectionSet) bool
-		in = func(selections ast.SelectionSet) bool {
-			for _, selection := range selections {
-				more := true
-				switch s := selection.(type) {
-				case *ast.Field:
-					more = yield(s)
-				case *ast.InlineFragment:
-					more = in(s.SelectionSet)
-				case *ast.FragmentSpread:
-					if !seen[s.Name] {
-						seen[s.Name] = true
-						more = in(s.Definition.SelectionSet)
-					}
-				}
-				if !more {
-					return false
-				}
-			}
-			return true
-		}
-		in(operation.SelectionSet)
-	}
-}
-
-// defers reports whether @defer stands anywhere in a document.
+// defers reports whether a document has @defer. gqlgen declares the directive,
+// and the transports would lose the parts that come later.
 func defers(doc *ast.QueryDocument) bool {
-	var in func(ast.SelectionSet) bool
-	in = func(selections ast.SelectionSet) bool {
-		for _, selection := range selections {
-			switch s := selection.(type) {
-			case *ast.Field:
-				if in(s.SelectionSet) {
-					return true
-				}
-			case *ast.InlineFragment:
-				if s.Directives.ForName("defer") != nil || in(s.SelectionSet) {
-					return true
-				}
-			case *ast.FragmentSpread:
-				if s.Directives.ForName("defer") != nil {
-					return true
-				}
-			}
-		}
-		return false
-	}
 	for _, operation := range doc.Operations {
-		if in(operation.SelectionSet) {
-			return true
-		}
-	}
-	for _, fragment := range doc.Fragments {
-		if in(fragment.SelectionSet) {
-			return true
+		for selection := range document.Selections(operation.SelectionSet) {
+			if document.Directives(selection).ForName("defer") != nil {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// hasOneField reports whether a subscription has exactly one field, which is not
+// one of introspection (GraphQL specification, section 5.2.3.1). gqlparser does
+// not check what @skip and @include leave of the fields, and gqlgen panics at
+// any other number.
+func hasOneField(operation *graphql.OperationContext) bool {
+	fields := graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Subscription"})
+	return len(fields) == 1 && !strings.HasPrefix(fields[0].Name, "__")
 }

@@ -16,7 +16,7 @@ type mutation struct{ *Root }
 
 var _ graph.MutationResolver = mutation{}
 
-// call calls a service's method with the person who asks and the input.
+// call calls a service of the domain for the person who sent the request.
 func call[I, P any](ctx context.Context, service func(context.Context, access.Actor, I) (P, error), input I) (*P, error) {
 	a, err := actor(ctx)
 	if err != nil {

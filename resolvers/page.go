@@ -5,11 +5,19 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/batch"
+	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/membership"
+	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// cursors are what the cursors of each connection name.
+// cursors are the kinds of ids in the cursors of each connection.
 var cursors = map[string]globalid.Kind{
 	"OrganizationConnection":   globalid.Organization,
 	"SpaceConnection":          globalid.Space,
@@ -21,8 +29,33 @@ var cursors = map[string]globalid.Kind{
 	"AuditEntryConnection":     globalid.AuditEntry,
 }
 
-// page reads the arguments of a connection; its whole list is counted only
-// where totalCount is asked for.
+// What the cursor of each node names.
+func organizationID(o *tenant.Organization) globalid.ID   { return o.ID }
+func spaceID(s *tenant.Space) globalid.ID                 { return s.ID }
+func instanceID(i *tenant.Instance) globalid.ID           { return i.ID }
+func memberID(m *membership.Member) globalid.ID           { return m.User.ID }
+func spaceMemberID(m *membership.SpaceMember) globalid.ID { return m.User.ID }
+func invitationID(v *invitation.Invitation) globalid.ID   { return v.ID }
+func requestID(r *request.Request) globalid.ID            { return r.ID }
+func auditEntryID(e *audit.Entry) globalid.ID             { return e.ID }
+
+// connection reads the page that the arguments of a field name, and returns it
+// as a connection. It fails with BAD_USER_INPUT.
+func connection[T any](ctx context.Context, r *Root, first *int, after *string, id func(T) globalid.ID,
+	read func(relay.Page) (relay.List[T], error)) (*relay.Connection[T], error) {
+	page, err := r.page(ctx, first, after)
+	if err != nil {
+		return nil, err
+	}
+	list, err := read(page)
+	if err != nil {
+		return nil, err
+	}
+	return relay.NewConnection(list, page, id), nil
+}
+
+// page reads the arguments of a connection. The whole list is counted only where
+// totalCount is selected.
 func (r *Root) page(ctx context.Context, first *int, after *string) (relay.Page, error) {
 	kind := cursors[graphql.GetFieldContext(ctx).Field.Definition.Type.Name()]
 	page, faults := relay.ParsePage(first, after, r.PageSize, kind)
@@ -32,19 +65,58 @@ func (r *Root) page(ctx context.Context, first *int, after *string) (relay.Page,
 	return page, faults.Err()
 }
 
-// selection tells apart what is asked about the invitations, or the requests, of
-// places that were read together.
-type selection[S ~string] struct {
-	Status S // "": any
-	relay.Page
+// viewerConnection is connection for lists of a person that only they
+// themselves can read. It fails with FORBIDDEN for any other person.
+func viewerConnection[T any](ctx context.Context, u user, obj *tenant.User, first *int, after *string, id func(T) globalid.ID,
+	read func(access.Actor, relay.Page) (relay.List[T], error)) (*relay.Connection[T], error) {
+	a, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if obj.ID != a.ID {
+		return nil, &fault.Fault{
+			Code:    fault.Forbidden,
+			Message: "This list of another person is private.",
+			Remedy:  "Request your own lists, below viewer.",
+		}
+	}
+	return connection(ctx, u.Root, first, after, id, func(page relay.Page) (relay.List[T], error) { return read(a, page) })
 }
 
-func selectionOf[S ~string](page relay.Page, status *S) selection[S] {
-	return selection[S]{anyUnless(status), page}
+// listQuery identifies a page of a list of instances or spaces that were read
+// together.
+type listQuery struct {
+	list   string // name of the field
+	status string // "": any
+	page   relay.Page
 }
 
-// anyUnless is a status, or a state, that is wanted; "" where it may be any.
-func anyUnless[S ~string](wanted *S) S {
+// ofInstances reads a list of an instance, together with those of the instances
+// that were read with it.
+func ofInstances[T any](obj *tenant.Instance, query listQuery, read func([]globalid.ID) (map[globalid.ID]relay.List[T], error)) (relay.List[T], error) {
+	return batch.Load(obj.Siblings, obj.ID, query, read)
+}
+
+// ofSpaces reads a list of a space, together with those of the spaces that were
+// read with it.
+func ofSpaces[T any](obj *tenant.Space, query listQuery, read func([]globalid.ID) (map[globalid.ID]relay.List[T], error)) (relay.List[T], error) {
+	return batch.Load(obj.Siblings, obj, query, func(spaces []*tenant.Space) (map[*tenant.Space]relay.List[T], error) {
+		ids := make([]globalid.ID, len(spaces))
+		for i, s := range spaces {
+			ids[i] = s.ID
+		}
+		byID, err := read(ids)
+		lists := make(map[*tenant.Space]relay.List[T], len(spaces))
+		for _, s := range spaces {
+			lists[s] = byID[s.ID]
+		}
+		return lists, err
+	})
+}
+
+// orAny returns the status or state that a list is limited to; "" where it may
+// be any.
+func orAny[S ~string](wanted *S) S {
 	if wanted == nil {
 		return ""
 	}

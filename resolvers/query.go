@@ -35,7 +35,7 @@ func (q query) Instance(ctx context.Context, id globalid.ID) (*tenant.Instance, 
 }
 
 func (q query) Invitation(ctx context.Context, token string) (*invitation.Invitation, error) {
-	return q.Invitations.ByToken(ctx, anyone(ctx), token)
+	return q.Invitations.ByToken(ctx, optionalActor(ctx), token)
 }
 
 func (q query) CheckEmails(ctx context.Context, emails []string) ([]*invitation.EmailCheck, error) {

@@ -4,29 +4,15 @@ import (
 	"context"
 
 	"alphacruncher.com/datahub-gateway/graph"
-	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// readiness says whether something can be done that has some obstacles.
+// readiness returns the readiness for a mutation that has some obstacles.
 func readiness(obstacles fault.List, err error) (*graph.Readiness, error) {
 	if err != nil {
 		return nil, err
 	}
 	return &graph.Readiness{Allowed: len(obstacles) == 0, Obstacles: append([]*fault.Fault{}, obstacles...)}, nil
-}
-
-func (f instanceFields) Inviting(ctx context.Context, obj *tenant.Instance) (*graph.Readiness, error) {
-	a, err := actor(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return readiness(f.Root.Invitations.Readiness(ctx, a, obj))
-}
-
-func (f instanceFields) Restoring(ctx context.Context, obj *tenant.Instance) (*graph.Readiness, error) {
-	return readiness(access.Obstacles(ctx, f.DB, obj, access.Restoring))
 }
 
 type obstacle struct{}

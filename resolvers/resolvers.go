@@ -1,5 +1,5 @@
-// Package resolvers answers the schema's fields: it translates what came in,
-// calls the domain, and translates what comes out. Decisions are the domain's.
+// Package resolvers resolves the fields of the schema: it decodes the arguments,
+// calls the domain, and returns the result. The domain decides.
 package resolvers
 
 import (
@@ -18,7 +18,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/space"
 )
 
-// Root answers the schema's fields.
+// Root resolves the fields of the schema.
 type Root struct {
 	DB          *postgres.DB
 	Spaces      *space.Service
@@ -28,13 +28,13 @@ type Root struct {
 	Requests    *request.Service
 	Colleagues  *account.Colleagues
 	Log         *slog.Logger
-	PageSize    int  // rows of a page at most
-	Hints       bool // in errors, at names of the schema that a request comes near
+	PageSize    int  // limit of the rows of a page
+	Hints       bool // whether errors suggest names of the schema
 }
 
 var _ graph.ResolverRoot = (*Root)(nil)
 
-// Config is the schema with its resolvers and directives.
+// Config returns the resolvers and directives of the schema.
 func (r *Root) Config() graph.Config {
 	return graph.Config{Resolvers: r, Directives: graph.DirectiveRoot{
 		Role:          r.role,
@@ -74,7 +74,8 @@ func (r *Root) AuditEntry() graph.AuditEntryResolver { return auditEntry{} }
 // Obstacle implements graph.ResolverRoot.
 func (r *Root) Obstacle() graph.ObstacleResolver { return obstacle{} }
 
-// actor gives the person who asks, for fields that are not public.
+// actor returns the person who sent the request. It fails with UNAUTHENTICATED
+// without one.
 func actor(ctx context.Context) (access.Actor, error) {
 	a, ok := access.ActorOf(ctx)
 	if !ok {
@@ -83,7 +84,16 @@ func actor(ctx context.Context) (access.Actor, error) {
 	return a, nil
 }
 
-// Unauthenticated is the refusal of somebody who is not signed in.
+// optionalActor returns the person who sent the request; nil without a token.
+func optionalActor(ctx context.Context) *access.Actor {
+	a, signedIn := access.ActorOf(ctx)
+	if !signedIn {
+		return nil
+	}
+	return &a
+}
+
+// Unauthenticated returns the error for a person who is not signed in.
 func Unauthenticated() *fault.Fault {
 	return &fault.Fault{
 		Code:    fault.Unauthenticated,

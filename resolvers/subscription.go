@@ -20,11 +20,11 @@ func (s subscription) InvitationChanged(ctx context.Context, instanceID globalid
 	if err != nil {
 		return nil, err
 	}
-	watching, err := s.Invitations.Watch(ctx, a, instanceID)
+	watch, err := s.Invitations.Watch(ctx, a, instanceID)
 	if err != nil {
 		return nil, err
 	}
-	return follow(ctx, s.Root, watching), nil
+	return stream(ctx, s.Root, watch), nil
 }
 
 func (s subscription) RequestChanged(ctx context.Context) (<-chan *request.Event, error) {
@@ -32,22 +32,24 @@ func (s subscription) RequestChanged(ctx context.Context) (<-chan *request.Event
 	if err != nil {
 		return nil, err
 	}
-	watching, err := s.Requests.Watch(ctx, a)
+	watch, err := s.Requests.Watch(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	return follow(ctx, s.Root, watching), nil
+	return stream(ctx, s.Root, watch), nil
 }
 
-// watching tells of changes.
-type watching[E any] interface {
+// watch is a source of changes.
+type watch[E any] interface {
+	// Next waits for changes. It fails when the watch has ended.
 	Next(context.Context) ([]E, error)
-	Ended() <-chan struct{} // closed where Next is to say why
+	// Ended is closed when Next is about to fail.
+	Ended() <-chan struct{}
 	Close()
 }
 
-// follow tells what somebody watches, until it or the context ends.
-func follow[E any](ctx context.Context, root *Root, w watching[E]) <-chan E {
+// stream sends the changes of a watch, until that or the context ends.
+func stream[E any](ctx context.Context, root *Root, w watch[E]) <-chan E {
 	events := make(chan E)
 	go func() {
 		defer close(events)
@@ -63,7 +65,7 @@ func follow[E any](ctx context.Context, root *Root, w watching[E]) <-chan E {
 				end(ctx, err)
 				return
 			}
-			if !tell(ctx, events, changes, w.Ended()) {
+			if !send(ctx, events, changes, w.Ended()) {
 				return
 			}
 		}
@@ -71,9 +73,10 @@ func follow[E any](ctx context.Context, root *Root, w watching[E]) <-chan E {
 	return events
 }
 
-// tell tells changes one by one, until the watching has ended. It reports
-// whether there is more to say.
-func tell[E any](ctx context.Context, events chan<- E, changes []E, ended <-chan struct{}) bool {
+// send sends changes one by one, until the watch has ended: nothing is sent after
+// the person lost the role. It reports whether the stream goes on, to the next
+// changes or to the error of the watch.
+func send[E any](ctx context.Context, events chan<- E, changes []E, ended <-chan struct{}) bool {
 	for _, change := range changes {
 		select {
 		case <-ended:
@@ -91,20 +94,20 @@ func tell[E any](ctx context.Context, events chan<- E, changes []E, ended <-chan
 	return true
 }
 
-// Ending is why a subscription ended, where that was not the end of its
-// context.
+// Ending holds the error that ended a subscription. gqlgen has no way for a
+// subscription to return one.
 type Ending struct{ err atomic.Pointer[error] }
 
 type endingKey struct{}
 
-// WithEnding gives a context in which a subscription can say why it ended. That
-// can be read when nothing more comes of it.
+// WithEnding returns a context for a subscription, and its ending.
 func WithEnding(ctx context.Context) (context.Context, *Ending) {
 	e := &Ending{}
 	return context.WithValue(ctx, endingKey{}, e), e
 }
 
-// Err is why the subscription ended; nil where its watcher need not be told.
+// Err returns the error that ended the subscription; nil where its context ended.
+// Call it after the last response.
 func (e *Ending) Err() error {
 	if err := e.err.Load(); err != nil {
 		return *err

@@ -5,10 +5,9 @@ import (
 
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
-	"alphacruncher.com/datahub-gateway/internal/fault"
-	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
@@ -17,52 +16,31 @@ type user struct{ *Root }
 var _ graph.UserResolver = user{}
 
 func (u user) Spaces(ctx context.Context, obj *tenant.User, first *int, after *string) (*tenant.SpaceConnection, error) {
-	list, page, err := own(ctx, u, obj, first, after, func(a access.Actor, page relay.Page) (relay.List[*tenant.Space], error) {
+	return viewerConnection(ctx, u, obj, first, after, spaceID, func(a access.Actor, page relay.Page) (relay.List[*tenant.Space], error) {
 		return tenant.Spaces(ctx, u.DB, a, page)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return relay.NewConnection(list, page, func(s *tenant.Space) globalid.ID { return s.ID }), nil
 }
 
 func (u user) Organizations(ctx context.Context, obj *tenant.User, first *int, after *string) (*tenant.OrganizationConnection, error) {
-	list, page, err := own(ctx, u, obj, first, after, func(a access.Actor, page relay.Page) (relay.List[*tenant.Organization], error) {
+	return viewerConnection(ctx, u, obj, first, after, organizationID, func(a access.Actor, page relay.Page) (relay.List[*tenant.Organization], error) {
 		return tenant.Organizations(ctx, u.DB, a, page)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return relay.NewConnection(list, page, func(o *tenant.Organization) globalid.ID { return o.ID }), nil
 }
 
 func (u user) Invitations(ctx context.Context, obj *tenant.User, first *int, after *string) (*invitation.Connection, error) {
-	list, page, err := own(ctx, u, obj, first, after, func(a access.Actor, page relay.Page) (relay.List[*invitation.Invitation], error) {
+	return viewerConnection(ctx, u, obj, first, after, invitationID, func(a access.Actor, page relay.Page) (relay.List[*invitation.Invitation], error) {
 		return u.Root.Invitations.ListPendingFor(ctx, a, page)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return invitationConnection(list, page), nil
 }
 
-// own reads a page of what is shown of oneself alone.
-func own[T any](ctx context.Context, u user, obj *tenant.User, first *int, after *string,
-	read func(access.Actor, relay.Page) (relay.List[T], error)) (list relay.List[T], page relay.Page, err error) {
-	a, err := actor(ctx)
-	if err != nil {
-		return list, page, err
-	}
-	if obj.ID != a.ID {
-		return list, page, &fault.Fault{
-			Code:    fault.Forbidden,
-			Message: "This is shown of oneself alone.",
-			Remedy:  "Ask for your own, below viewer.",
-		}
-	}
-	if page, err = u.page(ctx, first, after); err != nil {
-		return list, page, err
-	}
-	list, err = read(a, page)
-	return list, page, err
+func (u user) Requests(ctx context.Context, obj *tenant.User, status *request.Status, first *int, after *string) (*request.Connection, error) {
+	return viewerConnection(ctx, u, obj, first, after, requestID, func(a access.Actor, page relay.Page) (relay.List[*request.Request], error) {
+		return u.Root.Requests.ListMadeBy(ctx, a, orAny(status), page)
+	})
+}
+
+func (u user) RequestsToAnswer(ctx context.Context, obj *tenant.User, first *int, after *string) (*request.Connection, error) {
+	return viewerConnection(ctx, u, obj, first, after, requestID, func(a access.Actor, page relay.Page) (relay.List[*request.Request], error) {
+		return u.Root.Requests.ListToAnswer(ctx, a, page)
+	})
 }

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// longestEcho is how many octets of a name in a request an error repeats, and
-// longestMessage how many it has in all.
-const longestEcho, longestMessage = 40, 500
+// maxEcho limits how much of a name in a request an error repeats, and maxMessage
+// the whole message, in octets.
+const maxEcho, maxMessage = 40, 500
 
-// quotations are where gqlgen and its parser quote a request. What they quote may
-// be a secret, or long.
+// quotations are the messages of gqlgen and its parser that quote a request. The
+// quoted text may be secret, or long.
 var quotations = []struct {
-	quotes  *regexp.Regexp
-	instead string
+	pattern     *regexp.Regexp
+	replacement string
 }{
 	{regexp.MustCompile(`(?s)^(Expected value of type "[^"]*"), found .*$`), "$1."},
 	{regexp.MustCompile(`(?s)^(Expected .*, found [A-Za-z]+|Unexpected [A-Za-z]+) ".*$`), "$1."},
@@ -23,23 +23,25 @@ var quotations = []struct {
 	{regexp.MustCompile(`(?s)"[^"]{41,}"`), `"…"`},
 }
 
-// hint is where validation tells of names in the schema that were not asked for.
+// hint is the end of a message of the validation that suggests names of the
+// schema.
 var hint = regexp.MustCompile(`(?s) Did you mean .*$`)
 
-// reword says what gqlgen says of a request, without quoting its values.
+// reword returns a message of gqlgen without what it quotes of the request.
 func (r *Root) reword(message string) string {
 	for _, q := range quotations {
-		message = q.quotes.ReplaceAllString(message, q.instead)
+		message = q.pattern.ReplaceAllString(message, q.replacement)
 	}
 	if !r.Hints {
 		message = hint.ReplaceAllString(message, "")
 	}
-	return shorten(message, longestMessage)
+	return shorten(message, maxMessage)
 }
 
-func shorten(s string, most int) string {
-	if len(s) <= most {
+// shorten cuts a text to a number of octets.
+func shorten(s string, octets int) string {
+	if len(s) <= octets {
 		return s
 	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+	return strings.ToValidUTF8(s[:octets], "") + "…"
 }

@@ -106,7 +106,7 @@ func (a *api) readiness(ctx context.Context) error {
 	return nil
 }
 
-// graphql is the GraphQL server without the question who asks.
+// graphql returns the GraphQL handler, before the authentication middleware.
 func (a *api) graphql() http.Handler {
 	server := handler.New(graph.NewExecutableSchema(a.root.Config()))
 	documents := graphqlserver.NewDocumentCache(cachedDocuments, signedIn)

@@ -1,8 +1,8 @@
-// Package batch keeps nested lists from asking the database once a row: what
-// is asked about one thing of a group is asked about the whole group at once,
-// and remembered for the others.
+// Package batch loads data about many objects with one query. The first object
+// of a group that needs data loads it for all of the group, so that a list of
+// objects does not cause a query for each of them.
 //
-// A group lives as long as what was read with it, which is one request.
+// A group lives as long as the objects that were read together: for one request.
 package batch
 
 import (
@@ -10,46 +10,49 @@ import (
 	"sync"
 )
 
-// Group is a number of things that were read together, by their keys. Its
-// methods may be called concurrently.
+// Group holds the keys of objects that were read together, and the results of
+// the queries about them. It is safe for concurrent use.
 type Group[K comparable] struct {
 	keys []K
 
 	mu      sync.Mutex
-	answers map[any]*answer
+	results map[any]*result
 }
 
-type answer struct {
-	once  sync.Once
-	value any // map[K]V
-	err   error
+type result struct {
+	once   sync.Once
+	values any // map[K]V
+	err    error
 }
 
-// NewGroup makes a group of keys.
+// NewGroup returns a group of keys.
 func NewGroup[K comparable](keys ...K) *Group[K] { return &Group[K]{keys: keys} }
 
-// errPanicked is what the others get when the first to ask panicked.
-var errPanicked = errors.New("batch: the question was not answered")
+// errPanicked is the error of a query whose first call panicked, for the others.
+var errPanicked = errors.New("batch: the query panicked")
 
-// Load answers a question about the thing of a key. The first to ask a question
-// has it asked about every key of the group; question must be comparable and
-// tell apart everything that ask depends on.
-func Load[K comparable, V any](g *Group[K], key K, question any, ask func(keys []K) (map[K]V, error)) (V, error) {
+// Load returns the value of a key in the result of a query, or the zero value
+// where the result has none. The first call with a query runs it for all keys of
+// the group; other calls wait for that, and share the result and the error.
+//
+// The value query identifies what run does. It must be comparable, and different
+// for everything that run depends on apart from the keys.
+func Load[K comparable, V any](g *Group[K], key K, query any, run func(keys []K) (map[K]V, error)) (V, error) {
 	g.mu.Lock()
-	if g.answers == nil {
-		g.answers = map[any]*answer{}
+	if g.results == nil {
+		g.results = map[any]*result{}
 	}
-	a := g.answers[question]
-	if a == nil {
-		a = &answer{}
-		g.answers[question] = a
+	r := g.results[query]
+	if r == nil {
+		r = &result{}
+		g.results[query] = r
 	}
 	g.mu.Unlock()
 
-	a.once.Do(func() {
-		a.err = errPanicked
-		a.value, a.err = ask(g.keys)
+	r.once.Do(func() {
+		r.err = errPanicked
+		r.values, r.err = run(g.keys)
 	})
-	values, _ := a.value.(map[K]V)
-	return values[key], a.err
+	values, _ := r.values.(map[K]V)
+	return values[key], r.err
 }

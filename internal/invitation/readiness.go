@@ -17,8 +17,8 @@ func (s *Service) Readiness(ctx context.Context, actor access.Actor, i *tenant.I
 	if err != nil || !access.Inviting.Allows(i) {
 		return obstacles, err // the limits would say how much others invite
 	}
-	type question struct{ access.Actor }
-	exceeded, err := batch.Load(i.Space.Siblings, i.Space, question{actor}, func(spaces []*tenant.Space) (map[*tenant.Space]fault.List, error) {
+	type limitsQuery struct{ access.Actor }
+	exceeded, err := batch.Load(i.Space.Siblings, i.Space, limitsQuery{actor}, func(spaces []*tenant.Space) (map[*tenant.Space]fault.List, error) {
 		return s.exceededLimits(ctx, actor, spaces)
 	})
 	return append(obstacles, exceeded...), err

@@ -142,11 +142,11 @@ func (s *Service) addresses(ctx context.Context, ids []globalid.ID, approved boo
 // Addresses gives the first n addresses that a request is about: of all that it
 // asks for or, where approved, of those who were invited.
 func (s *Service) Addresses(ctx context.Context, r *Request, approved bool, n int) ([]string, error) {
-	type question struct {
+	type emailsQuery struct {
 		approved bool
 		n        int
 	}
-	emails, err := batch.Load(r.siblings, r.ID, question{approved, n}, func(ids []globalid.ID) (map[globalid.ID][]string, error) {
+	emails, err := batch.Load(r.siblings, r.ID, emailsQuery{approved, n}, func(ids []globalid.ID) (map[globalid.ID][]string, error) {
 		return s.addresses(ctx, ids, approved, n)
 	})
 	return append([]string{}, emails...), err

@@ -17,8 +17,8 @@ const maxContacts = 20
 
 // Contacts implements Place: editors first, then the space's administrators.
 func (i *Instance) Contacts(ctx context.Context, q postgres.Querier, roles Roles) ([]fault.Contact, error) {
-	type question Roles
-	return batch.Load(i.Siblings, i.ID, question(roles), func(ids []globalid.ID) (map[globalid.ID][]fault.Contact, error) {
+	type contactsQuery Roles
+	return batch.Load(i.Siblings, i.ID, contactsQuery(roles), func(ids []globalid.ID) (map[globalid.ID][]fault.Contact, error) {
 		return holders(ctx, q, ids, roles)
 	})
 }

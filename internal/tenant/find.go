@@ -195,11 +195,11 @@ func findInstances(ctx context.Context, q postgres.Querier, viewer User, ids []g
 // Instances reads a page of the instances of a space that the viewer may know
 // of, in the order of their creation; of one state, or of both ("").
 func (s *Space) Instances(ctx context.Context, q postgres.Querier, viewer User, state State, page relay.Page) (relay.List[*Instance], error) {
-	type question struct {
+	type listQuery struct {
 		State
 		relay.Page
 	}
-	return batch.Load(s.Siblings, s, question{state, page}, func(spaces []*Space) (map[*Space]relay.List[*Instance], error) {
+	return batch.Load(s.Siblings, s, listQuery{state, page}, func(spaces []*Space) (map[*Space]relay.List[*Instance], error) {
 		return instances(ctx, q, viewer, spaces, state, page)
 	})
 }

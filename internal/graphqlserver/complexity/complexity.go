@@ -1,4 +1,5 @@
-// Package complexity measures GraphQL documents before they cost anything.
+// Package complexity limits how large a GraphQL document is and how much its
+// operations cost, before they are validated and executed.
 package complexity
 
 import (
@@ -7,37 +8,37 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Limits are how much a document may ask for.
+// Limits are the limits of a document.
 type Limits struct {
-	Depth      int // of fields in fields
+	Depth      int // levels of fields
 	Aliases    int
-	Selections int // counted again in everything that leads to them
-	Cost       int
+	Selections int // those of a fragment count again for each spread
+	Cost       int // see Weigh
 }
 
-// Mutations is how many fields a mutation may have.
+// Mutations is the limit of fields of a mutation.
 const Mutations = 10
 
 const (
-	// longestName is how many octets a name may have that validation looks for in
-	// the schema, and for what resembles it.
-	longestName = 40
-	// comparisons is how often validation may compare selections that have the
-	// same name and place, for each selection that is allowed.
-	comparisons = 5
+	// maxNameLength is the limit of a name of the schema, in octets. Validation
+	// compares unknown names with all names of the schema, to find similar ones.
+	maxNameLength = 40
+	// maxComparisons is the limit of comparisons, for each selection that is allowed, of
+	// selections with the same name and place. Validation compares each with each.
+	maxComparisons = 5
 )
 
-// Exceeded is the limit that a document exceeds.
+// Exceeded is the error for a document that exceeds a limit.
 type Exceeded string
 
 func (e Exceeded) Error() string { return string(e) }
 
 func exceeded(format string, args ...any) error { return Exceeded(fmt.Sprintf(format, args...)) }
 
-// Check fails with Exceeded where a document, which was parsed and not validated
-// yet, is too large. It takes time in proportion to the document and the limits;
-// validation would not: it visits a fragment anew for each that leads to it, and
-// compares selections of the same name each with each.
+// Check fails with Exceeded where a document is too large. It reads a document
+// that was parsed and not validated yet, in time that is linear in its size and
+// the limits. Validation is not linear: it visits a fragment again for each
+// spread, and compares selections of the same name with each other.
 func (l Limits) Check(doc *ast.QueryDocument) error {
 	s := newShape(doc, l.Selections)
 	selections, depth := 0, 0
@@ -47,18 +48,18 @@ func (l Limits) Check(doc *ast.QueryDocument) error {
 	}
 	switch {
 	case s.longName:
-		return exceeded("The document asks for a name of more than %d octets; the schema has none.", longestName)
+		return exceeded("The document has a name of more than %d octets; no name in the schema is that long.", maxNameLength)
 	case s.aliases > l.Aliases:
 		return exceeded("The document has %d aliases; it can have %d.", s.aliases, l.Aliases)
 	case selections > l.Selections:
-		return exceeded("The document has more than %d selections. Those of a fragment count again in everything that it is spread in.", l.Selections)
+		return exceeded("The document has more than %d selections. Those of a fragment count again for each spread.", l.Selections)
 	case depth > l.Depth:
 		return exceeded("The document is %d levels deep; it can be %d.", depth, l.Depth)
 	}
-	left := comparisons * l.Selections
+	left := maxComparisons * l.Selections
 	for _, set := range s.sets {
 		if left -= s.comparisons(set); left < 0 {
-			return exceeded("The document asks for the same fields too often.")
+			return exceeded("The document selects the same fields too often.")
 		}
 	}
 	return nil

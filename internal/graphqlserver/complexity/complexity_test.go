@@ -35,13 +35,13 @@ func parse(t testing.TB, text string) *ast.QueryDocument {
 	return doc
 }
 
-// nested is a document so many levels deep.
+// nested returns a document with a number of levels.
 func nested(levels int) string {
 	return "{viewer" + strings.Repeat("{friend", levels-2) + "{name}" + strings.Repeat("}", levels-2) + "}"
 }
 
-// chain is a document of fragments each of which spreads the next one so often,
-// and the last one a body.
+// chain returns a document of fragments, each of which spreads the next one a
+// number of times. The last one has a body.
 func chain(fragments, often int, body string) string {
 	var b strings.Builder
 	b.WriteString("{viewer{...F0}}")
@@ -62,9 +62,10 @@ func aliases(n int, selection string) string {
 
 func names(n int) string { return strings.ReplaceAll(aliases(n, "x"), ":x", "") }
 
-func TestCheck(t *testing.T) {
+func TestCheckRefusesLargeDocuments(t *testing.T) {
+	t.Parallel()
 	for what, c := range map[string]struct{ text, exceeds string }{
-		"little":                       {`{viewer{name}}`, ""},
+		"a small one":                  {`{viewer{name}}`, ""},
 		"a deep one":                   {nested(15), ""},
 		"one too deep":                 {nested(16), "16 levels deep; it can be 15"},
 		"one too deep by fragments":    {chain(0, 0, "friend"+strings.Repeat("{friend", 14)+strings.Repeat("}", 14)), "16 levels deep"},
@@ -74,7 +75,7 @@ func TestCheck(t *testing.T) {
 		"many selections":              {"{" + names(1990) + "}", ""},
 		"many by fragments":            {chain(10, 1, names(100)), ""},
 		"too many by fragments":        {chain(20, 1, names(100)), "more than 2000 selections"},
-		"too many after all":           {chain(30, 2, "name"), "more than 2000 selections"},
+		"too many in the end":          {chain(30, 2, "name"), "more than 2000 selections"},
 		"a fragment within itself":     {`{viewer{...F}} fragment F on User{friend{...F}}`, "more than 2000 selections"},
 		"fragments within each other":  {`{viewer{...F}} fragment F on User{...G} fragment G on User{...F}`, "more than 2000 selections"},
 		"two of a name":                {chain(0, 0, names(1900)) + "fragment F0 on User{name}" + "query{viewer{...F0}}", "more than 2000 selections"},
@@ -87,7 +88,7 @@ func TestCheck(t *testing.T) {
 		"a long field":                 {"{" + strings.Repeat("x", 41) + "}", "name of more than 40 octets"},
 		"a long value":                 {`{check(emails:["` + strings.Repeat("x", 1000) + `"]){email}}`, ""},
 		"a long enum value":            {"{viewer{friends(first:" + strings.Repeat("X", 41) + "){totalCount}}}", "name of more than 40 octets"},
-		"a long name of one's own":     {"query " + strings.Repeat("x", 100) + "{viewer{name}}", ""},
+		"a long name of the operation": {"query " + strings.Repeat("x", 100) + "{viewer{name}}", ""},
 	} {
 		err := limits.Check(parse(t, c.text))
 		if c.exceeds == "" && err != nil || c.exceeds != "" && (err == nil || !strings.Contains(err.Error(), c.exceeds)) {
@@ -96,7 +97,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestWeigh(t *testing.T) {
+func TestWeighCountsWhatTheAnswerCanContain(t *testing.T) {
+	t.Parallel()
 	thousand := make([]any, 1000)
 	for i := range thousand {
 		thousand[i] = "a@b.example"
@@ -143,7 +145,8 @@ func TestWeigh(t *testing.T) {
 	}
 }
 
-func TestMutations(t *testing.T) {
+func TestWeighLimitsMutations(t *testing.T) {
+	t.Parallel()
 	for text, ok := range map[string]bool{
 		"mutation{" + aliases(10, "invite{viewer{name}}") + "}": true,
 		"mutation{" + aliases(11, "invite{viewer{name}}") + "}": false,
@@ -160,8 +163,7 @@ func TestMutations(t *testing.T) {
 	}
 }
 
-// What Check lets pass can be validated and weighed.
-func FuzzCheck(f *testing.F) {
+func FuzzDocumentsThatPassCheckCanBeWeighed(f *testing.F) {
 	for _, text := range []string{nested(15), chain(3, 2, "name"), chain(30, 2, "name"), "{" + aliases(3, "viewer{emails(first:3)}") + "}",
 		`query($n:Int=9){viewer{friends(first:$n){nodes{name}}}}`, `{viewer{...F}} fragment F on User{friend{...F}}`, `mutation{invite(input:{emails:["a"]}){results{email}}}`} {
 		f.Add(text)
@@ -177,20 +179,20 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// The worst documents of a kilobyte, and of 2,000 tokens, that were found: what
-// they cost until they are refused or, where they are let pass, validated.
+// BenchmarkWorst measures the most expensive documents known of a kilobyte and
+// of 2,000 tokens, until they are refused or validated.
 func BenchmarkWorst(b *testing.B) {
 	for name, text := range map[string]string{
-		"1KB/spreads":            chain(30, 2, "name"),
-		"1KB/same":               "{" + strings.Repeat("viewer{name}", 80) + "}",
-		"1KB/unknown":            "{" + names(250) + "}",
-		"2000/same":              "{" + strings.Repeat("viewer{name}", 490) + "}",
-		"2000/same, let pass":    "{" + strings.Repeat("viewer{name}", 98) + "}",
-		"2000/leaves":            "{" + strings.Repeat("__typename ", 1990) + "}",
-		"2000/spreads":           chain(180, 1, strings.Repeat("name ", 400)),
-		"2000/spreads, let pass": chain(15, 1, names(100)),
-		"2000/cycles":            strings.ReplaceAll(chain(150, 2, "...F0"), "F150", "F0"),
-		"2000/unknown":           "{" + strings.ReplaceAll(names(1990), "a", strings.Repeat("x", 30)) + "}",
+		"1KB/spreads":           chain(30, 2, "name"),
+		"1KB/same":              "{" + strings.Repeat("viewer{name}", 80) + "}",
+		"1KB/unknown":           "{" + names(250) + "}",
+		"2000/same":             "{" + strings.Repeat("viewer{name}", 490) + "}",
+		"2000/same, allowed":    "{" + strings.Repeat("viewer{name}", 98) + "}",
+		"2000/leaves":           "{" + strings.Repeat("__typename ", 1990) + "}",
+		"2000/spreads":          chain(180, 1, strings.Repeat("name ", 400)),
+		"2000/spreads, allowed": chain(15, 1, names(100)),
+		"2000/cycles":           strings.ReplaceAll(chain(150, 2, "...F0"), "F150", "F0"),
+		"2000/unknown":          "{" + strings.ReplaceAll(names(1990), "a", strings.Repeat("x", 30)) + "}",
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -5,83 +5,72 @@ import (
 	"strconv"
 
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"alphacruncher.com/datahub-gateway/internal/graphqlserver/document"
 )
 
 const (
-	// defaultPage is how many rows a page has where first does not say.
+	// defaultPage is the length of a page where first does not say it.
 	defaultPage = 20
-	// shortList is how many elements a list counts for that nothing else says
-	// the length of.
-	shortList = 5
+	// defaultList is the length of a list where nothing says it.
+	defaultList = 5
 )
 
-// Weigh fails with Exceeded where a valid operation, in a document that Check has
-// let pass, has too many mutations or costs too much. A field costs 1 each time
-// that the answer can hold it, whatever @skip and @include say. A list is as long
-// as first says, or as the longest list among the arguments of its field or of
-// the field that it stands in: who invites 1,000 people gets 1,000 results.
+// Weigh fails with Exceeded where an operation has too many mutations or costs
+// too much. It reads a valid operation of a document that passed Check.
+//
+// A field costs 1 for each time that the answer can contain it, regardless of
+// @skip and @include. A list is as long as the argument first of its field; or
+// else as the longest list in the arguments of its field, or of the field that
+// it is in: inviting 1,000 people returns 1,000 results.
 func (l Limits) Weigh(operation *ast.OperationDefinition, variables map[string]any) error {
-	if operation.Operation == ast.Mutation && rootFields(operation.SelectionSet) > Mutations {
+	if operation.Operation == ast.Mutation && rootFields(operation) > Mutations {
 		return exceeded("The operation has more than %d mutations.", Mutations)
 	}
 	w := weighing{variables, map[string]int{}}
 	if cost := w.set(operation.SelectionSet, 0); cost > l.Cost {
-		return exceeded("The operation costs %d; it can cost %d. Ask for shorter pages (first), or for less in them.", cost, l.Cost)
+		return exceeded("The operation costs %d; it can cost %d. Request shorter pages (first), or fewer fields in them.", cost, l.Cost)
 	}
 	return nil
 }
 
-func rootFields(set ast.SelectionSet) (n int) {
-	for _, selection := range set {
-		switch s := selection.(type) {
-		case *ast.Field:
-			n++
-		case *ast.InlineFragment:
-			n += rootFields(s.SelectionSet)
-		case *ast.FragmentSpread:
-			n += rootFields(s.Definition.SelectionSet)
-		}
+func rootFields(operation *ast.OperationDefinition) (n int) {
+	for range document.Fields(operation.SelectionSet) {
+		n++
 	}
 	return n
 }
 
 type weighing struct {
 	variables map[string]any
-	lengths   map[string]int // of the longest lists in variables, each measured once
+	lengths   map[string]int // of the longest list in each variable that was measured
 }
 
-// set is what the fields of an object cost in which lists have a length; 0 where
-// nothing says which.
+// set returns the cost of the fields of one object. Its lists without a length
+// of their own have the given one; 0: the default.
 func (w weighing) set(set ast.SelectionSet, length int) (cost int) {
-	for _, selection := range set {
-		switch s := selection.(type) {
-		case *ast.Field:
-			cost = sum(cost, w.field(s, length))
-		case *ast.InlineFragment:
-			cost = sum(cost, w.set(s.SelectionSet, length))
-		case *ast.FragmentSpread:
-			cost = sum(cost, w.set(s.Definition.SelectionSet, length))
-		}
+	for field := range document.Fields(set) {
+		cost = sum(cost, w.field(field, length))
 	}
 	return cost
 }
 
-func (w weighing) field(field *ast.Field, around int) int {
-	length, said := w.length(field)
+func (w weighing) field(field *ast.Field, outer int) int {
+	length, given := w.length(field)
 	if field.Definition.Type.Elem == nil {
 		return sum(1, w.set(field.SelectionSet, length))
 	}
-	if !said {
-		length = around
+	if !given {
+		length = outer
 		if length == 0 {
-			length = shortList
+			length = defaultList
 		}
 	}
 	return product(length, sum(1, w.set(field.SelectionSet, 0)))
 }
 
-// length is how long the arguments of a field say that lists are.
-func (w weighing) length(field *ast.Field) (n int, said bool) {
+// length returns the length that the arguments of a field give to lists.
+func (w weighing) length(field *ast.Field) (n int, given bool) {
 	if first := field.Definition.Arguments.ForName("first"); first != nil {
 		return w.first(field.Arguments.ForName("first"), first.DefaultValue), true
 	}
@@ -91,32 +80,13 @@ func (w weighing) length(field *ast.Field) (n int, said bool) {
 	return n, n > 0
 }
 
-// longest is the length of the longest list in an argument.
-func (w weighing) longest(v *ast.Value) (n int) {
-	if v.Kind == ast.Variable {
-		n, known := w.lengths[v.Raw]
-		if !known {
-			n = longest(w.variables[v.Raw])
-			w.lengths[v.Raw] = n
-		}
-		return n
-	}
-	if v.Kind == ast.ListValue {
-		n = len(v.Children)
-	}
-	for _, child := range v.Children {
-		n = max(n, w.longest(child.Value))
-	}
-	return n
-}
-
-func (w weighing) first(given *ast.Argument, otherwise *ast.Value) int {
+func (w weighing) first(given *ast.Argument, byDefault *ast.Value) int {
 	var value any
 	if given != nil {
 		value, _ = given.Value.Value(w.variables)
 	}
-	if value == nil && otherwise != nil {
-		value, _ = otherwise.Value(nil)
+	if value == nil && byDefault != nil {
+		value, _ = byDefault.Value(nil)
 	}
 	n, err := strconv.Atoi(fmt.Sprint(value))
 	if err != nil {
@@ -125,7 +95,31 @@ func (w weighing) first(given *ast.Argument, otherwise *ast.Value) int {
 	return max(n, 0)
 }
 
-// longest is the length of the longest list in a variable's value.
+// longest returns the length of the longest list in an argument.
+func (w weighing) longest(argument *ast.Value) (n int) {
+	for _, v := range document.Values(argument) {
+		switch v.Kind {
+		case ast.ListValue:
+			n = max(n, len(v.Children))
+		case ast.Variable:
+			n = max(n, w.longestIn(v.Raw))
+		}
+	}
+	return n
+}
+
+// longestIn returns the length of the longest list in a variable. It measures
+// each variable once, however often it occurs.
+func (w weighing) longestIn(variable string) int {
+	n, known := w.lengths[variable]
+	if !known {
+		n = longest(w.variables[variable])
+		w.lengths[variable] = n
+	}
+	return n
+}
+
+// longest returns the length of the longest list in the value of a variable.
 func longest(value any) (n int) {
 	switch v := value.(type) {
 	case []any:
@@ -141,14 +135,15 @@ func longest(value any) (n int) {
 	return n
 }
 
-// endless is what no cost exceeds.
-const endless = 1 << 52
+// maxCost is where costs end, so that they do not overflow. It is above every
+// limit.
+const maxCost = 1 << 52
 
-func sum(a, b int) int { return min(a+b, endless) }
+func sum(a, b int) int { return min(a+b, maxCost) }
 
 func product(a, b int) int {
-	if a > 0 && b > endless/a {
-		return endless
+	if a > 0 && b > maxCost/a {
+		return maxCost
 	}
 	return a * b
 }

@@ -1,143 +1,147 @@
 package complexity
 
-import "github.com/vektah/gqlparser/v2/ast"
+import (
+	"github.com/vektah/gqlparser/v2/ast"
 
-// shape is what a document looks like, whatever its schema.
+	"alphacruncher.com/datahub-gateway/internal/graphqlserver/document"
+)
+
+// shape is the shape of a document, independent of the schema.
 type shape struct {
-	sets      []ast.SelectionSet // of all operations and fragments
-	fragments map[string]*ast.FragmentDefinition
-	most      int // selections; more are not counted
+	sets          []ast.SelectionSet // of all operations and fragments
+	fragments     map[string]*ast.FragmentDefinition
+	maxSelections int
 
-	known    map[string]extent // of fragments; those under way have no end
+	extents  map[string]extent // of fragments
 	aliases  int
 	longName bool
 }
 
-// extent is how much a selection set comes to, with all its fragments.
-type extent struct{ selections, depth int }
+// extent is the size of a selection set including its fragments.
+type extent struct {
+	selections int // at most one more than allowed
+	depth      int
+}
 
-func newShape(doc *ast.QueryDocument, most int) *shape {
-	s := &shape{fragments: map[string]*ast.FragmentDefinition{}, most: most, known: map[string]extent{}}
+func newShape(doc *ast.QueryDocument, maxSelections int) *shape {
+	s := &shape{fragments: map[string]*ast.FragmentDefinition{}, maxSelections: maxSelections, extents: map[string]extent{}}
 	for _, o := range doc.Operations {
 		s.sets = append(s.sets, o.SelectionSet)
-		s.directives(o.Directives)
+		s.readDirectives(o.Directives)
 		for _, v := range o.VariableDefinitions {
-			s.name(v.Type.Name())
-			s.directives(v.Directives)
-			s.value(v.DefaultValue)
+			s.readName(v.Type.Name())
+			s.readDirectives(v.Directives)
+			s.readValue(v.DefaultValue)
 		}
 	}
 	for _, f := range doc.Fragments {
 		s.sets = append(s.sets, f.SelectionSet)
-		if s.fragments[f.Name] == nil { // as validation takes the first
+		if s.fragments[f.Name] == nil { // validation takes the first one, too
 			s.fragments[f.Name] = f
 		}
-		s.name(f.TypeCondition)
-		s.directives(f.Directives)
+		s.readName(f.TypeCondition)
+		s.readDirectives(f.Directives)
 	}
 	for _, set := range s.sets {
-		s.words(set)
+		s.readSelections(set)
 	}
 	return s
 }
 
-// words notes the aliases in a selection set, and the names that are the schema's.
-func (s *shape) words(set ast.SelectionSet) {
-	for _, selection := range set {
+// readSelections reads the aliases and the names of the schema in a selection
+// set. Its fragments are sets of their own.
+func (s *shape) readSelections(set ast.SelectionSet) {
+	for selection := range document.Selections(set) {
 		switch n := selection.(type) {
 		case *ast.Field:
 			if n.Alias != n.Name {
 				s.aliases++
 			}
-			s.name(n.Name)
-			s.arguments(n.Arguments)
-			s.directives(n.Directives)
-			s.words(n.SelectionSet)
+			s.readName(n.Name)
+			s.readArguments(n.Arguments)
 		case *ast.InlineFragment:
-			s.name(n.TypeCondition)
-			s.directives(n.Directives)
-			s.words(n.SelectionSet)
-		case *ast.FragmentSpread:
-			s.directives(n.Directives)
+			s.readName(n.TypeCondition)
+		}
+		s.readDirectives(document.Directives(selection))
+	}
+}
+
+func (s *shape) readName(name string) { s.longName = s.longName || len(name) > maxNameLength }
+
+func (s *shape) readDirectives(list ast.DirectiveList) {
+	for _, d := range list {
+		s.readName(d.Name)
+		s.readArguments(d.Arguments)
+	}
+}
+
+func (s *shape) readArguments(list ast.ArgumentList) {
+	for _, a := range list {
+		s.readName(a.Name)
+		s.readValue(a.Value)
+	}
+}
+
+func (s *shape) readValue(value *ast.Value) {
+	for _, v := range document.Values(value) {
+		if v.Kind == ast.EnumValue {
+			s.readName(v.Raw)
+		}
+		for _, child := range v.Children {
+			s.readName(child.Name)
 		}
 	}
 }
 
-func (s *shape) name(name string) { s.longName = s.longName || len(name) > longestName }
-
-func (s *shape) directives(list ast.DirectiveList) {
-	for _, d := range list {
-		s.name(d.Name)
-		s.arguments(d.Arguments)
-	}
-}
-
-func (s *shape) arguments(list ast.ArgumentList) {
-	for _, a := range list {
-		s.name(a.Name)
-		s.value(a.Value)
-	}
-}
-
-func (s *shape) value(v *ast.Value) {
-	if v == nil {
-		return
-	}
-	if v.Kind == ast.EnumValue {
-		s.name(v.Raw)
-	}
-	for _, child := range v.Children {
-		s.name(child.Name)
-		s.value(child.Value)
-	}
-}
-
-// extent measures a selection set, each fragment once. One within itself has no
-// end.
+// extent measures a selection set, and each fragment once.
 func (s *shape) extent(set ast.SelectionSet) (e extent) {
 	for _, selection := range set {
-		var in extent
+		var inner extent
 		own := 1
 		switch n := selection.(type) {
 		case *ast.Field:
-			in = s.extent(n.SelectionSet)
-			in.depth++
+			inner = s.extent(n.SelectionSet)
+			inner.depth++
 			own += weight(n.Arguments, n.Directives)
 		case *ast.InlineFragment:
-			in = s.extent(n.SelectionSet)
+			inner = s.extent(n.SelectionSet)
 			own += weight(nil, n.Directives)
 		case *ast.FragmentSpread:
-			in = s.spread(n.Name)
+			inner = s.fragment(n.Name)
 			own += weight(nil, n.Directives)
 		}
-		e.selections = s.sum(e.selections, s.sum(own, in.selections))
-		e.depth = max(e.depth, in.depth)
+		e.selections = s.sum(e.selections, s.sum(own, inner.selections))
+		e.depth = max(e.depth, inner.depth)
 	}
 	return e
 }
 
-func (s *shape) spread(name string) extent {
-	if e, known := s.known[name]; known {
+// fragment returns the extent of a fragment. One that spreads itself is too
+// large.
+func (s *shape) fragment(name string) extent {
+	if e, known := s.extents[name]; known {
 		return e
 	}
 	f := s.fragments[name]
 	if f == nil {
 		return extent{}
 	}
-	s.known[name] = extent{selections: s.most + 1}
+	s.extents[name] = extent{selections: s.maxSelections + 1} // while it is measured
 	e := s.extent(f.SelectionSet)
-	s.known[name] = e
+	s.extents[name] = e
 	return e
 }
 
-func (s *shape) sum(a, b int) int { return min(a+b, s.most+1) }
+func (s *shape) sum(a, b int) int { return min(a+b, s.maxSelections+1) }
 
-// weight is how much there is beside the selection itself, since a list of values
-// in a fragment is long wherever that is spread. A value is looked at in a quarter
-// of the time that a selection takes.
+// weight returns what the arguments and directives of a selection count, in
+// selections: a long list of values in a fragment costs again for each spread.
+// Validating a value takes a quarter of the time of a selection.
 func weight(arguments ast.ArgumentList, directives ast.DirectiveList) (n int) {
 	for _, a := range arguments {
-		n += values(a.Value)
+		for range document.Values(a.Value) {
+			n++
+		}
 	}
 	for _, d := range directives {
 		n += 4 + 4*weight(d.Arguments, nil)
@@ -145,16 +149,9 @@ func weight(arguments ast.ArgumentList, directives ast.DirectiveList) (n int) {
 	return n / 4
 }
 
-func values(v *ast.Value) int {
-	n := 1
-	for _, child := range v.Children {
-		n += values(child.Value)
-	}
-	return n
-}
-
-// comparisons is how many pairs of selections have one name and place in the
-// answer. The sets are small by now when their fragments are written out.
+// comparisons returns the number of pairs of selections that validation compares:
+// those with the same name and the same place in the answer. Check limits the
+// number of selections first, since this visits a fragment for each spread.
 func (s *shape) comparisons(sets ...ast.SelectionSet) (pairs int) {
 	fields := map[string]int{}
 	below := map[string][]ast.SelectionSet{}
