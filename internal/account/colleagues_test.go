@@ -46,7 +46,7 @@ func (c *Colleagues) ask(t testing.TB, actor access.Actor, email string) (string
 	if err != nil {
 		t.Fatal(err)
 	}
-	return address.Mistyped(parse(t, email), domains), statements.Load()
+	return address.SuggestDomain(parse(t, email), domains), statements.Load()
 }
 
 func TestColleagues(t *testing.T) {

@@ -1,15 +1,19 @@
-// Package address judges e-mail addresses as people type or paste them.
+// Package address checks e-mail addresses as people type or paste them.
 //
-// It is strict about the address and lenient about its wrapping: the display
-// name, the angle brackets, the white space and the separator that come along
-// with a paste are taken off, and what is left must be a dot-atom local part
-// (RFC 5322 §3.2.3, with the letters of RFC 6531) and a domain name of at
-// least two labels (UTS #46 and RFC 5892). Quoted local parts, comments and
-// address literals are refused: they are legal, and in an invitation always a
-// mistake.
+// It tolerates what comes along with a paste: a display name, angle brackets, white
+// space and a trailing separator. What is left must be an address:
 //
-// Whatever is refused carries a [Reason] for programs, a clause for the person
-// who typed it, and, where the slip is plain, the address that was meant.
+//   - The local part is a dot-atom (RFC 5322 section 3.2.3) of at most 64 octets.
+//     Beyond ASCII it may have letters, marks and digits (RFC 6531 section 3.3).
+//   - The domain is a name of at least two labels (RFC 1035 section 2.3.1), checked as
+//     UTS #46 (non-transitional, with STD3 rules) and RFC 5892 say.
+//
+// Quoted local parts, comments and address literals are legal, but refused: in an
+// invitation they are always a mistake.
+//
+// [Parse] returns a [Problem] for a refused address: a [Reason] for programs, a
+// clause for people and, where it is evident, the address that was meant.
+// [SuggestDomain] finds typing errors in the domain of a valid address.
 package address
 
 import (
@@ -19,105 +23,103 @@ import (
 
 // Lengths in octets.
 const (
-	// maxAddress is the longest path of RFC 5321 §4.5.3.1.3, 256 octets,
-	// without its angle brackets.
+	// maxAddress is the longest path, 256 octets, without its angle brackets
+	// (RFC 5321 section 4.5.3.1.3).
 	maxAddress = 254
-	// maxLocal is the longest local part of RFC 5321 §4.5.3.1.1.
+	// maxLocal is the longest local part (RFC 5321 section 4.5.3.1.1).
 	maxLocal = 64
-	// maxLabel is the longest label of a domain name (RFC 1035 §2.3.4).
+	// maxLabel is the longest label of a domain name (RFC 1035 section 2.3.4).
 	maxLabel = 63
-	// maxPasted leaves room for a display name and for decomposed letters, and
-	// keeps the cost of judging anything longer constant.
+	// maxPasted bounds the work for one input. It leaves room for a display name and
+	// for decomposed letters.
 	maxPasted = 1024
 )
 
-// An Address is a valid e-mail address. The zero value is no address. Two
-// addresses are identical where == holds, and reach the same person where
-// their keys are equal.
+// Address is a valid e-mail address. The zero value is no address. Two addresses are
+// written the same if they are ==, and belong to the same mailbox if their keys are
+// equal.
 type Address struct {
 	text, key, envelope string
 }
 
-// String is the readable form: the local part as typed, in Unicode's
-// normalization form C, and the domain in lower case with its labels decoded.
+// String returns the address as people read it: the local part as typed, in
+// normalization form C, and the domain in lower case with its A-labels decoded.
 func (a Address) String() string { return a.text }
 
-// Key is the form that addresses are compared by: the local part case-folded
-// (Unicode's full folding, in no particular language) and in normalization
-// form C, the domain in lower case as A-labels. It is an address itself, and
-// its own key.
+// Key returns the form to compare addresses by: the local part case-folded (Unicode's
+// full case folding, independent of the language) in normalization form C, and the
+// domain in lower case with A-labels. A key is a valid address, and its own key.
 func (a Address) Key() string { return a.key }
 
-// Envelope is the form for SMTP's RCPT TO: the local part of [Address.String],
-// the domain as A-labels. It needs SMTPUTF8 (RFC 6531) only where the local
-// part goes beyond ASCII.
+// Envelope returns the form for SMTP's RCPT TO: the local part of [Address.String]
+// and the domain with A-labels. It needs SMTPUTF8 (RFC 6531) only if the local part
+// is not ASCII.
 func (a Address) Envelope() string { return a.envelope }
 
-// Domain is the domain in its readable form.
+// Domain returns the domain as people read it.
 func (a Address) Domain() string {
-	_, domain := cut(a.text)
+	_, domain := split(a.text)
 	return domain
 }
 
-// Parse judges one address. The problem is nil exactly where the address is
-// valid.
+// Parse checks one address. The problem is nil if and only if the address is valid.
 //
-// Of several faults the first in this order is reported: nothing there
-// ([Empty]); more than 1,024 octets ([TooLong]); characters that are refused
-// wherever they stand ([ControlCharacter], [AmbiguousCharacter]); the at sign;
-// the local part (empty, dots, characters, length); the domain (empty, literal,
-// dots, then label by label its characters, hyphens and length, and last the
-// top level); the length of the whole.
+// If there are several problems, the first in this order is returned: no text
+// ([Empty]); more than 1,024 octets ([TooLong]); a character that is refused
+// everywhere ([ControlCharacter], [AmbiguousCharacter]); the at sign; the local part
+// (empty, dots, characters, length); the domain (empty, literal, dots; then label by
+// label its characters, hyphens and length; then the top level); the length of the
+// whole.
 //
-// Lengths hold for every form of the address: 64 octets for the local part,
-// 63 for a label, 254 for the whole.
+// The limits are 64 octets for the local part, 63 for a label and 254 for the whole.
+// They hold for each form of the address.
 func Parse(input string) (Address, *Problem) {
 	pasted := trim(input)
 	if len(pasted) > maxPasted {
 		return Address{}, refuse(TooLong, tooLong)
 	}
 	typed := unwrap(pasted)
-	a, problem := judge(typed)
+	a, problem := check(typed)
 	if problem != nil {
 		problem.Suggestion = suggest(typed)
 	}
 	return a, problem
 }
 
-// judge judges what is left of a paste, and suggests nothing.
-func judge(typed string) (Address, *Problem) {
+// check checks an address that has nothing around it. It makes no suggestion.
+func check(typed string) (Address, *Problem) {
 	if typed == "" {
 		return Address{}, refuse(Empty, "there is no address")
 	}
-	typed, problem := canonical(typed)
+	typed, problem := normalize(typed)
 	if problem != nil {
 		return Address{}, problem
 	}
 	if problem := checkAtSign(typed); problem != nil {
 		return Address{}, problem
 	}
-	before, after := cut(typed)
-	local, problem := readLocal(before)
+	beforeAt, afterAt := split(typed)
+	local, problem := parseLocal(beforeAt)
 	if problem != nil {
 		return Address{}, problem
 	}
-	domain, problem := readDomain(after)
+	domain, problem := parseDomain(afterAt)
 	if problem != nil {
 		return Address{}, problem
 	}
 	return assemble(typed, local, domain)
 }
 
-// canonical gives the text in normalization form C, and refuses the characters
-// that are refused wherever they stand.
-func canonical(typed string) (string, *Problem) {
+// normalize returns the text in normalization form C. It refuses characters that are
+// refused everywhere in an address.
+func normalize(typed string) (string, *Problem) {
 	if strings.ContainsFunc(typed, isControl) {
 		return "", refuse(ControlCharacter, "an address cannot contain control characters, such as tabs or line breaks")
 	}
 	if isASCII(typed) {
 		return typed, nil
 	}
-	return unambiguous(typed)
+	return normalizeUnicode(typed)
 }
 
 func checkAtSign(typed string) *Problem {
@@ -131,8 +133,8 @@ func checkAtSign(typed string) *Problem {
 	}
 }
 
-// cut parts an address at its at sign. Text without one is all domain.
-func cut(address string) (local, domain string) {
+// split splits an address at its last at sign. Text without one is a domain.
+func split(address string) (local, domain string) {
 	at := strings.LastIndexByte(address, '@')
 	return address[:max(at, 0)], address[at+1:]
 }
@@ -150,10 +152,10 @@ func assemble(typed string, local localPart, domain domainName) (Address, *Probl
 	return a, nil
 }
 
-// join gives local@domain, which most often is a string that exists already:
-// a plain address in lower case is judged without any allocation.
+// join returns local@domain. If the existing string is that already, it is returned,
+// so that a plain address in lower case needs no allocation.
 func join(existing, local, domain string) string {
-	if l, d := cut(existing); l == local && d == domain {
+	if l, d := split(existing); l == local && d == domain {
 		return existing
 	}
 	return local + "@" + domain

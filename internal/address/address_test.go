@@ -17,6 +17,7 @@ var (
 )
 
 func TestAccepted(t *testing.T) {
+	t.Parallel()
 	type forms struct{ Text, Key, Envelope, Domain string }
 	plain := func(address string) forms {
 		_, domain, _ := strings.Cut(address, "@")
@@ -108,6 +109,7 @@ func TestAccepted(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	const ada = "ada@uni.example"
 
 	tests := []struct {
@@ -318,7 +320,7 @@ func TestRefused(t *testing.T) {
 				t.Fatalf("accepted as %q", a)
 			}
 			if a != (Address{}) {
-				t.Errorf("a refused address gives %q", a)
+				t.Errorf("a refused address is %q", a)
 			}
 			if problem.Reason != test.reason {
 				t.Errorf("reason %s, want %s", problem.Reason, test.reason)
@@ -330,7 +332,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// abridged gives a test of a megabyte a name that can be read.
+// abridged returns a short name for a test.
 func abridged(s string) string {
 	if len(s) > 80 {
 		return s[:80] + "…"
@@ -338,7 +340,8 @@ func abridged(s string) string {
 	return s
 }
 
-func TestDetailIsAClauseForAPerson(t *testing.T) {
+func TestDetailIsAClause(t *testing.T) {
+	t.Parallel()
 	tests := map[string]string{
 		"myemail@.uni.edu.com": "a domain cannot begin with a dot",
 		"ada@uni.example.":     "a domain cannot end with a dot",
@@ -367,6 +370,7 @@ func TestDetailIsAClauseForAPerson(t *testing.T) {
 }
 
 func TestReasonsAreListedOnce(t *testing.T) {
+	t.Parallel()
 	seen := map[Reason]bool{}
 	for _, reason := range Reasons {
 		if seen[reason] {
@@ -388,7 +392,8 @@ func TestReasonsAreListedOnce(t *testing.T) {
 	}
 }
 
-func TestKeysTellPeopleApart(t *testing.T) {
+func TestKeysOfTwoAddresses(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		a, b string
 		same bool
@@ -417,6 +422,7 @@ func TestKeysTellPeopleApart(t *testing.T) {
 }
 
 func TestZeroAddress(t *testing.T) {
+	t.Parallel()
 	var a Address
 	if a.String()+a.Key()+a.Envelope()+a.Domain() != "" {
 		t.Errorf("the zero address has forms: %q %q %q %q", a, a.Key(), a.Envelope(), a.Domain())

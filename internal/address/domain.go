@@ -9,28 +9,28 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// A domainName is what stands after the at sign, in lower case.
+// domainName is the part of an address after the at sign, in lower case.
 type domainName struct {
-	text  string // with labels decoded, for people
+	text  string // with U-labels, for people
 	ascii string // with A-labels, for the DNS
 }
 
-// readDomain judges a domain in normalization form C.
-func readDomain(typed string) (domainName, *Problem) {
-	if problem := checkDomainShape(typed); problem != nil {
+// parseDomain checks a domain in normalization form C.
+func parseDomain(typed string) (domainName, *Problem) {
+	if problem := checkDomainDots(typed); problem != nil {
 		return domainName{}, problem
 	}
 	if problem := checkLabels(typed); problem != nil {
 		return domainName{}, problem
 	}
-	domain, problem := translate(typed)
+	domain, problem := convert(typed)
 	if problem != nil {
 		return domainName{}, problem
 	}
 	return domain, checkTopLevel(domain.ascii)
 }
 
-func checkDomainShape(typed string) *Problem {
+func checkDomainDots(typed string) *Problem {
 	switch {
 	case typed == "":
 		return refuse(DomainEmpty, "there is nothing after the at sign")
@@ -47,8 +47,7 @@ func checkDomainShape(typed string) *Problem {
 	}
 }
 
-// checkLabels judges the labels as they are written, be it by a person or by
-// the decoding of an A-label.
+// checkLabels checks the labels of a domain as typed, or as decoded from A-labels.
 func checkLabels(domain string) *Problem {
 	for more := true; more; {
 		var label string
@@ -62,8 +61,8 @@ func checkLabels(domain string) *Problem {
 
 func checkLabel(label string) *Problem {
 	for _, r := range label {
-		if !isLabel(r) {
-			return refuse(DomainCharacter, labelCharacter(r))
+		if !isLabelCharacter(r) {
+			return refuse(DomainCharacter, labelCharacterDetail(r))
 		}
 	}
 	if problem := checkHyphens(label); problem != nil {
@@ -75,8 +74,8 @@ func checkLabel(label string) *Problem {
 	return nil
 }
 
-// checkHyphens leaves A-labels to their decoding, which knows best what is
-// wrong with them.
+// checkHyphens checks the hyphens of a label. A-labels are checked when they are
+// decoded.
 func checkHyphens(label string) *Problem {
 	switch {
 	case isALabel(label):
@@ -92,21 +91,22 @@ func checkHyphens(label string) *Problem {
 	}
 }
 
-func isLabel(r rune) bool {
+func isLabelCharacter(r rune) bool {
 	switch {
 	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-':
 		return true
 	default:
-		return r > unicode.MaxASCII && (isWord(r) || strings.ContainsRune(labelPunctuation, r))
+		return r > unicode.MaxASCII && (isWordCharacter(r) || strings.ContainsRune(labelPunctuation, r))
 	}
 }
 
-// labelPunctuation is what RFC 5892 admits beside letters, marks and digits
-// (§2.6, appendix A.3 to A.7). UTS #46 admits symbols and dashes as well, which
-// no U-label of an address may have (RFC 6531 §3.3).
+// labelPunctuation is what RFC 5892 permits beside letters, marks and digits (section
+// 2.6, appendix A.3 to A.7). UTS #46 permits symbols and dashes, too, but the domain
+// of an address consists of U-labels (RFC 6531 section 3.3).
 const labelPunctuation = "\u00b7\u0375\u05f3\u05f4\u06fd\u06fe\u0f0b\u3007\u30fb"
 
-func labelCharacter(r rune) string {
+// labelCharacterDetail returns the detail of a problem with a character.
+func labelCharacterDetail(r rune) string {
 	switch r {
 	case ' ':
 		return "a domain cannot contain spaces"
@@ -119,14 +119,14 @@ func labelCharacter(r rune) string {
 	}
 }
 
-// isALabel tells whether a label is written in the ASCII form of an
-// internationalised one.
+// isALabel reports whether a label begins as the ASCII form of an internationalised
+// label does (RFC 5890 section 2.3.2.1).
 func isALabel(label string) bool {
 	return len(label) >= 4 && strings.EqualFold(label[:4], "xn--")
 }
 
-// hasReservedHyphens finds the hyphens that are kept for encodings such as
-// that of A-labels (RFC 5891 §4.2.3.1). Positions are characters, not octets.
+// hasReservedHyphens reports whether the third and fourth characters are hyphens.
+// They are reserved for encodings such as that of A-labels (RFC 5891 section 4.2.3.1).
 func hasReservedHyphens(label string) bool {
 	for range 2 {
 		_, size := utf8.DecodeRuneInString(label)
@@ -139,18 +139,18 @@ func labelTooLong() *Problem {
 	return refuse(DomainLabelTooLong, "a part of a domain between two dots has at most 63 characters")
 }
 
-// translate gives both forms of a domain whose labels have been checked. Only
-// letters beyond ASCII and A-labels need the tables for it.
-func translate(typed string) (domainName, *Problem) {
+// convert returns both forms of a domain whose labels have been checked. Only letters
+// beyond ASCII and A-labels need the tables of UTS #46.
+func convert(typed string) (domainName, *Problem) {
 	if isASCII(typed) && !strings.Contains(typed, "--") {
 		name := strings.ToLower(typed)
 		return domainName{text: name, ascii: name}, nil
 	}
-	return translateIDN(typed)
+	return convertIDN(typed)
 }
 
-// profile maps and validates as UTS #46 has it, non-transitional and with
-// STD3's ASCII. Hyphens and lengths are checked apart, for the reason's sake.
+// profile maps and validates as UTS #46 says, non-transitional and with STD3 rules.
+// This package checks hyphens and lengths itself, to return the right reason.
 var profile = idna.New(
 	idna.MapForLookup(),
 	idna.BidiRule(),
@@ -159,30 +159,30 @@ var profile = idna.New(
 	idna.CheckHyphens(false),
 )
 
-func translateIDN(typed string) (domainName, *Problem) {
+func convertIDN(typed string) (domainName, *Problem) {
 	text, err := profile.ToUnicode(typed)
 	if err != nil {
-		return domainName{}, untranslatable()
+		return domainName{}, invalidIDN()
 	}
 	ascii, err := profile.ToASCII(text)
 	if err != nil {
-		return domainName{}, untranslatable()
+		return domainName{}, invalidIDN()
 	}
 	domain := domainName{text: text, ascii: ascii}
-	return domain, checkTranslation(typed, domain)
+	return domain, checkConverted(typed, domain)
 }
 
-func untranslatable() *Problem {
+func invalidIDN() *Problem {
 	return refuse(DomainCharacter, "a part of the domain is not a valid internationalised name")
 }
 
-// checkTranslation holds the two forms against what was typed, and judges what
-// an A-label turned out to hide.
-func checkTranslation(typed string, domain domainName) *Problem {
+// checkConverted compares a converted domain with what was typed, and checks the
+// labels that were decoded from A-labels.
+func checkConverted(typed string, domain domainName) *Problem {
 	if problem := checkMapping(typed, domain); problem != nil {
 		return problem
 	}
-	if _, problem := unambiguous(domain.text); problem != nil {
+	if _, problem := normalizeUnicode(domain.text); problem != nil {
 		return problem
 	}
 	if problem := checkLabels(domain.text); problem != nil {
@@ -196,8 +196,8 @@ func checkTranslation(typed string, domain domainName) *Problem {
 	return nil
 }
 
-// checkMapping refuses a domain that means another than the one typed: the
-// mapping may change the case of a letter, and nothing else.
+// checkMapping refuses a domain if UTS #46 maps it to another one than was typed. The
+// mapping may change the case of letters only.
 func checkMapping(typed string, domain domainName) *Problem {
 	before, after, ascii := strings.Split(typed, "."), strings.Split(domain.text, "."), strings.Split(domain.ascii, ".")
 	if len(before) != len(after) {
@@ -207,7 +207,7 @@ func checkMapping(typed string, domain domainName) *Problem {
 		switch {
 		case isALabel(label):
 			if strings.ToLower(label) != ascii[i] {
-				return untranslatable()
+				return invalidIDN()
 			}
 		case !differInCaseOnly(label, after[i]):
 			return refuse(AmbiguousCharacter, ambiguous)
@@ -216,8 +216,8 @@ func checkMapping(typed string, domain domainName) *Problem {
 	return nil
 }
 
-// differInCaseOnly compares decomposed letters, since a capital may have a
-// composed form where the small letter has none, and the reverse.
+// differInCaseOnly compares decomposed letters, because a capital can have a composed
+// form that the small letter lacks, and the reverse.
 func differInCaseOnly(before, after string) bool {
 	b, a := []rune(norm.NFD.String(before)), []rune(norm.NFD.String(after))
 	if len(b) != len(a) {
@@ -231,8 +231,8 @@ func differInCaseOnly(before, after string) bool {
 	return true
 }
 
-// checkTopLevel wants two letters of the top level: no name in the root has
-// fewer (an A-label brings two along), and an IP address has none.
+// checkTopLevel demands two letters in the top level. Every top-level domain has them
+// (an A-label begins with two), and an IP address has none.
 func checkTopLevel(ascii string) *Problem {
 	dot := strings.LastIndexByte(ascii, '.')
 	top := ascii[dot+1:]

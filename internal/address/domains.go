@@ -5,17 +5,18 @@ import (
 	"hash/maphash"
 	"iter"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
-// Domains are domains that addresses are known to have. They never change, and
-// may be used concurrently.
+// Domains is a set of known domains with their frequencies, in which domains that are
+// one edit away from another are found quickly. It never changes, and may be used
+// concurrently.
 type Domains struct {
 	known []knownDomain
-	// hashes are those of each domain and of what one character less leaves of
-	// it, in order: the hash in the upper half, the domain's place in known in
-	// the lower. Two domains one edit apart have one of them in common, so that
-	// the near ones are found without a look at the others.
+	// hashes are sorted. Each has in its upper half the hash of a domain, whole or
+	// without one of its characters, and in its lower half the domain's index in
+	// known. Two domains that are one edit apart share at least one hash.
 	hashes []uint64
 }
 
@@ -24,18 +25,18 @@ type knownDomain struct {
 	frequency int
 }
 
-// NewDomains makes domains of how often each is seen. Any that is not a valid
-// domain is ignored.
+// NewDomains returns the domains of a map from domains to their frequencies. It
+// ignores invalid domains.
 func NewDomains(frequencies map[string]int) *Domains {
 	d := &Domains{}
 	for given, frequency := range frequencies {
-		if name := readable(given); name != "" {
+		if name := readableDomain(given); name != "" {
 			d.known = append(d.known, knownDomain{name, frequency})
 		}
 	}
-	for place, k := range d.known {
-		for _, hash := range hashesOf(k.name) {
-			d.hashes = append(d.hashes, hash|uint64(place))
+	for i, known := range d.known {
+		for _, hash := range deletionHashes(known.name) {
+			d.hashes = append(d.hashes, hash|uint64(i))
 		}
 	}
 	slices.Sort(d.hashes)
@@ -43,9 +44,9 @@ func NewDomains(frequencies map[string]int) *Domains {
 	return d
 }
 
-// around goes through the domains that have one of some hashes: all that are
-// one edit away, and few others.
-func (d *Domains) around(hashes []uint64) iter.Seq[knownDomain] {
+// withAnyHash returns the domains that have one of the hashes: all that are one edit
+// away, and few others. A domain can come several times.
+func (d *Domains) withAnyHash(hashes []uint64) iter.Seq[knownDomain] {
 	return func(yield func(knownDomain) bool) {
 		for _, hash := range hashes {
 			at, _ := slices.BinarySearch(d.hashes, hash)
@@ -61,14 +62,15 @@ func (d *Domains) around(hashes []uint64) iter.Seq[knownDomain] {
 	}
 }
 
-// byPrecedence puts the most frequent domain first.
-func byPrecedence(a, b knownDomain) int {
+// byFrequency orders the most frequent domain first, and equally frequent ones by
+// name.
+func byFrequency(a, b knownDomain) int {
 	return cmp.Or(cmp.Compare(b.frequency, a.frequency), cmp.Compare(a.name, b.name))
 }
 
-// hashesOf gives the hashes of a domain, which comes first, and of what one
-// character less leaves of it.
-func hashesOf(domain string) []uint64 {
+// deletionHashes returns the hash of a domain, and the hashes of the domain without
+// one of its characters.
+func deletionHashes(domain string) []uint64 {
 	hashes := make([]uint64, 1, 1+len(domain))
 	hashes[0] = hash(domain, "")
 	for at, r := range domain {
@@ -79,11 +81,41 @@ func hashesOf(domain string) []uint64 {
 
 var seed = maphash.MakeSeed()
 
-// hash is that of two texts as one, in the upper half.
+// hash returns the hash of two texts in a row, in the upper half.
 func hash(before, after string) uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
 	_, _ = h.WriteString(before)
 	_, _ = h.WriteString(after)
 	return h.Sum64() << 32
+}
+
+// readableDomain returns a domain in the form of [Address.Domain], or "" if it is
+// invalid. A domain in lower-case ASCII is not checked, to be fast: it is checked as
+// part of the address that is suggested.
+func readableDomain(given string) string {
+	if isLowerASCII(given) {
+		return given
+	}
+	typed, problem := normalize(given)
+	if problem != nil {
+		return ""
+	}
+	domain, problem := parseDomain(typed)
+	if problem != nil {
+		return ""
+	}
+	return domain.text
+}
+
+// isLowerASCII reports whether a domain consists of the characters of a host name in
+// lower case and has no A-label.
+func isLowerASCII(domain string) bool {
+	for i := range len(domain) {
+		c := domain[i]
+		if c != '-' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return !strings.Contains(domain, "--")
 }

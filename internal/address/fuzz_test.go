@@ -12,14 +12,14 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed, "uni.example")
 	}
 	f.Fuzz(func(t *testing.T, input, domain string) {
-		check(t, input)
+		checkPromises(t, input)
 		a, problem := Parse(input)
 		if problem != nil {
 			return
 		}
-		if meant := Mistyped(a, likeliest([]string{domain})); meant != "" {
+		if meant := SuggestDomain(a, byRank([]string{domain})); meant != "" {
 			if b := mustParse(t, meant); b == a || b.String() != meant {
-				t.Errorf("%q is mistyped for %q", a, meant)
+				t.Errorf("%q: suggestion %q", a, meant)
 			}
 		}
 	})

@@ -8,14 +8,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// A localPart is what stands before the at sign.
+// localPart is the part of an address before the at sign.
 type localPart struct {
 	text   string // as typed
-	folded string // as compared
+	folded string // to compare by
 }
 
-// readLocal judges a local part in normalization form C.
-func readLocal(typed string) (localPart, *Problem) {
+// parseLocal checks a local part in normalization form C.
+func parseLocal(typed string) (localPart, *Problem) {
 	if typed == "" {
 		return localPart{}, refuse(LocalPartEmpty, "there is nothing before the at sign")
 	}
@@ -32,6 +32,7 @@ func readLocal(typed string) (localPart, *Problem) {
 	return local, nil
 }
 
+// checkLocalDots refuses dots that are not between two atoms (RFC 5322 section 3.2.3).
 func checkLocalDots(typed string) *Problem {
 	switch {
 	case typed[0] == '.':
@@ -46,30 +47,30 @@ func checkLocalDots(typed string) *Problem {
 }
 
 func checkLocalCharacters(typed string) *Problem {
-	before := '.'
+	previous := '.'
 	for _, r := range typed {
 		switch {
 		case r == ' ':
 			return refuse(LocalPartCharacter, "the part before the at sign cannot contain spaces")
-		case !isLocal(r):
+		case !isLocalCharacter(r):
 			return refuse(LocalPartCharacter, "the part before the at sign contains a character that is not allowed there")
-		case before == '.' && r > unicode.MaxASCII && unicode.IsMark(r):
+		case previous == '.' && r > unicode.MaxASCII && unicode.IsMark(r):
 			return refuse(LocalPartCharacter, "an accent needs a letter to stand on")
 		}
-		before = r
+		previous = r
 	}
 	return nil
 }
 
-func isLocal(r rune) bool {
+func isLocalCharacter(r rune) bool {
 	if r <= unicode.MaxASCII {
 		return r == '.' || atext[r]
 	}
-	return isWord(r)
+	return isWordCharacter(r)
 }
 
-// atext is RFC 5322's alphabet of an atom. RFC 6531 adds everything beyond
-// ASCII, of which letters, marks and digits are welcome here.
+// atext is the ASCII characters of an atom (RFC 5322 section 3.2.3). RFC 6531 section
+// 3.3 adds all characters beyond ASCII; this package accepts those of words.
 var atext = func() (set [unicode.MaxASCII + 1]bool) {
 	for _, r := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~" {
 		set[r] = true
@@ -77,8 +78,8 @@ var atext = func() (set [unicode.MaxASCII + 1]bool) {
 	return set
 }()
 
-// fold gives the form in which local parts are compared, the same in every
-// locale: ß is ss, the sigmas are one, the dotless ı is itself and no i.
+// fold returns the form to compare local parts by. It is the same in every language:
+// ß is ss, all forms of sigma are one, and the dotless ı is no i.
 func fold(local string) string {
 	if isASCII(local) {
 		return strings.ToLower(local)
@@ -86,8 +87,8 @@ func fold(local string) string {
 	return norm.NFC.String(strings.Map(foldCherokee, cases.Fold().String(local)))
 }
 
-// foldCherokee makes up for a fault of x/text (golang.org/issue/46101), which
-// swaps the case of Cherokee letters. They fold to capitals, alone of all.
+// foldCherokee corrects x/text, which swaps the case of Cherokee letters instead of
+// folding them to capitals (golang.org/issue/46101).
 func foldCherokee(r rune) rune {
 	if unicode.Is(unicode.Cherokee, r) {
 		return unicode.ToUpper(r)

@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// trim takes off white space on both sides, and the separators that trail an
-// address copied from a list.
+// trim removes white space on both sides, and separators at the end: an address that
+// was copied from a list often has one.
 func trim(s string) string {
 	s = strings.TrimLeftFunc(s, isSpace)
 	return strings.TrimRightFunc(s, func(r rune) bool {
@@ -14,8 +14,9 @@ func trim(s string) string {
 	})
 }
 
-// isSpace knows Unicode's white space without the control characters among it,
-// of which only tabs and line ends are worth forgiving.
+// isSpace reports whether a character is white space (Unicode's category Z, tabs and
+// line ends). The other control characters that Unicode counts as white space are
+// refused as control characters.
 func isSpace(r rune) bool {
 	switch r {
 	case ' ', '\t', '\r', '\n':
@@ -25,15 +26,14 @@ func isSpace(r rune) bool {
 	}
 }
 
-// isControl is unicode.IsControl, quick for the characters that addresses are
-// made of.
+// isControl is unicode.IsControl, faster for the usual characters.
 func isControl(r rune) bool {
 	return r < ' ' || r > '~' && unicode.IsControl(r)
 }
 
-// unwrap gives the addr in "Name <addr>", and everything else as it is. What
-// does not look like a name stays on, to be judged and refused with the rest:
-// it may be a second address, and nobody may be dropped silently.
+// unwrap returns addr for "Name <addr>", and other text unchanged. If what stands
+// before the brackets is no name, it may be a second address. It is then left in
+// place, so that the whole is refused and nobody is left out unnoticed.
 func unwrap(pasted string) string {
 	inside, closed := strings.CutSuffix(pasted, ">")
 	open := strings.LastIndexByte(inside, '<')
@@ -41,32 +41,32 @@ func unwrap(pasted string) string {
 		return pasted
 	}
 	name, address := trim(inside[:open]), trim(inside[open+1:])
-	if !isName(name, address) {
+	if !isDisplayName(name, address) {
 		return pasted
 	}
 	return address
 }
 
-// isName tells whether a display name may stand before an address.
-func isName(name, address string) bool {
+// isDisplayName reports whether a text before an address is its display name.
+func isDisplayName(name, address string) bool {
 	switch {
 	case strings.ContainsFunc(name, isControl):
 		return false
-	case isQuoted(name):
+	case isQuotedString(name):
 		return true
 	default:
-		return !strings.ContainsAny(name, "@<>") || repeats(name, address)
+		return !strings.ContainsAny(name, "@<>") || repeatsAddress(name, address)
 	}
 }
 
-// repeats tells whether a name is the address again, as mail programs write it
-// that know no name.
-func repeats(name, address string) bool {
+// repeatsAddress reports whether a name is the address. Mail programs write this if
+// they know no name.
+func repeatsAddress(name, address string) bool {
 	return strings.EqualFold(name, address) || strings.EqualFold(strings.Trim(name, "'"), address)
 }
 
-// isQuoted tells whether all of the text is one quoted string (RFC 5322 §3.2.4).
-func isQuoted(s string) bool {
+// isQuotedString reports whether a text is one quoted string (RFC 5322 section 3.2.4).
+func isQuotedString(s string) bool {
 	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
 		return false
 	}

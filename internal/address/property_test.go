@@ -1,6 +1,7 @@
 package address
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -13,12 +14,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// registrable is the strictest profile there is: it maps nothing, and verifies
-// the lengths that the DNS allows.
+// registrable is the strictest profile: it maps nothing, and checks the lengths that
+// the DNS permits.
 var registrable = idna.New(idna.ValidateForRegistration(), idna.CheckHyphens(false))
 
-// checkValid holds an accepted address against everything that the package
-// promises about it.
+// checkValid checks what the package promises about a valid address.
 func checkValid(t rapid.TB, a Address) {
 	t.Helper()
 	for form, text := range map[string]string{"text": a.String(), "key": a.Key(), "envelope": a.Envelope()} {
@@ -49,7 +49,7 @@ func checkValid(t rapid.TB, a Address) {
 	checkDNS(t, a)
 }
 
-// checkDNS judges the domain by the library's own rules and lengths.
+// checkDNS checks the domain by the rules and lengths of x/net/idna.
 func checkDNS(t rapid.TB, a Address) {
 	t.Helper()
 	_, ascii, _ := strings.Cut(a.Envelope(), "@")
@@ -66,14 +66,14 @@ func forbidden(r rune) bool {
 		strings.ContainsRune(`"(),:;<>[\]`, r)
 }
 
-// checkRefused holds a problem against everything that the package promises.
+// checkRefused checks what the package promises about a problem.
 func checkRefused(t rapid.TB, input string, problem *Problem) {
 	t.Helper()
 	if !isReason(problem.Reason) {
-		t.Errorf("%q is refused for %q, which is no reason", input, problem.Reason)
+		t.Errorf("%q is refused for the unknown reason %q", input, problem.Reason)
 	}
 	if problem.Detail == "" || strings.HasSuffix(problem.Detail, ".") {
-		t.Errorf("%q is refused with %q, which is no clause", input, problem.Detail)
+		t.Errorf("%q is refused with the detail %q, which is no clause", input, problem.Detail)
 	}
 	if problem.Suggestion == "" {
 		return
@@ -99,7 +99,8 @@ func isReason(reason Reason) bool {
 	return false
 }
 
-func check(t rapid.TB, input string) {
+// checkPromises checks what Parse returns for an input.
+func checkPromises(t rapid.TB, input string) {
 	t.Helper()
 	if a, problem := Parse(input); problem == nil {
 		checkValid(t, a)
@@ -108,7 +109,7 @@ func check(t rapid.TB, input string) {
 	}
 }
 
-// The alphabets are small, so that what is drawn hits the rules often.
+// The alphabets are small, so that the inputs often come close to a rule.
 var (
 	atoms  = rapid.StringMatching(`[a-zA-Z0-9!#$%&'*+/=?^_{|}~-]{1,12}`)
 	words  = rapid.StringOfN(rapid.SampledFrom([]rune("aZ9éÉüÜßıİσςΣאбБ中ー\u0301\u0308\u0323")), 1, 8, -1)
@@ -125,20 +126,22 @@ var plainAddresses = rapid.Custom(func(t *rapid.T) string {
 	return local + "@" + domain + "." + rapid.SampledFrom([]string{"example", "ch", "COM"}).Draw(t, "top")
 })
 
-// worldlyAddresses are valid more often than not.
-var worldlyAddresses = rapid.Custom(func(t *rapid.T) string {
+// internationalAddresses are valid more often than not.
+var internationalAddresses = rapid.Custom(func(t *rapid.T) string {
 	local := strings.Join(rapid.SliceOfN(rapid.OneOf(atoms, words), 1, 3).Draw(t, "local"), ".")
 	domain := strings.Join(rapid.SliceOfN(rapid.OneOf(labels, words), 1, 2).Draw(t, "domain"), ".")
 	return local + "@" + domain + "." + tops.Draw(t, "top")
 })
 
-func TestPropertyPromises(t *testing.T) {
+func TestParseKeepsItsPromises(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		check(t, rapid.OneOf(plainAddresses, worldlyAddresses, noise, rapid.String()).Draw(t, "input"))
+		checkPromises(t, rapid.OneOf(plainAddresses, internationalAddresses, noise, rapid.String()).Draw(t, "input"))
 	})
 }
 
-func TestPropertyPlainIsAccepted(t *testing.T) {
+func TestPlainAddressesAreAccepted(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		input := plainAddresses.Draw(t, "input")
 		a, problem := Parse(input)
@@ -151,9 +154,10 @@ func TestPropertyPlainIsAccepted(t *testing.T) {
 	})
 }
 
-func TestPropertyWrappingChangesNothing(t *testing.T) {
+func TestNamesBracketsAndSeparatorsChangeNothing(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		input := rapid.OneOf(plainAddresses, worldlyAddresses).Draw(t, "input")
+		input := rapid.OneOf(plainAddresses, internationalAddresses).Draw(t, "input")
 		bare, problem := Parse(input)
 		if problem != nil {
 			t.Skip("not valid")
@@ -161,26 +165,28 @@ func TestPropertyWrappingChangesNothing(t *testing.T) {
 		wrapped := rapid.SampledFrom([]string{"%", "%,", "%;", "% , ;", "<%>", "Ada <%>", `"Ada, B" <%>`, "< % > ;", "% <%>"}).Draw(t, "wrapping")
 		wrapped = edges.Draw(t, "left") + strings.ReplaceAll(wrapped, "%", input) + edges.Draw(t, "right")
 		if a, problem := Parse(wrapped); problem != nil || a != bare {
-			t.Fatalf("%q gives %q (%v), bare %q", wrapped, a, problem, bare)
+			t.Fatalf("%q is %q (%v), bare %q", wrapped, a, problem, bare)
 		}
 	})
 }
 
-func TestPropertyTrimmingChangesNothing(t *testing.T) {
+func TestSurroundingSpaceChangesNothing(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		input := noise.Draw(t, "input")
 		a, problem := Parse(input)
 		b, again := Parse(edges.Draw(t, "left") + input + edges.Draw(t, "right"))
 		if a != b || (problem == nil) != (again == nil) {
-			t.Fatalf("%q gives %q (%v), padded %q (%v)", input, a, problem, b, again)
+			t.Fatalf("%q is %q (%v), padded %q (%v)", input, a, problem, b, again)
 		}
 		if problem != nil && *problem != *again {
-			t.Fatalf("%q gives %+v, padded %+v", input, problem, again)
+			t.Fatalf("%q: %+v, padded %+v", input, problem, again)
 		}
 	})
 }
 
-func TestPropertyCaseVariantsShareAKey(t *testing.T) {
+func TestKeyIsTheSameForEveryCase(t *testing.T) {
+	t.Parallel()
 	letters := rapid.StringOfN(rapid.SampledFrom([]rune("abzABZ059éÉàÀñÑüÜöÖбБжЖωΩ")), 1, 8, -1)
 	rapid.Check(t, func(t *rapid.T) {
 		input := letters.Draw(t, "local") + "@" + letters.Draw(t, "domain") + ".example"
@@ -196,28 +202,28 @@ func TestPropertyCaseVariantsShareAKey(t *testing.T) {
 	})
 }
 
-// Plain ASCII goes round x/net/idna and x/text: they would have come to the
-// same.
-func TestPropertyShortcutsAgree(t *testing.T) {
+// Plain ASCII does not go through x/net/idna, which would return the same.
+func TestShortcutForASCIIDomainsAgreesWithTheConversion(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		domain := rapid.StringMatching(`[a-zA-Z0-9.-]{1,20}`).Draw(t, "domain")
-		if checkDomainShape(domain) != nil || checkLabels(domain) != nil || strings.Contains(domain, "--") {
+		if checkDomainDots(domain) != nil || checkLabels(domain) != nil || strings.Contains(domain, "--") {
 			t.Skip("refused before it is translated")
 		}
-		short, problem := translate(domain)
-		long, again := translateIDN(domain)
+		short, problem := convert(domain)
+		long, again := convertIDN(domain)
 		if problem != nil || again != nil || short != long {
 			t.Fatalf("%q is %v (%v) by the shortcut and %v (%v) without", domain, short, problem, long, again)
 		}
 	})
 }
 
-// What the shortcut for ASCII refuses by itself, the library refuses too.
-func TestPropertyASCIIDomainsAgreeWithLibrary(t *testing.T) {
+func TestASCIIDomainsAreRefusedAsByTheLibrary(t *testing.T) {
+	t.Parallel()
 	strict := idna.New(idna.MapForLookup(), idna.StrictDomainName(true), idna.VerifyDNSLength(true), idna.BidiRule())
 	rapid.Check(t, func(t *rapid.T) {
 		domain := rapid.StringMatching(`[a-zA-Z_ ,.-]{1,20}(\.[a-z-]{62,65})?\.(ch|example)`).Draw(t, "domain")
-		_, problem := readDomain(domain)
+		_, problem := parseDomain(domain)
 		_, err := strict.ToASCII(domain)
 		if (problem == nil) != (err == nil) {
 			t.Fatalf("%q: %v here, %v in the library", domain, problem, err)
@@ -225,16 +231,17 @@ func TestPropertyASCIIDomainsAgreeWithLibrary(t *testing.T) {
 	})
 }
 
-// What is found by hashes is what a look at every domain would find.
-func TestPropertyMistypedIsTheLikeliestOneEditAway(t *testing.T) {
+// The search by hashes finds the same as a comparison with every domain.
+func TestSuggestDomainFindsTheMostFrequentNeighbor(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		frequencies := map[string]int{}
-		for _, address := range rapid.SliceOfN(rapid.OneOf(closeAddresses, worldlyAddresses), 0, 20).Draw(t, "known") {
+		for _, address := range rapid.SliceOfN(rapid.OneOf(closeAddresses, internationalAddresses), 0, 20).Draw(t, "known") {
 			if b, problem := Parse(address); problem == nil {
 				frequencies[b.Domain()] = rapid.IntRange(1, 3).Draw(t, "frequency")
 			}
 		}
-		input := rapid.OneOf(closeAddresses, worldlyAddresses, rapid.Custom(func(t *rapid.T) string {
+		input := rapid.OneOf(closeAddresses, internationalAddresses, rapid.Custom(func(t *rapid.T) string {
 			known := rapid.SampledFrom(append(slices.Sorted(maps.Keys(frequencies)), providers...)).Draw(t, "known")
 			return "ada@" + edited(t, known)
 		})).Draw(t, "input")
@@ -249,13 +256,16 @@ func TestPropertyMistypedIsTheLikeliestOneEditAway(t *testing.T) {
 				want = ""
 				break
 			}
-			local, _ := cut(a.String())
+			local, _ := split(a.String())
 			if edits(a.Domain(), domain) == 1 && (want == "" || frequencies[domain] > best) {
-				want, best = valid(local+"@"+domain), frequencies[domain]
+				want, best = "", frequencies[domain]
+				if meant, problem := check(local + "@" + domain); problem == nil {
+					want = meant.String()
+				}
 			}
 		}
-		if got := Mistyped(a, []*Domains{NewDomains(frequencies)}); got != want {
-			t.Fatalf("%q is mistyped for %q, want %q", a, got, want)
+		if got := SuggestDomain(a, []*Domains{NewDomains(frequencies)}); got != want {
+			t.Fatalf("%q: suggestion %q, want %q", a, got, want)
 		}
 	})
 }
@@ -263,8 +273,8 @@ func TestPropertyMistypedIsTheLikeliestOneEditAway(t *testing.T) {
 // closeAddresses have domains that are few edits apart.
 var closeAddresses = rapid.StringMatching(`ada@[ab]{1,4}(\.[ab])?\.ch`)
 
-// edits is the number of edits between two texts, none of which touches what
-// another has (the optimal string alignment distance, by its definition).
+// edits returns the optimal string alignment distance of two texts: the number of
+// edits between them, if no character is edited twice.
 func edits(from, to string) int {
 	a, b := []rune(from), []rune(to)
 	d := make([][]int, len(a)+1)
@@ -288,7 +298,7 @@ func edits(from, to string) int {
 	return d[len(a)][len(b)]
 }
 
-// edited changes one character of a text, or swaps it with the next one.
+// edited returns a text with one character changed, or swapped with the next one.
 func edited(t *rapid.T, s string) string {
 	runes := []rune(s)
 	at := rapid.IntRange(0, len(runes)-1).Draw(t, "at")
@@ -300,17 +310,21 @@ func edited(t *rapid.T, s string) string {
 	return string(runes[:at]) + replacement + string(runes[at+1:])
 }
 
-// Every character there is keeps every promise, first and within either part.
-func TestEveryCharacter(t *testing.T) {
-	for r := rune(0); r <= unicode.MaxRune; r++ {
-		c := string(r)
-		for _, input := range []string{c + "@uni.example", "a" + c + "b@uni.example", "ada@" + c + ".example", "ada@a" + c + "b.example"} {
-			if a, problem := judge(input); problem == nil {
-				checkValid(t, a)
+// Every character is tried first in each part, and within it.
+func TestEveryCharacterKeepsThePromises(t *testing.T) {
+	t.Parallel()
+	const planeSize = 1 << 16
+	for first := rune(0); first <= unicode.MaxRune; first += planeSize {
+		t.Run(fmt.Sprintf("%U", first), func(t *testing.T) {
+			t.Parallel()
+			for r := first; r < first+planeSize && !t.Failed(); r++ {
+				c := string(r)
+				for _, input := range []string{c + "@uni.example", "a" + c + "b@uni.example", "ada@" + c + ".example", "ada@a" + c + "b.example"} {
+					if a, problem := check(input); problem == nil {
+						checkValid(t, a)
+					}
+				}
 			}
-		}
-		if t.Failed() {
-			t.Fatalf("%U", r)
-		}
+		})
 	}
 }

@@ -139,7 +139,7 @@ func CheckEmails(ctx context.Context, emails []string, known []*address.Domains)
 			continue
 		}
 		check.Valid, check.Email = true, new(a.String())
-		if meant := address.Mistyped(a, known); meant != "" {
+		if meant := address.SuggestDomain(a, known); meant != "" {
 			check.Suggestion = &meant
 			check.Warning = new("Did you mean " + meant + "?")
 		}

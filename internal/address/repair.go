@@ -7,13 +7,13 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// repairs undo the slips whose remedy is plain, from the outside in. Each takes
-// over what the one before has left, so that several slips at once are undone
-// as well.
+// repairs correct the mistakes whose correction is evident, those around an address
+// first. Each works on the result of the one before, so that several mistakes in one
+// address are corrected, too.
 var repairs = []func(string) string{
 	withPlainCharacters,
 	withoutBrackets,
-	withoutStrays,
+	withoutSurroundingMarks,
 	withoutScheme,
 	withoutGaps,
 	withSingleAtSigns,
@@ -23,11 +23,11 @@ var repairs = []func(string) string{
 	withProvider,
 }
 
-// maxRepaired is the length in octets beyond which nothing is plain any more.
-// The longest address and a scheme or brackets around it are within.
+// maxRepaired is the length in octets of the longest text that is repaired. It leaves
+// room for a scheme and brackets around the longest address.
 const maxRepaired = 320
 
-// suggest gives the address that was plainly meant by a refused one, or "".
+// suggest returns the valid address that was evidently meant by a refused one, or "".
 func suggest(refused string) string {
 	if len(refused) > maxRepaired {
 		return ""
@@ -39,15 +39,16 @@ func suggest(refused string) string {
 			continue
 		}
 		candidate = repaired
-		if a, problem := judge(candidate); problem == nil {
+		if a, problem := check(candidate); problem == nil {
 			return a.String()
 		}
 	}
 	return ""
 }
 
-// withPlainCharacters gives full-width letters their usual width, drops what
-// cannot be seen, and undoes the typography of word processors.
+// withPlainCharacters replaces full-width and other special forms by the usual
+// characters, typographic apostrophes and dashes by those of ASCII, and removes
+// invisible characters.
 func withPlainCharacters(s string) string {
 	if isASCII(s) {
 		return s
@@ -70,8 +71,8 @@ func plainCharacter(r rune) rune {
 	}
 }
 
-// withoutBrackets gives what stands in angle brackets, closed or not, unless
-// another address stands outside.
+// withoutBrackets returns the text in angle brackets, which need not be closed, unless
+// there is another address outside.
 func withoutBrackets(s string) string {
 	before, rest, found := cutLast(s, "<")
 	if !found {
@@ -84,6 +85,7 @@ func withoutBrackets(s string) string {
 	return inside
 }
 
+// cutLast is strings.Cut at the last separator.
 func cutLast(s, separator string) (before, after string, found bool) {
 	i := strings.LastIndex(s, separator)
 	if i < 0 {
@@ -92,15 +94,14 @@ func cutLast(s, separator string) (before, after string, found bool) {
 	return s[:i], s[i+len(separator):], true
 }
 
-// withoutStrays takes off the quotes, brackets and separators around an
-// address.
-func withoutStrays(s string) string {
-	const strays = "<>()[]{}\"'`“”„‘‚«»‹›,;:|/\\ \t\r\n"
-	return strings.Trim(s, strays)
+// withoutSurroundingMarks removes quotes, brackets and separators around an address.
+func withoutSurroundingMarks(s string) string {
+	const marks = "<>()[]{}\"'`“”„‘‚«»‹›,;:|/\\ \t\r\n"
+	return strings.Trim(s, marks)
 }
 
-// withoutScheme takes off a scheme such as mailto: before the address or
-// http:// before the domain, and with it the query or path that follows.
+// withoutScheme removes a scheme such as mailto: before the address, or http:// before
+// the domain, and the query or path after it.
 func withoutScheme(s string) string {
 	local, domain, found := strings.Cut(s, "@")
 	if !found {
@@ -115,58 +116,60 @@ func withoutScheme(s string) string {
 		domain = rest
 	}
 	if hasScheme || hasHost {
-		domain = before(domain, "/?#")
+		domain = upToAny(domain, "/?#")
 	}
 	return local + "@" + domain
 }
 
-// isScheme is RFC 3986's scheme, with room for labels such as "E-Mail".
+// isScheme reports whether a text is a scheme of letters (RFC 3986 section 3.1) or a
+// label such as "E-Mail".
 func isScheme(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return r > unicode.MaxASCII || !unicode.IsLetter(r) && r != '-'
 	})
 }
 
-func before(s, terminators string) string {
-	if i := strings.IndexAny(s, terminators); i >= 0 {
+// upToAny returns the text before the first of some characters.
+func upToAny(s, characters string) string {
+	if i := strings.IndexAny(s, characters); i >= 0 {
 		return s[:i]
 	}
 	return s
 }
 
-// maxWords is how many pieces an address may have come into.
-const maxWords = 8
+// maxPieces is how many pieces white space may have divided an address into.
+const maxPieces = 8
 
-// withoutGaps joins an address that white space has come into. Where words
-// stand beside an address, joining would only mangle it.
+// withoutGaps removes white space within an address. It leaves text alone in which
+// other words stand beside an address.
 func withoutGaps(s string) string {
 	words := strings.Fields(s)
-	if len(words) > maxWords {
+	if len(words) > maxPieces {
 		return s
 	}
-	joined, names := "", 0
+	joined, gaps := "", 0
 	for _, word := range words {
-		if isComplete(joined) && word[0] != '.' {
+		if isValid(joined) && word[0] != '.' {
 			return s
 		}
 		if separatesNames(joined, word) {
-			names++
+			gaps++
 		}
 		joined += word
 	}
-	if names > 1 {
+	if gaps > 1 {
 		return s
 	}
 	return joined
 }
 
-func isComplete(s string) bool {
-	_, problem := judge(trim(s))
+func isValid(s string) bool {
+	_, problem := check(trim(s))
 	return problem == nil
 }
 
-// separatesNames tells whether the gap between two words parts two names of
-// the local part: one such gap is a slip, and several are a sentence.
+// separatesNames reports whether the gap between two texts separates two names in the
+// local part. One such gap is a mistake; several are a sentence.
 func separatesNames(before, after string) bool {
 	return before != "" && !strings.ContainsAny(before, "@") &&
 		before[len(before)-1] != '.' && after[0] != '.' && after[0] != '@'
@@ -182,8 +185,8 @@ func withDotsForCommas(s string) string {
 	return local + "@" + strings.ReplaceAll(domain, ",", ".")
 }
 
-// withSingleDots takes off leading, trailing and doubled dots on either side
-// of the at sign.
+// withSingleDots removes leading, trailing and doubled dots on both sides of the at
+// sign.
 func withSingleDots(s string) string {
 	local, domain, found := cutLast(s, "@")
 	if !found {
@@ -192,13 +195,13 @@ func withSingleDots(s string) string {
 	return strings.Trim(withoutRuns(local, '.'), ".") + "@" + strings.Trim(withoutRuns(domain, '.'), ".")
 }
 
-// withoutRuns leaves one of several equal characters in a row.
+// withoutRuns replaces each run of a character by one.
 func withoutRuns(s string, repeated rune) string {
-	before := rune(-1)
+	previous := rune(-1)
 	return strings.Map(func(r rune) rune {
-		doubled := r == repeated && before == repeated
-		before = r
-		if doubled {
+		again := r == repeated && previous == repeated
+		previous = r
+		if again {
 			return -1
 		}
 		return r

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// likeliest makes domains of a list, the most frequent first.
-func likeliest(list []string) []*Domains {
+// byRank returns the domains of a list, the most frequent first.
+func byRank(list []string) []*Domains {
 	frequencies := make(map[string]int, len(list))
 	for i, domain := range list {
 		frequencies[domain] = len(list) - i
@@ -14,7 +14,8 @@ func likeliest(list []string) []*Domains {
 	return []*Domains{NewDomains(frequencies)}
 }
 
-func TestMistyped(t *testing.T) {
+func TestSuggestDomain(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		input   string
 		domains []string
@@ -53,7 +54,7 @@ func TestMistyped(t *testing.T) {
 		{"ada@bucher.example", []string{"lab.example", "bücher.example"}, "ada@bücher.example"},
 		{"ada@büchre.example", []string{"xn--bcher-kva.example"}, "ada@bücher.example"},
 
-		// Two edits, or a character that has moved, or another name of the same house.
+		// Two edits, a character that moved further, or another domain of the same institution.
 		{"ada@uin.exmaple", []string{"uni.example"}, ""},
 		{"ada@niu.example", []string{"uni.example"}, ""},
 		{"ada@un.exampl", []string{"uni.example"}, ""},
@@ -72,14 +73,14 @@ func TestMistyped(t *testing.T) {
 		{octets64 + "@" + domain189, []string{domain189 + "x"}, ""},
 	}
 	for _, test := range tests {
-		if got := Mistyped(mustParse(t, test.input), likeliest(test.domains)); got != test.want {
-			t.Errorf("Mistyped(%q, %q) = %q, want %q", test.input, test.domains, got, test.want)
+		if got := SuggestDomain(mustParse(t, test.input), byRank(test.domains)); got != test.want {
+			t.Errorf("SuggestDomain(%q, %q) = %q, want %q", test.input, test.domains, got, test.want)
 		}
 	}
 }
 
-// Of several near domains the most frequent was meant, wherever it was seen.
-func TestMistypedForTheMostFrequent(t *testing.T) {
+func TestSuggestDomainPrefersFrequentDomains(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		input string
 		given []map[string]int
@@ -98,19 +99,21 @@ func TestMistypedForTheMostFrequent(t *testing.T) {
 		for _, frequencies := range test.given {
 			given = append(given, NewDomains(frequencies))
 		}
-		if got := Mistyped(mustParse(t, test.input), given); got != test.want {
-			t.Errorf("Mistyped(%q, %v) = %q, want %q", test.input, test.given, got, test.want)
+		if got := SuggestDomain(mustParse(t, test.input), given); got != test.want {
+			t.Errorf("SuggestDomain(%q, %v) = %q, want %q", test.input, test.given, got, test.want)
 		}
 	}
 }
 
-func TestNoAddressIsMistyped(t *testing.T) {
-	if got := Mistyped(Address{}, likeliest([]string{"a.example"})); got != "" {
-		t.Errorf("the zero address is taken for %q", got)
+func TestSuggestDomainOfTheZeroAddress(t *testing.T) {
+	t.Parallel()
+	if got := SuggestDomain(Address{}, byRank([]string{"a.example"})); got != "" {
+		t.Errorf("suggestion %q", got)
 	}
 }
 
 func TestProvidersAreValidAndListedOnce(t *testing.T) {
+	t.Parallel()
 	seen := map[string]bool{}
 	for _, provider := range providers {
 		if a := mustParse(t, "ada@"+provider); a.Key() != "ada@"+provider {
@@ -124,6 +127,7 @@ func TestProvidersAreValidAndListedOnce(t *testing.T) {
 }
 
 func TestIsOneEdit(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		a, b string
 		want bool
