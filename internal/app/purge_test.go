@@ -26,6 +26,9 @@ func (w *world) purger() *postgres.DB {
 	return db
 }
 
+// neverPurging keeps the gateway from purging what the test is to purge.
+func neverPurging(s *app.Settings) { s.PurgeGrace = app.Days(3650 * 24 * time.Hour) }
+
 // lapse makes an instance one that was deleted that long ago.
 func (w *world) lapse(instance string, ago time.Duration) {
 	w.t.Helper()
@@ -37,7 +40,7 @@ func (w *world) lapse(instance string, ago time.Duration) {
 func TestPurgeRemovesExpiredInstances(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
-	w := newWorld(t, s.Use)
+	w := newWorld(t, s.Use, neverPurging)
 	ada := w.as("ada")
 	w.as("vic").Ask(`{ viewer { id } }`, nil).OK()
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
@@ -112,7 +115,7 @@ func TestGatewayPurgesByItself(t *testing.T) {
 // However much there is in an instance, and however many gateways purge.
 func TestPurgesInParallelShareTheWork(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, neverPurging)
 	w.Exec(`insert into instance (id, space_id, name, kind) select gen_random_uuid(), s.id, 'Old ' || n, 'WORKING' from space s, generate_series(1, 20) n where s.name = 'Econometrics 2026'`)
 	w.Exec(`
 		insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
@@ -161,7 +164,7 @@ func TestPurgesInParallelShareTheWork(t *testing.T) {
 // not neither.
 func TestRestoringRacesWithThePurge(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, neverPurging)
 	ada := w.as("ada")
 	db := w.purger()
 	edge := race{lead: 2 * time.Millisecond} // how long before the deadline both begin

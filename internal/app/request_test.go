@@ -302,8 +302,8 @@ func TestRequestsExpire(t *testing.T) {
 	vic.askRestore("Group 2").Refused("RESTORE_WINDOW_EXPIRED")
 	vic.withdraw(again).OK()
 
-	if n, err := w.requests().EndExpired(t.Context()); n != 1 || err != nil {
-		t.Errorf("%d ended, %v", n, err)
+	if _, err := w.requests().EndExpired(t.Context()); err != nil { // unless the gateway has just done it
+		t.Error(err)
 	}
 	if n := w.Number(`select count(*) from request where status = 'EXPIRED'`); n != 2 {
 		t.Errorf("%d are written down", n)
@@ -319,7 +319,7 @@ func TestRequestsExpire(t *testing.T) {
 // comes back.
 func TestRequestsEndWithTheirInstance(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, neverPurging)
 	ada, ed := w.as("ada"), w.as("ed")
 	id := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).RequestID()
 	until := w.Text(`select expires_at::text from request`)
@@ -340,8 +340,8 @@ func TestRequestsEndWithTheirInstance(t *testing.T) {
 	if got := ed.Ask(`{ viewer { requests { nodes { status endReason } } } }`, nil).OK().At("viewer", "requests", "nodes", 0); !cmp.Equal(got, any(map[string]any{"status": "EXPIRED", "endReason": "RESTORE_WINDOW_EXPIRED"})) {
 		t.Errorf("%v", got)
 	}
-	if n, err := w.requests().EndExpired(t.Context()); n != 1 || err != nil {
-		t.Errorf("%d ended, %v", n, err)
+	if _, err := w.requests().EndExpired(t.Context()); err != nil { // unless the gateway has just done it
+		t.Error(err)
 	}
 	w.AwaitMail("ed@uni.example", "DataHub Your request was not answered", "Group 1")
 	// The purge takes all that is about it.
