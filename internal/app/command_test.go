@@ -185,11 +185,11 @@ func TestUnusableDataFolderNamesTheSetting(t *testing.T) {
 	command(t, "token", "ada@uni.example").failed(t, 1, "DATAHUB_DATA_DIR")
 }
 
-// serve runs the gateway until the end of the test, and gives where it listens.
+// serve runs the gateway until the end of the test, and returns its address.
 func serve(t *testing.T) (url string, out, err *printed) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	out, err = &printed{}, &printed{}
+	out, err = &printed{wrote: make(chan struct{}, 1)}, &printed{}
 	code := make(chan int, 1)
 	go func() { code <- Main(ctx, nil, out, err) }()
 	t.Cleanup(func() {
@@ -199,11 +199,14 @@ func serve(t *testing.T) (url string, out, err *printed) {
 			t.Errorf("exit code %d: %s", got, err)
 		}
 	})
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for {
 		if match := regexp.MustCompile(`listens on (\S+)\n`).FindStringSubmatch(out.String()); match != nil {
 			return match[1], out, err
 		}
-		if time.Now().After(end) {
+		select {
+		case <-out.wrote:
+		case ended := <-code:
+			code <- ended
 			t.Fatalf("the gateway does not listen: %s", err)
 		}
 	}

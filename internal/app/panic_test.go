@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -72,7 +71,7 @@ func TestPanicFailsOneRequest(t *testing.T) {
 // one is answered.
 func TestPanickingResolverFailsOneOperation(t *testing.T) {
 	t.Parallel()
-	lines := &synchronized{}
+	lines := &printed{}
 	log := slog.New(slog.NewJSONHandler(lines, nil))
 	settings := DefaultSettings()
 	operations, err := settings.persistedOperations()
@@ -155,22 +154,4 @@ func TestPanickingResolverFailsOneOperation(t *testing.T) {
 			t.Errorf("after %s: %s", what, text)
 		}
 	}
-}
-
-// synchronized is a text that several write.
-type synchronized struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *synchronized) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
-
-func (s *synchronized) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
 }

@@ -86,7 +86,7 @@ func (p *process) end(signal syscall.Signal) {
 	_ = p.cmd.Process.Signal(signal)
 	select {
 	case <-p.ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(apptest.Patience):
 		p.t.Errorf("a gateway does not end")
 	}
 }

@@ -446,11 +446,19 @@ func TestDays(t *testing.T) {
 
 // printed collects what a running command prints.
 type printed struct {
+	wrote chan struct{} // has an element when something was printed; nil: nobody waits
+
 	mu  sync.Mutex
 	all bytes.Buffer
 }
 
 func (p *printed) Write(b []byte) (int, error) {
+	defer func() {
+		select {
+		case p.wrote <- struct{}{}:
+		default:
+		}
+	}()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.all.Write(b)

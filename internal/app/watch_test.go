@@ -54,7 +54,7 @@ func (s stream) next() told {
 	select {
 	case m := <-s.told:
 		return m
-	case <-time.After(20 * time.Second):
+	case <-time.After(apptest.Patience):
 		s.t.Fatal("nothing was told")
 		return told{}
 	}
@@ -211,7 +211,7 @@ func (s socket) subscribe(id, query string, variables map[string]any) {
 // hear waits for a message.
 func (s socket) hear() (message map[string]any) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), apptest.Patience)
 	defer cancel()
 	_, content, err := s.conn.Read(ctx)
 	if err != nil {
@@ -226,7 +226,7 @@ func (s socket) hear() (message map[string]any) {
 // closed waits for the end of the connection and gives its code.
 func (s socket) closed() (code int, reason string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), apptest.Patience)
 	defer cancel()
 	for {
 		_, _, err := s.conn.Read(ctx)
@@ -487,8 +487,8 @@ func (w *world) brief(who string, expires time.Time) person {
 func TestSubscriptionEndsWithTheToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	// The leeway of half a minute is nearly over.
-	expires := time.Now().Add(-28 * time.Second)
+	// Of the leeway of 30 seconds 8 are left, in which both must begin.
+	expires := time.Now().Add(-22 * time.Second)
 	sse, ws := w.brief("ada", expires).watchSSE(w.instance("Group 1")), w.brief("ada", expires).connect()
 	if got := sse.next().change(); got != "error UNAUTHENTICATED" {
 		t.Errorf("SSE: %s", got)
