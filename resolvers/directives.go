@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -15,24 +16,22 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// requests are the mutations by which somebody asks for what a field would do,
-// where that is another one than requestRole.
-var requests = map[string]string{
-	"inviteUsers":     access.Inviting.Request,
-	"restoreInstance": access.Restoring.Request,
-}
-
 // gqlgen runs the directive that is listed last first, so in the schema @role
 // stands last. Each of them refuses by itself, in whatever order they run.
 
-// role is @role. What has the wrong form is refused before permission is asked
-// about. A request that was carried out before is let through: whoever has given
-// up the role by it is to get her answer, and the domain decides once more.
-func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, roles []tenant.Role, of string) (any, error) {
+// role is @role. It decides by the rule that the field has in package access; a
+// test holds the schema's arguments against it. What has the wrong form is
+// refused before. A request that was carried out before passes, because the
+// person may have given up the role by it and still gets the answer; the domain
+// decides once more.
+func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, _ []tenant.Role, of string) (any, error) {
 	if err := r.validate(ctx); err != nil {
 		return nil, err
 	}
-	rule := access.Rule{Roles: tenant.RolesOf(roles...), Request: requests[graphql.GetFieldContext(ctx).Field.Name]}
+	rule, err := ruleOf(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if place, ok := obj.(tenant.Place); ok && of == "id" {
 		if err := access.CheckRole(ctx, r.DB, place, rule); err != nil {
 			return nil, err
@@ -60,10 +59,15 @@ func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, roles [
 	return next(context.WithValue(ctx, placesKey{}, found))
 }
 
-// instance is @instance. A request that was carried out before is let through
-// to its answer, whatever has become of the instance since.
-func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, kinds []tenant.Kind, states []tenant.State, of string) (any, error) {
+// instance is @instance. It decides by the field's rule, as @role does. A request
+// that was carried out before passes to its answer, whatever has happened to the
+// instance since.
+func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, _ []tenant.Kind, _ []tenant.State, of string) (any, error) {
 	if err := r.validate(ctx); err != nil {
+		return nil, err
+	}
+	rule, err := ruleOf(ctx)
+	if err != nil {
 		return nil, err
 	}
 	a, err := actor(ctx)
@@ -79,7 +83,7 @@ func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, kinds
 	}
 	var refusal error
 	if i, ok := found[ids[0]].(*tenant.Instance); ok {
-		refusal = access.CheckState(ctx, r.DB, i, access.Rule{Kinds: kinds, States: states})
+		refusal = access.CheckState(ctx, r.DB, i, rule)
 	} else {
 		refusal = access.NotFound()
 	}
@@ -91,7 +95,21 @@ func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, kinds
 
 type placesKey struct{}
 
-// unlessCarriedOut is a refusal, but for a request that was carried out before.
+// ruleOf returns the rule of the field that is being resolved.
+func ruleOf(ctx context.Context) (access.Rule, error) {
+	field := graphql.GetFieldContext(ctx)
+	name := field.Field.Name
+	if field.Object != "Mutation" && field.Object != "Subscription" {
+		name = field.Object + "." + name
+	}
+	rule, known := access.RuleOf(name)
+	if !known {
+		return rule, fmt.Errorf("%s has no rule: add it to internal/access/rules.go", name)
+	}
+	return rule, nil
+}
+
+// allowReplay returns a refusal, or nil for a request that was carried out before.
 func (r *Root) allowReplay(ctx context.Context, a access.Actor, refusal error) error {
 	key, given := argument(ctx, "input.idempotencyKey").(string)
 	if refusal == nil || !given {

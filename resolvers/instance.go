@@ -43,5 +43,5 @@ func (f instanceFields) Inviting(ctx context.Context, obj *tenant.Instance) (*gr
 }
 
 func (f instanceFields) Restoring(ctx context.Context, obj *tenant.Instance) (*graph.Readiness, error) {
-	return readiness(access.Obstacles(ctx, f.DB, obj, access.Restoring))
+	return readiness(access.Obstacles(ctx, f.DB, obj, access.RestoreInstance))
 }

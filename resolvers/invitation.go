@@ -23,7 +23,7 @@ func (f invitationFields) Instance(ctx context.Context, obj *invitation.Invitati
 
 func (f invitationFields) Delivery(ctx context.Context, obj *invitation.Invitation) (*invitation.Delivery, error) {
 	place, err := f.place(ctx, obj)
-	if err != nil || !access.Administering.Allows(place) {
+	if err != nil || !access.InstanceInvitations.Allows(place) {
 		return nil, err
 	}
 	return obj.Delivery(), nil

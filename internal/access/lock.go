@@ -8,23 +8,24 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// LockStrength is how strongly a transaction keeps others off a place
-// (PostgreSQL, "Row-Level Locks").
+// LockStrength is what a transaction lets others do with a place that it has
+// locked (PostgreSQL, "Row-Level Locks").
 type LockStrength string
 
-// The strengths: Shared locks bear one another, and keep off an Exclusive one.
+// The strengths. Several transactions may hold Shared; Exclusive excludes all
+// others.
 const (
 	Shared    LockStrength = "share"
 	Exclusive LockStrength = "no key update"
 )
 
-// lockQueries lock places, in the order of their ids, so that two transactions
-// never wait for each other in a circle, and the rows that give account $1 its
-// roles there. Each query is a constant, as postgres.Querier asks.
+// lockQueries lock places, and the rows that give account $1 its roles there. They
+// lock in the order of the ids, so that two transactions never wait for each other
+// in a circle. Each query is made once, as postgres.Querier asks.
 var lockQueries = map[LockStrength]string{Shared: lockQuery(Shared), Exclusive: lockQuery(Exclusive)}
 
-// lockQuery counts what it locks because PostgreSQL would not run what nobody
-// reads.
+// The counts force PostgreSQL to run the queries of the WITH clause: an
+// unreferenced SELECT is skipped.
 func lockQuery(strength LockStrength) string {
 	return `
 		with locked_instance as materialized (
@@ -48,9 +49,9 @@ func lockQuery(strength LockStrength) string {
 }
 
 // Lock locks places, and the actor's roles in them, until the end of the
-// transaction. An organization itself is not locked. Whoever waited for it reads
-// what was there before the wait, up to the end of the statement: what counts is
-// read in a later one.
+// transaction. An organization itself is not locked. A statement that had to wait
+// for a lock still sees the data of before the wait, so read what you decide by in
+// a later statement.
 func Lock(ctx context.Context, tx *postgres.Tx, actor Actor, strength LockStrength, places ...globalid.ID) error {
 	of := map[globalid.Kind]postgres.UUIDs{}
 	for _, id := range places {
@@ -73,9 +74,9 @@ func LockPlaces(ctx context.Context, tx *postgres.Tx, actor Actor, strength Lock
 	return targets.Find(ctx, tx, actor)
 }
 
-// LockAndCheckRole locks one place, and decides by a rule whether the actor may do
-// what she is about to. It fails with NOT_FOUND, also where the place is of
-// another type, or FORBIDDEN.
+// LockAndCheckRole locks one place, reads it, and decides by a rule whether the
+// actor may do what they are about to do. It fails with NOT_FOUND, also where the
+// place is of another type than P, or FORBIDDEN.
 func LockAndCheckRole[P tenant.Place](ctx context.Context, tx *postgres.Tx, actor Actor, id globalid.ID, rule Rule, strength LockStrength) (place P, err error) {
 	places, err := LockPlaces(ctx, tx, actor, strength, id)
 	if err != nil {

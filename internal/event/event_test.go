@@ -77,7 +77,7 @@ func (w world) happen(change string, subjects int) {
 
 func (w world) watch() *Watch {
 	w.t.Helper()
-	watch, err := w.feed.Watch(w.t.Context(), w.administrator, w.master, access.Administering, "T")
+	watch, err := w.feed.Watch(w.t.Context(), w.administrator, w.master, access.InvitationChanged, "T")
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestTooManyWatches(t *testing.T) {
 	for range maxOfActor {
 		w.watch()
 	}
-	_, err := w.feed.Watch(t.Context(), w.administrator, w.master, access.Administering, "T")
+	_, err := w.feed.Watch(t.Context(), w.administrator, w.master, access.InvitationChanged, "T")
 	if f, ok := err.(*fault.Fault); !ok || f.Code != fault.RateLimited {
 		t.Errorf("%v", err)
 	}
@@ -265,7 +265,7 @@ func TestTooManyWatches(t *testing.T) {
 		w.feed.watches[&Watch{}] = struct{}{}
 	}
 	w.feed.mu.Unlock()
-	_, err = w.feed.Watch(t.Context(), access.Actor{ID: globalid.New(globalid.User)}, w.master, access.Administering, "T")
+	_, err = w.feed.Watch(t.Context(), access.Actor{ID: globalid.New(globalid.User)}, w.master, access.InvitationChanged, "T")
 	if f, ok := err.(*fault.Fault); !ok || f.Code != fault.RateLimited {
 		t.Errorf("%v", err)
 	}
@@ -282,7 +282,7 @@ func TestTheDatabaseDoesNotAnswer(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
-		if _, err := w.feed.Watch(ctx, w.administrator, w.master, access.Administering, "T"); !postgres.IsUnavailable(err) {
+		if _, err := w.feed.Watch(ctx, w.administrator, w.master, access.InvitationChanged, "T"); !postgres.IsUnavailable(err) {
 			t.Errorf("%v", err)
 		}
 		watch.Close()

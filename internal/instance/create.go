@@ -35,10 +35,10 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateInstan
 		c.Instance, err = tenant.FindInstance(ctx, tx, actor, *id)
 		return err
 	}
-	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "createInstance", Input: r}
+	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.CreateInstance.Field, Input: r}
 	_, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) error {
-			_, err := access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, r.SpaceID, access.Administering, access.Shared)
+			_, err := access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, r.SpaceID, access.CreateInstance, access.Shared)
 			return err
 		},
 		Replay: read,

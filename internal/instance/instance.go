@@ -43,7 +43,7 @@ type DeleteInstancePayload struct {
 // Delete deletes a working instance; it can be restored for 24 hours. It fails
 // with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED or INSTANCE_PROTECTED.
 func (s *Service) Delete(ctx context.Context, actor access.Actor, r InstanceInput) (DeleteInstancePayload, error) {
-	i, deleted, err := s.change(ctx, actor, r, "deleteInstance", access.Deleting, s.markDeleted)
+	i, deleted, err := s.change(ctx, actor, r, access.DeleteInstance, s.markDeleted)
 	return DeleteInstancePayload{i, deleted}, err
 }
 
@@ -57,14 +57,14 @@ type RestoreInstancePayload struct {
 // everything in it. It fails with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED
 // or RESTORE_WINDOW_EXPIRED.
 func (s *Service) Restore(ctx context.Context, actor access.Actor, r InstanceInput) (RestoreInstancePayload, error) {
-	i, restored, err := s.change(ctx, actor, r, "restoreInstance", access.Restoring, s.markRestored)
+	i, restored, err := s.change(ctx, actor, r, access.RestoreInstance, s.markRestored)
 	return RestoreInstancePayload{i, restored}, err
 }
 
 // RestoreTx is Restore in a transaction that holds the instance and has decided
 // that the actor may. It fails with RESTORE_WINDOW_EXPIRED.
 func (s *Service) RestoreTx(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *tenant.Instance) (restored bool, err error) {
-	if err := access.CheckState(ctx, tx, i, access.Restoring); err != nil {
+	if err := access.CheckState(ctx, tx, i, access.RestoreInstance); err != nil {
 		return false, err
 	}
 	return s.markRestored(ctx, tx, actor, i)
@@ -72,9 +72,9 @@ func (s *Service) RestoreTx(ctx context.Context, tx *postgres.Tx, actor access.A
 
 // change holds the instance off everybody else, decides by the rule, and makes
 // a change to it as a whole; false where there was nothing to do.
-func (s *Service) change(ctx context.Context, actor access.Actor, r InstanceInput, operation string, rule access.Rule,
+func (s *Service) change(ctx context.Context, actor access.Actor, r InstanceInput, rule access.Rule,
 	do func(context.Context, *postgres.Tx, access.Actor, *tenant.Instance) (bool, error)) (i *tenant.Instance, done bool, err error) {
-	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: operation, Input: r}
+	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: rule.Field, Input: r}
 	done, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[bool]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
 			i, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, r.InstanceID, rule, access.Exclusive)
@@ -132,7 +132,7 @@ func (s *Service) markRestored(ctx context.Context, tx *postgres.Tx, actor acces
 	}
 	if n == 0 {
 		i.Restorable = false
-		return false, access.CheckState(ctx, tx, i, access.Restoring)
+		return false, access.CheckState(ctx, tx, i, access.RestoreInstance)
 	}
 	i.DeletedAt, i.DeletedBy, i.RestorableUntil, i.Restorable = nil, nil, nil, false
 	if err := outbox.Release(ctx, tx, i.ID); err != nil {

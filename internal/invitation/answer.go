@@ -52,7 +52,7 @@ func (s *Service) Accept(ctx context.Context, actor access.Actor, in AnswerInput
 		to = places[r.placeID()]
 		return err
 	}
-	v, err := s.answer(ctx, actor, in, "acceptInvitation", accept, findPlace)
+	v, err := s.answer(ctx, actor, in, access.AcceptInvitation.Field, accept, findPlace)
 	if err != nil {
 		return AcceptInvitationPayload{}, err
 	}
@@ -66,7 +66,7 @@ type DeclineInvitationPayload struct{ Invitation *Invitation }
 // Decline ends an invitation that the actor does not want. It fails as Accept
 // does.
 func (s *Service) Decline(ctx context.Context, actor access.Actor, in AnswerInput) (DeclineInvitationPayload, error) {
-	v, err := s.answer(ctx, actor, in, "declineInvitation", decline, nil)
+	v, err := s.answer(ctx, actor, in, access.DeclineInvitation.Field, decline, nil)
 	return DeclineInvitationPayload{v}, err
 }
 

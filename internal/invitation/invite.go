@@ -97,9 +97,9 @@ type InviteSpaceAdministratorsPayload struct {
 func (s *Service) Invite(ctx context.Context, actor access.Actor, in InviteUsersInput) (InviteUsersPayload, error) {
 	to, results, err := s.invite(ctx, inviteCall{
 		actor:   actor,
-		key:     idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: "inviteUsers", Input: in},
+		key:     idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.InviteUsers.Field, Input: in},
 		placeID: in.InstanceID.As(globalid.Instance),
-		rule:    access.Inviting,
+		rule:    access.InviteUsers,
 		role:    &in.Role,
 		emails:  in.Emails,
 		message: text.CleanMessage(in.Message),
@@ -112,9 +112,9 @@ func (s *Service) Invite(ctx context.Context, actor access.Actor, in InviteUsers
 func (s *Service) InviteAdministrators(ctx context.Context, actor access.Actor, in InviteSpaceAdministratorsInput) (InviteSpaceAdministratorsPayload, error) {
 	to, results, err := s.invite(ctx, inviteCall{
 		actor:   actor,
-		key:     idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: "inviteSpaceAdministrators", Input: in},
+		key:     idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.InviteSpaceAdministrators.Field, Input: in},
 		placeID: in.SpaceID.As(globalid.Space),
-		rule:    access.Administering,
+		rule:    access.InviteSpaceAdministrators,
 		emails:  in.Emails,
 		message: text.CleanMessage(in.Message),
 	})
@@ -378,7 +378,7 @@ type RequestedInvitations struct {
 // Wake Outbox after its commit. It fails with INSTANCE_DISTRIBUTED,
 // INSTANCE_DELETED, INVALID_EMAIL or RATE_LIMITED.
 func (s *Service) InviteOnBehalf(ctx context.Context, tx *postgres.Tx, actor access.Actor, r RequestedInvitations) ([]*InviteResult, error) {
-	if err := access.CheckState(ctx, tx, r.Instance, access.Inviting); err != nil {
+	if err := access.CheckState(ctx, tx, r.Instance, access.InviteUsers); err != nil {
 		return nil, err
 	}
 	invitees, invalid, err := checkAddresses(ctx, r.Emails, nobodyInvited)

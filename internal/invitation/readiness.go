@@ -13,8 +13,8 @@ import (
 // Readiness returns everything that prevents the actor from inviting one person to
 // an instance, in the order in which Invite would fail with it.
 func (s *Service) Readiness(ctx context.Context, actor access.Actor, i *tenant.Instance) (fault.List, error) {
-	obstacles, err := access.Obstacles(ctx, s.DB, i, access.Inviting)
-	if err != nil || !access.Inviting.Allows(i) {
+	obstacles, err := access.Obstacles(ctx, s.DB, i, access.InviteUsers)
+	if err != nil || !access.InviteUsers.Allows(i) {
 		return obstacles, err // the limits would say how much others invite
 	}
 	type limitsQuery struct{ access.Actor }

@@ -32,10 +32,10 @@ const resendPause = 10 * time.Minute
 func (s *Service) Resend(ctx context.Context, actor access.Actor, in SelectionInput) (payload SelectionPayload, err error) {
 	var places map[globalid.ID]tenant.Place
 	mailed := false
-	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: "resendInvitations", Input: in}
+	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.ResendInvitations.Field, Input: in}
 	_, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[[]SelectionOutcome]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			places, err = lockSelection(ctx, tx, actor, in.InvitationIDs, access.Shared)
+			places, err = lockSelection(ctx, tx, actor, in.InvitationIDs, access.ResendInvitations, access.Shared)
 			return err
 		},
 		Replay: func(ctx context.Context, tx *postgres.Tx, outcomes *[]SelectionOutcome) (err error) {
@@ -43,7 +43,7 @@ func (s *Service) Resend(ctx context.Context, actor access.Actor, in SelectionIn
 			return err
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) ([]SelectionOutcome, error) {
-			if err := access.CheckStates(ctx, tx, places, in.InvitationIDs, access.Resending, "input", "invitationIds"); err != nil {
+			if err := access.CheckStates(ctx, tx, places, in.InvitationIDs, access.ResendInvitations, "input", "invitationIds"); err != nil {
 				return nil, err
 			}
 			resent, err := s.resendTx(ctx, tx, actor, in.InvitationIDs, places)

@@ -17,10 +17,10 @@ import (
 // or FORBIDDEN.
 func (s *Service) Revoke(ctx context.Context, actor access.Actor, in SelectionInput) (payload SelectionPayload, err error) {
 	var places map[globalid.ID]tenant.Place
-	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: "revokeInvitations", Input: in}
+	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.RevokeInvitations.Field, Input: in}
 	_, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[[]SelectionOutcome]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			places, err = lockSelection(ctx, tx, actor, in.InvitationIDs, access.Exclusive)
+			places, err = lockSelection(ctx, tx, actor, in.InvitationIDs, access.RevokeInvitations, access.Exclusive)
 			return err
 		},
 		Replay: func(ctx context.Context, tx *postgres.Tx, outcomes *[]SelectionOutcome) (err error) {

@@ -47,9 +47,9 @@ type SelectionResult struct {
 type SelectionPayload struct{ Results []*SelectionResult }
 
 // lockSelection locks the places that invitations lead to, and checks that the
-// actor administrates all of them. It returns the place of each invitation. It
-// fails with NOT_FOUND or FORBIDDEN.
-func lockSelection(ctx context.Context, tx *postgres.Tx, actor access.Actor, ids []globalid.ID, strength access.LockStrength) (map[globalid.ID]tenant.Place, error) {
+// actor may do in all of them what a rule is about. It returns the place of each
+// invitation. It fails with NOT_FOUND or FORBIDDEN.
+func lockSelection(ctx context.Context, tx *postgres.Tx, actor access.Actor, ids []globalid.ID, rule access.Rule, strength access.LockStrength) (map[globalid.ID]tenant.Place, error) {
 	invitations := make([]globalid.ID, len(ids))
 	for i, id := range ids {
 		invitations[i] = id.As(globalid.Invitation) // the id of anything else names nothing
@@ -58,7 +58,7 @@ func lockSelection(ctx context.Context, tx *postgres.Tx, actor access.Actor, ids
 	if err != nil {
 		return nil, err
 	}
-	return places, access.CheckRoles(ctx, tx, places, ids, access.Administering, "input", "invitationIds")
+	return places, access.CheckRoles(ctx, tx, places, ids, rule, "input", "invitationIds")
 }
 
 // outcomesOf returns the outcome of each id: outcome for those in changed,

@@ -62,7 +62,7 @@ func (s *Service) Watch(ctx context.Context, actor access.Actor, instance global
 		return nil, err
 	}
 	var err error
-	w.watch, err = s.Events.Watch(ctx, actor, instance, access.Administering, topic)
+	w.watch, err = s.Events.Watch(ctx, actor, instance, access.InvitationChanged, topic)
 	return w, err
 }
 
@@ -79,7 +79,7 @@ func (w *Subscription) checkRole(ctx context.Context) (*tenant.Instance, error) 
 	if err != nil {
 		return nil, err
 	}
-	return i, access.CheckRole(ctx, w.service.DB, i, access.Administering)
+	return i, access.CheckRole(ctx, w.service.DB, i, access.InvitationChanged)
 }
 
 // Next waits for changes, and returns them with the invitations as they are now. It

@@ -36,10 +36,10 @@ type ChangeMemberRolePayload struct {
 // It fails with NOT_FOUND, also where the person is no member, or FORBIDDEN.
 func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, in ChangeMemberRoleInput) (ChangeMemberRolePayload, error) {
 	var instance *tenant.Instance
-	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: "changeMemberRole", Input: in}
+	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.ChangeMemberRole.Field, Input: in}
 	return idempotency.Run(ctx, s.DB, key, idempotency.Steps[ChangeMemberRolePayload]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			instance, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, in.InstanceID, access.Administering, access.Exclusive)
+			instance, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, in.InstanceID, access.ChangeMemberRole, access.Exclusive)
 			return err
 		},
 		Replay: func(ctx context.Context, tx *postgres.Tx, payload *ChangeMemberRolePayload) (err error) {

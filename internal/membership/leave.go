@@ -30,12 +30,12 @@ type LeaveInstancePayload struct {
 // administrator of the space or a manager of the organization, they still see. It
 // fails with NOT_FOUND, or with CONFLICT for the last administrator of the space.
 func (s *Service) Leave(ctx context.Context, actor access.Actor, in LeaveInstanceInput) (LeaveInstancePayload, error) {
-	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: "leaveInstance", Input: in}
+	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.LeaveInstance.Field, Input: in}
 	// There is no step Authorize: a person who has left may not know of the
 	// instance any more, but gets the answer when they send the request again.
 	return idempotency.Run(ctx, s.DB, key, idempotency.Steps[LeaveInstancePayload]{
 		Do: func(ctx context.Context, tx *postgres.Tx) (LeaveInstancePayload, error) {
-			instance, err := access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, in.InstanceID, access.Leaving, access.Exclusive)
+			instance, err := access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, in.InstanceID, access.LeaveInstance, access.Exclusive)
 			if err != nil {
 				return LeaveInstancePayload{}, err
 			}

@@ -45,9 +45,9 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMembe
 	steps := idempotency.Steps[RemoveMemberPayload]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
 			if in.SpaceID != nil {
-				place, err = access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, *in.SpaceID, access.Administering, access.Exclusive)
+				place, err = access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, *in.SpaceID, access.RemoveMember, access.Exclusive)
 			} else {
-				place, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, *in.InstanceID, access.Administering, access.Exclusive)
+				place, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, *in.InstanceID, access.RemoveMember, access.Exclusive)
 			}
 			return err
 		},
@@ -72,7 +72,7 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMembe
 			return do(ctx, tx)
 		}
 	}
-	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: "removeMember", Input: in}
+	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.RemoveMember.Field, Input: in}
 	return idempotency.Run(ctx, s.DB, key, steps)
 }
 

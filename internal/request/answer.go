@@ -68,12 +68,13 @@ type AnswerPayload struct {
 // FORBIDDEN, CONFLICT where it has ended or its requester has left, or as what
 // it asks for.
 func (s *Service) Approve(ctx context.Context, actor access.Actor, a ApproveRequestInput) (AnswerPayload, error) {
-	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: "approveRequest", Input: a}
+	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: access.ApproveRequest.Field, Input: a}
 	return s.answer(ctx, actor, key, a.RequestID, answering{
+		rule: access.ApproveRequest,
 		lock: access.Exclusive,
 		give: func(ctx context.Context, tx *postgres.Tx, r *row, place tenant.Place) ([]*invitation.InviteResult, error) {
 			if i, ok := place.(*tenant.Instance); ok && r.Kind == Restore && r.Status == Expired {
-				if err := access.CheckState(ctx, tx, i, access.Restoring); err != nil {
+				if err := access.CheckState(ctx, tx, i, access.RestoreInstance); err != nil {
 					return nil, err
 				}
 			}
@@ -91,8 +92,9 @@ func (s *Service) Approve(ctx context.Context, actor access.Actor, a ApproveRequ
 // Decline ends a request that the actor does not grant. It fails with NOT_FOUND,
 // FORBIDDEN, or CONFLICT where it has ended.
 func (s *Service) Decline(ctx context.Context, actor access.Actor, a DeclineRequestInput) (AnswerPayload, error) {
-	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: "declineRequest", Input: a}
+	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: access.DeclineRequest.Field, Input: a}
 	return s.answer(ctx, actor, key, a.RequestID, answering{
+		rule: access.DeclineRequest,
 		lock: access.Shared,
 		give: func(ctx context.Context, tx *postgres.Tx, r *row, _ tenant.Place) ([]*invitation.InviteResult, error) {
 			return nil, s.end(ctx, tx, actor, r, ending{Declined, audit.RequestDeclined, text.CleanMessage(a.Message), nil})
@@ -103,8 +105,9 @@ func (s *Service) Decline(ctx context.Context, actor access.Actor, a DeclineRequ
 // Withdraw ends a request of the actor's own. It fails with NOT_FOUND, FORBIDDEN,
 // or CONFLICT where it has ended.
 func (s *Service) Withdraw(ctx context.Context, actor access.Actor, a WithdrawRequestInput) (AnswerPayload, error) {
-	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: "withdrawRequest", Input: a}
+	key := idempotency.Request{Actor: actor, Key: a.IdempotencyKey, Operation: access.WithdrawRequest.Field, Input: a}
 	return s.answer(ctx, actor, key, a.RequestID, answering{
+		rule: access.WithdrawRequest,
 		lock: access.Shared,
 		own:  true,
 		give: func(ctx context.Context, tx *postgres.Tx, r *row, _ tenant.Place) ([]*invitation.InviteResult, error) {
@@ -115,6 +118,7 @@ func (s *Service) Withdraw(ctx context.Context, actor access.Actor, a WithdrawRe
 
 // answering is how a request is answered.
 type answering struct {
+	rule access.Rule
 	lock access.LockStrength // on what the request is about
 	own  bool                // by who has made it, and not by who can answer it
 	give func(context.Context, *postgres.Tx, *row, tenant.Place) ([]*invitation.InviteResult, error)
@@ -135,7 +139,7 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, key idempotenc
 			if err != nil {
 				return err
 			}
-			return r.permit(ctx, tx, actor, place, how.own)
+			return r.permit(ctx, tx, actor, place, how)
 		},
 		Replay: func(ctx context.Context, tx *postgres.Tx, results *[]*invitation.InviteResult) error {
 			if err := read(ctx, tx); err != nil || len(*results) == 0 {
@@ -186,10 +190,14 @@ func hold(ctx context.Context, tx *postgres.Tx, actor access.Actor, id globalid.
 // permit decides whether the actor may answer the request or, where it is for
 // her who has made it, whether that is her. Whoever may do neither does not know
 // of it.
-func (r *row) permit(ctx context.Context, q postgres.Querier, actor access.Actor, place tenant.Place, own bool) error {
-	made, answers := r != nil && r.RequestedBy == actor.ID.UUID, r != nil && r.Kind.rule().Allows(place)
+func (r *row) permit(ctx context.Context, q postgres.Querier, actor access.Actor, place tenant.Place, how answering) error {
+	if r == nil {
+		return access.NotFound()
+	}
+	rule := r.Kind.answering(how.rule)
+	made, answers := r.RequestedBy == actor.ID.UUID, rule.Allows(place)
 	switch {
-	case made && own, answers && !own:
+	case made && how.own, answers && !how.own:
 		return nil
 	case answers:
 		return &fault.Fault{
@@ -199,7 +207,7 @@ func (r *row) permit(ctx context.Context, q postgres.Querier, actor access.Actor
 			Contacts: []fault.Contact{r.requester().Contact()},
 		}
 	case made && place != nil:
-		return access.CheckRole(ctx, q, place, r.Kind.rule())
+		return access.CheckRole(ctx, q, place, rule)
 	}
 	return access.NotFound()
 }
@@ -235,7 +243,7 @@ func (r *row) over() error {
 // about.
 func (r *row) present(ctx context.Context, q postgres.Querier) error {
 	places, err := tenant.FindPlaces(ctx, q, r.requester(), []globalid.ID{r.place()})
-	if err != nil || access.Asking.Allows(places[r.place()]) {
+	if err != nil || access.RequestRole.Allows(places[r.place()]) {
 		return err
 	}
 	return &fault.Fault{
@@ -321,7 +329,9 @@ func (r *row) selected(emails []string) (approved []string, faults fault.List) {
 func (r *row) grant(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place) error {
 	var previous *tenant.InstanceRole
 	if i, ok := place.(*tenant.Instance); ok {
-		if err := access.CheckState(ctx, tx, i, access.Inviting); err != nil {
+		rule := access.ApproveRequest
+		rule.Kinds, rule.States = access.RequestRole.Kinds, access.RequestRole.States
+		if err := access.CheckState(ctx, tx, i, rule); err != nil {
 			return err
 		}
 		var err error

@@ -92,8 +92,8 @@ func (s *Service) RequestRole(ctx context.Context, actor access.Actor, r Request
 		place = r.InstanceID.As(globalid.Instance)
 	}
 	return s.ask(ctx, actor, asking{
-		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestRole, Input: r},
-		kind: Role, place: place, role: &r.Role, message: text.CleanMessage(r.Message),
+		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestRole.Field, Input: r},
+		rule: access.RequestRole, kind: Role, place: place, role: &r.Role, message: text.CleanMessage(r.Message),
 	})
 }
 
@@ -107,8 +107,8 @@ func (s *Service) RequestInvitations(ctx context.Context, actor access.Actor, r 
 		return RequestPayload{}, err
 	}
 	return s.ask(ctx, actor, asking{
-		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestInvitations, Input: r},
-		kind: Invitations, place: r.InstanceID.As(globalid.Instance), role: new(r.Role.Role()), emails: emails, faults: faults, message: text.CleanMessage(r.Message),
+		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestInvitations.Field, Input: r},
+		rule: access.RequestInvitations, kind: Invitations, place: r.InstanceID.As(globalid.Instance), role: new(r.Role.Role()), emails: emails, faults: faults, message: text.CleanMessage(r.Message),
 	})
 }
 
@@ -117,14 +117,15 @@ func (s *Service) RequestInvitations(ctx context.Context, actor access.Actor, r 
 // it herself or it is not deleted, or RATE_LIMITED.
 func (s *Service) RequestRestore(ctx context.Context, actor access.Actor, r RequestRestoreInput) (RequestPayload, error) {
 	return s.ask(ctx, actor, asking{
-		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestRestore, Input: r},
-		kind: Restore, place: r.InstanceID.As(globalid.Instance), message: text.CleanMessage(r.Message),
+		key:  idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.RequestRestore.Field, Input: r},
+		rule: access.RequestRestore, kind: Restore, place: r.InstanceID.As(globalid.Instance), message: text.CleanMessage(r.Message),
 	})
 }
 
 // asking is what somebody asks for.
 type asking struct {
 	key     idempotency.Request
+	rule    access.Rule
 	kind    Kind
 	place   globalid.ID
 	role    *tenant.Role
@@ -152,7 +153,7 @@ func (s *Service) ask(ctx context.Context, actor access.Actor, a asking) (asked 
 	}
 	_, err = idempotency.Run(ctx, s.DB, a.key, idempotency.Steps[answer]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			place, err = access.LockAndCheckRole[tenant.Place](ctx, tx, actor, a.place, access.Asking, access.Shared)
+			place, err = access.LockAndCheckRole[tenant.Place](ctx, tx, actor, a.place, a.rule, access.Shared)
 			if i, ok := place.(*tenant.Instance); ok && a.role != nil && a.role.HeldIn() == globalid.Space {
 				place = i.Space
 			}
@@ -187,20 +188,16 @@ func (s *Service) ask(ctx context.Context, actor access.Actor, a asking) (asked 
 func (a asking) admit(ctx context.Context, q postgres.Querier, place tenant.Place) error {
 	i, _ := place.(*tenant.Instance)
 	if i != nil {
-		rule := access.Inviting
-		if a.kind == Restore {
-			rule = access.Restoring
-		}
-		if err := access.CheckState(ctx, q, i, rule); err != nil {
+		if err := access.CheckState(ctx, q, i, a.rule); err != nil {
 			return err
 		}
 	}
 	switch {
 	case a.kind == Restore && i.State() == tenant.Active:
 		return needless("The instance is not deleted.", "Open it.")
-	case a.kind == Restore && access.Restoring.Allows(i):
+	case a.kind == Restore && access.RestoreInstance.Allows(i):
 		return needless("You can restore the instance yourself.", "Restore it with restoreInstance.")
-	case a.kind == Invitations && access.Inviting.Allows(i):
+	case a.kind == Invitations && access.InviteUsers.Allows(i):
 		return needless("You can invite people to the instance yourself.", "Invite them with inviteUsers.")
 	case a.kind == Role && place.EffectiveRoles().Include(*a.role):
 		return needless("You have this role already.", "Reload what you see.")

@@ -35,12 +35,14 @@ const (
 // Kinds are all of them.
 var Kinds = []Kind{Role, Invitations, Restore}
 
-// rule says who can answer requests of a kind.
-func (k Kind) rule() access.Rule {
+// answering returns the rule of an answer (ApproveRequest or DeclineRequest) for
+// requests of a kind: it is for those who may do what is asked for.
+func (k Kind) answering(answer access.Rule) access.Rule {
+	answer.Roles = access.Administrators
 	if k == Restore {
-		return access.Restoring
+		answer.Roles, answer.Request = access.RestoreInstance.Roles, access.RestoreInstance.Request
 	}
-	return access.Administering
+	return answer
 }
 
 // Status says what has become of a request.

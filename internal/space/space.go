@@ -122,10 +122,10 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateSpaceI
 		c.Space, err = tenant.FindSpace(ctx, tx, actor, *id)
 		return err
 	}
-	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: "createSpace", Input: r}
+	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.CreateSpace.Field, Input: r}
 	_, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) error {
-			_, err := access.LockAndCheckRole[*tenant.Organization](ctx, tx, actor, r.OrganizationID, access.CreatingSpaces, access.Shared)
+			_, err := access.LockAndCheckRole[*tenant.Organization](ctx, tx, actor, r.OrganizationID, access.CreateSpace, access.Shared)
 			return err
 		},
 		Replay: read,

@@ -22,10 +22,11 @@ type Place interface {
 	// Contacts are the people who hold one of the roles of a set by
 	// themselves; maxContacts at most.
 	Contacts(ctx context.Context, q postgres.Querier, roles Roles) ([]fault.Contact, error)
-	// HolderName says in words what somebody is who holds a role here.
+	// HolderName says what a person with a role is: "an editor of the instance",
+	// "an administrator of the space Econometrics".
 	HolderName(Role) string
-	// Scope says in words where something is done, as far as holder does not.
-	Scope() string
+	// Title is the name as it stands in a sentence.
+	Title() string
 }
 
 var (
@@ -42,9 +43,9 @@ func (o *Organization) EffectiveRoles() Roles { return o.Roles }
 func (s *Space) EffectiveRoles() Roles        { return somewhereInSpace(s.held) }
 func (i *Instance) EffectiveRoles() Roles     { return i.Roles }
 
-func (o *Organization) Scope() string { return "" }
-func (s *Space) Scope() string        { return "" }
-func (i *Instance) Scope() string     { return " in " + i.Name }
+func (o *Organization) Title() string { return o.Name }
+func (s *Space) Title() string        { return s.Name }
+func (i *Instance) Title() string     { return i.Name }
 
 func (o *Organization) HolderName(r Role) string { return r.Noun() + " of " + o.Name }
 

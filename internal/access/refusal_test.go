@@ -1,0 +1,245 @@
+package access
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+)
+
+var (
+	deletedAt = time.Date(2026, 3, 1, 12, 0, 0, 0, time.FixedZone("NZDT", 13*60*60))
+	until24h  = deletedAt.Add(24 * time.Hour)
+)
+
+// instanceOf is an instance of a kind: active, deleted, or deleted too long ago.
+func instanceOf(kind tenant.Kind, deleted, restorable bool) *tenant.Instance {
+	organization := &tenant.Organization{Name: "University"}
+	i := &tenant.Instance{Name: "Group 1", Kind: kind, Space: &tenant.Space{Name: "Econometrics", Organization: organization}}
+	if deleted {
+		i.DeletedAt, i.RestorableUntil, i.Restorable = &deletedAt, &until24h, restorable
+	}
+	return i
+}
+
+// everyInstance is an instance of every kind in every state, by a description.
+func everyInstance() map[string]*tenant.Instance {
+	all := map[string]*tenant.Instance{}
+	for _, kind := range []tenant.Kind{tenant.Master, tenant.Distributed, tenant.Working} {
+		all[fmt.Sprint(kind, ", active")] = instanceOf(kind, false, false)
+		all[fmt.Sprint(kind, ", restorable")] = instanceOf(kind, true, true)
+		all[fmt.Sprint(kind, ", not restorable")] = instanceOf(kind, true, false)
+	}
+	return all
+}
+
+// The rules once more, in the words of the product: which code an instance of a
+// kind in a state is refused with.
+func TestInstancesAreRefusedByKindAndState(t *testing.T) {
+	t.Parallel()
+	expected := map[string]func(kind tenant.Kind, deleted, restorable bool) fault.Code{
+		"inviteUsers": func(kind tenant.Kind, deleted, _ bool) fault.Code {
+			switch {
+			case kind == tenant.Distributed:
+				return fault.InstanceDistributed
+			case deleted:
+				return fault.InstanceDeleted
+			}
+			return ""
+		},
+		"deleteInstance": func(kind tenant.Kind, _, _ bool) fault.Code {
+			if kind != tenant.Working {
+				return fault.InstanceProtected
+			}
+			return ""
+		},
+		"restoreInstance": func(_ tenant.Kind, deleted, restorable bool) fault.Code {
+			if deleted && !restorable {
+				return fault.RestoreWindowExpired
+			}
+			return ""
+		},
+		"resendInvitations": func(_ tenant.Kind, deleted, _ bool) fault.Code {
+			if deleted {
+				return fault.InstanceDeleted
+			}
+			return ""
+		},
+	}
+	expected["requestRole"], expected["requestInvitations"] = expected["inviteUsers"], expected["inviteUsers"]
+	expected["requestRestore"] = expected["restoreInstance"]
+	for _, rule := range Rules {
+		for name, i := range everyInstance() {
+			var want fault.Code
+			if code := expected[rule.Field]; code != nil {
+				want = code(i.Kind, i.DeletedAt != nil, i.Restorable)
+			}
+			var got fault.Code
+			refusals := rule.refusals(i)
+			if len(refusals) > 0 {
+				got = refusals[0].Code
+			}
+			if got != want {
+				t.Errorf("%s, %s: %q, want %q", rule.Field, name, got, want)
+			}
+			for _, f := range refusals {
+				aboutTime := f.Code == fault.InstanceDeleted || f.Code == fault.RestoreWindowExpired
+				if aboutTime != (f.DeletedAt == &deletedAt && f.RestorableUntil == &until24h) {
+					t.Errorf("%s, %s: deleted at %v, until %v", rule.Field, name, f.DeletedAt, f.RestorableUntil)
+				}
+				if aboutTime && !strings.Contains(f.Message, "2026-02-28 23:00:00 UTC") {
+					t.Errorf("%s, %s: %q does not say when, in UTC", rule.Field, name, f.Message)
+				}
+				if f.Code == fault.InstanceDeleted && i.Restorable != strings.Contains(f.Remedy, "restoreInstance") {
+					t.Errorf("%s, %s: %s", rule.Field, name, f.Remedy)
+				}
+			}
+		}
+	}
+}
+
+// allRefusals are all refusals that a rule can cause, by a description.
+func allRefusals(r Rule) map[string]*fault.Fault {
+	all := map[string]*fault.Fault{}
+	ada := []fault.Contact{{Name: "Ada", Email: "ada@uni.example"}}
+	for name, i := range everyInstance() {
+		for _, f := range r.refusals(i) {
+			all[fmt.Sprint(f.Code, ": ", name)] = f
+		}
+		for _, place := range []tenant.Place{i, i.Space, i.Space.Organization} {
+			if r.Roles != 0 {
+				all[fmt.Sprintf("FORBIDDEN: %T, %s", place, name)] = forbidden(place, r, nil)
+				all[fmt.Sprintf("FORBIDDEN: %T, %s, with contacts", place, name)] = forbidden(place, r, ada)
+			}
+		}
+	}
+	return all
+}
+
+// A refusal speaks of what was asked for, and of nothing else that the schema
+// offers. The way out may be to restore the instance.
+func TestNoRefusalUsesTheWordsOfAnotherRule(t *testing.T) {
+	t.Parallel()
+	word := func(verb string) *regexp.Regexp { return regexp.MustCompile(`(?i)\b` + regexp.QuoteMeta(verb) + `\b`) }
+	for _, rule := range Rules {
+		for name, f := range allRefusals(rule) {
+			if !strings.Contains(f.Message, " "+rule.Verb+" ") {
+				t.Errorf("%s, %s: %q does not say %q", rule.Field, name, f.Message, rule.Verb)
+			}
+			for _, other := range Rules {
+				if other.Verb == rule.Verb {
+					continue
+				}
+				if word(other.Verb).MatchString(f.Message) {
+					t.Errorf("%s, %s: %q says %q, the words of %s", rule.Field, name, f.Message, other.Verb, other.Field)
+				}
+				if word(other.Verb).MatchString(f.Remedy) && !(f.Code == fault.InstanceDeleted && other.Field == RestoreInstance.Field) {
+					t.Errorf("%s, %s: the remedy %q says %q, the words of %s", rule.Field, name, f.Remedy, other.Verb, other.Field)
+				}
+			}
+		}
+	}
+}
+
+// Every text of a refusal is a sentence, or several.
+func TestRefusalsAreSentences(t *testing.T) {
+	t.Parallel()
+	for _, rule := range Rules {
+		if rule.Field == "" || rule.Verb == "" || strings.TrimSpace(rule.Verb) != rule.Verb {
+			t.Errorf("the rule is not complete: %+v", rule)
+		}
+		for name, f := range allRefusals(rule) {
+			for _, text := range []string{f.Message, f.Remedy} {
+				if strings.Contains(text, "%!") || strings.Contains(text, "\n") || strings.Contains(text, "  ") || text != "" && !strings.HasSuffix(text, ".") {
+					t.Errorf("%s, %s: %q", rule.Field, name, text)
+				}
+			}
+			if f.Message == "" {
+				t.Errorf("%s, %s: no message", rule.Field, name)
+			}
+		}
+	}
+}
+
+// A few refusals as people read them.
+func TestRefusalTexts(t *testing.T) {
+	t.Parallel()
+	ada := []fault.Contact{{Name: "Ada", Email: "ada@uni.example"}}
+	gone := instanceOf(tenant.Working, true, false)
+	for _, c := range []struct {
+		fault           *fault.Fault
+		message, remedy string
+	}{
+		{InviteUsers.refusals(instanceOf(tenant.Distributed, false, false))[0],
+			"Nobody can invite people to the Distributed instance of Econometrics.", ""},
+		{DeleteInstance.refusals(instanceOf(tenant.Master, false, false))[0],
+			"Nobody can delete Group 1: the space Econometrics needs it for as long as the space exists.", "Choose a working instance: any other instance of the space."},
+		{ResendInvitations.refusals(instanceOf(tenant.Working, true, true))[0],
+			"Nobody can resend invitations to Group 1: it was deleted on 2026-02-28 23:00:00 UTC.",
+			"Restore it with restoreInstance, which is possible until 2026-03-01 23:00:00 UTC, and then try again."},
+		{InviteUsers.refusals(gone)[0],
+			"Nobody can invite people to Group 1: it was deleted on 2026-02-28 23:00:00 UTC.", "It can no longer be restored. Choose another instance of the space."},
+		{RestoreInstance.refusals(gone)[0],
+			"Nobody can restore Group 1 any more: it was deleted on 2026-02-28 23:00:00 UTC, and could be restored until 2026-03-01 23:00:00 UTC.",
+			"Create a new instance of the space in its place."},
+		{forbidden(gone, InviteUsers, ada),
+			"Only an administrator of the space Econometrics can invite people to Group 1.",
+			"Ask Ada (ada@uni.example) to do it for you, or to make you an administrator of the space."},
+		{forbidden(gone, DeleteInstance, nil),
+			"Only an editor of the instance or an administrator of the space Econometrics can delete Group 1.",
+			"Ask an editor of the instance or an administrator of the space Econometrics to do it for you."},
+		{forbidden(gone.Space.Organization, CreateSpace, ada),
+			"Only a faculty member of University or a manager of University can create spaces in University.",
+			"Ask Ada (ada@uni.example) to do it for you."},
+	} {
+		if c.fault.Message != c.message || c.fault.Remedy != c.remedy {
+			t.Errorf("%q\n%q\nwant\n%q\n%q", c.fault.Message, c.fault.Remedy, c.message, c.remedy)
+		}
+	}
+}
+
+// The mutation by which people ask for what they may not do exists for the place
+// and its state.
+func TestForbiddenNamesTheMutationThatAsks(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		rule Rule
+		at   tenant.Place
+		want string
+	}{
+		{InviteUsers, instanceOf(tenant.Working, false, false), "requestInvitations"},
+		{InviteUsers, instanceOf(tenant.Distributed, false, false), "requestRole"}, // nobody can be invited there
+		{InviteUsers, instanceOf(tenant.Working, true, true), "requestRole"},
+		{RestoreInstance, instanceOf(tenant.Working, true, true), "requestRestore"},
+		{RestoreInstance, instanceOf(tenant.Working, true, false), "requestRole"}, // too late
+		{RestoreInstance, instanceOf(tenant.Working, false, false), "requestRole"},
+		{DeleteInstance, instanceOf(tenant.Working, false, false), "requestRole"},
+		{InviteSpaceAdministrators, instanceOf(tenant.Master, false, false).Space, "requestRole"},
+		{CreateSpace, instanceOf(tenant.Master, false, false).Space.Organization, ""},
+	} {
+		f := forbidden(c.at, c.rule, nil)
+		if f.Request != c.want {
+			t.Errorf("%s in %s: %q, want %q", c.rule.Field, c.at.Title(), f.Request, c.want)
+		}
+		if (f.DeletedAt != nil) != (c.want == "requestRestore") {
+			t.Errorf("%s: deleted at %v", c.rule.Field, f.DeletedAt)
+		}
+	}
+}
+
+// The mutations that rules name to ask with are mutations with a rule.
+func TestRequestsOfRulesHaveRules(t *testing.T) {
+	t.Parallel()
+	for _, rule := range Rules {
+		if _, known := RuleOf(rule.Request); !known && rule.Request != "" {
+			t.Errorf("%s: there is no mutation %s", rule.Field, rule.Request)
+		}
+	}
+	if _, known := RuleOf("renameInstance"); known {
+		t.Error("renameInstance has a rule")
+	}
+}

@@ -1,0 +1,116 @@
+package access
+
+import (
+	"slices"
+
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+)
+
+// Rule says who may do one thing that the schema offers and, where it is done
+// with an instance, with which instances. This one lets administrators invite
+// people to the Master instance and the working instances of their space, unless
+// they are deleted:
+//
+//	Rule{Field: "inviteUsers", Verb: "invite people to",
+//		Roles: Administrators,
+//		Kinds: []tenant.Kind{tenant.Master, tenant.Working}, States: []tenant.State{tenant.Active},
+//		Request: "requestInvitations"}
+type Rule struct {
+	// Field is the field of the schema that the rule is of: a mutation or a
+	// subscription by its name ("inviteUsers"), any other field with its type
+	// ("Instance.members").
+	Field string
+	// Verb says in refusals what cannot be done. It ends where the name of the
+	// place follows: "Only an administrator of the space Econometrics can invite
+	// people to Group 1."
+	Verb string
+	// Roles are those that allow it: any of them is enough. Without any, it is for
+	// everybody with an account (@authenticated), and the domain decides further.
+	Roles tenant.Roles
+	// Kinds are the kinds of instances that it can be done with; nil: any.
+	Kinds []tenant.Kind
+	// States are the states of instances that it can be done in; nil: any.
+	States []tenant.State
+	// Restorable says that it cannot be done with a deleted instance that can no
+	// longer be restored.
+	Restorable bool
+	// Request is the mutation by which people without the role ask for it to be
+	// done; "": they can ask for a role, with requestRole.
+	Request string
+}
+
+// The roles that more than one rule names.
+var (
+	Administrators = tenant.RolesOf(tenant.SpaceAdministrator)
+	editors        = tenant.RolesOf(tenant.SpaceAdministrator, tenant.InstanceEditor)
+	everybody      = tenant.RolesOf(tenant.SpaceAdministrator, tenant.InstanceEditor, tenant.InstanceViewer) // who sees the place
+)
+
+// Where people can be invited to, and get a role on request.
+var (
+	invitableKinds  = []tenant.Kind{tenant.Master, tenant.Working}
+	invitableStates = []tenant.State{tenant.Active}
+)
+
+// The rules of mutations.
+var (
+	CreateSpace = Rule{Field: "createSpace", Verb: "create spaces in", Roles: tenant.RolesOf(tenant.OrganizationManager, tenant.OrganizationFaculty)}
+
+	CreateInstance  = Rule{Field: "createInstance", Verb: "create instances in", Roles: Administrators}
+	DeleteInstance  = Rule{Field: "deleteInstance", Verb: "delete", Roles: editors, Kinds: []tenant.Kind{tenant.Working}}
+	RestoreInstance = Rule{Field: "restoreInstance", Verb: "restore", Roles: editors, Restorable: true, Request: "requestRestore"}
+
+	InviteUsers = Rule{Field: "inviteUsers", Verb: "invite people to", Roles: Administrators,
+		Kinds: invitableKinds, States: invitableStates, Request: "requestInvitations"}
+	InviteSpaceAdministrators = Rule{Field: "inviteSpaceAdministrators", Verb: "invite administrators to", Roles: Administrators}
+	AcceptInvitation          = Rule{Field: "acceptInvitation", Verb: "accept invitations to"}
+	DeclineInvitation         = Rule{Field: "declineInvitation", Verb: "decline invitations to"}
+	RevokeInvitations         = Rule{Field: "revokeInvitations", Verb: "revoke invitations to", Roles: Administrators}
+	ResendInvitations         = Rule{Field: "resendInvitations", Verb: "resend invitations to", Roles: Administrators, States: invitableStates}
+
+	ChangeMemberRole = Rule{Field: "changeMemberRole", Verb: "change roles in", Roles: Administrators}
+	RemoveMember     = Rule{Field: "removeMember", Verb: "remove people from", Roles: Administrators}
+	LeaveInstance    = Rule{Field: "leaveInstance", Verb: "leave", Roles: tenant.RolesOf(tenant.InstanceEditor, tenant.InstanceViewer)}
+
+	RequestRole        = Rule{Field: "requestRole", Verb: "ask for a role in", Roles: everybody, Kinds: invitableKinds, States: invitableStates}
+	RequestInvitations = Rule{Field: "requestInvitations", Verb: "ask for invitations to", Roles: everybody, Kinds: invitableKinds, States: invitableStates}
+	RequestRestore     = Rule{Field: "requestRestore", Verb: "ask for the restoration of", Roles: everybody, Restorable: true}
+	ApproveRequest     = Rule{Field: "approveRequest", Verb: "approve requests about"}
+	DeclineRequest     = Rule{Field: "declineRequest", Verb: "decline requests about"}
+	WithdrawRequest    = Rule{Field: "withdrawRequest", Verb: "withdraw requests about"}
+)
+
+// The rules of subscriptions, and of fields that not everybody may read who reads
+// the object.
+var (
+	InvitationChanged = Rule{Field: "invitationChanged", Verb: "watch the invitations to", Roles: Administrators}
+
+	InstanceMembers     = Rule{Field: "Instance.members", Verb: "list the members of", Roles: editors}
+	InstanceInvitations = Rule{Field: "Instance.invitations", Verb: "list the invitations to", Roles: Administrators}
+	SpaceMembers        = Rule{Field: "Space.members", Verb: "list the members of", Roles: Administrators}
+	SpaceInvitations    = Rule{Field: "Space.invitations", Verb: "list the invitations to", Roles: Administrators}
+	SpaceRequests       = Rule{Field: "Space.requests", Verb: "list the requests about", Roles: Administrators}
+	SpaceAuditLog       = Rule{Field: "Space.auditLog", Verb: "read the audit log of", Roles: Administrators}
+)
+
+// Rules are all rules. A test in package resolvers demands that every mutation of
+// the schema has one, and that they say the same as the schema's directives.
+var Rules = []Rule{
+	CreateSpace,
+	CreateInstance, DeleteInstance, RestoreInstance,
+	InviteUsers, InviteSpaceAdministrators, AcceptInvitation, DeclineInvitation, RevokeInvitations, ResendInvitations,
+	ChangeMemberRole, RemoveMember, LeaveInstance,
+	RequestRole, RequestInvitations, RequestRestore, ApproveRequest, DeclineRequest, WithdrawRequest,
+	InvitationChanged,
+	InstanceMembers, InstanceInvitations, SpaceMembers, SpaceInvitations, SpaceRequests, SpaceAuditLog,
+}
+
+// RuleOf returns the rule of a field of the schema, named as in Rule.Field; false
+// where it has none.
+func RuleOf(field string) (Rule, bool) {
+	i := slices.IndexFunc(Rules, func(r Rule) bool { return r.Field == field })
+	if i < 0 {
+		return Rule{}, false
+	}
+	return Rules[i], true
+}
