@@ -119,19 +119,19 @@ func (a *api) graphql() http.Handler {
 	}
 	operations := graphqlserver.Operations{
 		Timeout:         a.settings.RequestTimeout,
-		Values:          10_000 + complexity.Mutations*a.settings.MaxEmails,
+		MaxValues:       10_000 + complexity.Mutations*a.settings.MaxEmails,
 		Present:         a.present,
 		Recover:         a.root.Recover,
 		Admits:          guard.Admits,
-		Enter:           newParallel(a.settings.MaxParallel).enter,
+		Acquire:         newParallel(a.settings.MaxParallel).enter,
 		Unauthenticated: resolvers.Unauthenticated,
-		Begun:           noteOperation,
-		Ending: func(ctx context.Context) (context.Context, func() error) {
+		OnStart:         noteOperation,
+		WithEnding: func(ctx context.Context) (context.Context, func() error) {
 			ctx, ending := resolvers.WithEnding(postgres.WithBackgroundPriority(ctx))
 			return ctx, ending.Err
 		},
-		Until:   tokenExpiry,
-		Closing: a.closing,
+		TokenExpiry: tokenExpiry,
+		Stopping:    a.closing,
 	}
 	server.AddTransport(graphqlserver.WebSocket{
 		Operations:    operations,

@@ -1,5 +1,16 @@
-// Package graphqlserver carries GraphQL between clients and the executor: over
-// HTTP, with server-sent events, and over WebSocket.
+// Package graphqlserver serves GraphQL over HTTP, with server-sent events for
+// subscriptions, and over WebSocket. The specifications are
+//
+//   - GraphQL over HTTP, the draft of the GraphQL Foundation
+//   - the graphql-sse protocol in "distinct connections mode"
+//     (github.com/enisdenjo/graphql-sse, PROTOCOL.md)
+//   - the graphql-transport-ws protocol (github.com/enisdenjo/graphql-ws,
+//     PROTOCOL.md)
+//
+// It replaces gqlgen's transports. Those for HTTP echo request bodies, ignore
+// what follows the JSON in a body, and answer with wrong status codes. The one
+// for WebSocket loses operations whose id is used twice, limits neither their
+// number nor the time to write to a client, and leaks goroutines.
 package graphqlserver
 
 import (
@@ -16,42 +27,44 @@ import (
 )
 
 const (
-	// maxErrors is how many errors are reported of a document that is not valid.
+	// maxErrors is the limit of the errors of an invalid document.
 	maxErrors = 20
-	// keepAlive is how often a stream with nothing to tell shows that it lives.
+	// keepAlive is the time after which an idle stream sends a sign of life, so
+	// that proxies do not close it.
 	keepAlive = 15 * time.Second
-	// writeTime is how long a client may take to accept what a stream tells.
-	writeTime = 10 * time.Second
+	// writeTimeout is the time that a client has to receive one message of a
+	// stream.
+	writeTimeout = 10 * time.Second
 )
 
-// Operations is what the transports share: how operations are decided about,
-// and carried out.
+// Operations prepares and executes operations. All transports share it.
 type Operations struct {
-	Timeout time.Duration // of a query or a mutation
-	Values  int           // in the JSON of a request
-	Present graphql.ErrorPresenterFunc
-	Recover graphql.RecoverFunc
-	// Admits reports whether the asking person may begin an operation.
+	Timeout   time.Duration // of a query or a mutation
+	MaxValues int           // in the JSON of a request
+	Present   graphql.ErrorPresenterFunc
+	Recover   graphql.RecoverFunc
+	// Admits reports whether the person of the context may start an operation.
 	Admits func(context.Context, *ast.OperationDefinition) bool
-	// Unauthenticated is the refusal of somebody who is not signed in.
+	// Unauthenticated returns the error for a person who is not signed in.
 	Unauthenticated func() *fault.Fault
-	// Enter takes a place for an operation, until leave is called; or says why there
-	// is none.
-	Enter func(context.Context, *graphql.OperationContext) (leave func(), err error)
-	// Begun is told of every operation that is carried out.
-	Begun func(context.Context, *graphql.OperationContext)
-	// Ending gives a context for a subscription, and what tells afterwards why
-	// it ended; nil where the client need not be told.
-	Ending func(context.Context) (context.Context, func() error)
-	// Until is when the token expires by which the person is signed in.
-	Until func(context.Context) time.Time
-	// Closing is closed when the gateway is about to stop: subscriptions end then.
-	Closing <-chan struct{}
+	// Acquire takes one of the slots for concurrent operations, and returns what
+	// frees it. It fails with RATE_LIMITED.
+	Acquire func(context.Context, *graphql.OperationContext) (release func(), err error)
+	// OnStart is called before each operation is executed.
+	OnStart func(context.Context, *graphql.OperationContext)
+	// WithEnding returns the context for a subscription, and a function that
+	// returns afterwards the error that ended it; nil where the client need not
+	// know.
+	WithEnding func(context.Context) (context.Context, func() error)
+	// TokenExpiry returns when the person's token expires; zero: never.
+	TokenExpiry func(context.Context) time.Time
+	// Stopping is closed when the gateway is about to stop. Subscriptions end then.
+	Stopping <-chan struct{}
 }
 
-// begin reads an operation, which has a place until end is called. It gives what
-// is wrong with it, first of all that whoever asks is not signed in.
-func (o *Operations) begin(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams) (operation *graphql.OperationContext, end func(), errs gqlerror.List) {
+// prepare parses and checks an operation, and takes a slot for it, which release
+// frees. Where it fails, UNAUTHENTICATED comes before all other errors.
+func (o *Operations) prepare(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams) (operation *graphql.OperationContext, release func(), errs gqlerror.List) {
 	operation, errs = exec.CreateOperationContext(ctx, params)
 	if errs != nil {
 		if operation.Operation != nil && !o.Admits(ctx, operation.Operation) {
@@ -59,24 +72,25 @@ func (o *Operations) begin(ctx context.Context, exec graphql.GraphExecutor, para
 		}
 		return operation, func() {}, errs[:min(len(errs), maxErrors)]
 	}
-	end, err := o.Enter(ctx, operation)
+	release, err := o.Acquire(ctx, operation)
 	if err != nil {
 		return operation, func() {}, gqlerror.List{{Err: err}}
 	}
-	return operation, end, nil
+	return operation, release, nil
 }
 
-// measure decides about the size of a request's JSON, since values that take two
-// octets there take many where they are read. It fails with BAD_USER_INPUT.
-func (o *Operations) measure(text []byte) *fault.Fault {
-	if values(text) <= o.Values {
+// checkValues limits the number of values in the JSON of a request: a value of
+// two octets takes many times as much memory once it is decoded. It fails with
+// BAD_USER_INPUT.
+func (o *Operations) checkValues(text []byte) *fault.Fault {
+	if countValues(text) <= o.MaxValues {
 		return nil
 	}
-	return fault.New(fault.BadUserInput, fmt.Sprintf("The request has more than %d values.", o.Values))
+	return fault.New(fault.BadUserInput, fmt.Sprintf("The request has more than %d values.", o.MaxValues))
 }
 
-// values is how many values there are in JSON, whether it is valid or not.
-func values(text []byte) (n int) {
+// countValues returns the number of values in JSON, which need not be valid.
+func countValues(text []byte) (n int) {
 	quoted, escaped := false, false
 	for _, c := range text {
 		switch {
@@ -93,81 +107,82 @@ func values(text []byte) (n int) {
 	return n
 }
 
-// underway is an operation that is carried out.
-type underway struct {
-	// responses come in JSON, and end with the channel.
+// execution is an operation that is being executed.
+type execution struct {
+	// responses are the responses in JSON. It is closed after the last one.
 	responses <-chan []byte
-	// begun is closed when it has begun: from then on a subscription misses
-	// nothing.
-	begun <-chan struct{}
-	// why tells what the client is to know of a subscription's end, if anything.
-	why func() error
+	// started is closed when the operation has started. A subscription reports
+	// all changes from then on.
+	started <-chan struct{}
+	// ending returns the error that ended a subscription, after the last response;
+	// nil where the client need not know.
+	ending func() error
 }
 
-// carryOut carries out an operation for as long as a client listens, and a query
-// or a mutation for no longer than the timeout.
-func (o *Operations) execute(listening context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext) underway {
-	o.Begun(listening, operation)
-	ctx, cancel, why := o.bound(listening, operation)
-	out, begun := make(chan []byte), make(chan struct{})
-	emit := func(response *graphql.Response) bool {
-		// At once: gqlgen writes the next response over this one.
+// execute executes an operation until the client's context ends; a query or a
+// mutation until the timeout at most.
+func (o *Operations) execute(client context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext) execution {
+	o.OnStart(client, operation)
+	ctx, cancel, ending := o.withLimits(client, operation)
+	responses, started := make(chan []byte), make(chan struct{})
+	send := func(response *graphql.Response) bool {
+		// Encode it at once: gqlgen reuses its memory for the next response.
 		select {
-		case out <- encode(response):
+		case responses <- encode(response):
 			return true
-		case <-listening.Done():
+		case <-client.Done():
 			return false
 		}
 	}
 	go func() {
 		defer cancel()
-		defer close(out)
+		defer close(responses)
 		defer func() {
 			if p := recover(); p != nil {
-				emit(&graphql.Response{Errors: gqlerror.List{o.Present(graphql.WithOperationContext(ctx, operation), o.Recover(ctx, p))}})
+				send(&graphql.Response{Errors: gqlerror.List{o.Present(graphql.WithOperationContext(ctx, operation), o.Recover(ctx, p))}})
 			}
 		}()
-		next, ctx := dispatch(ctx, exec, operation, begun)
-		for response := next(ctx); response != nil && emit(response); {
+		next, ctx := dispatch(ctx, exec, operation, started)
+		for response := next(ctx); response != nil && send(response); {
 			response = next(ctx)
 		}
 	}()
-	return underway{out, begun, why}
+	return execution{responses, started, ending}
 }
 
-func dispatch(ctx context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext, begun chan<- struct{}) (graphql.ResponseHandler, context.Context) {
-	defer close(begun)
+func dispatch(ctx context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext, started chan<- struct{}) (graphql.ResponseHandler, context.Context) {
+	defer close(started)
 	return exec.DispatchOperation(ctx, operation)
 }
 
-// bound gives the context of an operation.
-func (o *Operations) bound(listening context.Context, operation *graphql.OperationContext) (context.Context, context.CancelFunc, func() error) {
-	if subscribes(operation) {
-		ctx, why := o.Ending(listening)
-		return ctx, func() {}, why
+// withLimits returns the context in which an operation is executed.
+func (o *Operations) withLimits(client context.Context, operation *graphql.OperationContext) (_ context.Context, cancel context.CancelFunc, ending func() error) {
+	if isSubscription(operation) {
+		ctx, ending := o.WithEnding(client)
+		return ctx, func() {}, ending
 	}
-	ctx, cancel := context.WithTimeout(listening, o.Timeout)
+	ctx, cancel := context.WithTimeout(client, o.Timeout)
 	return ctx, cancel, func() error { return nil }
 }
 
-func subscribes(operation *graphql.OperationContext) bool {
+func isSubscription(operation *graphql.OperationContext) bool {
 	return operation.Operation.Operation == ast.Subscription
 }
 
-// errExpired is why a context ends when the person's token expires.
-var errExpired = errors.New("transport: the token has expired")
+// errTokenExpired is the cause of a context that ended with the person's token.
+var errTokenExpired = errors.New("graphqlserver: the token has expired")
 
-// untilExpiry gives a context that ends when the person's token expires.
-func (o *Operations) untilExpiry(ctx context.Context) (context.Context, context.CancelFunc) {
-	until := o.Until(ctx)
-	if until.IsZero() {
+// withTokenExpiry returns a context that ends when the person's token expires.
+func (o *Operations) withTokenExpiry(ctx context.Context) (context.Context, context.CancelFunc) {
+	expiry := o.TokenExpiry(ctx)
+	if expiry.IsZero() {
 		return context.WithCancel(ctx)
 	}
-	return context.WithDeadlineCause(ctx, until, errExpired)
+	return context.WithDeadlineCause(ctx, expiry, errTokenExpired)
 }
 
-// expired is the refusal of somebody whose token has expired meanwhile.
-func expired() *fault.Fault {
+// tokenExpired returns the error for a subscription whose token has expired.
+func tokenExpired() *fault.Fault {
 	return &fault.Fault{
 		Code:    fault.Unauthenticated,
 		Message: "The token has expired.",

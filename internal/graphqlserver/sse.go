@@ -10,91 +10,100 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// streamSSE answers with server-sent events, as the protocol of graphql-sse in
-// its mode of distinct connections says: an event next for every response, and
-// an event complete when there will be no more. A stream that ends without the
-// latter is to be begun again.
+// stream responds with server-sent events, as the graphql-sse protocol says for
+// its distinct connections mode: an event "next" for each response, and an event
+// "complete" after the last one. The client should subscribe again where a stream
+// ends without "complete".
 //
-// A query or a mutation that has begun is answered, whatever comes.
-func (t HTTP) streamSSE(ctx context.Context, w http.ResponseWriter, exec graphql.GraphExecutor, operation *graphql.OperationContext) {
+// A query or a mutation that has started is answered even if the token expires
+// or the gateway stops meanwhile.
+func (t HTTP) stream(ctx context.Context, w http.ResponseWriter, exec graphql.GraphExecutor, operation *graphql.OperationContext) {
 	cancel := context.CancelFunc(func() {})
-	var closing <-chan struct{}
-	if subscribes(operation) {
-		ctx, cancel = t.untilExpiry(ctx)
-		closing = t.Closing
+	var stopping <-chan struct{}
+	if isSubscription(operation) {
+		ctx, cancel = t.withTokenExpiry(ctx)
+		stopping = t.Stopping
 	}
-	u := t.execute(ctx, exec, operation)
+	x := t.execute(ctx, exec, operation)
 	defer func() {
 		cancel()
-		for range u.responses { // until it has ended
+		for range x.responses { // until the execution has ended
 		}
 	}()
-	select { // before the client is told that its stream is there
-	case <-u.begun:
+	// The response's headers tell the client that the subscription has started.
+	select {
+	case <-x.started:
 	case <-ctx.Done():
-	case <-closing:
+	case <-stopping:
 	}
-	s := beginSSE(w)
+	s := startEvents(w)
 	alive := time.NewTicker(keepAlive)
 	defer alive.Stop()
 	for {
 		select {
-		case response, more := <-u.responses:
+		case response, more := <-x.responses:
 			if !more {
-				if err := ending(ctx, u.why); err != nil {
-					_ = s.next(encode(&graphql.Response{Errors: gqlerror.List{t.Present(graphql.WithOperationContext(ctx, operation), err)}}))
-				}
-				if ctx.Err() == nil || context.Cause(ctx) == errExpired {
-					s.complete()
-				}
+				t.endStream(ctx, s, operation, x)
 				return
 			}
 			if s.next(response) != nil {
 				return
 			}
 		case <-alive.C:
-			if s.write(":\n\n") != nil {
+			if s.comment() != nil {
 				return
 			}
-		case <-closing:
+		case <-stopping:
 			return
 		}
 	}
 }
 
-// ending is why a stream ended, for its client; nil: for nothing to tell.
-func ending(ctx context.Context, why func() error) error {
-	if context.Cause(ctx) == errExpired {
-		return expired()
+// endStream sends the error that ended a subscription, if any, and then
+// "complete", unless the client has gone.
+func (t HTTP) endStream(ctx context.Context, s events, operation *graphql.OperationContext, x execution) {
+	expired := context.Cause(ctx) == errTokenExpired
+	err := x.ending()
+	if expired {
+		err = tokenExpired()
 	}
-	return why()
+	if err != nil {
+		_ = s.next(encode(&graphql.Response{Errors: gqlerror.List{t.Present(graphql.WithOperationContext(ctx, operation), err)}}))
+	}
+	if ctx.Err() == nil || expired {
+		s.complete()
+	}
 }
 
-// sse writes server-sent events.
-type sse struct {
+// events writes server-sent events (HTML standard, section 9.2).
+type events struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 }
 
-func beginSSE(w http.ResponseWriter) sse {
-	s := sse{w, http.NewResponseController(w)}
-	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+// startEvents sends the headers of the response.
+func startEvents(w http.ResponseWriter) events {
+	s := events{w, http.NewResponseController(w)}
+	w.Header().Set("Content-Type", eventStream+"; charset=utf-8")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
-	// The times of a whole request are not those of a stream.
+	// The server's deadlines are for whole requests.
 	_ = s.control.SetReadDeadline(time.Time{})
 	w.WriteHeader(http.StatusOK)
-	_ = s.write(":\n\n")
+	_ = s.comment()
 	return s
 }
 
-func (s sse) next(response []byte) error {
+func (s events) next(response []byte) error {
 	return s.write("event: next\ndata: " + string(bytes.ReplaceAll(response, []byte("\n"), nil)) + "\n\n")
 }
 
-func (s sse) complete() { _ = s.write("event: complete\ndata:\n\n") }
+func (s events) complete() { _ = s.write("event: complete\ndata:\n\n") }
 
-func (s sse) write(text string) error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+// comment sends an empty comment, which clients ignore.
+func (s events) comment() error { return s.write(":\n\n") }
+
+func (s events) write(text string) error {
+	if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
 	if _, err := s.w.Write([]byte(text)); err != nil {
