@@ -197,9 +197,9 @@ func TestMalformedInputIsRefused(t *testing.T) {
 			t.Errorf("%d rows in %s", n, table)
 		}
 	}
-	// What is as long as it may be is taken.
+	// The longest allowed values are accepted.
 	ada.invite("Group 1", "VIEWER", one, "message", strings.Repeat("é", 2000), "idempotencyKey", strings.Repeat("ü", 255)).OK()
-	// A megabyte is no address, and is not sent back.
+	// An error does not repeat a megabyte of input.
 	a := ada.invite("Group 1", "VIEWER", []string{strings.Repeat("a", 900_000)})
 	if got := a.Refused("INVALID_EMAIL").Extensions["reason"]; got != "TOO_LONG" {
 		t.Errorf("reason %v", got)
@@ -209,7 +209,8 @@ func TestMalformedInputIsRefused(t *testing.T) {
 	}
 }
 
-// Nothing is done for a request whose answer could not be given.
+// A mutation does not run where its selection has a bad argument, because its
+// answer could not be given.
 func TestBadArgumentBelowAMutationStopsIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -229,7 +230,7 @@ func TestBadArgumentBelowAMutationStopsIt(t *testing.T) {
 	}
 }
 
-// Each error says where in the document its argument stands.
+// Each error has the line and column of its argument.
 func TestErrorsPointIntoTheDocument(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -280,7 +281,7 @@ func TestErrorsPointIntoTheInput(t *testing.T) {
 	}
 }
 
-// One list under two names is resolved at the same time.
+// Both lists are resolved at the same time, from the same batch.
 func TestSameListUnderTwoAliases(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -356,7 +357,7 @@ func TestListsArePaged(t *testing.T) {
 			t.Errorf("%s: %v, want %v", status, got, want)
 		}
 	}
-	// The cursor of another list is none.
+	// A cursor of another list is refused.
 	a := w.as("ada").Ask(`query($id: ID!) { instance(id: $id) { members { pageInfo { endCursor } } } }`, map[string]any{"id": w.instance("Group 1")}).OK()
 	w.as("ada").Ask(`query($id: ID!, $after: String) { instance(id: $id) { invitations(after: $after) { totalCount } } }`,
 		map[string]any{"id": w.instance("Group 1"), "after": a.At("instance", "members", "pageInfo", "endCursor")}).Refused("BAD_USER_INPUT")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The benchmarks measure whole requests: over HTTP, to the rows and back.
+// The benchmarks measure whole requests, over HTTP and with their database.
 
 func BenchmarkPointRead(b *testing.B) {
 	w := newWorld(b)
@@ -67,8 +67,8 @@ func BenchmarkInviteBad(b *testing.B) {
 	}
 }
 
-// Somebody types, and everything else is warm: a thousand addresses against a
-// thousand domains.
+// The benchmark checks a thousand addresses against a thousand domains, all of
+// which are cached.
 func BenchmarkCheckEmails(b *testing.B) {
 	for _, n := range []int{1, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// check gives the suggestions for some addresses, and compares the warnings with
-// them.
+// check returns the suggestions for addresses, and fails the test where the
+// warnings differ from them.
 func (p person) check(emails ...string) (a answer, suggestions []string) {
 	p.world.t.Helper()
 	a = p.Ask(`query($emails: [String!]!) { checkEmails(emails: $emails) { valid suggestion warning } }`, map[string]any{"emails": emails}).OK()
@@ -21,7 +21,8 @@ func (p person) check(emails ...string) (a answer, suggestions []string) {
 	return a, suggestions
 }
 
-// enter makes an account for an address, and gives it a role by a statement.
+// enter makes an account for an address, and runs a statement that grants it a
+// role.
 func (w *world) enter(email, role string) {
 	w.t.Helper()
 	w.Exec(`insert into account (id, email, email_key, name) values (gen_random_uuid(), $1, $1, $1)`, email)
@@ -44,7 +45,7 @@ func TestCheckEmailsSuggestsDomainsOfColleagues(t *testing.T) {
 	w.enter("x@stranger.example", asStranger)
 	emails := []string{
 		"zoe@uni.exmaple", "zoe@member.exmaple", "zoe@administrator.exmaple", "zoe@viewer.exmaple", "zoe@stranger.exmaple",
-		// Right, two edits away, of a provider, not valid.
+		// A known address; two edits away; of a mail provider; not valid.
 		"ada@uni.example", "zoe@un.exmaple", "zoe@gmial.com", "zoe@.uni.exmaple",
 	}
 	const uni, member, administrator, viewer, stranger = "zoe@uni.example", "zoe@member.example", "zoe@administrator.example", "zoe@viewer.example", "zoe@stranger.example"
@@ -67,7 +68,7 @@ func TestCheckEmailsSuggestsDomainsOfColleagues(t *testing.T) {
 	}
 }
 
-// Whether an address has an account changes nothing.
+// The statements do not depend on whether an address has an account.
 func TestCheckEmailsStatementsDoNotGrow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

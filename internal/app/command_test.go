@@ -26,7 +26,7 @@ import (
 
 var empties atomic.Int64
 
-// newEmptyDatabase is a database without any table.
+// newEmptyDatabase makes a database without tables.
 func newEmptyDatabase(t *testing.T) (dsn string, db *sql.DB) {
 	t.Helper()
 	other := postgrestest.New(t)
@@ -77,7 +77,7 @@ func TestMigrateCommand(t *testing.T) {
 	}
 }
 
-// Every command but migrate leaves alone a schema that it does not know.
+// Only migrate works on a schema that this program does not know.
 func TestCommandsRefuseAnUnknownSchema(t *testing.T) {
 	dsn, db := newEmptyDatabase(t)
 	environment(t, "DATABASE_URL="+dsn, "DATAHUB_DEVELOPMENT=true")
@@ -115,7 +115,7 @@ func TestSeedCommand(t *testing.T) {
 
 func TestCreateSpaceCommand(t *testing.T) {
 	dsn, db := newEmptyDatabase(t)
-	// It is for installations too, where development is off.
+	// The command is for installations, too, where development is off.
 	environment(t, "DATABASE_URL="+dsn)
 	command(t, "migrate").succeeded(t)
 	args := []string{"create-space", "--organization", "University of Example", "--name", "Finance", "--administrator", "Ada <ada@uni.example>"}
@@ -178,7 +178,6 @@ func TestTokenCommand(t *testing.T) {
 	}
 }
 
-// A data folder that cannot be made is the setting's fault.
 func TestUnusableDataFolderNamesTheSetting(t *testing.T) {
 	environment(t)
 	t.Setenv("DATAHUB_DATA_DIR", "/dev/null/data")
@@ -222,7 +221,8 @@ func TestServePrintsNoPasswords(t *testing.T) {
 	}
 }
 
-// What an installation has is all that it needs, and nothing of development.
+// The settings that production requires are sufficient, and nothing of
+// development is served.
 func TestProductionServes(t *testing.T) {
 	key := jwkstest.NewKey(t, "key", jwt.SigningMethodES256)
 	provider := jwkstest.New(t, key)
@@ -315,7 +315,7 @@ func TestSchemaCommand(t *testing.T) {
 	}
 }
 
-// An operator who names the gateway's role has migrate grant it what it needs.
+// migrate grants the gateway's role, which the operator names, its privileges.
 func TestMigrateGrantsTheGatewaysRole(t *testing.T) {
 	dsn, db := newEmptyDatabase(t)
 	environment(t, "DATABASE_URL="+dsn, "DATAHUB_DATABASE_ROLE=nobody_there")
@@ -327,7 +327,7 @@ func TestMigrateGrantsTheGatewaysRole(t *testing.T) {
 	if n := number(t, db, `select count(*) from information_schema.role_table_grants where grantee = 'migrated_gateway' and table_name = 'audit_log' and privilege_type not in ('SELECT', 'INSERT')`); n != 0 {
 		t.Errorf("it may do %d more things with the trail", n)
 	}
-	// As this role the first space can be made, and the gateway serve.
+	// The role can make the first space, and serve.
 	t.Setenv("DATABASE_URL", dsn+" user=migrated_gateway")
 	command(t, "create-space", "--organization", "University", "--name", "Econometrics", "--administrator", "ada@uni.example").succeeded(t)
 	command(t, "create-space", "--organization", "University", "--name", "Econometrics", "--administrator", "ada@uni.example").succeeded(t)

@@ -14,7 +14,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/token/jwks/jwkstest"
 )
 
-// configuration asks for that of the page, with headers as names and values.
+// configuration requests the page's configuration, with headers given as names
+// and values.
 func (w *world) configuration(header ...string) (status int, head http.Header, body string) {
 	w.t.Helper()
 	r, err := http.NewRequest(http.MethodGet, w.Gateway.URL()+"/app/configuration.json", nil)
@@ -71,7 +72,7 @@ func TestPageListsDemoPeopleWithTokens(t *testing.T) {
 	if diff := cmp.Diff(demo.People, got); diff != "" {
 		t.Error(diff)
 	}
-	// Nobody is made up where the demo world is not.
+	// Without the demo world nobody is listed.
 	w.Exec(`delete from demo_world`)
 	if people := w.people(); len(people) != 0 {
 		t.Errorf("%v", people)
@@ -119,7 +120,7 @@ func TestDevelopmentTokensStayOnThisMachine(t *testing.T) {
 func TestPageSignsInAtTheProvider(t *testing.T) {
 	t.Parallel()
 	provider := jwkstest.New(t, jwkstest.NewKey(t, methods[0].Alg(), methods[0]))
-	// Whether it is development or not: what the operator has set is what people do.
+	// The setting decides in development, too.
 	for what, change := range map[string]func(*app.Settings){
 		"development": func(*app.Settings) {},
 		"production":  produce,
@@ -127,7 +128,7 @@ func TestPageSignsInAtTheProvider(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, trusting(provider), change, func(s *app.Settings) { s.OIDCClientID = "page" })
-			// It is no secret: not even from a name that was made to lead here.
+			// The answer has no secret, so any host name may read it.
 			for _, header := range [][]string{nil, {"Host", "datahub.example", "Sec-Fetch-Site", "cross-site"}} {
 				status, head, body := w.configuration(header...)
 				const want = `{"signIn":{"kind":"oidc","issuer":"https://login.example","clientId":"page","resource":"datahub-gateway","scope":"openid email profile"}}`
@@ -139,7 +140,7 @@ func TestPageSignsInAtTheProvider(t *testing.T) {
 	}
 }
 
-// produce turns development off.
+// produce turns development off and sets what production requires.
 func produce(s *app.Settings) {
 	s.Development, s.SMTPURL, s.PublicURL = false, "smtp://127.0.0.1:1", "http://localhost"
 }

@@ -15,7 +15,8 @@ import (
 const deliveries = `query($i: ID!, $status: InvitationStatus) { instance(id: $i) { invitations(first: 100, status: $status) { nodes {
 	email status delivery { status attempts lastAttemptAt nextAttemptAt explanation reply } } } } }`
 
-// delivery is what an administrator sees of an address's mail to an instance.
+// delivery returns the delivery of an address's invitation to an instance, as
+// an administrator sees it.
 func (p person) delivery(instance, email string) map[string]any {
 	p.world.t.Helper()
 	a := p.Ask(deliveries, map[string]any{"i": p.world.instance(instance)}).OK()
@@ -29,8 +30,7 @@ func (p person) delivery(instance, email string) map[string]any {
 	return nil
 }
 
-// What the mail server says of an address reaches the administrator, in words
-// that help.
+// Administrators see the reply of the mail server, with an explanation.
 func TestDeliveryShowsTheMailServersReply(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
@@ -73,15 +73,14 @@ func TestDeliveryShowsTheMailServersReply(t *testing.T) {
 			t.Errorf("%s: %v", email, d)
 		}
 	}
-	// A mail that failed can be sent again; what counts is the last one.
+	// A failed mail can be sent again. The delivery shows the last mail.
 	s.OnRcpt(nil)
 	ada.resend([]string{w.invitationOf("nobody@new.example")}).OK()
 	watching.expect("RENEWED nobody@new.example", "SENT nobody@new.example")
 	if d := ada.delivery("Group 1", "nobody@new.example"); d["status"] != "SENT" || d["attempts"] != 1.0 || d["reply"] != nil {
 		t.Errorf("%v", d)
 	}
-	// A mail that is delayed is given up when its invitation ends, or another one
-	// takes its place.
+	// A delayed mail is dropped when its invitation ends or is sent again.
 	ada.revoke([]string{w.invitationOf("full@new.example")}).OK()
 	watching.expect("REVOKED full@new.example")
 	ada.resend([]string{w.invitationOf("odd@new.example")}).OK()
@@ -94,12 +93,12 @@ func TestDeliveryShowsTheMailServersReply(t *testing.T) {
 	if d := ada.delivery("Group 1", "odd@new.example"); d["status"] != "SENT" {
 		t.Errorf("%v", d)
 	}
-	// It is nobody else's business.
+	// The invited person does not see the delivery.
 	zoe := w.as("zoe@new.example")
 	if got := zoe.Ask(`{ viewer { invitations { nodes { delivery { reply } } } } }`, nil).OK().At("viewer", "invitations", "nodes", 0, "delivery"); got != nil {
 		t.Errorf("the invited person sees %v", got)
 	}
-	// And tells nothing of the machines in between.
+	// The delivery names no hosts.
 	if all := fmt.Sprint(ada.delivery("Group 1", "blocked@new.example")); strings.Contains(all, "127.0.0.1") || strings.Contains(all, "dial") {
 		t.Errorf("%s", all)
 	}
@@ -119,8 +118,7 @@ func TestDeliveryShowsThatTheMailServerIsDown(t *testing.T) {
 	}
 }
 
-// Nobody is sent a mail into a deleted instance. What waits is sent when it is
-// restored.
+// Mails to a deleted instance are held until it is restored.
 func TestMailsOfADeletedInstanceAreHeld(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
@@ -162,7 +160,6 @@ func TestMailsOfADeletedInstanceAreHeld(t *testing.T) {
 	w.as("zoe@new.example").accept("token", token).OK()
 }
 
-// A mail goes out in the language of the recipient, where that is known.
 func TestMailsAreInTheRecipientsLanguage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -189,8 +186,8 @@ func TestMailsAreInTheRecipientsLanguage(t *testing.T) {
 	}
 }
 
-// The ledger of mails and the invitations say the same, whatever the mail
-// server does.
+// Invitations, outbox and the mails that the server took agree, however the
+// server behaves.
 func TestEverySentInvitationHasItsMail(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
@@ -245,17 +242,17 @@ func TestEverySentInvitationHasItsMail(t *testing.T) {
 	t.Logf("%+v", figures)
 }
 
-// ledger is what became of invitations and of their mails.
+// ledger counts invitations and their mails.
 type ledger struct {
 	live   int // invitations
-	mailed int // addresses with a mail that was taken
-	failed int // addresses whose mail was refused for good
+	mailed int // addresses with a mail that the server took
+	failed int // addresses whose mail failed
 	copies int // mails taken beyond the first for an address
 }
 
-// compareLedger fails the test where a mail has no invitation, or an invitation
-// that counts as sent no mail; where an address has two live invitations; or
-// where copies of a mail differ in their Message-ID or link.
+// compareLedger fails the test where a mail has no invitation, where an
+// invitation that counts as sent has no mail, where an address has two pending
+// invitations, or where copies of a mail differ in their Message-ID or link.
 func (w *world) compareLedger(attempts []apptest.Attempt) (figures ledger) {
 	w.t.Helper()
 	figures.live = w.Number(`select count(*) from invitation where status = 'PENDING'`)

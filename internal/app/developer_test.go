@@ -22,7 +22,7 @@ func TestDeveloperIsRecognized(t *testing.T) {
 		{"127.0.0.1:8080", "", loopback, "127.8.8.8", true},
 		{"[::1]:8080", "", "[::1]:40000", "[::1]:8080", true},
 		{":8080", "", "[::ffff:127.0.0.1]:40000", "localhost:8080", true},
-		{"192.0.2.1:8080", "", "192.0.2.1:40000", "192.0.2.1:8080", true}, // its own address
+		{"192.0.2.1:8080", "", "192.0.2.1:40000", "192.0.2.1:8080", true}, // the gateway's own address
 		{"box.example:8080", "", "192.0.2.1:40000", "box.example:8080", true},
 		{"127.0.0.1:8080", "", loopback, "evil.example:8080", false},
 		{"127.0.0.1:8080", "", loopback, "localhost.evil.example", false},
@@ -33,12 +33,12 @@ func TestDeveloperIsRecognized(t *testing.T) {
 		{":8080", "", loopback, ":8080", false},
 		{":8080", "", loopback, "0.0.0.0:8080", false},
 		{":8080", "", loopback, "box.example:8080", false},
-		// Whoever can reach it from elsewhere can claim any host.
+		// A client on another machine can claim any host.
 		{":8080", "", elsewhere, "localhost:8080", false},
 		{":8080", "", elsewhere, "127.0.0.1:8080", false},
 		{"192.0.2.1:8080", "", elsewhere, "192.0.2.1:8080", false},
 		{":8080", "", "@", "localhost:8080", false},
-		// That is what the operator of a demonstration wants, who says where it is.
+		// The operator of a public demonstration sets its URL.
 		{":8080", "https://demo.example/gateway", elsewhere, "demo.example", true},
 		{":8080", "https://Demo.example:8443", elsewhere, "demo.EXAMPLE:8443", true},
 		{":8080", "https://demo.example", elsewhere, "evil.example", false},

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// repeated is a selection under so many aliases.
+// repeated returns a selection under n aliases.
 func repeated(n int, selection string) string {
 	var b strings.Builder
 	for i := range n {
@@ -15,7 +15,8 @@ func repeated(n int, selection string) string {
 	return b.String()
 }
 
-// spreading is a document of fragments, each of which spreads the next one twice.
+// spreading returns a document of fragments, each of which spreads the next one
+// twice.
 func spreading(fragments int) string {
 	var b strings.Builder
 	b.WriteString(`{ viewer { ...F0 } }`)
@@ -62,8 +63,8 @@ func TestCostlyDocumentsAreRefused(t *testing.T) {
 	}
 }
 
-// What first asks for counts, wherever it stands; and the addresses that are
-// given to what gives a result for each.
+// The cost counts the argument first as a literal, a variable or a default, and
+// the addresses of fields that return a result for each.
 func TestVariablesCountInTheCost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -95,12 +96,12 @@ func TestOrdinaryPageIsWithinTheCost(t *testing.T) {
 		map[string]any{"s": w.space("Econometrics 2026")}).OK()
 }
 
-// A list of a megabyte becomes hundreds of megabytes where it is read.
+// A list of a megabyte would become hundreds of megabytes in memory.
 func TestTooManyValuesInVariablesAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	long := make([]int, 20_001)
-	for _, way := range []string{"POST", "WebSocket"} { // the head of a GET has a narrower limit
+	for _, way := range []string{"POST", "WebSocket"} { // the head of a GET has a lower limit
 		send := ways[way]
 		for what, variables := range map[string]any{
 			"a list":   map[string]any{"x": long},

@@ -209,7 +209,7 @@ func TestDevelopmentTokens(t *testing.T) {
 		t.Errorf("%d accounts were made or claimed", n)
 	}
 
-	// The first request of an unknown subject makes an account, one alone.
+	// Parallel first requests of an unknown subject make one account.
 	p := w.as("ada")
 	p.Token = hs256(with("name", "  Grace\tHopper\u202e "))
 	var asks []func()
@@ -224,13 +224,13 @@ func TestDevelopmentTokens(t *testing.T) {
 	if n := w.Number(`select count(*) from account where subject = 'x'`); n != 1 {
 		t.Errorf("%d accounts", n)
 	}
-	// Somebody else with her address gets an account of her own, not hers.
+	// Another subject with the same address gets another account.
 	p.Token = hs256(with("sub", "y"))
 	p.Ask(`{ viewer { name } }`, nil).OK()
 	if n := w.Number(`select count(*) from account where email = 'new@new.example'`); n != 2 {
 		t.Errorf("%d accounts", n)
 	}
-	// A new address of a known person replaces the old one.
+	// A known subject's new address replaces the old one.
 	p.Token = hs256(with("email", "newer@new.example"))
 	if got := p.Ask(`{ viewer { email name } }`, nil).OK().At("viewer"); got.(map[string]any)["email"] != "newer@new.example" || got.(map[string]any)["name"] != "Grace Hopper" {
 		t.Errorf("viewer %v", got)
@@ -268,8 +268,8 @@ func TestOtherRoutes(t *testing.T) {
 	}
 }
 
-// A database that cannot be reached is an error that is worth a retry, and the
-// gateway heals by itself.
+// While the database cannot be reached, errors are retryable. Afterwards the
+// gateway works again by itself.
 func TestGatewayRecoversFromADatabaseThatIsAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 2 })
@@ -320,7 +320,7 @@ func TestGatewayRecoversFromADatabaseThatIsAway(t *testing.T) {
 	w.AwaitMails(1)
 }
 
-// A full pool fails within seconds rather than letting requests pile up.
+// Requests that find no connection fail after two seconds instead of piling up.
 func TestFullPoolRefusesWithUnavailable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 2 })

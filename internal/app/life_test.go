@@ -13,7 +13,7 @@ import (
 const invitationFields = `id email role status instanceName message expiresAt space { name organizationName } invitedBy { name email }
 	instance { id name } delivery { status } accepting { allowed obstacles { code reason remedy contacts { email } } }`
 
-// review looks at the invitation of a token.
+// review reads the invitation of a token.
 func (p person) review(token string) answer {
 	p.world.t.Helper()
 	return p.Ask(`query($token: String!) { invitation(token: $token) { `+invitationFields+` } }`, map[string]any{"token": token})
@@ -50,7 +50,7 @@ func (p person) inviteAdministrators(emails []string, fields ...any) answer {
 		map[string]any{"input": object(append(fields, "spaceId", p.world.space("Econometrics 2026"), "emails", emails)...)})
 }
 
-// object is an input object of fields, each a name and a value.
+// object returns an input object of fields, given as names and values.
 func object(fields ...any) map[string]any {
 	o := map[string]any{}
 	for i := 0; i < len(fields); i += 2 {
@@ -59,7 +59,7 @@ func object(fields ...any) map[string]any {
 	return o
 }
 
-// invitationOf is the id of the newest invitation of an address.
+// invitationOf returns the id of the newest invitation of an address.
 func (w *world) invitationOf(email string) string {
 	w.t.Helper()
 	return w.id("invitation", `select id from invitation where email = $1 order by id desc limit 1`, email)
@@ -72,7 +72,7 @@ func TestAcceptInvitation(t *testing.T) {
 	token, zoe, nobody := w.AwaitToken("zoe@new.example"), w.as("zoe@new.example"), w.as("zoe@new.example")
 	nobody.Token = ""
 
-	// Whoever has the mail can look, and learns which account it takes.
+	// Anyone with the link sees the invitation and which account can accept it.
 	seen := nobody.review(token).OK().At("invitation").(map[string]any)
 	if diff := cmp.Diff(map[string]any{
 		"email": "zoe@new.example", "role": "EDITOR", "status": "PENDING", "instanceName": "Group 1", "message": "Welcome!",
@@ -106,7 +106,7 @@ func TestAcceptInvitation(t *testing.T) {
 	if got := zoe.Ask(`query($id: ID!) { instance(id: $id) { name } }`, map[string]any{"id": w.instance("Group 1")}).OK().At("instance", "name"); got != "Group 1" {
 		t.Errorf("afterwards she sees %v", got)
 	}
-	// The link is for once.
+	// The link works once.
 	if e := zoe.accept("token", token).Refused("INVITATION_NOT_USABLE"); e.Reason() != "ACCEPTED" {
 		t.Errorf("again: %v", e)
 	}
@@ -121,13 +121,13 @@ func TestAcceptInvitation(t *testing.T) {
 	}
 }
 
-// However somebody comes to see an invitation, its instance is shown to who may
-// see it, and what became of its mail to who administrates it.
+// An invitation shows its instance to those who see the instance, and its
+// delivery to administrators, whichever field returns it.
 func TestInvitationShowsItsInstanceToItsViewersOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "EDITOR", []string{"sam@uni.example", "zoe@new.example"}).OK()
-	w.enrol("Group 1", "Sam") // meanwhile, by somebody else
+	w.enrol("Group 1", "Sam") // in the meantime
 	w.as("ada").invite("Master", "VIEWER", []string{"zoe@new.example"}).OK()
 	w.as("ada").inviteAdministrators([]string{"zoe@new.example"}).OK()
 	nobody := w.as("zoe@new.example")
@@ -161,7 +161,7 @@ func TestInvitationShowsItsInstanceToItsViewersOnly(t *testing.T) {
 	if got := few.At("viewer", "invitations", "nodes"); !cmp.Equal(got, any([]any{unseen, unseen, unseen})) {
 		t.Errorf("among her own, Zoe sees %v", got)
 	}
-	// As an administrator she sees them all, with as many questions.
+	// An administrator sees all of it, with as many statements.
 	zoe.accept("invitationId", w.invitationOf("zoe@new.example")).OK()
 	many := zoe.Ask(pending, nil).OK()
 	for i, want := range []string{"Master", "Group 1"} {
@@ -174,7 +174,7 @@ func TestInvitationShowsItsInstanceToItsViewersOnly(t *testing.T) {
 	}
 }
 
-// The reason is for the invited account; others learn what they may.
+// Only the invited account learns the reason.
 func TestUnusableLinkExplainsItselfToTheInvitedOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -184,7 +184,7 @@ func TestUnusableLinkExplainsItselfToTheInvitedOnly(t *testing.T) {
 	nobody := zoe
 	nobody.Token = ""
 
-	// What is no token at all is one and the same, whoever asks.
+	// Every value that is not a token gets the same error.
 	generic := zoe.accept("token", "x").Refused("INVITATION_NOT_USABLE")
 	for _, wrong := range []string{"", token[:42], token + "A", strings.ToUpper(token), " " + token, strings.Repeat("x", 100_000), "\x00", "é"} {
 		for what, a := range map[string]answer{"accept": zoe.accept("token", wrong), "decline": bob.decline("token", wrong)} {
@@ -197,7 +197,8 @@ func TestUnusableLinkExplainsItselfToTheInvitedOnly(t *testing.T) {
 			t.Errorf("%.50q shows %v", wrong, got)
 		}
 	}
-	// An id is for the invited account; others' is like an unknown one.
+	// An id works for the invited account only, and is like an unknown one for
+	// others.
 	unknown := bob.accept("invitationId", "invitation_00000000000000000000000000000000").Refused("NOT_FOUND")
 	for _, wrong := range []string{id, "", "invitation_x", w.instance("Group 1"), "instance_" + strings.TrimPrefix(id, "invitation_")} {
 		for what, a := range map[string]answer{"accept": bob.accept("invitationId", wrong), "decline": bob.decline("invitationId", wrong)} {
@@ -221,7 +222,7 @@ func TestUnusableLinkExplainsItselfToTheInvitedOnly(t *testing.T) {
 				t.Errorf("%s: %s by another account: %s", state, what, a.Body)
 			}
 		}
-		// Who is not invited sees what can be accepted, and nothing else.
+		// Others see an invitation that can be accepted, and no other.
 		for who, p := range map[string]person{"nobody": nobody, "another account": bob} {
 			if got := p.review(token).OK().At("invitation"); (got != nil) != (state == "PENDING") {
 				t.Errorf("%s: %s sees %v", state, who, got)
@@ -240,7 +241,7 @@ func TestUnusableLinkExplainsItselfToTheInvitedOnly(t *testing.T) {
 				if e.Reason() != state || !strings.Contains(fmt.Sprint(e.Extensions["remedy"]), "Ada (ada@uni.example)") {
 					t.Errorf("%s: %s: %s", state, what, a.Body)
 				}
-				// What can be asked beforehand is what the mutation says.
+				// The field accepting predicts the error of the mutation.
 				want := map[string]any{"code": e.Code(), "reason": state, "remedy": e.Extensions["remedy"], "contacts": []any{map[string]any{"email": "ada@uni.example"}}}
 				if diff := cmp.Diff(any(map[string]any{"allowed": false, "obstacles": []any{want}}), any(accepting)); diff != "" {
 					t.Errorf("%s: %s", state, diff)
@@ -250,7 +251,7 @@ func TestUnusableLinkExplainsItselfToTheInvitedOnly(t *testing.T) {
 		w.Exec(`update instance set deleted_at = null, deleted_by = null, restorable_until = null where name = 'Group 1'`)
 		w.Exec(`update invitation set status = 'PENDING', expires_at = clock_timestamp() + interval '1 day'`)
 	}
-	// In the end it works.
+	// The invitation can still be accepted.
 	zoe.accept("token", token).OK()
 }
 
@@ -273,7 +274,7 @@ func TestAnsweringNeedsExactlyOneInvitation(t *testing.T) {
 	}
 }
 
-// Who lost the mail finds the invitation with her account.
+// A person who lost the mail finds the invitation through their account.
 func TestViewerListsTheirInvitations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -304,7 +305,7 @@ func TestViewerListsTheirInvitations(t *testing.T) {
 	if got, want := list(), []string{"Group 1"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	// Others' are theirs.
+	// Nobody sees the invitations of others.
 	for _, who := range []string{"sam", "ada", "zoe@else.example"} {
 		if got := w.as(who).Ask(mine, nil).OK().At("viewer", "invitations", "totalCount"); got != 0.0 {
 			t.Errorf("%s has %v", who, got)
@@ -315,7 +316,6 @@ func TestViewerListsTheirInvitations(t *testing.T) {
 	}
 }
 
-// Nobody becomes less than she is, and nobody twice.
 func TestAcceptingNeverLowersARole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -346,7 +346,7 @@ func TestAnswersAreIdempotent(t *testing.T) {
 		t.Error(diff)
 	}
 	zoe.decline("token", token, "idempotencyKey", "k").Refused("IDEMPOTENCY_KEY_REUSED")
-	// Also when she has left since.
+	// The key answers after Zoe has left, too.
 	zoe.leave("Group 1", "idempotencyKey", "l").OK()
 	if got := zoe.accept("token", token, "idempotencyKey", "k").OK().At("acceptInvitation", "instance"); got != nil {
 		t.Errorf("the instance that she has left: %v", got)
@@ -361,8 +361,8 @@ func TestAnswersAreIdempotent(t *testing.T) {
 	}
 }
 
-// TestEveryActionInEveryStateOfAnInvitation goes through every state of an invitation, in an active
-// and in a deleted instance, and everything that can be done with it there.
+// The test runs every action on an invitation in every state, in an active and
+// in a deleted instance.
 func TestEveryActionInEveryStateOfAnInvitation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -403,8 +403,9 @@ func TestEveryActionInEveryStateOfAnInvitation(t *testing.T) {
 	}
 	ada.delete("Gone").OK()
 
-	// expect is the rule: what the action says, what the invitation is then, how
-	// many invitations there are of the address, and how many further mails.
+	// expect returns the expected answer of the action, the status afterwards,
+	// the number of invitations of the address, and the number of further
+	// mails.
 	expect := func(c trial) (says, status string, invitations, mails int) {
 		deleted := c.instance == "Gone"
 		open := c.state == "PENDING" || c.state == "EXPIRED"
@@ -491,7 +492,7 @@ func pointedAny(v any) string {
 	return fmt.Sprint(v)
 }
 
-// tokens are the secrets of the newest mail for each address.
+// tokens returns the secret in the newest mail to each address.
 func (w *world) tokens() map[string]string {
 	w.t.Helper()
 	tokens := map[string]string{}
@@ -534,7 +535,8 @@ func TestResendInvitations(t *testing.T) {
 		t.Errorf("the old link: %v", e)
 	}
 
-	// Not so soon again, for this address alone, whoever asks.
+	// The pause between two mails holds for each address, for all
+	// administrators together.
 	both := ada.resend([]string{bob, zoe})
 	e := both.Refused("RATE_LIMITED")
 	wait, _ := e.Extensions["retryAfter"].(float64)
@@ -551,7 +553,7 @@ func TestResendInvitations(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	w.AwaitMails(6)
-	// With a key it is one sending.
+	// With one key there is one mail.
 	w.Exec(`delete from invitation_resend`)
 	for range 2 {
 		ada.resend([]string{zoe}, "idempotencyKey", "k").OK()
@@ -592,7 +594,7 @@ func TestRevokeInvitations(t *testing.T) {
 	}
 }
 
-// All of them, or none; each that is not known is told of.
+// Either all invitations change or none, and each unknown one has an error.
 func TestRevokeAndResendNeedAnAdministrator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -692,7 +694,7 @@ func TestInviteSpaceAdministrators(t *testing.T) {
 	ed.invite("Master", "VIEWER", []string{"kim@new.example"}).OK()
 	w.AwaitMails(5)
 
-	// The same rules, the same errors.
+	// The rules and errors are those of inviteUsers.
 	input := func(fields ...any) map[string]any {
 		return map[string]any{"input": object(append([]any{"spaceId", w.space("Econometrics 2026"), "emails", []string{"kim@new.example"}}, fields...)...)}
 	}
@@ -719,7 +721,7 @@ func TestInviteSpaceAdministrators(t *testing.T) {
 		}
 	}
 	w.AwaitMails(5)
-	// They are listed with the space, for its administrators.
+	// The space lists them for its administrators.
 	list := `query($s: ID!, $status: InvitationStatus) { space(id: $s) { invitations(first: 10, status: $status) { totalCount nodes { email role status delivery { status } instance { id } } } } }`
 	got := ed.Ask(list, map[string]any{"s": w.space("Econometrics 2026")}).OK().At("space", "invitations")
 	if diff := cmp.Diff(any(map[string]any{"totalCount": 2.0, "nodes": []any{

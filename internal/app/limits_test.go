@@ -17,8 +17,8 @@ func unlimitedInvitations(s *app.Settings) {
 	s.MaxInvitations, s.MaxSpaceInvitations, s.MaxAddressInvitations, s.MaxDomainInvitations = 1e9, 1e9, 1e9, 1e9
 }
 
-// courses makes spaces of the University of Example with an instance each, which
-// Ada, Mia and Ed administrate, and gives the instances.
+// courses makes spaces of the University of Example with an instance each and
+// with Ada, Mia and Ed as administrators, and returns the ids of the instances.
 func (w *world) courses(n int) (instances []string) {
 	w.t.Helper()
 	if err := w.Admin.Select(&instances, `
@@ -34,16 +34,16 @@ func (w *world) courses(n int) (instances []string) {
 	return instances
 }
 
-// anHourLater lets an hour pass for the limits.
+// anHourLater lets an hour pass for the limits, which count by the minute.
 func (w *world) anHourLater() {
 	w.t.Helper()
 	w.Exec(`update rate_limit set until = until - interval '62 minutes', untils = array(select u - interval '62 minutes' from unnest(untils) u)`)
 	w.Exec(`delete from invitation_resend`)
 }
 
-// One address is sent twenty mails in an hour, whoever asks for them: from
-// whatever space, for the first time or again, of whatever gateway, and after a
-// restart.
+// An address is sent twenty mails in an hour: all administrators, spaces,
+// gateways, invitations and resends count together, and a restart does not
+// reset the count.
 func TestAddressIsSentTwentyMailsAnHour(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -60,10 +60,10 @@ func TestAddressIsSentTwentyMailsAnHour(t *testing.T) {
 	w.appoint("Mia")
 	mia.inviteAdministrators(zoe).OK()
 	mia.resend([]string{id}, "idempotencyKey", "again").OK()
-	mia.resend([]string{id}, "idempotencyKey", "again").OK() // a retry sends nothing
-	ada.invite(courses[16], "EDITOR", zoe).OK()              // neither does a new role
+	mia.resend([]string{id}, "idempotencyKey", "again").OK() // a retry counts nothing
+	ada.invite(courses[16], "EDITOR", zoe).OK()              // a new role counts nothing
 	w.Exec(`update invitation set expires_at = clock_timestamp() where id = (select id from invitation where instance_id is not null order by id limit 1)`)
-	a := ada.invite(courses[0], "VIEWER", append([]string{"bob@new.example", "zoe@NEW.example"}, zoe...), "idempotencyKey", "k").OK() // renews it
+	a := ada.invite(courses[0], "VIEWER", append([]string{"bob@new.example", "zoe@NEW.example"}, zoe...), "idempotencyKey", "k").OK() // renews the expired invitation
 	if got := a.Every("outcome", "inviteUsers", "results"); !slices.Equal(got, []string{"INVITED", "INVITED", "DUPLICATE"}) {
 		t.Fatal(a.Body)
 	}
@@ -72,7 +72,7 @@ func TestAddressIsSentTwentyMailsAnHour(t *testing.T) {
 		ada.invite(courses[20], "VIEWER", []string{"kim@new.example", "ZOE@new.example", "lea@new.example"}),
 		mia.invite("Master", "VIEWER", zoe),
 		people[2].invite(courses[21], "VIEWER", zoe),
-		ada.invite(courses[20], "VIEWER", []string{"no address", "zoe@new.example"}), // comes before what is wrong with addresses
+		ada.invite(courses[20], "VIEWER", []string{"no address", "zoe@new.example"}), // the limit answers before invalid addresses
 	}
 	w.Exec(`delete from invitation_resend`)
 	refusals = append(refusals, mia.resend([]string{id}))
@@ -93,7 +93,8 @@ func TestAddressIsSentTwentyMailsAnHour(t *testing.T) {
 			t.Errorf("%s", e.Message)
 		}
 	}
-	// What sends her no mail is not refused, nor is anybody else.
+	// Requests that send Zoe no mail are not refused, and other people are not
+	// affected.
 	if got := ada.invite(courses[0], "VIEWER", append(zoe, "kim@new.example"), "idempotencyKey", "kim").OK().Every("outcome", "inviteUsers", "results"); !slices.Equal(got, []string{"ALREADY_INVITED", "INVITED"}) {
 		t.Errorf("%v", got)
 	}
@@ -102,7 +103,7 @@ func TestAddressIsSentTwentyMailsAnHour(t *testing.T) {
 	if n := w.Number(`select count(*) from outbox o join invitation v on v.id = o.subject_id where v.email_key = 'zoe@new.example'`); n != 20 {
 		t.Errorf("%d mails", n)
 	}
-	// Nowhere does it stand who was counted.
+	// The counters do not contain addresses.
 	if n := w.Number(`select count(*) from rate_limit r where r::text like '%zoe%' or r::text like '%new.example%'`); n != 0 {
 		t.Errorf("%d rows name her", n)
 	}
@@ -110,8 +111,8 @@ func TestAddressIsSentTwentyMailsAnHour(t *testing.T) {
 	ada.invite(courses[20], "VIEWER", zoe).OK()
 }
 
-// What somebody asks an administrator for counts when it is approved, for who
-// approves it; and what is refused for its limit can be approved later.
+// Requested invitations count when they are approved, for the approver. A
+// request that a limit refused can be approved later.
 func TestApprovedInvitationsCountInTheLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxAddressInvitations = 1 })
@@ -132,8 +133,8 @@ func TestApprovedInvitationsCountInTheLimits(t *testing.T) {
 	}
 }
 
-// However many invite one address at the same moment, at several gateways,
-// exactly twenty mails are sent.
+// Exactly twenty mails are sent, also where fifty requests invite an address at
+// the same moment through several gateways.
 func TestParallelInvitationsShareTheLimitOfAnAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -165,8 +166,8 @@ func TestParallelInvitationsShareTheLimitOfAnAddress(t *testing.T) {
 	}
 }
 
-// A thousand addresses at once count a thousand, for the person, the space and
-// the domain; and each of them once.
+// A thousand addresses count a thousand for the person, the space and the
+// domain, and one for each address.
 func TestEachAddressCountsInTheLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxInvitations, s.MaxDomainInvitations = 1500, 1200 })
@@ -194,8 +195,8 @@ func TestEachAddressCountsInTheLimits(t *testing.T) {
 	}
 }
 
-// A domain is sent so many mails by one organization, of whatever space, in
-// whatever subdomain; another organization has as many of its own.
+// The limit of mails to a domain holds for an organization: its spaces and the
+// subdomains count together.
 func TestLimitOfMailsToADomain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxDomainInvitations = 5 })
@@ -211,7 +212,7 @@ func TestLimitOfMailsToADomain(t *testing.T) {
 	for _, emails := range [][]string{{"d@new.example"}, {"x@other.example", "d@a.b.NEW.example", "e@new.example"}, {"@", "d@new.example"}} {
 		ada.invite(courses[2], "VIEWER", emails).Limited("INVITATIONS_BY_DOMAIN")
 	}
-	// Of a long list, every domain of which there are too many.
+	// Every domain of a list that is over its limit has an error.
 	var many []string
 	for i := range 6 {
 		many = append(many, fmt.Sprintf("p%d@third.example", i), fmt.Sprintf("p%d@münster.example", i))
@@ -223,13 +224,13 @@ func TestLimitOfMailsToADomain(t *testing.T) {
 	}
 	private("a@new.example", "b@new.example", "c@new.example", "d@new.example", "e@new.example").OK()
 	private("f@new.example").Limited("INVITATIONS_BY_DOMAIN")
-	// Two owners below one public suffix are two domains.
+	// Two names below a public suffix are two domains.
 	ada.invite(courses[2], "VIEWER", []string{"a@one.co.uk", "b@one.co.uk", "c@one.co.uk", "d@two.co.uk", "e@two.co.uk", "f@two.co.uk"}).OK()
 	w.anHourLater()
 	ada.invite(courses[2], "VIEWER", []string{"d@new.example"}).OK()
 }
 
-// What is sent again counts as what is sent, for the person and for each space.
+// A resend counts like an invitation, for the person and for each space.
 func TestResendingCountsInTheLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxInvitations, s.MaxSpaceInvitations = 9, 6 })
@@ -245,10 +246,10 @@ func TestResendingCountsInTheLimits(t *testing.T) {
 		w.Exec(`delete from invitation_resend`)
 	}
 	ada.resend(ids[2:]).Limited("INVITATIONS_BY_PERSON")
-	// The first space has had six, the other one three.
+	// The first space has used six, the other one three.
 	mia.resend(ids).Limited("INVITATIONS_BY_SPACE")
 	mia.resend(ids[2:]).OK()
-	// All that is in the way is told of at once.
+	// Every limit that is reached has an error.
 	all := ada.resend(ids)
 	if got := all.Codes(); len(got) != 3 || all.Errors[0].Reason() != "RESENDS_BY_ADDRESS" || all.Errors[1].Reason() != "INVITATIONS_BY_PERSON" || all.Errors[2].Reason() != "INVITATIONS_BY_SPACE" {
 		t.Errorf("%s", all.Body)
@@ -261,8 +262,8 @@ func TestResendingCountsInTheLimits(t *testing.T) {
 	}
 }
 
-// Whoever crosses others with the same addresses, from either end, waits for
-// them and never in a circle.
+// Requests that name the same addresses in different orders wait for each other
+// without a deadlock.
 func TestInvitingAndResendingDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimitedInvitations)
@@ -272,7 +273,7 @@ func TestInvitingAndResendingDoNotDeadlock(t *testing.T) {
 	for n := range rounds {
 		var emails []string
 		for i := range 8 {
-			emails = append(emails, fmt.Sprintf("p%d@institute-%d.example", n*2+i, i%4)) // most of them as before
+			emails = append(emails, fmt.Sprintf("p%d@institute-%d.example", n*2+i, i%4)) // most of them as in the round before
 		}
 		var ids []string
 		if err := w.Admin.Select(&ids, `select 'invitation_' || replace(id::text, '-', '') from (select id from invitation order by id desc limit 8) v`); err != nil {
@@ -298,8 +299,7 @@ func TestInvitingAndResendingDoNotDeadlock(t *testing.T) {
 	w.Exec(`update outbox set state = 'DROPPED', secret = null where state = 'QUEUED' and lease is null`) // nobody waits for them
 }
 
-// A person who tries links that lead nowhere is stopped before she learns which
-// of them would lead somewhere. Right ones cost nothing.
+// A person who tries unknown tokens is stopped. Valid tokens do not count.
 func TestGuessingTokensIsLimited(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -344,7 +344,7 @@ func TestGuessingTokensIsLimited(t *testing.T) {
 	sam.accept("token", token).Limited("TOKENS_BY_PERSON")
 	elsewhere.decline("token", token).Limited("TOKENS_BY_PERSON")
 	sam.review(token).Limited("TOKENS_BY_PERSON")
-	// Others are not concerned, nor is what needs no token.
+	// Other people, and requests without a token, are not affected.
 	if a := zoe.accept("token", "guess").Refused("INVITATION_NOT_USABLE"); a.Reason() != nil {
 		t.Errorf("%v", a)
 	}
@@ -358,7 +358,7 @@ func TestGuessingTokensIsLimited(t *testing.T) {
 	sam.accept("invitationId", second).OK()
 	w.Exec(`update invitation set token_hash = sha256(id::text::bytea)`)
 	sam.accept("token", token).Refused("INVITATION_NOT_USABLE")
-	// An answer that was given is given again, after however many guesses.
+	// A retry gets its first answer in spite of the limit.
 	w.Exec(`delete from rate_limit`)
 	w.as("ada").invite("Master", "EDITOR", []string{"kim@new.example"}).OK()
 	kim, token := w.as("kim@new.example"), w.AwaitToken("kim@new.example")
@@ -370,8 +370,8 @@ func TestGuessingTokensIsLimited(t *testing.T) {
 	kim.accept("token", token).Limited("TOKENS_BY_PERSON")
 }
 
-// What has become of another person's invitation costs as much as a token of
-// none, and so tells nothing.
+// The token of another person's ended invitation counts like an unknown one, so
+// that the limit does not reveal it.
 func TestEndedInvitationIsUnknownToOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxUnknownTokens = 2 })

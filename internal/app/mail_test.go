@@ -15,8 +15,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
-// A mail server in trouble delays an invitation's mail; it neither loses nor
-// multiplies it.
+// A mail that the server defers twice is delivered once.
 func TestBusyMailServerDelaysAMail(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
@@ -82,8 +81,8 @@ func TestRefusedRecipientFailsAlone(t *testing.T) {
 	}
 }
 
-// What the server has taken without being able to say so is sent once more; by
-// the Message-ID the reader's mail program knows it for the same mail.
+// A mail that the server took without a reply is sent once more, with the same
+// Message-ID.
 func TestMailWithALostReplyIsSentAgain(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
@@ -106,9 +105,8 @@ func TestMailWithALostReplyIsSentAgain(t *testing.T) {
 	}
 }
 
-// Whoever invites does not wait for the mail server, and a mail server that
-// hangs costs others no connection to the database: here there are fewer of
-// them than mails under way.
+// Inviting does not wait for the mail server, and mails that are being sent
+// hold no connection to the database: there are fewer connections than mails.
 func TestHangingMailServerHoldsNoConnections(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
@@ -160,8 +158,8 @@ func TestHangingMailServerHoldsNoConnections(t *testing.T) {
 	}
 }
 
-// The token is in the mail, in the outbox until the mail is sent, and nowhere
-// else, whatever the mail server makes of it.
+// The token is in the mail, and in the outbox until the mail is sent. It is
+// nowhere else, also where the mail server quotes it.
 func TestTokenIsStoredNowhereButInTheMail(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
@@ -227,7 +225,7 @@ func TestMailServerMayStartAfterTheGateway(t *testing.T) {
 	if row := w.tried(1); row.State != "QUEUED" || row.Secret == nil || !strings.Contains(pointed(row.LastError), "connection refused") {
 		t.Fatalf("without a mail server: %+v", row)
 	}
-	// The port is free, but for somebody's passing connection.
+	// The port is free, unless another connection happens to use it.
 	w.Eventually("a mail server", func() bool { return s.Listen() == nil })
 	t.Cleanup(s.Stop)
 	w.tryNow()
@@ -237,7 +235,7 @@ func TestMailServerMayStartAfterTheGateway(t *testing.T) {
 	}
 }
 
-// Nobody is sent a link that leads nowhere any more.
+// Nobody is sent a link that does not work.
 func TestMailsOfEndedInvitationsAreDropped(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
@@ -310,7 +308,7 @@ type sending struct {
 	Settled   bool
 }
 
-// outbox is every row, by address.
+// outbox returns every row, ordered by address.
 func (w *world) outbox() (rows []sending) {
 	w.t.Helper()
 	err := w.Admin.Select(&rows, `
@@ -322,7 +320,7 @@ func (w *world) outbox() (rows []sending) {
 	return rows
 }
 
-// tried waits until the one mail has been tried n times, and gives its row.
+// tried waits until the only mail has been tried n times, and returns its row.
 func (w *world) tried(n int) (row sending) {
 	w.t.Helper()
 	w.Await(fmt.Sprintf("attempt %d", n), func() bool {
@@ -344,7 +342,7 @@ func (w *world) sent(n int) {
 	w.Await(fmt.Sprintf("%d mails sent", n), func() bool { return w.Number(`select count(*) from outbox where state = 'SENT'`) == n })
 }
 
-// holders are the tables of which a row contains one of the texts.
+// holders returns the tables with a row that contains one of the texts.
 func (w *world) holders(texts ...string) (tables []string) {
 	w.t.Helper()
 	var all []string

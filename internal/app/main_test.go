@@ -10,8 +10,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
-// Every test has a database with the demo world of its own, and talks to
-// gateways on it as clients do.
+// Every test has its own database with the demo world, and talks to gateways
+// over HTTP.
 func TestMain(m *testing.M) {
 	beProgram()
 	apptest.Main(m)
@@ -48,7 +48,7 @@ type (
 	graphqlError = apptest.Error
 )
 
-// instance is the id of an instance of Econometrics 2026.
+// instance returns the id of an instance of Econometrics 2026.
 func (w *world) instance(name string) string {
 	w.t.Helper()
 	return w.id("instance", `select i.id from instance i join space s on s.id = i.space_id where s.name = 'Econometrics 2026' and i.name = $1`, name)
@@ -70,8 +70,8 @@ func (w *world) appoint(name string) {
 	w.Exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name = $1`, name)
 }
 
-// dismiss makes somebody an administrator of Econometrics 2026 no more; Rita is
-// one in her stead.
+// dismiss ends the role of an administrator of Econometrics 2026. Rita becomes
+// one, because a space cannot be without.
 func (w *world) dismiss(name string) {
 	w.t.Helper()
 	w.appoint("Rita")
@@ -109,7 +109,8 @@ func (p person) leave(instance string, more ...any) answer {
 	return p.Ask(`mutation($input: LeaveInstanceInput!) { leaveInstance(input: $input) { left } }`, map[string]any{"input": p.input(instance, more...)})
 }
 
-// input is an input object of an instance, by name or id, and further fields.
+// input returns an input object with the id of an instance, given by name or
+// id, and further fields.
 func (p person) input(instance string, fields ...any) map[string]any {
 	p.world.t.Helper()
 	if !strings.Contains(instance, "_") {
@@ -122,7 +123,7 @@ func (p person) input(instance string, fields ...any) map[string]any {
 	return input
 }
 
-// readKey is the secret of the world's development key.
+// readKey returns the secret of the world's development key.
 func readKey(t testing.TB, w *world) []byte {
 	t.Helper()
 	secret, err := os.ReadFile(filepath.Join(w.DataDir, "signing-key"))

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// user is the id of a person of the demo world, by name.
+// user returns the id of a person of the demo world.
 func (w *world) user(name string) string {
 	w.t.Helper()
 	return w.id("user", `select id from account where name = $1`, name)
@@ -48,7 +48,7 @@ func (p person) createSpace(organization, name string, more ...any) answer {
 		map[string]any{"input": object(append([]any{"organizationId", organization, "name", name}, more...)...)})
 }
 
-// roles are the memberships of Econometrics 2026, as text.
+// roles returns the memberships of Econometrics 2026, as text.
 func (w *world) roles() string {
 	w.t.Helper()
 	return w.Text(`
@@ -72,14 +72,14 @@ func TestChangeMemberRole(t *testing.T) {
 		a.At("changeMemberRole", "member", "role") != "EDITOR" || a.At("changeMemberRole", "member", "user", "email") != "vic@uni.example" {
 		t.Errorf("%s", a.Body)
 	}
-	// Again, with and without the key.
+	// A second call changes nothing, with or without the key.
 	if diff := cmp.Diff(a.Data, ada.changeRole("Group 1", vic, "EDITOR", "idempotencyKey", "k").OK().Data); diff != "" {
 		t.Error(diff)
 	}
 	if got := ada.changeRole("Group 1", vic, "EDITOR").OK(); got.At("changeMemberRole", "changed") != false || got.At("changeMemberRole", "previousRole") != "EDITOR" {
 		t.Errorf("%s", got.Body)
 	}
-	// An editor can restore now what a viewer could not.
+	// As an editor Vic can restore, which a viewer cannot.
 	ada.changeRole("Group 2", vic, "EDITOR").OK()
 	w.as("vic").restore("Group 2").OK()
 	unknown := ada.changeRole("Group 1", "user_00000000000000000000000000000000", "VIEWER").Refused("NOT_FOUND")
@@ -115,7 +115,7 @@ func TestRemoveMember(t *testing.T) {
 	if got := removed(ada.remove("Group 1", vic)); got != false {
 		t.Errorf("again: removed %v", got)
 	}
-	// Also from a deleted one.
+	// Members of a deleted instance can be removed, too.
 	if got := removed(ada.remove("Group 3", ed)); got != true {
 		t.Errorf("removed %v", got)
 	}
@@ -126,7 +126,7 @@ func TestRemoveMember(t *testing.T) {
 	if got := w.roles(); got != "Ada administrator, Vic VIEWER of Group 2" {
 		t.Errorf("%s", got)
 	}
-	// Whoever has no role is like whoever there is not.
+	// A person without a role is like an unknown person.
 	for _, nobody := range []string{w.user("Sam"), "user_00000000000000000000000000000000", "x", w.instance("Group 1")} {
 		for _, from := range []string{"", "Group 1"} {
 			if got := removed(ada.remove(from, nobody)); got != false {
@@ -148,7 +148,7 @@ func TestRemoveMember(t *testing.T) {
 			t.Errorf("%s: %s", what, a.Body)
 		}
 	}
-	// An instance is no space, and a space no instance.
+	// The id of a space is not one of an instance, and the other way round.
 	for what, input := range map[string]map[string]any{
 		"an instance": object("userId", vic, "spaceId", w.instance("Group 1")),
 		"a space":     object("userId", vic, "instanceId", w.space("Econometrics 2026")),
@@ -164,7 +164,7 @@ func TestRemoveMember(t *testing.T) {
 	}
 }
 
-// The last administrator of a space stays; every other one can go.
+// Every administrator can be removed but the last.
 func TestLastAdministratorCannotLeave(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -187,27 +187,27 @@ func TestLastAdministratorCannotLeave(t *testing.T) {
 	if got := ada.leave("Group 1").OK().At("leaveInstance", "left"); got != false {
 		t.Errorf("left again %v", got)
 	}
-	// She goes on to see it, as an administrator, until she is none.
+	// Ada still sees the instance as an administrator, until she is removed.
 	ada.delete("Group 1").OK()
 	a := ada.remove("", w.user("Ada"), "idempotencyKey", "k")
 	if got := a.OK().At("removeMember", "removed"); got != true {
 		t.Errorf("removed %v", got)
 	}
 	ada.restore("Group 1").Refused("NOT_FOUND")
-	// The reply was lost: she may not ask for it any more, but gets it.
+	// A retry with the key gets the first answer, though Ada has lost the
+	// permission.
 	if got := ada.remove("", w.user("Ada"), "idempotencyKey", "k").OK().At("removeMember", "removed"); got != true {
 		t.Errorf("the retry: removed %v", got)
 	}
 	ada.remove("", w.user("Ada")).Refused("NOT_FOUND")
 	ada.remove("", w.user("Vic"), "idempotencyKey", "k").Refused("NOT_FOUND")
 	mia.remove("", w.user("Mia")).Refused("CONFLICT")
-	// Not even the database's owner can do it.
+	// The database refuses it, too.
 	if _, err := w.Admin.Exec(`delete from space_administrator`); err == nil || !strings.Contains(err.Error(), "would have no administrator") {
 		t.Errorf("%v", err)
 	}
 }
 
-// Two administrators who remove each other at once do not both go.
 func TestTwoAdministratorsCannotRemoveEachOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -241,12 +241,13 @@ func TestLeaveInstance(t *testing.T) {
 		t.Errorf("left %v", got)
 	}
 	vic.leave("Group 1").Refused("NOT_FOUND")
-	// The reply was lost: she does not know of the instance any more, but gets it.
+	// A retry with the key gets the first answer, though Vic does not see the
+	// instance any more.
 	if got := vic.leave("Group 1", "idempotencyKey", "k").OK().At("leaveInstance", "left"); got != true {
 		t.Errorf("the retry: left %v", got)
 	}
 	vic.leave("Group 1", "idempotencyKey", "another").Refused("NOT_FOUND")
-	// Also a deleted one.
+	// A deleted instance can be left, too.
 	vic.leave("Group 2").OK()
 	if got := w.as("mia").leave("Group 1").OK().At("leaveInstance", "left"); got != false {
 		t.Errorf("a manager has left: %v", got)
@@ -292,7 +293,7 @@ func TestCreateSpace(t *testing.T) {
 	mia, university := w.as("mia"), w.organization("University of Example")
 	w.Exec(`insert into organization_member (organization_id, account_id, role) select o.id, a.id, x.role
 		from organization o, account a, (values ('Sam', 'FACULTY'), ('Vic', 'MEMBER')) x (name, role) where o.name = 'University of Example' and a.name = x.name`)
-	// Who may finds out where.
+	// A person finds the organizations in which they may create spaces.
 	if got := w.as("sam").Ask(`{ viewer { organizations { totalCount nodes { id name viewerRoles } } } }`, nil).OK().At("viewer", "organizations"); !cmp.Equal(got, any(map[string]any{
 		"totalCount": 1.0, "nodes": []any{map[string]any{"id": university, "name": "University of Example", "viewerRoles": []any{"ORGANIZATION_FACULTY"}}}})) {
 		t.Errorf("%v", got)
@@ -315,13 +316,13 @@ func TestCreateSpace(t *testing.T) {
 	if diff := cmp.Diff(any([]any{map[string]any{"name": "Mia", "email": "mia@uni.example"}, map[string]any{"name": "Sam", "email": "sam@uni.example"}}), e.Extensions["contacts"]); diff != "" {
 		t.Errorf("%v: %s", e, diff)
 	}
-	w.as("ada").createSpace(university, "Statistics").Refused("FORBIDDEN") // who knows of it by her space
+	w.as("ada").createSpace(university, "Statistics").Refused("FORBIDDEN") // sees the organization through her space
 	w.as("rita").createSpace(university, "Statistics").Refused("NOT_FOUND")
 	for _, wrong := range []string{w.organization("Private Institute"), "organization_00000000000000000000000000000000", "x", w.space("Econometrics 2026")} {
 		mia.createSpace(wrong, "Statistics").Refused("NOT_FOUND")
 	}
 	mia.createSpace(university, "\n").Refused("BAD_USER_INPUT")
-	// A name does not tell whether there is another space of it.
+	// Two spaces may have the same name.
 	w.as("sam").createSpace(university, "Econometrics 2026").OK()
 	if n := w.Number(`select count(*) from space`); n != 5 {
 		t.Errorf("%d spaces", n)
@@ -357,7 +358,7 @@ func TestSpaceMembersAreListedOnce(t *testing.T) {
 	}
 }
 
-// The trail tells administrators, and nobody else, what was done in their space.
+// Only administrators see what was done in their space.
 func TestAuditLog(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -378,7 +379,7 @@ func TestAuditLog(t *testing.T) {
 	ada.createInstance("Group 4").OK()
 	ada.delete("Group 4").OK()
 	ada.restore("Group 4").OK()
-	// What changes nothing is not told of.
+	// Requests that change nothing are not in the log.
 	ada.invite("Group 1", "VIEWER", emails[3:]).OK()
 	ada.delete("Group 2").OK()
 	ada.remove("Group 1", w.user("Vic")).OK()
@@ -458,8 +459,8 @@ func TestAuditLog(t *testing.T) {
 	}
 }
 
-// The database itself keeps a space from losing its last two administrators in
-// two transactions at once.
+// Two transactions at once cannot remove the last two administrators, by a
+// constraint of the database.
 func TestDatabaseKeepsOneAdministrator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -16,13 +16,13 @@ import (
 
 func measured(s *app.Settings) { s.MetricsAddr = "127.0.0.1:0" }
 
-// scrape reads the metrics of the world's gateway: the value of every series.
+// scrape returns the value of every series of the world's gateway.
 func (w *world) scrape() map[string]float64 {
 	w.t.Helper()
 	return w.scrapeAt(w.Gateway.MetricsURL())
 }
 
-// scrapeAt reads the metrics at an address.
+// scrapeAt returns the value of every series at an address.
 func (w *world) scrapeAt(url string) map[string]float64 {
 	w.t.Helper()
 	response, err := w.HTTP.Get(url)
@@ -47,7 +47,7 @@ func (w *world) scrapeAt(url string) map[string]float64 {
 	return series
 }
 
-// Whatever is done is counted as what it was, once.
+// Each request, error, invitation and job is counted once.
 func TestMetricsCountWhatIsDone(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
@@ -141,7 +141,7 @@ func TestMetricsCountWhatIsDone(t *testing.T) {
 	}
 }
 
-// total is a series, or all of a name.
+// total returns the value of a series, or the sum of all series of a name.
 func total(series map[string]float64, of string) (sum float64) {
 	for name, value := range series {
 		if name == of || strings.HasPrefix(name, of+"{") {
@@ -151,7 +151,7 @@ func total(series map[string]float64, of string) (sum float64) {
 	return sum
 }
 
-// What waits is told by its kind and state.
+// The backlog is counted by kind and state.
 func TestMetricsShowTheBacklog(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
@@ -174,7 +174,7 @@ func TestMetricsShowTheBacklog(t *testing.T) {
 		_, delayed := series[`datahub_outbox_jobs{kind="INVITATION",state="DELAYED"}`]
 		return series[`datahub_outbox_jobs{kind="INVITATION",state="HELD"}`] == 2 && !delayed
 	})
-	// Of a kind that no gateway knows.
+	// Jobs of an unknown kind are counted, too.
 	w.Exec(`update outbox set kind = 'OTHER', state = 'QUEUED', next_attempt_at = clock_timestamp() - interval '10 minutes'`)
 	w.Eventually("what is overdue", func() bool {
 		series := w.scrape()
@@ -197,7 +197,7 @@ func TestMetricsCountOpenSubscriptions(t *testing.T) {
 	w.Eventually("an end", func() bool { return w.scrape()["datahub_subscriptions"] == 0 })
 }
 
-// Whatever clients send, there are no more series for it.
+// Nothing that clients send makes a new series.
 func TestMetricsHaveNoLabelsOfClients(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, measured)
@@ -238,7 +238,7 @@ func TestMetricsHaveNoLabelsOfClients(t *testing.T) {
 	}
 }
 
-// Scrapes are answered from memory: also where the database does not answer.
+// Scrapes are answered from memory, so they work without a database.
 func TestMetricsAreServedWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, measured)
@@ -264,7 +264,7 @@ func TestMetricsAreServedWhileTheDatabaseIsAway(t *testing.T) {
 	w.Eventually("readiness", func() bool { return w.scrape()["datahub_ready"] == 1 })
 }
 
-// Metrics are served at their own address or nowhere, and end with the gateway.
+// Metrics are served at their own address only, until the gateway stops.
 func TestMetricsHaveAnAddressOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

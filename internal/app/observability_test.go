@@ -15,8 +15,8 @@ import (
 
 const observability = "../../docs/observability/"
 
-// expressions are those of the checked in dashboard and alerts, by what they are
-// for.
+// expressions returns the PromQL expressions of the dashboard and the alerts,
+// by panel or alert.
 func expressions(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -71,8 +71,8 @@ var (
 	labelled = regexp.MustCompile(`(\w+)="([^"]*)"`)
 )
 
-// Every metric, label and value that the dashboard and the alerts speak of is in
-// a scrape of a gateway, or is one that Prometheus adds.
+// Every metric, label and value in the dashboard and the alerts is in a scrape
+// of a gateway, or is added by Prometheus.
 func TestDashboardAndAlertsUseExistingMetrics(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
