@@ -247,7 +247,7 @@ func (g *Gateway) domain(sender *mail.Sender, public *url.URL, log *slog.Logger)
 		ByPerson: s.MaxRequests,
 		BySpace:  s.MaxSpaceRequests,
 	}}
-	instances.Deleted, instances.Restored = requests.Deleted, requests.Restored
+	instances.OnDelete, instances.OnRestore = requests.InstanceDeleted, requests.InstanceRestored
 	return &resolvers.Root{
 		DB:          g.db,
 		Spaces:      &space.Service{DB: g.db},

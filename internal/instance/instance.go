@@ -19,10 +19,10 @@ import (
 // Service carries out what is asked about instances.
 type Service struct {
 	DB *postgres.DB
-	// Deleted and Restored are told of each instance that is, in the transaction
-	// that does it.
-	Deleted  func(context.Context, *postgres.Tx, *tenant.Instance) error
-	Restored func(context.Context, *postgres.Tx, access.Actor, *tenant.Instance) error
+	// OnDelete and OnRestore are called for each instance that is deleted or
+	// restored, in the transaction that does it.
+	OnDelete  func(context.Context, *postgres.Tx, *tenant.Instance) error
+	OnRestore func(context.Context, *postgres.Tx, access.Actor, *tenant.Instance) error
 }
 
 // InstanceInput asks to delete an instance, or to restore it.
@@ -112,7 +112,7 @@ func (s *Service) markDeleted(ctx context.Context, tx *postgres.Tx, actor access
 	if err := outbox.Hold(ctx, tx, i.ID); err != nil {
 		return false, err
 	}
-	if err := s.Deleted(ctx, tx, i); err != nil {
+	if err := s.OnDelete(ctx, tx, i); err != nil {
 		return false, err
 	}
 	return true, audit.Write(ctx, tx, audit.Record{Action: audit.InstanceDeleted, Actor: actor, Target: audit.OnInstance(i)})
@@ -138,7 +138,7 @@ func (s *Service) markRestored(ctx context.Context, tx *postgres.Tx, actor acces
 	if err := outbox.Release(ctx, tx, i.ID); err != nil {
 		return false, err
 	}
-	if err := s.Restored(ctx, tx, actor, i); err != nil {
+	if err := s.OnRestore(ctx, tx, actor, i); err != nil {
 		return false, err
 	}
 	return true, audit.Write(ctx, tx, audit.Record{Action: audit.InstanceRestored, Actor: actor, Target: audit.OnInstance(i)})

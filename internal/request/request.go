@@ -1,6 +1,7 @@
-// Package request lets whoever is stuck ask whoever can help: for a role, to
-// have people invited, or to have a deleted instance restored. What is approved
-// is carried out at once, by the code and the rules of who does it herself.
+// Package request lets people who may not do something ask those who may: for a
+// role, for invitations, or for a deleted instance to be restored. Approving a
+// request carries it out at once, with the code and under the rules for a person
+// who does it unasked.
 package request
 
 import (
@@ -22,7 +23,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// Kind is what is asked for.
+// Kind is what a request asks for.
 type Kind string
 
 // The kinds.
@@ -32,12 +33,13 @@ const (
 	Restore     Kind = "RESTORE"
 )
 
-// Kinds are all of them.
+// Kinds are all kinds.
 var Kinds = []Kind{Role, Invitations, Restore}
 
-// answering returns the rule of an answer (ApproveRequest or DeclineRequest) for
-// requests of a kind: it is for those who may do what is asked for.
-func (k Kind) answering(answer access.Rule) access.Rule {
+// answerRule returns the rule of an answer (ApproveRequest, DeclineRequest or
+// WithdrawRequest) to requests of the kind, with the roles that can answer them. The
+// SQL function request_answerers says the same for the database.
+func (k Kind) answerRule(answer access.Rule) access.Rule {
 	answer.Roles = access.Administrators
 	if k == Restore {
 		answer.Roles, answer.Request = access.RestoreInstance.Roles, access.RestoreInstance.Request
@@ -45,10 +47,11 @@ func (k Kind) answering(answer access.Rule) access.Rule {
 	return answer
 }
 
-// Status says what has become of a request.
+// Status is the state of a request.
 type Status string
 
-// The statuses. An expired request is an open one whose time is over.
+// The statuses. An open request expires with its time, whether or not EndExpired
+// has stored that yet.
 const (
 	Open      Status = "OPEN"
 	Approved  Status = "APPROVED"
@@ -57,7 +60,7 @@ const (
 	Expired   Status = "EXPIRED"
 )
 
-// Statuses are all of them.
+// Statuses are all statuses.
 var Statuses = []Status{Open, Approved, Declined, Withdrawn, Expired}
 
 // MarshalGQL writes the schema's enum RequestStatus.
@@ -69,12 +72,12 @@ func (s *Status) UnmarshalGQL(v any) (err error) {
 	return err
 }
 
-// Request is what somebody asks for.
+// Request is what a person, the requester, asks others for.
 type Request struct {
 	ID          globalid.ID
 	Kind        Kind
 	Status      Status
-	Role        *tenant.Role // wanted, by the requester or for whom she wants to be invited
+	Role        *tenant.Role // for the requester, or for those to be invited; nil: Restore
 	Message     *string      // from the requester
 	RequestedBy *fault.Contact
 	CreatedAt   time.Time
@@ -82,16 +85,16 @@ type Request struct {
 
 	EndedAt    *time.Time
 	AnsweredBy *fault.Contact
-	Answer     *string // from who answered
+	Answer     *string // from the person who approved or declined
 
-	// What they were called when the request was made. Without InstanceName it is
+	// The names at the time of the request. InstanceName is nil where the request is
 	// about the space itself.
 	SpaceName    string
 	InstanceName *string
 
-	row      *row
-	siblings *batch.Group[globalid.ID] // the requests that were read together
-	leads    *batch.Group[globalid.ID] // and the places that they are about
+	row    *row
+	group  *batch.Group[globalid.ID] // of the requests that were read together
+	places *batch.Group[globalid.ID] // of what these are about
 }
 
 // EndReason is why a request ended without an answer.
@@ -104,29 +107,30 @@ const (
 	EndRestoreWindow EndReason = "RESTORE_WINDOW_EXPIRED"
 )
 
-// EndReasons are all of them.
+// EndReasons are all reasons.
 var EndReasons = []EndReason{EndWithdrawn, EndExpired, EndRestoreWindow}
 
-// EndReason is why the request ended without an answer; nil: it did not.
+// EndReason returns why the request ended without an answer; nil where it is open
+// or was answered.
 func (r *Request) EndReason() *EndReason {
-	reason := EndExpired
 	switch {
 	case r.Status == Withdrawn:
-		reason = EndWithdrawn
-	case r.Status != Expired:
-		return nil
-	case r.row.Lost || r.Kind == Restore:
-		reason = EndRestoreWindow
+		return new(EndWithdrawn)
+	case r.Status == Expired && r.row.endsWithInstance():
+		return new(EndRestoreWindow)
+	case r.Status == Expired:
+		return new(EndExpired)
 	}
-	return &reason
+	return nil
 }
 
-// Place is what the request is about; nil where the actor may not see it.
+// Place returns the instance or space that the request is about; nil where the
+// actor may not see it.
 func (r *Request) Place(ctx context.Context, q postgres.Querier, actor access.Actor) (tenant.Place, error) {
-	return tenant.PlaceAmong(ctx, q, actor, r.leads, r.row.place())
+	return tenant.PlaceAmong(ctx, q, actor, r.places, r.row.placeID())
 }
 
-// Service carries out what is asked about requests.
+// Service makes, answers, ends and lists requests.
 type Service struct {
 	DB          *postgres.DB
 	Outbox      *outbox.Queue // of the mails about requests
@@ -138,9 +142,9 @@ type Service struct {
 
 // Limits bound requests.
 type Limits struct {
-	TTL      time.Duration // of a request
-	ByPerson int           // requests that a person makes in an hour
-	BySpace  int           // requests that are made in a space in an hour
+	TTL      time.Duration // how long a request can be answered
+	ByPerson int           // requests by one person in an hour
+	BySpace  int           // requests in one space in an hour
 }
 
 // The Relay connections of the package's lists, named for gqlgen.

@@ -10,13 +10,14 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// Change is what has changed about a request.
+// Change is what has changed about a request: it was made, or it ended with a
+// status.
 type Change string
 
-// The changes: a request is made, or ends with a status.
+// Created is the change of a new request. All others are named by a status.
 const Created Change = "CREATED"
 
-// Changes are all of them.
+// Changes are all changes.
 var Changes = []Change{Created, Change(Approved), Change(Declined), Change(Withdrawn), Change(Expired)}
 
 // Event is a change of a request.
@@ -26,10 +27,10 @@ type Event struct {
 	At      time.Time
 }
 
-// topic is the table event's name for changes of requests.
+// topic is what the triggers of the table request write into event.topic.
 const topic = "REQUEST"
 
-// Subscription tells of the changes of the requests that somebody has made, or can
+// Subscription receives the changes of the requests that a person made or can
 // answer.
 type Subscription struct {
 	service *Service
@@ -37,8 +38,8 @@ type Subscription struct {
 	actor   access.Actor
 }
 
-// Watch begins to tell of every change of a request that the actor has made, or
-// can answer. It fails with RATE_LIMITED.
+// Watch starts to receive every change of a request that the actor made or can
+// answer. It fails with RATE_LIMITED.
 func (s *Service) Watch(ctx context.Context, actor access.Actor) (*Subscription, error) {
 	w, err := s.Events.WatchOwn(ctx, actor, topic)
 	if err != nil {
@@ -47,23 +48,25 @@ func (s *Service) Watch(ctx context.Context, actor access.Actor) (*Subscription,
 	return &Subscription{s, w, actor}, nil
 }
 
-// Close ends the watching.
-func (w *Subscription) Close() { w.watch.Close() }
+// Close ends the subscription.
+func (s *Subscription) Close() { s.watch.Close() }
 
-// Ended is never closed: what concerns oneself can always be watched.
-func (w *Subscription) Ended() <-chan struct{} { return w.watch.Ended() }
+// Ended is never closed: people may always watch their own requests.
+func (s *Subscription) Ended() <-chan struct{} { return s.watch.Ended() }
 
-// Next waits for changes. It fails with UNAVAILABLE where the actor does not
-// keep up, and when the context ends.
-func (w *Subscription) Next(ctx context.Context) ([]*Event, error) {
+// Next waits for changes. It fails when the context ends, and with UNAVAILABLE where
+// the actor has fallen behind.
+func (s *Subscription) Next(ctx context.Context) ([]*Event, error) {
 	for {
-		changes, err := w.watch.Next(ctx)
+		changes, err := s.watch.Next(ctx)
 		if err != nil {
 			return nil, err
 		}
-		seen := func(ids []globalid.ID) (map[globalid.ID]*Request, error) { return w.service.seen(ctx, w.actor, ids) }
-		events, err := event.Publish(changes, globalid.Request, seen, func(r *Request, c event.Event) *Event {
-			return &Event{r, Change(c.Change), c.At}
+		visible := func(ids []globalid.ID) (map[globalid.ID]*Request, error) {
+			return s.service.findVisible(ctx, s.actor, ids)
+		}
+		events, err := event.Publish(changes, globalid.Request, visible, func(r *Request, e event.Event) *Event {
+			return &Event{r, Change(e.Change), e.At}
 		})
 		if len(events) > 0 || err != nil {
 			return events, err
@@ -71,17 +74,17 @@ func (w *Subscription) Next(ctx context.Context) ([]*Event, error) {
 	}
 }
 
-// seen reads those of some requests that the actor may see now.
-func (s *Service) seen(ctx context.Context, actor access.Actor, ids []globalid.ID) (map[globalid.ID]*Request, error) {
+// findVisible reads those of some requests that the actor made or can answer now.
+func (s *Service) findVisible(ctx context.Context, actor access.Actor, ids []globalid.ID) (map[globalid.ID]*Request, error) {
 	var rows []row
 	if err := s.DB.Select(ctx, &rows, `
 		select `+columns+` from request r `+tables+`
 		where r.id = any ($2::uuid[]) and (r.requested_by = $1 or `+canAnswer(`$1`)+`)`, actor.ID.UUID, postgres.IDs(ids)); err != nil {
 		return nil, err
 	}
-	found := make(map[globalid.ID]*Request, len(rows))
-	for _, r := range together(rows) {
-		found[r.ID] = r
+	byID := make(map[globalid.ID]*Request, len(rows))
+	for _, r := range requestsOf(rows) {
+		byID[r.ID] = r
 	}
-	return found, nil
+	return byID, nil
 }

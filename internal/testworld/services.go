@@ -36,7 +36,7 @@ func (w *World) Services() *Services {
 	}}
 	requests := &request.Service{DB: w.DB, Outbox: w.queue(request.MailKind), Events: feed, Invitations: invitations, Instances: instances,
 		Limits: request.Limits{TTL: 14 * 24 * time.Hour, ByPerson: 20, BySpace: 100}}
-	instances.Deleted, instances.Restored = requests.Deleted, requests.Restored
+	instances.OnDelete, instances.OnRestore = requests.InstanceDeleted, requests.InstanceRestored
 	return &Services{
 		Spaces:      &space.Service{DB: w.DB},
 		Instances:   instances,

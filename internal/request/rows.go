@@ -1,0 +1,179 @@
+package request
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/batch"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+)
+
+// Every query that reads requests selects columns or allColumns from a request r,
+// joined with tables, into a row. Lists leave out the addresses, of which a request
+// may have 1,000.
+const (
+	columns = `
+		r.id, r.kind, r.space_id, r.instance_id, r.requested_by, r.role, r.message, r.created_at, r.expires_at,
+		r.expires_at < r.lasts_until as shortened,
+		` + status + ` as status, case when ` + status + ` = 'EXPIRED' then r.expires_at else r.ended_at end as ended_at, r.answer,
+		q.name as requester_name, q.email as requester_email, w.name as answerer_name, w.email as answerer_email,
+		r.space_name, o.name as organization_name, r.instance_name`
+
+	allColumns = columns + `, r.emails, r.approved`
+
+	status = `case when r.status = 'OPEN' and r.expires_at <= clock_timestamp() then 'EXPIRED' else r.status end`
+
+	tables = `
+		join account q on q.id = r.requested_by
+		left join account w on w.id = r.answered_by
+		join space s on s.id = r.space_id
+		join organization o on o.id = s.organization_id`
+)
+
+// row is a request with the names of those concerned.
+type row struct {
+	ID               uuid.UUID      `db:"id"`
+	Kind             Kind           `db:"kind"`
+	SpaceID          uuid.UUID      `db:"space_id"`
+	InstanceID       uuid.NullUUID  `db:"instance_id"`
+	RequestedBy      uuid.UUID      `db:"requested_by"`
+	Role             *tenant.Role   `db:"role"` // nil: Restore
+	Emails           pq.StringArray `db:"emails"`
+	Approved         pq.StringArray `db:"approved"` // of Emails
+	Message          *string        `db:"message"`
+	CreatedAt        time.Time      `db:"created_at"`
+	ExpiresAt        time.Time      `db:"expires_at"`
+	Shortened        bool           `db:"shortened"` // because its instance was deleted
+	Status           Status         `db:"status"`
+	EndedAt          *time.Time     `db:"ended_at"`
+	Answer           *string        `db:"answer"`
+	RequesterName    string         `db:"requester_name"`
+	RequesterEmail   string         `db:"requester_email"`
+	AnswererName     *string        `db:"answerer_name"`
+	AnswererEmail    *string        `db:"answerer_email"`
+	SpaceName        string         `db:"space_name"`
+	OrganizationName string         `db:"organization_name"`
+	InstanceName     *string        `db:"instance_name"`
+}
+
+func (r *row) requestID() globalid.ID { return globalid.ID{Kind: globalid.Request, UUID: r.ID} }
+
+// placeID returns the id of the instance or space that the request is about.
+func (r *row) placeID() globalid.ID {
+	if r.InstanceID.Valid {
+		return globalid.ID{Kind: globalid.Instance, UUID: r.InstanceID.UUID}
+	}
+	return globalid.ID{Kind: globalid.Space, UUID: r.SpaceID}
+}
+
+func (r *row) requester() tenant.User {
+	return tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: r.RequestedBy}, Name: r.RequesterName, Email: r.RequesterEmail}
+}
+
+// instanceRole returns the role where it is one in an instance; nil otherwise.
+func (r *row) instanceRole() *tenant.InstanceRole {
+	if r.Role == nil {
+		return nil
+	}
+	role, inInstance := r.Role.InstanceRole()
+	if !inInstance {
+		return nil
+	}
+	return &role
+}
+
+// endsWithInstance reports whether the request expires because its instance can no
+// longer be restored.
+func (r *row) endsWithInstance() bool { return r.Shortened || r.Kind == Restore }
+
+// auditRecord returns a record of the trail about the request.
+func (r *row) auditRecord(action audit.Action, actor access.Actor) audit.Record {
+	const maxNamed = 10 // addresses
+	target := audit.Target{Space: audit.Name{ID: r.SpaceID, Name: r.SpaceName}}
+	if r.InstanceName != nil {
+		target.Instance = audit.Name{ID: r.InstanceID.UUID, Name: *r.InstanceName}
+	}
+	return audit.Record{Action: action, Actor: actor, Target: target, Details: audit.Details{
+		Request:    string(r.Kind),
+		Role:       r.instanceRole(),
+		Emails:     r.Emails[:min(len(r.Emails), maxNamed)],
+		MoreEmails: max(0, len(r.Emails)-maxNamed),
+		UserID:     uuid.NullUUID{UUID: r.RequestedBy, Valid: true},
+		UserName:   r.RequesterName,
+	}}
+}
+
+func (r *row) request() *Request {
+	v := &Request{
+		ID:           r.requestID(),
+		Kind:         r.Kind,
+		Status:       r.Status,
+		Role:         r.Role,
+		Message:      r.Message,
+		RequestedBy:  &fault.Contact{Name: r.RequesterName, Email: r.RequesterEmail},
+		CreatedAt:    r.CreatedAt,
+		ExpiresAt:    r.ExpiresAt,
+		EndedAt:      r.EndedAt,
+		Answer:       r.Answer,
+		SpaceName:    r.SpaceName,
+		InstanceName: r.InstanceName,
+		row:          r,
+	}
+	if r.AnswererName != nil {
+		v.AnsweredBy = &fault.Contact{Name: *r.AnswererName, Email: *r.AnswererEmail}
+	}
+	return v
+}
+
+// requestsOf returns the requests of rows that were read together. Their places and
+// addresses are read together, too.
+func requestsOf(rows []row) []*Request {
+	ids, placeIDs := make([]globalid.ID, len(rows)), make([]globalid.ID, len(rows))
+	for i := range rows {
+		ids[i], placeIDs[i] = rows[i].requestID(), rows[i].placeID()
+	}
+	group, places := batch.NewGroup(ids...), batch.NewGroup(placeIDs...)
+	requests := make([]*Request, len(rows))
+	for i := range rows {
+		requests[i] = rows[i].request()
+		requests[i].group, requests[i].places = group, places
+	}
+	return requests
+}
+
+func requestOf(r *row) *Request { return requestsOf([]row{*r})[0] }
+
+// findRow reads a request with its addresses; nil where there is none.
+func findRow(ctx context.Context, q postgres.Querier, id uuid.UUID) (*row, error) {
+	var r row
+	err := q.Get(ctx, &r, `select `+allColumns+` from request r `+tables+` where r.id = $1`, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return &r, err
+}
+
+// canAnswer returns the condition that an account, an SQL expression, can answer
+// request r. OFFSET makes PostgreSQL check request by request; it would otherwise
+// read every request that the account can answer.
+func canAnswer(account string) string {
+	return `exists (select from request_answerers() a where a.request_id = r.id and a.account_id = ` + account + ` offset 0)`
+}
+
+// nullableArray returns an array of texts; null where there are none.
+func nullableArray(texts []string) any {
+	if len(texts) == 0 {
+		return nil
+	}
+	return pq.StringArray(texts)
+}
