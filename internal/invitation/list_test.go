@@ -1,0 +1,154 @@
+package invitation_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
+)
+
+func emailsOf(list relay.List[*invitation.Invitation]) []string {
+	emails := []string{}
+	for _, v := range list.Nodes {
+		emails = append(emails, v.Email)
+	}
+	return emails
+}
+
+func TestListFiltersByStatus(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	instance, space := w.Instance("Group 1"), w.Space(testworld.Econometrics)
+	invited := w.invite("Group 1", tenant.Viewer, "expired@new.example")
+	w.Advance(month)
+	invited = append(invited, w.invite("Group 1", tenant.Viewer, "accepted@new.example", "declined@new.example", "revoked@new.example", "pending@new.example")...)
+	_, err := w.accept("accepted@new.example", invited[1].InvitationID)
+	w.must(err)
+	_, err = w.Invitations.Decline(t.Context(), w.User("declined@new.example"), invitation.AnswerInput{InvitationID: &invited[2].InvitationID})
+	w.must(err)
+	w.revoke(invited[3].InvitationID)
+	w.invite("Master", tenant.Viewer, "elsewhere@new.example")
+	w.revoke(w.inviteAdministrators("revoked@space.example")[0].InvitationID)
+	w.inviteAdministrators("pending@space.example")
+	for _, c := range []struct {
+		place  globalid.ID
+		status invitation.Status
+		want   []string
+	}{
+		{instance, "", []string{"pending@new.example", "revoked@new.example", "declined@new.example", "accepted@new.example", "expired@new.example"}},
+		{instance, invitation.Pending, []string{"pending@new.example"}},
+		{instance, invitation.Accepted, []string{"accepted@new.example"}},
+		{instance, invitation.Declined, []string{"declined@new.example"}},
+		{instance, invitation.Revoked, []string{"revoked@new.example"}},
+		{instance, invitation.Expired, []string{"expired@new.example"}},
+		{space, "", []string{"pending@space.example", "revoked@space.example"}},
+		{space, invitation.Revoked, []string{"revoked@space.example"}},
+		{space, invitation.Expired, []string{}},
+		{globalid.New(globalid.Instance), "", []string{}},
+	} {
+		lists, err := w.Invitations.List(t.Context(), []globalid.ID{c.place}, c.status, relay.Page{First: 100, Total: true})
+		w.must(err)
+		list := lists[c.place]
+		wantEqual(t, fmt.Sprint(c.place.Kind, " ", c.status), c.want, emailsOf(list))
+		if list.Total != len(c.want) {
+			t.Errorf("%s %s: total %d", c.place.Kind, c.status, list.Total)
+		}
+		for _, v := range list.Nodes {
+			if c.status != "" && v.Status != c.status {
+				t.Errorf("%s is %s", v.Email, v.Status)
+			}
+		}
+	}
+}
+
+func TestListPagesEachPlaceByItself(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	places := []globalid.ID{w.Instance("Group 1"), w.Instance("Master"), w.Instance("Distributed")}
+	var group1, master []string
+	for i := range 5 {
+		group1 = append(group1, fmt.Sprintf("g%d@new.example", i))
+		master = append(master, fmt.Sprintf("m%d@new.example", i))
+	}
+	w.invite("Group 1", tenant.Viewer, group1...)
+	w.invite("Master", tenant.Viewer, master[:2]...)
+	slices.Reverse(group1) // newest first
+	for _, status := range []invitation.Status{"", invitation.Pending} {
+		lists, err := w.Invitations.List(t.Context(), places, status, relay.Page{First: 2, Total: true})
+		w.must(err)
+		wantEqual(t, "Group 1", group1[:2], emailsOf(lists[places[0]]))
+		wantEqual(t, "Master", []string{"m1@new.example", "m0@new.example"}, emailsOf(lists[places[1]]))
+		wantEqual(t, "Distributed", []string{}, emailsOf(lists[places[2]]))
+		for i, total := range []int{5, 2, 0} {
+			if l := lists[places[i]]; l.Total != total || l.HasNext != (i == 0) {
+				t.Errorf("place %d: total %d, next page %t", i, l.Total, l.HasNext)
+			}
+		}
+		// Walk through all pages of one place.
+		var walked []string
+		page := relay.Page{First: 2}
+		for {
+			lists, err := w.Invitations.List(t.Context(), places[:1], status, page)
+			w.must(err)
+			list := lists[places[0]]
+			walked = append(walked, emailsOf(list)...)
+			if !list.HasNext {
+				break
+			}
+			page.After = list.Nodes[len(list.Nodes)-1].ID.UUID
+		}
+		wantEqual(t, "all pages", group1, walked)
+	}
+}
+
+func TestListPendingForHasWhatAPersonCanAccept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const zoe = "zoe@new.example"
+	w.invite("Group 1", tenant.Viewer, zoe)
+	w.Advance(month)
+	w.revoke(w.invite("Master", tenant.Viewer, zoe)[0].InvitationID)
+	deleted := w.NewInstance(w.Space(testworld.Econometrics), "Group 4")
+	w.invite("Group 4", tenant.Viewer, zoe)
+	w.DeleteInstance(deleted, w.User("ada"))
+	w.invite("Master", tenant.Viewer, zoe, "bob@new.example")
+	w.inviteAdministrators(zoe)
+	person := w.User(zoe)
+	list, err := w.Invitations.ListPendingFor(t.Context(), person, relay.Page{First: 1, Total: true})
+	w.must(err)
+	if list.Total != 2 || !list.HasNext || len(list.Nodes) != 1 || list.Nodes[0].InstanceName != nil {
+		t.Fatalf("%+v", list)
+	}
+	list, err = w.Invitations.ListPendingFor(t.Context(), person, relay.Page{First: 1, After: list.Nodes[0].ID.UUID})
+	w.must(err)
+	if list.HasNext || len(list.Nodes) != 1 || *list.Nodes[0].InstanceName != "Master" {
+		t.Fatalf("%+v", list)
+	}
+	v := list.Nodes[0]
+	wantEqual(t, "space", &invitation.SpaceSummary{Name: testworld.Econometrics, OrganizationName: "University of Example"}, v.Space)
+	if place, err := v.Place(t.Context(), w.DB, person); place != nil || err != nil {
+		t.Errorf("Zoe sees the place before accepting: %v, %v", place, err)
+	}
+	// Ada, who administrates it, sees it.
+	list, err = w.Invitations.ListPendingFor(t.Context(), person, relay.Page{First: 10, After: uuid.Nil})
+	w.must(err)
+	for _, v := range list.Nodes {
+		if place, err := v.Place(t.Context(), w.DB, w.User("ada")); place == nil || err != nil {
+			t.Errorf("Ada does not see the place: %v", err)
+		}
+	}
+}
+
+func TestWithPlaceOfNoInvitationIsNone(t *testing.T) {
+	t.Parallel()
+	if v := (*invitation.Invitation)(nil).WithPlace(nil); v != nil {
+		t.Error(v)
+	}
+}
