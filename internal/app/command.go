@@ -48,7 +48,7 @@ func Main(ctx context.Context, args []string, out, err io.Writer) int {
 	parser := kong.Must(&c,
 		kong.Name("datahub-gateway"),
 		kong.Description("The GraphQL API of DataHub: invites people to instances, and restores deleted instances."),
-		kong.Vars{"data_dir": defaultDataDir()},
+		variables(),
 		kong.Writers(out, err),
 		kong.Exit(func(code int) { exit, exited = code, true }),
 		kong.ConfigureHelp(kong.HelpOptions{FlagsLast: true}),

@@ -16,13 +16,13 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/token"
 )
 
-// configuration is what the page has to know before anybody is signed in.
+// configuration is what the page needs to know before somebody signs in.
 type configuration struct {
 	SignIn signIn `json:"signIn"`
 }
 
 // signIn is how people sign in to the page: at the identity provider ("oidc"), as
-// somebody of the demo world ("development"), or not at all ("none").
+// a person of the demo world ("development"), or not at all ("none").
 type signIn struct {
 	Kind string `json:"kind"`
 
@@ -34,7 +34,7 @@ type signIn struct {
 	Scope    string `json:"scope,omitempty"`
 }
 
-// demoPerson is somebody of the demo world, with a token.
+// demoPerson is a person of the demo world, with a token.
 type demoPerson struct {
 	Name        string `json:"name"`
 	Email       string `json:"email"`
@@ -42,7 +42,7 @@ type demoPerson struct {
 	Token       string `json:"token"`
 }
 
-// demoPeople are the people of the demo world.
+// demoPeople returns the people of the demo world, with tokens that key signs.
 func demoPeople(key *token.Key) ([]demoPerson, error) {
 	people := []demoPerson{}
 	for _, p := range demo.People {
@@ -59,20 +59,20 @@ func demoPeople(key *token.Key) ([]demoPerson, error) {
 	return people, nil
 }
 
-// configuration serves GET /app/configuration.json. Where that has the tokens of
-// development, it is refused to whoever might be somebody else than the developer:
-// to pages of other origins, and under names that are not the gateway's.
+// configuration serves GET /app/configuration.json. With tokens of the demo world
+// it is for the developer only: pages of other origins are refused, and so are
+// requests under a host name that is not the gateway's.
 func (a *api) configuration() http.Handler {
 	s := a.settings
 	switch {
 	case s.OIDCClientID != "":
-		return a.configured(func(context.Context) (signIn, error) {
+		return a.serveSignIn(func(context.Context) (signIn, error) {
 			return signIn{Kind: "oidc", Issuer: s.JWTIssuer, ClientID: s.OIDCClientID, Resource: s.JWTAudience, Scope: "openid email profile"}, nil
 		})
 	case !s.Development:
-		return a.configured(func(context.Context) (signIn, error) { return signIn{Kind: "none"}, nil })
+		return a.serveSignIn(func(context.Context) (signIn, error) { return signIn{Kind: "none"}, nil })
 	}
-	handing := a.configured(func(ctx context.Context) (signIn, error) {
+	withTokens := a.serveSignIn(func(ctx context.Context) (signIn, error) {
 		loaded, err := demo.Loaded(ctx, a.db)
 		if err != nil || !loaded {
 			return signIn{Kind: "development", People: []demoPerson{}}, err
@@ -80,29 +80,26 @@ func (a *api) configuration() http.Handler {
 		people, err := demoPeople(a.tokens.Development)
 		return signIn{Kind: "development", People: people}, err
 	})
-	refuse := func(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
-		a.fail(r.Context(), w, http.StatusForbidden, f)
-	}
 	return origins(nil).guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.forDeveloper(r) {
-			refuse(w, r, &fault.Fault{
+			a.forbid(w, r, &fault.Fault{
 				Code:    fault.BadRequest,
-				Message: "The tokens of development are for this machine, where it is called localhost.",
-				Remedy:  "Open the page under http://localhost, or set DATAHUB_PUBLIC_URL to where it is opened.",
+				Message: "The tokens of the demo world are only for pages that are opened on this machine, under http://localhost.",
+				Remedy:  "Open the page under http://localhost, or set DATAHUB_PUBLIC_URL to the address under which it is opened.",
 			})
 			return
 		}
-		handing.ServeHTTP(w, r)
-	}), refuse)
+		withTokens.ServeHTTP(w, r)
+	}), a.forbid)
 }
 
-func (a *api) configured(read func(context.Context) (signIn, error)) http.Handler {
+func (a *api) serveSignIn(read func(context.Context) (signIn, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), a.settings.RequestTimeout)
 		defer cancel()
 		how, err := read(ctx)
 		if err != nil {
-			a.failed(ctx, w, err)
+			a.failInternal(ctx, w, err)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -111,21 +108,21 @@ func (a *api) configured(read func(context.Context) (signIn, error)) http.Handle
 	})
 }
 
-// forDeveloper reports whether a request comes from this machine, to a name that
-// only this machine has, or to the one that DATAHUB_PUBLIC_URL says. A page whose
-// name was made to lead here (DNS rebinding) still asks under that name.
+// forDeveloper reports whether a request is for the host of DATAHUB_PUBLIC_URL, or
+// comes from this machine and is for one of its own names. A page whose host name
+// resolves to this machine by DNS rebinding still sends that name.
 func (s *Settings) forDeveloper(r *http.Request) bool {
 	host := strings.ToLower((&url.URL{Host: r.Host}).Hostname())
 	if public, err := url.Parse(s.PublicURL); err == nil && host != "" && host == strings.ToLower(public.Hostname()) {
 		return true
 	}
-	listening, _, _ := net.SplitHostPort(s.Addr) // when the settings were read
+	listening, _, _ := net.SplitHostPort(s.Addr) // the settings were validated
 	ip, err := netip.ParseAddr(host)
-	return fromHere(r) && (host == "localhost" || err == nil && ip.IsLoopback() || host != "" && host == strings.ToLower(listening))
+	return fromThisMachine(r) && (host == "localhost" || err == nil && ip.IsLoopback() || host != "" && host == strings.ToLower(listening))
 }
 
-// fromHere reports whether a request comes from this machine.
-func fromHere(r *http.Request) bool {
+// fromThisMachine reports whether a request comes from this machine.
+func fromThisMachine(r *http.Request) bool {
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return false

@@ -12,14 +12,20 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 )
 
-// origins are the pages of other origins that may ask here (RFC 6454), each
-// exactly as a browser sends it. Beside them, only pages of the gateway's own
-// origin may.
+// guardOrigins refuses requests of pages of other origins, unless the operator
+// allows these.
+func (a *api) guardOrigins(next http.Handler) http.Handler {
+	allowed, _ := parseOrigins(a.settings.AllowedOrigins) // the settings were validated
+	return allowed.guard(next, a.forbid)
+}
+
+// origins are the other origins (RFC 6454) whose pages may send requests, each as
+// browsers write it. Pages of the gateway's own origin always may.
 type origins []string
 
-var errNoOrigin = errors.New("expected origins such as https://HOST, with commas between them")
+var errOrigins = errors.New("expected origins such as https://HOST, separated by commas")
 
-// parseOrigins reads origins, with commas between them.
+// parseOrigins reads origins that are separated by commas.
 func parseOrigins(list string) (origins, error) {
 	var parsed origins
 	for text := range strings.SplitSeq(list, ",") {
@@ -28,37 +34,39 @@ func parseOrigins(list string) (origins, error) {
 		}
 		u, err := url.Parse(text)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+strings.ToLower(u.Host) != text {
-			return nil, errNoOrigin
+			return nil, errOrigins
 		}
 		parsed = append(parsed, text)
 	}
 	return parsed, nil
 }
 
-// guard refuses what a browser sends for a page that may not ask here, whatever
-// the method: a query by GET and a WebSocket are as good as a POST to it. A
-// client that is no browser says neither Origin nor Sec-Fetch-Site, and passes.
-func (o origins) guard(next http.Handler, refuse func(http.ResponseWriter, *http.Request, *fault.Fault)) http.Handler {
+// guard refuses what a browser sends for a page of an origin that is not allowed.
+// The method does not matter: a query by GET or a WebSocket can do what a POST
+// can. A client that is not a browser sends neither Origin nor Sec-Fetch-Site, and
+// passes.
+func (o origins) guard(next http.Handler, forbid func(http.ResponseWriter, *http.Request, *fault.Fault)) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range o {
 		if err := protection.AddTrustedOrigin(origin); err != nil {
-			panic(err) // each was parsed
+			panic(err) // parseOrigins accepts less
 		}
 	}
-	allow := cors.New(cors.Options{
+	headers := cors.New(cors.Options{
 		AllowOriginFunc: func(origin string) bool { return slices.Contains(o, origin) },
 		AllowedMethods:  []string{http.MethodGet, http.MethodPost},
 		AllowedHeaders:  []string{"Authorization", "Content-Type", "Accept", "Accept-Language", "Traceparent", "Tracestate"},
 		ExposedHeaders:  []string{"X-Request-Id"},
 		MaxAge:          600, // seconds
 	})
-	return allow.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		as := r.WithContext(r.Context()) // a copy
-		as.Method = http.MethodPost      // of which it is asked whether it is safe
-		if err := protection.Check(as); err != nil {
-			refuse(w, r, &fault.Fault{
+	return headers.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Check lets safe methods pass, so it gets a copy that is a POST.
+		post := r.WithContext(r.Context())
+		post.Method = http.MethodPost
+		if err := protection.Check(post); err != nil {
+			forbid(w, r, &fault.Fault{
 				Code:    fault.BadRequest,
-				Message: "Pages of this origin may not ask here.",
+				Message: "Pages of this origin may not send requests here.",
 				Remedy:  "The operator can allow the origin, with DATAHUB_ALLOWED_ORIGINS.",
 			})
 			return

@@ -23,10 +23,10 @@ func TestPanicFailsOneRequest(t *testing.T) {
 	t.Parallel()
 	var lines bytes.Buffer
 	seen := instruments{metrics: telemetry.NewMetrics(nil)}
-	log := slog.New(counting{slog.NewJSONHandler(&lines, nil), seen.metrics})
-	a := &api{settings: &Settings{}, log: log, root: &resolvers.Root{Log: log}, seen: seen}
+	log := slog.New(panicCounter{slog.NewJSONHandler(&lines, nil), seen.metrics})
+	a := &api{settings: &Settings{}, log: log, root: &resolvers.Root{Log: log}, instruments: seen, lifecycle: newLifecycle()}
 	begin := false
-	server := httptest.NewServer(a.observe(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewServer(a.observed(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if begin {
 			_, _ = io.WriteString(w, "the first half")
 			_ = http.NewResponseController(w).Flush()
@@ -74,14 +74,14 @@ func TestPanickingResolverFailsOneOperation(t *testing.T) {
 	lines := &printed{}
 	log := slog.New(slog.NewJSONHandler(lines, nil))
 	settings := DefaultSettings()
-	operations, err := settings.persistedOperations()
+	operations, err := newOperations(&settings.GraphQLSettings)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := &api{settings: &settings, log: log, root: &resolvers.Root{Log: log, PageSize: 100}, // which has no services
-		persisted: operations, closing: make(chan struct{})}
+		operations: operations, lifecycle: newLifecycle()}
 	graphql := a.graphql()
-	server := httptest.NewServer(a.observe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(a.observed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		graphql.ServeHTTP(w, r.WithContext(access.WithActor(r.Context(), access.Actor{})))
 	})))
 	defer server.Close()

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"alphacruncher.com/datahub-gateway/internal/graphqlserver/complexity"
 )
 
@@ -28,6 +30,25 @@ type Settings struct {
 	RetentionSettings
 	TelemetrySettings
 }
+
+// DefaultSettings returns the settings of a gateway whose operator decides
+// nothing. It does not read the environment.
+func DefaultSettings() Settings {
+	var c struct{ Settings }
+	withoutEnvironment := kong.PostBuild(func(k *kong.Kong) error {
+		for _, flag := range k.Model.Flags {
+			flag.Tag.Envs = nil
+		}
+		return nil
+	})
+	if _, err := kong.Must(&c, variables(), withoutEnvironment).Parse(nil); err != nil {
+		panic(err) // the defaults are part of the program
+	}
+	return c.Settings
+}
+
+// variables are the defaults that depend on the machine.
+func variables() kong.Vars { return kong.Vars{"data_dir": defaultDataDir()} }
 
 // HTTPSettings are where the gateway listens, and for how long.
 type HTTPSettings struct {

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
 )
 
@@ -22,22 +20,6 @@ func everySetting() (all []reflect.StructField) {
 		}
 	}
 	return all
-}
-
-// DefaultSettings returns the settings of a gateway whose operator decides
-// nothing.
-func DefaultSettings() Settings {
-	var c struct{ Settings }
-	withoutEnvironment := kong.PostBuild(func(k *kong.Kong) error {
-		for _, flag := range k.Model.Flags {
-			flag.Tag.Envs = nil
-		}
-		return nil
-	})
-	if _, err := kong.Must(&c, kong.Vars{"data_dir": defaultDataDir()}, withoutEnvironment).Parse(nil); err != nil {
-		panic(err)
-	}
-	return c.Settings
 }
 
 // environment sets variables, and unsets all others of the gateway: a developer's

@@ -5,10 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
-	"net"
-	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -16,6 +13,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"alphacruncher.com/datahub-gateway/graph"
+	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/telemetry"
@@ -23,19 +21,20 @@ import (
 )
 
 const (
-	measureTime = 5 * time.Second // between two looks at what waits
-	lookTime    = 2 * time.Second // of one
-	flushTime   = time.Second     // of the traces that are left at a stop
+	sampleInterval = 5 * time.Second
+	sampleTimeout  = 2 * time.Second
+	flushTimeout   = time.Second // of the traces that are left at a stop
 )
 
-// instruments are what operators see beside the log. Each part of it is nil where
-// it is off.
+// instruments are the metrics and the traces. Each is nil where it is off: its
+// methods then do nothing.
 type instruments struct {
 	metrics *telemetry.Metrics
 	traces  *telemetry.Tracer
 }
 
-func newInstruments(ctx context.Context, s *Settings, log *slog.Logger) (t instruments, err error) {
+// newInstruments returns what the settings switch on.
+func newInstruments(ctx context.Context, s *TelemetrySettings, log *slog.Logger) (t instruments, err error) {
 	if s.MetricsAddr != "" {
 		var codes []string
 		for _, code := range graph.NewExecutableSchema(graph.Config{}).Schema().Types["ErrorCode"].EnumValues {
@@ -53,7 +52,15 @@ func newInstruments(ctx context.Context, s *Settings, log *slog.Logger) (t instr
 	return t, err
 }
 
-// statement is told of the database's statements; nil where nobody asks.
+// flush sends the traces that are left, and stops tracing.
+func (t instruments) flush() {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	t.traces.Stop(ctx)
+}
+
+// statement returns the observer of the database's statements, or nil where
+// metrics and traces are off.
 func (t instruments) statement() func(context.Context, string) func(error) {
 	if t == (instruments{}) {
 		return nil
@@ -68,15 +75,17 @@ func (t instruments) statement() func(context.Context, string) func(error) {
 	}
 }
 
-// watchPool has it told how the database's connections are used.
-func (t instruments) watchPool(db *postgres.DB) {
+// watch reads the state of the pool and of the feed at every scrape.
+func (t instruments) watch(db *postgres.DB, feed *event.Feed) {
 	t.metrics.Watch("database_connections_max", "Connections to the database that may be taken at once.", false, func() float64 { return float64(db.Pool().Most) })
 	t.metrics.Watch("database_connections_taken", "Connections to the database that are taken.", false, func() float64 { return float64(db.Pool().Taken) })
 	t.metrics.Watch("database_pool_refusals_total", "Calls that found no connection in time.", true, func() float64 { return float64(db.Pool().Refused) })
 	t.metrics.Watch("database_pool_wait_seconds_total", "The time for which calls have waited for a connection.", true, func() float64 { return db.Pool().Waited.Seconds() })
+	t.metrics.Watch("subscriptions", "Subscriptions that are open.", false, func() float64 { return float64(feed.Watching()) })
 }
 
-// jobs is told of the outbox's jobs; nil where nobody asks.
+// jobs returns the observer of the outbox's jobs, or nil where metrics and traces
+// are off.
 func (t instruments) jobs() outbox.Observer {
 	if t == (instruments{}) {
 		return nil
@@ -95,15 +104,14 @@ func (t instruments) Job(ctx context.Context, kind string, job uuid.UUID, outcom
 	t.traces.Job(ctx, job.String(), outcome, took)
 }
 
-// traceOperation traces what is asked of the executor: of a subscription, its
-// beginning.
+// traceOperation traces an operation; of a subscription, its beginning.
 func (t instruments) traceOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	operation := graphql.GetOperationContext(ctx).Operation
 	ctx, ended := t.traces.Operation(ctx, string(operation.Operation), operation.Name[:min(len(operation.Name), longestName)])
 	respond := next(ctx)
 	end := func() {
 		if r, ok := recordOf(ctx); ok {
-			ended(r.noted())
+			ended(r.errorCodes())
 		}
 	}
 	if operation.Operation == ast.Subscription {
@@ -116,14 +124,14 @@ func (t instruments) traceOperation(ctx context.Context, next graphql.OperationH
 	}
 }
 
-// counting counts the panics that are logged.
-type counting struct {
+// panicCounter counts the panics that are logged.
+type panicCounter struct {
 	slog.Handler
 	metrics *telemetry.Metrics
 }
 
 // Handle implements slog.Handler.
-func (c counting) Handle(ctx context.Context, r slog.Record) error {
+func (c panicCounter) Handle(ctx context.Context, r slog.Record) error {
 	if r.Message == recovery.Message {
 		c.metrics.Panic()
 	}
@@ -131,81 +139,43 @@ func (c counting) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // WithAttrs implements slog.Handler.
-func (c counting) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return counting{c.Handler.WithAttrs(attrs), c.metrics}
+func (c panicCounter) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return panicCounter{c.Handler.WithAttrs(attrs), c.metrics}
 }
 
 // WithGroup implements slog.Handler.
-func (c counting) WithGroup(name string) slog.Handler {
-	return counting{c.Handler.WithGroup(name), c.metrics}
+func (c panicCounter) WithGroup(name string) slog.Handler {
+	return panicCounter{c.Handler.WithGroup(name), c.metrics}
 }
 
-// measuring looks at what waits and whether the gateway is ready, so that a
-// scrape need not ask the database.
-type measuring struct{ *api }
+// sampler measures the outbox and the readiness at intervals, so that a scrape
+// does not wait for the database.
+type sampler struct{ *api }
 
-// Run implements worker.
-func (m measuring) Run(ctx context.Context) {
-	defer m.seen.metrics.Ready(false)
+func (s sampler) run(ctx context.Context) {
+	defer s.instruments.metrics.Ready(false)
 	for {
-		m.look(ctx)
+		s.sample(ctx)
 		select {
-		case <-time.After(measureTime):
+		case <-time.After(sampleInterval):
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (m measuring) look(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+func (s sampler) sample(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
 	defer cancel()
-	m.seen.metrics.Ready(m.readiness(ctx) == nil)
-	waiting, err := outbox.ReadBacklog(ctx, m.db)
+	s.instruments.metrics.Ready(s.readiness(ctx) == nil)
+	waiting, err := outbox.ReadBacklog(ctx, s.db)
 	if err != nil {
-		m.seen.metrics.Outbox(nil)
+		s.instruments.metrics.Outbox(nil) // unknown
 		return
 	}
 	backlog := make([]telemetry.Backlog, len(waiting))
 	for i, w := range waiting {
 		backlog[i] = telemetry.Backlog(w)
 	}
-	m.seen.metrics.Outbox(backlog)
-}
-
-// exposition serves the metrics, for as long as there is a gateway.
-type exposition struct {
-	listener net.Listener
-	server   *http.Server
-	serving  sync.WaitGroup
-}
-
-func expose(addr string, m *telemetry.Metrics, log *slog.Logger) (*exposition, error) {
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, setting("DATAHUB_METRICS_ADDR", err)
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", m.Handler(log))
-	e := &exposition{listener: listener, server: &http.Server{
-		Handler:           mux,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       5 * time.Second,
-		WriteTimeout:      10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}}
-	e.serving.Go(func() {
-		recovery.Do(context.Background(), log, "metrics", func() { _ = e.server.Serve(listener) })
-	})
-	return e, nil
-}
-
-func (e *exposition) stop() {
-	if e == nil {
-		return
-	}
-	_ = e.server.Close() // a scrape can be made again
-	e.serving.Wait()
+	s.instruments.metrics.Outbox(backlog)
 }

@@ -2,11 +2,9 @@ package app
 
 import (
 	"fmt"
-	"log/slog"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/token"
-	"alphacruncher.com/datahub-gateway/internal/token/jwks"
 )
 
 // tokenCommand prints a token that the development key has signed.
@@ -44,21 +42,4 @@ const developmentIssuer = "datahub-development"
 
 func openDevelopmentKey(s *Settings) (*token.Key, error) {
 	return token.OpenKey(s.DataDir, token.Issuer{Name: developmentIssuer, Audience: s.JWTAudience})
-}
-
-// newVerifier returns what verifies tokens: of the development key in
-// development, and of the identity provider where its keys are named. The workers
-// fetch these keys.
-func newVerifier(s *Settings, log *slog.Logger) (v token.Verifier, fetching []worker, err error) {
-	if s.Development {
-		if v.Development, err = openDevelopmentKey(s); err != nil {
-			return v, nil, err
-		}
-	}
-	if s.JWKSURL != "" {
-		keys := jwks.New(s.JWKSURL, log)
-		v.Provider = token.NewProvider(keys, token.Issuer{Name: s.JWTIssuer, Audience: s.JWTAudience})
-		fetching = append(fetching, keys)
-	}
-	return v, fetching, nil
 }

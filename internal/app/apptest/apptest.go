@@ -29,7 +29,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/jmoiron/sqlx"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
@@ -108,7 +107,7 @@ func New(t testing.TB, change ...func(*app.Settings)) *World {
 // Settings are those of a gateway in development on the world's database.
 func (w *World) Settings(change ...func(*app.Settings)) app.Settings {
 	w.T.Helper()
-	s := defaults()
+	s := app.DefaultSettings()
 	s.Addr = "127.0.0.1:0"
 	s.DatabaseURL, s.DatabaseConnections = w.GatewayDSN(), 30
 	s.Development, s.DataDir = true, w.DataDir
@@ -121,21 +120,6 @@ func (w *World) Settings(change ...func(*app.Settings)) app.Settings {
 		w.T.Fatal(err)
 	}
 	return s
-}
-
-// defaults returns the settings of a gateway whose operator decides nothing.
-func defaults() app.Settings {
-	var c struct{ app.Settings }
-	withoutEnvironment := kong.PostBuild(func(k *kong.Kong) error {
-		for _, flag := range k.Model.Flags {
-			flag.Tag.Envs = nil
-		}
-		return nil
-	})
-	if _, err := kong.Must(&c, kong.Vars{"data_dir": os.DevNull}, withoutEnvironment).Parse(nil); err != nil {
-		panic(err)
-	}
-	return c.Settings
 }
 
 // Start starts another gateway. It stops at the end of the test, which fails

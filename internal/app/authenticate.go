@@ -1,0 +1,106 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/token"
+	"alphacruncher.com/datahub-gateway/internal/token/jwks"
+)
+
+// newVerifier returns the verifier of tokens: of the development key in
+// development, and of the identity provider where its keys are named. keys, which
+// else is nil, fetches these.
+func newVerifier(s *Settings, log *slog.Logger) (v token.Verifier, keys *jwks.Set, err error) {
+	if s.Development {
+		if v.Development, err = openDevelopmentKey(s); err != nil {
+			return v, nil, err
+		}
+	}
+	if s.JWKSURL != "" {
+		keys = jwks.New(s.JWKSURL, log)
+		v.Provider = token.NewProvider(keys, token.Issuer{Name: s.JWTIssuer, Audience: s.JWTAudience})
+	}
+	return v, keys, nil
+}
+
+// authenticate finds the person who sends a request. A request without a token
+// passes: it may query what is public.
+func (a *api) authenticate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		signed, err := a.signIn(ctx, r.Header)
+		switch {
+		case err == nil:
+			next.ServeHTTP(w, r.WithContext(signed))
+		case errors.Is(err, token.ErrInvalid):
+			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+			a.fail(ctx, w, http.StatusUnauthorized, err)
+		default:
+			a.failInternal(ctx, w, err)
+		}
+	})
+}
+
+// signIn returns a context of the person whom the token in a header names; ctx
+// itself where there is no token. It fails with UNAUTHENTICATED because of
+// token.ErrInvalid, and with UNAVAILABLE because of jwks.ErrUnavailable.
+func (a *api) signIn(ctx context.Context, header http.Header) (context.Context, error) {
+	values := header.Values("Authorization")
+	if len(values) == 0 {
+		return ctx, nil
+	}
+	actor, expiry, err := a.actor(ctx, values, header.Get("Accept-Language"))
+	if err != nil {
+		noteCause(ctx, err)
+		switch {
+		case errors.Is(err, token.ErrInvalid):
+			err = &fault.Fault{Code: fault.Unauthenticated, Message: "The token is not valid.", Remedy: "Sign in again.", Cause: err}
+		case errors.Is(err, jwks.ErrUnavailable):
+			err = &fault.Fault{Code: fault.Unavailable, Message: "DataHub cannot verify tokens at the moment. Nothing was done.",
+				Remedy: "Wait a little and send the request again.", Cause: err}
+		}
+		return nil, err
+	}
+	noteActor(ctx, actor)
+	return access.WithActor(context.WithValue(ctx, expiryKey{}, expiry), actor), nil
+}
+
+// actor returns the account of a token's person, and when the token expires. The
+// language is the token's, else the one that the client asks for.
+func (a *api) actor(ctx context.Context, authorization []string, languages string) (actor access.Actor, expiry time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, a.settings.RequestTimeout)
+	defer cancel()
+	scheme, credentials, _ := strings.Cut(authorization[0], " ")
+	if len(authorization) > 1 || !strings.EqualFold(scheme, "Bearer") {
+		return actor, expiry, token.ErrInvalid
+	}
+	identity, expiry, err := a.tokens.Verify(ctx, strings.TrimSpace(credentials))
+	if err != nil {
+		return actor, expiry, err
+	}
+	if identity.Locale == "" {
+		identity.Locale = languages
+	}
+	actor, err = a.accounts.Actor(ctx, identity)
+	return actor, expiry, err
+}
+
+func signedIn(ctx context.Context) bool {
+	_, ok := access.ActorOf(ctx)
+	return ok
+}
+
+type expiryKey struct{}
+
+// tokenExpiry returns when the token of the request expires; zero without one.
+func tokenExpiry(ctx context.Context) time.Time {
+	expiry, _ := ctx.Value(expiryKey{}).(time.Time)
+	return expiry
+}

@@ -1,0 +1,95 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/event"
+	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/instance"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/ratelimit"
+	"alphacruncher.com/datahub-gateway/internal/request"
+)
+
+// maintenance ends and deletes what is due. Every gateway does it; a row is
+// processed by one of them.
+type maintenance struct {
+	log  *slog.Logger
+	jobs []maintenanceJob
+}
+
+// maintenanceJob processes the rows of one kind that are due.
+type maintenanceJob struct {
+	name  string // in the log
+	every time.Duration
+	// run processes some rows, in a short transaction, and returns their number. It
+	// is called again until it returns 0.
+	run func(context.Context) (int64, error)
+	// counted is the log's key for the number of rows; "": the number is not
+	// logged.
+	counted string
+}
+
+func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service, s *RetentionSettings) *maintenance {
+	in := func(remove func(context.Context, postgres.Querier) (int64, error)) func(context.Context) (int64, error) {
+		return func(ctx context.Context) (int64, error) { return remove(ctx, db) }
+	}
+	purge := func(ctx context.Context) (int64, error) {
+		purged, err := instance.Purge(ctx, db, time.Duration(s.PurgeGrace))
+		return int64(purged), err
+	}
+	return &maintenance{log, []maintenanceJob{
+		{"requests", time.Minute, requests.EndExpired, ""},
+		{"idempotency keys", time.Minute, in(idempotency.DeleteExpired), ""},
+		{"resends", time.Minute, in(invitation.DeleteOldResends), ""},
+		{"events", time.Minute, in(event.DeleteOld), ""},
+		{"limits", time.Minute, in(ratelimit.DeleteExpired), ""},
+		{"deleted instances", time.Minute, purge, "purged"},
+	}}
+}
+
+// run runs every job at once, and again each time that its interval is over. The
+// jobs run one after the other, so that they take one connection.
+func (m *maintenance) run(ctx context.Context) {
+	ctx = postgres.WithBackgroundPriority(ctx)
+	next := make([]time.Time, len(m.jobs))
+	for {
+		soonest := time.Now().Add(time.Hour)
+		for i, job := range m.jobs {
+			if !time.Now().Before(next[i]) {
+				m.runJob(ctx, job)
+				next[i] = time.Now().Add(job.every)
+			}
+			if next[i].Before(soonest) {
+				soonest = next[i]
+			}
+		}
+		select {
+		case <-time.After(time.Until(soonest)):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// runJob runs a job until nothing is due, and logs its failure: it runs again
+// after its interval.
+func (m *maintenance) runJob(ctx context.Context, job maintenanceJob) {
+	var total int64
+	for ctx.Err() == nil {
+		n, err := job.run(ctx)
+		total += n
+		if err != nil && ctx.Err() == nil {
+			m.log.Error("housekeeping", "of", job.name, "error", postgres.LogSafe(err))
+		}
+		if n == 0 || err != nil {
+			break
+		}
+	}
+	if total > 0 && job.counted != "" {
+		m.log.Info("housekeeping", job.counted, total)
+	}
+}
