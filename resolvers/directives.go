@@ -16,14 +16,13 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// gqlgen runs the directive that is listed last first, so in the schema @role
-// stands last. Each of them refuses by itself, in whatever order they run.
+// gqlgen runs the directive that is listed last first, so @role is listed last in
+// the schema. Each directive refuses by itself, whatever their order.
 
-// role is @role. It decides by the rule that the field has in package access; a
-// test holds the schema's arguments against it. What has the wrong form is
-// refused before. A request that was carried out before passes, because the
-// person may have given up the role by it and still gets the answer; the domain
-// decides once more.
+// role implements @role. It decides by the field's rule in package access; a test
+// compares the schema's arguments with it. Input of the wrong form is refused
+// first. A request that was carried out before passes: the person may have given up
+// the role by it, and still gets the answer. The domain decides once more.
 func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, _ []tenant.Role, of string) (any, error) {
 	if err := r.validate(ctx); err != nil {
 		return nil, err
@@ -59,9 +58,9 @@ func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, _ []ten
 	return next(context.WithValue(ctx, placesKey{}, found))
 }
 
-// instance is @instance. It decides by the field's rule, as @role does. A request
-// that was carried out before passes to its answer, whatever has happened to the
-// instance since.
+// instance implements @instance. It decides by the field's rule, as @role does. A
+// request that was carried out before passes, whatever has happened to the instance
+// since.
 func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, _ []tenant.Kind, _ []tenant.State, of string) (any, error) {
 	if err := r.validate(ctx); err != nil {
 		return nil, err
@@ -124,7 +123,7 @@ func (r *Root) allowReplay(ctx context.Context, a access.Actor, refusal error) e
 	return refusal
 }
 
-// authenticated is @authenticated.
+// authenticated implements @authenticated.
 func (r *Root) authenticated(ctx context.Context, _ any, next graphql.Resolver) (any, error) {
 	if _, err := actor(ctx); err != nil {
 		return nil, err
@@ -135,7 +134,7 @@ func (r *Root) authenticated(ctx context.Context, _ any, next graphql.Resolver) 
 	return next(ctx)
 }
 
-// public is @public.
+// public implements @public.
 func (r *Root) public(ctx context.Context, _ any, next graphql.Resolver) (any, error) {
 	if err := r.validate(ctx); err != nil {
 		return nil, err
@@ -169,17 +168,18 @@ func (r *Root) validate(ctx context.Context) error {
 	return faults.Err()
 }
 
-// idsAt reads the ids at a path into the field's arguments, or at the first of
-// several paths at which there is something; and that path. There is always an
-// id: one that cannot be read names nothing.
+// idsAt returns the ids at a path into the field's arguments and, of several paths
+// with | between them, at the first that has a value; also that path, and whether
+// it leads to a list. There is always an id: one that is not given or malformed is
+// the zero one, which names nothing.
 func idsAt(ctx context.Context, of string) (ids []globalid.ID, path []any, listed bool) {
-	for way := range strings.SplitSeq(of, "|") {
-		value := argument(ctx, way)
+	for alternative := range strings.SplitSeq(of, "|") {
+		value := argument(ctx, alternative)
 		if value == nil {
 			continue
 		}
-		for step := range strings.SplitSeq(way, ".") {
-			path = append(path, step)
+		for name := range strings.SplitSeq(alternative, ".") {
+			path = append(path, name)
 		}
 		values, listed := value.([]any)
 		if !listed {
@@ -194,7 +194,8 @@ func idsAt(ctx context.Context, of string) (ids []globalid.ID, path []any, liste
 	return []globalid.ID{{}}, nil, false
 }
 
-// argument reads a value at a path into the field's arguments, as sent.
+// argument returns the value at a path into the field's arguments, as it was sent;
+// nil where there is none.
 func argument(ctx context.Context, path string) any {
 	variables := graphql.GetOperationContext(ctx).Variables
 	name, rest, _ := strings.Cut(path, ".")

@@ -11,23 +11,24 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-var update = flag.Bool("update", false, "write docs/policy.md afresh")
+var update = flag.Bool("update", false, "write docs/policy.md")
 
 const policyHead = `# Who may see and do what
 
-Every field that can be asked for, and who is answered; made of the schema by
-` + "`go test ./resolvers -run Policy -update`" + `, and held against it by the tests. A field
-that is added appears here, to be looked at.
+Each field of the schema, and who can read or use it. This document is generated
+from the schema by ` + "`go test ./resolvers -run Policy -update`" + `, and a test compares
+both: review here what a new field adds.
 
-"Who sees it" is whoever is given the object that the field belongs to. Somebody
-who must not know of an object is given none.
+"Anyone who sees the object" is anyone who is given the object that the field
+belongs to. People who must not know of an object are not given it.
 
 | field | who |
 | --- | --- |
 `
 
-// No field comes in without a rule that somebody has looked at.
-func TestPolicy(t *testing.T) {
+// No field is added without somebody looking at who may see it.
+func TestPolicyIsTheSchemas(t *testing.T) {
+	t.Parallel()
 	table := policyHead + policy(schema())
 	if *update {
 		if err := os.WriteFile("../docs/policy.md", []byte(table), 0o644); err != nil {
@@ -39,7 +40,7 @@ func TestPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(kept) != table {
-		t.Error("docs/policy.md is not what the schema says: look at what has changed, and run go test ./resolvers -run Policy -update")
+		t.Error("docs/policy.md does not say what the schema says: review the difference, and run go test ./resolvers -run Policy -update")
 	}
 }
 
@@ -62,14 +63,14 @@ func policy(s *ast.Schema) string {
 	return rows.String()
 }
 
-// who says in words what a field's directives declare.
+// who returns in words what a field's directives declare.
 func who(field *ast.FieldDefinition) string {
 	for _, d := range field.Directives {
 		switch d.Name {
 		case "public":
-			return "anybody"
+			return "anyone"
 		case "authenticated":
-			return "anybody with an account"
+			return "anyone with an account"
 		case "role":
 			var roles []string
 			for _, role := range argumentOf(field, "role", "any") {
@@ -82,5 +83,5 @@ func who(field *ast.FieldDefinition) string {
 			return strings.Join(roles, ", ") + ", of `" + strings.ReplaceAll(of, "|", "` or `") + "`"
 		}
 	}
-	return "who sees it"
+	return "anyone who sees the object"
 }

@@ -1,9 +1,9 @@
 // Package access decides who may do what, and explains why not.
 //
-// It decides by rules over the roles that a person holds in a place, derived
-// ones included, and over the kind and state of an instance. Refusals name the
-// people who can help. Every decision about permission is made here, for
-// directives, for fields, and for the transaction that is about to write.
+// It decides by rules (rules.go) about the roles that a person has in a place,
+// derived ones included, and about the kind and state of an instance. Refusals
+// name the people who can help. All decisions about permission are made here: for
+// directives, for fields, and once more in the transaction that is about to write.
 package access
 
 import (

@@ -62,16 +62,16 @@ func Lock(ctx context.Context, tx *postgres.Tx, actor Actor, strength LockStreng
 }
 
 // LockPlaces locks the places that ids stand for, and then reads them as
-// FindPlaces does.
+// tenant.FindPlaces does.
 func LockPlaces(ctx context.Context, tx *postgres.Tx, actor Actor, strength LockStrength, ids ...globalid.ID) (map[globalid.ID]tenant.Place, error) {
-	targets, err := tenant.ResolveTargets(ctx, tx, ids)
+	resolved, err := tenant.ResolvePlaces(ctx, tx, ids)
 	if err != nil {
 		return nil, err
 	}
-	if err := Lock(ctx, tx, actor, strength, targets.Places...); err != nil {
+	if err := Lock(ctx, tx, actor, strength, resolved.IDs...); err != nil {
 		return nil, err
 	}
-	return targets.Find(ctx, tx, actor)
+	return resolved.Find(ctx, tx, actor)
 }
 
 // LockAndCheckRole locks one place, reads it, and decides by a rule whether the

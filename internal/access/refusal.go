@@ -111,7 +111,7 @@ func addRemedy(ctx context.Context, q postgres.Querier, i *tenant.Instance, f *f
 	administers, restores := i.Roles.Has(tenant.SpaceAdministrator), RestoreInstance.Allows(i)
 	switch {
 	case f.Code == fault.InstanceDistributed && administers:
-		f.Instances, err = i.Space.Invitable(ctx, q)
+		f.Instances, err = i.Space.ActiveInstances(ctx, q, InviteUsers.Kinds)
 		f.Remedy = "Choose another instance of the space" + list(f.Instances) + "."
 	case f.Code == fault.InstanceDistributed: // the person may not know of the others
 		f.Contacts, err = i.Contacts(ctx, q, Administrators)

@@ -1,8 +1,6 @@
 package access
 
 import (
-	"slices"
-
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
@@ -80,8 +78,8 @@ var (
 	WithdrawRequest    = Rule{Field: "withdrawRequest", Verb: "withdraw requests about"}
 )
 
-// The rules of subscriptions, and of fields that not everybody may read who reads
-// the object.
+// The rules of subscriptions, and of fields that not everybody who sees the object
+// may read.
 var (
 	InvitationChanged = Rule{Field: "invitationChanged", Verb: "watch the invitations to", Roles: Administrators}
 
@@ -93,8 +91,8 @@ var (
 	SpaceAuditLog       = Rule{Field: "Space.auditLog", Verb: "read the audit log of", Roles: Administrators}
 )
 
-// Rules are all rules. A test in package resolvers demands that every mutation of
-// the schema has one, and that they say the same as the schema's directives.
+// Rules are all rules. A test in package resolvers demands that each mutation of
+// the schema has one, and that the schema's directives declare the same.
 var Rules = []Rule{
 	CreateSpace,
 	CreateInstance, DeleteInstance, RestoreInstance,
@@ -105,12 +103,17 @@ var Rules = []Rule{
 	InstanceMembers, InstanceInvitations, SpaceMembers, SpaceInvitations, SpaceRequests, SpaceAuditLog,
 }
 
+var rulesByField = func() map[string]Rule {
+	rules := make(map[string]Rule, len(Rules))
+	for _, r := range Rules {
+		rules[r.Field] = r
+	}
+	return rules
+}()
+
 // RuleOf returns the rule of a field of the schema, named as in Rule.Field; false
 // where it has none.
 func RuleOf(field string) (Rule, bool) {
-	i := slices.IndexFunc(Rules, func(r Rule) bool { return r.Field == field })
-	if i < 0 {
-		return Rule{}, false
-	}
-	return Rules[i], true
+	r, found := rulesByField[field]
+	return r, found
 }

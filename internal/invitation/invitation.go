@@ -104,7 +104,7 @@ func (i *Invitation) Place(ctx context.Context, q postgres.Querier, actor access
 	if i.place != nil {
 		return i.place, nil
 	}
-	return tenant.PlaceAmong(ctx, q, actor, i.group, i.row.placeID())
+	return tenant.LoadPlace(ctx, q, actor, i.group, i.row.placeID())
 }
 
 // Delivery returns the state of the newest mail of the invitation; nil where none

@@ -127,7 +127,7 @@ func (r *Request) EndReason() *EndReason {
 // Place returns the instance or space that the request is about; nil where the
 // actor may not see it.
 func (r *Request) Place(ctx context.Context, q postgres.Querier, actor access.Actor) (tenant.Place, error) {
-	return tenant.PlaceAmong(ctx, q, actor, r.places, r.row.placeID())
+	return tenant.LoadPlace(ctx, q, actor, r.places, r.row.placeID())
 }
 
 // Service makes, answers, ends and lists requests.

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"context"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
@@ -12,8 +13,12 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// maxContacts is how many people a refusal names at most.
-const maxContacts = 20
+// The most that a refusal names, and the most administrators that a space lists.
+const (
+	maxContacts       = 20
+	maxInstances      = 20
+	maxAdministrators = 100
+)
 
 // Contacts implements Place: editors first, then the space's administrators.
 func (i *Instance) Contacts(ctx context.Context, q postgres.Querier, roles Roles) ([]fault.Contact, error) {
@@ -23,7 +28,7 @@ func (i *Instance) Contacts(ctx context.Context, q postgres.Querier, roles Roles
 	})
 }
 
-// Contacts implements Place: in a space it is the administrators who can help.
+// Contacts implements Place: in a space, the administrators can help.
 func (s *Space) Contacts(ctx context.Context, q postgres.Querier, _ Roles) ([]fault.Contact, error) {
 	administrators, err := s.Administrators(ctx, q)
 	contacts := make([]fault.Contact, min(len(administrators), maxContacts))
@@ -76,7 +81,8 @@ func holders(ctx context.Context, q postgres.Querier, instances []globalid.ID, r
 	return found, nil
 }
 
-// Administrators are a space's administrators, by name; 100 at most.
+// Administrators reads a space's administrators, by name; maxAdministrators at
+// most.
 func (s *Space) Administrators(ctx context.Context, q postgres.Querier) ([]*fault.Contact, error) {
 	type administrators struct{}
 	return batch.Load(s.Siblings, s, administrators{}, func(spaces []*Space) (map[*Space][]*fault.Contact, error) {
@@ -96,7 +102,7 @@ func (s *Space) Administrators(ctx context.Context, q postgres.Querier) ([]*faul
 			cross join lateral (
 				select a.id, a.name, a.email from account a join space_administrator sa on sa.account_id = a.id
 				where sa.space_id = s.id order by a.name, a.id limit $2) a
-			order by s.id, a.name, a.id`, postgres.IDs(ids), 100)
+			order by s.id, a.name, a.id`, postgres.IDs(ids), maxAdministrators)
 		for i := range rows {
 			s := of[rows[i].SpaceID]
 			found[s] = append(found[s], &rows[i].Contact)
@@ -105,15 +111,19 @@ func (s *Space) Administrators(ctx context.Context, q postgres.Querier) ([]*faul
 	})
 }
 
-// Invitable returns the instances of a space that people can be invited to; 20 at
-// most.
-func (s *Space) Invitable(ctx context.Context, q postgres.Querier) ([]fault.Instance, error) {
-	type invitable struct{}
-	return batch.Load(s.Siblings, s, invitable{}, func(spaces []*Space) (map[*Space][]fault.Instance, error) {
-		of := make(map[uuid.UUID]*Space, len(spaces))
+// ActiveInstances reads the instances of a space that are of some kinds and not
+// deleted, oldest first; maxInstances at most.
+func (s *Space) ActiveInstances(ctx context.Context, q postgres.Querier, kinds []Kind) ([]fault.Instance, error) {
+	of := make(pq.StringArray, len(kinds))
+	for i, kind := range kinds {
+		of[i] = string(kind)
+	}
+	type activeInstances struct{ kinds string }
+	return batch.Load(s.Siblings, s, activeInstances{strings.Join(of, " ")}, func(spaces []*Space) (map[*Space][]fault.Instance, error) {
+		byID := make(map[uuid.UUID]*Space, len(spaces))
 		ids := make([]globalid.ID, len(spaces))
 		for i, s := range spaces {
-			ids[i], of[s.ID.UUID] = s.ID, s
+			ids[i], byID[s.ID.UUID] = s.ID, s
 		}
 		var rows []struct {
 			SpaceID uuid.UUID `db:"space_id"`
@@ -125,11 +135,11 @@ func (s *Space) Invitable(ctx context.Context, q postgres.Querier) ([]fault.Inst
 			from unnest($1::uuid[]) as s (id)
 			cross join lateral (
 				select id, name from instance
-				where space_id = s.id and kind <> 'DISTRIBUTED' and deleted_at is null order by id limit 20) i
-			order by s.id, i.id`, postgres.IDs(ids))
+				where space_id = s.id and kind = any ($2::text[]) and deleted_at is null order by id limit $3) i
+			order by s.id, i.id`, postgres.IDs(ids), of, maxInstances)
 		found := make(map[*Space][]fault.Instance, len(spaces))
 		for _, row := range rows {
-			s := of[row.SpaceID]
+			s := byID[row.SpaceID]
 			found[s] = append(found[s], fault.Instance{ID: globalid.ID{Kind: globalid.Instance, UUID: row.ID}.String(), Name: row.Name})
 		}
 		return found, err

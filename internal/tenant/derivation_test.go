@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// facts are what a person is in a space, and in one instance of it.
+// facts are the roles that a person holds in a space, and in one instance of it.
 type facts struct {
 	organization  string // MANAGER, FACULTY, MEMBER or nothing
 	administrator bool
@@ -50,7 +50,7 @@ func memberRoles(r InstanceRole) Roles {
 	return RolesOf(r.Role())
 }
 
-// everyFacts is every combination of facts that there can be.
+// everyFacts returns every combination of facts that is possible.
 func everyFacts() (all []facts) {
 	either := []bool{false, true}
 	for _, organization := range []string{"", "MANAGER", "FACULTY", "MEMBER"} {
@@ -60,7 +60,7 @@ func everyFacts() (all []facts) {
 					for _, kind := range []Kind{Master, Distributed, Working} {
 						for _, membership := range []InstanceRole{"", Editor, Viewer} {
 							if membership == Editor && !edits || membership == Viewer && !views {
-								continue // an editor of this instance is one of some instance
+								continue // an editor of this instance edits some instance of the space
 							}
 							all = append(all, facts{organization, administrator, edits, views, kind, membership})
 						}
@@ -72,8 +72,8 @@ func everyFacts() (all []facts) {
 	return all
 }
 
-// holds says, role by role, who has it in an instance: the rules of "Who sees
-// what" once more, in other words than the program's.
+// holds reports whether the person has a role in the instance: the rules of "who
+// sees what" a second time, independent of the table of roles.
 func (f facts) holds(role Role) bool {
 	manager := f.organization == "MANAGER"
 	switch role {
@@ -93,8 +93,7 @@ func (f facts) holds(role Role) bool {
 	panic(role)
 }
 
-// holdsSomewhere says who has a role anywhere in the space, where they are
-// members of the instances that the facts name.
+// holdsSomewhere reports whether the person has a role anywhere in the space.
 func (f facts) holdsSomewhere(role Role) bool {
 	switch role {
 	case InstanceEditor:
@@ -105,12 +104,12 @@ func (f facts) holdsSomewhere(role Role) bool {
 	return f.holds(role)
 }
 
-// sees says to whom the instance exists.
+// sees reports whether the person may know of the instance.
 func (f facts) sees() bool {
 	return f.administrator || f.organization == "MANAGER" || f.membership != "" || (f.kind == Distributed && f.edits)
 }
 
-// seesSpace says to whom the space exists.
+// seesSpace reports whether the person may know of the space.
 func (f facts) seesSpace() bool {
 	return f.administrator || f.organization == "MANAGER" || f.edits || f.views
 }

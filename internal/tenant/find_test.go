@@ -23,7 +23,7 @@ func execute(t *testing.T, db *postgres.DB, query string, args ...any) {
 	}
 }
 
-// place is an instance of the space that everybody is put in.
+// place is an instance of the space in which everybody has their roles.
 type place struct {
 	id      globalid.ID
 	name    string
@@ -31,7 +31,7 @@ type place struct {
 	deleted bool
 }
 
-// person is somebody with one of the combinations of roles in the space.
+// person has one of the combinations of roles in the space.
 type person struct {
 	actor         User
 	organization  string
@@ -43,7 +43,7 @@ func (p person) String() string {
 	return fmt.Sprintf("organization %q, administrator %t, member of %v", p.organization, p.administrator, p.memberships)
 }
 
-// in is what she is in an instance of the space.
+// in returns the person's roles in an instance of the space.
 func (p person) in(at place) facts {
 	f := facts{organization: p.organization, administrator: p.administrator, kind: at.kind, membership: p.memberships[at.name]}
 	for _, role := range p.memberships {
@@ -53,9 +53,9 @@ func (p person) in(at place) facts {
 	return f
 }
 
-// populate makes a space, and people with every combination of roles in it.
-// Another space of the organization and one of another organization show
-// that roles do not reach beyond.
+// populate makes a space, and people with every combination of roles in it. It also
+// makes another space of the organization, and one of another organization, to
+// which the roles must not extend.
 func populate(t *testing.T, db *postgres.DB) (space globalid.ID, places []place, people []person) {
 	t.Helper()
 	organizations := []uuid.UUID{uuid.New(), uuid.New()}
@@ -146,8 +146,7 @@ func populate(t *testing.T, db *postgres.DB) (space globalid.ID, places []place,
 	return space, places, people
 }
 
-// What is read one by one, what is listed and what is derived agree, for
-// everybody.
+// Reading one by one, listing and deriving agree for everybody.
 func TestWhoSeesWhat(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)

@@ -15,12 +15,13 @@ import (
 // Place is where roles are held: an organization, a space or an instance, as
 // one person sees it.
 type Place interface {
-	// Visible reports whether the person may know of it; nobody knows of nil.
+	// Visible reports whether the person may know of the place; false for nil.
 	Visible() bool
-	// EffectiveRoles are the person's effective roles.
+	// EffectiveRoles returns the roles that the person has here: those that they
+	// hold by themselves, and those that derive from them.
 	EffectiveRoles() Roles
-	// Contacts are the people who hold one of the roles of a set by
-	// themselves; maxContacts at most.
+	// Contacts returns the people who hold one of the roles of a set by themselves:
+	// maxContacts at most, those with the highest role first.
 	Contacts(ctx context.Context, q postgres.Querier, roles Roles) ([]fault.Contact, error)
 	// HolderName says what a person with a role is: "an editor of the instance",
 	// "an administrator of the space Econometrics".
@@ -63,62 +64,63 @@ func (i *Instance) HolderName(r Role) string {
 	return r.Noun() + " of the instance"
 }
 
-// FindPlaces reads the places that ids stand for: organizations, spaces and
-// instances themselves, and where invitations lead. The place of an id is nil
-// where there is none that the viewer may know of.
+// FindPlaces reads the places that ids stand for: the id of an organization, a
+// space or an instance stands for itself, that of an invitation for the place that
+// it leads to. The place of an id is nil where there is none that the viewer may
+// know of.
 func FindPlaces(ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID) (map[globalid.ID]Place, error) {
-	targets, err := ResolveTargets(ctx, q, ids)
+	resolved, err := ResolvePlaces(ctx, q, ids)
 	if err != nil {
 		return nil, err
 	}
-	return targets.Find(ctx, q, viewer)
+	return resolved.Find(ctx, q, viewer)
 }
 
-// PlaceAmong reads the place of an id as FindPlaces does, together with those of
-// the other ids of its group.
-func PlaceAmong(ctx context.Context, q postgres.Querier, viewer User, group *batch.Group[globalid.ID], id globalid.ID) (Place, error) {
+// LoadPlace reads the place of an id as FindPlaces does, in one query with the
+// places of the other ids of its group.
+func LoadPlace(ctx context.Context, q postgres.Querier, viewer User, group *batch.Group[globalid.ID], id globalid.ID) (Place, error) {
 	type places struct{ of globalid.ID }
 	return batch.Load(group, id, places{viewer.ID}, func(ids []globalid.ID) (map[globalid.ID]Place, error) {
 		return FindPlaces(ctx, q, viewer, ids)
 	})
 }
 
-// Targets are the places that ids stand for: an id of an organization, a space
-// or an instance stands for itself, and an invitation's for the place that it
-// leads to.
-type Targets struct {
-	// Places are the ids of the places, each once.
-	Places []globalid.ID
-	of     map[globalid.ID]globalid.ID
+// ResolvedPlaces are ids with the ids of the places that they stand for: see
+// FindPlaces.
+type ResolvedPlaces struct {
+	// IDs are the ids of the places, each once.
+	IDs []globalid.ID
+	of  map[globalid.ID]globalid.ID
 }
 
-// ResolveTargets reads the targets of ids, whoever may see them.
-func ResolveTargets(ctx context.Context, q postgres.Querier, ids []globalid.ID) (Targets, error) {
+// ResolvePlaces resolves ids to the ids of their places, without regard to who
+// may see these.
+func ResolvePlaces(ctx context.Context, q postgres.Querier, ids []globalid.ID) (ResolvedPlaces, error) {
 	leads, err := whereInvitationsLead(ctx, q, ids)
 	if err != nil {
-		return Targets{}, err
+		return ResolvedPlaces{}, err
 	}
-	t := Targets{of: make(map[globalid.ID]globalid.ID, len(ids))}
+	resolved := ResolvedPlaces{of: make(map[globalid.ID]globalid.ID, len(ids))}
 	seen := map[globalid.ID]bool{}
 	for _, id := range ids {
 		place := id
 		if id.Kind == globalid.Invitation {
 			place = leads[id]
 		}
-		t.of[id] = place
+		resolved.of[id] = place
 		if !seen[place] {
 			seen[place] = true
-			t.Places = append(t.Places, place)
+			resolved.IDs = append(resolved.IDs, place)
 		}
 	}
-	return t, nil
+	return resolved, nil
 }
 
-// Find reads the place of each id that the targets were resolved from. The
-// place of an id is nil where there is none that the viewer may know of.
-func (t Targets) Find(ctx context.Context, q postgres.Querier, viewer User) (map[globalid.ID]Place, error) {
+// Find reads the place of each id that was resolved. The place of an id is nil
+// where there is none that the viewer may know of.
+func (r ResolvedPlaces) Find(ctx context.Context, q postgres.Querier, viewer User) (map[globalid.ID]Place, error) {
 	ids := map[globalid.Kind][]globalid.ID{}
-	for _, id := range t.Places {
+	for _, id := range r.IDs {
 		ids[id.Kind] = append(ids[id.Kind], id)
 	}
 	places := map[globalid.ID]Place{}
@@ -129,8 +131,8 @@ func (t Targets) Find(ctx context.Context, q postgres.Querier, viewer User) (map
 	); err != nil {
 		return nil, err
 	}
-	found := make(map[globalid.ID]Place, len(t.of))
-	for id, place := range t.of {
+	found := make(map[globalid.ID]Place, len(r.of))
+	for id, place := range r.of {
 		if p, ok := places[place]; ok {
 			found[id] = p
 		}
@@ -138,7 +140,7 @@ func (t Targets) Find(ctx context.Context, q postgres.Querier, viewer User) (map
 	return found, nil
 }
 
-// find adds what a reader of one kind of place finds.
+// find adds the places of one kind to those that were found.
 func find[P Place](ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID,
 	read func(context.Context, postgres.Querier, User, []globalid.ID) (map[globalid.ID]P, error), found map[globalid.ID]Place) error {
 	if len(ids) == 0 {

@@ -14,24 +14,24 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 )
 
-// User is somebody with an account.
+// User is a person with an account.
 type User struct {
 	ID    globalid.ID
 	Name  string
 	Email string
-	// EmailKey is Email as addresses compare (address.Address.Key); for the
-	// person who asks alone.
+	// EmailKey is Email in the form in which addresses compare
+	// (address.Address.Key). It is set for the actor of a request only.
 	EmailKey string
 }
 
-// Contact is the person as somebody to write to.
-func (p User) Contact() fault.Contact { return fault.Contact{Name: p.Name, Email: p.Email} }
+// Contact returns the person as somebody to write to.
+func (u User) Contact() fault.Contact { return fault.Contact{Name: u.Name, Email: u.Email} }
 
 // Organization is an organization as one person sees it. It holds spaces.
 type Organization struct {
 	ID   globalid.ID
 	Name string
-	// Roles are what the person is in the organization itself.
+	// Roles are those that the person holds in the organization itself.
 	Roles Roles
 }
 
@@ -62,7 +62,7 @@ type Instance struct {
 	DeletedAt       *time.Time
 	DeletedBy       *fault.Contact
 	RestorableUntil *time.Time
-	// Restorable says whether RestorableUntil had not passed when the instance
+	// Restorable says whether RestorableUntil was still to come when the instance
 	// was read, by the database's clock.
 	Restorable bool
 
@@ -70,7 +70,8 @@ type Instance struct {
 	Siblings *batch.Group[globalid.ID]
 }
 
-// State is Deleted from the deletion to the restoration or the purge.
+// State returns Deleted from the instance's deletion until it is restored or
+// purged.
 func (i *Instance) State() State {
 	if i.DeletedAt != nil {
 		return Deleted
