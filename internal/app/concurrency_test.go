@@ -8,7 +8,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app"
 )
 
-// What one person has carried out does not take the places of everybody.
+// The operations of one person do not take the places of others.
 func TestParallelOperationsOfAPersonAreLimited(t *testing.T) {
 	t.Parallel()
 	const most = 3

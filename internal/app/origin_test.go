@@ -83,7 +83,7 @@ func TestOnlyAllowedOriginsMayAsk(t *testing.T) {
 	}
 }
 
-// A browser asks before it sends a token elsewhere.
+// A browser asks before it sends a token to another origin.
 func TestPreflights(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.AllowedOrigins = appOrigin })

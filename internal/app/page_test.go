@@ -29,7 +29,7 @@ var built = fstest.MapFS{
 	"assets/strange-Gh4.else": {Data: []byte("?")},
 }
 
-// site serves a page as a gateway with some settings does.
+// site serves a page with the settings of a gateway.
 type site struct {
 	t   *testing.T
 	mux *http.ServeMux
@@ -51,7 +51,7 @@ func development() Settings {
 	return Settings{DevelopmentSettings: DevelopmentSettings{Development: true}, TokenSettings: TokenSettings{JWTIssuer: "datahub-development"}}
 }
 
-// ask sends a request with headers, as names and values.
+// ask sends a request with headers, given as names and values.
 func (s site) ask(method, path string, header ...string) (*http.Response, string) {
 	s.t.Helper()
 	r := httptest.NewRequest(method, path, nil)
@@ -108,7 +108,8 @@ func TestPage(t *testing.T) {
 		if c.status != 200 {
 			continue
 		}
-		// Who has it already is only told so, and who asks for the head gets the same.
+		// A client with the same ETag gets no body, and HEAD has the headers of
+		// GET.
 		if response, body := s.ask("GET", c.path, "If-None-Match", header.Get("ETag")); response.StatusCode != http.StatusNotModified || body != "" {
 			t.Errorf("%s, of %s: %d %.100s", c.path, header.Get("ETag"), response.StatusCode, body)
 		}
@@ -168,7 +169,7 @@ func TestPageIsCompressed(t *testing.T) {
 		if body != script {
 			t.Errorf("%s: %.100q", accepts, body)
 		}
-		// The two are told apart: the tag of one is none of the other.
+		// The compressed file has an ETag of its own.
 		tag := response.Header.Get("ETag")
 		if again, _ := s.ask("GET", path, "Accept-Encoding", "gzip", "If-None-Match", tag); (again.StatusCode == http.StatusNotModified) != compressed {
 			t.Errorf("%s, of %s: %d", accepts, tag, again.StatusCode)
@@ -235,7 +236,7 @@ func TestPlaygroundIsOff(t *testing.T) {
 	}
 }
 
-// What is part of the program is read, whether the page was built or not.
+// The embedded page can be read, whether it was built or not.
 func TestBuiltPageIsServedUnderApp(t *testing.T) {
 	t.Parallel()
 	p, err := readPage(web.Built())

@@ -18,7 +18,7 @@ import (
 	"alphacruncher.com/datahub-gateway/resolvers"
 )
 
-// A panic is the error of one request, with its id.
+// A panic is logged with the id of its request, and fails that request only.
 func TestPanicFailsOneRequest(t *testing.T) {
 	t.Parallel()
 	var lines bytes.Buffer
@@ -56,7 +56,7 @@ func TestPanicFailsOneRequest(t *testing.T) {
 		t.Error(scraped.Body)
 	}
 
-	// Half an answer does not look like a whole one.
+	// A response that was cut is an error for the client.
 	begin = true
 	if response, err = server.Client().Get(server.URL); err != nil {
 		t.Fatal(err)
@@ -67,8 +67,8 @@ func TestPanicFailsOneRequest(t *testing.T) {
 	}
 }
 
-// A resolver that panics is an error too, whichever way it was asked, and the next
-// one is answered.
+// A panicking resolver is an error over every transport, and the next operation
+// is answered.
 func TestPanickingResolverFailsOneOperation(t *testing.T) {
 	t.Parallel()
 	lines := &printed{}

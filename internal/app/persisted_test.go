@@ -17,8 +17,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app"
 )
 
-// byHash names an operation as Apollo Client's persisted queries do; with its
-// text, where that is not empty.
+// byHash returns a request with the hash of an operation, as Apollo Client
+// sends it, and with its text unless that is empty.
 func byHash(id, text string) map[string]any {
 	fields := map[string]any{"extensions": map[string]any{"persistedQuery": map[string]any{"version": 1, "sha256Hash": id}}}
 	if text != "" {
@@ -32,7 +32,7 @@ func hashOf(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// ways are all ways to send an operation; each gives the answer as it came.
+// ways are all transports of an operation. Each returns the answer as text.
 var ways = map[string]func(p person, fields map[string]any) string{
 	"POST": func(p person, fields map[string]any) string { return p.Send(p.Post(fields)).Body },
 	"GET": func(p person, fields map[string]any) string {
@@ -103,7 +103,7 @@ func TestAutomaticPersistedQueries(t *testing.T) {
 	}
 }
 
-// What is not valid, and what somebody sends who is not signed in, is not kept.
+// Documents that are not valid, or that come without a token, are not stored.
 func TestInvalidDocumentsAreNotPersisted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -137,7 +137,7 @@ func relayMap(texts ...string) string {
 	return string(content)
 }
 
-// registering has a gateway carry out the operations of a file alone.
+// registering has a gateway run only the operations of a file.
 func registering(t *testing.T, content string) func(*app.Settings) {
 	file := filepath.Join(t.TempDir(), "operations.json")
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {

@@ -19,8 +19,8 @@ func root(kind string) ast.FieldList {
 	return slices.DeleteFunc(slices.Clone(fields), func(f *ast.FieldDefinition) bool { return strings.HasPrefix(f.Name, "__") })
 }
 
-// sample is an operation on a root field, about a place whose id it is given. It
-// gets through permission and, where it can, fails afterwards.
+// samples are operations on the root fields, in which ID is the id of a place.
+// They pass the check of permission and fail afterwards, where they can.
 var samples = map[string]struct{ place, operation string }{
 	"viewer":      {"", `{ viewer { id } }`},
 	"space":       {"space", `query { space(id: "ID") { id } }`},
@@ -52,7 +52,7 @@ var samples = map[string]struct{ place, operation string }{
 	"requestChanged":    {"", `subscription { requestChanged { change } }`},
 }
 
-// placed gives the id of what a sample is about.
+// placed returns the id that a sample is about.
 func (w *world) placed(what string) string {
 	w.t.Helper()
 	switch what {
@@ -70,7 +70,7 @@ func (w *world) placed(what string) string {
 	return w.instance(what)
 }
 
-// prepared is a world with an invitation and a request.
+// prepared returns a world with an invitation and a request.
 func prepared(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
@@ -80,8 +80,9 @@ func prepared(t *testing.T) *world {
 	return w
 }
 
-// refusal is how somebody is refused a root field; "" where she is not, or where
-// what refuses her has nothing to do with who she is.
+// refusal returns the code with which a person is refused a root field, "null"
+// where the field is null, and "" where they are not refused or for another
+// reason than who they are.
 func (p person) refusal(operation string) string {
 	p.world.t.Helper()
 	if strings.HasPrefix(operation, "subscription") && p.Token != "" {
@@ -102,9 +103,9 @@ func (p person) refusal(operation string) string {
 	return ""
 }
 
-// firstRefusal asks for a subscription over a WebSocket, where the answer to what
-// comes after it tells that it has begun. A refusal may come later than that, but
-// not than what the subscription tells.
+// firstRefusal subscribes over a WebSocket. The answer to a second operation
+// shows that the subscription has started; a refusal may come later, but not
+// after the first event.
 func (p person) firstRefusal(operation string) string {
 	s := p.connect()
 	defer s.conn.CloseNow()
@@ -114,7 +115,7 @@ func (p person) firstRefusal(operation string) string {
 		m := s.hear()
 		if m["id"] == "2" && m["type"] == "next" {
 			if !strings.Contains(operation, "invitationChanged") {
-				return "" // who is signed in is not refused any more
+				return "" // a signed-in person is not refused any more
 			}
 			p.world.as("ada").invite("Group 1", "VIEWER", []string{uuid.NewString() + "@new.example"}).OK()
 		}
@@ -131,10 +132,9 @@ func (p person) firstRefusal(operation string) string {
 	}
 }
 
-// Every root field is answered, for everybody, as the schema declares. The table
-// says who is refused, and how: by role, a for the administrator, e for an editor
-// of Group 1, v for its viewer, m for the manager, s for somebody with an account
-// and n for nobody.
+// The table says how each root field refuses each role: a is the administrator,
+// e an editor of Group 1, v a viewer of Group 1, m the manager, s a person
+// without a role.
 func TestEveryRootFieldForEveryRole(t *testing.T) {
 	t.Parallel()
 	forbidden, notFound, null := "FORBIDDEN", "NOT_FOUND", "null"
@@ -148,12 +148,12 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 		"space": byRole("", "", "", "", null), "instance": byRole("", "", "", "", null), "invitation": byRole(null, null, null, null, null),
 		"inviteUsers": administrators, "inviteSpaceAdministrators": administrators, "createInstance": administrators,
 		"revokeInvitations": administrators, "resendInvitations": administrators, "invitationChanged": administrators,
-		"changeMemberRole":   byRole(notFound, notFound, notFound, forbidden, notFound), // Ada's answer is about the member
+		"changeMemberRole":   byRole(notFound, notFound, notFound, forbidden, notFound), // Ada's refusal is about the member
 		"removeMember":       byRole("", notFound, notFound, forbidden, notFound),
 		"deleteInstance":     byRole("", notFound, notFound, forbidden, notFound),
 		"restoreInstance":    byRole("", "", notFound, forbidden, notFound),
 		"createSpace":        byRole(forbidden, forbidden, forbidden, "", notFound),
-		"acceptInvitation":   byRole(notFound, notFound, notFound, notFound, notFound), // it is Zoe's
+		"acceptInvitation":   byRole(notFound, notFound, notFound, notFound, notFound), // the invitation is for Zoe
 		"declineInvitation":  byRole(notFound, notFound, notFound, notFound, notFound),
 		"leaveInstance":      byRole("", notFound, notFound, "", notFound),
 		"requestRole":        byRole("", "", "", "", notFound),
@@ -174,7 +174,7 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 				t.Parallel()
 				w := prepared(t)
 				operation := strings.ReplaceAll(strings.ReplaceAll(sample.operation, "ID", w.placed(sample.place)), "USER", w.user("Rita"))
-				// Ada comes last: what she is allowed to do, she does.
+				// Ada comes last, because her operation takes effect.
 				for _, who := range []string{"sam", "mia", "vic", "ed", "ada"} {
 					if got := w.as(who).refusal(operation); got != want[field.Name][who] {
 						t.Errorf("%s: %q, want %q", who, got, want[field.Name][who])
@@ -192,8 +192,7 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 
 var requestID = regexp.MustCompile(`"requestId":"[0-9a-f]+"`)
 
-// Whatever exists elsewhere answers as what exists nowhere does, in every argument
-// that takes an id.
+// An id of somebody else answers like an unknown id, in every argument.
 func TestForeignIDsAnswerLikeUnknownOnes(t *testing.T) {
 	t.Parallel()
 	w := prepared(t)
@@ -217,7 +216,7 @@ func TestForeignIDsAnswerLikeUnknownOnes(t *testing.T) {
 	}
 }
 
-// However a field is asked for, the same people are refused.
+// A field refuses the same people in every form of a query.
 func TestRulesHoldForEveryFormOfAQuery(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

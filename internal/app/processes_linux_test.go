@@ -17,10 +17,11 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
-// programVariable makes the test's binary the program.
+// programVariable is set where the test binary runs as the program.
 const programVariable = "DATAHUB_TEST_PROGRAM"
 
-// beProgram runs the program where the binary was started as one.
+// beProgram runs the program, and does not return, where programVariable is
+// set.
 func beProgram() {
 	if os.Getenv(programVariable) == "" {
 		return
@@ -35,8 +36,8 @@ type process struct {
 	t       testing.TB
 	cmd     *exec.Cmd
 	url     string
-	metrics string // their address; "" where they are off
-	// ended is closed when the process has.
+	metrics string // the address of the metrics; "" where they are off
+	// ended is closed when the process has ended.
 	ended chan struct{}
 }
 
@@ -69,7 +70,7 @@ func (w *world) spawn(settings ...string) *process {
 		}
 	}
 	go func() {
-		for lines.Scan() { // so that it is never kept from printing
+		for lines.Scan() { // so that printing never blocks the process
 		}
 		_ = p.cmd.Wait()
 		close(p.ended)
@@ -91,15 +92,15 @@ func (p *process) end(signal syscall.Signal) {
 	}
 }
 
-// at is the person in front of another gateway.
+// through returns the person in front of another gateway.
 func (p person) through(g *process) person {
 	p.URL = g.url
 	return p
 }
 
-// A gateway that is killed in the middle of sending a thousand mails leaves
-// them to the other one: every address has one live invitation and at least one
-// mail, and copies of a mail are known for what they are.
+// A gateway is killed while it sends a thousand mails. The other one sends the
+// rest: every address has one pending invitation and at least one mail, and
+// copies of a mail have the same Message-ID.
 func TestKilledGatewayLosesNoMail(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
@@ -116,7 +117,7 @@ func TestKilledGatewayLosesNoMail(t *testing.T) {
 		return nil
 	})
 	w := newWorld(t)
-	// The world's own gateway is none of them: it would send to its mailbox.
+	// The world's own gateway would send to its mailbox.
 	if err := w.Gateway.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func TestKilledGatewayLosesNoMail(t *testing.T) {
 	}
 	w.as("ada").through(doomed).invite("Group 1", "VIEWER", emails, "idempotencyKey", "k").OK()
 	<-killed
-	// What was answered can be asked again, of the one that is left.
+	// The other gateway knows the answer to the key.
 	if got := w.as("ada").through(other).invite("Group 1", "VIEWER", emails, "idempotencyKey", "k").OK().Every("outcome", "inviteUsers", "results"); got[0] != "INVITED" || got[people-1] != "INVITED" {
 		t.Errorf("the retry: %v", got[:10])
 	}
@@ -146,7 +147,6 @@ func TestKilledGatewayLosesNoMail(t *testing.T) {
 	other.end(syscall.SIGTERM)
 }
 
-// Gateways tell of what others do, also where these are other processes.
 func TestSubscriptionsSeeChangesOfOtherProcesses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -163,13 +163,12 @@ func TestSubscriptionsSeeChangesOfOtherProcesses(t *testing.T) {
 	}
 }
 
-// However many different documents clients send, a gateway's memory does not grow
-// with them.
+// A gateway's memory does not grow with the number of different documents.
 func TestDocumentsDoNotFillTheMemory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	// Alone in its process, it is what the memory is for; and it collects garbage
-	// so often that next to nothing else is in its heap.
+	// In a process of its own, the heap is the gateway's. With frequent
+	// collections it is little more than what the gateway keeps.
 	g := w.spawn("DATAHUB_METRICS_ADDR=127.0.0.1:0", "GOGC=50", "DATAHUB_MAX_UNKNOWN_TOKENS_PER_PERSON=1000")
 	ada := w.as("ada").through(g)
 	heap := func() float64 { return w.scrapeAt(g.metrics)["go_memstats_next_gc_bytes"] / 1.5 }

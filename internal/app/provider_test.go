@@ -27,13 +27,13 @@ import (
 
 const login = "https://login.example"
 
-// trusting lets a gateway trust an identity provider.
+// trusting has a gateway trust an identity provider.
 func trusting(p *jwkstest.Provider) func(*app.Settings) {
 	return func(s *app.Settings) { s.JWKSURL, s.JWTIssuer = p.URL, login }
 }
 
-// claims are those of a good token of the provider, with some that differ: one
-// that is nil is left out.
+// claims returns the claims of a valid token, with changes given as names and
+// values. A claim that is nil is left out.
 func claims(differing ...any) jwt.MapClaims {
 	c := jwt.MapClaims{"iss": login, "aud": []string{apptest.Issuer.Audience}, "sub": "x", "exp": time.Now().Add(time.Hour).Unix(),
 		"email": "new@new.example", "email_verified": true}
@@ -45,7 +45,7 @@ func claims(differing ...any) jwt.MapClaims {
 	return c
 }
 
-// status is that of asking who one is.
+// status returns the HTTP status of a query.
 func (p person) status() int {
 	p.world.t.Helper()
 	return p.Ask(`{ viewer { id } }`, nil).Status
@@ -83,14 +83,14 @@ func TestProvidersTokensAreAccepted(t *testing.T) {
 	if n := provider.Requests(); n != 1 {
 		t.Errorf("the provider was asked %d times", n)
 	}
-	// The development key is good beside it, for its own issuer.
+	// Tokens of the development key stay valid, for its own issuer.
 	w.as("ada").Ask(`{ viewer { id } }`, nil).OK()
 }
 
-// part is JSON as a part of a token.
+// part encodes JSON as a part of a token.
 func part(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
-// raw signs a header and claims as they are written.
+// raw signs a header and claims exactly as given.
 func raw(t *testing.T, key jwkstest.Key, header, claims string) string {
 	t.Helper()
 	text := part(header) + "." + part(claims)
@@ -155,8 +155,7 @@ func TestForgedTokensAreRefused(t *testing.T) {
 	}
 }
 
-// forged are tokens that a gateway must not accept, but for the key's and the
-// development key's own.
+// forged returns tokens that a gateway must refuse.
 func forged(t *testing.T, key jwkstest.Key, elsewhere string, secret []byte) map[string]string {
 	t.Helper()
 	alg := key.Method.Alg()
@@ -261,7 +260,7 @@ func forged(t *testing.T, key jwkstest.Key, elsewhere string, secret []byte) map
 			}
 		}
 	}
-	// The algorithm of one kind of key, and the kid of another.
+	// A key of another algorithm, with the same kid.
 	for _, other := range methods {
 		if other != key.Method {
 			tokens["the kid under "+other.Alg()] = jwkstest.NewKey(t, "key", other).Sign(t, claims())
@@ -281,8 +280,8 @@ func forged(t *testing.T, key jwkstest.Key, elsewhere string, secret []byte) map
 	return tokens
 }
 
-// A provider's keys change while the gateway serves: a new one is good at once,
-// and one that is withdrawn is good no more.
+// A new key of the provider is accepted at once, and a withdrawn key is
+// refused.
 func TestProvidersKeysRotate(t *testing.T) {
 	t.Parallel()
 	old, next := jwkstest.NewKey(t, "old", jwt.SigningMethodES256), jwkstest.NewKey(t, "next", jwt.SigningMethodRS256)
@@ -323,15 +322,15 @@ func TestUnknownKeysDoNotFloodTheProvider(t *testing.T) {
 	}
 }
 
-// While the provider's keys have never been had, the gateway is up, and says of
-// tokens that it cannot tell; it heals by itself.
+// Before the gateway has the provider's keys, it serves and answers provider's
+// tokens with UNAVAILABLE. It gets the keys by itself.
 func TestGatewayServesWhileTheProviderIsDown(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
 		"down":    jwkstest.Down,
 		"hanging": jwkstest.Hang,
 		"slow": func(w http.ResponseWriter, r *http.Request) {
-			for r.Context().Err() == nil { // an octet at a time
+			for r.Context().Err() == nil { // one octet at a time
 				_, _ = w.Write([]byte(" "))
 				_ = http.NewResponseController(w).Flush()
 				select {
@@ -347,7 +346,8 @@ func TestGatewayServesWhileTheProviderIsDown(t *testing.T) {
 			key := jwkstest.NewKey(t, "key", jwt.SigningMethodES256)
 			provider := jwkstest.New(t)
 			provider.Answer(answer)
-			// That the request is answered at all shows that it does not wait for the
+			// The request has far more time than the client waits for an
+			// answer, so the answer shows that it does not wait for the
 			// provider.
 			w := newWorld(t, trusting(provider), func(s *app.Settings) { s.RequestTimeout = 2 * apptest.Patience })
 			signed := w.with(key.Sign(t, claims()))
@@ -356,7 +356,7 @@ func TestGatewayServesWhileTheProviderIsDown(t *testing.T) {
 			if a.Status != http.StatusServiceUnavailable || e.Extensions["retryable"] != true || strings.Contains(a.Body, "jwks") {
 				t.Errorf("%d %s", a.Status, a.Body)
 			}
-			// What does not depend on the provider goes on.
+			// Requests that do not need the provider are answered.
 			w.as("ada").Ask(`{ viewer { id } }`, nil).OK()
 			w.with("").Ask(`{ __typename }`, nil).OK()
 			for what, token := range map[string]string{

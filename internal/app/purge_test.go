@@ -15,7 +15,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// purger is the database as a gateway's purge uses it.
+// purger opens the database as a gateway does.
 func (w *world) purger() *postgres.DB {
 	w.t.Helper()
 	db, err := postgres.Open(w.GatewayDSN(), postgres.Options{MaxConnections: 4, StatementTimeout: 10 * time.Second})
@@ -29,14 +29,14 @@ func (w *world) purger() *postgres.DB {
 // neverPurging keeps the gateway from purging what the test is to purge.
 func neverPurging(s *app.Settings) { s.PurgeGrace = app.Days(3650 * 24 * time.Hour) }
 
-// lapse makes an instance one that was deleted that long ago.
+// lapse deletes an instance, some time ago.
 func (w *world) lapse(instance string, ago time.Duration) {
 	w.t.Helper()
 	w.Exec(`update instance i set deleted_at = t.at, deleted_by = a.id, restorable_until = t.at + interval '24 hours'
 		from (select clock_timestamp() - $2 * interval '1 second' as at) t, account a where i.name = $1 and a.name = 'Ada'`, instance, ago.Seconds())
 }
 
-// What is deleted is gone for good when its 24 hours and the grace are over.
+// An instance is purged when its 24 hours and the grace are over.
 func TestPurgeRemovesExpiredInstances(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
@@ -67,7 +67,7 @@ func TestPurgeRemovesExpiredInstances(t *testing.T) {
 			t.Fatalf("%d purged %v after the deletion", n, ago)
 		}
 	}
-	// Until then the refusal can say why.
+	// Until the purge, the refusal gives the reason.
 	ada.restore("Group 1").Refused("RESTORE_WINDOW_EXPIRED")
 	if e := w.as("zoe@new.example").accept("token", token).Refused("INVITATION_NOT_USABLE"); e.Reason() != "INSTANCE_DELETED" || !strings.Contains(fmt.Sprint(e.Extensions["remedy"]), "to invite you to another one") {
 		t.Errorf("%v", e)
@@ -89,7 +89,7 @@ func TestPurgeRemovesExpiredInstances(t *testing.T) {
 			t.Errorf("%d rows in %s", n, table)
 		}
 	}
-	// People and their other roles are untouched.
+	// People and their other roles stay.
 	if got := w.roles(); got != "Ada administrator, Ed EDITOR of Group 2, Ed EDITOR of Group 3, Vic VIEWER of Group 2" {
 		t.Errorf("%s", got)
 	}
@@ -102,7 +102,6 @@ func TestPurgeRemovesExpiredInstances(t *testing.T) {
 	}
 }
 
-// A gateway purges by itself.
 func TestGatewayPurgesByItself(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.PurgeGrace = app.Days(5 * time.Hour) })
@@ -112,7 +111,8 @@ func TestGatewayPurgesByItself(t *testing.T) {
 	}
 }
 
-// However much there is in an instance, and however many gateways purge.
+// Several purges at once remove every instance once, also one with thousands of
+// rows.
 func TestPurgesInParallelShareTheWork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, neverPurging)
@@ -141,13 +141,13 @@ func TestPurgesInParallelShareTheWork(t *testing.T) {
 		})
 	}
 	together(all...)
-	// One that found every instance in somebody's hands has gone.
+	// A purge skips instances that another one has locked.
 	if n, err := instance.Purge(t.Context(), db, 0); err != nil {
 		t.Error(err)
 	} else {
 		purged += n
 	}
-	if purged != 21 { // and Group 3
+	if purged != 21 { // with Group 3
 		t.Errorf("%d purged", purged)
 	}
 	for query, want := range map[string]int{
@@ -160,8 +160,8 @@ func TestPurgesInParallelShareTheWork(t *testing.T) {
 	}
 }
 
-// At the edge an instance is restored, wholly, or purged, wholly: not both, and
-// not neither.
+// At the deadline an instance is either restored or purged, with everything in
+// it.
 func TestRestoringRacesWithThePurge(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, neverPurging)
@@ -180,7 +180,7 @@ func TestRestoringRacesWithThePurge(t *testing.T) {
 		together(
 			func() { a = ada.restore(id) },
 			func() {
-				// As long as it is not restored, it is due in a moment.
+				// Until it is restored, it becomes due in a moment.
 				for purged == 0 && w.Number(`select count(*) from instance where name = $1 and deleted_at is not null`, name) == 1 {
 					i, err := instance.Purge(context.Background(), db, 0)
 					if err != nil {

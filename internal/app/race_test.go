@@ -13,24 +13,24 @@ import (
 // trials is how often each race is run.
 const trials = 100
 
-// race is a race of two requests that is run many times. It learns how much
+// race runs two requests against each other many times. It learns how much
 // later the second must begin for each of them to be first in about half of the
-// trials, whatever the machine does meanwhile.
+// trials, on any machine.
 type race struct {
 	lead  time.Duration // of the first; negative: of the second
 	step  time.Duration // by which the lead changes
-	won   bool          // whether the first was first in the trial before
+	won   bool          // whether the first was first in the previous trial
 	first int           // trials in which the first was first
 }
 
-// run begins both requests, and waits for both.
+// run starts both requests, and waits for both.
 func (r *race) run(first, second func()) {
 	together(
 		func() { time.Sleep(-r.lead); first() },
 		func() { time.Sleep(r.lead); second() })
 }
 
-// record takes down which request was first, and gives the other one more lead in
+// record notes which request was first, and gives the other one more lead in
 // the next trial.
 func (r *race) record(won bool) {
 	const longest, shortest = 2 * time.Millisecond, 100 * time.Microsecond
@@ -50,8 +50,8 @@ func (r *race) record(won bool) {
 	}
 }
 
-// contested fails the test where one of them was first in nearly every trial:
-// then nothing is learned of what they do to each other.
+// contested fails the test where one of them was first in nearly every trial,
+// because such trials test nothing.
 func (r *race) contested(t *testing.T) {
 	t.Helper()
 	t.Logf("the first was first in %d of %d trials", r.first, trials)
@@ -60,7 +60,7 @@ func (r *race) contested(t *testing.T) {
 	}
 }
 
-// together does things at the same moment, and waits for all.
+// together runs functions at the same moment, and waits for all.
 func together(things ...func()) {
 	var ready, done sync.WaitGroup
 	gun := make(chan struct{})
@@ -77,8 +77,8 @@ func together(things ...func()) {
 	done.Wait()
 }
 
-// Two administrators who invite the same people at once make one invitation
-// and one mail for each, whichever order they name them in.
+// Two administrators who invite the same people at once, in different orders,
+// make one invitation and one mail for each.
 func TestTwoAdministratorsInvitingTheSamePeopleRace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -111,7 +111,7 @@ func TestTwoAdministratorsInvitingTheSamePeopleRace(t *testing.T) {
 	w.AwaitMails(3 * trials)
 }
 
-// Nobody is invited to an instance once its deletion is answered.
+// Nobody is invited to an instance after the answer to its deletion.
 func TestInvitingRacesWithDeleting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -143,8 +143,7 @@ func TestInvitingRacesWithDeleting(t *testing.T) {
 	r.contested(t)
 }
 
-// However often a request arrives at once, it is carried out once, and every
-// answer is the first one.
+// Twenty copies of a request at once run once, and all get the same answer.
 func TestParallelInvitationsWithOneKeyRunOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -174,8 +173,7 @@ func TestParallelInvitationsWithOneKeyRunOnce(t *testing.T) {
 	w.AwaitMails(rounds)
 }
 
-// A deletion sent twenty times with one key is one deletion, and each copy is
-// told so.
+// Twenty copies of a deletion at once delete once, and all get that answer.
 func TestParallelDeletionsWithOneKeyRunOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -196,15 +194,14 @@ func TestParallelDeletionsWithOneKeyRunOnce(t *testing.T) {
 	}
 }
 
-// An instance is restored until its 24 hours are over, to the second, and
-// never after.
+// An instance can be restored until its 24 hours are over, and not after.
 func TestRestoringEndsExactlyAfter24Hours(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
 	edge := race{lead: time.Millisecond} // how long before the deadline the request begins
 	for n := range trials {
-		// The deadline passes while the request is on its way.
+		// The deadline passes during the request.
 		w.Exec(`update instance set deleted_at = t.until - interval '24 hours', restorable_until = t.until, deleted_by = (select id from account where name = 'Ada')
 			from (select clock_timestamp() + $1 * interval '1 microsecond' as until) t where name = 'Group 1'`, edge.lead.Microseconds())
 		until := w.Text(`select restorable_until::text from instance where name = 'Group 1'`)
@@ -228,8 +225,7 @@ func TestRestoringEndsExactlyAfter24Hours(t *testing.T) {
 	edge.contested(t)
 }
 
-// A restoration that waited for a lock beyond the deadline is refused: what
-// counts is the moment in which it would happen.
+// A restoration that waits for a lock until after the deadline is refused.
 func TestRestoringChecksTheDeadlineAfterWaiting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -252,14 +248,14 @@ func TestRestoringChecksTheDeadlineAfterWaiting(t *testing.T) {
 	(<-answered).Refused("RESTORE_WINDOW_EXPIRED")
 }
 
-// waiting is the number of the database's sessions that wait for a lock.
+// waiting returns the number of database sessions that wait for a lock.
 func (w *world) waiting() int {
 	w.t.Helper()
 	return w.Number(`select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`)
 }
 
-// A role that a request is about to use cannot be revoked before the request
-// is done, and one that is revoked first is not used any more.
+// The revocation of a role waits for requests that use it. Later requests are
+// refused.
 func TestRoleInUseCannotBeRevoked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -297,8 +293,7 @@ func TestRoleInUseCannotBeRevoked(t *testing.T) {
 	w.AwaitMails(1)
 }
 
-// However often an invitation is accepted at once, there is one membership, and
-// one answer that says so.
+// Of fifty parallel acceptances one succeeds, and there is one membership.
 func TestParallelAcceptancesMakeOneMembership(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -361,7 +356,7 @@ func TestAcceptingRacesWithRevoking(t *testing.T) {
 	r.contested(t)
 }
 
-// Nobody becomes a member of an instance once its deletion is answered.
+// Nobody becomes a member of an instance after the answer to its deletion.
 func TestAcceptingRacesWithDeleting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -389,15 +384,15 @@ func TestAcceptingRacesWithDeleting(t *testing.T) {
 		}
 		ed.restore("Group 1").OK()
 		if !member {
-			// The invitation lives on.
+			// The invitation can still be accepted.
 			p.accept("invitationId", id).OK()
 		}
 	}
 	r.contested(t)
 }
 
-// An invitation that is sent again at the same time by two administrators is
-// sent again once.
+// Two administrators who resend the same invitations at once send one mail for
+// each.
 func TestTwoAdministratorsResendingRace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimitedInvitations)
@@ -436,8 +431,8 @@ func TestTwoAdministratorsResendingRace(t *testing.T) {
 	}
 }
 
-// Whoever invites an address whose invitation is just being answered or revoked
-// finds it pending, or ended.
+// Inviting an address while its invitation ends either changes the role of the
+// pending one or makes a new one.
 func TestInvitingRacesWithTheEndOfAnInvitation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -470,8 +465,8 @@ func TestInvitingRacesWithTheEndOfAnInvitation(t *testing.T) {
 	r.contested(t)
 }
 
-// Administrators who change each other's roles at once do not wait for each
-// other, and whoever leaves twice at once has left.
+// Two administrators who change each other's roles at once do not deadlock, and
+// of two requests to leave one succeeds.
 func TestMembershipChangesRace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -494,7 +489,7 @@ func TestMembershipChangesRace(t *testing.T) {
 	}
 }
 
-// enrol makes people viewers of an instance, where they have no role there.
+// enrol makes people viewers of an instance, unless they have a role there.
 func (w *world) enrol(instance string, people ...string) {
 	w.t.Helper()
 	w.Exec(`
@@ -504,8 +499,8 @@ func (w *world) enrol(instance string, people ...string) {
 		on conflict do nothing`, instance, strings.Join(people, ","))
 }
 
-// Everybody does everything at once, as often as not without the right to. No
-// request fails for another one's sake, and what is written is of one piece.
+// Ten clients send random requests, many of them not permitted. No request
+// fails internally, and the database stays consistent.
 func TestRandomRequestsInParallel(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -617,12 +612,11 @@ func TestRandomRequestsInParallel(t *testing.T) {
 	t.Logf("%d invitations, %d entries in the trail", w.Number(`select count(*) from invitation`), w.Number(`select count(*) from audit_log`))
 }
 
-// Deleting an instance holds the mails of all who were invited, however many.
 func TestDeletingHoldsThousandsOfMails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	// The plan is kept from a time in which there were few.
+	// The statements are planned while the tables are small.
 	ada.invite("Group 1", "VIEWER", []string{"a@new.example"}).OK()
 	w.AwaitMails(1)
 	const n = 16_000
@@ -638,5 +632,5 @@ func TestDeletingHoldsThousandsOfMails(t *testing.T) {
 	if held := w.Number(`select count(*) from outbox where state = 'HELD'`); held != n {
 		t.Errorf("%d mails are held, want %d", held, n)
 	}
-	w.Exec(`update outbox set state = 'DROPPED', secret = null where state = 'HELD'`) // nobody is there to take them
+	w.Exec(`update outbox set state = 'DROPPED', secret = null where state = 'HELD'`) // nobody takes them
 }

@@ -12,13 +12,14 @@ import (
 
 const readinessFields = `allowed obstacles { code message remedy contacts { name email } request deletedAt restorableUntil retryAfter }`
 
-// ready asks whether somebody can do something with an instance.
+// ready asks what stands in the way of inviting to an instance, or of restoring
+// it.
 func (p person) ready(field, instance string) answer {
 	p.world.t.Helper()
 	return p.Ask(`query($id: ID!) { instance(id: $id) { `+field+` { `+readinessFields+` } } }`, map[string]any{"id": p.world.instance(instance)})
 }
 
-// standing is how somebody comes to an instance.
+// standings are the roles that a person can have in an instance.
 var standings = map[string]func(w *world, instance string) person{
 	"administrator": func(w *world, _ string) person { return w.as("ada") },
 	"manager":       func(w *world, _ string) person { return w.as("mia") },
@@ -33,7 +34,7 @@ var standings = map[string]func(w *world, instance string) person{
 	"nobody": func(w *world, _ string) person { return w.as("sam") },
 }
 
-// member is somebody with one role in one instance.
+// member returns a person with one role in one instance.
 func (w *world) member(instance, role string) person {
 	w.t.Helper()
 	w.Exec(`delete from instance_member m using account a where a.id = m.account_id and a.name = 'Vic'`)
@@ -43,12 +44,11 @@ func (w *world) member(instance, role string) person {
 	return w.as("vic")
 }
 
-// What is asked beforehand is what happens then: for everybody, with every
-// instance, in every state.
+// Readiness agrees with the mutation for every role, instance and state.
 func TestReadinessPredictsTheMutation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	instances := map[string]string{ // with the state to put them into
+	instances := map[string]string{ // with a statement that sets their state
 		"Master":      `update instance set deleted_at = null, deleted_by = null, restorable_until = null where name = $1`,
 		"Distributed": `update instance set deleted_at = null, deleted_by = null, restorable_until = null where name = $1`,
 		"Group 1":     `update instance set deleted_at = null, deleted_by = null, restorable_until = null where name = $1`,
@@ -111,7 +111,7 @@ func TestReadinessPredictsTheMutation(t *testing.T) {
 	}
 }
 
-// Every obstacle is named at once, and each points the way.
+// Readiness lists all obstacles, each with its way out.
 func TestReadinessListsEveryObstacle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -152,8 +152,7 @@ func TestReadinessListsEveryObstacle(t *testing.T) {
 	}
 }
 
-// Only so many addresses are invited in an hour, over all gateways; whoever asks
-// beforehand learns it, and when it ends.
+// The hourly limits hold for all gateways together, and readiness shows them.
 func TestLimitsOfInviting(t *testing.T) {
 	t.Parallel()
 	few := func(s *app.Settings) { s.MaxInvitations, s.MaxSpaceInvitations = 5, 8 }
@@ -170,7 +169,8 @@ func TestLimitsOfInviting(t *testing.T) {
 	}
 	ada.invite("Group 1", "VIEWER", emails(0, 3), "idempotencyKey", "k").OK()
 	ada.invite("Group 1", "VIEWER", emails(0, 3), "idempotencyKey", "k").OK() // a retry costs nothing
-	// All or nothing; and the limit comes before what is wrong with addresses.
+	// Nobody is invited beyond the limit, and the limit answers before invalid
+	// addresses.
 	for _, a := range []answer{elsewhere.invite("Master", "VIEWER", emails(10, 3)), ada.invite("Master", "VIEWER", append(emails(10, 2), "no address"))} {
 		e := a.Refused("RATE_LIMITED")
 		if after := e.Extensions["retryAfter"].(float64); after < 3500 || after > 3660 || e.Extensions["retryable"] != true {
@@ -186,11 +186,12 @@ func TestLimitsOfInviting(t *testing.T) {
 	if o["code"] != "RATE_LIMITED" || o["message"] != e.Message || o["retryAfter"] == nil {
 		t.Errorf("the obstacle is %v, the error %v", o, e)
 	}
-	// Another administrator has a limit of her own, but the space's is one.
+	// Another administrator has another limit, but the limit of the space is
+	// shared.
 	mia.invite("Group 1", "VIEWER", emails(40, 3)).OK()
 	mia.invite("Group 1", "VIEWER", emails(50, 1)).Refused("RATE_LIMITED")
-	// More than is ever allowed is not to be waited for; and every limit that is
-	// reached is told of.
+	// A request that is larger than a limit cannot succeed later, so it has no
+	// retryAfter. Every limit that is reached has an error.
 	both := mia.invite("Group 1", "VIEWER", emails(60, 6))
 	if len(both.Errors) != 2 || both.Errors[0].Reason() != "INVITATIONS_BY_PERSON" || both.Errors[0].Extensions["retryAfter"] != nil ||
 		both.Errors[1].Reason() != "INVITATIONS_BY_SPACE" || both.Errors[1].Extensions["retryAfter"] == nil {

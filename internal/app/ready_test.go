@@ -10,8 +10,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app"
 )
 
-// ready is what load balancers are told, over a new connection; 0 where there is
-// none to be had.
+// ready returns what load balancers read, over a new connection; 0 where
+// nothing listens.
 func (w *world) ready(g *app.Gateway) (status int, says string) {
 	w.t.Helper()
 	r, err := http.NewRequest(http.MethodGet, g.URL()+"/readyz", nil)
@@ -31,7 +31,7 @@ func (w *world) ready(g *app.Gateway) (status int, says string) {
 	return response.StatusCode, strings.TrimSpace(string(body))
 }
 
-// A gateway is not ready while the schema is not one that it knows.
+// A gateway is not ready while the database has a schema that it does not know.
 func TestReadyzChecksTheSchema(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -50,7 +50,7 @@ func TestReadyzChecksTheSchema(t *testing.T) {
 		{"its own again", `select`, `select`, 200, "ready"},
 	} {
 		w.Exec(c.change)
-		w.Eventually(c.says+": "+c.what, func() bool { // where the database answers in time
+		w.Eventually(c.says+": "+c.what, func() bool { // the database may be too slow at first
 			status, says := w.ready(w.Gateway)
 			return status == c.status && says == c.says
 		})
@@ -58,8 +58,7 @@ func TestReadyzChecksTheSchema(t *testing.T) {
 	}
 }
 
-// A gateway that stops says so to load balancers while it still takes what they
-// send.
+// A gateway that stops tells load balancers first, and still answers requests.
 func TestReadyzEndsBeforeTheGateway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,7 +11,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
-// logged waits for the line of a request.
+// logged waits for the log line of a request.
 func (w *world) logged(what string, is func(line map[string]any) bool) (found map[string]any) {
 	w.t.Helper()
 	w.Await("the line of "+what, func() bool {
@@ -25,8 +25,7 @@ func (w *world) logged(what string, is func(line map[string]any) bool) (found ma
 	return found
 }
 
-// Every request's line tells the codes of its errors, each once, whichever way
-// the request came.
+// The line of a request has the code of each error once, over every transport.
 func TestLogHasTheCodesOfErrors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -54,7 +53,7 @@ func TestLogHasTheCodesOfErrors(t *testing.T) {
 		}
 	}
 
-	// What did not come as far as an operation.
+	// Requests that fail before an operation have a line, too.
 	bad := w.as("ada")
 	bad.Token = "not.a.token"
 	for _, c := range []struct {
@@ -74,7 +73,7 @@ func TestLogHasTheCodesOfErrors(t *testing.T) {
 	}
 }
 
-// Where a request went is told by the gateway's own names for it.
+// The log names the route of a request, not its path.
 func TestLogDoesNotQuotePaths(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -101,8 +100,7 @@ func TestLogDoesNotQuotePaths(t *testing.T) {
 	}
 }
 
-// Every attempt at a mail has a line, which says nothing that the mail server
-// said.
+// Every attempt at a mail has a line, which does not quote the mail server.
 func TestLogHasEveryAttemptAtAMail(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)

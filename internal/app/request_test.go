@@ -20,7 +20,7 @@ import (
 const requestFields = `id kind status role emails approvedEmails message spaceName instanceName space { name } instance { name }
 	requestedBy { name } answeredBy { name } answer createdAt expiresAt endedAt endReason`
 
-// requested is what came of asking with one of the mutations.
+// requested sends one of the mutations that make a request.
 func (p person) requested(mutation string, fields ...any) answer {
 	p.world.t.Helper()
 	input := map[string]string{"requestRole": "RequestRoleInput", "requestInvitations": "RequestInvitationsInput", "requestRestore": "RequestRestoreInput"}[mutation]
@@ -63,7 +63,7 @@ func (p person) withdraw(id string, fields ...any) answer {
 		map[string]any{"input": object(append(fields, "requestId", id)...)})
 }
 
-// inbox are the requests of a list, in words.
+// inbox returns the requests of a list, as text.
 func (p person) inbox(list string) (requests []string) {
 	p.world.t.Helper()
 	for _, node := range p.Ask(`{ viewer { `+list+` { nodes { kind status role instanceName requestedBy { name } } } } }`, nil).OK().At("viewer", list, "nodes").([]any) {
@@ -73,7 +73,7 @@ func (p person) inbox(list string) (requests []string) {
 	return requests
 }
 
-// trail is what the trail says was done, oldest first.
+// trail returns the summaries of the audit log, oldest first.
 func (w *world) trail() (summaries []string) {
 	w.t.Helper()
 	for _, s := range w.as("ada").Ask(`query($s: ID!) { space(id: $s) { auditLog(first: 100) { nodes { summary } } } }`,
@@ -83,7 +83,6 @@ func (w *world) trail() (summaries []string) {
 	return summaries
 }
 
-// "Grant me the administrator role."
 func TestRequestRoleInASpace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -93,7 +92,7 @@ func TestRequestRoleInASpace(t *testing.T) {
 	if again := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Please!").OK(); again.RequestID() != id || again.At("requestRole", "created") != false {
 		t.Errorf("asked again: %s", again.Body)
 	}
-	// The space can also be named by one of its instances.
+	// The space can be given by one of its instances, too.
 	if again := vic.requested("requestRole", "instanceId", w.instance("Group 1"), "role", "SPACE_ADMINISTRATOR"); again.RequestID() != id {
 		t.Errorf("asked by way of an instance: %s", again.Body)
 	}
@@ -158,7 +157,7 @@ func TestRequestRoleInAnInstance(t *testing.T) {
 	if got := vic.Ask(`query($i: ID!) { instance(id: $i) { viewerRoles } }`, map[string]any{"i": w.instance("Group 1")}).OK().At("instance", "viewerRoles"); !cmp.Equal(got, any([]any{"INSTANCE_EDITOR"})) {
 		t.Errorf("Vic is %v", got)
 	}
-	// Nobody becomes less than she is, whatever she had asked for before.
+	// Approving never lowers a role.
 	id = w.as("mia").askRole("Group 1", "INSTANCE_EDITOR").RequestID()
 	w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'EDITOR' from instance i, account a where i.name = 'Group 1' and a.name = 'Mia'`)
 	ada.approve(id).OK()
@@ -167,7 +166,6 @@ func TestRequestRoleInAnInstance(t *testing.T) {
 	}
 }
 
-// "Send the invitations on my behalf."
 func TestRequestInvitations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -218,7 +216,7 @@ func TestRequestInvitations(t *testing.T) {
 	w.AwaitMail("zoe@new.example", "DataHub Ada has sent you an invitation", "Ada (ada@uni.example) invites you to DataHub, at the request of Ed (ed@uni.example).", "Ed writes:", "They join the project.")
 	w.AwaitMail("ed@uni.example", "DataHub Ada has approved your request", "zoe@new.example")
 	w.as("zoe@new.example").accept("token", w.AwaitToken("zoe@new.example")).OK()
-	w.AwaitMails(4) // none to Kim
+	w.AwaitMails(4) // none to Kim, who was not approved
 	if diff := cmp.Diff([]string{
 		"Ed asked to have zoe@new.example, bob@new.example, kim@new.example, 1 more invited to Group 1 as a viewer.",
 		"Ada invited zoe@new.example, bob@new.example to Group 1 as a viewer.",
@@ -229,7 +227,6 @@ func TestRequestInvitations(t *testing.T) {
 	}
 }
 
-// "Could the instance be restored?"
 func TestRequestRestore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -244,7 +241,7 @@ func TestRequestRestore(t *testing.T) {
 	if diff := cmp.Diff([]string{"Mia RESTORE OPEN", "Vic RESTORE OPEN"}, ed.inbox("requestsToAnswer")); diff != "" {
 		t.Errorf("Ed's inbox: %s", diff)
 	}
-	// It is restored once, for everybody who has asked.
+	// One approval answers all requests to restore the instance.
 	ed.approve(id, "message", "There it is.").OK()
 	vic.Ask(`query($i: ID!) { instance(id: $i) { state } }`, map[string]any{"i": w.instance("Group 2")}).OK()
 	if got := w.Text(`select string_agg(q.name || ' ' || r.status || ' ' || a.name || ' ' || coalesce(r.answer, '-'), ', ' order by q.name)
@@ -259,7 +256,7 @@ func TestRequestRestore(t *testing.T) {
 	}, w.trail()); diff != "" {
 		t.Errorf("the trail: %s", diff)
 	}
-	// Also where somebody restores it who was asked, or not.
+	// A restoration without an approval answers them, too.
 	w.as("ada").delete("Group 2").OK()
 	vic.askRestore("Group 2").OK()
 	w.as("ada").restore("Group 2").OK()
@@ -268,7 +265,8 @@ func TestRequestRestore(t *testing.T) {
 	}
 }
 
-// What nobody answers in time ends, with the reason, and who has asked is told.
+// Requests that nobody answers in time expire with a reason and a mail to the
+// requester.
 func TestRequestsExpire(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -278,7 +276,7 @@ func TestRequestsExpire(t *testing.T) {
 	w.Exec(`update request set lasts_until = t.at, expires_at = t.at from (select clock_timestamp() as at) t where kind = 'ROLE'`)
 	w.lapse("Group 2", 25*time.Hour)
 	w.Exec(`update request r set expires_at = i.restorable_until from instance i where i.id = r.instance_id and r.kind = 'RESTORE'`)
-	// At once, whether or not it has been written down.
+	// They are expired at once, before maintenance stores it.
 	want := []string{"Vic ROLE EXPIRED", "Vic RESTORE EXPIRED"}
 	if got := vic.inbox("requests"); !slices.Equal(got, want) {
 		t.Errorf("%v", got)
@@ -297,7 +295,7 @@ func TestRequestsExpire(t *testing.T) {
 	if got := reasons.Every("endReason", "viewer", "requests", "nodes"); !slices.Equal(got, []string{"EXPIRED", "RESTORE_WINDOW_EXPIRED"}) || reasons.At("viewer", "requests", "totalCount") != 2.0 {
 		t.Errorf("%s", reasons.Body)
 	}
-	// She can ask again, for what can still be had.
+	// A role can be requested again, a restoration cannot.
 	again := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
 	vic.askRestore("Group 2").Refused("RESTORE_WINDOW_EXPIRED")
 	vic.withdraw(again).OK()
@@ -315,8 +313,8 @@ func TestRequestsExpire(t *testing.T) {
 	}
 }
 
-// A request about an instance that is deleted ends with it, unless the instance
-// comes back.
+// A request about a deleted instance expires with it, unless the instance is
+// restored.
 func TestRequestsEndWithTheirInstance(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, neverPurging)
@@ -344,7 +342,7 @@ func TestRequestsEndWithTheirInstance(t *testing.T) {
 		t.Error(err)
 	}
 	w.AwaitMail("ed@uni.example", "DataHub Your request was not answered", "Group 1")
-	// The purge takes all that is about it.
+	// The purge removes the requests and mails of the instance.
 	w.lapse("Group 1", 9*24*time.Hour)
 	if n, err := instance.Purge(t.Context(), w.purger(), 7*24*time.Hour); n != 1 || err != nil {
 		t.Errorf("%d purged, %v", n, err)
@@ -354,7 +352,7 @@ func TestRequestsEndWithTheirInstance(t *testing.T) {
 	}
 }
 
-// Whoever has left learns nothing more of a place, nor of who is there now.
+// A former member learns nothing more of a space and the people in it.
 func TestFormerMemberLearnsNothingNew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -388,8 +386,7 @@ func TestFormerMemberLearnsNothingNew(t *testing.T) {
 	}
 }
 
-// A mail server that is busy delays the mails about requests, and loses none; each
-// brings the same letter whenever it comes.
+// Each mail about a request is delivered in spite of a busy mail server.
 func TestMailsAboutRequestsSurviveABusyMailServer(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
@@ -445,8 +442,8 @@ func TestMailsAboutRequestsSurviveABusyMailServer(t *testing.T) {
 	}
 }
 
-// Whoever is removed from a space gets no role back by a request that is approved
-// at the same time.
+// A person who is removed from a space gets no role by a request that is
+// approved at the same time.
 func TestApprovingRacesWithRemoving(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
@@ -473,7 +470,8 @@ func TestApprovingRacesWithRemoving(t *testing.T) {
 	r.contested(t)
 }
 
-// Asking while the first request is answered gives the first or a new one.
+// A person who requests again during the answer gets either the first request
+// or a new one.
 func TestRequestingRacesWithDeclining(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
@@ -491,7 +489,6 @@ func TestRequestingRacesWithDeclining(t *testing.T) {
 	r.contested(t)
 }
 
-// However many have asked, it is restored within a moment.
 func TestRestoringAnswersThousandsOfRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -508,7 +505,7 @@ func TestRestoringAnswersThousandsOfRequests(t *testing.T) {
 	}
 }
 
-// requests is a service beside the gateways.
+// requests returns a service beside the gateways.
 func (w *world) requests() *request.Service { return &request.Service{DB: w.purger()} }
 
 func TestDeclineAndWithdrawRequests(t *testing.T) {
@@ -530,7 +527,7 @@ func TestDeclineAndWithdrawRequests(t *testing.T) {
 	if second == first {
 		t.Error("an ended request was taken for an open one")
 	}
-	// Who may answer may not withdraw, and the other way round.
+	// Those who can answer cannot withdraw, and the other way round.
 	if e := ada.withdraw(second).Refused("FORBIDDEN"); !cmp.Equal(e.Extensions["contacts"], any([]any{map[string]any{"name": "Vic", "email": "vic@uni.example"}})) {
 		t.Errorf("%v", e)
 	}
@@ -550,14 +547,13 @@ func TestDeclineAndWithdrawRequests(t *testing.T) {
 			}
 		}
 	}
-	w.AwaitMails(3) // none about what was withdrawn, which Vic knows
+	w.AwaitMails(3) // none about the withdrawn request
 	if got := w.trail(); len(got) != 4 || got[3] != "Vic withdrew the request to be an editor of Group 1." {
 		t.Errorf("the trail: %v", got)
 	}
 }
 
-// Whoever may not know of a place learns nothing of it, and neither of requests
-// in it.
+// A person who does not see a place does not see requests about it.
 func TestRequestsAreHiddenFromOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -603,14 +599,14 @@ func TestRequestsAreHiddenFromOthers(t *testing.T) {
 	if got := w.as("ed").inbox("requestsToAnswer"); !slices.Equal(got, []string{"Vic RESTORE OPEN"}) {
 		t.Errorf("Ed is to answer %v", got)
 	}
-	// Of others' lists nobody sees anything.
+	// Nobody sees the lists of others.
 	a := w.as("ada").Ask(`query($i: ID!) { instance(id: $i) { members { nodes { user { requests { totalCount } } } } } }`, map[string]any{"i": w.instance("Group 1")})
 	if got := a.Codes(); !slices.Contains(got, "FORBIDDEN") {
 		t.Errorf("%s", a.Body)
 	}
 }
 
-// Nobody asks for what she can do herself, nor for what cannot be done.
+// A request for what the person can do, or for what is impossible, is refused.
 func TestNeedlessRequestsAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -654,19 +650,19 @@ func TestNeedlessRequestsAreRefused(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 	w.AwaitMails(0)
-	// A role may follow from a request of another kind: then nothing is left to do.
+	// A request whose role the person has got in the meantime can be approved.
 	id := w.as("vic").askRole("", "SPACE_ADMINISTRATOR").RequestID()
 	w.appoint("Vic")
 	w.as("ada").approve(id).OK()
 }
 
-// What holds when it is approved counts, not what did when it was asked.
+// The permissions and states at the approval count, not those at the request.
 func TestApprovingChecksPermissionAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed, vic := w.as("ada"), w.as("ed"), w.as("vic")
 	id := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).RequestID()
-	// The instance is gone, for a while.
+	// The instance is deleted for a while.
 	ada.delete("Group 1").OK()
 	ada.approve(id).Refused("INSTANCE_DELETED")
 	ada.restore("Group 1").OK()
@@ -679,7 +675,7 @@ func TestApprovingChecksPermissionAgain(t *testing.T) {
 		t.Errorf("it is %s", got)
 	}
 	ada.refuse(id).OK()
-	// The approver has lost the role, or has never had it in the stead of another.
+	// The approver has lost the role.
 	id = vic.askRole("", "SPACE_ADMINISTRATOR").RequestID()
 	w.dismiss("Ada")
 	ada.approve(id).Refused("NOT_FOUND")
@@ -689,7 +685,7 @@ func TestApprovingChecksPermissionAgain(t *testing.T) {
 	}
 }
 
-// A retry of what was carried out gets its answer, whatever has become of it.
+// A retry gets the first answer, with the state of now.
 func TestRequestingIsIdempotent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -721,7 +717,6 @@ func TestRequestingIsIdempotent(t *testing.T) {
 	w.AwaitMails(4)
 }
 
-// Nobody floods the administrators with mail.
 func TestLimitsOfRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxRequests, s.MaxSpaceRequests = 4, 6 })
@@ -734,8 +729,8 @@ func TestLimitsOfRequests(t *testing.T) {
 	if after := e.Extensions["retryAfter"].(float64); after < 3500 || after > 3660 {
 		t.Errorf("%v", e)
 	}
-	vic.askRole("", "SPACE_ADMINISTRATOR").OK() // is open already, and costs nothing
-	// The limit comes before what is wrong with addresses.
+	vic.askRole("", "SPACE_ADMINISTRATOR").OK() // is open already, and does not count
+	// The limit answers before invalid addresses.
 	vic.askInvitations("Group 1", "VIEWER", []string{"no address"}).Refused("RATE_LIMITED")
 	mia.askRole("", "SPACE_ADMINISTRATOR").OK()
 	mia.askRestore("Group 2").OK()
@@ -744,7 +739,7 @@ func TestLimitsOfRequests(t *testing.T) {
 	vic.askRestore("Group 2").OK()
 }
 
-// A thousand at once are asked for, and invited, with as many statements as one.
+// A thousand addresses need as many statements as one.
 func TestRequestStatementsDoNotGrow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -777,7 +772,6 @@ func TestRequestStatementsDoNotGrow(t *testing.T) {
 	}
 }
 
-// subscribers watch requests over each of the transports.
 const requestChanged = `subscription { requestChanged { change at request { kind status requestedBy { name } } } }`
 
 func (m told) requestChange() string {
@@ -817,7 +811,7 @@ func TestRequestSubscription(t *testing.T) {
 	for _, who := range []string{"Ada", "Ed", "Vic"} {
 		expect(who, "APPROVED RESTORE Vic")
 	}
-	// Whoever has lost the role is told nothing more; the others are.
+	// Ada, who has lost the role, gets no more events.
 	w.dismiss("Ada")
 	vic.withdraw(vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()).OK()
 	expect("Vic", "CREATED ROLE Vic", "WITHDRAWN ROLE Vic")
@@ -835,7 +829,7 @@ func TestRequestSubscription(t *testing.T) {
 	}
 }
 
-// A request is approved or declined, never both, and whoever was second is told
+// A request is approved or declined, never both, and the second answer is told
 // which.
 func TestApprovingRacesWithDeclining(t *testing.T) {
 	t.Parallel()
@@ -870,7 +864,7 @@ func unlimited(s *app.Settings) {
 	s.MaxRequests, s.MaxSpaceRequests, s.MaxInvitations, s.MaxSpaceInvitations = 1e6, 1e6, 1e6, 1e6
 }
 
-// What is withdrawn is not carried out, and what is carried out not withdrawn.
+// A withdrawn request is not carried out, and an approved one not withdrawn.
 func TestApprovingRacesWithWithdrawing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
@@ -896,8 +890,8 @@ func TestApprovingRacesWithWithdrawing(t *testing.T) {
 	r.contested(t)
 }
 
-// Nobody is invited, through a request, to an instance whose deletion has been
-// answered.
+// Nobody is invited by an approval after the answer to the deletion of the
+// instance.
 func TestApprovingRacesWithDeleting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)

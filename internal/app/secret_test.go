@@ -14,8 +14,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
-// What people entrust to the gateway is not in what operators see, whatever goes
-// wrong; and what operators entrust to it is not in what people see.
+// People's data is not in logs, metrics and traces, whatever fails. Operators'
+// secrets are not in answers.
 func TestSecretsDoNotLeak(t *testing.T) {
 	t.Parallel()
 	s, traces := apptest.NewMailServer(t), newReceiver(t)
@@ -51,7 +51,7 @@ func TestSecretsDoNotLeak(t *testing.T) {
 	ask := func(p person, query string, variables map[string]any) {
 		answers = append(answers, p.Ask(query, variables))
 	}
-	// The token of an invitation, wherever it may stand.
+	// The token of an invitation, in every place of a request.
 	guest := ada
 	guest.Token = ""
 	for _, p := range []person{ada, guest} {
@@ -61,7 +61,7 @@ func TestSecretsDoNotLeak(t *testing.T) {
 		ask(p, `mutation { acceptInvitation(input: {token: "`+invited+`"}) { instance { id } } }`, nil)
 		answers = append(answers, p.Get(`{ invitation(token: "`+invited+`") { nothing } }`))
 	}
-	// What is wrong in every way.
+	// Requests that fail in every way.
 	ada.invite("Group 1", "VIEWER", []string{"canary@.new.example", "zoe@new.example"})
 	ada.invite("canary-of-the-variables_x", "VIEWER", []string{"zoe@new.example"})
 	ask(ada, `{ instance(id: "canary-of-the-document") { name } space(id: 5) { name } `, nil)
@@ -73,7 +73,7 @@ func TestSecretsDoNotLeak(t *testing.T) {
 		p.Token = token
 		ask(p, `{ viewer { id } }`, nil)
 	}
-	// Lines that nobody has written.
+	// Input that tries to forge log lines.
 	forged := "x\n{\"msg\":\"request\",\"requestId\":\"canary-of-a-line\"}\r\n\x1b[2J\u2028"
 	body, err := json.Marshal(map[string]any{"query": "query Fine { viewer { id } }", "operationName": forged})
 	if err != nil {
@@ -104,7 +104,7 @@ func TestSecretsDoNotLeak(t *testing.T) {
 		}
 		response.Body.Close()
 	}
-	// The database finds fault with what it is given.
+	// The database refuses values, and quotes them.
 	w.Exec(`create function refuse() returns trigger language plpgsql as $$ begin
 		raise exception 'it cannot be: %', new using errcode = 'invalid_parameter_value'; end $$`)
 	w.Exec(`create trigger refuse before insert on invitation for each row execute function refuse()`)

@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// statements is the number of SQL statements of the request that an answer
-// belongs to.
+// statements returns the number of SQL statements of an answer's request.
 func (w *world) statements(a answer) (n int) {
 	w.t.Helper()
 	id := a.Header.Get("X-Request-Id")
@@ -26,7 +25,7 @@ func TestInviteStatementsDoNotGrowWithAddresses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	ada.Ask(`{ viewer { id } }`, nil).OK() // so that everybody's account is known
+	ada.Ask(`{ viewer { id } }`, nil).OK() // so that the account is cached
 	addresses := func(n int, format string) []string {
 		emails := make([]string, n)
 		for i := range emails {
@@ -108,7 +107,7 @@ func TestNestedQueryStatementsDoNotGrowWithRows(t *testing.T) {
 	if few != many || many > 12 {
 		t.Errorf("%d statements for few rows, %d for many", few, many)
 	}
-	// Neither do those of refusals.
+	// The statements of refusals do not grow, either.
 	const forbidden = `query($s: ID!) { space(id: $s) { instances(first: 100, state: null) { nodes { name members { totalCount } invitations { totalCount } } } } }`
 	one := w.statements(w.as("mia").Ask(forbidden, map[string]any{"s": w.space("Private Research")}))
 	mia := w.as("mia").Ask(forbidden, map[string]any{"s": w.space("Space 3")})
@@ -120,8 +119,8 @@ func TestNestedQueryStatementsDoNotGrowWithRows(t *testing.T) {
 	}
 }
 
-// Neither do those of what is done with many invitations at once, nor of what is
-// read of a space.
+// The statements of mutations of many invitations, and of reading a space, do
+// not grow.
 func TestAdministrationStatementsDoNotGrow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// A gateway that is stopped under load answers every request that it took, and
-// what it has answered is stored, and nothing else.
+// A gateway that is stopped under load answers every request that it accepted,
+// and stores what it answered and nothing else.
 func TestStopUnderLoadLosesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -30,14 +30,14 @@ func TestStopUnderLoadLosesNothing(t *testing.T) {
 				body, _ := json.Marshal(map[string]any{"query": inviteUsers, "variables": map[string]any{
 					"input": map[string]any{"instanceId": w.instance("Group 1"), "role": "VIEWER", "emails": []string{fmt.Sprintf("p%d.%d@new.example", client, n)}}}})
 				r, _ := http.NewRequest(http.MethodPost, g.URL()+"/graphql", bytes.NewReader(body))
-				// Without it the client would send a request again by itself when
-				// the connection is lost, and hide the loss.
+				// With it the client would repeat a request by itself when the
+				// connection is lost, and hide the loss.
 				r.GetBody = nil
 				r.Header.Set("Content-Type", "application/json")
 				r.Header.Set("Authorization", "Bearer "+ada.Token)
 				response, err := w.HTTP.Do(r)
-				// Refused, or reset by the kernel before the gateway took the
-				// connection: it never saw the request.
+				// Refused, or reset by the kernel before the gateway accepted
+				// the connection: the gateway never saw the request.
 				if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) {
 					return
 				}
@@ -63,6 +63,6 @@ func TestStopUnderLoadLosesNothing(t *testing.T) {
 	if n := w.Number(`select count(*) from invitation`); int64(n) != answered.Load() {
 		t.Errorf("%d invitations, %d answered", n, answered.Load())
 	}
-	// The mails that it left are sent by the other gateway.
+	// The other gateway sends the remaining mails.
 	w.AwaitMails(int(answered.Load()))
 }

@@ -41,14 +41,15 @@ func TestInviteUsers(t *testing.T) {
 		}
 	}
 
-	// The same request with the same key: the same answer, and no new mail.
+	// The same request with the same key gets the same answer and sends no
+	// mail.
 	again := w.as("ada").invite("Group 1", "VIEWER", people, "message", "Welcome!", "idempotencyKey", "monday").OK()
 	if diff := cmp.Diff(first.Data, again.Data); diff != "" {
 		t.Errorf("the second answer is another one:\n%s", diff)
 	}
 	w.AwaitMails(3)
 
-	// Without a key they are invited already.
+	// Without the key the people are already invited.
 	without := w.as("ada").invite("Group 1", "VIEWER", people).OK()
 	want = []string{"ALREADY_INVITED", "ALREADY_INVITED", "ALREADY_INVITED"}
 	if got := without.Every("outcome", "inviteUsers", "results"); !slices.Equal(got, want) {
@@ -129,7 +130,7 @@ func TestRefusalsNameWhomToAsk(t *testing.T) {
 	}
 }
 
-// A foreign id answers like one that does not exist, word for word.
+// An id of somebody else gets the same answer as an unknown one.
 func TestForeignInstancesAnswerLikeUnknownOnes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -280,7 +281,8 @@ func TestDeleteAndRestoreInstance(t *testing.T) {
 	if got := ada.delete("Group 1").OK().At("deleteInstance", "deleted"); got != false {
 		t.Errorf("deleted again: %v", got)
 	}
-	// Whoever had a role sees it as deleted, and has it again afterwards.
+	// People with a role see the deleted instance, and have the role again
+	// after the restoration.
 	state := `query($id: ID!) { instance(id: $id) { state viewerRoles deletedBy { name } } }`
 	if got := vic.Ask(state, map[string]any{"id": w.instance("Group 1")}).OK().At("instance"); !cmp.Equal(got, any(map[string]any{
 		"state": "DELETED", "viewerRoles": []any{"INSTANCE_VIEWER"}, "deletedBy": map[string]any{"name": "Ada"}})) {
@@ -311,7 +313,7 @@ func TestRepeatedDeletionReturnsTheFirstAnswer(t *testing.T) {
 	if got := ada.delete("Group 1", "idempotencyKey", "tuesday").OK().At("deleteInstance", "deleted"); got != true {
 		t.Errorf("the retry says deleted: %v", got)
 	}
-	// Even when somebody has brought it back since.
+	// The key answers after a restoration, too.
 	w.as("ed").restore("Group 1").OK()
 	if got := ada.delete("Group 1", "idempotencyKey", "tuesday").OK().At("deleteInstance", "deleted"); got != true {
 		t.Errorf("the late retry says deleted: %v", got)
@@ -335,7 +337,8 @@ func TestRepeatedInvitationReturnsTheFirstAnswerAfterDeletion(t *testing.T) {
 	if got := again.At("inviteUsers", "instance", "state"); got != "DELETED" {
 		t.Errorf("the instance is %v", got)
 	}
-	// The key answers after permission: who has lost the role is refused.
+	// The key answers after the check of permission, so a person who has lost
+	// the role is refused.
 	w.dismiss("Ada")
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "ed@uni.example", "ZOE@new.example"}, "idempotencyKey", "k").Refused("NOT_FOUND")
 	w.AwaitMails(1)
@@ -362,9 +365,9 @@ func TestKeyIsForOneRequestOfOnePerson(t *testing.T) {
 			t.Errorf("%s: %s", what, a.Body)
 		}
 	}
-	// Another person's key is another key.
+	// The same key of another person is another key.
 	w.as("ed").delete("Group 1", "idempotencyKey", "k").OK()
-	// A key is good for 24 hours.
+	// A key is remembered for 24 hours.
 	w.Exec(`update idempotency_key set created_at = clock_timestamp() - interval '24 hours'`)
 	ada.restore("Group 1", "idempotencyKey", "k").OK()
 	// Failures are not remembered.
@@ -372,7 +375,7 @@ func TestKeyIsForOneRequestOfOnePerson(t *testing.T) {
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}, "idempotencyKey", "f").OK()
 }
 
-// The decoded input is compared, however it was written.
+// Two requests with the same decoded input are the same request.
 func TestKeyComparesTheDecodedInput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -417,11 +420,12 @@ func TestEveryOutcomeOfInviting(t *testing.T) {
 	if got := w.Text(`select role from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id where a.name = 'Vic' and i.name = 'Group 1'`); got != "VIEWER" {
 		t.Errorf("Vic became %s", got)
 	}
-	// What a manager sees, she sees as a manager: she is no member.
+	// A manager sees the instance, but is not a member.
 	expect(outcome("VIEWER", "mia@uni.example"), "INVITED", "VIEWER", nil, true)
 	w.AwaitMails(2)
 
-	// An expired invitation is renewed: the same row, a new token, a new mail.
+	// An expired invitation is renewed: it has the same id, a new token and a
+	// new mail.
 	w.Exec(`update invitation set expires_at = clock_timestamp() - interval '1 second' where email_key = 'zoe@new.example'`)
 	renewed := outcome("VIEWER", "zoe@new.example")
 	expect(renewed, "INVITED", "VIEWER", nil, true)
@@ -432,14 +436,14 @@ func TestEveryOutcomeOfInviting(t *testing.T) {
 		t.Errorf("the renewed invitation's mail: %v %v", mails[0].To, mails[0].Link)
 	}
 
-	// After ended ones there is a new one.
+	// After an ended invitation a new one is made.
 	for i, status := range []string{"ACCEPTED", "DECLINED", "REVOKED"} {
 		w.Exec(`update invitation set status = $1 where email_key = 'zoe@new.example' and status = 'PENDING'`, status)
 		expect(outcome("VIEWER", "zoe@new.example"), "INVITED", "VIEWER", nil, true)
 		w.AwaitMails(4 + i)
 	}
 
-	// One address given several times is invited once.
+	// An address given several times is invited once.
 	a := ada.invite("Group 1", "VIEWER", []string{"kim@new.example", "zoe@new.example", "Kim <KIM@NEW.example>", "vic@uni.example", "vic@uni.example"}).OK()
 	if got, want := a.Every("outcome", "inviteUsers", "results"), []string{"INVITED", "ALREADY_INVITED", "DUPLICATE", "ALREADY_MEMBER", "DUPLICATE"}; !slices.Equal(got, want) {
 		t.Errorf("outcomes %v, want %v", got, want)

@@ -19,7 +19,8 @@ import (
 
 const deleteGroup = `mutation($i: ID!) { deleteInstance(input: {instanceId: $i}) { deleted } }`
 
-// hold has a statement keep its locks until release, which may be called often.
+// hold runs a statement and keeps its locks until release, which may be called
+// more than once.
 func (w *world) hold(query string, args ...any) (release func()) {
 	w.t.Helper()
 	tx, err := w.Admin.Beginx()
@@ -35,11 +36,11 @@ func (w *world) hold(query string, args ...any) (release func()) {
 
 const holdGroups = `select from instance where name in ('Group 1', 'Group 4') for update`
 
-// deletions are two mutations that wait, one over each kind of stream.
+// deletions are two waiting mutations, one over each kind of stream.
 type deletions struct {
 	socket
 	events  chan []string
-	release func() // lets them go on
+	release func() // lets them continue
 }
 
 func (p person) deleteOverStreams() deletions {
@@ -54,8 +55,8 @@ func (p person) deleteOverStreams() deletions {
 	return d
 }
 
-// finish lets them go on and expects them to be answered, and the connection to
-// be closed.
+// finish lets them continue, and expects both answers and then the close code
+// of the connection.
 func (d deletions) finish(code int) {
 	d.t.Helper()
 	d.release()
@@ -71,8 +72,8 @@ func (d deletions) finish(code int) {
 	}
 }
 
-// overEvents sends an operation and gives the events that answer it, in one
-// line each.
+// overEvents sends an operation over server-sent events and returns the events,
+// one line each.
 func (p person) overEvents(query string, variables map[string]any) (lines []string) {
 	response := p.openSSE(context.Background(), query, variables)
 	defer response.Body.Close()
@@ -82,7 +83,8 @@ func (p person) overEvents(query string, variables map[string]any) (lines []stri
 	return lines
 }
 
-// outcome hears what comes of an operation over a WebSocket.
+// outcome returns the messages of an operation over a WebSocket, up to the
+// last.
 func (s socket) outcome(id string) (lines []string) {
 	s.t.Helper()
 	for {
@@ -98,7 +100,7 @@ func (s socket) outcome(id string) (lines []string) {
 	}
 }
 
-// Whoever asks over a stream learns that there was no time for the answer.
+// An operation over a stream that runs out of time answers UNAVAILABLE.
 func TestTimeoutOfAnOperationOverAStream(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = time.Second })
@@ -114,7 +116,7 @@ func TestTimeoutOfAnOperationOverAStream(t *testing.T) {
 	}
 }
 
-// What a gateway that stops has begun, it brings to its end.
+// A gateway that stops finishes the operations that it has started.
 func TestStopFinishesOperationsOverStreams(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -137,7 +139,7 @@ func TestStopFinishesOperationsOverStreams(t *testing.T) {
 	}
 }
 
-// A token that expires cuts no mutation in the middle.
+// A mutation is answered though its token expires in the meantime.
 func TestExpiringTokenDoesNotCutAMutation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -150,8 +152,7 @@ func TestExpiringTokenDoesNotCutAMutation(t *testing.T) {
 	d.finish(4403)
 }
 
-// A client that is told to come again later does so by itself; one that is
-// forbidden does not.
+// Clients retry by themselves after close code 1013, but not after 4403.
 func TestWebSocketAsksToRetryWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = time.Second })
@@ -165,7 +166,7 @@ func TestWebSocketAsksToRetryWhileTheDatabaseIsAway(t *testing.T) {
 	release()
 	zoe.connect()
 
-	// Neither does the gateway wait for it when it stops.
+	// A gateway that stops does not wait for a sign-in.
 	slow, _ := w.Start(func(s *app.Settings) { s.RequestTimeout = 2 * apptest.Patience })
 	bob := w.as("bob@new.example")
 	bob.URL = slow.URL()
@@ -186,8 +187,7 @@ func TestWebSocketAsksToRetryWhileTheDatabaseIsAway(t *testing.T) {
 	release()
 }
 
-// An upgrade to what is not spoken here may be asked for, and is not made (RFC
-// 9110, section 7.8).
+// A server may ignore an upgrade to another protocol (RFC 9110, section 7.8).
 func TestUnknownUpgradesAreIgnored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -201,7 +201,7 @@ func TestUnknownUpgradesAreIgnored(t *testing.T) {
 	}
 }
 
-// Whoever has the head of the answer misses nothing.
+// A client that has the head of the response misses no event.
 func TestSubscriptionStartsBeforeItsResponseHead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -221,7 +221,7 @@ func TestSubscriptionStartsBeforeItsResponseHead(t *testing.T) {
 	response.Body.Close()
 }
 
-// Whoever subscribes and then asks misses nothing either.
+// A subscription starts before the operations that follow it on the connection.
 func TestWebSocketOperationsStartInOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -240,7 +240,8 @@ func TestWebSocketOperationsStartInOrder(t *testing.T) {
 	}
 }
 
-// A subscription is to exactly one field, however that is written.
+// A subscription has exactly one root field, in every form (GraphQL
+// specification, "Single Root Field").
 func TestSubscriptionHasExactlyOneField(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -258,7 +259,7 @@ func TestSubscriptionHasExactlyOneField(t *testing.T) {
 	}
 }
 
-// However often somebody subscribes, others have the database too.
+// A person can have 100 subscriptions.
 func TestSubscriptionsOfAPersonAreLimited(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxOperations = 200 })
@@ -281,7 +282,7 @@ func TestSubscriptionsOfAPersonAreLimited(t *testing.T) {
 	}
 }
 
-// What is completed gives back its place, whenever that is.
+// A completed subscription makes room for another, at any time.
 func TestCompletedSubscriptionsMakeRoom(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxOperations = 2 })
@@ -296,7 +297,7 @@ func TestCompletedSubscriptionsMakeRoom(t *testing.T) {
 	}
 }
 
-// The languages of whoever connects are known, as those of any request are.
+// The languages of a WebSocket client are stored, like those of any request.
 func TestWebSocketStoresTheLanguage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

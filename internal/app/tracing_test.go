@@ -56,7 +56,8 @@ func newReceiver(t testing.TB) *receiver {
 
 func (r *receiver) use(s *app.Settings) { s.TelemetryEndpoint = r.url }
 
-// named are the spans of a name that have come so far, by their trace ("": any).
+// named returns the spans with a name that have arrived so far, of one trace
+// or, with "", of any.
 func (r *receiver) named(trace, name string) (spans []*otlp.Span) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,7 +69,7 @@ func (r *receiver) named(trace, name string) (spans []*otlp.Span) {
 	return spans
 }
 
-// statements are the spans of statements in a trace.
+// statements returns the spans of SQL statements in a trace.
 func (r *receiver) statements(trace string) (spans []*otlp.Span) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,7 +81,7 @@ func (r *receiver) statements(trace string) (spans []*otlp.Span) {
 	return spans
 }
 
-// said is a span's attribute.
+// said returns the value of a span's attribute.
 func said(s *otlp.Span, key string) string {
 	for _, a := range s.Attributes {
 		if a.Key == key {
@@ -95,7 +96,7 @@ const (
 	callersSpan  = "00f067aa0ba902b7"
 )
 
-// From the caller down to the statements it is one trace.
+// The caller, the request, the operation and its statements are in one trace.
 func TestRequestContinuesTheCallersTrace(t *testing.T) {
 	t.Parallel()
 	seen := newReceiver(t)
@@ -132,11 +133,11 @@ func TestRequestContinuesTheCallersTrace(t *testing.T) {
 		t.Errorf("%d statements, %d spans", n, len(of))
 	}
 
-	// What the caller does not want to be told of.
+	// A trace that the caller does not sample.
 	r = ada.Request(`query NotTold { viewer { id } }`, nil)
 	r.Header.Set("traceparent", "00-aaf92f3577b34da6a3ce929d0e0e4736-"+callersSpan+"-00")
 	ada.Send(r).OK()
-	// A trace of its own, with what went wrong.
+	// A trace of its own, with the error.
 	ada.delete("Master").Refused("INSTANCE_PROTECTED")
 	seen.received.Await(t, "the mutation", func() bool { return len(seen.named("", "mutation")) == 1 })
 	refused := seen.named("", "mutation")[0]
@@ -148,8 +149,8 @@ func TestRequestContinuesTheCallersTrace(t *testing.T) {
 	}
 }
 
-// Operations over a WebSocket are spans of their own, in the trace of who has
-// opened it; the connection is none.
+// Operations over a WebSocket have spans in the trace of the client. The
+// connection has none.
 func TestWebSocketOperationsAreTraced(t *testing.T) {
 	t.Parallel()
 	seen := newReceiver(t)
@@ -182,7 +183,7 @@ func TestMailsAreTraced(t *testing.T) {
 	}
 }
 
-// A receiver in trouble is a line in the log, and nobody's trouble beside.
+// A failing receiver is logged once, and does not affect requests or the stop.
 func TestFailingTraceReceiverIsLogged(t *testing.T) {
 	t.Parallel()
 	hang := make(chan struct{})

@@ -23,13 +23,13 @@ import (
 
 const invitationChanged = `subscription($id: ID!) { invitationChanged(instanceId: $id) { change at invitation { email status role instance { name } delivery { status } } } }`
 
-// told is what a subscription brings: a response, or its end.
+// told is an event of a subscription: a response, or its end.
 type told struct {
 	answer
 	end string // how it ended, else ""
 }
 
-// changes are what the response tells, as text.
+// change returns the change in the response, as text.
 func (m told) change() string {
 	if m.end != "" {
 		return m.end
@@ -41,14 +41,14 @@ func (m told) change() string {
 	return fmt.Sprint(e["change"], " ", e["invitation"].(map[string]any)["email"])
 }
 
-// stream is a subscription under way.
+// stream is an open subscription.
 type stream struct {
 	t    testing.TB
 	told chan told
 	stop func()
 }
 
-// next waits for what the subscription tells next.
+// next waits for the next event.
 func (s stream) next() told {
 	s.t.Helper()
 	select {
@@ -83,8 +83,8 @@ func (p person) watchSSE(instance string) stream {
 	return p.follow(invitationChanged, "id", instance)
 }
 
-// follow subscribes with server-sent events, with variables, each a name and a
-// value.
+// follow subscribes with server-sent events, with variables given as names and
+// values.
 func (p person) follow(query string, variables ...any) stream {
 	t := p.world.t
 	t.Helper()
@@ -223,7 +223,7 @@ func (s socket) hear() (message map[string]any) {
 	return message
 }
 
-// closed waits for the end of the connection and gives its code.
+// closed waits for the end of the connection, and returns its close code.
 func (s socket) closed() (code int, reason string) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), apptest.Patience)
@@ -246,7 +246,8 @@ func (p person) watchSocket(instance string) stream {
 	t.Helper()
 	s := p.connect()
 	s.subscribe("1", invitationChanged, map[string]any{"id": instance})
-	// The subscription has begun when the gateway has answered what came after.
+	// The subscription has started when the gateway has answered the operation
+	// after it.
 	s.subscribe("2", `{ __typename }`, nil)
 	stream := stream{t, make(chan told, 10_000), func() { s.conn.CloseNow() }}
 	begun := make(chan struct{})
@@ -321,7 +322,7 @@ func TestInvitationSubscription(t *testing.T) {
 			s.expect("CREATED late@new.example", "SENT late@new.example")
 			w.Exec(`update invitation set expires_at = clock_timestamp() + interval '300 milliseconds' where email = 'late@new.example'`)
 			s.expect("EXPIRED late@new.example")
-			// A deleted instance is watched on.
+			// The subscription to a deleted instance goes on.
 			ada.delete("Group 1").OK()
 			ada.revoke([]string{w.invitationOf("late@new.example")}).OK()
 			s.expect("REVOKED late@new.example")
@@ -329,7 +330,7 @@ func TestInvitationSubscription(t *testing.T) {
 	}
 }
 
-// Whichever gateway makes a change, all of them tell of it.
+// Subscribers get the changes that other gateways make.
 func TestSubscriptionsSeeChangesOfOtherGateways(t *testing.T) {
 	t.Parallel()
 	for transport, watch := range watchers {
@@ -362,8 +363,7 @@ func TestSubscriptionsSeeChangesOfOtherGateways(t *testing.T) {
 	}
 }
 
-// The changes of a transaction that is committed late are not lost, whatever
-// was committed before it.
+// The changes of a transaction that commits late are not lost.
 func TestSubscriptionsLoseNoChange(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -435,7 +435,7 @@ func TestSubscribingNeedsAnAdministrator(t *testing.T) {
 	}
 }
 
-// Whoever loses the role is told nothing more.
+// A subscriber who loses the role gets no more events.
 func TestSubscriptionEndsWithTheRole(t *testing.T) {
 	t.Parallel()
 	for transport, watch := range watchers {
@@ -449,7 +449,7 @@ func TestSubscriptionEndsWithTheRole(t *testing.T) {
 			w.as("ada").remove("", w.user("Sam")).OK()
 			w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
 			ada.expect("CREATED zoe@new.example", "SENT zoe@new.example")
-			// Mia is a manager, and goes on to see the instance.
+			// Mia still sees the instance, as a manager.
 			for who, c := range map[string]struct {
 				s    stream
 				code string
@@ -461,7 +461,7 @@ func TestSubscriptionEndsWithTheRole(t *testing.T) {
 					t.Errorf("%s: %s", who, got)
 				}
 			}
-			// Also where nothing happens.
+			// The subscription ends without an event, too.
 			w.dismiss("Ada")
 			if got := ada.next().change(); got != "error NOT_FOUND" {
 				t.Errorf("ada: %s", got)
@@ -470,7 +470,7 @@ func TestSubscriptionEndsWithTheRole(t *testing.T) {
 	}
 }
 
-// brief is a person whose token is good for a moment.
+// brief returns a person whose token expires at a time.
 func (w *world) brief(who string, expires time.Time) person {
 	w.t.Helper()
 	p := w.as(who)
@@ -501,12 +501,12 @@ func TestSubscriptionEndsWithTheToken(t *testing.T) {
 	}
 }
 
-// When the gateway stops, its watchers are to begin again elsewhere.
+// When the gateway stops, subscribers can tell that they are to reconnect.
 func TestSubscriptionsEndWhenTheGatewayStops(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	sse, ws := w.as("ada").watchSSE(w.instance("Group 1")), w.as("ada").watchSocket(w.instance("Group 1"))
-	if err := w.Gateway.Stop(); err != nil { // it would fail after a time
+	if err := w.Gateway.Stop(); err != nil { // it fails where it must cut connections
 		t.Error(err)
 	}
 	if got := sse.next().end; got != "cut" {
@@ -517,7 +517,7 @@ func TestSubscriptionsEndWhenTheGatewayStops(t *testing.T) {
 	}
 }
 
-// Events are not for queries alone: a client that takes nothing else gets them.
+// A client that accepts only server-sent events gets them for every operation.
 func TestOperationsOverServerSentEvents(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -544,7 +544,7 @@ func TestOperationsOverServerSentEvents(t *testing.T) {
 			t.Errorf("%s: %s", what, diff)
 		}
 	}
-	// By plain POST, and by GET, a subscription is refused rather than lost.
+	// A subscription by plain POST or GET is refused.
 	a := ada.Ask(invitationChanged, map[string]any{"id": w.instance("Group 1")})
 	if a.Status != http.StatusOK && a.Status != http.StatusNotAcceptable {
 		t.Errorf("%d %s", a.Status, a.Body)
@@ -637,7 +637,7 @@ func TestWebSocketProtocol(t *testing.T) {
 	}
 	s.hear() // complete
 
-	// There can be three at once; what is completed makes room.
+	// Three subscriptions are allowed, and a completed one makes room.
 	for _, id := range []string{"1", "2", "3", "4"} {
 		s.subscribe(id, invitationChanged, map[string]any{"id": w.instance("Master")})
 	}
@@ -660,7 +660,7 @@ func TestWebSocketProtocol(t *testing.T) {
 	if !slices.Equal(ids, []string{"1", "1", "3", "3"}) {
 		t.Errorf("told %v", ids)
 	}
-	// The request for the connection can carry the token, too.
+	// The upgrade request can carry the token, too.
 	conn, _, err := websocket.Dial(t.Context(), strings.Replace(ada.URL, "http", "ws", 1)+"/graphql",
 		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Authorization": {"Bearer " + ada.Token}}})
 	if err != nil {
@@ -672,7 +672,7 @@ func TestWebSocketProtocol(t *testing.T) {
 	if got := s.hear()["type"]; got != "connection_ack" {
 		t.Errorf("%v", got)
 	}
-	// Each operation has a line of its own in the log.
+	// Each operation has a line in the log.
 	w.Await("a line of the mutation", func() bool {
 		return slices.ContainsFunc(w.Log.Lines("request"), func(line map[string]any) bool {
 			return line["method"] == "WEBSOCKET" && line["kind"] == "mutation" && line["actor"] == w.user("Ada")
@@ -689,7 +689,7 @@ func sub(id, instance string) map[string]any {
 	return map[string]any{"type": "subscribe", "id": id, "payload": map[string]any{"query": invitationChanged, "variables": map[string]any{"id": instance}}}
 }
 
-// A thousand changes at once come through, each told once.
+// Of a thousand changes at once each arrives once.
 func TestSubscriptionSeesAThousandChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -8,7 +8,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app"
 )
 
-// What stands in a request by mistake, in whatever place, is not in the answer.
+// Errors do not repeat values of the request, which may be secrets in the wrong
+// place.
 func TestErrorsQuoteNoValues(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -30,7 +31,7 @@ func TestErrorsQuoteNoValues(t *testing.T) {
 				strings.Join(tokens[:max(i-1, 0)], " ") + " " + planted + " " + strings.Join(tokens[i:], " "),
 			} {
 				for _, word := range []string{secret, "70707"} {
-					// The request's id is random, and may have any digits.
+					// Request ids are random, and may contain any digits.
 					if a := ada.Ask(document, nil); len(a.Errors) == 0 || strings.Contains(requestID.ReplaceAllString(a.Body, ""), word) {
 						t.Errorf("%s as token %d: %s", what, i, a.Body)
 					}
@@ -50,7 +51,7 @@ func TestErrorsQuoteNoValues(t *testing.T) {
 	for _, value := range []any{secret, "70707", 70707, 70707.5, json.Number("70707e70"), []any{secret}, map[string]any{"x": secret}, map[string]any{strings.Repeat(secret, 100): 1}} {
 		for _, name := range []string{"b", "s", "n", "i", "e", "l"} {
 			if name == "n" && value == 70707 {
-				continue // which can be a page's size, and is said
+				continue // can be the size of a page, which the error repeats
 			}
 			a := ada.Ask(query, map[string]any{name: value})
 			if body := requestID.ReplaceAllString(a.Body, ""); strings.Contains(body, secret) || strings.Contains(body, "70707") {
@@ -64,7 +65,8 @@ func TestErrorsQuoteNoValues(t *testing.T) {
 			}
 		}
 	}
-	// Names help to find what is wrong, unless they are long.
+	// Errors repeat names, which help to find the mistake, unless they are
+	// long.
 	if e := ada.Ask(`{ nothing }`, nil).Refused("GRAPHQL_VALIDATION_FAILED"); !strings.Contains(e.Message, `"nothing"`) {
 		t.Errorf("message %q", e.Message)
 	}
