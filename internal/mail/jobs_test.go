@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/emersion/go-smtp"
+
 	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 )
@@ -50,5 +52,31 @@ func TestJobsWhoseMailsCannotBeWritten(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestOutcomesAreReportedForTheRightJobs(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, script{to: func(to string) error {
+		if to == "bob@new.example" {
+			return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such person"}
+		}
+		return nil
+	}})
+	jobs := []outbox.Job{{Secret: "revoked"}, {Secret: "zoe"}, {Secret: "revoked"}, {Secret: "bob"}, {Secret: "kim"}}
+	read := func(context.Context, []outbox.Job) (mail.ComposeFunc, error) {
+		return func(job outbox.Job) (mail.Message, error) {
+			if job.Secret == "revoked" {
+				return mail.Message{}, outbox.ErrDropped
+			}
+			return messages(t, job.Secret)[0], nil
+		}, nil
+	}
+	got := map[int]error{}
+	mail.Work(s.sender(t), read)(t.Context(), jobs, func(i int, err error) { got[i] = err })
+	for i, want := range []error{outbox.ErrDropped, nil, outbox.ErrDropped, outbox.ErrPermanent, nil} {
+		if err, reported := got[i]; !reported || !errors.Is(err, want) {
+			t.Errorf("job %d: %v, want %v", i, err, want)
+		}
 	}
 }

@@ -90,6 +90,7 @@ func TestRefusalConcernsOneMailOnly(t *testing.T) {
 		"the content is not taken now":  {data(once(reply(451))), false, 2},
 		"the sender is refused":         {from(once(reply(550))), true, 1},
 		"the gateway must sign in":      {from(once(reply(530))), false, 1},
+		"the password is wrong":         {from(once(reply(535))), false, 1},
 		"the sender must wait":          {from(once(reply(450))), false, 1},
 		"the server says it will close": {to(once(reply(421))), false, 2},
 	} {
@@ -244,6 +245,61 @@ func TestSlowMailsDoNotDelayOthers(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", names[i], err)
 		}
+	}
+}
+
+// A connection that cannot be opened puts its mail back for the first one.
+func TestSlowMailIsNoFailureWhereTheServerAcceptsOneConnection(t *testing.T) {
+	t.Parallel()
+	const (
+		people   = 12
+		others   = 3      // connections beside the first, at a time
+		refusals = 2 * 10 // of ten connections, each of which tries EHLO and HELO
+	)
+	sessions, refused := 0, make(chan struct{})
+	s := newServer(t, script{
+		greet: func() error {
+			if sessions++; sessions == 1 {
+				return nil
+			}
+			if sessions == 1+refusals {
+				close(refused)
+			}
+			return &smtp.SMTPError{Code: 421, EnhancedCode: smtp.EnhancedCode{4, 7, 0}, Message: "too many connections"}
+		},
+		to: func(string) error { <-refused; return nil },
+	})
+	sender := s.sender(t)
+	sender.SetStallTime(10 * time.Millisecond)
+	var names []string
+	for i := range people {
+		names = append(names, fmt.Sprint("p", i))
+	}
+	notReported := 0
+	for i, err := range sendAll(sender, t.Context(), messages(t, names...)) {
+		if errors.Is(err, errNotReported) {
+			notReported++
+		} else if err != nil {
+			t.Errorf("mail %d: %v", i, err)
+		}
+	}
+	// Those that other connections hold when the first one ends are attempted later.
+	if notReported > others {
+		t.Errorf("%d mails were not reported", notReported)
+	}
+}
+
+// The other mails are attempted later: each of them could take as long.
+func TestSendStopsAfterAStepThatTimesOut(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	defer close(ended)
+	s := newServer(t, script{to: func(string) error { <-ended; return nil }})
+	sender := s.sender(t)
+	sender.SetStepTimeout(2 * time.Second) // which a slow machine must not need to connect
+	errs := sendAll(sender, t.Context(), messages(t, "zoe", "bob"))
+	if errs[0] == nil || !strings.Contains(errs[0].Error(), "i/o timeout") || errors.Is(errs[0], mail.ErrRefused) || !errors.Is(errs[1], errNotReported) {
+		t.Errorf("%v", errs)
 	}
 }
 

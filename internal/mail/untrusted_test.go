@@ -35,6 +35,7 @@ var hostile = map[string]struct{ text, name string }{
 	"header after LF":        {"Name\nBcc: x@y.example\n\nbody", "Name Bcc: x@y.example body"},
 	"header after CR":        {"Name\rBcc: x@y.example", "Name Bcc: x@y.example"},
 	"header after U+2028":    {"Name\u2028Bcc: x@y.example", "Name Bcc: x@y.example"},
+	"all line breaks":        {"a\rb\vc\fd\u0085e\u2028f\u2029g\r\nh\ni", "a b c d e f g h i"},
 	"end of the mail":        {"Name\r\n.\r\nMAIL FROM:<x@y.example>", "Name . MAIL FROM:<x@y.example>"},
 	"only a dot":             {".", ""},
 	"boundary":               {"--\r\n\r\n--=_", "-- --=_"},

@@ -24,6 +24,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -89,7 +90,7 @@ func TestLinkIsTheButtonsAndNotAQuotedOne(t *testing.T) {
 	t.Parallel()
 	box := open(t, t.TempDir())
 	i := mail.Invitation{ID: "1", To: parse(t, "zoe@new.example"), From: mail.Mailbox{Name: "https://evil.example/app/name", Email: "ada@uni.example"},
-		Instance: "Group 1", Space: "Space", Organization: "Organization", Message: "Hi\nhttps://evil.example/app/invitation#message\r\nhttps://evil.example/app/x",
+		Role: tenant.InstanceViewer, Instance: "Group 1", Space: "Space", Organization: "Organization", Message: "Hi\nhttps://evil.example/app/invitation#message\r\nhttps://evil.example/app/x",
 		Link: "https://datahub.example/app/invitation#token", ExpiresAt: time.Now()}
 	m, err := i.Compose()
 	if err != nil {
