@@ -54,7 +54,7 @@ func demoPeople(key *token.Key) ([]demoPerson, error) {
 		if err != nil {
 			return nil, err
 		}
-		people = append(people, demoPerson{account.NameFrom(email), p.Email, p.Is, signed})
+		people = append(people, demoPerson{account.NameFrom(email), p.Email, p.Description, signed})
 	}
 	return people, nil
 }

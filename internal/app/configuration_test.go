@@ -61,9 +61,9 @@ func (w *world) people() (people []demonstrator) {
 func TestPageListsDemoPeopleWithTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	var got []struct{ Email, Is string }
+	var got []demo.Person
 	for _, p := range w.people() {
-		got = append(got, struct{ Email, Is string }{p.Email, p.Description})
+		got = append(got, demo.Person{Email: p.Email, Description: p.Description})
 		viewer := w.with(p.Token).Ask(`{ viewer { name email } }`, nil).OK()
 		if viewer.At("viewer", "email") != p.Email || viewer.At("viewer", "name") != p.Name {
 			t.Errorf("the token of %s, %s, is that of %s", p.Name, p.Email, viewer.Body)

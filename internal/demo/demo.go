@@ -1,9 +1,9 @@
-// Package demo is the world that development begins with.
+// Package demo loads the demo world: the people, places and requests that a
+// developer finds in a new database. world.go has them as data.
 package demo
 
 import (
 	"context"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
@@ -14,156 +14,110 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/space"
-	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// People are the addresses of the demo world's people, each with what she is
-// in it.
-var People = []struct{ Email, Is string }{
-	{"ada@uni.example", "administrator of Econometrics 2026"},
-	{"ed@uni.example", "editor of Groups 1, 2 and 3"},
-	{"vic@uni.example", "viewer of Groups 1 and 2"},
-	{"mia@uni.example", "manager of University of Example"},
-	{"sam@uni.example", "no role at all"},
-	{"rita@uni.example", "administrator of Private Research"},
-}
-
-// Load puts the demo world into a database, unless it has been put there
-// before.
+// Load loads the demo world into a database, once: where it has been loaded, Load
+// changes nothing. Callers that load at the same time wait for one of them.
 func Load(ctx context.Context, db *postgres.DB) error {
 	return db.InTx(ctx, func(tx *postgres.Tx) error {
 		if n, err := tx.Exec(ctx, `insert into demo_world default values on conflict do nothing`); err != nil || n == 0 {
 			return err
 		}
-		people, err := makePeople(ctx, tx)
-		if err != nil {
-			return err
+		l := loader{tx: tx, people: map[string]uuid.UUID{}, places: map[string]globalid.ID{}}
+		for _, load := range []func(context.Context) error{l.loadPeople, l.loadSpaces, l.loadInstances, l.loadRoles, l.loadDeletions, l.loadRequests} {
+			if err := load(ctx); err != nil {
+				return err
+			}
 		}
-		w := world{ctx, tx, people}
-		if err := w.econometrics(); err != nil {
-			return err
-		}
-		_, err = w.space("Private Institute", "Private Research", "rita@uni.example")
-		return err
+		return nil
 	})
 }
 
-// Loaded reports whether the demo world has been put into a database.
+// Loaded reports whether the demo world has been loaded into a database.
 func Loaded(ctx context.Context, q postgres.Querier) (loaded bool, err error) {
 	err = q.Get(ctx, &loaded, `select exists (select from demo_world)`)
 	return loaded, err
 }
 
-func makePeople(ctx context.Context, tx *postgres.Tx) (map[string]uuid.UUID, error) {
-	people := make(map[string]uuid.UUID, len(People))
+// loader loads the tables of world.go, one after the other.
+type loader struct {
+	tx     *postgres.Tx
+	people map[string]uuid.UUID   // accounts by address
+	places map[string]globalid.ID // organizations, spaces and working instances by name
+}
+
+func (l loader) loadPeople(ctx context.Context) error {
 	for _, p := range People {
 		email, problem := address.Parse(p.Email)
 		if problem != nil {
-			return nil, problem
+			return problem
 		}
-		id, err := account.Provision(ctx, tx, email, account.NameFrom(email))
+		id, err := account.Provision(ctx, l.tx, email, account.NameFrom(email))
 		if err != nil {
-			return nil, err
-		}
-		people[p.Email] = id
-	}
-	return people, nil
-}
-
-type world struct {
-	ctx    context.Context
-	tx     *postgres.Tx
-	people map[string]uuid.UUID
-}
-
-func (w world) econometrics() error {
-	id, err := w.space("University of Example", "Econometrics 2026", "ada@uni.example")
-	if err != nil {
-		return err
-	}
-	organization := globalid.ID{Kind: globalid.Organization}
-	if err := w.tx.Get(w.ctx, &organization.UUID, `select organization_id from space where id = $1`, id.UUID); err != nil {
-		return err
-	}
-	if err := w.grant("mia@uni.example", organization, tenant.OrganizationManager); err != nil {
-		return err
-	}
-	groups := []struct {
-		name       string
-		deletedFor time.Duration
-		members    map[string]tenant.Role
-	}{
-		{"Group 1", 0, map[string]tenant.Role{"ed@uni.example": tenant.InstanceEditor, "vic@uni.example": tenant.InstanceViewer}},
-		{"Group 2", 2 * time.Hour, map[string]tenant.Role{"ed@uni.example": tenant.InstanceEditor, "vic@uni.example": tenant.InstanceViewer}},
-		{"Group 3", 30 * time.Hour, map[string]tenant.Role{"ed@uni.example": tenant.InstanceEditor}},
-	}
-	for _, g := range groups {
-		instance := globalid.New(globalid.Instance)
-		if err := w.exec(`insert into instance (id, space_id, name, kind) values ($1, $2, $3, 'WORKING')`, instance.UUID, id.UUID, g.name); err != nil {
 			return err
 		}
-		for email, role := range g.members {
-			if err := w.grant(email, instance, role); err != nil {
-				return err
-			}
-		}
-		if g.deletedFor == 0 {
-			continue
-		}
-		if err := w.exec(`
-			update instance i
-			set deleted_at = t.at, deleted_by = $2, restorable_until = t.at + interval '24 hours'
-			from (select clock_timestamp() - $3 * interval '1 second' as at) t where i.id = $1`,
-			instance.UUID, w.people["ada@uni.example"], g.deletedFor.Seconds()); err != nil {
-			return err
-		}
+		l.people[p.Email] = id
 	}
-	return w.requests(id.UUID)
+	return nil
 }
 
-// requests are what Mia, who only sees, asks Ada for: one open request of each
-// kind.
-func (w world) requests(space uuid.UUID) error {
-	for _, r := range []struct {
-		kind, instance string
-		role           *string
-		emails         pq.StringArray
-		message        string
-	}{
-		{"ROLE", "", new("SPACE_ADMINISTRATOR"), nil, "I look after this course while you are away."},
-		{"INVITATIONS", "Master", new("INSTANCE_VIEWER"), pq.StringArray{"noah@uni.example", "lea@uni.example"}, "They help with the exercises."},
-		{"RESTORE", "Group 2", nil, nil, "The group still needs it."},
-	} {
-		if err := w.exec(`
-			insert into request (id, kind, space_id, space_name, instance_id, instance_name, requested_by, role, emails, message, lasts_until, expires_at)
-			select $1, $2, s.id, s.name, i.id, i.name, $3, $4, $5, $6, clock_timestamp() + interval '14 days',
-			       least(clock_timestamp() + interval '14 days', i.restorable_until)
-			from space s left join instance i on i.space_id = s.id and i.name = $8 where s.id = $7`,
-			globalid.New(globalid.Request).UUID, r.kind, w.people["mia@uni.example"], r.role, r.emails, r.message, space, r.instance); err != nil {
+func (l loader) loadSpaces(ctx context.Context) error {
+	for _, s := range spaces {
+		organization, err := space.Organization(ctx, l.tx, s.organization)
+		if err != nil {
+			return err
+		}
+		l.places[s.organization] = globalid.ID{Kind: globalid.Organization, UUID: organization}
+		if l.places[s.name], err = space.Make(ctx, l.tx, organization, s.name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w world) space(organization, name, administrator string) (globalid.ID, error) {
-	of, err := space.Organization(w.ctx, w.tx, organization)
-	if err != nil {
-		return globalid.ID{}, err
+func (l loader) loadInstances(ctx context.Context) error {
+	for _, i := range instances {
+		id := globalid.New(globalid.Instance)
+		l.places[i.name] = id
+		if _, err := l.tx.Exec(ctx, `insert into instance (id, space_id, name, kind) values ($1, $2, $3, 'WORKING')`, id.UUID, l.places[i.space].UUID, i.name); err != nil {
+			return err
+		}
 	}
-	id, err := space.Make(w.ctx, w.tx, of, name)
-	if err != nil {
-		return globalid.ID{}, err
-	}
-	return id, w.grant(administrator, id, tenant.SpaceAdministrator)
+	return nil
 }
 
-func (w world) grant(email string, place globalid.ID, role tenant.Role) error {
-	_, err := membership.Grant(w.ctx, w.tx, w.people[email], place, role)
-	return err
+func (l loader) loadRoles(ctx context.Context) error {
+	for _, r := range roles {
+		if _, err := membership.Grant(ctx, l.tx, l.people[r.person], l.places[r.place], r.role); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (w world) exec(query string, args ...any) error {
-	_, err := w.tx.Exec(w.ctx, query, args...)
-	return err
+func (l loader) loadDeletions(ctx context.Context) error {
+	for _, d := range deletions {
+		if _, err := l.tx.Exec(ctx, `
+			update instance i
+			set deleted_at = t.at, deleted_by = $2, restorable_until = t.at + interval '24 hours'
+			from (select clock_timestamp() - $3 * interval '1 second' as at) t where i.id = $1`,
+			l.places[d.instance].UUID, l.people[d.by], d.ago.Seconds()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l loader) loadRequests(ctx context.Context) error {
+	for _, r := range requests {
+		if _, err := l.tx.Exec(ctx, `
+			insert into request (id, kind, space_id, space_name, instance_id, instance_name, requested_by, role, emails, message, lasts_until, expires_at)
+			select $1, $2, s.id, s.name, i.id, i.name, $3, nullif($4, ''), $5, $6, clock_timestamp() + interval '14 days',
+			       least(clock_timestamp() + interval '14 days', i.restorable_until)
+			from space s left join instance i on i.space_id = s.id and i.name = $8 where s.id = $7`,
+			globalid.New(globalid.Request).UUID, r.kind, l.people[r.by], r.role, pq.StringArray(r.emails), r.message, l.places[r.space].UUID, r.instance); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -24,8 +24,8 @@ func lines(t testing.TB, db *postgres.DB, query string) (list []string) {
 	return list
 }
 
-// facts is the world in words. Times are told by the database's clock at the
-// load, to the minute.
+// facts describes the world, one line each. Times are relative to the load, by the
+// database's clock.
 const facts = `
 	select 'organization ' || name from organization
 	union all
@@ -82,7 +82,7 @@ var world = []string{
 	"space Private Research of Private Institute",
 }
 
-// rows is every row of the database but those of the migrations.
+// rows returns every row of the database, except those of the migrations.
 const rows = `
 	select t.table_name || ' ' || x.row::text
 	from information_schema.tables t
@@ -96,7 +96,8 @@ func load(t testing.TB, db *postgres.DB) {
 	}
 }
 
-func TestWorld(t *testing.T) {
+func TestLoadedWorld(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	load(t, db)
 	if diff := cmp.Diff(world, lines(t, db, facts)); diff != "" {
@@ -109,7 +110,8 @@ func TestWorld(t *testing.T) {
 	}
 }
 
-func TestLoadTwice(t *testing.T) {
+func TestSecondLoadChangesNothing(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	load(t, db)
 	before := lines(t, db, rows)
@@ -122,8 +124,8 @@ func TestLoadTwice(t *testing.T) {
 	}
 }
 
-// What somebody has done with the world since is hers.
-func TestLoadAgainKeepsChanges(t *testing.T) {
+func TestSecondLoadKeepsWhatPeopleChanged(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	load(t, db)
 	if _, err := db.Exec(t.Context(), `delete from instance_member where role = $1`, "VIEWER"); err != nil {
@@ -131,11 +133,12 @@ func TestLoadAgainKeepsChanges(t *testing.T) {
 	}
 	load(t, db)
 	if got := strings.Join(lines(t, db, facts), "\n"); strings.Contains(got, "VIEWER") {
-		t.Error("a role that was taken has come back")
+		t.Error("a removed role has come back")
 	}
 }
 
-func TestLoadInParallel(t *testing.T) {
+func TestParallelLoadsWaitForOne(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	var loading sync.WaitGroup
 	for range 20 {
@@ -143,7 +146,7 @@ func TestLoadInParallel(t *testing.T) {
 			if err := demo.Load(t.Context(), db); err != nil {
 				t.Error(err)
 			}
-			// Whoever returns finds the world, though somebody else has made it.
+			// The world is complete for those too who did not load it.
 			if diff := cmp.Diff(world, lines(t, db, facts)); diff != "" {
 				t.Error(diff)
 			}
@@ -152,7 +155,8 @@ func TestLoadInParallel(t *testing.T) {
 	loading.Wait()
 }
 
-func TestPeople(t *testing.T) {
+func TestPeopleAreTheAccounts(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	load(t, db)
 	var listed []string
