@@ -16,9 +16,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
-// program is the gateway as an operator has it: a binary.
+// program is the path of the gateway's binary.
 var program string
 
 func TestMain(m *testing.M) {
@@ -44,10 +46,11 @@ type running struct {
 	url    string
 	tokens map[string]string
 	ended  chan error
+	log    *apptest.Log
 }
 
-// dataDir is a folder that PostgreSQL's user can reach, where the test's user
-// is root.
+// dataDir makes a folder that PostgreSQL's user can reach, also where the tests
+// run as root.
 func dataDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "datahub-program-")
@@ -63,7 +66,7 @@ func dataDir(t *testing.T) string {
 
 var tokenLine = regexp.MustCompile(`^[\w-]+\.[\w-]+\.[\w-]+$`)
 
-// serve starts the program and reads what it prints.
+// serve starts the program, and reads its address and tokens from what it prints.
 func serve(t *testing.T, dir string, args ...string) *running {
 	t.Helper()
 	cmd := exec.Command(program, args...)
@@ -72,12 +75,11 @@ func serve(t *testing.T, dir string, args ...string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
+	r := &running{t: t, cmd: cmd, tokens: map[string]string{}, ended: make(chan error, 1), log: &apptest.Log{Written: new(apptest.Notifier)}}
+	cmd.Stderr = r.log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	r := &running{t: t, cmd: cmd, tokens: map[string]string{}, ended: make(chan error, 1)}
 	lines := bufio.NewScanner(out)
 	who := ""
 	for len(r.tokens) < 6 && lines.Scan() {
@@ -96,7 +98,7 @@ func serve(t *testing.T, dir string, args ...string) *running {
 	}()
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	if len(r.tokens) < 6 {
-		t.Fatalf("it did not start: %v %s", <-r.ended, complaints.String())
+		t.Fatalf("it did not start: %v %s", <-r.ended, r.log.Text())
 	}
 	return r
 }
@@ -126,8 +128,8 @@ func (r *running) ask(who, query string) map[string]any {
 	return answer.Data
 }
 
-// end sends a signal and waits for the program and everything that it started
-// to be gone.
+// end sends a signal, and waits until the program and everything that it started
+// has ended.
 func (r *running) end(signal syscall.Signal, dir string) {
 	r.t.Helper()
 	if err := r.cmd.Process.Signal(signal); err != nil {
@@ -135,10 +137,11 @@ func (r *running) end(signal syscall.Signal, dir string) {
 	}
 	select {
 	case <-r.ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(apptest.Patience):
 		r.t.Fatalf("it did not end after %v", signal)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	// Nothing announces the end of processes that are not children.
+	for end := time.Now().Add(apptest.Patience); ; time.Sleep(20 * time.Millisecond) {
 		left := processes(r.t, dir)
 		if len(left) == 0 {
 			return
@@ -149,7 +152,7 @@ func (r *running) end(signal syscall.Signal, dir string) {
 	}
 }
 
-// processes are those that a folder's name stands in the command line of.
+// processes returns the processes with a folder in their command line.
 func processes(t *testing.T, dir string) (found []string) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
@@ -197,8 +200,9 @@ func (r *running) instance(name string) string {
 }
 
 // However the program ends, nothing that it started outlives it, and the next
-// start finds the data, the mails and the tokens as they were.
-func TestEndingAndStartingAgain(t *testing.T) {
+// start has the same data, mails and tokens.
+func TestProgramLeavesNothingRunningAndKeepsItsData(t *testing.T) {
+	t.Parallel()
 	dir := dataDir(t)
 	r := serve(t, dir)
 	group1, tokens := r.instance("Group 1"), r.tokens
@@ -213,7 +217,7 @@ func TestEndingAndStartingAgain(t *testing.T) {
 		}
 		r.mails(1)
 	}
-	// Started afresh it knows nothing of what was, but still knows its people.
+	// After --reset the data is new, and the tokens still work.
 	r.end(syscall.SIGINT, dir)
 	r = serve(t, dir, "serve", "--reset")
 	r.tokens = tokens
@@ -224,28 +228,26 @@ func TestEndingAndStartingAgain(t *testing.T) {
 	r.end(syscall.SIGTERM, dir)
 }
 
-// mails waits until there are n mails in the mailbox.
+// mails waits until there are n mails in the mailbox. The program logs a line
+// when it has sent one.
 func (r *running) mails(n int) {
 	r.t.Helper()
-	var mails []any
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	r.log.Written.Await(r.t, fmt.Sprintf("%d mails", n), func() bool {
 		response, err := http.Get(r.url + "/mailbox.json")
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		err = json.NewDecoder(response.Body).Decode(&mails)
-		response.Body.Close()
-		if err != nil {
+		defer response.Body.Close()
+		var mails []any
+		if err := json.NewDecoder(response.Body).Decode(&mails); err != nil {
 			r.t.Fatal(err)
 		}
-		if len(mails) == n {
-			return
-		}
-	}
-	r.t.Fatalf("%d mails, want %d", len(mails), n)
+		return len(mails) == n
+	})
 }
 
-func TestASecondGatewayOnTheSameFolderIsRefused(t *testing.T) {
+func TestFolderIsForOneGateway(t *testing.T) {
+	t.Parallel()
 	dir := dataDir(t)
 	r := serve(t, dir)
 	group1 := r.instance("Group 1")
@@ -266,8 +268,8 @@ func TestASecondGatewayOnTheSameFolderIsRefused(t *testing.T) {
 	r.end(syscall.SIGTERM, dir)
 }
 
-// Tokens can be had while the gateway runs, for anybody.
-func TestTokensOfACommandWork(t *testing.T) {
+func TestTokenCommandWorksBesideTheGateway(t *testing.T) {
+	t.Parallel()
 	dir := dataDir(t)
 	r := serve(t, dir)
 	command := exec.Command(program, "token", "Grace <grace@new.example>")

@@ -126,7 +126,7 @@ func (w *World) Settings(change ...func(*app.Settings)) app.Settings {
 // where it panicked or could not clean up its database.
 func (w *World) Start(change ...func(*app.Settings)) (*app.Gateway, *Log) {
 	w.T.Helper()
-	log := &Log{written: &w.logged}
+	log := &Log{Written: &w.logged}
 	g, err := app.Start(context.Background(), w.Settings(change...), slog.New(slog.NewJSONHandler(log, nil)))
 	if err != nil {
 		w.T.Fatal(err)

@@ -12,7 +12,8 @@ type Log struct {
 	// gateway may have failed to clean up.
 	DatabaseWasAway bool
 
-	written *Notifier
+	// Written notifies about each line. Several logs may share it.
+	Written *Notifier
 
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -20,7 +21,7 @@ type Log struct {
 
 // Write implements io.Writer.
 func (l *Log) Write(p []byte) (int, error) {
-	defer l.written.Notify()
+	defer l.Written.Notify()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)
