@@ -14,8 +14,6 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
 )
 
-func TestMain(m *testing.M) { schematest.Main(m) }
-
 func execute(t *testing.T, db *postgres.DB, query string, args ...any) {
 	t.Helper()
 	if _, err := db.Exec(t.Context(), query, args...); err != nil {
