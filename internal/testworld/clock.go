@@ -5,6 +5,8 @@ import "time"
 // Advance lets time pass: every time that the database has stored becomes older
 // by d, as if the database's clock had gone on. No trigger runs. What Go code
 // keeps in memory with a time of its own, like a cache, does not become older.
+// A mail that a gateway is sending at this moment may be sent twice, because its
+// lease ends.
 func (w *World) Advance(d time.Duration) {
 	w.t.Helper()
 	// One statement, so that nobody sees some times shifted and others not.
