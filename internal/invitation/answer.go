@@ -70,9 +70,8 @@ func (s *Service) Decline(ctx context.Context, actor access.Actor, in AnswerInpu
 	return DeclineInvitationPayload{v}, err
 }
 
-// answer finds the invitation, locks its place, checks that the actor can answer
-// it, and calls end. Then, and for a repeated request, it calls after, which may
-// be nil.
+// answer finds and locks the invitation, checks that the actor can answer it, and
+// calls end. Then, and for a repeated request, it calls after, which may be nil.
 func (s *Service) answer(ctx context.Context, actor access.Actor, in AnswerInput, operation string,
 	end func(context.Context, *postgres.Tx, access.Actor, *row) error,
 	after func(context.Context, *postgres.Tx, *row) error) (*Invitation, error) {
@@ -93,20 +92,8 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, in AnswerInput
 	_, err := idempotency.Run(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
 		Replay: read,
 		Do: func(ctx context.Context, tx *postgres.Tx) (id globalid.ID, err error) {
-			if in.Token != nil {
-				if err := ratelimit.Check(ctx, tx, s.Limits.tokenCharge(actor)); err != nil {
-					return id, err
-				}
-			}
-			r, err := findAnswerable(ctx, tx, actor, in)
+			r, err := s.lockAnswerable(ctx, tx, actor, in)
 			if err != nil {
-				return id, err
-			}
-			if err := access.Lock(ctx, tx, actor, access.Exclusive, r.placeID()); err != nil {
-				return id, err
-			}
-			// Read it again: it may have changed before the lock.
-			if r, err = findAnswerable(ctx, tx, actor, in); err != nil {
 				return id, err
 			}
 			if err := end(ctx, tx, actor, r); err != nil {
@@ -126,6 +113,25 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, in AnswerInput
 		return nil, err
 	}
 	return invitationsOf([]row{*answered})[0], nil
+}
+
+// lockAnswerable finds the invitation of the input, and locks its place. It fails
+// where there is none, or the actor cannot answer it.
+func (s *Service) lockAnswerable(ctx context.Context, tx *postgres.Tx, actor access.Actor, in AnswerInput) (*row, error) {
+	if in.Token != nil {
+		if err := ratelimit.Check(ctx, tx, s.Limits.tokenCharge(actor)); err != nil {
+			return nil, err
+		}
+	}
+	r, err := findAnswerable(ctx, tx, actor, in)
+	if err != nil {
+		return nil, err
+	}
+	if err := access.Lock(ctx, tx, actor, access.Exclusive, r.placeID()); err != nil {
+		return nil, err
+	}
+	// Read it again: it may have changed before the lock.
+	return findAnswerable(ctx, tx, actor, in)
 }
 
 // errUnknownToken refuses a token without an invitation.

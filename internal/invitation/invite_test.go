@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -140,6 +141,7 @@ func TestInviteChangesOnlyTheRoleOfAPendingInvitation(t *testing.T) {
 	want := summary(before)
 	want["role"] = new(tenant.Editor)
 	wantEqual(t, "the invitation", want, summary(results[0].Invitation))
+	wantEqual(t, "the listed invitation", want, summary(w.invitationNow("Group 1", before.ID)))
 	if _, err := w.Invitations.Accept(t.Context(), w.User("zoe@new.example"), invitation.AnswerInput{Token: new(w.secret(before.ID))}); err != nil {
 		t.Errorf("the first link: %v", err)
 	}
@@ -359,7 +361,7 @@ func TestCrossingRequestsInviteEachAddressOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, group1 := w.User("ada"), w.Instance("Group 1")
-	const people, requests = 20, 12
+	const people, requests = 300, 8
 	var mu sync.Mutex
 	total := map[invitation.InviteOutcome]int{}
 	var crossing sync.WaitGroup
@@ -367,7 +369,10 @@ func TestCrossingRequestsInviteEachAddressOnce(t *testing.T) {
 		crossing.Go(func() {
 			emails := make([]string, people)
 			for i := range emails {
-				emails[i] = fmt.Sprintf("p%d@new.example", (i*7+n*3)%people)
+				emails[i] = fmt.Sprintf("p%d@new.example", i)
+			}
+			if n%2 == 0 {
+				slices.Reverse(emails)
 			}
 			payload, err := w.Invitations.Invite(t.Context(), ada, invitation.InviteUsersInput{InstanceID: group1, Role: tenant.Viewer, Emails: emails})
 			if err != nil {
@@ -422,6 +427,7 @@ func TestInviteOnBehalfNamesTheRequester(t *testing.T) {
 	if renewed.RequestedBy != nil {
 		t.Errorf("requested by %v", renewed.RequestedBy)
 	}
+	wantEqual(t, "the listed renewed invitation", summary(w.invitationNow("Group 1", v.ID)), summary(renewed))
 
 	requested.Emails = []string{"zoe@new.example", "zoe@"}
 	_, err = invite(requested)

@@ -14,6 +14,9 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
+// reportTime is how long the report of a change may take, on a busy machine.
+const reportTime = time.Minute
+
 // watch subscribes Ada to Group 1, and starts the feed.
 func (w *world) watch() *invitation.Subscription {
 	w.t.Helper()
@@ -29,8 +32,10 @@ func (w *world) watch() *invitation.Subscription {
 // next returns the next n changes.
 func (w *world) next(s *invitation.Subscription, n int) (events []*invitation.Event) {
 	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), reportTime)
+	defer cancel()
 	for len(events) < n {
-		more, err := s.Next(w.t.Context())
+		more, err := s.Next(ctx)
 		w.must(err)
 		events = append(events, more...)
 	}
@@ -47,7 +52,7 @@ func TestWatchReportsEveryChange(t *testing.T) {
 		t.Helper()
 		e := w.next(subscription, 1)[0]
 		if e.Change != change || e.Invitation.ID != id || e.Invitation.Status != status || e.At.IsZero() {
-			t.Errorf("%s of %+v; want %s", e.Change, e.Invitation, change)
+			t.Fatalf("%s of %+v; want %s", e.Change, e.Invitation, change)
 		}
 		if place, err := e.Invitation.Place(t.Context(), w.DB, w.User("ada")); place == nil || err != nil {
 			t.Errorf("the invitation is without its place: %v", err)
@@ -114,12 +119,18 @@ func TestWatchEndsWithTheRole(t *testing.T) {
 	space := w.Space(testworld.Econometrics)
 	w.Grant(w.User("mia"), tenant.SpaceAdministrator, space)
 	w.Revoke(w.User("ada"), space)
-	<-subscription.Ended()
-	_, err := subscription.Next(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), reportTime)
+	defer cancel()
+	select {
+	case <-subscription.Ended():
+	case <-ctx.Done():
+		t.Fatal("the subscription has not ended")
+	}
+	_, err := subscription.Next(ctx)
 	wantRefused(t, err, fault.NotFound, "")
 	// With the role back, the person does not know what they have missed.
 	w.Grant(w.User("ada"), tenant.SpaceAdministrator, space)
-	_, err = subscription.Next(t.Context())
+	_, err = subscription.Next(ctx)
 	wantRefused(t, err, fault.Unavailable, "")
 }
 
