@@ -131,8 +131,8 @@ func TestEveryGoroutineAnswersForItsPanics(t *testing.T) {
 	}
 }
 
-// calls reports whether any function of some names, or of a package of such a
-// name, is called somewhere.
+// calls reports whether a function with one of the names, or of a package with one
+// of them, is called in a node.
 func calls(in ast.Node, names map[string]bool) (found bool) {
 	ast.Inspect(in, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)

@@ -127,7 +127,7 @@ func TestInvitationShowsItsInstanceToItsViewersOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "EDITOR", []string{"sam@uni.example", "zoe@new.example"}).OK()
-	w.enrol("Group 1", "Sam") // in the meantime
+	w.addViewers("Group 1", "Sam") // in the meantime
 	w.as("ada").invite("Master", "VIEWER", []string{"zoe@new.example"}).OK()
 	w.as("ada").inviteAdministrators([]string{"zoe@new.example"}).OK()
 	nobody := w.as("zoe@new.example")

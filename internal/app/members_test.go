@@ -187,7 +187,7 @@ func TestLastAdministratorCannotLeave(t *testing.T) {
 	if got := ada.leave("Group 1").OK().At("leaveInstance", "left"); got != false {
 		t.Errorf("left again %v", got)
 	}
-	// Ada still sees the instance as an administrator, until she is removed.
+	// Ada still sees the instance as an administrator, until they are removed.
 	ada.delete("Group 1").OK()
 	a := ada.remove("", w.user("Ada"), "idempotencyKey", "k")
 	if got := a.OK().At("removeMember", "removed"); got != true {
@@ -316,7 +316,7 @@ func TestCreateSpace(t *testing.T) {
 	if diff := cmp.Diff(any([]any{map[string]any{"name": "Mia", "email": "mia@uni.example"}, map[string]any{"name": "Sam", "email": "sam@uni.example"}}), e.Extensions["contacts"]); diff != "" {
 		t.Errorf("%v: %s", e, diff)
 	}
-	w.as("ada").createSpace(university, "Statistics").Refused("FORBIDDEN") // sees the organization through her space
+	w.as("ada").createSpace(university, "Statistics").Refused("FORBIDDEN") // sees the organization through the space
 	w.as("rita").createSpace(university, "Statistics").Refused("NOT_FOUND")
 	for _, wrong := range []string{w.organization("Private Institute"), "organization_00000000000000000000000000000000", "x", w.space("Econometrics 2026")} {
 		mia.createSpace(wrong, "Statistics").Refused("NOT_FOUND")

@@ -130,8 +130,8 @@ func newFile(name string, content []byte) *file {
 	return f
 }
 
-// ServeHTTP gives the file, compressed where the client takes that, or only
-// confirms the client's copy of it.
+// ServeHTTP sends the file, compressed where the client accepts that, or confirms
+// the client's copy of it.
 func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", f.contentType)
@@ -189,7 +189,7 @@ func origin(text string) string {
 }
 
 // handlePage routes to the page and to the playground. Where they were not built,
-// whoever opens a mail's link is told what to send instead.
+// the links of mails lead to a text that says which operation to send instead.
 func (a *api) handlePage(mux *http.ServeMux, built page) {
 	mux.Handle("GET /app/", a.settings.strictly(built))
 	mux.Handle("GET /app/configuration.json", a.configuration())

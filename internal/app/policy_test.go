@@ -174,7 +174,7 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 				t.Parallel()
 				w := prepared(t)
 				operation := strings.ReplaceAll(strings.ReplaceAll(sample.operation, "ID", w.placed(sample.place)), "USER", w.user("Rita"))
-				// Ada comes last, because her operation takes effect.
+				// Ada comes last, because that operation takes effect.
 				for _, who := range []string{"sam", "mia", "vic", "ed", "ada"} {
 					if got := w.as(who).refusal(operation); got != want[field.Name][who] {
 						t.Errorf("%s: %q, want %q", who, got, want[field.Name][who])

@@ -474,7 +474,7 @@ func TestMembershipChangesRace(t *testing.T) {
 	ada, mia, vic := w.as("ada"), w.as("mia"), w.as("vic")
 	adaID, miaID := w.user("Ada"), w.user("Mia")
 	for n := range trials {
-		w.enrol("Group 1", "Ada", "Mia", "Vic")
+		w.addViewers("Group 1", "Ada", "Mia", "Vic")
 		role := []string{"EDITOR", "VIEWER"}[n%2]
 		together(
 			func() { ada.changeRole("Group 1", miaID, role).OK() },
@@ -489,8 +489,8 @@ func TestMembershipChangesRace(t *testing.T) {
 	}
 }
 
-// enrol makes people viewers of an instance, unless they have a role there.
-func (w *world) enrol(instance string, people ...string) {
+// addViewers makes people viewers of an instance, unless they have a role there.
+func (w *world) addViewers(instance string, people ...string) {
 	w.t.Helper()
 	w.Exec(`
 		insert into instance_member (instance_id, account_id, role)
@@ -511,7 +511,7 @@ func TestRandomRequestsInParallel(t *testing.T) {
 		w.appoint(name)
 	}
 	for _, instance := range instances {
-		w.enrol(instance, people[:5]...)
+		w.addViewers(instance, people[:5]...)
 	}
 	ids := map[string]string{}
 	for _, name := range people {
@@ -587,7 +587,7 @@ func TestRandomRequestsInParallel(t *testing.T) {
 			}
 			if r.IntN(20) == 0 {
 				w.Exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name in ('Ada', 'Mia', 'Rita') on conflict do nothing`)
-				w.enrol(some(instances), people[:5]...)
+				w.addViewers(some(instances), people[:5]...)
 			}
 		}
 	}

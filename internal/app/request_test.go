@@ -451,7 +451,7 @@ func TestApprovingRacesWithRemoving(t *testing.T) {
 	ada, rita, vic := w.as("ada"), w.as("rita"), w.as("vic")
 	var r race
 	for n := range trials {
-		w.enrol("Group 1", "Vic")
+		w.addViewers("Group 1", "Vic")
 		id := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
 		var approved, removed answer
 		r.run(func() { approved = ada.approve(id) }, func() { removed = rita.remove("", w.user("Vic")) })
@@ -579,7 +579,7 @@ func TestRequestsAreHiddenFromOthers(t *testing.T) {
 		p := w.as(who)
 		for _, id := range []string{role, restore, "x", w.instance("Group 1")} {
 			if who == "ed" && id == restore {
-				continue // he can answer it
+				continue // Ed can answer it
 			}
 			for what, a := range map[string]answer{"approve": p.approve(id), "decline": p.refuse(id), "withdraw": p.withdraw(id)} {
 				if e := a.Refused("NOT_FOUND"); e.Message != unknown.Message || !cmp.Equal(e.Extensions["remedy"], unknown.Extensions["remedy"]) {
@@ -839,7 +839,7 @@ func TestApprovingRacesWithDeclining(t *testing.T) {
 	var r race
 	for n := range trials {
 		w.Exec(`delete from instance_member m using account a where a.id = m.account_id and a.name = 'Vic'`)
-		w.enrol("Group 1", "Vic")
+		w.addViewers("Group 1", "Vic")
 		id := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
 		var approved, declined answer
 		r.run(func() { approved = ada.approve(id) }, func() { declined = rita.refuse(id) })

@@ -63,12 +63,12 @@ func (l loader) loadPeople(ctx context.Context) error {
 
 func (l loader) loadSpaces(ctx context.Context) error {
 	for _, s := range spaces {
-		organization, err := space.Organization(ctx, l.tx, s.organization)
+		organization, err := space.EnsureOrganization(ctx, l.tx, s.organization)
 		if err != nil {
 			return err
 		}
 		l.places[s.organization] = globalid.ID{Kind: globalid.Organization, UUID: organization}
-		if l.places[s.name], err = space.Make(ctx, l.tx, organization, s.name); err != nil {
+		if l.places[s.name], err = space.Insert(ctx, l.tx, organization, s.name); err != nil {
 			return err
 		}
 	}

@@ -1,11 +1,11 @@
-// Package event tells those who watch a place what changes there, whichever
-// gateway it is that makes the change.
+// Package event publishes changes in a place to the people who watch it, whichever
+// gateway makes the change.
 //
-// The database's triggers write down every change (see the table event), in the
-// transaction that makes it. A gateway asks for what was committed since it
-// asked last, several times a second while somebody watches: unlike
-// notifications of PostgreSQL's, this makes no commit wait for another one, and
-// nothing is lost while the database is away.
+// Triggers of the database record every change in the table event, in the
+// transaction that makes it. While somebody watches, a gateway reads four times a
+// second what was committed since its last read. Unlike PostgreSQL's NOTIFY, this
+// makes no commit wait for another one, and loses nothing while the database is
+// away.
 package event
 
 import (
@@ -27,16 +27,16 @@ import (
 )
 
 const (
-	interval   = 250 * time.Millisecond // between two questions to the database
+	interval   = 250 * time.Millisecond // between two reads of the database
 	roleChecks = time.Second            // between two checks of the watchers' roles
-	callTime   = 5 * time.Second        // of a question, with the waiting for its turn
-	backlog    = 20_000                 // subjects that wait for one watcher
-	portion    = 100                    // subjects that a watcher is given at once
-	maxOfActor = 100                    // places that somebody watches at once
-	maxWatches = 10_000                 // at once
+	callTime   = 5 * time.Second        // of a read, including the wait for its turn
+	backlog    = 20_000                 // subjects that wait for one watch
+	portion    = 100                    // subjects that Next returns at once
+	maxOfActor = 100                    // watches of one person
+	maxWatches = 10_000                 // watches of this gateway
 
-	// kept is how long an event is surely there to be told. DeleteOld removes it
-	// later.
+	// kept is how long an event is certain to exist. DeleteOld deletes it after an
+	// hour.
 	kept = 50 * time.Minute
 )
 
@@ -49,9 +49,9 @@ type Event struct {
 	At       time.Time
 }
 
-// Publish makes of events what a watcher of their subjects, which have ids of a
-// kind, is told: something of each change of each subject that read finds.
-func Publish[S, T any](events []Event, kind globalid.Kind, read func([]globalid.ID) (map[globalid.ID]S, error), tell func(S, Event) T) (told []T, err error) {
+// Publish converts events to what a subscriber gets: for each change of each
+// subject that read finds, the result of convert. The subjects' ids are of kind.
+func Publish[S, T any](events []Event, kind globalid.Kind, read func([]globalid.ID) (map[globalid.ID]S, error), convert func(S, Event) T) (published []T, err error) {
 	var ids []globalid.ID
 	for _, e := range events {
 		for _, id := range e.Subjects {
@@ -65,38 +65,38 @@ func Publish[S, T any](events []Event, kind globalid.Kind, read func([]globalid.
 	for _, e := range events {
 		for _, id := range e.Subjects {
 			if subject, ok := found[globalid.ID{Kind: kind, UUID: id}]; ok {
-				told = append(told, tell(subject, e))
+				published = append(published, convert(subject, e))
 			}
 		}
 	}
-	return told, nil
+	return published, nil
 }
 
-// Feed tells its watchers what changes. It may be used concurrently.
+// Feed delivers events to its watches. It is safe for concurrent use.
 type Feed struct {
-	db     *postgres.DB
-	log    *slog.Logger
-	lapsed ExpiredFunc
+	db      *postgres.DB
+	log     *slog.Logger
+	expired ExpiredFunc
 
-	telling  chan struct{} // one place, for who asks the database; guards what follows
-	snapshot string        // everything that it shows has been told
-	moment   time.Time     // everything that lapsed up to it has been told
+	reading  chan struct{} // a semaphore of one: guards snapshot and moment
+	snapshot string        // everything visible in it has been delivered
+	moment   time.Time     // everything that expired up to it has been delivered
 
 	mu      sync.Mutex
 	watches map[*Watch]struct{}
 }
 
-// ExpiredFunc gives what has changed in some places by the course of time alone,
-// after one moment and up to another.
+// ExpiredFunc returns the events in some places that no transaction causes, because
+// only time passed: those after one moment and up to another.
 type ExpiredFunc func(ctx context.Context, q postgres.Querier, places []globalid.ID, after, upTo time.Time) ([]Event, error)
 
-// NewFeed makes a feed of what is committed and of what lapses (nil: nothing
-// does).
-func NewFeed(db *postgres.DB, log *slog.Logger, lapsed ExpiredFunc) *Feed {
-	return &Feed{db: db, log: log, lapsed: lapsed, telling: make(chan struct{}, 1), watches: map[*Watch]struct{}{}}
+// NewFeed returns a feed of what is committed and of what expires. expired may be
+// nil.
+func NewFeed(db *postgres.DB, log *slog.Logger, expired ExpiredFunc) *Feed {
+	return &Feed{db: db, log: log, expired: expired, reading: make(chan struct{}, 1), watches: map[*Watch]struct{}{}}
 }
 
-// Watch is somebody's watching a place.
+// Watch is one person's subscription to a place.
 type Watch struct {
 	feed  *Feed
 	actor access.Actor
@@ -107,31 +107,30 @@ type Watch struct {
 	mu      sync.Mutex
 	waiting []Event
 	size    int           // of waiting, in subjects
-	cut     bool          // nothing more is told
-	slow    bool          // because of the backlog
-	bell    chan struct{} // rung where there is something to see
+	cut     bool          // the actor may no longer watch
+	lagged  bool          // it missed events
+	bell    chan struct{} // signals Next
 	ended   chan struct{} // closed when cut
 }
 
-// Watch begins to tell of every change on a topic in a place that is made from
-// now on, for as long as a rule lets the actor watch it. The caller has decided
-// that it does. It fails with RATE_LIMITED where the actor, or everybody
-// together, watches too much.
+// Watch subscribes the actor to every change on a topic in a place from now on, for
+// as long as a rule allows it. The caller has checked the rule. It fails with
+// RATE_LIMITED where the actor, or all people together, have too many watches.
 func (f *Feed) Watch(ctx context.Context, actor access.Actor, place globalid.ID, rule access.Rule, topic string) (*Watch, error) {
 	return f.begin(ctx, &Watch{actor: actor, place: place, rule: rule, topic: topic})
 }
 
-// WatchOwn begins to tell of every change on a topic of what concerns the actor
-// herself, whose place is her account.
+// WatchOwn subscribes the actor to every change on a topic that concerns their own
+// account. It fails as Watch does.
 func (f *Feed) WatchOwn(ctx context.Context, actor access.Actor, topic string) (*Watch, error) {
 	return f.begin(ctx, &Watch{actor: actor, place: actor.ID, topic: topic})
 }
 
 func (f *Feed) begin(ctx context.Context, w *Watch) (*Watch, error) {
 	w.feed, w.bell, w.ended = f, make(chan struct{}, 1), make(chan struct{})
-	err := f.ask(ctx, func(ctx context.Context) error {
-		// What happened before is told to those who watched before.
-		if err := f.tell(ctx); err != nil {
+	err := f.exclusively(ctx, func(ctx context.Context) error {
+		// Deliver earlier events first: this watch must not get them.
+		if err := f.deliver(ctx); err != nil {
 			return err
 		}
 		return f.add(w)
@@ -142,13 +141,13 @@ func (f *Feed) begin(ctx context.Context, w *Watch) (*Watch, error) {
 	return w, nil
 }
 
-// ask has one ask the database at a time, for callTime at most.
-func (f *Feed) ask(ctx context.Context, do func(context.Context) error) error {
+// exclusively calls do, one call at a time, for callTime at most.
+func (f *Feed) exclusively(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	select {
-	case f.telling <- struct{}{}:
-		defer func() { <-f.telling }()
+	case f.reading <- struct{}{}:
+		defer func() { <-f.reading }()
 		return do(ctx)
 	case <-ctx.Done():
 		return ctx.Err()
@@ -169,14 +168,14 @@ func (f *Feed) add(w *Watch) error {
 		return &fault.Fault{
 			Code:    fault.RateLimited,
 			Reason:  fault.SubscriptionsByPerson,
-			Message: fmt.Sprintf("You watch %d places at once already.", own),
+			Message: fmt.Sprintf("You have %d subscriptions, which is the maximum.", own),
 			Remedy:  "End some of your subscriptions first.",
 		}
 	case len(f.watches) >= maxWatches:
 		return &fault.Fault{
 			Code:    fault.RateLimited,
 			Reason:  fault.SubscriptionsByGateway,
-			Message: "Too many people watch at the moment.",
+			Message: "There are too many subscriptions at the moment.",
 			Remedy:  "Wait a few minutes and subscribe again.",
 		}
 	}
@@ -184,7 +183,7 @@ func (f *Feed) add(w *Watch) error {
 	return nil
 }
 
-// Close ends the watching.
+// Close ends the subscription.
 func (w *Watch) Close() {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
@@ -194,20 +193,20 @@ func (w *Watch) Close() {
 // Ended is closed where the actor may not watch any more.
 func (w *Watch) Ended() <-chan struct{} { return w.ended }
 
-// Next waits for something to tell, of 100 subjects at most. It gives nothing
-// where the actor may not watch any more, and fails when the context ends, or
-// with UNAVAILABLE where she does not keep up.
+// Next waits for events and returns them, at most 100 subjects at once. It returns
+// none where the actor may not watch any more. It fails when the context ends, or
+// with UNAVAILABLE where the caller does not keep up.
 func (w *Watch) Next(ctx context.Context) ([]Event, error) {
 	for {
 		w.mu.Lock()
-		events, cut, slow := w.take(), w.cut, w.slow
+		events, cut, lagged := w.take(), w.cut, w.lagged
 		w.mu.Unlock()
 		switch {
-		case slow:
+		case lagged:
 			return nil, &fault.Fault{
 				Code:    fault.Unavailable,
-				Message: "More has changed than could be told. You may have missed something.",
-				Remedy:  "Subscribe again, and then ask for the present state.",
+				Message: "There were more changes than could be delivered. You may have missed some.",
+				Remedy:  "Subscribe again, and then query the current state.",
 			}
 		case cut || len(events) > 0:
 			return events, nil
@@ -220,7 +219,7 @@ func (w *Watch) Next(ctx context.Context) ([]Event, error) {
 	}
 }
 
-// take takes a portion of what waits.
+// take removes and returns a portion of the waiting events.
 func (w *Watch) take() (events []Event) {
 	for room := portion; room > 0 && len(w.waiting) > 0; {
 		e := w.waiting[0]
@@ -246,16 +245,16 @@ func (w *Watch) offer(events []Event) {
 		}
 	}
 	if w.size > backlog {
-		w.waiting, w.size, w.slow = nil, 0, true
+		w.waiting, w.size, w.lagged = nil, 0, true
 	}
 	w.ring()
 }
 
-// overtake says that she has missed something.
+// markLagged records that the watch has missed events.
 func (w *Watch) markLagged() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.waiting, w.size, w.slow = nil, 0, true
+	w.waiting, w.size, w.lagged = nil, 0, true
 	w.ring()
 }
 
@@ -268,7 +267,7 @@ func (w *Watch) end() {
 }
 
 func (w *Watch) ring() {
-	if len(w.waiting) == 0 && !w.cut && !w.slow {
+	if len(w.waiting) == 0 && !w.cut && !w.lagged {
 		return
 	}
 	select {
@@ -277,7 +276,7 @@ func (w *Watch) ring() {
 	}
 }
 
-// Run tells the watchers until the context ends.
+// Run delivers events until the context ends.
 func (f *Feed) Run(ctx context.Context) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -304,29 +303,30 @@ func (f *Feed) round(ctx context.Context, check bool) error {
 	if len(f.watching()) == 0 {
 		return nil
 	}
-	return f.ask(ctx, func(ctx context.Context) error {
+	return f.exclusively(ctx, func(ctx context.Context) error {
 		if check {
 			if err := f.dropUnauthorized(ctx); err != nil {
 				return err
 			}
 		}
-		return f.tell(ctx)
+		return f.deliver(ctx)
 	})
 }
 
-// tell asks what is new, and tells it to whoever may still know.
-func (f *Feed) tell(ctx context.Context) error {
+// deliver reads the new events, and delivers them to the watches whose actors may
+// still watch.
+func (f *Feed) deliver(ctx context.Context) error {
 	places := f.places()
 	events, snapshot, moment, err := readSince(ctx, f.db, places, f.snapshot)
 	if err != nil {
 		return err
 	}
-	if f.lapsed != nil && len(places) > 0 {
-		lapsed, err := f.lapsed(ctx, f.db, places, f.moment, moment)
+	if f.expired != nil && len(places) > 0 {
+		expired, err := f.expired(ctx, f.db, places, f.moment, moment)
 		if err != nil {
 			return err
 		}
-		events = append(events, lapsed...)
+		events = append(events, expired...)
 	}
 	if moment.Sub(f.moment) > kept {
 		for _, w := range f.watching() {
@@ -334,8 +334,8 @@ func (f *Feed) tell(ctx context.Context) error {
 		}
 	}
 	if len(events) > 0 {
-		// After the events were read: whoever has lost her role before one of
-		// them happened is not told of it.
+		// Check the roles after the events were read: a person who lost their role
+		// before an event must not get it.
 		if err := f.dropUnauthorized(ctx); err != nil {
 			return err
 		}
@@ -347,21 +347,21 @@ func (f *Feed) tell(ctx context.Context) error {
 	return nil
 }
 
-// Watching is how many watch now.
+// Watching returns the number of watches.
 func (f *Feed) Watching() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.watches)
 }
 
-// watching are those who watch now.
+// watching returns the watches.
 func (f *Feed) watching() []*Watch {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Collect(maps.Keys(f.watches))
 }
 
-// places are those that are watched, each once.
+// places returns the watched places, each once.
 func (f *Feed) places() (places []globalid.ID) {
 	seen := map[globalid.ID]bool{}
 	for _, w := range f.watching() {
@@ -373,7 +373,7 @@ func (f *Feed) places() (places []globalid.ID) {
 	return places
 }
 
-// cutOff ends the watching of those who may not any more.
+// dropUnauthorized ends the watches whose actors may no longer watch.
 func (f *Feed) dropUnauthorized(ctx context.Context) error {
 	watches := slices.DeleteFunc(f.watching(), func(w *Watch) bool { return w.place == w.actor.ID })
 	asked := make([]access.Check, len(watches))
@@ -393,9 +393,8 @@ func (f *Feed) dropUnauthorized(ctx context.Context) error {
 	return nil
 }
 
-// news reads what was committed in some places since a snapshot ("": nothing is
-// news), in the order of its happening, and the snapshot and the moment of this
-// question.
+// readSince reads the events in some places that were committed since a snapshot
+// ("": none), in their order, and returns the snapshot and the moment of this read.
 func readSince(ctx context.Context, q postgres.Querier, places []globalid.ID, since string) (events []Event, snapshot string, moment time.Time, err error) {
 	var rows []struct {
 		Snapshot string         `db:"snapshot"`
@@ -406,8 +405,8 @@ func readSince(ctx context.Context, q postgres.Querier, places []globalid.ID, si
 		At       *time.Time     `db:"at"`
 		Subjects postgres.UUIDs `db:"subjects"`
 	}
-	// A transaction's events come with its commit; their order among each other
-	// says nothing about when that is. A snapshot knows what has been committed.
+	// Events become visible when their transaction commits, not in the order of
+	// their ids. A snapshot knows which transactions have been committed.
 	err = q.Select(ctx, &rows, `
 		select p.snapshot::text, p.moment, e.topic, e.place_id, e.change, e.at, e.subjects
 		from (select pg_current_snapshot() as snapshot, clock_timestamp() as moment, nullif($2, '')::pg_snapshot as since) p
@@ -427,7 +426,7 @@ func readSince(ctx context.Context, q postgres.Querier, places []globalid.ID, si
 	return events, snapshot, moment, nil
 }
 
-// DeleteOld removes events that are older than an hour, 1,000 at most, and gives
+// DeleteOld deletes events that are older than an hour, 1,000 at most, and returns
 // their number.
 func DeleteOld(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `

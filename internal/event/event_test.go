@@ -157,7 +157,7 @@ func TestWhatLapses(t *testing.T) {
 	w := newWorld(t)
 	var mu sync.Mutex
 	var from, to []time.Time
-	w.feed.lapsed = func(_ context.Context, _ postgres.Querier, places []globalid.ID, after, upTo time.Time) ([]Event, error) {
+	w.feed.expired = func(_ context.Context, _ postgres.Querier, places []globalid.ID, after, upTo time.Time) ([]Event, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		from, to = append(from, after), append(to, upTo)
@@ -178,7 +178,7 @@ func TestWhatLapses(t *testing.T) {
 	}
 }
 
-// Whoever does not keep up is cut off rather than fill the memory.
+// A watch that does not keep up ends, rather than fill the memory.
 func TestASlowWatcher(t *testing.T) {
 	w := newWorld(t)
 	slow, quick := w.watch(), w.watch()
@@ -233,7 +233,7 @@ func TestPortions(t *testing.T) {
 func TestALongAbsenceOfTheDatabase(t *testing.T) {
 	w := newWorld(t)
 	watch := w.watch()
-	if err := w.feed.ask(t.Context(), func(context.Context) error {
+	if err := w.feed.exclusively(t.Context(), func(context.Context) error {
 		w.feed.moment = w.feed.moment.Add(-51 * time.Minute)
 		return nil
 	}); err != nil {
@@ -271,8 +271,8 @@ func TestTooManyWatches(t *testing.T) {
 	}
 }
 
-// Whoever waits for the database's answer holds nobody up who leaves, and is
-// not held up for ever.
+// A watch that waits for the database delays nobody who leaves, and gives up after
+// a while.
 func TestTheDatabaseDoesNotAnswer(t *testing.T) {
 	w := newWorld(t)
 	watch := w.watch()

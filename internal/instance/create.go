@@ -13,23 +13,23 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
-// CreateInstanceInput asks for a new working instance of a space.
+// CreateInstanceInput is the input of the mutation createInstance.
 type CreateInstanceInput struct {
 	SpaceID        globalid.ID `json:"spaceId"`
 	Name           string      `json:"name"`
 	IdempotencyKey *string     `json:"-"`
 }
 
-// Validate gives what is wrong with the form of the request.
+// Validate returns the faults in the form of the input.
 func (r CreateInstanceInput) Validate() fault.List {
 	return append(text.CheckName(r.Name), idempotency.ValidateKey(r.IdempotencyKey)...)
 }
 
-// CreateInstancePayload is what came of a CreateInstanceInput.
+// CreateInstancePayload is the result of Create.
 type CreateInstancePayload struct{ Instance *tenant.Instance }
 
-// Create makes a working instance of a space. It fails with NOT_FOUND or
-// FORBIDDEN.
+// Create creates a working instance of a space. It fails with NOT_FOUND, FORBIDDEN
+// or IDEMPOTENCY_KEY_REUSED.
 func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateInstanceInput) (c CreateInstancePayload, err error) {
 	read := func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
 		c.Instance, err = tenant.FindInstance(ctx, tx, actor, *id)
@@ -44,9 +44,9 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateInstan
 		Replay: read,
 		Do: func(ctx context.Context, tx *postgres.Tx) (globalid.ID, error) {
 			id := globalid.New(globalid.Instance)
-			called, _ := text.ParseName(r.Name)
+			name, _ := text.ParseName(r.Name)
 			if _, err := tx.Exec(ctx, `insert into instance (id, space_id, name, kind) values ($1, $2, $3, 'WORKING')`,
-				id.UUID, r.SpaceID.UUID, called); err != nil {
+				id.UUID, r.SpaceID.UUID, name); err != nil {
 				return id, err
 			}
 			if err := read(ctx, tx, &id); err != nil {

@@ -1,5 +1,4 @@
-// Package instance makes, deletes and restores instances, and removes for good
-// what nobody can restore any more.
+// Package instance creates, deletes, restores and purges instances.
 package instance
 
 import (
@@ -16,7 +15,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// Service carries out what is asked about instances.
+// Service implements the mutations of instances.
 type Service struct {
 	DB *postgres.DB
 	// OnDelete and OnRestore are called for each instance that is deleted or
@@ -25,35 +24,35 @@ type Service struct {
 	OnRestore func(context.Context, *postgres.Tx, access.Actor, *tenant.Instance) error
 }
 
-// InstanceInput asks to delete an instance, or to restore it.
+// InstanceInput is the input of the mutations deleteInstance and restoreInstance.
 type InstanceInput struct {
 	InstanceID     globalid.ID `json:"instanceId"`
 	IdempotencyKey *string     `json:"-"`
 }
 
-// Validate gives what is wrong with the form of the request.
+// Validate returns the faults in the form of the input.
 func (r InstanceInput) Validate() fault.List { return idempotency.ValidateKey(r.IdempotencyKey) }
 
-// DeleteInstancePayload is what came of a request to delete.
+// DeleteInstancePayload is the result of Delete.
 type DeleteInstancePayload struct {
 	Instance *tenant.Instance
 	Deleted  bool // false: it was deleted already
 }
 
-// Delete deletes a working instance; it can be restored for 24 hours. It fails
+// Delete deletes a working instance, which can be restored for 24 hours. It fails
 // with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED or INSTANCE_PROTECTED.
 func (s *Service) Delete(ctx context.Context, actor access.Actor, r InstanceInput) (DeleteInstancePayload, error) {
 	i, deleted, err := s.change(ctx, actor, r, access.DeleteInstance, s.markDeleted)
 	return DeleteInstancePayload{i, deleted}, err
 }
 
-// RestoreInstancePayload is what came of a request to restore.
+// RestoreInstancePayload is the result of Restore.
 type RestoreInstancePayload struct {
 	Instance *tenant.Instance
 	Restored bool // false: it was active already
 }
 
-// Restore brings back an instance that was deleted in the last 24 hours, and
+// Restore restores an instance that was deleted in the last 24 hours, with
 // everything in it. It fails with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED
 // or RESTORE_WINDOW_EXPIRED.
 func (s *Service) Restore(ctx context.Context, actor access.Actor, r InstanceInput) (RestoreInstancePayload, error) {
@@ -61,8 +60,8 @@ func (s *Service) Restore(ctx context.Context, actor access.Actor, r InstanceInp
 	return RestoreInstancePayload{i, restored}, err
 }
 
-// RestoreTx is Restore in a transaction that holds the instance and has decided
-// that the actor may. It fails with RESTORE_WINDOW_EXPIRED.
+// RestoreTx is Restore in a transaction that has locked the instance and checked
+// the actor's role. It fails with RESTORE_WINDOW_EXPIRED.
 func (s *Service) RestoreTx(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *tenant.Instance) (restored bool, err error) {
 	if err := access.CheckState(ctx, tx, i, access.RestoreInstance); err != nil {
 		return false, err
@@ -70,8 +69,8 @@ func (s *Service) RestoreTx(ctx context.Context, tx *postgres.Tx, actor access.A
 	return s.markRestored(ctx, tx, actor, i)
 }
 
-// change holds the instance off everybody else, decides by the rule, and makes
-// a change to it as a whole; false where there was nothing to do.
+// change locks the instance, checks the rule, and calls do. done is false where
+// there was nothing to do.
 func (s *Service) change(ctx context.Context, actor access.Actor, r InstanceInput, rule access.Rule,
 	do func(context.Context, *postgres.Tx, access.Actor, *tenant.Instance) (bool, error)) (i *tenant.Instance, done bool, err error) {
 	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: rule.Field, Input: r}
@@ -118,8 +117,8 @@ func (s *Service) markDeleted(ctx context.Context, tx *postgres.Tx, actor access
 	return true, audit.Write(ctx, tx, audit.Record{Action: audit.InstanceDeleted, Actor: actor, Target: audit.OnInstance(i)})
 }
 
-// markRestored decides about the 24 hours once more, in the statement that
-// ends the deletion.
+// markRestored checks the 24 hours again, in the statement that ends the deletion:
+// they can end between CheckState and the statement.
 func (s *Service) markRestored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *tenant.Instance) (bool, error) {
 	if i.State() == tenant.Active {
 		return false, nil

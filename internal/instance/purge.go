@@ -12,15 +12,14 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// purgeBatch is how many rows of one kind a transaction of the purge removes at
-// most.
+// purgeBatch is the maximum number of rows of one table that a transaction of the
+// purge deletes.
 const purgeBatch = 1000
 
-// Purge removes for good the deleted instances that nobody could restore any
-// more for a time of grace, with everything in them, and gives their number.
-// People and their other roles stay. Any number of gateways can purge at once:
-// each instance is one's alone. It works in small transactions, each of which
-// decides anew, and can be ended at any moment.
+// Purge deletes the instances whose time to be restored ended more than grace ago,
+// with everything in them, and returns their number. People and their other roles
+// stay. Several gateways can purge at once: each locks the instance that it purges.
+// It works in small transactions, and can be stopped at any moment.
 func Purge(ctx context.Context, db *postgres.DB, grace time.Duration) (purged int, err error) {
 	for ctx.Err() == nil {
 		var more, gone bool
@@ -40,8 +39,9 @@ func Purge(ctx context.Context, db *postgres.DB, grace time.Duration) (purged in
 	return purged, ctx.Err()
 }
 
-// purgeSome removes a part of an instance that is due and, where nothing is left
-// in it, the instance: gone. There is more to do unless none is due.
+// purgeSome deletes a part of the instance that has been due for the longest time.
+// gone reports that the instance itself was deleted, more that some instance was
+// due.
 func purgeSome(ctx context.Context, tx *postgres.Tx, grace time.Duration) (more, gone bool, err error) {
 	var due struct {
 		ID        uuid.UUID `db:"id"`
@@ -49,7 +49,7 @@ func purgeSome(ctx context.Context, tx *postgres.Tx, grace time.Duration) (more,
 		SpaceID   uuid.UUID `db:"space_id"`
 		SpaceName string    `db:"space_name"`
 	}
-	// A restoration holds the row, or finds it gone.
+	// A restoration locks the row, or does not find it.
 	err = tx.Get(ctx, &due, `
 		select i.id, i.name, i.space_id, s.name as space_name
 		from instance i join space s on s.id = i.space_id

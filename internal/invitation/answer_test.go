@@ -261,7 +261,7 @@ func TestParallelAnswersAreOneAnswer(t *testing.T) {
 	}
 }
 
-// Whoever tries tokens is stopped, and then learns nothing even about valid ones.
+// A person who tries too many tokens learns nothing more, even about valid ones.
 func TestUnknownTokensAreLimited(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

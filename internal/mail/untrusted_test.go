@@ -115,8 +115,8 @@ func mailsWithText(t *testing.T) []mailWithText {
 	return mails
 }
 
-// Whatever names and messages people choose, a mail differs in these texts only, and
-// goes to its recipient alone.
+// Hostile names and messages change only these texts of a mail. It goes to its
+// recipient alone.
 func TestHostileTextsChangeNothingElse(t *testing.T) {
 	t.Parallel()
 	for _, kind := range mailsWithText(t) {

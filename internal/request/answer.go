@@ -81,7 +81,7 @@ func lockRequest(ctx context.Context, tx *postgres.Tx, actor access.Actor, id gl
 	if err != nil {
 		return nil, nil, err
 	}
-	// Whoever removes the requester from the whole space locks it exclusively.
+	// Removing the requester from the space locks it exclusively.
 	if err := access.Lock(ctx, tx, actor, access.Shared, globalid.ID{Kind: globalid.Space, UUID: r.SpaceID}); err != nil {
 		return nil, nil, err
 	}

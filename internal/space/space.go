@@ -1,4 +1,4 @@
-// Package space makes spaces.
+// Package space creates spaces.
 package space
 
 import (
@@ -22,72 +22,73 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
-// ProvisionInput is a space that is to be, with its organization and administrator.
+// ProvisionInput is a space to create, with its organization and administrator.
 type ProvisionInput struct {
 	Organization  string
 	Name          string
 	Administrator address.Address
 }
 
-// Provision makes the organization, the space with its Master and Distributed
-// instances, the administrator's account and her role: whatever of it is not
-// there yet. It gives the space's id and whether it is new.
-func Provision(ctx context.Context, db *postgres.DB, f ProvisionInput) (id globalid.ID, made bool, err error) {
-	for _, given := range []struct{ what, name string }{{"organization", f.Organization}, {"name", f.Name}} {
+// Provision creates what is missing of: the organization, the space with its Master
+// and Distributed instances, the administrator's account, and their role. It
+// returns the space's id, and whether the space is new.
+func Provision(ctx context.Context, db *postgres.DB, in ProvisionInput) (id globalid.ID, created bool, err error) {
+	for _, given := range []struct{ what, name string }{{"organization", in.Organization}, {"name", in.Name}} {
 		if proper, ok := text.ParseName(given.name); !ok || proper != given.name {
 			return globalid.ID{}, false, fmt.Errorf("the %s must be 1 to 200 printable characters, with no more than one space between words", given.what)
 		}
 	}
 	err = db.InTx(ctx, func(tx *postgres.Tx) error {
-		organization, err := Organization(ctx, tx, f.Organization)
+		organization, err := EnsureOrganization(ctx, tx, in.Organization)
 		if err != nil {
 			return err
 		}
-		if id, made, err = findOrMake(ctx, tx, organization, f.Name); err != nil {
+		if id, created, err = ensure(ctx, tx, organization, in.Name); err != nil {
 			return err
 		}
-		administrator, err := account.Provision(ctx, tx, f.Administrator, account.NameFrom(f.Administrator))
+		administrator, err := account.Provision(ctx, tx, in.Administrator, account.NameFrom(in.Administrator))
 		if err != nil {
 			return err
 		}
 		_, err = membership.Grant(ctx, tx, administrator, id, tenant.SpaceAdministrator)
 		return err
 	})
-	return id, made, err
+	return id, created, err
 }
 
-// Organization gives the id of the organization of a name, and makes it where
-// there is none.
-func Organization(ctx context.Context, tx *postgres.Tx, called string) (id uuid.UUID, err error) {
+// EnsureOrganization returns the id of the organization with a name, and creates it
+// where there is none.
+func EnsureOrganization(ctx context.Context, tx *postgres.Tx, name string) (id uuid.UUID, err error) {
 	if _, err := tx.Exec(ctx, `insert into organization (id, name) values ($1, $2) on conflict (name) do nothing`,
-		globalid.New(globalid.Organization).UUID, called); err != nil {
+		globalid.New(globalid.Organization).UUID, name); err != nil {
 		return uuid.Nil, err
 	}
-	err = tx.Get(ctx, &id, `select id from organization where name = $1`, called)
+	err = tx.Get(ctx, &id, `select id from organization where name = $1`, name)
 	return id, err
 }
 
-// findOrMake gives the oldest space of a name in an organization, and makes it
-// where there is none. Whoever does the same at once waits.
-func findOrMake(ctx context.Context, tx *postgres.Tx, organization uuid.UUID, called string) (id globalid.ID, made bool, err error) {
+// ensure returns the oldest space with a name in an organization, and creates it
+// where there is none. It locks the organization, so that parallel calls create one
+// space.
+func ensure(ctx context.Context, tx *postgres.Tx, organization uuid.UUID, name string) (id globalid.ID, created bool, err error) {
 	id.Kind = globalid.Space
 	if _, err := tx.Exec(ctx, `select from organization where id = $1 for no key update`, organization); err != nil {
 		return id, false, err
 	}
-	err = tx.Get(ctx, &id.UUID, `select id from space where organization_id = $1 and name = $2 order by id limit 1`, organization, called)
+	err = tx.Get(ctx, &id.UUID, `select id from space where organization_id = $1 and name = $2 order by id limit 1`, organization, name)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return id, false, err
 	}
-	id, err = Make(ctx, tx, organization, called)
+	id, err = Insert(ctx, tx, organization, name)
 	return id, true, err
 }
 
-// Make makes a space of an organization, with its Master and Distributed
-// instances. Spaces may have the same name: whoever makes one must not learn of
-// others by it.
-func Make(ctx context.Context, tx *postgres.Tx, organization uuid.UUID, called string) (globalid.ID, error) {
+// Insert inserts a space of an organization, with its Master and Distributed
+// instances. Spaces may have the same name: an error would tell the person who
+// creates one about spaces that they must not know of.
+func Insert(ctx context.Context, tx *postgres.Tx, organization uuid.UUID, name string) (globalid.ID, error) {
 	id := globalid.New(globalid.Space)
-	if _, err := tx.Exec(ctx, `insert into space (id, organization_id, name) values ($1, $2, $3)`, id.UUID, organization, called); err != nil {
+	if _, err := tx.Exec(ctx, `insert into space (id, organization_id, name) values ($1, $2, $3)`, id.UUID, organization, name); err != nil {
 		return id, err
 	}
 	_, err := tx.Exec(ctx, `
@@ -97,26 +98,26 @@ func Make(ctx context.Context, tx *postgres.Tx, organization uuid.UUID, called s
 	return id, err
 }
 
-// CreateSpaceInput asks for a new space of an organization.
+// CreateSpaceInput is the input of the mutation createSpace.
 type CreateSpaceInput struct {
 	OrganizationID globalid.ID `json:"organizationId"`
 	Name           string      `json:"name"`
 	IdempotencyKey *string     `json:"-"`
 }
 
-// Validate gives what is wrong with the form of the request.
+// Validate returns the faults in the form of the input.
 func (r CreateSpaceInput) Validate() fault.List {
 	return append(text.CheckName(r.Name), idempotency.ValidateKey(r.IdempotencyKey)...)
 }
 
-// CreateSpacePayload is what came of a CreateSpaceInput.
+// CreateSpacePayload is the result of Create.
 type CreateSpacePayload struct{ Space *tenant.Space } // nil: the actor has left it since
 
-// Service carries out what is asked about spaces.
+// Service implements the mutations of spaces.
 type Service struct{ DB *postgres.DB }
 
-// Create makes a space, whose administrator the actor is. It fails with
-// NOT_FOUND or FORBIDDEN.
+// Create creates a space with the actor as its administrator. It fails with
+// NOT_FOUND, FORBIDDEN or IDEMPOTENCY_KEY_REUSED.
 func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateSpaceInput) (c CreateSpacePayload, err error) {
 	read := func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
 		c.Space, err = tenant.FindSpace(ctx, tx, actor, *id)
@@ -130,8 +131,8 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateSpaceI
 		},
 		Replay: read,
 		Do: func(ctx context.Context, tx *postgres.Tx) (id globalid.ID, err error) {
-			called, _ := text.ParseName(r.Name)
-			if id, err = Make(ctx, tx, r.OrganizationID.UUID, called); err != nil {
+			name, _ := text.ParseName(r.Name)
+			if id, err = Insert(ctx, tx, r.OrganizationID.UUID, name); err != nil {
 				return id, err
 			}
 			if _, err := membership.Grant(ctx, tx, actor.ID.UUID, id, tenant.SpaceAdministrator); err != nil {

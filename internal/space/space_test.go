@@ -181,13 +181,13 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// A space is never without its two special instances, whoever makes it.
+// Every space has its two special instances from its creation on.
 func TestSpecialInstances(t *testing.T) {
 	db := schematest.New(t)
 	ctx := t.Context()
 	for i, kinds := range [][]string{{}, {"MASTER"}, {"DISTRIBUTED"}, {"WORKING", "WORKING"}} {
 		err := db.InTx(ctx, func(tx *postgres.Tx) error {
-			organization, err := space.Organization(ctx, tx, "University")
+			organization, err := space.EnsureOrganization(ctx, tx, "University")
 			if err != nil {
 				return err
 			}

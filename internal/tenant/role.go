@@ -51,8 +51,8 @@ type roleDefinition struct {
 	noun string
 }
 
-// roleDefinitions is the table of roles. Whatever depends on a role reads this
-// table. Add a role here, and TestEveryRoleIsNamedEverywhere lists what else must
+// roleDefinitions is the table of roles. Everything that depends on a role
+// reads this table. Add a role here, and TestEveryRoleIsNamedEverywhere lists what else must
 // name it: the schema, the database, the mails and the page.
 var roleDefinitions = [...]roleDefinition{
 	OrganizationManager: {name: "ORGANIZATION_MANAGER", heldIn: globalid.Organization, stored: "MANAGER", rank: 3, implies: RolesOf(InstanceViewer), noun: "a manager"},

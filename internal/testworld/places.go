@@ -84,7 +84,7 @@ func (w *World) NewOrganization(name string) globalid.ID {
 func (w *World) NewSpace(organization globalid.ID, name string) (id globalid.ID) {
 	w.t.Helper()
 	w.inTx(func(tx *postgres.Tx) (err error) {
-		id, err = space.Make(w.t.Context(), tx, organization.UUID, name)
+		id, err = space.Insert(w.t.Context(), tx, organization.UUID, name)
 		return err
 	})
 	return id

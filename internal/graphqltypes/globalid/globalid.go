@@ -35,8 +35,8 @@ type ID struct {
 // UUIDv7, so that later things sort after earlier ones.
 func New(kind Kind) ID { return ID{kind, uuid.Must(uuid.NewV7())} }
 
-// Parse reads an id. Whatever is no id, be it malformed or of an unknown kind,
-// is the zero ID: it names nothing, exactly like an id that nobody gave out.
+// Parse reads an id. It returns the zero ID for a malformed id and for one of an
+// unknown kind: both name nothing, exactly like an id that was never issued.
 func Parse(s string) ID {
 	kind, digits, found := strings.Cut(s, "_")
 	if !found || len(digits) != 2*len(uuid.UUID{}) || digits != strings.ToLower(digits) {

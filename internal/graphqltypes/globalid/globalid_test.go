@@ -120,7 +120,7 @@ func TestRoundTrips(t *testing.T) {
 	})
 }
 
-// Whatever a client sends for an ID is an id, or names nothing.
+// Any value that a client sends for an ID is an id, or names nothing.
 func TestUnmarshalGQL(t *testing.T) {
 	for _, value := range []any{nil, 7, int64(7), 7.5, true, "", "7", []any{"instance_" + digits}, map[string]any{}, json.Number("7")} {
 		id := ID{Kind: User}

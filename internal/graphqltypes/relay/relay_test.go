@@ -100,8 +100,8 @@ func FuzzParsePage(f *testing.F) {
 		if page.First != first || first < 0 || first > most {
 			t.Errorf("first %d was taken as %d", first, page.First)
 		}
-		// Whatever is accepted is what Cursor gives, and so no second way to
-		// write a cursor.
+		// Only cursors that Cursor returns are accepted: there is one way to write
+		// a cursor.
 		if got := Cursor(globalid.ID{Kind: globalid.Space, UUID: page.After}); got != after || page.After == uuid.Nil {
 			t.Errorf("the cursor %q was taken as %q", after, got)
 		}
