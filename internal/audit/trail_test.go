@@ -25,7 +25,7 @@ func TestSummaryNamesTheRole(t *testing.T) {
 // A line of the trail with a role that is not in the table is an error.
 func TestUnknownRoleInTheTrailIsAnError(t *testing.T) {
 	t.Parallel()
-	r := row{Action: RoleGranted, Details: []byte(`{"role": "CONTRIBUTOR"}`)}
+	r := row{Action: RoleGranted, Details: []byte(`{"role": "GARDENER"}`)}
 	if e, err := r.entry(); err == nil {
 		t.Errorf("read as %v", *e.Role)
 	}

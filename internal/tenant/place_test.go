@@ -230,7 +230,7 @@ func TestUnknownStoredRoleIsAnError(t *testing.T) {
 	w := testworld.New(t)
 	for _, statement := range []string{
 		`alter table instance_member drop constraint instance_member_role`,
-		`update instance_member set role = 'CONTRIBUTOR' where account_id in (select id from account where name = 'Vic')`,
+		`update instance_member set role = 'GARDENER' where account_id in (select id from account where name = 'Vic')`,
 	} {
 		w.Exec(statement)
 	}

@@ -57,7 +57,7 @@ func TestRolesAreReadAsTheyAreWritten(t *testing.T) {
 // An unknown role is an error wherever one is read, and never another role.
 func TestUnknownRolesAreErrors(t *testing.T) {
 	t.Parallel()
-	for _, value := range []any{nil, 0, "", "editor", "INSTANCE_EDITOR ", "CONTRIBUTOR", []any{"INSTANCE_EDITOR"}} {
+	for _, value := range []any{nil, 0, "", "editor", "INSTANCE_EDITOR ", "GARDENER", []any{"INSTANCE_EDITOR"}} {
 		for reader, read := range map[string]func(any) error{
 			"the enum Role":          new(Role).UnmarshalGQL,
 			"a column of names":      new(Role).Scan,
@@ -74,7 +74,7 @@ func TestUnknownRolesAreErrors(t *testing.T) {
 			}
 		}
 	}
-	for _, value := range []any{"EDITOR,CONTRIBUTOR", "MANAGER", ",", []byte("EDITOR, VIEWER"), 7} {
+	for _, value := range []any{"EDITOR,GARDENER", "MANAGER", ",", []byte("EDITOR, VIEWER"), 7} {
 		if err := new(InstanceRoles).Scan(value); err == nil {
 			t.Errorf("%q was taken for roles in instances", value)
 		}
@@ -84,10 +84,10 @@ func TestUnknownRolesAreErrors(t *testing.T) {
 	}
 	defer func() {
 		if recover() == nil {
-			t.Error("InstanceRole(CONTRIBUTOR).Role() returned a role")
+			t.Error("InstanceRole(GARDENER).Role() returned a role")
 		}
 	}()
-	InstanceRole("CONTRIBUTOR").Role()
+	InstanceRole("GARDENER").Role()
 }
 
 func TestSetsOfRoles(t *testing.T) {
