@@ -95,7 +95,7 @@ var (
 		select c.id, t.instance_id, t.space_id, c.email, c.email_key, t.role, c.token_hash, t.message, t.invited_by, t.requested_by, clock_timestamp() + t.ttl
 		from ` + termsTable + `
 		cross join unnest($8::uuid[], $9::text[], $10::text[], $11::bytea[]) as c (id, email, email_key, token_hash)
-		
+		order by c.email_key
 		on conflict (email_key, PLACE) where status = 'PENDING' and PLACE is not null do nothing
 		returning ` + storedColumns)
 
