@@ -57,7 +57,11 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		defer cancel()
 		t.OnStart(ctx, operation)
 		next, ctx := exec.DispatchOperation(ctx, operation)
-		Write(w, http.StatusOK, next(ctx))
+		response, status := t.first(ctx, operation, next), http.StatusOK
+		if response.Data == nil && ctx.Err() != nil { // it was not executed
+			status = http.StatusServiceUnavailable
+		}
+		Write(w, status, response)
 	}
 }
 

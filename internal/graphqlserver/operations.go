@@ -143,7 +143,7 @@ func (o *Operations) execute(client context.Context, exec graphql.GraphExecutor,
 			}
 		}()
 		next, ctx := dispatch(ctx, exec, operation, started)
-		for response := next(ctx); response != nil && send(response); {
+		for response := o.first(ctx, operation, next); response != nil && send(response); {
 			response = next(ctx)
 		}
 	}()
@@ -153,6 +153,17 @@ func (o *Operations) execute(client context.Context, exec graphql.GraphExecutor,
 func dispatch(ctx context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext, started chan<- struct{}) (graphql.ResponseHandler, context.Context) {
 	defer close(started)
 	return exec.DispatchOperation(ctx, operation)
+}
+
+// first returns the first response of an operation. gqlgen returns none where the
+// context has ended before the execution; a query or a mutation gets an error
+// then.
+func (o *Operations) first(ctx context.Context, operation *graphql.OperationContext, next graphql.ResponseHandler) *graphql.Response {
+	response := next(ctx)
+	if response == nil && !isSubscription(operation) {
+		response = &graphql.Response{Errors: gqlerror.List{o.Present(ctx, ctx.Err())}}
+	}
+	return response
 }
 
 // withLimits returns the context in which an operation is executed.
