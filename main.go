@@ -1,5 +1,5 @@
-// Datahub-gateway is the GraphQL API through which people are brought into an
-// instance of DataHub, and a deleted instance is brought back.
+// Datahub-gateway serves the GraphQL API of DataHub: it invites people to
+// instances, and restores deleted instances.
 package main
 
 import (

@@ -61,11 +61,20 @@ type closingWriter struct {
 	lifecycle *lifecycle
 }
 
-func (w *closingWriter) WriteHeader(status int) {
+func (w *closingWriter) ask() {
 	if w.lifecycle.isStopping() {
-		w.Header().Set("Connection", "close")
+		w.Header().Set("Connection", "close") // without effect after the header is written
 	}
+}
+
+func (w *closingWriter) WriteHeader(status int) {
+	w.ask()
 	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *closingWriter) Write(b []byte) (int, error) {
+	w.ask()
+	return w.ResponseWriter.Write(b)
 }
 
 // Unwrap implements the method that http.ResponseController looks for.

@@ -12,15 +12,19 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/mail"
+	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/space"
+	"alphacruncher.com/datahub-gateway/internal/token"
+	"alphacruncher.com/datahub-gateway/internal/token/jwks"
 	"alphacruncher.com/datahub-gateway/resolvers"
 )
 
-// startTimeout bounds a start: a database that is restarting answers within it.
+// startTimeout bounds the start of a gateway, and of the private database with its
+// first initialisation.
 const startTimeout = time.Minute
 
 // Start builds a gateway from settings that name a database, and serves. Where it
@@ -34,8 +38,6 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 			resources.close()
 		}
 	}()
-
-	// What operators see. All that follows reports to it.
 	if err := checkSchema(ctx, &s.DatabaseSettings); err != nil {
 		return nil, err
 	}
@@ -46,34 +48,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 	resources.opened(instruments.flush)
 	log = slog.New(panicCounter{log.Handler(), instruments.metrics})
 
-	// What is outside: the database, the address, the mail server, the identity
-	// provider, the file of operations.
-	db, err := openDatabase(&s.DatabaseSettings, instruments.statement())
-	if err != nil {
-		return nil, err
-	}
-	resources.opened(func() { _ = db.Close() })
-	listener, err := net.Listen("tcp", s.Addr)
-	if err != nil {
-		return nil, setting("DATAHUB_ADDR", err)
-	}
-	resources.opened(func() { _ = listener.Close() })
-	public, err := publicURL(&s.HTTPSettings, listener)
-	if err != nil {
-		return nil, err
-	}
-	mailbox, err := openMailbox(&s)
-	if err != nil {
-		return nil, err
-	}
-	if mailbox != nil {
-		resources.opened(func() { closeMailbox(mailbox) })
-	}
-	sender, err := newSender(&s.MailSettings, public, mailbox)
-	if err != nil {
-		return nil, err
-	}
-	tokens, keys, err := newVerifier(&s, log)
+	external, err := openExternal(&s, instruments, log, resources)
 	if err != nil {
 		return nil, err
 	}
@@ -81,60 +56,99 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 	if err != nil {
 		return nil, err
 	}
-
-	// What decides, and what works for it.
-	invitationMails := &outbox.Queue{DB: db, Log: log, Kind: invitation.MailKind, Observer: instruments.jobs(),
-		Work: mail.Work(sender, (&invitation.Mailer{DB: db, PublicURL: public}).Read)}
-	requestMails := &outbox.Queue{DB: db, Log: log, Kind: request.MailKind, Observer: instruments.jobs(),
-		Work: mail.Work(sender, (&request.Mailer{DB: db, PublicURL: public}).Read)}
-	feed := event.NewFeed(db, log, invitation.ExpiredEvents)
-	root := newRoot(&s, db, log, invitationMails, requestMails, feed)
-	root.Invitations.CountOutcome = func(o invitation.InviteOutcome) { instruments.metrics.Invitation(string(o)) }
-
-	// What answers.
+	services := newServices(&s, external, instruments, log)
 	api := &api{
 		settings:    &s,
 		log:         log,
-		db:          db,
-		root:        root,
-		tokens:      tokens,
-		accounts:    account.NewDirectory(db),
-		mailbox:     mailbox,
+		db:          external.db,
+		root:        services.root,
+		tokens:      external.tokens,
+		accounts:    account.NewDirectory(external.db),
+		mailbox:     external.mailbox,
 		operations:  operations,
 		instruments: instruments,
 		lifecycle:   newLifecycle(),
 	}
-	running := []worker{
-		{"invitation mails", invitationMails.Run},
-		{"request mails", requestMails.Run},
-		{"events", feed.Run},
-		{"housekeeping", newMaintenance(db, log, root.Requests, &s.RetentionSettings).run},
+
+	beside := []worker{
+		{"invitation mails", services.invitationMails.Run},
+		{"request mails", services.requestMails.Run},
+		{"events", services.feed.Run},
+		{"housekeeping", newMaintenance(external.db, log, services.root.Requests, &s.RetentionSettings).run},
 	}
-	if keys != nil {
-		running = append(running, worker{"public keys", keys.Run})
+	if external.keys != nil {
+		beside = append(beside, worker{"public keys", external.keys.Run})
 	}
 	var metrics *metricsServer
 	if instruments.metrics != nil {
-		instruments.watch(db, feed)
+		instruments.watch(external.db, services.feed)
 		if metrics, err = startMetricsServer(s.MetricsAddr, instruments.metrics, log); err != nil {
 			return nil, err
 		}
 		resources.opened(metrics.close)
-		running = append(running, worker{"sampling", sampler{api}.run})
+		beside = append(beside, worker{"sampling", sampler{api}.run})
 	}
 	return &Gateway{
-		http:       startHTTPServer(listener, api),
+		http:       startHTTPServer(external.listener, api),
 		metrics:    metrics,
-		workers:    startWorkers(log, running),
+		workers:    startWorkers(log, beside),
 		resources:  resources,
 		stopNotice: s.StopNotice,
 	}, nil
 }
 
-// newRoot returns the resolvers on top of the services that decide.
-func newRoot(s *Settings, db *postgres.DB, log *slog.Logger, invitationMails, requestMails *outbox.Queue, feed *event.Feed) *resolvers.Root {
-	instances := &instance.Service{DB: db}
-	invitations := &invitation.Service{DB: db, Outbox: invitationMails, Events: feed, Limits: invitation.Limits{
+// external is what a gateway shares with other systems.
+type external struct {
+	db       *postgres.DB
+	listener net.Listener
+	public   *url.URL         // what links in mails begin with
+	mailbox  *mailbox.Mailbox // nil where mails go to a mail server
+	sender   *mail.Sender
+	tokens   token.Verifier
+	keys     *jwks.Set // the identity provider's; nil without one
+}
+
+func openExternal(s *Settings, instruments instruments, log *slog.Logger, resources *resources) (e external, err error) {
+	if e.db, err = openDatabase(&s.DatabaseSettings, instruments.statement()); err != nil {
+		return e, err
+	}
+	resources.opened(func() { _ = e.db.Close() })
+	if e.listener, err = net.Listen("tcp", s.Addr); err != nil {
+		return e, setting("DATAHUB_ADDR", err)
+	}
+	resources.opened(func() { _ = e.listener.Close() })
+	if e.public, err = publicURL(&s.HTTPSettings, e.listener); err != nil {
+		return e, err
+	}
+	if e.mailbox, err = openMailbox(s); err != nil {
+		return e, err
+	}
+	if e.mailbox != nil {
+		resources.opened(func() { closeMailbox(e.mailbox) })
+	}
+	if e.sender, err = newSender(&s.MailSettings, e.public, e.mailbox); err != nil {
+		return e, err
+	}
+	e.tokens, e.keys, err = newVerifier(s, log)
+	return e, err
+}
+
+// services decide what people may do, and do it.
+type services struct {
+	root            *resolvers.Root
+	invitationMails *outbox.Queue
+	requestMails    *outbox.Queue
+	feed            *event.Feed
+}
+
+func newServices(s *Settings, e external, instruments instruments, log *slog.Logger) services {
+	invitationMails := &outbox.Queue{DB: e.db, Log: log, Kind: invitation.MailKind, Observer: instruments.jobs(),
+		Work: mail.Work(e.sender, (&invitation.Mailer{DB: e.db, PublicURL: e.public}).Read)}
+	requestMails := &outbox.Queue{DB: e.db, Log: log, Kind: request.MailKind, Observer: instruments.jobs(),
+		Work: mail.Work(e.sender, (&request.Mailer{DB: e.db, PublicURL: e.public}).Read)}
+	feed := event.NewFeed(e.db, log, invitation.ExpiredEvents)
+	instances := &instance.Service{DB: e.db}
+	invitations := &invitation.Service{DB: e.db, Outbox: invitationMails, Events: feed, Limits: invitation.Limits{
 		Emails:    s.MaxEmails,
 		Message:   s.MaxMessageLength,
 		TTL:       time.Duration(s.InvitationTTL),
@@ -144,25 +158,27 @@ func newRoot(s *Settings, db *postgres.DB, log *slog.Logger, invitationMails, re
 		ByDomain:  s.MaxDomainInvitations,
 		Tokens:    s.MaxUnknownTokens,
 	}}
-	requests := &request.Service{DB: db, Outbox: requestMails, Events: feed, Invitations: invitations, Instances: instances, Limits: request.Limits{
+	invitations.CountOutcome = func(o invitation.InviteOutcome) { instruments.metrics.Invitation(string(o)) }
+	requests := &request.Service{DB: e.db, Outbox: requestMails, Events: feed, Invitations: invitations, Instances: instances, Limits: request.Limits{
 		TTL:      time.Duration(s.RequestTTL),
 		ByPerson: s.MaxRequests,
 		BySpace:  s.MaxSpaceRequests,
 	}}
-	// Requests depend on instances, and end with them.
+	// Requests about an instance end with it, so instances call back.
 	instances.OnDelete, instances.OnRestore = requests.InstanceDeleted, requests.InstanceRestored
-	return &resolvers.Root{
-		DB:          db,
-		Spaces:      &space.Service{DB: db},
+	root := &resolvers.Root{
+		DB:          e.db,
+		Spaces:      &space.Service{DB: e.db},
 		Instances:   instances,
-		Memberships: &membership.Service{DB: db},
+		Memberships: &membership.Service{DB: e.db},
 		Invitations: invitations,
 		Requests:    requests,
-		Colleagues:  account.NewColleagues(db),
+		Colleagues:  account.NewColleagues(e.db),
 		Log:         log,
 		PageSize:    s.MaxPageSize,
 		Hints:       s.introspection(),
 	}
+	return services{root, invitationMails, requestMails, feed}
 }
 
 func checkSchema(ctx context.Context, s *DatabaseSettings) error {

@@ -1,0 +1,53 @@
+package app
+
+import (
+	"net/http"
+	"slices"
+)
+
+// observed puts the middleware of all requests before a handler.
+func (a *api) observed(h http.Handler) http.Handler {
+	return chain(h, a.record, secureHeaders, a.lifecycle.closeConnections, a.recoverPanics)
+}
+
+// chain puts middleware before a handler. A request passes it in the order given.
+func chain(h http.Handler, middleware ...func(http.Handler) http.Handler) http.Handler {
+	for _, m := range slices.Backward(middleware) {
+		h = m(h)
+	}
+	return h
+}
+
+// secureHeaders sets the headers that keep browsers from guessing types, passing
+// on addresses, and showing answers in frames of other pages.
+func secureHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("X-Frame-Options", "DENY")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recoverPanics answers a request whose handler panics with status 500. Where the
+// answer has begun, it aborts the connection: half an answer must not look like a
+// whole one.
+func (a *api) recoverPanics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			ctx := r.Context()
+			err := a.root.Recover(ctx, p)
+			if rec, ok := recordOf(ctx); ok && rec.answered() {
+				a.present(ctx, err)
+				panic(http.ErrAbortHandler)
+			}
+			a.fail(ctx, w, http.StatusInternalServerError, err)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
