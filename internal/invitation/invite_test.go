@@ -361,7 +361,7 @@ func TestCrossingRequestsInviteEachAddressOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, group1 := w.User("ada"), w.Instance("Group 1")
-	const people, requests = 300, 8
+	const people, requests = 20, 12
 	var mu sync.Mutex
 	total := map[invitation.InviteOutcome]int{}
 	var crossing sync.WaitGroup
@@ -389,6 +389,55 @@ func TestCrossingRequestsInviteEachAddressOnce(t *testing.T) {
 	wantEqual(t, "outcomes", map[invitation.InviteOutcome]int{invitation.Invited: people, invitation.AlreadyInvited: people * (requests - 1)}, total)
 	if n := w.Number(`select count(*) from invitation`); n != people {
 		t.Errorf("%d invitations", n)
+	}
+}
+
+// Without one order for all, the first request would hold c and wait for a, and the
+// second one hold a and wait for c. Another transaction, which holds b, makes them
+// meet.
+func TestRequestsWithTheSameAddressesDoNotDeadlock(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ada, group1 := w.User("ada"), w.Instance("Group 1")
+	rollBack := errors.New("roll back")
+	var inviting sync.WaitGroup
+	invite := func(emails ...string) {
+		inviting.Go(func() {
+			payload, err := w.Invitations.Invite(t.Context(), ada, invitation.InviteUsersInput{InstanceID: group1, Role: tenant.Viewer, Emails: emails})
+			if err != nil || len(payload.Results) != len(emails) {
+				t.Errorf("%v: %v", emails, err)
+			}
+		})
+	}
+	err := w.DB.InTx(t.Context(), func(tx *postgres.Tx) error {
+		if _, err := tx.Exec(t.Context(), `
+			insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
+			values ($1, $2, 'b@new.example', 'b@new.example', 'VIEWER', sha256('b'), $3, clock_timestamp() + interval '1 day')`,
+			globalid.New(globalid.Invitation).UUID, group1.UUID, ada.ID.UUID); err != nil {
+			return err
+		}
+		invite("c@new.example", "b@new.example", "a@new.example")
+		w.awaitBlocked(1)
+		invite("a@new.example", "c@new.example")
+		w.awaitBlocked(2)
+		return rollBack
+	})
+	inviting.Wait()
+	if !errors.Is(err, rollBack) {
+		t.Error(err)
+	}
+	wantEqual(t, "invited", []string{"a@new.example", "b@new.example", "c@new.example"}, w.Lines(`select email from invitation order by email`))
+}
+
+// awaitBlocked returns when n statements wait for a lock.
+func (w *world) awaitBlocked(n int) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), reportTime)
+	defer cancel()
+	for w.Number(`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`) < n {
+		if err := ctx.Err(); err != nil {
+			w.t.Fatalf("no %d statements wait for a lock: %v", n, err)
+		}
 	}
 }
 

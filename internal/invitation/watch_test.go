@@ -14,7 +14,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
-// reportTime is how long the report of a change may take, on a busy machine.
+// reportTime is how long something that is certain to happen may take, on a busy
+// machine.
 const reportTime = time.Minute
 
 // watch subscribes Ada to Group 1, and starts the feed.
