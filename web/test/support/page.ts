@@ -6,7 +6,7 @@ import type axe from 'axe-core'
 
 declare global {
   interface Window {
-    axe: typeof axe
+    axe?: typeof axe
   }
 }
 
@@ -24,9 +24,10 @@ const axeSource = readFile(createRequire(import.meta.url).resolve('axe-core/axe.
 
 /** Fails if axe finds a serious or critical violation of WCAG 2.2 AA. */
 export async function expectAccessible(page: Page, message?: string) {
-  await page.evaluate(await axeSource) // not a script tag, which the page's Content-Security-Policy forbids
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
-  const serious = violations
+  // Not a script tag, which the page's Content-Security-Policy forbids. Once: it is half a megabyte.
+  if (await page.evaluate(() => !window.axe)) await page.evaluate(await axeSource)
+  const results = await page.evaluate(() => window.axe?.run(document, { resultTypes: ['violations'] }))
+  const serious = results?.violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, nodes }) => ({ id, elements: nodes.slice(0, 3).map(({ html, any }) => [html, any[0]?.message]) }))
   expect(serious, message).toEqual([])
