@@ -1,6 +1,6 @@
 // Package web embeds the page and the playground. `npm run build` writes them to
-// dist, which is not committed; without it the gateway still builds, without a
-// page.
+// dist, which is not committed. The gateway also compiles before that build, and
+// then has no page.
 package web
 
 import (
