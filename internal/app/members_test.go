@@ -420,7 +420,7 @@ func TestAuditLog(t *testing.T) {
 		"Ada removed Vic from Group 1.",
 		"Ada removed Ed from Econometrics 2026.",
 		"Vic left Group 2.",
-		"Ada made Group 4.",
+		"Ada created Group 4.",
 		"Ada deleted Group 4.",
 		"Ada restored Group 4.",
 	}

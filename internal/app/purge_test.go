@@ -97,7 +97,7 @@ func TestPurgeRemovesExpiredInstances(t *testing.T) {
 		t.Errorf("%d mails", n)
 	}
 	if got := ada.Ask(`query($s: ID!) { space(id: $s) { auditLog(first: 1) { nodes { summary actorId action } } } }`, map[string]any{"s": w.space("Econometrics 2026")}).OK().
-		At("space", "auditLog", "nodes", 0).(map[string]any); got["summary"] != "DataHub removed Group 1 for good." || got["actorId"] != nil {
+		At("space", "auditLog", "nodes", 0).(map[string]any); got["summary"] != "DataHub removed Group 1 permanently." || got["actorId"] != nil {
 		t.Errorf("%v", got)
 	}
 }

@@ -308,7 +308,7 @@ func TestRequestsExpire(t *testing.T) {
 	}
 	w.AwaitMail("vic@uni.example", "DataHub Your request was not answered", "Group 1")
 	w.AwaitMail("vic@uni.example", "DataHub Your request was not answered", "Group 2", "24 hours")
-	if got := w.trail(); !slices.Contains(got, "Nobody answered in time the request of Vic to have Group 2 restored.") || !slices.Contains(got, "Nobody answered in time the request of Vic to be an editor of Group 1.") {
+	if got := w.trail(); !slices.Contains(got, "The request of Vic to have Group 2 restored expired.") || !slices.Contains(got, "The request of Vic to be an editor of Group 1 expired.") {
 		t.Errorf("the trail: %v", got)
 	}
 }

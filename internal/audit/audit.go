@@ -1,11 +1,13 @@
-// Package audit keeps the trail of who did what in a space, and when. The trail
-// is append-only: its rows hold names beside ids, so that they outlive what
-// they tell of.
+// Package audit keeps the trail: who did what in a space, and when. The trail is
+// append-only. Its rows hold names beside ids, so that they stay readable when the
+// people and places are gone.
 package audit
 
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
@@ -15,7 +17,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// Action is what was done.
+// Action is the kind of thing that was done.
 type Action string
 
 // The actions.
@@ -42,7 +44,7 @@ const (
 	RequestExpired        Action = "REQUEST_EXPIRED"
 )
 
-// Actions are all of them.
+// Actions are all actions.
 var Actions = []Action{
 	SpaceCreated, InstanceCreated, InstanceDeleted, InstanceRestored, InstancePurged,
 	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationRevoked, InvitationAccepted, InvitationDeclined,
@@ -50,68 +52,95 @@ var Actions = []Action{
 	RequestMade, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired,
 }
 
-// Record is what somebody did.
+// Record is a line that is to be added to the trail.
 type Record struct {
 	Action Action
-	Actor  access.Actor // zero: the gateway itself, in the course of time
+	Actor  access.Actor // zero: the gateway itself, because time has passed
 	Target
 	Details
 }
 
-// Target is the space in which something was done and, where it was done to one,
-// the instance.
+// Target is the space in which something was done and, if it was done to one, the
+// instance.
 type Target struct{ Space, Instance Name }
 
-// Name is an id with the name that it had then.
+// Name is the id of a place with its name at the time.
 type Name struct {
 	ID   uuid.UUID
 	Name string
 }
 
-// OnSpace is somewhere in a space.
+// OnSpace returns the target of what was done to a whole space.
 func OnSpace(s *tenant.Space) Target { return Target{Space: Name{s.ID.UUID, s.Name}} }
 
-// OnInstance is something done to an instance.
+// OnInstance returns the target of what was done to an instance.
 func OnInstance(i *tenant.Instance) Target {
 	return Target{Name{i.Space.ID.UUID, i.Space.Name}, Name{i.ID.UUID, i.Name}}
 }
 
-// Details are what more there is to say.
+// Details are what else a record says, stored as JSON. Each action has those that its
+// sentence names: see sentences.
 type Details struct {
-	Emails       []string             `json:"emails,omitempty"`     // of invitations
-	MoreEmails   int                  `json:"moreEmails,omitempty"` // that are not named
-	Role         *tenant.InstanceRole `json:"role,omitempty"`
+	Emails       []string             `json:"emails,omitempty"`     // of invitations; the first of them
+	MoreEmails   int                  `json:"moreEmails,omitempty"` // number of those left out
+	Role         *tenant.InstanceRole `json:"role,omitempty"`       // nil, of a space: administrator
 	PreviousRole *tenant.InstanceRole `json:"previousRole,omitempty"`
-	UserID       uuid.NullUUID        `json:"userId,omitzero"` // to whom it was done
+	UserID       uuid.NullUUID        `json:"userId,omitzero"` // the member or requester
 	UserName     string               `json:"userName,omitempty"`
-	Request      string               `json:"request,omitempty"` // its kind
+	Request      string               `json:"request,omitempty"` // the kind of the request
 }
 
-// Write adds records to the trail, in the transaction that changes the data.
-func Write(ctx context.Context, tx *postgres.Tx, deeds ...Record) error {
-	if len(deeds) == 0 {
+// Write adds records to the trail, in the transaction that changes the data. It
+// fails where a record lacks something that its sentence names.
+func Write(ctx context.Context, tx *postgres.Tx, records ...Record) error {
+	if len(records) == 0 {
 		return nil
 	}
 	var actors, spaces, instances postgres.UUIDs
 	var actions, actorNames, spaceNames, instanceNames, details pq.StringArray
-	for _, d := range deeds {
-		if d.Actor.Name == "" {
-			d.Actor.Name = "DataHub"
+	for _, r := range records {
+		if err := r.validate(); err != nil {
+			return err
 		}
-		b, err := json.Marshal(d.Details)
+		if r.Actor.Name == "" {
+			r.Actor.Name = "DataHub"
+		}
+		b, err := json.Marshal(r.Details)
 		if err != nil {
 			return err
 		}
-		actions, details = append(actions, string(d.Action)), append(details, string(b))
-		actors, actorNames = append(actors, d.Actor.ID.UUID), append(actorNames, d.Actor.Name)
-		spaces, spaceNames = append(spaces, d.Space.ID), append(spaceNames, d.Space.Name)
-		instances, instanceNames = append(instances, d.Instance.ID), append(instanceNames, d.Instance.Name)
+		actions, details = append(actions, string(r.Action)), append(details, string(b))
+		actors, actorNames = append(actors, r.Actor.ID.UUID), append(actorNames, r.Actor.Name)
+		spaces, spaceNames = append(spaces, r.Space.ID), append(spaceNames, r.Space.Name)
+		instances, instanceNames = append(instances, r.Instance.ID), append(instanceNames, r.Instance.Name)
 	}
 	_, err := tx.Exec(ctx, `
 		insert into audit_log (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)
-		select d.action, d.actor_id, d.actor_name, d.space_id, d.space_name, d.instance_id, nullif(d.instance_name, ''), d.details::jsonb
+		select r.action, r.actor_id, r.actor_name, r.space_id, r.space_name, r.instance_id, nullif(r.instance_name, ''), r.details::jsonb
 		from unnest($1::text[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[])
-		     as d (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)`,
+		     as r (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)`,
 		actions, actors, actorNames, spaces, spaceNames, instances, instanceNames, details)
 	return err
+}
+
+// validate fails where the trail has no sentence for the record, or the record lacks
+// something that the sentence names.
+func (r Record) validate() error {
+	sentence, known := sentenceOf(r.Action, r.Request)
+	if !known {
+		return fmt.Errorf("audit: there is no sentence for %s %s: add it to sentences", r.Action, r.Request)
+	}
+	for placeholder, missing := range map[string]bool{
+		"{space}":    r.Space.Name == "",
+		"{place}":    r.Space.Name == "",
+		"{user}":     r.UserName == "",
+		"{emails}":   len(r.Emails) == 0,
+		"{role}":     r.Role == nil && r.Instance.Name != "",
+		"{previous}": r.PreviousRole == nil,
+	} {
+		if missing && strings.Contains(sentence, placeholder) {
+			return fmt.Errorf("audit: a record of %s %s lacks its %s", r.Action, r.Request, placeholder)
+		}
+	}
+	return nil
 }

@@ -1,0 +1,100 @@
+package audit
+
+import (
+	"strconv"
+	"strings"
+
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+)
+
+// sentences say in English what was done. Summary replaces what stands in braces;
+// {place} is the instance or, without one, the space.
+var sentences = map[Action]string{
+	SpaceCreated:          "{actor} created the space {space}.",
+	InstanceCreated:       "{actor} created {place}.",
+	InstanceDeleted:       "{actor} deleted {place}.",
+	InstanceRestored:      "{actor} restored {place}.",
+	InstancePurged:        "{actor} removed {place} permanently.",
+	InvitationSent:        "{actor} invited {emails} to {place} as {role}.",
+	InvitationRoleChanged: "{actor} changed the role in the {invitation} of {emails} to {place}, to {role}.",
+	InvitationResent:      "{actor} sent the {invitation} of {emails} to {place} again.",
+	InvitationRevoked:     "{actor} revoked the {invitation} of {emails} to {place}.",
+	InvitationAccepted:    "{actor} accepted the {invitation} of {emails} to {place} as {role}.",
+	InvitationDeclined:    "{actor} declined the {invitation} of {emails} to {place}.",
+	MemberRoleChanged:     "{actor} changed {user} from {previous} to {role} of {place}.",
+	MemberRemoved:         "{actor} removed {user} from {place}.",
+	MemberLeft:            "{actor} left {place}.",
+	RoleGranted:           "{actor} made {user} {role} of {place}.",
+	RequestMade:           "{actor} asked {request}.",
+	RequestApproved:       "{actor} approved the request of {user} {request}.",
+	RequestDeclined:       "{actor} declined the request of {user} {request}.",
+	RequestWithdrawn:      "{actor} withdrew the request {request}.",
+	RequestExpired:        "The request of {user} {request} expired.",
+}
+
+// requestPhrases stand for {request}, by the kind of the request.
+var requestPhrases = map[string]string{
+	"ROLE":        "to be {role} of {place}",
+	"INVITATIONS": "to have {emails} invited to {place} as {role}",
+	"RESTORE":     "to have {place} restored",
+}
+
+// sentenceOf returns the sentence of an action with the phrase of a kind of request;
+// false where one of them is unknown.
+func sentenceOf(action Action, request string) (sentence string, known bool) {
+	sentence, known = sentences[action]
+	if strings.Contains(sentence, "{request}") {
+		var phrase string
+		phrase, known = requestPhrases[request]
+		sentence = strings.ReplaceAll(sentence, "{request}", phrase)
+	}
+	return sentence, known
+}
+
+// Summary says in a sentence what was done. It names three addresses at most. Of an
+// action that a newer gateway wrote it returns only who acted, and the action's name.
+func (e *Entry) Summary() string {
+	const maxNamed = 3
+	var request, user string
+	if e.Request != nil {
+		request = *e.Request
+	}
+	if e.UserName != nil {
+		user = *e.UserName
+	}
+	sentence, known := sentenceOf(e.Action, request)
+	if !known {
+		return e.ActorName + ": " + string(e.Action)
+	}
+	place := e.SpaceName
+	if e.InstanceName != nil {
+		place = *e.InstanceName
+	}
+	invitation := "invitation"
+	if len(e.Emails) > 1 {
+		invitation = "invitations"
+	}
+	named := min(len(e.Emails), maxNamed)
+	emails := strings.Join(e.Emails[:named], ", ")
+	if left := len(e.Emails) + e.MoreEmails - named; left > 0 {
+		emails += ", " + strconv.Itoa(left) + " more"
+	}
+	return strings.NewReplacer(
+		"{actor}", e.ActorName,
+		"{space}", e.SpaceName,
+		"{place}", place,
+		"{user}", user,
+		"{emails}", emails,
+		"{invitation}", invitation,
+		"{role}", roleNoun(e.Role),
+		"{previous}", roleNoun(e.PreviousRole),
+	).Replace(sentence)
+}
+
+// roleNoun returns what a holder of a role is; of nil, an administrator of the space.
+func roleNoun(role *tenant.InstanceRole) string {
+	if role == nil {
+		return tenant.SpaceAdministrator.Noun()
+	}
+	return role.Role().Noun()
+}
