@@ -13,47 +13,48 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
-// CreateInstanceInput is the input of the mutation createInstance.
+// CreateInstanceInput asks for a new working instance of a space.
 type CreateInstanceInput struct {
 	SpaceID        globalid.ID `json:"spaceId"`
 	Name           string      `json:"name"`
 	IdempotencyKey *string     `json:"-"`
 }
 
-// Validate returns the faults in the form of the input.
-func (r CreateInstanceInput) Validate() fault.List {
-	return append(text.CheckName(r.Name), idempotency.ValidateKey(r.IdempotencyKey)...)
+// Validate returns a BAD_USER_INPUT for everything that is wrong with the form of
+// the input.
+func (in CreateInstanceInput) Validate() fault.List {
+	return append(text.CheckName(in.Name), idempotency.ValidateKey(in.IdempotencyKey)...)
 }
 
-// CreateInstancePayload is the result of Create.
+// CreateInstancePayload is the result of creating an instance.
 type CreateInstancePayload struct{ Instance *tenant.Instance }
 
 // Create creates a working instance of a space. It fails with NOT_FOUND, FORBIDDEN
 // or IDEMPOTENCY_KEY_REUSED.
-func (s *Service) Create(ctx context.Context, actor access.Actor, r CreateInstanceInput) (c CreateInstancePayload, err error) {
+func (s *Service) Create(ctx context.Context, actor access.Actor, in CreateInstanceInput) (payload CreateInstancePayload, err error) {
 	read := func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
-		c.Instance, err = tenant.FindInstance(ctx, tx, actor, *id)
+		payload.Instance, err = tenant.FindInstance(ctx, tx, actor, *id)
 		return err
 	}
-	key := idempotency.Request{Actor: actor, Key: r.IdempotencyKey, Operation: access.CreateInstance.Field, Input: r}
+	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.CreateInstance.Field, Input: in}
 	_, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) error {
-			_, err := access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, r.SpaceID, access.CreateInstance, access.Shared)
+			_, err := access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, in.SpaceID, access.CreateInstance, access.Shared)
 			return err
 		},
 		Replay: read,
 		Do: func(ctx context.Context, tx *postgres.Tx) (globalid.ID, error) {
 			id := globalid.New(globalid.Instance)
-			name, _ := text.ParseName(r.Name)
+			name, _ := text.ParseName(in.Name)
 			if _, err := tx.Exec(ctx, `insert into instance (id, space_id, name, kind) values ($1, $2, $3, 'WORKING')`,
-				id.UUID, r.SpaceID.UUID, name); err != nil {
+				id.UUID, in.SpaceID.UUID, name); err != nil {
 				return id, err
 			}
 			if err := read(ctx, tx, &id); err != nil {
 				return id, err
 			}
-			return id, audit.Write(ctx, tx, audit.Record{Action: audit.InstanceCreated, Actor: actor, Target: audit.OnInstance(c.Instance)})
+			return id, audit.Write(ctx, tx, audit.Record{Action: audit.InstanceCreated, Actor: actor, Target: audit.OnInstance(payload.Instance)})
 		},
 	})
-	return c, err
+	return payload, err
 }

@@ -12,45 +12,44 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// purgeBatch is the maximum number of rows of one table that a transaction of the
-// purge deletes.
+// purgeBatch is how many rows of one table a transaction of the purge deletes at
+// most.
 const purgeBatch = 1000
 
-// Purge deletes the instances whose time to be restored ended more than grace ago,
-// with everything in them, and returns their number. People and their other roles
-// stay. Several gateways can purge at once: each locks the instance that it purges.
-// It works in small transactions, and can be stopped at any moment.
+// Purge removes the deleted instances that could last be restored longer ago than a
+// grace period, with everything in them, and returns their number. People and their
+// other roles stay. Several gateways can purge at the same time: each instance is
+// purged by one of them. Purge works in small transactions and can be interrupted at
+// any moment.
 func Purge(ctx context.Context, db *postgres.DB, grace time.Duration) (purged int, err error) {
 	for ctx.Err() == nil {
-		var more, gone bool
+		var found, done bool
 		if err := db.InTx(ctx, func(tx *postgres.Tx) (err error) {
-			more, gone, err = purgeSome(ctx, tx, grace)
+			found, done, err = purgePart(ctx, tx, grace)
 			return err
 		}); err != nil {
 			return purged, err
 		}
-		if gone {
+		if done {
 			purged++
 		}
-		if !more {
+		if !found {
 			break
 		}
 	}
 	return purged, ctx.Err()
 }
 
-// purgeSome deletes a part of the instance that has been due for the longest time.
-// gone reports that the instance itself was deleted, more that some instance was
-// due.
-func purgeSome(ctx context.Context, tx *postgres.Tx, grace time.Duration) (more, gone bool, err error) {
-	var due struct {
+// purgePart finds an instance that is to be purged and deletes a part of it. It
+// reports whether it found one, and whether it deleted the last part.
+func purgePart(ctx context.Context, tx *postgres.Tx, grace time.Duration) (found, done bool, err error) {
+	var i struct {
 		ID        uuid.UUID `db:"id"`
 		Name      string    `db:"name"`
 		SpaceID   uuid.UUID `db:"space_id"`
 		SpaceName string    `db:"space_name"`
 	}
-	// A restoration locks the row, or does not find it.
-	err = tx.Get(ctx, &due, `
+	err = tx.Get(ctx, &i, `
 		select i.id, i.name, i.space_id, s.name as space_name
 		from instance i join space s on s.id = i.space_id
 		where i.restorable_until <= statement_timestamp() - $1 * interval '1 second'
@@ -71,15 +70,15 @@ func purgeSome(ctx context.Context, tx *postgres.Tx, grace time.Duration) (more,
 		`delete from instance_member where (instance_id, account_id) in (
 			select instance_id, account_id from instance_member where instance_id = $1 limit $2)`,
 	} {
-		if n, err := tx.Exec(ctx, part, due.ID, purgeBatch); n == purgeBatch || err != nil {
+		if n, err := tx.Exec(ctx, part, i.ID, purgeBatch); n == purgeBatch || err != nil {
 			return true, false, err
 		}
 	}
-	if _, err := tx.Exec(ctx, `delete from instance where id = $1`, due.ID); err != nil {
+	if _, err := tx.Exec(ctx, `delete from instance where id = $1`, i.ID); err != nil {
 		return true, false, err
 	}
 	return true, true, audit.Write(ctx, tx, audit.Record{Action: audit.InstancePurged, Target: audit.Target{
-		Space:    audit.Name{ID: due.SpaceID, Name: due.SpaceName},
-		Instance: audit.Name{ID: due.ID, Name: due.Name},
+		Space:    audit.Name{ID: i.SpaceID, Name: i.SpaceName},
+		Instance: audit.Name{ID: i.ID, Name: i.Name},
 	}})
 }
