@@ -21,9 +21,9 @@ func (p person) check(emails ...string) (a answer, suggestions []string) {
 	return a, suggestions
 }
 
-// enter makes an account for an address, and runs a statement that grants it a
+// newMember makes an account for an address, and runs a statement that grants it a
 // role.
-func (w *world) enter(email, role string) {
+func (w *world) newMember(email, role string) {
 	w.t.Helper()
 	w.Exec(`insert into account (id, email, email_key, name) values (gen_random_uuid(), $1, $1, $1)`, email)
 	w.Exec(role, email)
@@ -39,10 +39,10 @@ const (
 func TestCheckEmailsSuggestsDomainsOfColleagues(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.enter("x@member.example", asMember)
-	w.enter("x@administrator.example", asAdministrator)
-	w.enter("x@viewer.example", asViewer)
-	w.enter("x@stranger.example", asStranger)
+	w.newMember("x@member.example", asMember)
+	w.newMember("x@administrator.example", asAdministrator)
+	w.newMember("x@viewer.example", asViewer)
+	w.newMember("x@stranger.example", asStranger)
 	emails := []string{
 		"zoe@uni.exmaple", "zoe@member.exmaple", "zoe@administrator.exmaple", "zoe@viewer.exmaple", "zoe@stranger.exmaple",
 		// A known address; two edits away; of a mail provider; not valid.
@@ -62,7 +62,7 @@ func TestCheckEmailsSuggestsDomainsOfColleagues(t *testing.T) {
 		_, got := w.as(who).check(emails...)
 		for i := range emails {
 			if got[i] != want[i] {
-				t.Errorf("%s is told %q for %s, want %q", who, got[i], emails[i], want[i])
+				t.Errorf("%s gets %q for %s, want %q", who, got[i], emails[i], want[i])
 			}
 		}
 	}

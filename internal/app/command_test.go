@@ -139,7 +139,7 @@ func TestCreateSpaceCommand(t *testing.T) {
 		`select count(*) from account where email is distinct from email_key`: 0,
 	} {
 		if n := number(t, db, query); n != want {
-			t.Errorf("%s gives %d, want %d", query, n, want)
+			t.Errorf("%s returns %d, want %d", query, n, want)
 		}
 	}
 	for name, test := range map[string]struct{ organization, space, administrator, word string }{

@@ -14,7 +14,7 @@ func TestParallelOperationsOfAPersonAreLimited(t *testing.T) {
 	const most = 3
 	w := newWorld(t, func(s *app.Settings) { s.MaxParallel = most })
 	ada := w.as("ada")
-	release := w.hold(holdGroups)
+	release := w.holdLocks(holdGroups)
 	answers := make(chan answer, most)
 	for range most {
 		go func() { answers <- ada.delete("Group 1") }()

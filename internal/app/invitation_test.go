@@ -104,7 +104,7 @@ func TestAcceptInvitation(t *testing.T) {
 		t.Errorf("the invitation's instance: %v", got)
 	}
 	if got := zoe.Ask(`query($id: ID!) { instance(id: $id) { name } }`, map[string]any{"id": w.instance("Group 1")}).OK().At("instance", "name"); got != "Group 1" {
-		t.Errorf("afterwards she sees %v", got)
+		t.Errorf("afterwards Zoe sees %v", got)
 	}
 	// The link works once.
 	if e := zoe.accept("token", token).Refused("INVITATION_NOT_USABLE"); e.Reason() != "ACCEPTED" {
@@ -159,14 +159,14 @@ func TestInvitationShowsItsInstanceToItsViewersOnly(t *testing.T) {
 	unseen := map[string]any{"instance": nil, "delivery": nil}
 	few := zoe.Ask(pending, nil).OK()
 	if got := few.At("viewer", "invitations", "nodes"); !cmp.Equal(got, any([]any{unseen, unseen, unseen})) {
-		t.Errorf("among her own, Zoe sees %v", got)
+		t.Errorf("among their invitations Zoe sees %v", got)
 	}
 	// An administrator sees all of it, with as many statements.
 	zoe.accept("invitationId", w.invitationOf("zoe@new.example")).OK()
 	many := zoe.Ask(pending, nil).OK()
 	for i, want := range []string{"Master", "Group 1"} {
 		if got := many.At("viewer", "invitations", "nodes", i); !cmp.Equal(got, any(map[string]any{"instance": map[string]any{"name": want}, "delivery": sent})) {
-			t.Errorf("as an administrator, she sees %v", got)
+			t.Errorf("as an administrator Zoe sees %v", got)
 		}
 	}
 	if n, m := w.statements(few), w.statements(many); m > n || n > 5 {
@@ -349,7 +349,7 @@ func TestAnswersAreIdempotent(t *testing.T) {
 	// The key answers after Zoe has left, too.
 	zoe.leave("Group 1", "idempotencyKey", "l").OK()
 	if got := zoe.accept("token", token, "idempotencyKey", "k").OK().At("acceptInvitation", "instance"); got != nil {
-		t.Errorf("the instance that she has left: %v", got)
+		t.Errorf("the instance that Zoe has left: %v", got)
 	}
 	for range 2 {
 		if got := bob.decline("token", w.AwaitToken("bob@new.example"), "idempotencyKey", "k").OK().At("declineInvitation", "invitation", "status"); got != "DECLINED" {
@@ -508,7 +508,7 @@ func TestResendInvitations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	w.appoint("Mia")
+	w.grantAdministrator("Mia")
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "bob@new.example"}, "message", "Welcome!").OK()
 	old := w.AwaitToken("zoe@new.example")
 	zoe, bob := w.invitationOf("zoe@new.example"), w.invitationOf("bob@new.example")
@@ -630,7 +630,7 @@ func TestRevokeAndResendNeedAnAdministrator(t *testing.T) {
 		for _, e := range a.Errors {
 			places = append(places, e.Extensions["inputPath"])
 			if e.Message != a.Errors[0].Message {
-				t.Errorf("a foreign invitation is told from an unknown one: %s", a.Body)
+				t.Errorf("a foreign invitation does not answer like an unknown one: %s", a.Body)
 			}
 		}
 		if diff := cmp.Diff([]any{[]any{"input", "invitationIds", 1.0}, []any{"input", "invitationIds", 2.0}}, places); diff != "" {

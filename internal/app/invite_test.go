@@ -339,7 +339,7 @@ func TestRepeatedInvitationReturnsTheFirstAnswerAfterDeletion(t *testing.T) {
 	}
 	// The key answers after the check of permission, so a person who has lost
 	// the role is refused.
-	w.dismiss("Ada")
+	w.revokeAdministrator("Ada")
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "ed@uni.example", "ZOE@new.example"}, "idempotencyKey", "k").Refused("NOT_FOUND")
 	w.AwaitMails(1)
 }

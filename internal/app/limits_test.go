@@ -57,7 +57,7 @@ func TestAddressIsSentTwentyMailsAnHour(t *testing.T) {
 	}
 	ada, mia := people[0], people[1]
 	id := w.invitationOf("zoe@new.example")
-	w.appoint("Mia")
+	w.grantAdministrator("Mia")
 	mia.inviteAdministrators(zoe).OK()
 	mia.resend([]string{id}, "idempotencyKey", "again").OK()
 	mia.resend([]string{id}, "idempotencyKey", "again").OK() // a retry counts nothing
@@ -105,7 +105,7 @@ func TestAddressIsSentTwentyMailsAnHour(t *testing.T) {
 	}
 	// The counters do not contain addresses.
 	if n := w.Number(`select count(*) from rate_limit r where r::text like '%zoe%' or r::text like '%new.example%'`); n != 0 {
-		t.Errorf("%d rows name her", n)
+		t.Errorf("%d rows contain the address", n)
 	}
 	w.anHourLater()
 	ada.invite(courses[20], "VIEWER", zoe).OK()
@@ -117,16 +117,16 @@ func TestApprovedInvitationsCountInTheLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.MaxAddressInvitations = 1 })
 	ada, ed := w.as("ada"), w.as("ed")
-	request := ed.askInvitations("Group 1", "VIEWER", []string{"bob@new.example", "zoe@new.example"}).RequestID()
+	request := ed.requestInvitations("Group 1", "VIEWER", []string{"bob@new.example", "zoe@new.example"}).RequestID()
 	ada.invite("Master", "VIEWER", []string{"zoe@new.example"}).OK()
-	if e := ada.approve(request).Limited("INVITATIONS_BY_ADDRESS"); e.Extensions["email"] != "zoe@new.example" {
+	if e := ada.approveRequest(request).Limited("INVITATIONS_BY_ADDRESS"); e.Extensions["email"] != "zoe@new.example" {
 		t.Errorf("%v", e)
 	}
 	if got := w.Text(`select status from request`); got != "OPEN" {
 		t.Errorf("the request is %s", got)
 	}
 	w.anHourLater()
-	ada.approve(request).OK()
+	ada.approveRequest(request).OK()
 	ada.invite("Master", "VIEWER", []string{"bob@new.example"}).Limited("INVITATIONS_BY_ADDRESS")
 	if n := w.Number(`select sum(n) from rate_limit r join account a on a.id = r.subject, unnest(ns, untils) m (n, until) where a.name = 'Ada' and m.until > now()`); n != 2 {
 		t.Errorf("Ada has used %d", n)

@@ -106,7 +106,7 @@ func TestMailWithALostReplyIsSentAgain(t *testing.T) {
 }
 
 // Inviting does not wait for the mail server, and mails that are being sent
-// hold no connection to the database: there are fewer connections than mails.
+// holdLocks no connection to the database: there are fewer connections than mails.
 func TestHangingMailServerHoldsNoConnections(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)

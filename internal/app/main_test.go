@@ -64,17 +64,17 @@ func (w *world) id(kind, query string, args ...any) string {
 	return kind + "_" + strings.ReplaceAll(w.Text(query, args...), "-", "")
 }
 
-// appoint makes somebody a further administrator of Econometrics 2026.
-func (w *world) appoint(name string) {
+// grantAdministrator makes somebody a further administrator of Econometrics 2026.
+func (w *world) grantAdministrator(name string) {
 	w.t.Helper()
 	w.Exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name = $1`, name)
 }
 
-// dismiss ends the role of an administrator of Econometrics 2026. Rita becomes
+// revokeAdministrator ends the role of an administrator of Econometrics 2026. Rita becomes
 // one, because a space cannot be without.
-func (w *world) dismiss(name string) {
+func (w *world) revokeAdministrator(name string) {
 	w.t.Helper()
-	w.appoint("Rita")
+	w.grantAdministrator("Rita")
 	w.Exec(`delete from space_administrator using account a where account_id = a.id and a.name = $1`, name)
 }
 

@@ -180,7 +180,7 @@ func TestLastAdministratorCannotLeave(t *testing.T) {
 			t.Errorf("%s: %v", what, e)
 		}
 	}
-	w.appoint("Mia")
+	w.grantAdministrator("Mia")
 	if got := ada.leave("Group 1").OK().At("leaveInstance", "left"); got != true {
 		t.Errorf("left %v", got)
 	}
@@ -464,7 +464,7 @@ func TestAuditLog(t *testing.T) {
 func TestDatabaseKeepsOneAdministrator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.appoint("Mia")
+	w.grantAdministrator("Mia")
 	const dismiss = `delete from space_administrator using account a where account_id = a.id and a.name = $1`
 	first, err := w.Admin.Beginx()
 	if err != nil {
@@ -476,7 +476,7 @@ func TestDatabaseKeepsOneAdministrator(t *testing.T) {
 	}
 	second := make(chan error, 1)
 	go func() { _, err := w.Admin.Exec(dismiss, "Mia"); second <- err }()
-	w.Eventually("the second's waiting", func() bool { return w.waiting() == 1 || len(second) == 1 })
+	w.Eventually("the second's waiting", func() bool { return w.lockWaiters() == 1 || len(second) == 1 })
 	if err := first.Commit(); err != nil {
 		t.Fatal(err)
 	}

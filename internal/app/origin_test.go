@@ -59,7 +59,7 @@ func TestOnlyAllowedOriginsMayAsk(t *testing.T) {
 				t.Errorf("%s, %s: allowed %q", c.what, method, got)
 			}
 			if c.origin != "" && !strings.Contains(strings.Join(a.Header.Values("Vary"), ","), "Origin") {
-				t.Errorf("%s, %s: caches are not told that it varies: %v", c.what, method, a.Header)
+				t.Errorf("%s, %s: there is no Vary header for caches: %v", c.what, method, a.Header)
 			}
 			if !c.may && (a.Status != http.StatusForbidden || a.Codes()[0] != "BAD_REQUEST" || strings.Contains(a.Body, "evil")) {
 				t.Errorf("%s, %s: %d %s", c.what, method, a.Status, a.Body)

@@ -68,7 +68,7 @@ var ways = map[string]func(p person, fields map[string]any) string{
 	},
 	"WebSocket": func(p person, fields map[string]any) string {
 		s := p.connect()
-		s.say(map[string]any{"id": "1", "type": "subscribe", "payload": fields})
+		s.send(map[string]any{"id": "1", "type": "subscribe", "payload": fields})
 		return strings.Join(s.outcome("1"), "\n")
 	},
 }

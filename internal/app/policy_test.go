@@ -52,8 +52,8 @@ var samples = map[string]struct{ place, operation string }{
 	"requestChanged":    {"", `subscription { requestChanged { change } }`},
 }
 
-// placed returns the id that a sample is about.
-func (w *world) placed(what string) string {
+// idOf returns the id that a sample is about.
+func (w *world) idOf(what string) string {
 	w.t.Helper()
 	switch what {
 	case "":
@@ -70,13 +70,13 @@ func (w *world) placed(what string) string {
 	return w.instance(what)
 }
 
-// prepared returns a world with an invitation and a request.
-func prepared(t *testing.T) *world {
+// newWorldWithRequest returns a world with an invitation and a request.
+func newWorldWithRequest(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
-	w.as("ada").askRole("", "SPACE_ADMINISTRATOR").Refused("CONFLICT")
-	w.as("mia").askRole("", "SPACE_ADMINISTRATOR").OK()
+	w.as("ada").requestRole("", "SPACE_ADMINISTRATOR").Refused("CONFLICT")
+	w.as("mia").requestRole("", "SPACE_ADMINISTRATOR").OK()
 	return w
 }
 
@@ -112,7 +112,7 @@ func (p person) firstRefusal(operation string) string {
 	s.subscribe("1", operation, nil)
 	s.subscribe("2", `{ __typename }`, nil)
 	for {
-		m := s.hear()
+		m := s.receive()
 		if m["id"] == "2" && m["type"] == "next" {
 			if !strings.Contains(operation, "invitationChanged") {
 				return "" // a signed-in person is not refused any more
@@ -172,8 +172,8 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 			}
 			t.Run(field.Name, func(t *testing.T) {
 				t.Parallel()
-				w := prepared(t)
-				operation := strings.ReplaceAll(strings.ReplaceAll(sample.operation, "ID", w.placed(sample.place)), "USER", w.user("Rita"))
+				w := newWorldWithRequest(t)
+				operation := strings.ReplaceAll(strings.ReplaceAll(sample.operation, "ID", w.idOf(sample.place)), "USER", w.user("Rita"))
 				// Ada comes last, because that operation takes effect.
 				for _, who := range []string{"sam", "mia", "vic", "ed", "ada"} {
 					if got := w.as(who).refusal(operation); got != want[field.Name][who] {
@@ -195,12 +195,12 @@ var requestID = regexp.MustCompile(`"requestId":"[0-9a-f]+"`)
 // An id of somebody else answers like an unknown id, in every argument.
 func TestForeignIDsAnswerLikeUnknownOnes(t *testing.T) {
 	t.Parallel()
-	w := prepared(t)
+	w := newWorldWithRequest(t)
 	for name, sample := range samples {
 		if sample.place == "" || strings.HasPrefix(sample.operation, "subscription") {
 			continue
 		}
-		id := w.placed(sample.place)
+		id := w.idOf(sample.place)
 		kind, _, _ := strings.Cut(id, "_")
 		unknown := kind + "_" + strings.Repeat("0", 32)
 		var bodies []string

@@ -15,8 +15,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// purger opens the database as a gateway does.
-func (w *world) purger() *postgres.DB {
+// gatewayDB opens the database as a gateway does.
+func (w *world) gatewayDB() *postgres.DB {
 	w.t.Helper()
 	db, err := postgres.Open(w.GatewayDSN(), postgres.Options{MaxConnections: 4, StatementTimeout: 10 * time.Second})
 	if err != nil {
@@ -29,8 +29,8 @@ func (w *world) purger() *postgres.DB {
 // neverPurging keeps the gateway from purging what the test is to purge.
 func neverPurging(s *app.Settings) { s.PurgeGrace = app.Days(3650 * 24 * time.Hour) }
 
-// lapse deletes an instance, some time ago.
-func (w *world) lapse(instance string, ago time.Duration) {
+// setDeleted deletes an instance, some time ago.
+func (w *world) setDeleted(instance string, ago time.Duration) {
 	w.t.Helper()
 	w.Exec(`update instance i set deleted_at = t.at, deleted_by = a.id, restorable_until = t.at + interval '24 hours'
 		from (select clock_timestamp() - $2 * interval '1 second' as at) t, account a where i.name = $1 and a.name = 'Ada'`, instance, ago.Seconds())
@@ -51,7 +51,7 @@ func TestPurgeRemovesExpiredInstances(t *testing.T) {
 	ada.delete("Group 1", "idempotencyKey", "k").OK()
 	id, token := w.instance("Group 1"), s.Token("zoe@new.example")
 	grace := 7 * 24 * time.Hour
-	db := w.purger()
+	db := w.gatewayDB()
 	purge := func() int {
 		t.Helper()
 		n, err := instance.Purge(t.Context(), db, grace)
@@ -62,7 +62,7 @@ func TestPurgeRemovesExpiredInstances(t *testing.T) {
 	}
 
 	for _, ago := range []time.Duration{0, 23 * time.Hour, 25 * time.Hour, 8*24*time.Hour - time.Minute} {
-		w.lapse("Group 1", ago)
+		w.setDeleted("Group 1", ago)
 		if n := purge(); n != 0 {
 			t.Fatalf("%d purged %v after the deletion", n, ago)
 		}
@@ -72,7 +72,7 @@ func TestPurgeRemovesExpiredInstances(t *testing.T) {
 	if e := w.as("zoe@new.example").accept("token", token).Refused("INVITATION_NOT_USABLE"); e.Reason() != "INSTANCE_DELETED" || !strings.Contains(fmt.Sprint(e.Extensions["remedy"]), "to invite you to another one") {
 		t.Errorf("%v", e)
 	}
-	w.lapse("Group 1", 8*24*time.Hour)
+	w.setDeleted("Group 1", 8*24*time.Hour)
 	if n := purge(); n != 1 {
 		t.Fatalf("%d purged", n)
 	}
@@ -125,7 +125,7 @@ func TestPurgesInParallelShareTheWork(t *testing.T) {
 	w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name like 'Old %'`)
 	w.Exec(`update instance i set deleted_at = t.at, deleted_by = a.id, restorable_until = t.at + interval '24 hours'
 		from (select clock_timestamp() - interval '30 days' as at) t, account a where i.name like 'Old %' and a.name = 'Ada'`)
-	db := w.purger()
+	db := w.gatewayDB()
 	var mu sync.Mutex
 	purged := 0
 	var all []func()
@@ -166,7 +166,7 @@ func TestRestoringRacesWithThePurge(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, neverPurging)
 	ada := w.as("ada")
-	db := w.purger()
+	db := w.gatewayDB()
 	edge := race{lead: 2 * time.Millisecond} // how long before the deadline both begin
 	for n := range trials {
 		name := fmt.Sprint("Edge ", n)

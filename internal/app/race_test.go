@@ -82,7 +82,7 @@ func together(things ...func()) {
 func TestTwoAdministratorsInvitingTheSamePeopleRace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.appoint("Mia")
+	w.grantAdministrator("Mia")
 	ada, mia := w.as("ada"), w.as("mia")
 	for n := range trials {
 		people := []string{fmt.Sprintf("a%d@new.example", n), fmt.Sprintf("b%d@new.example", n), fmt.Sprintf("c%d@new.example", n)}
@@ -240,7 +240,7 @@ func TestRestoringChecksTheDeadlineAfterWaiting(t *testing.T) {
 	}
 	answered := make(chan answer)
 	go func() { answered <- w.as("ada").restore("Group 2") }()
-	w.Eventually("a restoration that waits", func() bool { return w.waiting() == 1 })
+	w.Eventually("a restoration that waits", func() bool { return w.lockWaiters() == 1 })
 	w.Exec(`select pg_sleep_until(restorable_until + interval '1 millisecond') from instance where name = 'Group 2'`)
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
@@ -248,8 +248,8 @@ func TestRestoringChecksTheDeadlineAfterWaiting(t *testing.T) {
 	(<-answered).Refused("RESTORE_WINDOW_EXPIRED")
 }
 
-// waiting returns the number of database sessions that wait for a lock.
-func (w *world) waiting() int {
+// lockWaiters returns the number of database sessions that wait for a lock.
+func (w *world) lockWaiters() int {
 	w.t.Helper()
 	return w.Number(`select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`)
 }
@@ -260,7 +260,7 @@ func TestRoleInUseCannotBeRevoked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	w.appoint("Rita")
+	w.grantAdministrator("Rita")
 	halt, err := w.Admin.Beginx()
 	if err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func TestRoleInUseCannotBeRevoked(t *testing.T) {
 	}
 	invited, revoked := make(chan answer, 1), make(chan error, 1)
 	go func() { invited <- ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}) }()
-	w.Eventually("an invitation that is about to be written", func() bool { return w.waiting() == 1 })
+	w.Eventually("an invitation that is about to be written", func() bool { return w.lockWaiters() == 1 })
 	go func() {
 		_, err := w.Admin.Exec(`delete from space_administrator where account_id = (select id from account where name = 'Ada')`)
 		revoked <- err
@@ -280,7 +280,7 @@ func TestRoleInUseCannotBeRevoked(t *testing.T) {
 		if len(revoked) > 0 {
 			t.Fatal("the role was revoked while it was in use")
 		}
-		return w.waiting() == 2
+		return w.lockWaiters() == 2
 	})
 	if err := halt.Rollback(); err != nil {
 		t.Fatal(err)
@@ -396,7 +396,7 @@ func TestAcceptingRacesWithDeleting(t *testing.T) {
 func TestTwoAdministratorsResendingRace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimitedInvitations)
-	w.appoint("Mia")
+	w.grantAdministrator("Mia")
 	ada, mia := w.as("ada"), w.as("mia")
 	emails := []string{"a@new.example", "b@new.example", "c@new.example"}
 	ada.invite("Group 1", "VIEWER", emails).OK()
@@ -436,7 +436,7 @@ func TestTwoAdministratorsResendingRace(t *testing.T) {
 func TestInvitingRacesWithTheEndOfAnInvitation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.appoint("Mia")
+	w.grantAdministrator("Mia")
 	ada, mia := w.as("ada"), w.as("mia")
 	var r race
 	for n := range trials {
@@ -470,7 +470,7 @@ func TestInvitingRacesWithTheEndOfAnInvitation(t *testing.T) {
 func TestMembershipChangesRace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.appoint("Mia")
+	w.grantAdministrator("Mia")
 	ada, mia, vic := w.as("ada"), w.as("mia"), w.as("vic")
 	adaID, miaID := w.user("Ada"), w.user("Mia")
 	for n := range trials {
@@ -508,7 +508,7 @@ func TestRandomRequestsInParallel(t *testing.T) {
 	instances := []string{"Master", "Group 1", "Group 2", "Group 3"}
 	w.Exec(`update instance set deleted_at = null, deleted_by = null, restorable_until = null`)
 	for _, name := range []string{"Mia", "Rita"} {
-		w.appoint(name)
+		w.grantAdministrator(name)
 	}
 	for _, instance := range instances {
 		w.addViewers(instance, people[:5]...)
@@ -600,8 +600,8 @@ func TestRandomRequestsInParallel(t *testing.T) {
 		"spaces without administrators":             `select count(*) from space s where not exists (select from space_administrator where space_id = s.id)`,
 		"mails that wait though nothing is deleted": `select count(*) from outbox o join instance i on i.id = o.instance_id where o.state = 'HELD' and i.deleted_at is null`,
 		"mails of deleted instances":                `select count(*) from outbox o join instance i on i.id = o.instance_id where o.state = 'QUEUED' and o.lease is null and i.deleted_at is not null`,
-		"invitations not told of once":              `select count(*) from invitation v where (select count(*) from event where change = 'CREATED' and v.id = any (subjects)) <> 1`,
-		"ends not told of once":                     `select count(*) from invitation v where (select count(*) from event where change in ('ACCEPTED', 'DECLINED', 'REVOKED') and v.id = any (subjects)) <> (v.status <> 'PENDING')::int`,
+		"invitations without exactly one event":     `select count(*) from invitation v where (select count(*) from event where change = 'CREATED' and v.id = any (subjects)) <> 1`,
+		"ends without exactly one event":            `select count(*) from invitation v where (select count(*) from event where change in ('ACCEPTED', 'DECLINED', 'REVOKED') and v.id = any (subjects)) <> (v.status <> 'PENDING')::int`,
 		"acceptances not in the trail once":         `select count(*) from invitation v where v.status = 'ACCEPTED' and v.email not in (select details -> 'emails' ->> 0 from audit_log where action = 'INVITATION_ACCEPTED')`,
 		"two pending invitations of one":            `select count(*) from (select from invitation where status = 'PENDING' group by email_key, coalesce(instance_id, space_id) having count(*) > 1) twice`,
 	} {

@@ -19,8 +19,8 @@ func (p person) ready(field, instance string) answer {
 	return p.Ask(`query($id: ID!) { instance(id: $id) { `+field+` { `+readinessFields+` } } }`, map[string]any{"id": p.world.instance(instance)})
 }
 
-// standings are the roles that a person can have in an instance.
-var standings = map[string]func(w *world, instance string) person{
+// roleCases are the roles that a person can have in an instance.
+var roleCases = map[string]func(w *world, instance string) person{
 	"administrator": func(w *world, _ string) person { return w.as("ada") },
 	"manager":       func(w *world, _ string) person { return w.as("mia") },
 	"editor":        func(w *world, i string) person { return w.member(i, "EDITOR") },
@@ -64,7 +64,7 @@ func TestReadinessPredictsTheMutation(t *testing.T) {
 		"restoring": func(p person, instance string, _ int) answer { return p.restore(instance) },
 	}
 	n, allowed, refused := 0, 0, map[string]int{}
-	for standing, come := range standings {
+	for standing, come := range roleCases {
 		for instance, state := range instances {
 			for field, mutate := range mutations {
 				n++
@@ -158,7 +158,7 @@ func TestLimitsOfInviting(t *testing.T) {
 	few := func(s *app.Settings) { s.MaxInvitations, s.MaxSpaceInvitations = 5, 8 }
 	w := newWorld(t, few)
 	other, _ := w.Start(few)
-	w.appoint("Mia")
+	w.grantAdministrator("Mia")
 	ada, mia, elsewhere := w.as("ada"), w.as("mia"), w.as("ada")
 	elsewhere.URL = other.URL()
 	emails := func(from, n int) (emails []string) {

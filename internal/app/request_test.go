@@ -27,7 +27,7 @@ func (p person) requested(mutation string, fields ...any) answer {
 	return p.Ask(`mutation($input: `+input+`!) { `+mutation+`(input: $input) { created request { `+requestFields+` } } }`, map[string]any{"input": object(fields...)})
 }
 
-func (p person) askRole(instance, role string, more ...any) answer {
+func (p person) requestRole(instance, role string, more ...any) answer {
 	p.world.t.Helper()
 	if role == "SPACE_ADMINISTRATOR" {
 		return p.requested("requestRole", append(more, "spaceId", p.world.space("Econometrics 2026"), "role", role)...)
@@ -35,29 +35,29 @@ func (p person) askRole(instance, role string, more ...any) answer {
 	return p.requested("requestRole", append(more, "instanceId", p.world.instance(instance), "role", role)...)
 }
 
-func (p person) askInvitations(instance, role string, emails []string, more ...any) answer {
+func (p person) requestInvitations(instance, role string, emails []string, more ...any) answer {
 	p.world.t.Helper()
 	return p.requested("requestInvitations", append(more, "instanceId", p.world.instance(instance), "role", role, "emails", emails)...)
 }
 
-func (p person) askRestore(instance string, more ...any) answer {
+func (p person) requestRestore(instance string, more ...any) answer {
 	p.world.t.Helper()
 	return p.requested("requestRestore", append(more, "instanceId", p.world.instance(instance))...)
 }
 
-func (p person) approve(id string, fields ...any) answer {
+func (p person) approveRequest(id string, fields ...any) answer {
 	p.world.t.Helper()
 	return p.Ask(`mutation($input: ApproveRequestInput!) { approveRequest(input: $input) { request { `+requestFields+` } results { email outcome role invitation { status requestedBy { name } invitedBy { name } } } } }`,
 		map[string]any{"input": object(append(fields, "requestId", id)...)})
 }
 
-func (p person) refuse(id string, fields ...any) answer {
+func (p person) declineRequest(id string, fields ...any) answer {
 	p.world.t.Helper()
 	return p.Ask(`mutation($input: DeclineRequestInput!) { declineRequest(input: $input) { request { `+requestFields+` } } }`,
 		map[string]any{"input": object(append(fields, "requestId", id)...)})
 }
 
-func (p person) withdraw(id string, fields ...any) answer {
+func (p person) withdrawRequest(id string, fields ...any) answer {
 	p.world.t.Helper()
 	return p.Ask(`mutation($input: WithdrawRequestInput!) { withdrawRequest(input: $input) { request { `+requestFields+` } } }`,
 		map[string]any{"input": object(append(fields, "requestId", id)...)})
@@ -87,9 +87,9 @@ func TestRequestRoleInASpace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
-	asked := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Ada is on leave. <b>Let me help!</b>").OK()
+	asked := vic.requestRole("", "SPACE_ADMINISTRATOR", "message", "Ada is on leave. <b>Let me help!</b>").OK()
 	id := asked.RequestID()
-	if again := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Please!").OK(); again.RequestID() != id || again.At("requestRole", "created") != false {
+	if again := vic.requestRole("", "SPACE_ADMINISTRATOR", "message", "Please!").OK(); again.RequestID() != id || again.At("requestRole", "created") != false {
 		t.Errorf("asked again: %s", again.Body)
 	}
 	// The space can be given by one of its instances, too.
@@ -120,17 +120,17 @@ func TestRequestRoleInASpace(t *testing.T) {
 		}
 	}
 
-	a := ada.approve(id, "message", "Welcome!", "idempotencyKey", "k").OK()
+	a := ada.approveRequest(id, "message", "Welcome!", "idempotencyKey", "k").OK()
 	r := a.At("approveRequest", "request").(map[string]any)
 	if r["status"] != "APPROVED" || r["answer"] != "Welcome!" || !cmp.Equal(r["answeredBy"], any(map[string]any{"name": "Ada"})) || r["endedAt"] == nil || a.At("approveRequest", "results") != nil {
 		t.Errorf("%s", a.Body)
 	}
-	if again := ada.approve(id, "message", "Welcome!", "idempotencyKey", "k").OK(); again.Body != a.Body {
+	if again := ada.approveRequest(id, "message", "Welcome!", "idempotencyKey", "k").OK(); again.Body != a.Body {
 		t.Errorf("again: %s", again.Body)
 	}
 	w.AwaitMail("vic@uni.example", "DataHub Ada has approved your request", "Ada (ada@uni.example)", "Welcome!", "administrator of the space")
 	vic.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
-	if e := ada.approve(id).Refused("CONFLICT"); e.Reason() != "REQUEST_APPROVED" || !strings.Contains(e.Message, "Ada") {
+	if e := ada.approveRequest(id).Refused("CONFLICT"); e.Reason() != "REQUEST_APPROVED" || !strings.Contains(e.Message, "Ada") {
 		t.Errorf("%v", e)
 	}
 	if diff := cmp.Diff([]string{
@@ -148,19 +148,19 @@ func TestRequestRoleInAnInstance(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
-	id := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	id := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
 	w.AwaitMail("ada@uni.example", "DataHub Vic asks you for a role", "Group 1", "editor")
 	if n := len(w.Mailbox()); n != 1 {
 		t.Errorf("%d mails: the editors cannot answer", n)
 	}
-	ada.approve(id).OK()
+	ada.approveRequest(id).OK()
 	if got := vic.Ask(`query($i: ID!) { instance(id: $i) { viewerRoles } }`, map[string]any{"i": w.instance("Group 1")}).OK().At("instance", "viewerRoles"); !cmp.Equal(got, any([]any{"INSTANCE_EDITOR"})) {
 		t.Errorf("Vic is %v", got)
 	}
 	// Approving never lowers a role.
-	id = w.as("mia").askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	id = w.as("mia").requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
 	w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'EDITOR' from instance i, account a where i.name = 'Group 1' and a.name = 'Mia'`)
-	ada.approve(id).OK()
+	ada.approveRequest(id).OK()
 	if got := w.Text(`select string_agg(a.name || ' ' || m.role, ', ' order by a.name) from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id where i.name = 'Group 1'`); got != "Ed EDITOR, Mia EDITOR, Vic EDITOR" {
 		t.Errorf("members are %s", got)
 	}
@@ -170,12 +170,12 @@ func TestRequestInvitations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
-	bad := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example", "myemail@.uni.edu.com", "a b@c"})
+	bad := ed.requestInvitations("Group 1", "VIEWER", []string{"zoe@new.example", "myemail@.uni.edu.com", "a b@c"})
 	if got := bad.Codes(); !slices.Equal(got, []string{"INVALID_EMAIL", "INVALID_EMAIL"}) || bad.Errors[0].Extensions["suggestion"] != "myemail@uni.edu.com" || bad.Errors[0].Extensions["index"] != 1.0 ||
 		!strings.HasSuffix(bad.Errors[0].Message, ". Nobody was asked.") {
 		t.Errorf("%s", bad.Body)
 	}
-	asked := ed.askInvitations("Group 1", "VIEWER", []string{"Zoe <zoe@new.example>", "bob@new.example", "ZOE@new.example", "kim@new.example", "vic@uni.example"}, "message", "They join the project.").OK()
+	asked := ed.requestInvitations("Group 1", "VIEWER", []string{"Zoe <zoe@new.example>", "bob@new.example", "ZOE@new.example", "kim@new.example", "vic@uni.example"}, "message", "They join the project.").OK()
 	id := asked.RequestID()
 	if got := asked.At("requestInvitations", "request", "emails"); !cmp.Equal(got, any([]any{"zoe@new.example", "bob@new.example", "kim@new.example", "vic@uni.example"})) {
 		t.Errorf("addresses %v", got)
@@ -185,11 +185,11 @@ func TestRequestInvitations(t *testing.T) {
 		t.Error("somebody was invited before anybody approved it")
 	}
 
-	if e := ada.approve(id, "emails", []string{"zoe@new.example", "eve@new.example"}).Refused("BAD_USER_INPUT"); !cmp.Equal(e.Extensions["inputPath"], any([]any{"input", "emails", 1.0})) {
+	if e := ada.approveRequest(id, "emails", []string{"zoe@new.example", "eve@new.example"}).Refused("BAD_USER_INPUT"); !cmp.Equal(e.Extensions["inputPath"], any([]any{"input", "emails", 1.0})) {
 		t.Errorf("%v", e)
 	}
-	ada.approve(id, "emails", []string{}).Refused("BAD_USER_INPUT")
-	a := ada.approve(id, "emails", []string{"Zoe@new.example", "vic@uni.example", "bob@new.example"}, "idempotencyKey", "k").OK()
+	ada.approveRequest(id, "emails", []string{}).Refused("BAD_USER_INPUT")
+	a := ada.approveRequest(id, "emails", []string{"Zoe@new.example", "vic@uni.example", "bob@new.example"}, "idempotencyKey", "k").OK()
 	results := a.At("approveRequest", "results").([]any)
 	var got []string
 	for _, r := range results {
@@ -210,7 +210,7 @@ func TestRequestInvitations(t *testing.T) {
 	if got := a.At("approveRequest", "request", "approvedEmails"); !cmp.Equal(got, any([]any{"zoe@new.example", "vic@uni.example", "bob@new.example"})) {
 		t.Errorf("approved %v", got)
 	}
-	if again := ada.approve(id, "emails", []string{"Zoe@new.example", "vic@uni.example", "bob@new.example"}, "idempotencyKey", "k").OK(); again.Body != a.Body {
+	if again := ada.approveRequest(id, "emails", []string{"Zoe@new.example", "vic@uni.example", "bob@new.example"}, "idempotencyKey", "k").OK(); again.Body != a.Body {
 		t.Errorf("again: %s", again.Body)
 	}
 	w.AwaitMail("zoe@new.example", "DataHub Ada has sent you an invitation", "Ada (ada@uni.example) invites you to DataHub, at the request of Ed (ed@uni.example).", "Ed writes:", "They join the project.")
@@ -231,8 +231,8 @@ func TestRequestRestore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ed, vic := w.as("ed"), w.as("vic")
-	id := vic.askRestore("Group 2", "message", "My data is in there.").RequestID()
-	w.as("mia").askRestore("Group 2").OK()
+	id := vic.requestRestore("Group 2", "message", "My data is in there.").RequestID()
+	w.as("mia").requestRestore("Group 2").OK()
 	until := w.Text(`select to_char(restorable_until at time zone 'UTC', 'FMDD FMMonth YYYY, HH24:MI "UTC"') from instance where name = 'Group 2'`)
 	for _, who := range []string{"ada@uni.example", "ed@uni.example"} {
 		w.AwaitMail(who, "DataHub Vic asks you to restore Group 2", until, "My data is in there.")
@@ -242,7 +242,7 @@ func TestRequestRestore(t *testing.T) {
 		t.Errorf("Ed's inbox: %s", diff)
 	}
 	// One approval answers all requests to restore the instance.
-	ed.approve(id, "message", "There it is.").OK()
+	ed.approveRequest(id, "message", "There it is.").OK()
 	vic.Ask(`query($i: ID!) { instance(id: $i) { state } }`, map[string]any{"i": w.instance("Group 2")}).OK()
 	if got := w.Text(`select string_agg(q.name || ' ' || r.status || ' ' || a.name || ' ' || coalesce(r.answer, '-'), ', ' order by q.name)
 		from request r join account q on q.id = r.requested_by join account a on a.id = r.answered_by`); got != "Mia APPROVED Ed -, Vic APPROVED Ed There it is." {
@@ -258,7 +258,7 @@ func TestRequestRestore(t *testing.T) {
 	}
 	// A restoration without an approval answers them, too.
 	w.as("ada").delete("Group 2").OK()
-	vic.askRestore("Group 2").OK()
+	vic.requestRestore("Group 2").OK()
 	w.as("ada").restore("Group 2").OK()
 	if got := vic.inbox("requests"); !slices.Equal(got, []string{"Vic RESTORE APPROVED", "Vic RESTORE APPROVED"}) {
 		t.Errorf("%v", got)
@@ -271,10 +271,10 @@ func TestRequestsExpire(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
-	restore, role := vic.askRestore("Group 2").RequestID(), vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	restore, role := vic.requestRestore("Group 2").RequestID(), vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
 	w.AwaitMails(3)
 	w.Exec(`update request set lasts_until = t.at, expires_at = t.at from (select clock_timestamp() as at) t where kind = 'ROLE'`)
-	w.lapse("Group 2", 25*time.Hour)
+	w.setDeleted("Group 2", 25*time.Hour)
 	w.Exec(`update request r set expires_at = i.restorable_until from instance i where i.id = r.instance_id and r.kind = 'RESTORE'`)
 	// They are expired at once, before maintenance stores it.
 	want := []string{"Vic ROLE EXPIRED", "Vic RESTORE EXPIRED"}
@@ -284,21 +284,21 @@ func TestRequestsExpire(t *testing.T) {
 	if got := ada.inbox("requestsToAnswer"); got != nil {
 		t.Errorf("Ada is to answer %v", got)
 	}
-	if e := ada.approve(role).Refused("CONFLICT"); e.Reason() != "REQUEST_EXPIRED" {
+	if e := ada.approveRequest(role).Refused("CONFLICT"); e.Reason() != "REQUEST_EXPIRED" {
 		t.Errorf("%v", e)
 	}
-	if e := ada.refuse(role).Refused("CONFLICT"); e.Reason() != "REQUEST_EXPIRED" {
+	if e := ada.declineRequest(role).Refused("CONFLICT"); e.Reason() != "REQUEST_EXPIRED" {
 		t.Errorf("%v", e)
 	}
-	ada.approve(restore).Refused("RESTORE_WINDOW_EXPIRED")
+	ada.approveRequest(restore).Refused("RESTORE_WINDOW_EXPIRED")
 	reasons := vic.Ask(`{ viewer { requests(status: EXPIRED) { totalCount nodes { endReason endedAt expiresAt } } } }`, nil).OK()
 	if got := reasons.Every("endReason", "viewer", "requests", "nodes"); !slices.Equal(got, []string{"EXPIRED", "RESTORE_WINDOW_EXPIRED"}) || reasons.At("viewer", "requests", "totalCount") != 2.0 {
 		t.Errorf("%s", reasons.Body)
 	}
 	// A role can be requested again, a restoration cannot.
-	again := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
-	vic.askRestore("Group 2").Refused("RESTORE_WINDOW_EXPIRED")
-	vic.withdraw(again).OK()
+	again := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	vic.requestRestore("Group 2").Refused("RESTORE_WINDOW_EXPIRED")
+	vic.withdrawRequest(again).OK()
 
 	if _, err := w.requests().EndExpired(t.Context()); err != nil { // unless the gateway has just done it
 		t.Error(err)
@@ -319,7 +319,7 @@ func TestRequestsEndWithTheirInstance(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, neverPurging)
 	ada, ed := w.as("ada"), w.as("ed")
-	id := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).RequestID()
+	id := ed.requestInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).RequestID()
 	until := w.Text(`select expires_at::text from request`)
 	ada.delete("Group 1").OK()
 	if got := w.Number(`select count(*) from request r join instance i on i.id = r.instance_id where r.expires_at = i.restorable_until`); got != 1 {
@@ -330,9 +330,9 @@ func TestRequestsEndWithTheirInstance(t *testing.T) {
 		t.Errorf("it expires at %s, and did at %s", got, until)
 	}
 	ada.delete("Group 1").OK()
-	w.lapse("Group 1", 25*time.Hour)
+	w.setDeleted("Group 1", 25*time.Hour)
 	w.Exec(`update request r set expires_at = i.restorable_until from instance i where i.id = r.instance_id`)
-	if e := ada.approve(id).Refused("CONFLICT"); e.Reason() != "REQUEST_EXPIRED" || !strings.Contains(e.Message, "24 hours") {
+	if e := ada.approveRequest(id).Refused("CONFLICT"); e.Reason() != "REQUEST_EXPIRED" || !strings.Contains(e.Message, "24 hours") {
 		t.Errorf("%v", e)
 	}
 	if got := ed.Ask(`{ viewer { requests { nodes { status endReason } } } }`, nil).OK().At("viewer", "requests", "nodes", 0); !cmp.Equal(got, any(map[string]any{"status": "EXPIRED", "endReason": "RESTORE_WINDOW_EXPIRED"})) {
@@ -343,8 +343,8 @@ func TestRequestsEndWithTheirInstance(t *testing.T) {
 	}
 	w.AwaitMail("ed@uni.example", "DataHub Your request was not answered", "Group 1")
 	// The purge removes the requests and mails of the instance.
-	w.lapse("Group 1", 9*24*time.Hour)
-	if n, err := instance.Purge(t.Context(), w.purger(), 7*24*time.Hour); n != 1 || err != nil {
+	w.setDeleted("Group 1", 9*24*time.Hour)
+	if n, err := instance.Purge(t.Context(), w.gatewayDB(), 7*24*time.Hour); n != 1 || err != nil {
 		t.Errorf("%d purged, %v", n, err)
 	}
 	if n := w.Number(`select (select count(*) from request) + (select count(*) from request_notice) + (select count(*) from outbox)`); n != 0 {
@@ -357,14 +357,14 @@ func TestFormerMemberLearnsNothingNew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
-	role := vic.askRole("", "SPACE_ADMINISTRATOR").RequestID()
-	vic.askRestore("Group 2").OK()
-	s := vic.follow(requestChanged)
+	role := vic.requestRole("", "SPACE_ADMINISTRATOR").RequestID()
+	vic.requestRestore("Group 2").OK()
+	s := vic.subscribe(requestChanged)
 	w.AwaitOutbox()
 	group2 := w.instance("Group 2")
 	ada.remove("", w.user("Vic")).OK()
 	w.Exec(`update space set name = 'Secret' where name = 'Econometrics 2026'`)
-	ada.refuse(role, "message", "We do not know him any more.").OK()
+	ada.declineRequest(role, "message", "We do not know him any more.").OK()
 	ada.restore(group2).OK()
 	a := vic.Ask(`{ viewer { requests { nodes { `+requestFields+` } } } }`, nil).OK()
 	if got := a.Every("status", "viewer", "requests", "nodes"); !slices.Equal(got, []string{"APPROVED", "DECLINED"}) {
@@ -376,7 +376,7 @@ func TestFormerMemberLearnsNothingNew(t *testing.T) {
 		}
 	}
 	if got := s.next().requestChange(); got != "DECLINED ROLE Vic" {
-		t.Errorf("told %s", got)
+		t.Errorf("the event is %s", got)
 	}
 	w.AwaitOutbox()
 	for _, m := range w.Mailbox() {
@@ -406,13 +406,13 @@ func TestMailsAboutRequestsSurviveABusyMailServer(t *testing.T) {
 			return w.Number(`select count(*) from outbox where state = 'QUEUED'`) == 0
 		})
 	}
-	role := vic.askRole("", "SPACE_ADMINISTRATOR", "message", "Please!").RequestID()
-	invitations := w.as("ed").askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).RequestID()
-	restore := w.as("mia").askRestore("Group 2").RequestID()
+	role := vic.requestRole("", "SPACE_ADMINISTRATOR", "message", "Please!").RequestID()
+	invitations := w.as("ed").requestInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).RequestID()
+	restore := w.as("mia").requestRestore("Group 2").RequestID()
 	send()
-	ada.approve(role).OK()
-	ada.approve(invitations).OK()
-	w.as("ed").approve(restore).OK()
+	ada.approveRequest(role).OK()
+	ada.approveRequest(invitations).OK()
+	w.as("ed").approveRequest(restore).OK()
 	send()
 	got := map[string][]string{}
 	ids := map[string]string{}
@@ -447,24 +447,24 @@ func TestMailsAboutRequestsSurviveABusyMailServer(t *testing.T) {
 func TestApprovingRacesWithRemoving(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
-	w.appoint("Rita")
+	w.grantAdministrator("Rita")
 	ada, rita, vic := w.as("ada"), w.as("rita"), w.as("vic")
 	var r race
 	for n := range trials {
 		w.addViewers("Group 1", "Vic")
-		id := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+		id := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
 		var approved, removed answer
-		r.run(func() { approved = ada.approve(id) }, func() { removed = rita.remove("", w.user("Vic")) })
+		r.run(func() { approved = ada.approveRequest(id) }, func() { removed = rita.remove("", w.user("Vic")) })
 		r.record(len(approved.Errors) == 0)
 		removed.OK()
 		if n := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.name = 'Vic'`); n != 0 {
-			t.Fatalf("trial %d: she has a role; %s", n, approved.Body)
+			t.Fatalf("trial %d: Vic has a role; %s", n, approved.Body)
 		}
 		if len(approved.Errors) > 0 {
 			if e := approved.Refused("CONFLICT"); e.Reason() != "REQUESTER_LEFT" {
 				t.Fatalf("trial %d: %v", n, e)
 			}
-			ada.refuse(id).OK()
+			ada.declineRequest(id).OK()
 		}
 	}
 	r.contested(t)
@@ -478,12 +478,12 @@ func TestRequestingRacesWithDeclining(t *testing.T) {
 	ada, vic := w.as("ada"), w.as("vic")
 	var r race
 	for range trials {
-		id := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+		id := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
 		var asked answer
-		r.run(func() { asked = vic.askRole("Group 1", "INSTANCE_EDITOR") }, func() { ada.refuse(id).OK() })
+		r.run(func() { asked = vic.requestRole("Group 1", "INSTANCE_EDITOR") }, func() { ada.declineRequest(id).OK() })
 		r.record(asked.RequestID() == id)
 		if asked.RequestID() != id {
-			ada.refuse(asked.RequestID()).OK()
+			ada.declineRequest(asked.RequestID()).OK()
 		}
 	}
 	r.contested(t)
@@ -506,42 +506,42 @@ func TestRestoringAnswersThousandsOfRequests(t *testing.T) {
 }
 
 // requests returns a service beside the gateways.
-func (w *world) requests() *request.Service { return &request.Service{DB: w.purger()} }
+func (w *world) requests() *request.Service { return &request.Service{DB: w.gatewayDB()} }
 
 func TestDeclineAndWithdrawRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, vic := w.as("ada"), w.as("vic")
-	first := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	first := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
 	w.AwaitMails(1)
-	a := ada.refuse(first, "message", "Not yet.", "idempotencyKey", "k").OK()
+	a := ada.declineRequest(first, "message", "Not yet.", "idempotencyKey", "k").OK()
 	if got := a.At("declineRequest", "request", "status"); got != "DECLINED" {
 		t.Errorf("%s", a.Body)
 	}
-	if again := ada.refuse(first, "message", "Not yet.", "idempotencyKey", "k").OK(); again.Body != a.Body {
+	if again := ada.declineRequest(first, "message", "Not yet.", "idempotencyKey", "k").OK(); again.Body != a.Body {
 		t.Errorf("again: %s", again.Body)
 	}
 	w.AwaitMail("vic@uni.example", "DataHub Ada has declined your request", "Not yet.")
-	second := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	second := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
 	w.AwaitMails(3)
 	if second == first {
 		t.Error("an ended request was taken for an open one")
 	}
 	// Those who can answer cannot withdraw, and the other way round.
-	if e := ada.withdraw(second).Refused("FORBIDDEN"); !cmp.Equal(e.Extensions["contacts"], any([]any{map[string]any{"name": "Vic", "email": "vic@uni.example"}})) {
+	if e := ada.withdrawRequest(second).Refused("FORBIDDEN"); !cmp.Equal(e.Extensions["contacts"], any([]any{map[string]any{"name": "Vic", "email": "vic@uni.example"}})) {
 		t.Errorf("%v", e)
 	}
-	vic.approve(second).Refused("FORBIDDEN")
-	vic.refuse(second).Refused("FORBIDDEN")
-	b := vic.withdraw(second, "idempotencyKey", "k").OK()
+	vic.approveRequest(second).Refused("FORBIDDEN")
+	vic.declineRequest(second).Refused("FORBIDDEN")
+	b := vic.withdrawRequest(second, "idempotencyKey", "k").OK()
 	if got := b.At("withdrawRequest", "request").(map[string]any); got["status"] != "WITHDRAWN" || got["endReason"] != "WITHDRAWN" || got["answeredBy"] != nil {
 		t.Errorf("%s", b.Body)
 	}
-	if again := vic.withdraw(second, "idempotencyKey", "k").OK(); again.Body != b.Body {
+	if again := vic.withdrawRequest(second, "idempotencyKey", "k").OK(); again.Body != b.Body {
 		t.Errorf("again: %s", again.Body)
 	}
 	for id, reason := range map[string]string{first: "REQUEST_DECLINED", second: "REQUEST_WITHDRAWN"} {
-		for what, a := range map[string]answer{"approve": ada.approve(id), "decline": ada.refuse(id), "withdraw": vic.withdraw(id)} {
+		for what, a := range map[string]answer{"approve": ada.approveRequest(id), "decline": ada.declineRequest(id), "withdraw": vic.withdrawRequest(id)} {
 			if e := a.Refused("CONFLICT"); e.Reason() != reason {
 				t.Errorf("%s: %v", what, e)
 			}
@@ -558,11 +558,11 @@ func TestRequestsAreHiddenFromOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for what, a := range map[string]answer{
-		"a role":                            w.as("sam").askRole("", "SPACE_ADMINISTRATOR"),
-		"one inside":                        w.as("rita").askRole("Group 1", "INSTANCE_VIEWER"),
-		"invitations":                       w.as("sam").askInvitations("Group 1", "VIEWER", []string{"no address"}),
-		"restorations":                      w.as("sam").askRestore("Group 2"),
-		"an instance that one does not see": w.as("vic").askInvitations("Master", "VIEWER", []string{"zoe@new.example"}),
+		"a role":                            w.as("sam").requestRole("", "SPACE_ADMINISTRATOR"),
+		"one inside":                        w.as("rita").requestRole("Group 1", "INSTANCE_VIEWER"),
+		"invitations":                       w.as("sam").requestInvitations("Group 1", "VIEWER", []string{"no address"}),
+		"restorations":                      w.as("sam").requestRestore("Group 2"),
+		"an instance that one does not see": w.as("vic").requestInvitations("Master", "VIEWER", []string{"zoe@new.example"}),
 		"an id of another kind":             w.as("ada").requested("requestRestore", "instanceId", w.space("Econometrics 2026")),
 		"a space as an instance":            w.as("vic").requested("requestRole", "instanceId", w.space("Econometrics 2026"), "role", "INSTANCE_EDITOR"),
 		"an organization":                   w.as("mia").requested("requestRole", "spaceId", w.organization("University of Example"), "role", "SPACE_ADMINISTRATOR"),
@@ -573,15 +573,15 @@ func TestRequestsAreHiddenFromOthers(t *testing.T) {
 			t.Fatal(what)
 		}
 	}
-	role, restore := w.as("vic").askRole("Group 1", "INSTANCE_EDITOR").RequestID(), w.as("vic").askRestore("Group 2").RequestID()
-	unknown := w.as("sam").approve("request_00000000000000000000000000000000").Refused("NOT_FOUND")
+	role, restore := w.as("vic").requestRole("Group 1", "INSTANCE_EDITOR").RequestID(), w.as("vic").requestRestore("Group 2").RequestID()
+	unknown := w.as("sam").approveRequest("request_00000000000000000000000000000000").Refused("NOT_FOUND")
 	for _, who := range []string{"sam", "rita", "mia", "ed"} {
 		p := w.as(who)
 		for _, id := range []string{role, restore, "x", w.instance("Group 1")} {
 			if who == "ed" && id == restore {
 				continue // Ed can answer it
 			}
-			for what, a := range map[string]answer{"approve": p.approve(id), "decline": p.refuse(id), "withdraw": p.withdraw(id)} {
+			for what, a := range map[string]answer{"approve": p.approveRequest(id), "decline": p.declineRequest(id), "withdraw": p.withdrawRequest(id)} {
 				if e := a.Refused("NOT_FOUND"); e.Message != unknown.Message || !cmp.Equal(e.Extensions["remedy"], unknown.Extensions["remedy"]) {
 					t.Errorf("%s, %s: %v", who, what, e)
 				}
@@ -615,25 +615,25 @@ func TestNeedlessRequestsAreRefused(t *testing.T) {
 		a            answer
 		code, reason any
 	}{
-		"a role that one has":              {w.as("ada").askRole("", "SPACE_ADMINISTRATOR"), "CONFLICT", "NOT_NEEDED"},
-		"a role that an administrator has": {w.as("ada").askRole("Group 1", "INSTANCE_EDITOR"), "CONFLICT", "NOT_NEEDED"},
-		"a role that an editor has":        {w.as("ed").askRole("Group 1", "INSTANCE_VIEWER"), "CONFLICT", "NOT_NEEDED"},
-		"invitations by an administrator":  {w.as("ada").askInvitations("Group 1", "VIEWER", one), "CONFLICT", "NOT_NEEDED"},
-		"a restoration by an editor":       {w.as("ed").askRestore("Group 2"), "CONFLICT", "NOT_NEEDED"},
-		"a restoration of what is there":   {w.as("vic").askRestore("Group 1"), "CONFLICT", "NOT_NEEDED"},
-		"a restoration too late":           {w.as("mia").askRestore("Group 3"), "RESTORE_WINDOW_EXPIRED", nil},
-		"invitations to what is deleted":   {w.as("vic").askInvitations("Group 2", "VIEWER", []string{"no address"}), "INSTANCE_DELETED", nil},
-		"invitations to the Distributed":   {w.as("ed").askInvitations("Distributed", "VIEWER", one), "INSTANCE_DISTRIBUTED", nil},
-		"a role in what is deleted":        {w.as("vic").askRole("Group 2", "INSTANCE_EDITOR"), "INSTANCE_DELETED", nil},
-		"a role in the Distributed":        {w.as("ed").askRole("Distributed", "INSTANCE_EDITOR"), "INSTANCE_DISTRIBUTED", nil},
+		"a role that one has":              {w.as("ada").requestRole("", "SPACE_ADMINISTRATOR"), "CONFLICT", "NOT_NEEDED"},
+		"a role that an administrator has": {w.as("ada").requestRole("Group 1", "INSTANCE_EDITOR"), "CONFLICT", "NOT_NEEDED"},
+		"a role that an editor has":        {w.as("ed").requestRole("Group 1", "INSTANCE_VIEWER"), "CONFLICT", "NOT_NEEDED"},
+		"invitations by an administrator":  {w.as("ada").requestInvitations("Group 1", "VIEWER", one), "CONFLICT", "NOT_NEEDED"},
+		"a restoration by an editor":       {w.as("ed").requestRestore("Group 2"), "CONFLICT", "NOT_NEEDED"},
+		"a restoration of what is there":   {w.as("vic").requestRestore("Group 1"), "CONFLICT", "NOT_NEEDED"},
+		"a restoration too late":           {w.as("mia").requestRestore("Group 3"), "RESTORE_WINDOW_EXPIRED", nil},
+		"invitations to what is deleted":   {w.as("vic").requestInvitations("Group 2", "VIEWER", []string{"no address"}), "INSTANCE_DELETED", nil},
+		"invitations to the Distributed":   {w.as("ed").requestInvitations("Distributed", "VIEWER", one), "INSTANCE_DISTRIBUTED", nil},
+		"a role in what is deleted":        {w.as("vic").requestRole("Group 2", "INSTANCE_EDITOR"), "INSTANCE_DELETED", nil},
+		"a role in the Distributed":        {w.as("ed").requestRole("Distributed", "INSTANCE_EDITOR"), "INSTANCE_DISTRIBUTED", nil},
 		"a role in an organization":        {w.as("vic").requested("requestRole", "spaceId", w.space("Econometrics 2026"), "role", "ORGANIZATION_MANAGER"), "BAD_USER_INPUT", nil},
 		"a role in an instance of a space": {w.as("vic").requested("requestRole", "spaceId", w.space("Econometrics 2026"), "role", "INSTANCE_EDITOR"), "BAD_USER_INPUT", nil},
 		"a role nowhere":                   {w.as("vic").requested("requestRole", "role", "SPACE_ADMINISTRATOR"), "BAD_USER_INPUT", nil},
-		"no addresses":                     {w.as("ed").askInvitations("Group 1", "VIEWER", []string{}), "BAD_USER_INPUT", nil},
-		"a message too long":               {w.as("vic").askRestore("Group 2", "message", strings.Repeat("x", 2001)), "BAD_USER_INPUT", nil},
-		"a message that controls":          {w.as("vic").askRestore("Group 2", "message", "a\x00"), "BAD_USER_INPUT", nil},
-		"an answer too long":               {w.as("ada").refuse("x", "message", strings.Repeat("x", 2001)), "BAD_USER_INPUT", nil},
-		"a key that is none":               {w.as("vic").withdraw("x", "idempotencyKey", ""), "BAD_USER_INPUT", nil},
+		"no addresses":                     {w.as("ed").requestInvitations("Group 1", "VIEWER", []string{}), "BAD_USER_INPUT", nil},
+		"a message too long":               {w.as("vic").requestRestore("Group 2", "message", strings.Repeat("x", 2001)), "BAD_USER_INPUT", nil},
+		"a message that controls":          {w.as("vic").requestRestore("Group 2", "message", "a\x00"), "BAD_USER_INPUT", nil},
+		"an answer too long":               {w.as("ada").declineRequest("x", "message", strings.Repeat("x", 2001)), "BAD_USER_INPUT", nil},
+		"an empty key":                     {w.as("vic").withdrawRequest("x", "idempotencyKey", ""), "BAD_USER_INPUT", nil},
 	} {
 		e := c.a.Refused(c.code.(string))
 		if c.reason != nil && e.Reason() != c.reason || c.code == "CONFLICT" && e.Extensions["remedy"] == nil {
@@ -651,9 +651,9 @@ func TestNeedlessRequestsAreRefused(t *testing.T) {
 	}
 	w.AwaitMails(0)
 	// A request whose role the person has got in the meantime can be approved.
-	id := w.as("vic").askRole("", "SPACE_ADMINISTRATOR").RequestID()
-	w.appoint("Vic")
-	w.as("ada").approve(id).OK()
+	id := w.as("vic").requestRole("", "SPACE_ADMINISTRATOR").RequestID()
+	w.grantAdministrator("Vic")
+	w.as("ada").approveRequest(id).OK()
 }
 
 // The permissions and states at the approval count, not those at the request.
@@ -661,25 +661,25 @@ func TestApprovingChecksPermissionAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed, vic := w.as("ada"), w.as("ed"), w.as("vic")
-	id := ed.askInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).RequestID()
+	id := ed.requestInvitations("Group 1", "VIEWER", []string{"zoe@new.example"}).RequestID()
 	// The instance is deleted for a while.
 	ada.delete("Group 1").OK()
-	ada.approve(id).Refused("INSTANCE_DELETED")
+	ada.approveRequest(id).Refused("INSTANCE_DELETED")
 	ada.restore("Group 1").OK()
 	// The requester has left.
 	ed.leave("Group 1").OK()
-	if e := ada.approve(id).Refused("CONFLICT"); e.Reason() != "REQUESTER_LEFT" {
+	if e := ada.approveRequest(id).Refused("CONFLICT"); e.Reason() != "REQUESTER_LEFT" {
 		t.Errorf("%v", e)
 	}
 	if got := w.Text(`select status from request`); got != "OPEN" {
 		t.Errorf("it is %s", got)
 	}
-	ada.refuse(id).OK()
+	ada.declineRequest(id).OK()
 	// The approver has lost the role.
-	id = vic.askRole("", "SPACE_ADMINISTRATOR").RequestID()
-	w.dismiss("Ada")
-	ada.approve(id).Refused("NOT_FOUND")
-	w.as("rita").approve(id).OK()
+	id = vic.requestRole("", "SPACE_ADMINISTRATOR").RequestID()
+	w.revokeAdministrator("Ada")
+	ada.approveRequest(id).Refused("NOT_FOUND")
+	w.as("rita").approveRequest(id).OK()
 	if n := w.Number(`select count(*) from invitation`); n != 0 {
 		t.Errorf("%d invitations", n)
 	}
@@ -690,19 +690,19 @@ func TestRequestingIsIdempotent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	vic := w.as("vic")
-	a := vic.askRestore("Group 2", "idempotencyKey", "k").OK()
+	a := vic.requestRestore("Group 2", "idempotencyKey", "k").OK()
 	w.AwaitMails(2)
 	w.as("ada").restore("Group 2").OK()
-	again := vic.askRestore("Group 2", "idempotencyKey", "k").OK()
+	again := vic.requestRestore("Group 2", "idempotencyKey", "k").OK()
 	if again.RequestID() != a.RequestID() || again.At("requestRestore", "created") != true || again.At("requestRestore", "request", "status") != "APPROVED" {
 		t.Errorf("%s", again.Body)
 	}
-	vic.askRestore("Group 1", "idempotencyKey", "k").Refused("IDEMPOTENCY_KEY_REUSED")
+	vic.requestRestore("Group 1", "idempotencyKey", "k").Refused("IDEMPOTENCY_KEY_REUSED")
 	answers := make([]answer, 20)
 	var asks []func()
 	for i := range answers {
 		asks = append(asks, func() {
-			answers[i] = vic.askRole("Group 1", "INSTANCE_EDITOR", "idempotencyKey", fmt.Sprint("many", i%2))
+			answers[i] = vic.requestRole("Group 1", "INSTANCE_EDITOR", "idempotencyKey", fmt.Sprint("many", i%2))
 		})
 	}
 	together(asks...)
@@ -722,21 +722,21 @@ func TestLimitsOfRequests(t *testing.T) {
 	w := newWorld(t, func(s *app.Settings) { s.MaxRequests, s.MaxSpaceRequests = 4, 6 })
 	vic, mia := w.as("vic"), w.as("mia")
 	for range 3 {
-		vic.withdraw(vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()).OK()
+		vic.withdrawRequest(vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()).OK()
 	}
-	vic.askRole("", "SPACE_ADMINISTRATOR").OK()
-	e := vic.askRestore("Group 2").Refused("RATE_LIMITED")
+	vic.requestRole("", "SPACE_ADMINISTRATOR").OK()
+	e := vic.requestRestore("Group 2").Refused("RATE_LIMITED")
 	if after := e.Extensions["retryAfter"].(float64); after < 3500 || after > 3660 {
 		t.Errorf("%v", e)
 	}
-	vic.askRole("", "SPACE_ADMINISTRATOR").OK() // is open already, and does not count
+	vic.requestRole("", "SPACE_ADMINISTRATOR").OK() // is open already, and does not count
 	// The limit answers before invalid addresses.
-	vic.askInvitations("Group 1", "VIEWER", []string{"no address"}).Refused("RATE_LIMITED")
-	mia.askRole("", "SPACE_ADMINISTRATOR").OK()
-	mia.askRestore("Group 2").OK()
-	mia.askRole("Group 1", "INSTANCE_EDITOR").Refused("RATE_LIMITED")
+	vic.requestInvitations("Group 1", "VIEWER", []string{"no address"}).Refused("RATE_LIMITED")
+	mia.requestRole("", "SPACE_ADMINISTRATOR").OK()
+	mia.requestRestore("Group 2").OK()
+	mia.requestRole("Group 1", "INSTANCE_EDITOR").Refused("RATE_LIMITED")
 	w.anHourLater()
-	vic.askRestore("Group 2").OK()
+	vic.requestRestore("Group 2").OK()
 }
 
 // A thousand addresses need as many statements as one.
@@ -751,8 +751,8 @@ func TestRequestStatementsDoNotGrow(t *testing.T) {
 		for i := range emails {
 			emails[i] = fmt.Sprintf("p%d.%d@new.example", n, i)
 		}
-		asked := ed.askInvitations("Group 1", "VIEWER", emails).OK()
-		return w.statements(asked), w.statements(ada.approve(asked.RequestID()).OK())
+		asked := ed.requestInvitations("Group 1", "VIEWER", emails).OK()
+		return w.statements(asked), w.statements(ada.approveRequest(asked.RequestID()).OK())
 	}
 	asking, approving := measure(1)
 	t.Logf("asking: %d statements, approving: %d", asking, approving)
@@ -763,10 +763,10 @@ func TestRequestStatementsDoNotGrow(t *testing.T) {
 		spaces { nodes { requests(first: 100) { totalCount nodes { status space { name } instance { name } } } } } } }`
 	few := w.statements(ada.Ask(query, nil).OK())
 	for _, instance := range []string{"Master", "Group 1"} {
-		w.as("mia").askInvitations(instance, "VIEWER", []string{"zoe@new.example"}).OK()
-		w.as("mia").askRole(instance, "INSTANCE_EDITOR").OK()
+		w.as("mia").requestInvitations(instance, "VIEWER", []string{"zoe@new.example"}).OK()
+		w.as("mia").requestRole(instance, "INSTANCE_EDITOR").OK()
 	}
-	w.as("vic").askRestore("Group 2").OK()
+	w.as("vic").requestRestore("Group 2").OK()
 	if many := w.statements(ada.Ask(query, nil).OK()); many > few+2 {
 		t.Errorf("%d statements for few, %d for many", few, many)
 	}
@@ -774,7 +774,7 @@ func TestRequestStatementsDoNotGrow(t *testing.T) {
 
 const requestChanged = `subscription { requestChanged { change at request { kind status requestedBy { name } } } }`
 
-func (m told) requestChange() string {
+func (m update) requestChange() string {
 	if m.end != "" || len(m.Errors) > 0 {
 		return m.change()
 	}
@@ -790,40 +790,40 @@ func TestRequestSubscription(t *testing.T) {
 	ada, ed, vic := w.as("ada"), w.as("ed"), w.as("vic")
 	elsewhere := ada
 	elsewhere.URL = other.URL()
-	streams := map[string]stream{"Ada": elsewhere.follow(requestChanged), "Ed": ed.follow(requestChanged), "Vic": vic.follow(requestChanged), "Sam": w.as("sam").follow(requestChanged)}
+	streams := map[string]stream{"Ada": elsewhere.subscribe(requestChanged), "Ed": ed.subscribe(requestChanged), "Vic": vic.subscribe(requestChanged), "Sam": w.as("sam").subscribe(requestChanged)}
 	expect := func(who string, changes ...string) {
 		t.Helper()
 		for _, want := range changes {
 			if got := streams[who].next().requestChange(); got != want {
-				t.Fatalf("%s was told %q, want %q", who, got, want)
+				t.Fatalf("%s got %q, want %q", who, got, want)
 			}
 		}
 	}
-	restore := vic.askRestore("Group 2").RequestID()
+	restore := vic.requestRestore("Group 2").RequestID()
 	for _, who := range []string{"Ada", "Ed", "Vic"} {
 		expect(who, "CREATED RESTORE Vic")
 	}
-	role := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
-	ada.refuse(role).OK()
+	role := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	ada.declineRequest(role).OK()
 	expect("Ada", "CREATED ROLE Vic", "DECLINED ROLE Vic")
 	expect("Vic", "CREATED ROLE Vic", "DECLINED ROLE Vic")
-	ed.approve(restore).OK()
+	ed.approveRequest(restore).OK()
 	for _, who := range []string{"Ada", "Ed", "Vic"} {
 		expect(who, "APPROVED RESTORE Vic")
 	}
 	// Ada, who has lost the role, gets no more events.
-	w.dismiss("Ada")
-	vic.withdraw(vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()).OK()
+	w.revokeAdministrator("Ada")
+	vic.withdrawRequest(vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()).OK()
 	expect("Vic", "CREATED ROLE Vic", "WITHDRAWN ROLE Vic")
-	w.Exec(`update request set lasts_until = t.at, expires_at = t.at from (select clock_timestamp() as at) t where id = $1::uuid`, strings.TrimPrefix(vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID(), "request_"))
+	w.Exec(`update request set lasts_until = t.at, expires_at = t.at from (select clock_timestamp() as at) t where id = $1::uuid`, strings.TrimPrefix(vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID(), "request_"))
 	if _, err := w.requests().EndExpired(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	expect("Vic", "CREATED ROLE Vic", "EXPIRED ROLE Vic")
 	for _, who := range []string{"Ada", "Ed", "Sam"} {
 		select {
-		case m := <-streams[who].told:
-			t.Errorf("%s was told %q", who, m.requestChange())
+		case m := <-streams[who].updates:
+			t.Errorf("%s got %q", who, m.requestChange())
 		default:
 		}
 	}
@@ -834,15 +834,15 @@ func TestRequestSubscription(t *testing.T) {
 func TestApprovingRacesWithDeclining(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
-	w.appoint("Rita")
+	w.grantAdministrator("Rita")
 	ada, rita, vic := w.as("ada"), w.as("rita"), w.as("vic")
 	var r race
 	for n := range trials {
 		w.Exec(`delete from instance_member m using account a where a.id = m.account_id and a.name = 'Vic'`)
 		w.addViewers("Group 1", "Vic")
-		id := vic.askRole("Group 1", "INSTANCE_EDITOR").RequestID()
+		id := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
 		var approved, declined answer
-		r.run(func() { approved = ada.approve(id) }, func() { declined = rita.refuse(id) })
+		r.run(func() { approved = ada.approveRequest(id) }, func() { declined = rita.declineRequest(id) })
 		r.record(len(approved.Errors) == 0)
 		editor := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.name = 'Vic' and m.role = 'EDITOR'`) == 1
 		switch status := w.Text(`select status from request where id = $1::uuid`, strings.TrimPrefix(id, "request_")); {
@@ -872,9 +872,9 @@ func TestApprovingRacesWithWithdrawing(t *testing.T) {
 	var r race
 	for n := range trials {
 		email := fmt.Sprintf("p%d@new.example", n)
-		id := ed.askInvitations("Group 1", "VIEWER", []string{email}).RequestID()
+		id := ed.requestInvitations("Group 1", "VIEWER", []string{email}).RequestID()
 		var approved, withdrawn answer
-		r.run(func() { approved = ada.approve(id) }, func() { withdrawn = ed.withdraw(id) })
+		r.run(func() { approved = ada.approveRequest(id) }, func() { withdrawn = ed.withdrawRequest(id) })
 		r.record(len(approved.Errors) == 0)
 		invited := w.Number(`select count(*) from invitation where email = $1`, email)
 		if len(approved.Errors) == 0 {
@@ -899,9 +899,9 @@ func TestApprovingRacesWithDeleting(t *testing.T) {
 	var r race
 	for n := range trials {
 		email := fmt.Sprintf("p%d@new.example", n)
-		id := ed.askInvitations("Group 1", "VIEWER", []string{email}).RequestID()
+		id := ed.requestInvitations("Group 1", "VIEWER", []string{email}).RequestID()
 		var approved, deleted answer
-		r.run(func() { approved = ada.approve(id) }, func() { deleted = ed.delete("Group 1") })
+		r.run(func() { approved = ada.approveRequest(id) }, func() { deleted = ed.delete("Group 1") })
 		r.record(len(approved.Errors) == 0)
 		deleted.OK()
 		invited := w.Number(`select count(*) from invitation where email = $1`, email)
@@ -913,7 +913,7 @@ func TestApprovingRacesWithDeleting(t *testing.T) {
 		} else if approved.Refused("INSTANCE_DELETED"); invited != 0 || status != "OPEN" {
 			t.Fatalf("trial %d: %d invited, %s", n, invited, status)
 		} else {
-			ada.refuse(id).OK()
+			ada.declineRequest(id).OK()
 		}
 		ada.restore("Group 1").OK()
 	}

@@ -19,9 +19,9 @@ import (
 
 const deleteGroup = `mutation($i: ID!) { deleteInstance(input: {instanceId: $i}) { deleted } }`
 
-// hold runs a statement and keeps its locks until release, which may be called
+// holdLocks runs a statement and keeps its locks until release, which may be called
 // more than once.
-func (w *world) hold(query string, args ...any) (release func()) {
+func (w *world) holdLocks(query string, args ...any) (release func()) {
 	w.t.Helper()
 	tx, err := w.Admin.Beginx()
 	if err != nil {
@@ -47,11 +47,11 @@ func (p person) deleteOverStreams() deletions {
 	w := p.world
 	w.t.Helper()
 	w.as("ada").createInstance("Group 4").OK()
-	d := deletions{p.connect(), make(chan []string, 1), w.hold(holdGroups)}
+	d := deletions{p.connect(), make(chan []string, 1), w.holdLocks(holdGroups)}
 	d.subscribe("1", deleteGroup, map[string]any{"i": w.instance("Group 1")})
 	group4 := map[string]any{"i": w.instance("Group 4")}
 	go func() { d.events <- p.overEvents(deleteGroup, group4) }()
-	w.Eventually("two mutations that wait", func() bool { return w.waiting() == 2 })
+	w.Eventually("two mutations that wait", func() bool { return w.lockWaiters() == 2 })
 	return d
 }
 
@@ -88,7 +88,7 @@ func (p person) overEvents(query string, variables map[string]any) (lines []stri
 func (s socket) outcome(id string) (lines []string) {
 	s.t.Helper()
 	for {
-		m := s.hear()
+		m := s.receive()
 		if m["id"] != id {
 			continue
 		}
@@ -107,7 +107,7 @@ func TestTimeoutOfAnOperationOverAStream(t *testing.T) {
 	ada := w.as("ada")
 	s := ada.connect()
 	group := map[string]any{"i": w.instance("Group 1")}
-	w.hold(holdGroups)
+	w.holdLocks(holdGroups)
 	s.subscribe("1", deleteGroup, group)
 	for transport, lines := range map[string][]string{"SSE": ada.overEvents(deleteGroup, group), "WebSocket": s.outcome("1")} {
 		if len(lines) != 2 || !strings.Contains(lines[0], `"code":"UNAVAILABLE"`) || lines[1] != "complete " {
@@ -157,9 +157,9 @@ func TestWebSocketAsksToRetryWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = time.Second })
 	zoe := w.as("zoe@new.example")
-	release := w.hold(`lock table account`)
+	release := w.holdLocks(`lock table account`)
 	s := zoe.dial()
-	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + zoe.Token}})
+	s.send(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + zoe.Token}})
 	if code, reason := s.closed(); code != 1013 {
 		t.Errorf("closed with %d %s", code, reason)
 	}
@@ -170,10 +170,10 @@ func TestWebSocketAsksToRetryWhileTheDatabaseIsAway(t *testing.T) {
 	slow, _ := w.Start(func(s *app.Settings) { s.RequestTimeout = 2 * apptest.Patience })
 	bob := w.as("bob@new.example")
 	bob.URL = slow.URL()
-	release = w.hold(`lock table account`)
+	release = w.holdLocks(`lock table account`)
 	s = bob.dial()
-	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + bob.Token}})
-	w.Eventually("a sign-in that waits", func() bool { return w.waiting() > 0 })
+	s.send(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + bob.Token}})
+	w.Eventually("a sign-in that waits", func() bool { return w.lockWaiters() > 0 })
 	stopped := make(chan error, 1)
 	go func() { stopped <- slow.Stop() }()
 	select {
@@ -205,12 +205,12 @@ func TestUnknownUpgradesAreIgnored(t *testing.T) {
 func TestSubscriptionStartsBeforeItsResponseHead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	release := w.hold(`lock table event`)
+	release := w.holdLocks(`lock table event`)
 	begun := make(chan *http.Response, 1)
 	go func() {
 		begun <- w.as("ada").openSSE(context.Background(), invitationChanged, map[string]any{"id": w.instance("Group 1")})
 	}()
-	w.Eventually("a subscription that waits", func() bool { return w.waiting() > 0 })
+	w.Eventually("a subscription that waits", func() bool { return w.lockWaiters() > 0 })
 	select {
 	case <-begun:
 		t.Error("the head came before the subscription had begun")
@@ -226,16 +226,16 @@ func TestWebSocketOperationsStartInOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := w.as("ada").connect()
-	release := w.hold(`lock table event`)
+	release := w.holdLocks(`lock table event`)
 	s.subscribe("watch", invitationChanged, map[string]any{"id": w.instance("Group 1")})
 	s.subscribe("ask", `{ viewer { name } }`, nil)
-	s.say(map[string]any{"type": "ping"})
-	w.Eventually("a subscription that waits", func() bool { return w.waiting() > 0 })
-	if got := s.hear()["type"]; got != "pong" {
+	s.send(map[string]any{"type": "ping"})
+	w.Eventually("a subscription that waits", func() bool { return w.lockWaiters() > 0 })
+	if got := s.receive()["type"]; got != "pong" {
 		t.Errorf("heard %v", got)
 	}
 	release()
-	if got := s.hear(); got["id"] != "ask" {
+	if got := s.receive(); got["id"] != "ask" {
 		t.Errorf("heard %v", got)
 	}
 }
@@ -272,13 +272,13 @@ func TestSubscriptionsOfAPersonAreLimited(t *testing.T) {
 		t.Errorf("%q", lines)
 	}
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
-	told := map[string]bool{}
-	for len(told) < 100 {
-		m := s.hear()
+	events := map[string]bool{}
+	for len(events) < 100 {
+		m := s.receive()
 		if m["type"] != "next" {
 			t.Fatalf("%v", m)
 		}
-		told[fmt.Sprint(m["id"])] = true
+		events[fmt.Sprint(m["id"])] = true
 	}
 }
 
@@ -289,7 +289,7 @@ func TestCompletedSubscriptionsMakeRoom(t *testing.T) {
 	s := w.as("ada").connect()
 	for i := range 300 {
 		s.subscribe(fmt.Sprint(i), invitationChanged, map[string]any{"id": w.instance("Group 1")})
-		s.say(map[string]any{"type": "complete", "id": fmt.Sprint(i)})
+		s.send(map[string]any{"type": "complete", "id": fmt.Sprint(i)})
 	}
 	s.subscribe("last", `{ viewer { name } }`, nil)
 	if diff := cmp.Diff([]string{`next {"data":{"viewer":{"name":"Ada"}}}`, "complete "}, s.outcome("last")); diff != "" {
@@ -309,8 +309,8 @@ func TestWebSocketStoresTheLanguage(t *testing.T) {
 	}
 	defer conn.CloseNow()
 	s := socket{t, conn}
-	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + zoe.Token}})
-	if got := s.hear()["type"]; got != "connection_ack" {
+	s.send(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + zoe.Token}})
+	if got := s.receive()["type"]; got != "connection_ack" {
 		t.Errorf("%v", got)
 	}
 	var locales []string

@@ -144,8 +144,8 @@ func TestRequestContinuesTheCallersTrace(t *testing.T) {
 	if refused.Status.Code != otlp.Status_STATUS_CODE_ERROR || !strings.Contains(refused.String(), "INSTANCE_PROTECTED") || fmt.Sprintf("%x", refused.TraceId) == callersTrace {
 		t.Errorf("%v", refused)
 	}
-	if told := seen.named("aaf92f3577b34da6a3ce929d0e0e4736", "query"); len(told) > 0 {
-		t.Errorf("%v", told)
+	if spans := seen.named("aaf92f3577b34da6a3ce929d0e0e4736", "query"); len(spans) > 0 {
+		t.Errorf("%v", spans)
 	}
 }
 

@@ -23,14 +23,14 @@ import (
 
 const invitationChanged = `subscription($id: ID!) { invitationChanged(instanceId: $id) { change at invitation { email status role instance { name } delivery { status } } } }`
 
-// told is an event of a subscription: a response, or its end.
-type told struct {
+// update is an event of a subscription: a response, or its end.
+type update struct {
 	answer
 	end string // how it ended, else ""
 }
 
 // change returns the change in the response, as text.
-func (m told) change() string {
+func (m update) change() string {
 	if m.end != "" {
 		return m.end
 	}
@@ -43,20 +43,20 @@ func (m told) change() string {
 
 // stream is an open subscription.
 type stream struct {
-	t    testing.TB
-	told chan told
-	stop func()
+	t       testing.TB
+	updates chan update
+	stop    func()
 }
 
 // next waits for the next event.
-func (s stream) next() told {
+func (s stream) next() update {
 	s.t.Helper()
 	select {
-	case m := <-s.told:
+	case m := <-s.updates:
 		return m
 	case <-time.After(apptest.Patience):
-		s.t.Fatal("nothing was told")
-		return told{}
+		s.t.Fatal("no event arrived")
+		return update{}
 	}
 }
 
@@ -70,7 +70,7 @@ func (s stream) expect(changes ...string) {
 	slices.Sort(got)
 	slices.Sort(changes)
 	if diff := cmp.Diff(changes, got); diff != "" {
-		s.t.Fatalf("told: %s", diff)
+		s.t.Fatalf("events: %s", diff)
 	}
 }
 
@@ -80,12 +80,12 @@ var watchers = map[string]func(p person, instance string) stream{"SSE": person.w
 // watchSSE subscribes with server-sent events.
 func (p person) watchSSE(instance string) stream {
 	p.world.t.Helper()
-	return p.follow(invitationChanged, "id", instance)
+	return p.subscribe(invitationChanged, "id", instance)
 }
 
-// follow subscribes with server-sent events, with variables given as names and
+// subscribe subscribes with server-sent events, with variables given as names and
 // values.
-func (p person) follow(query string, variables ...any) stream {
+func (p person) subscribe(query string, variables ...any) stream {
 	t := p.world.t
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -94,7 +94,7 @@ func (p person) follow(query string, variables ...any) stream {
 		body, _ := io.ReadAll(response.Body)
 		t.Fatalf("%d %v %s", response.StatusCode, response.Header, body)
 	}
-	s := stream{t, make(chan told, 10_000), func() {}}
+	s := stream{t, make(chan update, 10_000), func() {}}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -102,13 +102,13 @@ func (p person) follow(query string, variables ...any) stream {
 		for event := range events(response.Body) {
 			switch event.name {
 			case "next":
-				s.told <- told{answer: apptest.ParseAnswer(t, []byte(event.data))}
+				s.updates <- update{answer: apptest.ParseAnswer(t, []byte(event.data))}
 			case "complete":
-				s.told <- told{end: "complete"}
+				s.updates <- update{end: "complete"}
 				return
 			}
 		}
-		s.told <- told{end: "cut"}
+		s.updates <- update{end: "cut"}
 	}()
 	s.stop = func() { cancel(); <-ended }
 	t.Cleanup(s.stop)
@@ -181,14 +181,14 @@ func (p person) dial(subprotocols ...string) socket {
 func (p person) connect() socket {
 	p.world.t.Helper()
 	s := p.dial()
-	s.say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + p.Token}})
-	if got := s.hear()["type"]; got != "connection_ack" {
+	s.send(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + p.Token}})
+	if got := s.receive()["type"]; got != "connection_ack" {
 		p.world.t.Fatalf("the gateway says %v", got)
 	}
 	return s
 }
 
-func (s socket) say(message any) {
+func (s socket) send(message any) {
 	s.t.Helper()
 	content, ok := message.(string)
 	if !ok {
@@ -205,11 +205,11 @@ func (s socket) say(message any) {
 
 func (s socket) subscribe(id, query string, variables map[string]any) {
 	s.t.Helper()
-	s.say(map[string]any{"id": id, "type": "subscribe", "payload": map[string]any{"query": query, "variables": variables}})
+	s.send(map[string]any{"id": id, "type": "subscribe", "payload": map[string]any{"query": query, "variables": variables}})
 }
 
-// hear waits for a message.
-func (s socket) hear() (message map[string]any) {
+// receive waits for a message.
+func (s socket) receive() (message map[string]any) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), apptest.Patience)
 	defer cancel()
@@ -249,13 +249,13 @@ func (p person) watchSocket(instance string) stream {
 	// The subscription has started when the gateway has answered the operation
 	// after it.
 	s.subscribe("2", `{ __typename }`, nil)
-	stream := stream{t, make(chan told, 10_000), func() { s.conn.CloseNow() }}
+	stream := stream{t, make(chan update, 10_000), func() { s.conn.CloseNow() }}
 	begun := make(chan struct{})
 	go func() {
 		for {
 			_, content, err := s.conn.Read(context.Background())
 			if err != nil {
-				stream.told <- told{end: fmt.Sprint("cut ", int(websocket.CloseStatus(err)))}
+				stream.updates <- update{end: fmt.Sprint("cut ", int(websocket.CloseStatus(err)))}
 				return
 			}
 			var m struct {
@@ -270,12 +270,12 @@ func (p person) watchSocket(instance string) stream {
 				close(begun)
 			case m.ID == "2":
 			case m.Type == "next":
-				stream.told <- told{answer: apptest.ParseAnswer(t, m.Payload)}
+				stream.updates <- update{answer: apptest.ParseAnswer(t, m.Payload)}
 			case m.Type == "error":
-				stream.told <- told{answer: apptest.ParseAnswer(t, slices.Concat([]byte(`{"errors":`), m.Payload, []byte("}")))}
-				stream.told <- told{end: "complete"}
+				stream.updates <- update{answer: apptest.ParseAnswer(t, slices.Concat([]byte(`{"errors":`), m.Payload, []byte("}")))}
+				stream.updates <- update{end: "complete"}
 			case m.Type == "complete":
-				stream.told <- told{end: "complete"}
+				stream.updates <- update{end: "complete"}
 			}
 		}
 	}()
@@ -343,7 +343,7 @@ func TestSubscriptionsSeeChangesOfOtherGateways(t *testing.T) {
 			elsewhere.URL = other.URL()
 			s := watch(elsewhere, w.instance("Group 1"))
 			longest := 0.0
-			defer func() { t.Logf("told after %.2f s at most", longest) }()
+			defer func() { t.Logf("an event arrived after %.2f s at most", longest) }()
 			for n := range 5 {
 				email := fmt.Sprintf("p%d@new.example", n)
 				ada.invite("Group 1", "VIEWER", []string{email}).OK()
@@ -352,11 +352,11 @@ func TestSubscriptionsSeeChangesOfOtherGateways(t *testing.T) {
 					if m.change() != change+" "+email {
 						t.Fatalf("%s", m.Body)
 					}
-					var told float64
-					if err := w.Admin.Get(&told, `select extract(epoch from clock_timestamp() - $1::timestamptz)`, m.At("invitationChanged", "at")); err != nil {
+					var age float64
+					if err := w.Admin.Get(&age, `select extract(epoch from clock_timestamp() - $1::timestamptz)`, m.At("invitationChanged", "at")); err != nil {
 						t.Fatal(err)
 					}
-					longest = max(longest, told)
+					longest = max(longest, age)
 				}
 			}
 		})
@@ -442,8 +442,8 @@ func TestSubscriptionEndsWithTheRole(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.appoint("Mia")
-			w.appoint("Sam")
+			w.grantAdministrator("Mia")
+			w.grantAdministrator("Sam")
 			ada, mia, sam := watch(w.as("ada"), w.instance("Group 1")), watch(w.as("mia"), w.instance("Group 1")), watch(w.as("sam"), w.instance("Group 1"))
 			w.as("ada").remove("", w.user("Mia")).OK()
 			w.as("ada").remove("", w.user("Sam")).OK()
@@ -462,7 +462,7 @@ func TestSubscriptionEndsWithTheRole(t *testing.T) {
 				}
 			}
 			// The subscription ends without an event, too.
-			w.dismiss("Ada")
+			w.revokeAdministrator("Ada")
 			if got := ada.next().change(); got != "error NOT_FOUND" {
 				t.Errorf("ada: %s", got)
 			}
@@ -581,7 +581,7 @@ func TestWebSocketProtocol(t *testing.T) {
 		"another scheme":           {[]any{init("Basic " + ada.Token)}, 4403},
 		"no token":                 {[]any{`{"type":"connection_init"}`}, 4403},
 		"an empty payload":         {[]any{`{"type":"connection_init","payload":{}}`}, 4403},
-		"a payload that is none":   {[]any{`{"type":"connection_init","payload":5}`}, 4400},
+		"a payload of a number":    {[]any{`{"type":"connection_init","payload":5}`}, 4400},
 		"a token that is a number": {[]any{init(5)}, 4403},
 		"subscribing first":        {[]any{map[string]any{"type": "subscribe", "id": "1", "payload": map[string]any{"query": "{__typename}"}}}, 4401},
 		"two initialisations":      {[]any{good, good}, 4429},
@@ -596,7 +596,7 @@ func TestWebSocketProtocol(t *testing.T) {
 			s := ada.dial()
 			s.t = t
 			for _, m := range c.say {
-				s.say(m)
+				s.send(m)
 			}
 			if code, reason := s.closed(); code != c.code || strings.Contains(reason, "secret") {
 				t.Errorf("closed with %d %s, want %d", code, reason, c.code)
@@ -611,54 +611,54 @@ func TestWebSocketProtocol(t *testing.T) {
 
 	// A ping is answered before and after signing in, and a pong is not.
 	s := ada.dial()
-	s.say(map[string]any{"type": "ping"})
-	if got := s.hear(); !cmp.Equal(got, map[string]any{"type": "pong"}) {
+	s.send(map[string]any{"type": "ping"})
+	if got := s.receive(); !cmp.Equal(got, map[string]any{"type": "pong"}) {
 		t.Errorf("%v", got)
 	}
-	s.say(map[string]any{"type": "pong"})
-	s.say(good)
-	if got := s.hear(); !cmp.Equal(got, map[string]any{"type": "connection_ack"}) {
+	s.send(map[string]any{"type": "pong"})
+	s.send(good)
+	if got := s.receive(); !cmp.Equal(got, map[string]any{"type": "connection_ack"}) {
 		t.Errorf("%v", got)
 	}
 	s.subscribe("q", `{ viewer { name } }`, nil)
-	if got := s.hear(); !cmp.Equal(got, map[string]any{"type": "next", "id": "q", "payload": map[string]any{"data": map[string]any{"viewer": map[string]any{"name": "Ada"}}}}) {
+	if got := s.receive(); !cmp.Equal(got, map[string]any{"type": "next", "id": "q", "payload": map[string]any{"data": map[string]any{"viewer": map[string]any{"name": "Ada"}}}}) {
 		t.Errorf("%v", got)
 	}
-	if got := s.hear(); !cmp.Equal(got, map[string]any{"type": "complete", "id": "q"}) {
+	if got := s.receive(); !cmp.Equal(got, map[string]any{"type": "complete", "id": "q"}) {
 		t.Errorf("%v", got)
 	}
 	s.subscribe("q", `{ nothing }`, nil) // the id is free again
-	if got := s.hear(); got["type"] != "error" || got["id"] != "q" || !strings.Contains(fmt.Sprint(got["payload"]), "GRAPHQL_VALIDATION_FAILED") {
+	if got := s.receive(); got["type"] != "error" || got["id"] != "q" || !strings.Contains(fmt.Sprint(got["payload"]), "GRAPHQL_VALIDATION_FAILED") {
 		t.Errorf("%v", got)
 	}
 	s.subscribe("m", `mutation($i: ID!) { deleteInstance(input: {instanceId: $i}) { deleted } }`, map[string]any{"i": w.instance("Group 1")})
-	if got := s.hear(); !strings.Contains(fmt.Sprint(got["payload"]), "deleted:true") {
+	if got := s.receive(); !strings.Contains(fmt.Sprint(got["payload"]), "deleted:true") {
 		t.Errorf("%v", got)
 	}
-	s.hear() // complete
+	s.receive() // complete
 
 	// Three subscriptions are allowed, and a completed one makes room.
 	for _, id := range []string{"1", "2", "3", "4"} {
 		s.subscribe(id, invitationChanged, map[string]any{"id": w.instance("Master")})
 	}
-	if got := s.hear(); got["type"] != "error" || got["id"] != "4" || !strings.Contains(fmt.Sprint(got["payload"]), "RATE_LIMITED") {
+	if got := s.receive(); got["type"] != "error" || got["id"] != "4" || !strings.Contains(fmt.Sprint(got["payload"]), "RATE_LIMITED") {
 		t.Errorf("%v", got)
 	}
-	s.say(map[string]any{"type": "complete", "id": "2"})
-	s.say(map[string]any{"type": "complete", "id": "nothing"})
+	s.send(map[string]any{"type": "complete", "id": "2"})
+	s.send(map[string]any{"type": "complete", "id": "nothing"})
 	s.subscribe("4", `{ __typename }`, nil)
-	if got := s.hear(); got["type"] != "next" || got["id"] != "4" {
+	if got := s.receive(); got["type"] != "next" || got["id"] != "4" {
 		t.Errorf("%v", got)
 	}
-	s.hear() // complete
+	s.receive() // complete
 	ada.invite("Master", "VIEWER", []string{"zoe@new.example"}).OK()
 	var ids []string
 	for range 4 {
-		ids = append(ids, fmt.Sprint(s.hear()["id"]))
+		ids = append(ids, fmt.Sprint(s.receive()["id"]))
 	}
 	slices.Sort(ids)
 	if !slices.Equal(ids, []string{"1", "1", "3", "3"}) {
-		t.Errorf("told %v", ids)
+		t.Errorf("events of %v", ids)
 	}
 	// The upgrade request can carry the token, too.
 	conn, _, err := websocket.Dial(t.Context(), strings.Replace(ada.URL, "http", "ws", 1)+"/graphql",
@@ -668,8 +668,8 @@ func TestWebSocketProtocol(t *testing.T) {
 	}
 	defer conn.CloseNow()
 	s = socket{t, conn}
-	s.say(map[string]any{"type": "connection_init"})
-	if got := s.hear()["type"]; got != "connection_ack" {
+	s.send(map[string]any{"type": "connection_init"})
+	if got := s.receive()["type"]; got != "connection_ack" {
 		t.Errorf("%v", got)
 	}
 	// Each operation has a line in the log.
