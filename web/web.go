@@ -8,8 +8,8 @@ import (
 	"io/fs"
 )
 
-// The pattern also matches dist.txt: a pattern that matches nothing does not
-// compile.
+// dist.txt is there for this pattern: one that matches no file is a compile
+// error.
 //
 //go:embed all:dist*
 var files embed.FS
