@@ -14,7 +14,7 @@ type Invitation struct {
 	To           address.Address
 	Locale       string  // of the recipient: BCP 47, or several as in Accept-Language; "": unknown
 	From         Mailbox // who invites
-	Requester    Mailbox // at whose request; zero: nobody's
+	Requester    Mailbox // at whose request; zero if nobody requested it
 	Organization string
 	Space        string
 	Instance     string // "" for an administrator of the space

@@ -132,7 +132,7 @@ func TestMailsOfOtherPrograms(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		mail string
-		want mailbox.Mail // a Subject "cannot be read" stands for every such mail
+		want mailbox.Mail // the Subject "cannot be read" stands for any mail with such an error
 	}{
 		"no content type":  {header + "\r\nHello\r\n", mailbox.Mail{To: "zoe@new.example", Text: "Hello\n"}},
 		"encoded subject":  {header + "Subject: =?utf-8?b?WsO8cmljaA==?=\r\n\r\n", mailbox.Mail{To: "zoe@new.example", Subject: "Zürich"}},
