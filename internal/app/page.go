@@ -18,8 +18,13 @@ import (
 	"alphacruncher.com/datahub-gateway/web"
 )
 
-// page is the files that were built, by their paths below /app/, in memory. It
-// serves the single-page application.
+// page is the built files, by their paths below /app/, in memory. It serves the
+// single-page application.
+//
+// vearutop/statigz, the library for precompressed files, does not serve them
+// correctly: its ETags are not quoted, so that If-None-Match with a weak tag or a
+// list never gets 304; and it sends gzip to a client that says gzip;q=0 (RFC 9110,
+// sections 8.8.3, 13.1.2 and 12.5.3).
 type page map[string]*file
 
 const (
@@ -29,7 +34,7 @@ const (
 	assetsFolder = "assets/"
 )
 
-// builtPage is what was built when the program was.
+// builtPage returns the files that were in web/dist when the program was built.
 var builtPage = sync.OnceValue(func() page {
 	p, err := readPage(web.Built())
 	if err != nil {
@@ -50,8 +55,8 @@ func readPage(built fs.FS) (page, error) {
 	})
 }
 
-// ServeHTTP serves the file that a path below /app/ names, and the application
-// under every path that names none: it reads the path itself.
+// ServeHTTP serves the file that a path below /app/ names. Any other path gets the
+// application, which reads the path itself.
 func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/app/")
 	f := p[name]
