@@ -41,9 +41,9 @@ func (a *api) authenticate(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r.WithContext(signed))
 		case errors.Is(err, token.ErrInvalid):
 			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-			a.fail(ctx, w, http.StatusUnauthorized, err)
+			a.fail(w, r, http.StatusUnauthorized, err)
 		default:
-			a.failInternal(ctx, w, err)
+			a.failInternal(w, r, err)
 		}
 	})
 }

@@ -99,7 +99,7 @@ func (a *api) serveSignIn(read func(context.Context) (signIn, error)) http.Handl
 		defer cancel()
 		how, err := read(ctx)
 		if err != nil {
-			a.failInternal(ctx, w, err)
+			a.failInternal(w, r, err)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")

@@ -60,25 +60,23 @@ func (a *api) handler() http.Handler {
 }
 
 // fail answers a request that did not reach the GraphQL handler.
-func (a *api) fail(ctx context.Context, w http.ResponseWriter, status int, err error) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	graphqlserver.Write(w, status, &graphql.Response{Errors: gqlerror.List{a.present(ctx, err)}})
+func (a *api) fail(w http.ResponseWriter, r *http.Request, status int, err error) {
+	graphqlserver.Respond(w, r, status, &graphql.Response{Errors: gqlerror.List{a.present(r.Context(), err)}})
 }
 
 // failInternal answers a request that the gateway could not process: with 503
 // where the database or the identity provider is unavailable, else with 500.
-func (a *api) failInternal(ctx context.Context, w http.ResponseWriter, err error) {
+func (a *api) failInternal(w http.ResponseWriter, r *http.Request, err error) {
 	status := http.StatusInternalServerError
 	if postgres.IsUnavailable(err) || errors.Is(err, jwks.ErrUnavailable) {
 		status = http.StatusServiceUnavailable
 	}
-	a.fail(ctx, w, status, err)
+	a.fail(w, r, status, err)
 }
 
 // forbid answers a request with status 403.
 func (a *api) forbid(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
-	a.fail(r.Context(), w, http.StatusForbidden, f)
+	a.fail(w, r, http.StatusForbidden, f)
 }
 
 // ready serves GET /readyz, by which load balancers decide where to send requests.

@@ -46,7 +46,7 @@ func (a *api) recoverPanics(next http.Handler) http.Handler {
 				a.present(ctx, err)
 				panic(http.ErrAbortHandler)
 			}
-			a.fail(ctx, w, http.StatusInternalServerError, err)
+			a.fail(w, r, http.StatusInternalServerError, err)
 		}()
 		next.ServeHTTP(w, r)
 	})

@@ -23,6 +23,27 @@ func (a *api) guardOrigins(next http.Handler) http.Handler {
 // browsers write it. Pages of the gateway's own origin always may.
 type origins []string
 
+// requestHeaders are the headers that pages of other origins may send. The gateway
+// reads only the first group. Libraries add the others by themselves, and a browser
+// sends nothing at all where one header is not allowed.
+var requestHeaders = []string{
+	"Authorization", "Content-Type", "Accept", "Accept-Language", "Traceparent", "Tracestate",
+
+	// fetch and XMLHttpRequest
+	"Cache-Control", "Pragma", "X-Requested-With", "X-Request-Id", "Last-Event-Id",
+	// Apollo Client, Apollo Kotlin and Apollo iOS
+	"Apollographql-Client-Name", "Apollographql-Client-Version", "Apollo-Require-Preflight",
+	"X-Apollo-Operation-Name", "X-Apollo-Operation-Id", "X-Apollo-Operation-Type",
+	// Relay
+	"X-Relay-Operation-Name", "X-Fb-Friendly-Name",
+	// urql, GraphiQL, Yoga and Hive
+	"Graphql-Client-Name", "Graphql-Client-Version", "Graphql-Preflight", "Graphql-Require-Preflight", "X-Graphql-Client-Name", "X-Graphql-Client-Version", "X-Graphql-Operation-Name",
+	// Sentry; OpenTelemetry, whose propagators are W3C's, B3's and Jaeger's
+	"Sentry-Trace", "Baggage", "B3", "X-B3-Traceid", "X-B3-Spanid", "X-B3-Parentspanid", "X-B3-Sampled", "X-B3-Flags", "Uber-Trace-Id",
+	// Datadog and New Relic
+	"X-Datadog-Trace-Id", "X-Datadog-Parent-Id", "X-Datadog-Origin", "X-Datadog-Sampling-Priority", "Newrelic",
+}
+
 var errOrigins = errors.New("expected origins such as https://HOST, separated by commas")
 
 // parseOrigins reads origins that are separated by commas.
@@ -55,8 +76,8 @@ func (o origins) guard(next http.Handler, forbid func(http.ResponseWriter, *http
 	headers := cors.New(cors.Options{
 		AllowOriginFunc: func(origin string) bool { return slices.Contains(o, origin) },
 		AllowedMethods:  []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders:  []string{"Authorization", "Content-Type", "Accept", "Accept-Language", "Traceparent", "Tracestate"},
-		ExposedHeaders:  []string{"X-Request-Id"},
+		AllowedHeaders:  requestHeaders,
+		ExposedHeaders:  []string{"X-Request-Id", "Date", "Retry-After", "WWW-Authenticate"},
 		MaxAge:          600, // seconds
 	})
 	return headers.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

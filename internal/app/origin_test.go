@@ -6,8 +6,10 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
+	"github.com/golang-jwt/jwt/v5"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/token/jwks/jwkstest"
 )
 
 const appOrigin = "https://app.example"
@@ -87,18 +89,63 @@ func TestOnlyAllowedOriginsMayAsk(t *testing.T) {
 func TestPreflights(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *app.Settings) { s.AllowedOrigins = appOrigin })
-	for origin, allowed := range map[string]string{appOrigin: appOrigin, "https://evil.example": ""} {
+	for _, c := range []struct{ origin, headers, allowed string }{
+		{appOrigin, "authorization,content-type", appOrigin},
+		{"https://evil.example", "authorization,content-type", ""},
+		{appOrigin, "apollographql-client-name,apollographql-client-version,authorization,content-type", appOrigin},
+		{appOrigin, "apollo-require-preflight,x-apollo-operation-id,x-apollo-operation-name,x-apollo-operation-type", appOrigin},
+		{appOrigin, "baggage,content-type,sentry-trace", appOrigin},
+		{appOrigin, "baggage,traceparent,tracestate", appOrigin},
+		{appOrigin, "cookie", ""},
+	} {
 		r, _ := http.NewRequest(http.MethodOptions, w.Gateway.URL()+"/graphql", nil)
-		r.Header.Set("Origin", origin)
+		r.Header.Set("Origin", c.origin)
 		r.Header.Set("Access-Control-Request-Method", "POST")
-		r.Header.Set("Access-Control-Request-Headers", "authorization,content-type")
+		r.Header.Set("Access-Control-Request-Headers", c.headers)
 		response, err := w.HTTP.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		response.Body.Close()
-		if got := response.Header.Get("Access-Control-Allow-Origin"); got != allowed || response.StatusCode != http.StatusNoContent {
-			t.Errorf("%s: %d %v", origin, response.StatusCode, response.Header)
+		if got := response.Header.Get("Access-Control-Allow-Origin"); got != c.allowed || response.StatusCode != http.StatusNoContent {
+			t.Errorf("%s, %s: %d %v", c.origin, c.headers, response.StatusCode, response.Header)
+		}
+	}
+}
+
+// A client reads a refusal as it reads a GraphQL response: Apollo Client hands on
+// the code of an error only in the media type that it prefers.
+func TestRefusalsBeforeGraphQLHaveItsForm(t *testing.T) {
+	t.Parallel()
+	down := jwkstest.New(t)
+	down.Answer(jwkstest.Down)
+	w := newWorld(t, trusting(down), func(s *app.Settings) { s.AllowedOrigins = appOrigin })
+	unknown := jwkstest.NewKey(t, "key", jwt.SigningMethodES256).Sign(t, claims())
+	for what, c := range map[string]struct {
+		token, origin string
+		status        int
+		code          string
+		retryAfter    string
+	}{
+		"a token that is not valid":     {"a.b.c", appOrigin, http.StatusUnauthorized, "UNAUTHENTICATED", ""},
+		"an origin that is not allowed": {"", "https://evil.example", http.StatusForbidden, "BAD_REQUEST", ""},
+		"a provider that is down":       {unknown, appOrigin, http.StatusServiceUnavailable, "UNAVAILABLE", "5"},
+	} {
+		for accept, mediaType := range map[string]string{
+			"application/graphql-response+json,application/json;q=0.9": "application/graphql-response+json; charset=utf-8",
+			"application/json": "application/json; charset=utf-8",
+		} {
+			p := w.with(c.token)
+			r := p.Request(`{ viewer { id } }`, nil)
+			r.Header.Set("Accept", accept)
+			r.Header.Set("Origin", c.origin)
+			a := p.Send(r)
+			if a.Status != c.status || a.Header.Get("Content-Type") != mediaType || strings.Join(a.Codes(), " ") != c.code || a.Header.Get("Retry-After") != c.retryAfter {
+				t.Errorf("%s, %s: %d %v %s", what, accept, a.Status, a.Header, a.Body)
+			}
+			if exposed := strings.ToLower(a.Header.Get("Access-Control-Expose-Headers")); c.origin == appOrigin && (!strings.Contains(exposed, "retry-after") || !strings.Contains(exposed, "date")) {
+				t.Errorf("%s: exposed %q", what, exposed)
+			}
 		}
 	}
 }

@@ -29,8 +29,7 @@ func (HTTP) Supports(*http.Request) bool { return true }
 func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	ctx := r.Context()
 	accepted := negotiate(r.Header.Values("Accept"))
-	w.Header().Set("Content-Type", accepted.json+"; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
+	setHeaders(w, accepted)
 	if !accepted.any {
 		t.refuse(ctx, w, refusal(http.StatusNotAcceptable, "The response can be "+responseJSON+", "+legacyJSON+" or "+eventStream+"."))
 		return
@@ -61,7 +60,7 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		if response.Data == nil && ctx.Err() != nil { // it was not executed
 			status = http.StatusServiceUnavailable
 		}
-		Write(w, status, response)
+		write(w, status, response)
 	}
 }
 
@@ -78,7 +77,7 @@ func (t HTTP) fail(ctx context.Context, w http.ResponseWriter, exec graphql.Grap
 		s.complete()
 		return
 	}
-	Write(w, status, response)
+	write(w, status, response)
 }
 
 // statusOf returns the status for an operation that cannot be executed. With the
@@ -111,5 +110,5 @@ func refusal(status int, message string) *httpError {
 func badRequest(message string) *httpError { return refusal(http.StatusBadRequest, message) }
 
 func (t HTTP) refuse(ctx context.Context, w http.ResponseWriter, err *httpError) {
-	Write(w, err.status, &graphql.Response{Errors: gqlerror.List{t.Present(ctx, err.Fault)}})
+	write(w, err.status, &graphql.Response{Errors: gqlerror.List{t.Present(ctx, err.Fault)}})
 }

@@ -8,8 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"alphacruncher.com/datahub-gateway/internal/fault"
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 const subprotocol = "graphql-transport-ws"
@@ -73,15 +75,42 @@ func (WebSocket) Supports(r *http.Request) bool {
 	return false
 }
 
+// handshake withholds what websocket.Accept writes when it refuses a handshake:
+// plain text, which GraphQL clients cannot read.
+type handshake struct {
+	http.ResponseWriter
+	refused int // the status; 0: not refused
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (h *handshake) WriteHeader(status int) {
+	if status == http.StatusSwitchingProtocols {
+		h.ResponseWriter.WriteHeader(status)
+		return
+	}
+	h.refused = status
+}
+
+// Write implements http.ResponseWriter. Accept writes nothing but refusals.
+func (h *handshake) Write(b []byte) (int, error) { return len(b), nil }
+
+// Unwrap is for http.ResponseController and websocket.Accept.
+func (h *handshake) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
 // Do implements graphql.Transport. It returns when the connection is closed and
 // its operations have ended.
 func (t WebSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	t.Open.Add(1)
 	defer t.Open.Done()
 	// The gateway has checked the origin, as of every request.
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol}, InsecureSkipVerify: true})
+	h := &handshake{ResponseWriter: w}
+	conn, err := websocket.Accept(h, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol}, InsecureSkipVerify: true})
 	if err != nil {
-		return // Accept has responded
+		if h.refused != 0 {
+			f := fault.New(fault.BadRequest, "The WebSocket cannot be opened: the opening handshake is not as RFC 6455, section 4.2.1 requires.")
+			Respond(w, r, h.refused, &graphql.Response{Errors: gqlerror.List{t.Present(r.Context(), f)}})
+		}
+		return
 	}
 	defer conn.CloseNow() //nolint:errcheck // it is closed already, except after a panic
 	if conn.Subprotocol() != subprotocol {

@@ -109,8 +109,9 @@ func TestUpgradeIsForWebSocketsOnly(t *testing.T) {
 		}
 	}
 	s := newServer(t)
-	if got, _ := s.send(s.request(http.MethodGet, "", "", "Connection", "Upgrade", "Upgrade", "websocket")); got.StatusCode/100 != 4 {
-		t.Errorf("an upgrade without a key: %d", got.StatusCode)
+	if got, body := s.send(s.request(http.MethodGet, "", "", "Connection", "Upgrade", "Upgrade", "websocket", "Accept", responseJSON)); got.StatusCode/100 != 4 ||
+		got.Header.Get("Content-Type") != responseJSON+"; charset=utf-8" || !strings.Contains(body, `"BAD_REQUEST"`) {
+		t.Errorf("an upgrade without a key: %d %v %s", got.StatusCode, got.Header, body)
 	}
 	if got, body := s.send(s.request(http.MethodPost, "", body("{name}"), "Content-Type", "application/json", "Connection", "Upgrade", "Upgrade", "h2c")); got.StatusCode != http.StatusOK {
 		t.Errorf("an upgrade to another protocol: %d %s", got.StatusCode, body)
