@@ -1,11 +1,8 @@
 package request_test
 
 import (
-	"errors"
 	"testing"
 
-	"alphacruncher.com/datahub-gateway/internal/access"
-	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
@@ -56,29 +53,36 @@ func (w world) ask(who string, kind request.Kind) (request.RequestPayload, error
 	return request.RequestPayload{}, nil
 }
 
-func (w world) decline(who string, id globalid.ID) (request.AnswerPayload, error) {
-	return w.Requests.Decline(w.t.Context(), w.User(who), request.DeclineRequestInput{RequestID: id})
+// The ways to answer a request. Each returns the refusal.
+func (w world) approve(who string, id globalid.ID) string {
+	w.t.Helper()
+	_, err := w.Requests.Approve(w.t.Context(), w.User(who), request.ApproveRequestInput{RequestID: id})
+	return testworld.Refusal(err)
 }
 
-// refusal returns the code and the reason of an error: "CONFLICT NOT_NEEDED". It
-// is empty where there is no error.
-func refusal(err error) string {
-	if err == nil {
-		return ""
-	}
-	var f *fault.Fault
-	var list fault.List
-	switch {
-	case errors.As(err, &f):
-	case errors.As(err, &list):
-		f = list[0]
-	default:
-		return err.Error()
-	}
-	if f.Reason == "" {
-		return string(f.Code)
-	}
-	return string(f.Code) + " " + f.Reason
+func (w world) decline(who string, id globalid.ID) string {
+	w.t.Helper()
+	_, err := w.Requests.Decline(w.t.Context(), w.User(who), request.DeclineRequestInput{RequestID: id})
+	return testworld.Refusal(err)
+}
+
+func (w world) withdraw(who string, id globalid.ID) string {
+	w.t.Helper()
+	_, err := w.Requests.Withdraw(w.t.Context(), w.User(who), request.WithdrawRequestInput{RequestID: id})
+	return testworld.Refusal(err)
+}
+
+// status returns the status of a request as the database has it.
+func (w world) status(id globalid.ID) request.Status {
+	w.t.Helper()
+	return request.Status(w.Text(`select status from request where id = $1`, id.UUID))
+}
+
+// reopen takes back that a request has ended.
+func (w world) reopen(id globalid.ID) {
+	w.t.Helper()
+	w.Exec(`update request set status = 'OPEN', ended_at = null, answered_by = null, answer = null, approved = null where id = $1`, id.UUID)
+	w.Exec(`delete from request_notice where request_id = $1`, id.UUID)
 }
 
 // everybody are the people of the demo world and those whom newPeople adds.
@@ -96,5 +100,3 @@ func (w world) newPeople() {
 	w.Grant(other, tenant.InstanceEditor, w.Instance("Group 1"))
 	w.Grant(other, tenant.InstanceViewer, w.Instance("Group 2"))
 }
-
-var notFound = refusal(access.NotFound())
