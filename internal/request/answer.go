@@ -113,7 +113,7 @@ func checkActor(ctx context.Context, q postgres.Querier, actor access.Actor, r *
 			Remedy:   "Answer it: approveRequest, or declineRequest.",
 			Contacts: []fault.Contact{r.requester().Contact()},
 		}
-	case isRequester && place != nil:
+	case isRequester:
 		return access.CheckRole(ctx, q, place, rule)
 	}
 	return access.NotFound()
