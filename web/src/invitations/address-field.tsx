@@ -3,8 +3,9 @@ import { type ClipboardEvent, type DragEvent, type KeyboardEvent, memo, useId, u
 import { useTranslation } from 'react-i18next'
 import { CrossIcon, FileIcon } from '../theme/icons'
 import classes from './address-field.module.css'
+import { isMultiline, type Reading, readFile, readText, UnreadableFile } from './address-reader'
 import type { AddressStatus } from './address-status'
-import { addressesOfCsv, readText, splitAddresses } from './addresses'
+import { splitAddresses } from './addresses'
 
 type Props = {
   addresses: string[]
@@ -21,6 +22,12 @@ type Props = {
   onRemove: (index: number) => void
 }
 
+const fileTypes =
+  '.csv,.tsv,.txt,.xlsx,text/csv,text/plain,application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
+
+/** What ends an address that is being typed. A comma without an address before it is part of a name. */
+const endsAddress = /;\s*$|@.*,\s*$/
+
 /** A field for many addresses, which can be typed, pasted, dropped or read from a file. Each is shown as a chip. */
 export function AddressField(props: Props) {
   const { addresses, statuses, typing, hint, disabled, onTyping, onAdd, onEdit, onRemove } = props
@@ -33,13 +40,33 @@ export function AddressField(props: Props) {
   function add(added: string[]) {
     if (added.length) onAdd(added)
     onTyping('')
+    setNote('')
+  }
+
+  function addText(text: string) {
+    const reading = readText(text)
+    add(reading.addresses)
+    setNote(reading.column ? describe(reading) : '')
   }
 
   async function addFile(file: File | null | undefined) {
     if (!file) return
-    const found = addressesOfCsv(await readText(file))
-    setNote(t('address.fromFile', { count: found.length, name: file.name }))
-    if (found.length) onAdd(found)
+    try {
+      const reading = await readFile(file)
+      if (reading.addresses.length) onAdd(reading.addresses)
+      setNote(`${t('address.fromFile', { count: reading.addresses.length, name: file.name })} ${describe(reading)}`)
+    } catch (error) {
+      if (!(error instanceof UnreadableFile)) throw error
+      setNote(t(`address.refusal.${error.refusal}`, { name: file.name }))
+    }
+  }
+
+  /** Says which column of a table was read and how many rows. */
+  function describe({ addresses, column, rows = 0, emptyRows = 0 }: Reading): string {
+    if (!column || !addresses.length) return ''
+    const name = column.head ?? t('address.columnNumber', { number: column.number })
+    const read = t('address.fromColumn', { count: rows, column: name })
+    return emptyRows ? `${read} ${t('address.emptyRows', { count: emptyRows })}` : read
   }
 
   function onKeyDown(event: KeyboardEvent<HTMLInputElement>) {
@@ -55,9 +82,10 @@ export function AddressField(props: Props) {
 
   function onPaste(event: ClipboardEvent<HTMLInputElement>) {
     const text = event.clipboardData.getData('text')
-    if (!/[,;\n@]/.test(text)) return
+    if (!/[,;@]/.test(text) && !isMultiline(text)) return
     event.preventDefault()
-    add(splitAddresses(typing + text))
+    if (typing && isMultiline(text)) add(splitAddresses(typing))
+    addText(isMultiline(text) ? text : typing + text)
   }
 
   function onDrop(event: DragEvent) {
@@ -65,7 +93,7 @@ export function AddressField(props: Props) {
     setDropping(false)
     const [file] = event.dataTransfer.files
     if (file) void addFile(file)
-    else add(splitAddresses(event.dataTransfer.getData('text')))
+    else addText(event.dataTransfer.getData('text'))
   }
 
   return (
@@ -104,7 +132,7 @@ export function AddressField(props: Props) {
             onPaste={onPaste}
             onBlur={() => typing.includes('@') && add(splitAddresses(typing))}
             onChange={({ currentTarget: { value } }) =>
-              /[,;\n]\s*$/.test(value) ? add(splitAddresses(value)) : onTyping(value)
+              endsAddress.test(value) ? add(splitAddresses(value)) : onTyping(value)
             }
           />
         </div>
@@ -113,7 +141,7 @@ export function AddressField(props: Props) {
         <Text id={`${id}-hint`} size="sm" c={hint ? undefined : 'dimmed'} role="status">
           {hint || note || t('address.count', { count: addresses.length })}
         </Text>
-        <FileButton onChange={(file) => void addFile(file)} accept=".csv,.txt,text/csv,text/plain" disabled={disabled}>
+        <FileButton onChange={(file) => void addFile(file)} accept={fileTypes} disabled={disabled}>
           {(buttonProps) => (
             <Button {...buttonProps} variant="subtle" size="compact-sm" leftSection={<FileIcon />}>
               {t('address.file')}

@@ -39,6 +39,11 @@ export function AddressProblems({ addresses, statuses, onCorrect, onRemove }: Pr
               {t('problems.correctAll', { count: corrections.size })}
             </Button>
           )}
+          {bad.length > 1 && (
+            <Button size="compact-sm" variant="subtle" onClick={() => onRemove(bad)}>
+              {t('problems.removeBad', { count: bad.length })}
+            </Button>
+          )}
           {twice.length > 0 && (
             <Button size="compact-sm" variant="subtle" onClick={() => onRemove(twice)}>
               {t('problems.removeTwice', { count: twice.length })}

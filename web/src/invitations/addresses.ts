@@ -1,65 +1,63 @@
 /** How many addresses can be invited at once. */
 export const maxAddresses = 1_000
 
-const separator = /[,;\n\r\t]/
+/** Characters that end a line: those of Unicode (UAX 14, class BK and CR, LF, NL). */
+const lineEnd = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/
+
+/** Splits a text into lines, whatever program ended them. */
+export const linesOf = (text: string): string[] => text.split(lineEnd)
+
+/** Characters that are not part of an address in a text are space, quotation marks, brackets and separators. */
+const addressPattern = /[^\s<>()[\]{}"“”„«»,;:|]+@[^\s<>()[\]{}"“”„«»,;:|]+/g
+
+/** A name in quotation marks before an address in angle brackets. An unpaired mark does not match. */
+const quotedName = /["“”„«][^"“”„«»<>\n]*["“”»]\s*(?=<)/g
+
+/** An address in angle brackets. The closing bracket may be missing. */
+const bracketed = /<\s*[^\s<>]+@[^\s<>]+/
 
 /**
- * Splits what was typed or pasted into addresses: at commas, semicolons, tabs and
- * line breaks, except in quotation marks and angle brackets. Does not check the
- * addresses; the gateway does.
+ * Returns the addresses in a list that was typed or pasted, in order, without the
+ * names around them. A part of the list without an address is returned as it is, so
+ * that the person sees it. Does not check the addresses; the gateway does.
  */
-export function splitAddresses(text: string): string[] {
-  const parts: string[] = []
-  let part = ''
-  let quoted = false
-  let bracketed = false
-  for (const character of text) {
-    if (character === '"') quoted = !quoted
-    if (character === '<') bracketed = true
-    if (character === '>') bracketed = false
-    const separates = character === '\n' || (!quoted && !bracketed && separator.test(character))
-    if (!separates) part += character
-    else {
-      parts.push(part)
-      part = ''
-      quoted = bracketed = false
-    }
-  }
-  return [...parts, part].flatMap(splitAtSpaces).reduce<string[]>(joinNameWithComma, [])
+export const splitAddresses = (text: string): string[] => linesOf(text).flatMap(splitLine)
+
+function splitLine(line: string): string[] {
+  return line
+    .replace(quotedName, '')
+    .split(/[;\t]/)
+    .flatMap((group) => withoutNames(group.split(',')))
+    .flatMap(addressesOfPart)
 }
 
-/** `a@x.org b@x.org` are two addresses; `Ada Lovelace <a@x.org>` is one. */
-function splitAtSpaces(part: string): string[] {
+/** `Lovelace, Ada <ada@x.org>`: parts without an @ before a part with brackets are the name. */
+function withoutNames(parts: string[]): string[] {
+  let name: string[] = []
+  return parts
+    .flatMap((part) => {
+      if (!part.includes('@')) {
+        name.push(part)
+        return []
+      }
+      const before = bracketed.test(part) ? [] : name
+      name = []
+      return [...before, part]
+    })
+    .concat(name)
+}
+
+function addressesOfPart(part: string): string[] {
+  const found = (part.match(addressPattern) ?? []).map(trimMarks)
+  // An address before the same address in brackets is the name that a mail program wrote.
+  const addresses = bracketed.test(part) ? [...new Set(found)] : found
   const trimmed = part.trim()
-  const words = trimmed.split(/\s+/)
-  if (words.length > 1 && words.every((word) => word.includes('@') && !/[<>"]/.test(word))) return words
-  return trimmed ? [trimmed] : []
+  return addresses.length || !trimmed ? addresses : [trimmed]
 }
 
-/** `Lovelace, Ada <ada@x.org>` is one address: a part without an @ before a part with brackets belongs to the name. */
-function joinNameWithComma(parts: string[], part: string): string[] {
-  const previous = parts.at(-1)
-  if (previous && !previous.includes('@') && /^[^@<]+<[^>]*@[^>]*>$/.test(part))
-    return [...parts.slice(0, -1), `${previous}, ${part}`]
-  return [...parts, part]
-}
+/** Removes the marks of the text around an address: what ends a sentence, and paired apostrophes. */
+const trimMarks = (address: string) =>
+  address.replace(/(?<=[\p{L}\p{N}'’`*])[.!?]+$/u, '').replace(/^(['‘’`*])(.*)['’`*]$/, '$2')
 
-/** Returns the cells of a CSV file that contain an @. */
-export const addressesOfCsv = (text: string): string[] =>
-  text
-    .split(/\r?\n/)
-    .flatMap((line) => line.match(/"(?:[^"]|"")*"|[^,;\t]+/g) ?? [])
-    .map((cell) => cell.trim().replace(/^"|"$/g, '').replaceAll('""', '"').trim())
-    .filter((cell) => cell.includes('@'))
-
-/** Decodes a file in the encodings of spreadsheet programs: UTF-8, UTF-16 with a byte order mark, or Windows-1252. */
-export async function readText(file: File): Promise<string> {
-  const bytes = new Uint8Array(await file.arrayBuffer())
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder('utf-16le').decode(bytes)
-  if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder('utf-16be').decode(bytes)
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    return new TextDecoder('windows-1252').decode(bytes)
-  }
-}
+/** Reports whether a text looks like one address. The gateway decides whether it is. */
+export const looksLikeAddress = (text: string): boolean => /^[^\s@]+@[^\s@]+\.[^\s@.]{2,}$/.test(text)

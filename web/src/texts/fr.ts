@@ -69,11 +69,25 @@ export const fr: Texts = {
     list: 'Adresses à inviter',
     placeholder: 'nom@universite.edu',
     more: 'Ajouter une adresse',
-    file: 'Choisir un fichier CSV',
+    file: 'Choisir un fichier CSV ou Excel',
     fromFile_zero:
       'Aucune adresse n’a été trouvée dans {{name}}. Choisissez un fichier qui contient des adresses e-mail.',
-    fromFile_one: 'Une adresse a été ajoutée depuis {{name}}',
-    fromFile_other: '{{count}} adresses ont été ajoutées depuis {{name}}',
+    fromFile_one: 'Une adresse a été ajoutée depuis {{name}}.',
+    fromFile_other: '{{count}} adresses ont été ajoutées depuis {{name}}.',
+    fromColumn_one: 'Une ligne a été lue, dans la colonne « {{column}} ».',
+    fromColumn_other: '{{count}} lignes ont été lues, dans la colonne « {{column}} ».',
+    columnNumber: 'numéro {{number}}',
+    emptyRows_one: 'Une ligne n’a pas d’adresse.',
+    emptyRows_other: '{{count}} lignes n’ont pas d’adresse.',
+    refusal: {
+      notText:
+        '{{name}} n’est ni un fichier texte ni un classeur .xlsx. Enregistrez la liste en CSV ou en .xlsx, puis choisissez ce fichier.',
+      badWorkbook:
+        '{{name}} ne peut pas être lu comme classeur .xlsx. Enregistrez de nouveau la liste en CSV ou en .xlsx, puis choisissez ce fichier.',
+      tooLarge: '{{name}} dépasse 10 Mo. Choisissez un fichier qui ne contient que la liste des personnes.',
+      unreadable:
+        '{{name}} ne peut pas être ouvert. Vérifiez que c’est un fichier et qu’il existe encore, puis choisissez-le de nouveau.',
+    },
     count_zero: 'Pas encore d’adresses',
     count_one: 'Une adresse',
     count_other: '{{count}} adresses',
@@ -93,6 +107,8 @@ export const fr: Texts = {
     doubtful_other: '{{count}} adresses sont peut-être mal saisies. Vérifiez-les avant l’envoi.',
     correctAll_one: 'Appliquer la correction',
     correctAll_other: 'Appliquer les {{count}} corrections',
+    removeBad_one: 'Retirer l’adresse non valable',
+    removeBad_other: 'Retirer les {{count}} non valables',
     removeTwice_one: 'Retirer le doublon',
     removeTwice_other: 'Retirer {{count}} doublons',
     use: 'Utiliser {{suggestion}}',
