@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -33,6 +34,7 @@ func parse(text []byte) (keys map[id]crypto.PublicKey, ignored int, err error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // a byte order mark may be ignored (RFC 8259, section 8.1)
 	if err := json.Unmarshal(text, &set); err != nil || set.Keys == nil {
 		return nil, 0, errors.New("the provider's answer is not a key set")
 	}

@@ -242,6 +242,9 @@ func TestParse(t *testing.T) {
 	if keys, ignored, err := parse(text); len(keys) != 3 || ignored != 1 || err != nil {
 		t.Errorf("%v, %d ignored, %v", keys, ignored, err)
 	}
+	if keys, _, err := parse(append([]byte("\ufeff"), text...)); len(keys) != 3 || err != nil {
+		t.Errorf("after a byte order mark: %v, %v", keys, err)
+	}
 }
 
 func FuzzParse(f *testing.F) {
