@@ -156,7 +156,7 @@ func present(ctx context.Context, err error, f *fault.Fault) *gqlerror.Error {
 		extensions["deletedAt"], extensions["restorableUntil"] = f.DeletedAt.UTC(), f.RestorableUntil.UTC()
 	}
 	add("retryAfter", int(f.RetryAfter.Seconds()), f.RetryAfter > 0)
-	add("support", Support, f.Code == fault.Unavailable || f.Code == fault.InternalServerError)
+	add("support", Support, f.Code == fault.Unavailable || f.Code == fault.InternalServerError || f.Code == fault.Unauthenticated && f.Reason != "")
 	return &gqlerror.Error{Message: f.Message, Path: graphql.GetPath(ctx), Locations: locations(err), Extensions: extensions}
 }
 

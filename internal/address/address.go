@@ -11,6 +11,8 @@
 // Quoted local parts, comments and address literals are legal, but refused: in an
 // invitation they are always a mistake.
 //
+// [ParseExact] tolerates nothing around the address. It is for what programs write.
+//
 // [Parse] returns a [Problem] for a refused address: a [Reason] for programs, a
 // clause for people and, where it is evident, the address that was meant.
 // [SuggestDomain] finds typing errors in the domain of a valid address.
@@ -84,6 +86,16 @@ func Parse(input string) (Address, *Problem) {
 		problem.Suggestion = suggest(typed)
 	}
 	return a, problem
+}
+
+// ParseExact checks an address that a program wrote, such as a claim of a token. It
+// tolerates nothing around the address, and makes no suggestion. It has the limits and
+// the order of problems of [Parse].
+func ParseExact(text string) (Address, *Problem) {
+	if len(text) > maxPasted {
+		return Address{}, refuse(TooLong, tooLong)
+	}
+	return check(text)
 }
 
 // check checks an address that has nothing around it. It makes no suggestion.

@@ -12,6 +12,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/token"
 	"alphacruncher.com/datahub-gateway/internal/token/jwks"
+	"alphacruncher.com/datahub-gateway/resolvers"
 )
 
 // newVerifier returns the verifier of tokens: of the development key in
@@ -25,7 +26,9 @@ func newVerifier(s *Settings, log *slog.Logger) (v token.Verifier, keys *jwks.Se
 	}
 	if s.JWKSURL != "" {
 		keys = jwks.New(s.JWKSURL, log)
-		v.Provider = token.NewProvider(keys, token.Issuer{Name: s.JWTIssuer, Audience: s.JWTAudience})
+		v.Provider = token.NewProvider(keys, token.Issuer{
+			Name: s.JWTIssuer, Audience: s.JWTAudience, EmailClaim: s.JWTEmailClaim, EmailVerified: s.JWTEmailVerified,
+		})
 	}
 	return v, keys, nil
 }
@@ -60,6 +63,20 @@ func (a *api) signIn(ctx context.Context, header http.Header) (context.Context, 
 	if err != nil {
 		noteCause(ctx, err)
 		switch {
+		case errors.Is(err, token.ErrEmailNotVerified):
+			err = &fault.Fault{
+				Code: fault.Unauthenticated, Reason: fault.EmailNotVerified,
+				Message: "Your e-mail address is not verified where you sign in.",
+				Remedy:  "Verify the address in your account there, with the link in the mail that it sends you. Then sign out and sign in again. If you cannot verify it, ask the people who manage these accounts, or write to " + resolvers.Support + ".",
+				Cause:   err,
+			}
+		case errors.Is(err, token.ErrEmailMissing):
+			err = &fault.Fault{
+				Code: fault.Unauthenticated, Reason: fault.EmailMissing,
+				Message: "Your account where you sign in names no e-mail address that DataHub can use.",
+				Remedy:  "Ask the people who manage these accounts to add your e-mail address, and to send it to DataHub. Then sign out and sign in again. If that does not help, write to " + resolvers.Support + ".",
+				Cause:   err,
+			}
 		case errors.Is(err, token.ErrInvalid):
 			err = &fault.Fault{Code: fault.Unauthenticated, Message: "The token is not valid.", Remedy: "Sign in again.", Cause: err}
 		case errors.Is(err, jwks.ErrUnavailable):

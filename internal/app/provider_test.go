@@ -87,6 +87,45 @@ func TestProvidersTokensAreAccepted(t *testing.T) {
 	w.as("ada").Ask(`{ viewer { id } }`, nil).OK()
 }
 
+// A person whose token is authentic learns what is wrong with their account, because
+// signing in again does not help. A forger learns nothing.
+func TestTokenWithoutAUsableAddressSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	key, forged := jwkstest.NewKey(t, "key", jwt.SigningMethodES256), jwkstest.NewKey(t, "key", jwt.SigningMethodES256)
+	w := newWorld(t, trusting(jwkstest.New(t, key)))
+	for what, c := range map[string]struct {
+		claims jwt.MapClaims
+		reason string
+		remedy string
+	}{
+		"not verified":   {claims("email_verified", false), "EMAIL_NOT_VERIFIED", "Verify the address"},
+		"no address":     {claims("email", nil), "EMAIL_MISSING", "add your e-mail address"},
+		"a name as well": {claims("email", `"x@evil.example" <ada@uni.example>`), "EMAIL_MISSING", "add your e-mail address"},
+	} {
+		a := w.with(key.Sign(t, c.claims)).Ask(`{ viewer { id } }`, nil)
+		e := a.Refused("UNAUTHENTICATED")
+		remedy, _ := e.Extensions["remedy"].(string)
+		if a.Status != http.StatusUnauthorized || e.Extensions["reason"] != c.reason || !strings.Contains(remedy, c.remedy) || e.Extensions["support"] != "support@alphacruncher.com" {
+			t.Errorf("%s: %d %s", what, a.Status, a.Body)
+		}
+		a = w.with(forged.Sign(t, c.claims)).Ask(`{ viewer { id } }`, nil)
+		if e := a.Refused("UNAUTHENTICATED"); a.Status != http.StatusUnauthorized || e.Message != "The token is not valid." || e.Extensions["reason"] != nil {
+			t.Errorf("%s, forged: %d %s", what, a.Status, a.Body)
+		}
+	}
+}
+
+func TestProviderMayVerifyAllAddressesAndNameTheirClaim(t *testing.T) {
+	t.Parallel()
+	key := jwkstest.NewKey(t, "key", jwt.SigningMethodES256)
+	w := newWorld(t, trusting(jwkstest.New(t, key)), func(s *app.Settings) { s.JWTEmailClaim, s.JWTEmailVerified = "upn", true })
+	if got := w.with(key.Sign(t, claims("email", nil, "email_verified", nil, "upn", "new@new.example"))).Ask(`{ viewer { email } }`, nil).OK().At("viewer", "email"); got != "new@new.example" {
+		t.Error(got)
+	}
+	// Development tokens are as they were.
+	w.as("ada").Ask(`{ viewer { id } }`, nil).OK()
+}
+
 // part encodes JSON as a part of a token.
 func part(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 

@@ -76,10 +76,12 @@ type DevelopmentSettings struct {
 
 // TokenSettings are about the identity provider.
 type TokenSettings struct {
-	JWKSURL      string `name:"jwks-url" env:"DATAHUB_JWKS_URL" placeholder:"URL" help:"The identity provider's public keys (JWKS): an https URL, or an http URL of this machine. Required outside development. Unset in development: only tokens of the gateway's own key are accepted."`
-	JWTIssuer    string `env:"DATAHUB_JWT_ISSUER" default:"datahub-development" help:"The issuer (iss) of the identity provider's tokens."`
-	JWTAudience  string `env:"DATAHUB_JWT_AUDIENCE" default:"datahub-gateway" help:"The audience (aud) of tokens."`
-	OIDCClientID string `name:"oidc-client-id" env:"DATAHUB_OIDC_CLIENT_ID" placeholder:"ID" help:"The page's client id at the identity provider, whose URL is DATAHUB_JWT_ISSUER. The client is public and uses the authorization code flow with PKCE. Unset: people cannot sign in to the page; in development they sign in as people of the demo world."`
+	JWKSURL          string `name:"jwks-url" env:"DATAHUB_JWKS_URL" placeholder:"URL" help:"The identity provider's public keys (JWKS): an https URL, or an http URL of this machine. Required outside development. Unset in development: only tokens of the gateway's own key are accepted."`
+	JWTIssuer        string `env:"DATAHUB_JWT_ISSUER" default:"datahub-development" help:"The issuer (iss) of the identity provider's tokens."`
+	JWTAudience      string `env:"DATAHUB_JWT_AUDIENCE" default:"datahub-gateway" help:"The audience (aud) of tokens."`
+	JWTEmailClaim    string `env:"DATAHUB_JWT_EMAIL_CLAIM" default:"email" help:"The claim of tokens that holds the person's e-mail address. People must not be able to write another person's address into it: email_verified counts for it too."`
+	JWTEmailVerified bool   `env:"DATAHUB_JWT_EMAIL_VERIFIED" help:"The identity provider verifies the addresses of all accounts, so that tokens need no email_verified. Tokens with email_verified: false are refused still. Default: off."`
+	OIDCClientID     string `name:"oidc-client-id" env:"DATAHUB_OIDC_CLIENT_ID" placeholder:"ID" help:"The page's client id at the identity provider, whose URL is DATAHUB_JWT_ISSUER. The client is public and uses the authorization code flow with PKCE. Unset: people cannot sign in to the page; in development they sign in as people of the demo world."`
 }
 
 // MailSettings are about sending mail.

@@ -89,8 +89,10 @@ func TestWrongSettingStopsTheStartWithOneLine(t *testing.T) {
 			"https://datahub.example/?a=b", "https://datahub.example/#here", "https://data hub.example"},
 		"DATAHUB_ALLOWED_ORIGINS": {"*", "app.example", "https://", "https://app.example/", "https://APP.example", "https://app.example/x",
 			"ftp://app.example", "https://a.example https://b.example", "null", "https://a.example,b.example"},
-		"DATAHUB_JWT_ISSUER":   {""},
-		"DATAHUB_JWT_AUDIENCE": {""},
+		"DATAHUB_JWT_ISSUER":         {""},
+		"DATAHUB_JWT_AUDIENCE":       {""},
+		"DATAHUB_JWT_EMAIL_CLAIM":    {""},
+		"DATAHUB_JWT_EMAIL_VERIFIED": {"", "perhaps"},
 		"DATAHUB_JWKS_URL": {"login.example", "http://login.example/keys", "https:///keys", "https://login.example/#keys",
 			"https://me:sesame@login.example/keys", "file:///etc/keys", "http://localhost.login.example/keys", "http://10.0.0.1/keys", "https://login.example/%zz"},
 		"DATAHUB_OIDC_CLIENT_ID":             {"page"}, // without keys

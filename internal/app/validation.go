@@ -99,6 +99,8 @@ func (s *TokenSettings) validate() error {
 		return setting("DATAHUB_JWT_ISSUER", errEmpty)
 	case s.JWTAudience == "":
 		return setting("DATAHUB_JWT_AUDIENCE", errEmpty)
+	case s.JWTEmailClaim == "":
+		return setting("DATAHUB_JWT_EMAIL_CLAIM", errEmpty)
 	case s.JWKSURL != "" && !isTrustworthy(s.JWKSURL):
 		return setting("DATAHUB_JWKS_URL", errors.New("expected https://HOST/PATH, or http:// of this machine"))
 	case s.OIDCClientID == "":

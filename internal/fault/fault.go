@@ -51,6 +51,13 @@ const (
 // ConflictReasons are all of them.
 var ConflictReasons = []string{LastAdministrator, NotNeeded, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
 
+// Reasons of an UNAUTHENTICATED whose token is authentic: signing in again does not
+// help.
+const (
+	EmailNotVerified = "EMAIL_NOT_VERIFIED"
+	EmailMissing     = "EMAIL_MISSING"
+)
+
 // Reasons of a RATE_LIMITED: the limit's name.
 const (
 	InvitationsByPerson    = "INVITATIONS_BY_PERSON"

@@ -23,12 +23,21 @@ const (
 
 	// DevelopmentLifetime is how long a token of the development key is valid.
 	DevelopmentLifetime = 30 * 24 * time.Hour
+	// maxLifetime is the longest time between a token's claims iat and exp, and
+	// between now and exp: nobody can withdraw a token before it expires.
+	maxLifetime = DevelopmentLifetime
 )
 
 // Issuer says whose tokens are accepted, and for whom they must be.
 type Issuer struct {
 	Name     string // the claim iss
 	Audience string // one of the claim aud
+
+	// EmailClaim is the claim that holds the person's e-mail address; "": email.
+	EmailClaim string
+	// EmailVerified says that the issuer verifies all addresses. Its tokens may lack
+	// the claim email_verified then; they are refused where it is not true.
+	EmailVerified bool
 }
 
 // parser returns a parser of the issuer's tokens with one of the algorithms.
@@ -42,12 +51,19 @@ func (i Issuer) expected() []jwt.ParserOption {
 		jwt.WithIssuer(i.Name),
 		jwt.WithAudience(i.Audience),
 		jwt.WithExpirationRequired(),
+		jwt.WithIssuedAt(), // it is not in the future
 		jwt.WithLeeway(leeway),
 	}
 }
 
 // ErrInvalid wraps every reason to refuse a token. The cause is for the log.
 var ErrInvalid = errors.New("token: not valid")
+
+// Reasons to refuse an authentic token. They wrap ErrInvalid.
+var (
+	ErrEmailMissing     = fmt.Errorf("%w: it has no e-mail address that can be used", ErrInvalid)
+	ErrEmailNotVerified = fmt.Errorf("%w: its e-mail address is not verified", ErrInvalid)
+)
 
 type claims struct {
 	jwt.RegisteredClaims

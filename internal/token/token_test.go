@@ -174,6 +174,8 @@ func TestVerify(t *testing.T) {
 		"one audience of two":      with("aud", []string{"other", "gateway"}),
 		"without a name":           with("name", nil),
 		"an issue time":            with("iat", at(-time.Hour)),
+		"an issue time to come":    with("iat", at(10*time.Second)), // clocks differ
+		"thirty days":              with("exp", at(30*24*time.Hour)),
 		"a subject of 255 octets":  with("sub", strings.Repeat("s", 255)),
 		"clocks that differ":       with("exp", at(-10*time.Second)),
 		"a beginning that differs": with("nbf", at(10*time.Second)),
@@ -185,6 +187,15 @@ func TestVerify(t *testing.T) {
 		"no audience":              with("aud", nil),
 		"expired":                  with("exp", at(-time.Minute)),
 		"without an end":           with("exp", nil),
+		"an end after 31 days":     with("exp", at(31*24*time.Hour)),
+		"an end after centuries":   with("exp", 99_999_999_999),
+		"an end beyond all time":   with("exp", 1e300),
+		"issued 30 days ago":       with("iat", at(-30*24*time.Hour)),
+		"issued in the future":     with("iat", at(time.Minute)),
+		"issued at no time":        with("iat", "yesterday"),
+		"a name before an address": with("email", `"x@evil.example" <ada@uni.example>`),
+		"spaces after an address":  with("email", "ada@uni.example "),
+		"a comma after an address": with("email", "ada@uni.example,"),
 		"an end that is no time":   with("exp", "tomorrow"),
 		"not yet":                  with("nbf", at(time.Minute)),
 		"no subject":               with("sub", nil),
@@ -249,6 +260,58 @@ func TestVerify(t *testing.T) {
 	for name, token := range tokens {
 		if id, _, err := verifier.Verify(t.Context(), token); !errors.Is(err, ErrInvalid) || id != (account.Identity{}) {
 			t.Errorf("%s: %+v, %v", name, id, err)
+		}
+	}
+}
+
+// Only the holder of an authentic token learns what is wrong with their address.
+func TestAuthenticTokenWithoutAUsableAddress(t *testing.T) {
+	t.Parallel()
+	key := openKey(t, t.TempDir())
+	other := openKey(t, t.TempDir())
+	sign := func(by *Key, changes jwt.MapClaims) string {
+		t.Helper()
+		c := jwt.MapClaims{"iss": "issuer", "aud": "gateway", "sub": "s1", "exp": time.Now().Add(time.Hour).Unix(), "email": "ada@uni.example", "email_verified": true}
+		maps.Copy(c, changes)
+		maps.DeleteFunc(c, func(_ string, value any) bool { return value == nil })
+		signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(by.secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signed
+	}
+	missing, unverified := ErrEmailMissing, ErrEmailNotVerified
+	for what, c := range map[string]struct {
+		changes          jwt.MapClaims
+		want             error
+		verifying, named error // of an issuer that verifies all addresses; of one that calls the claim upn
+	}{
+		"good":                    {nil, nil, nil, missing},
+		"not verified":            {jwt.MapClaims{"email_verified": false}, unverified, unverified, missing},
+		"nothing about verifying": {jwt.MapClaims{"email_verified": nil}, unverified, nil, missing},
+		"verified by word":        {jwt.MapClaims{"email_verified": "true"}, unverified, unverified, missing},
+		"no address":              {jwt.MapClaims{"email": nil}, missing, missing, missing},
+		"an empty address":        {jwt.MapClaims{"email": ""}, missing, missing, missing},
+		"an address in a list":    {jwt.MapClaims{"email": []string{"ada@uni.example"}}, missing, missing, missing},
+		"a name and an address":   {jwt.MapClaims{"email": "Ada <ada@uni.example>"}, missing, missing, missing},
+		"another claim":           {jwt.MapClaims{"email": nil, "upn": "ada@uni.example"}, missing, missing, nil},
+		"two claims":              {jwt.MapClaims{"upn": "ada@uni.example"}, nil, nil, nil},
+	} {
+		for _, i := range []struct {
+			issuer Issuer
+			want   error
+		}{
+			{issuer, c.want},
+			{Issuer{Name: issuer.Name, Audience: issuer.Audience, EmailVerified: true}, c.verifying},
+			{Issuer{Name: issuer.Name, Audience: issuer.Audience, EmailClaim: "upn"}, c.named},
+		} {
+			verifier := Verifier{Development: &Key{i.issuer, key.secret, key.parser}}
+			if _, _, err := verifier.Verify(t.Context(), sign(key, c.changes)); !errors.Is(err, i.want) || err != nil && !errors.Is(err, ErrInvalid) {
+				t.Errorf("%s, %+v: %v, want %v", what, i.issuer, err, i.want)
+			}
+			if _, _, err := verifier.Verify(t.Context(), sign(other, c.changes)); !errors.Is(err, ErrInvalid) || errors.Is(err, missing) || errors.Is(err, unverified) {
+				t.Errorf("%s, forged: %v", what, err)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 // Provider verifies the tokens of an identity provider, signed with RS256, ES256
 // or EdDSA.
 type Provider struct {
+	issuer Issuer
 	keys   *jwks.Set
 	parser *jwt.Parser
 	claims *jwt.Validator
@@ -24,7 +26,7 @@ type Provider struct {
 
 // NewProvider returns a provider with its keys and its name.
 func NewProvider(keys *jwks.Set, issuer Issuer) *Provider {
-	return &Provider{keys, issuer.parser(jwks.RS256, jwks.ES256, jwks.EdDSA), jwt.NewValidator(issuer.expected()...)}
+	return &Provider{issuer, keys, issuer.parser(jwks.RS256, jwks.ES256, jwks.EdDSA), jwt.NewValidator(issuer.expected()...)}
 }
 
 var errNoKey = errors.New("it names no key")
@@ -55,29 +57,50 @@ type Verifier struct {
 // Verify checks a token's signature, issuer, audience and times, and that its
 // e-mail address is verified. until is when the token expires: the claim exp, plus
 // the leeway where exp has passed. It fails with ErrInvalid, or with
-// jwks.ErrUnavailable before the provider's keys were fetched.
+// jwks.ErrUnavailable before the provider's keys were fetched. Only the error for an
+// authentic token is also ErrEmailMissing or ErrEmailNotVerified.
 func (v Verifier) Verify(ctx context.Context, token string) (id account.Identity, until time.Time, err error) {
 	alg, err := inspect(token)
 	if err != nil {
 		return id, until, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	parser, key := v.of(ctx, alg)
+	issuer, parser, key := v.of(ctx, alg)
 	claims := jwt.MapClaims{} // a struct would take Email for email
 	if _, err := parser.ParseWithClaims(token, claims, key); errors.Is(err, jwks.ErrUnavailable) {
 		return id, until, err
 	} else if err != nil {
 		return id, until, fmt.Errorf("%w: %w", ErrInvalid, classify(err))
 	}
+	expiry, err := checkLifetime(claims, time.Now())
+	if err != nil {
+		return id, until, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	id, err = issuer.identity(claims)
+	return id, expiry, err
+}
+
+var errLifetime = fmt.Errorf("it is valid for more than %d days", maxLifetime/(24*time.Hour))
+
+// checkLifetime returns when a token with these claims expires. The parser has
+// checked that exp is a number, has not passed, and iat is not in the future.
+func checkLifetime(claims jwt.MapClaims, now time.Time) (until time.Time, err error) {
+	// A time.Duration would overflow for times that are centuries away.
+	exp, _ := claims["exp"].(float64)
+	begin := float64(now.Unix())
+	if iat, issued := claims["iat"].(float64); issued {
+		begin = min(begin, iat)
+	}
+	if exp-begin > (maxLifetime + leeway).Seconds() {
+		return until, errLifetime
+	}
 	expiry, err := claims.GetExpirationTime()
 	if err != nil {
-		return id, until, fmt.Errorf("%w: %w", ErrInvalid, classify(err))
+		return until, classify(err)
 	}
-	until = expiry.Time
-	if until.Before(time.Now()) {
-		until = until.Add(leeway)
+	if expiry.Before(now) {
+		return expiry.Add(leeway), nil
 	}
-	id, err = identity(claims)
-	return id, until, err
+	return expiry.Time, nil
 }
 
 // classify returns the kind of a parser's error, without its text, which may quote
@@ -95,26 +118,28 @@ func classify(err error) error {
 	return jwt.ErrTokenInvalidClaims
 }
 
-// of returns the parser and the key for an algorithm.
-func (v Verifier) of(ctx context.Context, alg string) (*jwt.Parser, jwt.Keyfunc) {
+// of returns the issuer, the parser and the key for an algorithm.
+func (v Verifier) of(ctx context.Context, alg string) (Issuer, *jwt.Parser, jwt.Keyfunc) {
 	if v.Provider == nil || v.Development != nil && alg == jwt.SigningMethodHS256.Alg() {
-		return v.Development.parser, v.Development.key
+		return v.Development.issuer, v.Development.parser, v.Development.key
 	}
-	return v.Provider.parser, v.Provider.key(ctx)
+	return v.Provider.issuer, v.Provider.parser, v.Provider.key(ctx)
 }
 
-func identity(claims jwt.MapClaims) (account.Identity, error) {
+// identity returns the person whom a token's claims name. The address must be exact:
+// text around it would let a token stand for another person.
+func (i Issuer) identity(claims jwt.MapClaims) (account.Identity, error) {
 	text := func(name string) string { s, _ := claims[name].(string); return s }
 	subject := text("sub")
 	if subject == "" || len(subject) > 255 || strings.ContainsFunc(subject, func(r rune) bool { return r < ' ' || r == 0xFFFD }) {
 		return account.Identity{}, fmt.Errorf("%w: its subject cannot be used", ErrInvalid)
 	}
-	if claims["email_verified"] != true {
-		return account.Identity{}, fmt.Errorf("%w: its e-mail address is not verified", ErrInvalid)
-	}
-	email, problem := address.Parse(text("email"))
+	email, problem := address.ParseExact(text(cmp.Or(i.EmailClaim, "email")))
 	if problem != nil {
-		return account.Identity{}, fmt.Errorf("%w: its e-mail address: %w", ErrInvalid, problem)
+		return account.Identity{}, fmt.Errorf("%w: %w", ErrEmailMissing, problem)
+	}
+	if verified := claims["email_verified"]; verified != true && (verified != nil || !i.EmailVerified) {
+		return account.Identity{}, ErrEmailNotVerified
 	}
 	return account.Identity{Subject: subject, Email: email, Name: text("name"), Locale: text("locale")}, nil
 }
