@@ -1,4 +1,5 @@
 import { expect, type Page } from '@playwright/test'
+import { strToU8, zipSync } from 'fflate'
 import { test } from './support/fixtures'
 import { ada } from './support/gateway'
 import { addressField, expectAccessible, openInstance, screenshot, trackSubscription } from './support/page'
@@ -83,6 +84,51 @@ test('a thousand addresses are read from a CSV file and invited', async ({ visit
   await expect(send).toHaveText('Send 1000 invitations')
   await send.click()
   await expect(page.getByRole('heading', { name: '1000 people were invited' })).toBeVisible()
+})
+
+/** Returns a workbook (.xlsx) whose second sheet has the rows, with shared strings as Excel writes them. */
+function workbook(rows: string[][]): Buffer {
+  const relationships = 'http://schemas.openxmlformats.org/officeDocument/2006/relationships'
+  const main = 'http://schemas.openxmlformats.org/spreadsheetml/2006/main'
+  const strings = [...new Set(rows.flat())]
+  const cell = (text: string, row: number, column: number) =>
+    text && `<c r="${'ABCDEF'[column]}${row + 1}" t="s"><v>${strings.indexOf(text)}</v></c>`
+  const sheet = rows.map((row, i) => `<row r="${i + 1}">${row.map((text, j) => cell(text, i, j)).join('')}</row>`)
+  const parts = {
+    'xl/workbook.xml': `<workbook xmlns="${main}" xmlns:r="${relationships}"><sheets><sheet name="Notes" sheetId="1" r:id="r1"/><sheet name="People" sheetId="2" r:id="r2"/></sheets></workbook>`,
+    'xl/_rels/workbook.xml.rels': `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" Target="worksheets/sheet1.xml"/><Relationship Id="r2" Target="/xl/worksheets/sheet2.xml"/></Relationships>`,
+    'xl/sharedStrings.xml': `<sst xmlns="${main}">${strings.map((text) => `<si><r><t>${text.slice(0, 2)}</t></r><r><t>${text.slice(2)}</t></r></si>`).join('')}</sst>`,
+    'xl/worksheets/sheet1.xml': `<worksheet xmlns="${main}"><sheetData><row r="1"><c r="A1"><v>42</v></c></row></sheetData></worksheet>`,
+    'xl/worksheets/sheet2.xml': `<worksheet xmlns="${main}"><sheetData>${sheet.join('')}</sheetData></worksheet>`,
+  }
+  return Buffer.from(zipSync(Object.fromEntries(Object.entries(parts).map(([name, xml]) => [name, strToU8(xml)]))))
+}
+
+test('a workbook is read, a picture is refused, and what is not valid is removed at once', async ({ visit }) => {
+  const page = await visit(ada)
+  await openInstance(page, 'Group 1')
+  const chooseFile = (name: string, buffer: Buffer) =>
+    page.locator('input[type=file]').setInputFiles({ name, mimeType: 'application/octet-stream', buffer })
+  await chooseFile(
+    'people.xlsx',
+    workbook([
+      ['Name', 'Phone', 'E-mail'],
+      ['Ada', '', 'one@workbook.example'],
+      ['Grace', '', 'two@workbook.example'],
+      ['Mary', '1', ''],
+      ['Kim', '', 'unknown'],
+      ['Lee', '', 'later'],
+    ]),
+  )
+  await expect(page.getByText('5 rows were read, from the column “E-mail”. One row has no address.')).toBeVisible()
+  await expect(page.locator('[data-kind=good]')).toHaveText(['one@workbook.example', 'two@workbook.example'])
+  await page.getByRole('button', { name: 'Remove all 2 that are not valid' }).click()
+  await expect(page.locator('[data-kind]')).toHaveCount(2)
+
+  await chooseFile('photo.png', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13]))
+  await expect(page.getByText('photo.png is neither a text file nor an .xlsx workbook.')).toBeVisible()
+  await expect(page.locator('[data-kind]')).toHaveCount(2)
+  await expectAccessible(page)
 })
 
 test('people are invited once when the reply is lost', async ({ visit, gateway }) => {
