@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -69,8 +70,8 @@ func (w world) exec(query string, args ...any) {
 	}
 }
 
-// happen writes down an event of some subjects.
-func (w world) happen(change string, subjects int) {
+// insert inserts an event with some subjects.
+func (w world) insert(change string, subjects int) {
 	w.t.Helper()
 	w.exec(`insert into event (topic, place_id, change, subjects) select 'T', $1, $2, array_agg(gen_random_uuid()) from generate_series(1, $3::int)`, w.master.UUID, change, subjects)
 }
@@ -96,13 +97,13 @@ func next(t *testing.T, w *Watch) []Event {
 	return events
 }
 
-// A watch begins with what happens after it, and not a moment before.
-func TestAWatchBeginsAtItsBeginning(t *testing.T) {
+func TestWatchReceivesOnlyLaterEvents(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for n := range 8 {
-		w.happen(fmt.Sprint("before ", n), 1)
+		w.insert(fmt.Sprint("before ", n), 1)
 		watch := w.watch()
-		w.happen(fmt.Sprint("after ", n), 1)
+		w.insert(fmt.Sprint("after ", n), 1)
 		if got := next(t, watch)[0]; got.Change != fmt.Sprint("after ", n) || got.Place != w.master.UUID || len(got.Subjects) != 1 || got.At.IsZero() {
 			t.Errorf("%+v", got)
 		}
@@ -110,9 +111,10 @@ func TestAWatchBeginsAtItsBeginning(t *testing.T) {
 	}
 }
 
-// Each is told of each event once, in the order of their happening, however the
-// transactions that brought them were committed.
-func TestEachEventOnce(t *testing.T) {
+// Every watch gets each event once, and those of one writer in their order, in
+// whatever order the transactions commit.
+func TestEachEventIsDeliveredOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	watches := []*Watch{w.watch(), w.watch()}
 	const writers, each = 8, 50
@@ -132,28 +134,29 @@ func TestEachEventOnce(t *testing.T) {
 	}
 	writing.Wait()
 	for _, watch := range watches {
-		told := map[string]int{}
+		received := map[string]int{}
 		last := map[int]int{}
-		for len(told) < writers*each {
+		for len(received) < writers*each {
 			for _, e := range next(t, watch) {
-				told[e.Change]++
+				received[e.Change]++
 				var n, i int
 				fmt.Sscan(e.Change, &n, &i)
 				if i < last[n] {
-					t.Errorf("%s was told after %d", e.Change, last[n])
+					t.Errorf("%s came after %d", e.Change, last[n])
 				}
 				last[n] = i
 			}
 		}
-		for change, times := range told {
+		for change, times := range received {
 			if times != 1 {
-				t.Errorf("%s was told %d times", change, times)
+				t.Errorf("%s came %d times", change, times)
 			}
 		}
 	}
 }
 
-func TestWhatLapses(t *testing.T) {
+func TestExpiredEventsAreDelivered(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var mu sync.Mutex
 	var from, to []time.Time
@@ -161,11 +164,11 @@ func TestWhatLapses(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		from, to = append(from, after), append(to, upTo)
-		return []Event{{Topic: "T", Place: places[0].UUID, Change: "LAPSED", Subjects: []uuid.UUID{{}}}}, nil
+		return []Event{{Topic: "T", Place: places[0].UUID, Change: "EXPIRED", Subjects: []uuid.UUID{{}}}}, nil
 	}
 	watch := w.watch()
 	for range 3 {
-		if got := next(t, watch)[0].Change; got != "LAPSED" {
+		if got := next(t, watch)[0].Change; got != "EXPIRED" {
 			t.Errorf("%s", got)
 		}
 	}
@@ -173,25 +176,26 @@ func TestWhatLapses(t *testing.T) {
 	defer mu.Unlock()
 	for i := 1; i < len(from); i++ {
 		if !from[i].Equal(to[i-1]) || !from[i].Before(to[i]) {
-			t.Errorf("asked about %v to %v, after %v", from[i], to[i], to[i-1])
+			t.Errorf("read %v to %v, after %v", from[i], to[i], to[i-1])
 		}
 	}
 }
 
 // A watch that does not keep up ends, rather than fill the memory.
-func TestASlowWatcher(t *testing.T) {
+func TestSlowWatchLags(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	slow, quick := w.watch(), w.watch()
-	told := 0
+	received := 0
 	for range 3 {
-		w.happen("MANY", 9_000)
+		w.insert("MANY", 9_000)
 		for _, e := range next(t, quick) {
-			told += len(e.Subjects)
+			received += len(e.Subjects)
 		}
 	}
-	for told < 27_000 {
+	for received < 27_000 {
 		for _, e := range next(t, quick) {
-			told += len(e.Subjects)
+			received += len(e.Subjects)
 		}
 	}
 	_, err := slow.Next(t.Context())
@@ -199,38 +203,40 @@ func TestASlowWatcher(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if slow.size > 0 {
-		t.Errorf("%d wait", slow.size)
+		t.Errorf("%d subjects wait", slow.size)
 	}
 }
 
-// However much there is, it is handed out in portions.
-func TestPortions(t *testing.T) {
+func TestNextReturnsPortions(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	watch := w.watch()
-	w.happen("MANY", 230)
-	w.happen("FEW", 5)
+	w.insert("MANY", 230)
+	w.insert("FEW", 5)
 	var got []string
-	for told := 0; told < 235; {
+	for received := 0; received < 235; {
 		portion := 0
 		for _, e := range next(t, watch) {
 			got = append(got, fmt.Sprint(e.Change, " ", len(e.Subjects)))
 			portion += len(e.Subjects)
 		}
 		if portion > 100 {
-			t.Errorf("%d at once", portion)
+			t.Errorf("%d subjects at once", portion)
 		}
-		told += portion
+		received += portion
 	}
 	if want := []string{"MANY 100", "MANY 100", "MANY 30", "FEW 5"}; !slices.Equal(got, want) {
-		t.Errorf("told %v", got)
+		t.Errorf("got %v", got)
 	}
 	if watch.size != 0 {
-		t.Errorf("%d wait", watch.size)
+		t.Errorf("%d subjects wait", watch.size)
 	}
 }
 
-// Events that nobody asked for in time are gone: who waited for them is told so.
-func TestALongAbsenceOfTheDatabase(t *testing.T) {
+// After a long time without the database, events may have been deleted unread: the
+// watches that there were have lagged, and new ones have not.
+func TestWatchLagsWhenEventsAreGone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	watch := w.watch()
 	if err := w.feed.exclusively(t.Context(), func(context.Context) error {
@@ -244,14 +250,14 @@ func TestALongAbsenceOfTheDatabase(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	later := w.watch()
-	w.happen("LATER", 1)
+	w.insert("LATER", 1)
 	if got := next(t, later)[0].Change; got != "LATER" {
-		t.Errorf("who came later was told %s", got)
+		t.Errorf("a later watch got %s", got)
 	}
 }
 
-// Nobody watches more than the gateway can bear.
-func TestTooManyWatches(t *testing.T) {
+func TestWatchesAreLimited(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for range maxOfActor {
 		w.watch()
@@ -273,7 +279,8 @@ func TestTooManyWatches(t *testing.T) {
 
 // A watch that waits for the database delays nobody who leaves, and gives up after
 // a while.
-func TestTheDatabaseDoesNotAnswer(t *testing.T) {
+func TestWatchGivesUpWithItsContext(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	watch := w.watch()
 	if err := w.db.InTx(t.Context(), func(tx *postgres.Tx) error {
@@ -292,14 +299,14 @@ func TestTheDatabaseDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// A panic is a round that failed, and no more.
-func TestAPanicEndsARound(t *testing.T) {
+func TestPanicEndsOnlyOneRead(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var log bytes.Buffer
 	ctx, stop := context.WithCancel(t.Context())
-	rounds := 0
+	reads := 0
 	feed := NewFeed(w.db, slog.New(slog.NewJSONHandler(&log, nil)), func(context.Context, postgres.Querier, []globalid.ID, time.Time, time.Time) ([]Event, error) {
-		if rounds++; rounds == 2 {
+		if reads++; reads == 2 {
 			stop()
 		}
 		panic("broken")
@@ -311,18 +318,19 @@ func TestAPanicEndsARound(t *testing.T) {
 	}
 }
 
-// A gateway in which nobody watches asks the database nothing.
-func TestNobodyWatches(t *testing.T) {
+func TestWithoutWatchesNothingIsRead(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	watch := w.watch()
 	watch.Close()
 	w.exec(`alter table event rename to elsewhere`)
-	if err := w.feed.round(t.Context(), true); err != nil {
+	if err := w.feed.poll(t.Context(), true); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestWhoLosesTheRoleHearsNothingOfWhatComesAfter(t *testing.T) {
+func TestWatchEndsWithTheRole(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for n := range 8 {
 		watch := w.watch()
@@ -332,21 +340,43 @@ func TestWhoLosesTheRoleHearsNothingOfWhatComesAfter(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		w.happen(fmt.Sprint("secret ", n), 1)
+		w.insert(fmt.Sprint("secret ", n), 1)
 		if got := next(t, watch); len(got) > 0 {
-			t.Fatalf("she was told %v", got)
+			t.Fatalf("they got %v", got)
 		}
 		w.exec(`insert into space_administrator (space_id, account_id) select id, $1 from space`, w.administrator.ID.UUID)
 	}
 }
 
-func TestForget(t *testing.T) {
+func TestDeleteOld(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.exec(`insert into event (topic, place_id, change, subjects, at) select 'T', gen_random_uuid(), 'OLD', '{}', clock_timestamp() - interval '61 minutes' from generate_series(1, 1200)`)
-	w.happen("YOUNG", 1)
+	w.insert("YOUNG", 1)
 	for _, want := range []int64{1000, 200, 0} {
 		if n, err := DeleteOld(t.Context(), w.db); n != want || err != nil {
-			t.Errorf("%d forgotten, want %d, %v", n, want, err)
+			t.Errorf("%d deleted, want %d, %v", n, want, err)
 		}
+	}
+}
+
+func TestPublishConvertsWhatIsFound(t *testing.T) {
+	t.Parallel()
+	known, unknown := uuid.New(), uuid.New()
+	events := []Event{{Change: "CREATED", Subjects: []uuid.UUID{known, unknown}}, {Change: "ENDED", Subjects: []uuid.UUID{known}}, {Change: "EMPTY"}}
+	find := func(ids []globalid.ID) (map[globalid.ID]string, error) {
+		if len(ids) != 3 || ids[1] != (globalid.ID{Kind: globalid.Request, UUID: unknown}) {
+			t.Errorf("asked for %v", ids)
+		}
+		return map[globalid.ID]string{ids[0]: "subject"}, nil
+	}
+	got, err := Publish(events, globalid.Request, find, func(subject string, e Event) string { return subject + " " + e.Change })
+	if err != nil || !slices.Equal(got, []string{"subject CREATED", "subject ENDED"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	broken := errors.New("broken")
+	if _, err := Publish(events, globalid.Request, func([]globalid.ID) (map[globalid.ID]string, error) { return nil, broken },
+		func(string, Event) string { return "" }); err != broken {
+		t.Errorf("%v", err)
 	}
 }

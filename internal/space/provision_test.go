@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { schematest.Main(m) }
 
-func founding(t testing.TB, organization, name, administrator string) space.ProvisionInput {
+func input(t testing.TB, organization, name, administrator string) space.ProvisionInput {
 	t.Helper()
 	email, problem := address.Parse(administrator)
 	if problem != nil {
@@ -26,7 +26,7 @@ func founding(t testing.TB, organization, name, administrator string) space.Prov
 	return space.ProvisionInput{Organization: organization, Name: name, Administrator: email}
 }
 
-// stored is everything that founding makes, as text.
+// stored returns everything that Provision creates, as text.
 func stored(t testing.TB, db *postgres.DB) (list []string) {
 	t.Helper()
 	if err := db.Select(t.Context(), &list, `
@@ -55,60 +55,63 @@ var econometrics = []string{
 	"space Econometrics of University",
 }
 
-func TestFoundTwice(t *testing.T) {
+func TestProvisionTwiceChangesNothing(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
-	f := founding(t, "University", "Econometrics", "ada@uni.example")
-	first, made, err := space.Provision(t.Context(), db, f)
-	if !made || err != nil || first.Kind != globalid.Space {
-		t.Fatalf("%v, %t, %v", first, made, err)
+	f := input(t, "University", "Econometrics", "ada@uni.example")
+	first, created, err := space.Provision(t.Context(), db, f)
+	if !created || err != nil || first.Kind != globalid.Space {
+		t.Fatalf("%v, %t, %v", first, created, err)
 	}
-	again, made, err := space.Provision(t.Context(), db, f)
-	if again != first || made || err != nil {
-		t.Errorf("%v, %t, %v; at first %v", again, made, err, first)
+	again, created, err := space.Provision(t.Context(), db, f)
+	if again != first || created || err != nil {
+		t.Errorf("%v, %t, %v; at first %v", again, created, err, first)
 	}
 	if diff := cmp.Diff(econometrics, stored(t, db)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestFoundInParallel(t *testing.T) {
+func TestProvisionInParallelCreatesOneSpace(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	ids := make([]globalid.ID, 20)
-	newOnes := make([]bool, len(ids))
-	var founders sync.WaitGroup
+	created := make([]bool, len(ids))
+	var callers sync.WaitGroup
 	for i := range ids {
-		founders.Go(func() {
+		callers.Go(func() {
 			var err error
-			if ids[i], newOnes[i], err = space.Provision(t.Context(), db, founding(t, "University", "Econometrics", "ada@uni.example")); err != nil {
+			if ids[i], created[i], err = space.Provision(t.Context(), db, input(t, "University", "Econometrics", "ada@uni.example")); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	founders.Wait()
-	made := 0
+	callers.Wait()
+	creations := 0
 	for i := range ids {
 		if ids[i] != ids[0] {
 			t.Errorf("the space is %v and %v", ids[0], ids[i])
 		}
-		if newOnes[i] {
-			made++
+		if created[i] {
+			creations++
 		}
 	}
-	if made != 1 {
-		t.Errorf("made %d times", made)
+	if creations != 1 {
+		t.Errorf("created %d times", creations)
 	}
 	if diff := cmp.Diff(econometrics, stored(t, db)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestFoundMore(t *testing.T) {
+func TestProvisionCreatesOnlyWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	for _, f := range []space.ProvisionInput{
-		founding(t, "University", "Econometrics", "ada@uni.example"),
-		founding(t, "University", "Econometrics", "ed@uni.example"),
-		founding(t, "University", "Finance", "ADA@uni.example"),
-		founding(t, "Institute", "Econometrics", "ada@uni.example"),
+		input(t, "University", "Econometrics", "ada@uni.example"),
+		input(t, "University", "Econometrics", "ed@uni.example"),
+		input(t, "University", "Finance", "ADA@uni.example"),
+		input(t, "Institute", "Econometrics", "ada@uni.example"),
 	} {
 		if _, _, err := space.Provision(t.Context(), db, f); err != nil {
 			t.Fatal(err)
@@ -138,7 +141,8 @@ func TestFoundMore(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
+func TestProvisionRefusesOtherNames(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	names := map[string]bool{
 		"X":                                 true,
@@ -159,8 +163,8 @@ func TestNames(t *testing.T) {
 	}
 	for name, ok := range names {
 		for what, f := range map[string]space.ProvisionInput{
-			"organization": founding(t, name, "Econometrics", "ada@uni.example"),
-			"name":         founding(t, "University", name, "ada@uni.example"),
+			"organization": input(t, name, "Econometrics", "ada@uni.example"),
+			"name":         input(t, "University", name, "ada@uni.example"),
 		} {
 			_, _, err := space.Provision(t.Context(), db, f)
 			if (err == nil) != ok {
@@ -172,7 +176,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for range 20 {
-		if _, _, err := space.Provision(t.Context(), db, founding(t, "", "", "ada@uni.example")); err == nil || !strings.Contains(err.Error(), "organization") {
+		if _, _, err := space.Provision(t.Context(), db, input(t, "", "", "ada@uni.example")); err == nil || !strings.Contains(err.Error(), "organization") {
 			t.Fatalf("of two wrong names the first is not named: %v", err)
 		}
 	}
@@ -181,8 +185,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Every space has its two special instances from its creation on.
-func TestSpecialInstances(t *testing.T) {
+func TestSpaceCannotLackASpecialInstance(t *testing.T) {
+	t.Parallel()
 	db := schematest.New(t)
 	ctx := t.Context()
 	for i, kinds := range [][]string{{}, {"MASTER"}, {"DISTRIBUTED"}, {"WORKING", "WORKING"}} {
