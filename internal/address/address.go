@@ -15,7 +15,8 @@
 //
 // [Parse] returns a [Problem] for a refused address: a [Reason] for programs, a
 // clause for people and, where it is evident, the address that was meant.
-// [SuggestDomain] finds typing errors in the domain of a valid address.
+// [Doubts] finds what is probably a mistake in a valid address, and [SuggestDomain] the
+// typing errors in its domain.
 package address
 
 import (

@@ -8,7 +8,8 @@ import (
 // SuggestDomain returns the address that was probably meant, if the domain of a valid
 // address is one edit away from a known domain or a mail provider, and is itself
 // neither. An edit inserts, deletes or replaces one character, or swaps two
-// neighbours. Otherwise SuggestDomain returns "".
+// neighbours. Domains that are known to exist, such as outlook.at, are no mistakes.
+// Otherwise SuggestDomain returns "".
 //
 // If several domains are one edit away, the most frequent is suggested, and of those
 // the first in the alphabet. Known domains come before mail providers.
@@ -17,6 +18,9 @@ func SuggestDomain(a Address, known []*Domains) string {
 		return ""
 	}
 	local, domain := split(a.text)
+	if isReal(domain) {
+		return ""
+	}
 	hashes := deletionHashes(domain)
 	var neighbors []knownDomain
 	for _, domains := range append(slices.Clip(known), providerDomains) {
@@ -24,7 +28,7 @@ func SuggestDomain(a Address, known []*Domains) string {
 			if candidate.name == domain {
 				return ""
 			}
-			if isOneEdit(domain, candidate.name) {
+			if isNeighbor(domain, candidate.name) {
 				neighbors = append(neighbors, candidate)
 			}
 		}
@@ -37,6 +41,14 @@ func SuggestDomain(a Address, known []*Domains) string {
 		}
 	}
 	return ""
+}
+
+// isNeighbor reports whether a domain was probably meant to be a known one.
+func isNeighbor(domain, known string) bool {
+	if slices.Contains(providers, known) {
+		return isSlip(domain, known)
+	}
+	return isOneEdit(domain, known)
 }
 
 // isOneEdit reports whether two texts are one edit apart. Without what they have in

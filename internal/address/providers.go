@@ -42,7 +42,9 @@ func withTopLevel(s string) string {
 }
 
 // withProvider corrects one edit in the domain of a provider.
-func withProvider(s string) string { return withProviderDomain(s, isOneEdit) }
+func withProvider(s string) string {
+	return withProviderDomain(s, func(domain, provider string) bool { return !isReal(domain) && isSlip(domain, provider) })
+}
 
 // withProviderDomain replaces the domain of an address by the first provider that
 // matches it.

@@ -12,6 +12,9 @@ import (
 // address are corrected, too.
 var repairs = []func(string) string{
 	withPlainCharacters,
+	withoutEncoding,
+	withAtSign,
+	withoutOtherText,
 	withoutBrackets,
 	withoutSurroundingMarks,
 	withoutScheme,
@@ -28,6 +31,7 @@ var repairs = []func(string) string{
 const maxRepaired = 320
 
 // suggest returns the valid address that was evidently meant by a refused one, or "".
+// A repair that leaves an odd form, such as a mark at an end, is no suggestion.
 func suggest(refused string) string {
 	if len(refused) > maxRepaired {
 		return ""
@@ -39,9 +43,17 @@ func suggest(refused string) string {
 			continue
 		}
 		candidate = repaired
-		if a, problem := check(candidate); problem == nil {
-			return a.String()
+		a, problem := check(candidate)
+		if problem != nil {
+			continue
 		}
+		if hasForeignMarks(a.text) {
+			return ""
+		}
+		if doubt := doubtOfForm(a.text); doubt != nil {
+			return doubt.Suggestion
+		}
+		return a.text
 	}
 	return ""
 }
@@ -96,9 +108,10 @@ func cutLast(s, separator string) (before, after string, found bool) {
 
 // withoutSurroundingMarks removes quotes, brackets and separators around an address.
 func withoutSurroundingMarks(s string) string {
-	const marks = "<>()[]{}\"'`“”„‘‚«»‹›,;:|/\\ \t\r\n"
-	return strings.Trim(s, marks)
+	return strings.Trim(s, surroundingMarks)
 }
+
+const surroundingMarks = "<>()[]{}\"'`“”„‘‚’«»‹›,;:|/\\ \t\r\n"
 
 // withoutScheme removes a scheme such as mailto: before the address, or http:// before
 // the domain, and the query or path after it.
@@ -153,6 +166,10 @@ func withoutGaps(s string) string {
 			return s
 		}
 		if separatesNames(joined, word) {
+			// Longer words can be a name beside the address.
+			if len(joined) > 1 {
+				return s
+			}
 			gaps++
 		}
 		joined += word

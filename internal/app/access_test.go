@@ -311,6 +311,20 @@ func TestCheckEmails(t *testing.T) {
 	}
 }
 
+func TestCheckEmailsSuggestsTheAddressWithinPastedText(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.as("sam").Ask(`{ checkEmails(emails: ["1. zoe@new.example", "'zoe@new.example", "kim@yahoo.ie"]) { valid suggestion warning } }`, nil).OK()
+	want := []any{
+		map[string]any{"valid": false, "suggestion": "zoe@new.example", "warning": nil},
+		map[string]any{"valid": true, "suggestion": "zoe@new.example", "warning": "The address has a stray mark before the at sign. Did you mean zoe@new.example?"},
+		map[string]any{"valid": true, "suggestion": nil, "warning": nil},
+	}
+	if diff := cmp.Diff(any(want), a.At("checkEmails")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestListsArePaged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

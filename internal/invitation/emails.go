@@ -139,9 +139,11 @@ func CheckEmails(ctx context.Context, emails []string, known []*address.Domains)
 			continue
 		}
 		check.Valid, check.Email = true, new(a.String())
-		if meant := address.SuggestDomain(a, known); meant != "" {
-			check.Suggestion = &meant
-			check.Warning = new("Did you mean " + meant + "?")
+		if doubt := address.Doubts(a, known); doubt != nil {
+			check.Warning = &doubt.Detail
+			if doubt.Suggestion != "" {
+				check.Suggestion = &doubt.Suggestion
+			}
 		}
 	}
 	return checks, nil

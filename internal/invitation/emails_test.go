@@ -88,6 +88,19 @@ func TestCheckEmailsAgreesWithInviting(t *testing.T) {
 	}
 }
 
+func TestCheckEmailsWarnsAboutValidAddressesThatAreNotLikely(t *testing.T) {
+	t.Parallel()
+	checks, err := invitation.CheckEmails(t.Context(), []string{"'zoe@uni.example", "adж@uni.example", "zoe@outlook.at"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantEqual(t, "checks", []*invitation.EmailCheck{
+		{Index: 0, Input: "'zoe@uni.example", Email: new("'zoe@uni.example"), Valid: true, Suggestion: new("zoe@uni.example"), Warning: new("The address has a stray mark before the at sign. Did you mean zoe@uni.example?")},
+		{Index: 1, Input: "adж@uni.example", Email: new("adж@uni.example"), Valid: true, Warning: new("The address mixes letters of several alphabets that look alike.")},
+		{Index: 2, Input: "zoe@outlook.at", Email: new("zoe@outlook.at"), Valid: true},
+	}, checks)
+}
+
 func TestCheckingEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
