@@ -6,20 +6,31 @@
 // goroutine for each cache. Values whose age matters carry their time.
 package cache
 
-import "github.com/maypok86/otter/v2"
+import (
+	"math"
+
+	"github.com/maypok86/otter/v2"
+)
 
 // BySize returns a cache of a number of entries.
 func BySize[K comparable, V any](entries int) *otter.Cache[K, V] {
 	return otter.Must(&otter.Options[K, V]{MaximumSize: entries, Executor: callersGoroutine})
 }
 
-// ByWeight returns a cache of entries that have a weight together, in the unit
-// of weigh. An entry that alone is heavier is not kept.
+// ByWeight returns a cache of entries with a total weight, in the unit of weigh.
+// It does not keep an entry that weighs more than a hundredth of the total: a few
+// heavy entries must not displace everybody's.
 func ByWeight[K comparable, V any](total int, weigh func(K, V) int) *otter.Cache[K, V] {
 	return otter.Must(&otter.Options[K, V]{
 		MaximumWeight: uint64(total),
-		Weigher:       func(key K, value V) uint32 { return uint32(weigh(key, value)) },
-		Executor:      callersGoroutine,
+		Weigher: func(key K, value V) uint32 {
+			weight := weigh(key, value)
+			if weight > total/100 {
+				return math.MaxUint32 // otter keeps no entry heavier than MaximumWeight
+			}
+			return uint32(weight)
+		},
+		Executor: callersGoroutine,
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 func TestDocumentCacheHoldsDocumentsOfTrustedPeople(t *testing.T) {
 	t.Parallel()
 	trusted := false
-	c := NewDocumentCache(100_000, func(context.Context) bool { return trusted })
+	c := NewDocumentCache(1<<20, func(context.Context) bool { return trusted })
 	doc := &ast.QueryDocument{}
 	for _, trusted = range []bool{false, true} {
 		c.Add(t.Context(), "{name}", doc)
@@ -26,7 +26,7 @@ func TestDocumentCacheHoldsDocumentsOfTrustedPeople(t *testing.T) {
 
 func TestDocumentCacheIsBounded(t *testing.T) {
 	t.Parallel()
-	c := NewDocumentCache(100_000, func(context.Context) bool { return true })
+	c := NewDocumentCache(1<<20, func(context.Context) bool { return true })
 	for i := range 1000 {
 		c.Add(t.Context(), fmt.Sprintf("{name(in: %q)}", strings.Repeat("x", i)), &ast.QueryDocument{})
 	}
@@ -34,8 +34,8 @@ func TestDocumentCacheIsBounded(t *testing.T) {
 	for text := range c.documents.All() {
 		size += documentSize(text)
 	}
-	if size == 0 || size > 100_000 {
-		t.Errorf("%d octets of 100,000", size)
+	if size == 0 || size > 1<<20 {
+		t.Errorf("%d octets of 1 MiB", size)
 	}
 }
 

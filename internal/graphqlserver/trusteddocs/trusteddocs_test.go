@@ -60,7 +60,7 @@ func everyone(context.Context) bool { return true }
 
 func TestAutomaticResolvesTheHashOfAStoredOperation(t *testing.T) {
 	t.Parallel()
-	a := NewAutomatic(10_000, everyone)
+	a := NewAutomatic(1<<20, everyone)
 	id := hash(viewerName)
 	// In this order.
 	for _, c := range []struct {
@@ -91,7 +91,7 @@ func TestAutomaticResolvesTheHashOfAStoredOperation(t *testing.T) {
 func TestAutomaticStoresOnlyOperationsOfTrustedPeople(t *testing.T) {
 	t.Parallel()
 	trusted := false
-	a := NewAutomatic(10_000, func(context.Context) bool { return trusted })
+	a := NewAutomatic(1<<20, func(context.Context) bool { return trusted })
 	for _, trusted = range []bool{false, true} {
 		if err := send(t.Context(), a, request(viewerName, byID(hash(viewerName)))); err != nil {
 			t.Fatal(err)
@@ -108,7 +108,7 @@ func TestAutomaticStoresOnlyOperationsOfTrustedPeople(t *testing.T) {
 
 func TestAutomaticIsBounded(t *testing.T) {
 	t.Parallel()
-	const octets = 10_000
+	const octets = 100_000
 	a := NewAutomatic(octets, everyone)
 	for i := range 1000 {
 		text := fmt.Sprintf("# %d\n%s", i, viewerName)
