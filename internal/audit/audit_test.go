@@ -126,7 +126,7 @@ func TestTrailIsPaged(t *testing.T) {
 	}
 }
 
-// A record that the trail could not tell in a full sentence is not written.
+// A record without something that its sentence names is not written.
 func TestWriteRefusesIncompleteRecords(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)

@@ -167,7 +167,7 @@ func TestAnswersAtOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for _, answer := range []func(){
 			func() { got[0] = w.approve("ada", id) },
-			func() { got[1] = w.decline("eva@uni.example", id) },
+			func() { got[1] = w.decline("eva", id) },
 			func() { got[2] = w.withdraw("vic", id) },
 		} {
 			all.Go(answer)

@@ -97,8 +97,8 @@ func TestMailsQuoteTheMessages(t *testing.T) {
 	}
 }
 
-// A mail that has waited is not sent where it would be pointless, or tell somebody
-// what they may not know any more.
+// A mail that has waited is not sent where it would be pointless, or would say what the
+// recipient may not know any more.
 func TestOutdatedMailsAreDropped(t *testing.T) {
 	t.Parallel()
 	econometrics := func(w world) globalid.ID { return w.Space(testworld.Econometrics) }
@@ -109,7 +109,7 @@ func TestOutdatedMailsAreDropped(t *testing.T) {
 		"answered before the answerers were told": {func(w world, id globalid.ID) { w.decline("ada", id) },
 			[]string{"vic: DataHub Ada has declined your request"}},
 		"withdrawn before the answerers were told": {func(w world, id globalid.ID) { w.withdraw("vic", id) }, nil},
-		"an answerer who has lost the role": {func(w world, _ globalid.ID) { w.Revoke(w.User("eva@uni.example"), econometrics(w)) },
+		"an answerer who has lost the role": {func(w world, _ globalid.ID) { w.Revoke(w.User("eva"), econometrics(w)) },
 			[]string{"ada: DataHub Vic asks you for a role"}},
 		"a requester who has left": {func(w world, id globalid.ID) {
 			w.decline("ada", id)

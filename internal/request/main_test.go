@@ -86,13 +86,13 @@ func (w world) reopen(id globalid.ID) {
 }
 
 // everybody are the people of the demo world and those whom newPeople adds.
-var everybody = []string{"ada", "ed", "vic", "mia", "sam", "rita", "eva@uni.example", "max@uni.example"}
+var everybody = []string{"ada", "ed", "vic", "mia", "sam", "rita", "eva", "max"}
 
 // newPeople adds Eva, who is an administrator and an editor of Groups 1 and 2, and
 // Max, who is an editor of Group 1 and a viewer of Group 2.
 func (w world) newPeople() {
 	w.t.Helper()
-	eva, other := w.User("eva@uni.example"), w.User("max@uni.example")
+	eva, other := w.User("eva"), w.User("max")
 	w.Grant(eva, tenant.SpaceAdministrator, w.Space(testworld.Econometrics))
 	for _, group := range []string{"Group 1", "Group 2"} {
 		w.Grant(eva, tenant.InstanceEditor, w.Instance(group))
