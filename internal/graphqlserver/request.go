@@ -42,6 +42,7 @@ func readURL(r *http.Request) (*graphql.RawParams, *httpError) {
 			return nil, badRequest("The URL parameter " + name + " must be a JSON object.")
 		}
 	}
+	params.Variables = withWholeNumbers(params.Variables)
 	setID(params, values.Get("documentId"), values.Get("doc_id"))
 	if params.Query == "" && !trusteddocs.HasID(params) {
 		return nil, badRequest("The URL parameter query is missing.")
@@ -95,7 +96,7 @@ func (r request) complete() bool { return r.Query != nil || trusteddocs.HasID(r.
 func (r request) params(header http.Header) *graphql.RawParams {
 	params := &graphql.RawParams{
 		OperationName: r.OperationName,
-		Variables:     r.Variables,
+		Variables:     withWholeNumbers(r.Variables),
 		Extensions:    r.Extensions,
 		Headers:       header,
 	}
