@@ -138,3 +138,24 @@ func TestEventsOfManyRequestsAreOneRowForEachPersonAndStatus(t *testing.T) {
 		t.Errorf("%d events although no status has changed", n)
 	}
 }
+
+// PostgreSQL puts the function's body in the place of its call. Only then can it use
+// indexes for what the caller looks for.
+func TestAnswerersFunctionIsInlined(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Exec(`
+		create function test_explain(query text) returns setof text language plpgsql as $$
+		begin
+			return query execute 'explain ' || query;
+		end $$`)
+	for _, query := range []string{
+		`select request_id from request_answerers() where account_id = gen_random_uuid() and status = 'OPEN'`,
+		`select account_id from request_answerers() where request_id = gen_random_uuid()`,
+		`select id from request r where exists (select from request_answerers() a where a.request_id = r.id offset 0)`,
+	} {
+		if plan := strings.Join(w.Lines(`select * from test_explain($1)`, query), "\n"); strings.Contains(plan, "Function Scan") {
+			t.Errorf("%s:\n%s", query, plan)
+		}
+	}
+}
