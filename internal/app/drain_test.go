@@ -5,12 +5,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// openSome opens connections, and returns a function that closes one of them.
+// openSome opens connections, and returns a function that closes one of them. The
+// function is safe for concurrent use, as timers call it.
 func (c *connections) openSome(n int) (closeOne func()) {
 	var open []net.Conn
 	for range n {
@@ -18,7 +20,10 @@ func (c *connections) openSome(n int) (closeOne func()) {
 		c.note(conn, http.StateNew)
 		open = append(open, conn)
 	}
+	var mu sync.Mutex
 	return func() {
+		mu.Lock()
+		defer mu.Unlock()
 		c.note(open[0], http.StateClosed)
 		open = open[1:]
 	}
