@@ -44,6 +44,7 @@ func TestImports(t *testing.T) {
 		"/internal/graphqltypes/globalid":     {module + "/", "github.com/99designs/"},
 		"/internal/graphqltypes/relay":        {module + "/internal/postgres", module + "/internal/tenant", "github.com/99designs/"},
 		"/internal/instance":                  domain("/internal/instance"),
+		"/internal/keyedhash":                 domain("/internal/keyedhash"),
 		"/internal/invitation":                append(domain("/internal/invitation", "/internal/membership"), "github.com/wneessen/"),
 		"/internal/mail":                      append(domain("/internal/mail"), module+"/internal/postgres"),
 		"/internal/membership":                domain("/internal/membership"),

@@ -219,7 +219,10 @@ const (
 	RateLimitReasonInvitationsByPerson RateLimitReason = "INVITATIONS_BY_PERSON"
 	// Invitations to one space and its instances, resent ones included, in an hour: 10,000 by default.
 	RateLimitReasonInvitationsBySpace RateLimitReason = "INVITATIONS_BY_SPACE"
-	// Invitation mails to one address in an hour, from all people and spaces together: 20 by default. One error for each such address.
+	// Invitation mails from the spaces of one organization to one mailbox in an hour: 20
+	// by default. Addresses that differ only in a tag after a plus sign are one mailbox,
+	// and so are those that differ only in dots, where the provider ignores dots. One
+	// error for each mailbox.
 	RateLimitReasonInvitationsByAddress RateLimitReason = "INVITATIONS_BY_ADDRESS"
 	// Invitation mails from the spaces of one organization to one domain, including
 	// its subdomains, in an hour: 10,000 by default. One error for each such domain.

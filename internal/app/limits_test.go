@@ -41,9 +41,9 @@ func (w *world) anHourLater() {
 	w.Exec(`delete from invitation_resend`)
 }
 
-// An address is sent twenty mails in an hour: all administrators, spaces,
-// gateways, invitations and resends count together, and a restart does not
-// reset the count.
+// An address is sent twenty mails of an organization in an hour: all its
+// administrators and spaces, gateways, invitations and resends count together, and
+// a restart does not reset the count. Other organizations are not refused.
 func TestAddressIsSentTwentyMailsAnHour(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -89,7 +89,7 @@ func TestAddressIsSentTwentyMailsAnHour(t *testing.T) {
 		if diff := cmp.Diff(map[string]any{"index": index, "inputPath": []any{"input", list, index}, "email": "zoe@new.example"}, place); diff != "" {
 			t.Errorf("refusal %d: %s", i, diff)
 		}
-		if !strings.HasSuffix(e.Message, "@new.example: one address can be sent 20 invitations in an hour. Nothing was done.") {
+		if !strings.HasSuffix(e.Message, "@new.example: one organization can send 20 invitations to one mailbox in an hour. Nothing was done.") {
 			t.Errorf("%s", e.Message)
 		}
 	}
@@ -107,6 +107,8 @@ func TestAddressIsSentTwentyMailsAnHour(t *testing.T) {
 	if n := w.Number(`select count(*) from rate_limit r where r::text like '%zoe%' or r::text like '%new.example%'`); n != 0 {
 		t.Errorf("%d rows contain the address", n)
 	}
+	ada.invite(courses[20], "VIEWER", []string{"zoe+course@new.example"}).Limited("INVITATIONS_BY_ADDRESS")
+	w.as("rita").invite(w.id("instance", `select i.id from instance i join space s on s.id = i.space_id where s.name = 'Private Research' and i.kind = 'MASTER'`), "VIEWER", zoe).OK()
 	w.anHourLater()
 	ada.invite(courses[20], "VIEWER", zoe).OK()
 }

@@ -64,6 +64,7 @@ type HTTPSettings struct {
 type DatabaseSettings struct {
 	DatabaseURL         string        `env:"DATABASE_URL" placeholder:"URL" help:"The PostgreSQL database. Unset: a private one in the data folder, for development."`
 	DatabaseRole        string        `env:"DATAHUB_DATABASE_ROLE" placeholder:"ROLE" help:"The role that gateways connect as: migrate grants it what they need, and nothing else. migrate itself connects as the owner of the tables."`
+	HashKey             string        `env:"DATAHUB_HASH_KEY" placeholder:"SECRET" help:"A secret of 32 bytes or more that is mixed into the hashes by which addresses are counted and recognised, so that a dump of the database does not reveal them. The same for all gateways. A new one resets what is counted, and forgets who wants no mail. Unset: the key in the database alone."`
 	DatabaseConnections int           `env:"DATAHUB_DATABASE_CONNECTIONS" default:"20" min:"2" max:"1000" unit:"connections" help:"Maximum number of connections to the database."`
 	StatementTimeout    time.Duration `env:"DATAHUB_STATEMENT_TIMEOUT" default:"10s" min:"100ms" max:"10m" help:"Maximum time of a database statement."`
 }
@@ -111,7 +112,7 @@ type GraphQLSettings struct {
 type LimitSettings struct {
 	MaxInvitations        int `env:"DATAHUB_MAX_INVITATIONS_PER_PERSON" default:"5000" min:"1" max:"1000000000" unit:"addresses an hour" help:"Maximum number of addresses that a person invites."`
 	MaxSpaceInvitations   int `env:"DATAHUB_MAX_INVITATIONS_PER_SPACE" default:"10000" min:"1" max:"1000000000" unit:"addresses an hour" help:"Maximum number of addresses that are invited in a space."`
-	MaxAddressInvitations int `env:"DATAHUB_MAX_INVITATIONS_PER_ADDRESS" default:"20" min:"1" max:"1000000000" unit:"mails an hour" help:"Maximum number of mails with invitations to one address, from all people together."`
+	MaxAddressInvitations int `env:"DATAHUB_MAX_INVITATIONS_PER_ADDRESS" default:"20" min:"1" max:"1000000000" unit:"mails an hour" help:"Maximum number of mails with invitations of one organization to one mailbox. What follows a plus sign in an address makes no other mailbox, and where a provider ignores dots, they do not either."`
 	MaxDomainInvitations  int `env:"DATAHUB_MAX_INVITATIONS_PER_DOMAIN" default:"10000" min:"1" max:"1000000000" unit:"mails an hour" help:"Maximum number of mails with invitations that an organization causes to one domain, its subdomains included."`
 	MaxUnknownTokens      int `env:"DATAHUB_MAX_UNKNOWN_TOKENS_PER_PERSON" default:"20" min:"1" max:"1000000000" unit:"tokens an hour" help:"Maximum number of tokens without an invitation that a person may try."`
 	MaxRequests           int `env:"DATAHUB_MAX_REQUESTS_PER_PERSON" default:"20" min:"1" max:"1000000000" unit:"requests an hour" help:"Maximum number of requests that a person makes. Each sends one mail to everybody who can answer it."`

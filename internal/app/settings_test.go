@@ -96,6 +96,7 @@ func TestWrongSettingStopsTheStartWithOneLine(t *testing.T) {
 		"DATAHUB_JWKS_URL": {"login.example", "http://login.example/keys", "https:///keys", "https://login.example/#keys",
 			"https://me:sesame@login.example/keys", "file:///etc/keys", "http://localhost.login.example/keys", "http://10.0.0.1/keys", "https://login.example/%zz"},
 		"DATAHUB_OIDC_CLIENT_ID":             {"page"}, // without keys
+		"DATAHUB_HASH_KEY":                   {"sesame", strings.Repeat("x", 31)},
 		"DATAHUB_MAIL_FROM":                  {"datahub", "a@b.example, c@d.example"},
 		"DATAHUB_SMTP_URL":                   {"smtp://me:ses ame@mail.example", "smtp://me:sesame@mail.example:port"},
 		"DATAHUB_METRICS_ADDR":               {"9090", "::1:9090"},
@@ -193,6 +194,7 @@ func TestUsableSettings(t *testing.T) {
 		{"DATAHUB_METRICS_ADDR=:9090", "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318", "OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.25"},
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://collector.example/v1/traces", "OTEL_TRACES_SAMPLER=always_off"},
 		{"DATAHUB_JWKS_URL=https://login.example/keys?tenant=1"},
+		{"DATAHUB_HASH_KEY=" + strings.Repeat("x", 32)},
 		{"DATAHUB_JWKS_URL=http://localhost/keys"},
 		{"DATAHUB_JWKS_URL=http://127.0.0.1:8000"},
 		{"DATAHUB_JWKS_URL=http://[::1]/keys"},

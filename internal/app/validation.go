@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/telemetry"
 )
 
@@ -27,6 +28,7 @@ func (s *Settings) Validate() error {
 	for _, validate := range []func() error{
 		s.checkBounds,
 		s.HTTPSettings.validate,
+		s.DatabaseSettings.validate,
 		s.DevelopmentSettings.validate,
 		s.TokenSettings.validate,
 		s.MailSettings.validate,
@@ -81,6 +83,13 @@ func (s *HTTPSettings) validate() error {
 	u, err := url.Parse(s.PublicURL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return setting("DATAHUB_PUBLIC_URL", errors.New("expected https://HOST or https://HOST/PATH"))
+	}
+	return nil
+}
+
+func (s *DatabaseSettings) validate() error {
+	if s.HashKey != "" && len(s.HashKey) < keyedhash.MinSecret {
+		return setting("DATAHUB_HASH_KEY", fmt.Errorf("it is shorter than %d bytes", keyedhash.MinSecret))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
 	"alphacruncher.com/datahub-gateway/internal/membership"
@@ -48,7 +49,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 	resources.opened(instruments.flush)
 	log = slog.New(panicCounter{log.Handler(), instruments.metrics})
 
-	external, err := openExternal(&s, instruments, log, resources)
+	external, err := openExternal(ctx, &s, instruments, log, resources)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +102,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 type external struct {
 	db       *postgres.DB
 	listener net.Listener
+	hashKey  keyedhash.Key    // of the hashes that stand for addresses in the database
 	public   *url.URL         // what links in mails begin with
 	mailbox  *mailbox.Mailbox // nil where mails go to a mail server
 	sender   *mail.Sender
@@ -108,11 +110,14 @@ type external struct {
 	keys     *jwks.Set // the identity provider's; nil without one
 }
 
-func openExternal(s *Settings, instruments instruments, log *slog.Logger, resources *resources) (e external, err error) {
+func openExternal(ctx context.Context, s *Settings, instruments instruments, log *slog.Logger, resources *resources) (e external, err error) {
 	if e.db, err = openDatabase(&s.DatabaseSettings, instruments.statement()); err != nil {
 		return e, err
 	}
 	resources.opened(func() { _ = e.db.Close() })
+	if e.hashKey, err = keyedhash.Read(ctx, e.db, s.HashKey); err != nil {
+		return e, setting("DATABASE_URL", err)
+	}
 	if e.listener, err = net.Listen("tcp", s.Addr); err != nil {
 		return e, setting("DATAHUB_ADDR", err)
 	}
@@ -148,7 +153,7 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		Work: mail.Work(e.sender, (&request.Mailer{DB: e.db, PublicURL: e.public}).Read)}
 	feed := event.NewFeed(e.db, log, invitation.ExpiredEvents)
 	instances := &instance.Service{DB: e.db}
-	invitations := &invitation.Service{DB: e.db, Outbox: invitationMails, Events: feed, Limits: invitation.Limits{
+	invitations := &invitation.Service{DB: e.db, Outbox: invitationMails, Events: feed, HashKey: e.hashKey, Limits: invitation.Limits{
 		Emails:    s.MaxEmails,
 		Message:   s.MaxMessageLength,
 		TTL:       time.Duration(s.InvitationTTL),

@@ -23,6 +23,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
+	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
@@ -34,6 +35,8 @@ type Service struct {
 	Outbox *outbox.Queue // of mails
 	Events *event.Feed
 	Limits Limits
+	// HashKey is the key of the hashes that stand for addresses.
+	HashKey keyedhash.Key
 	// CountOutcome is called with the outcome of every invited address; it may be
 	// nil.
 	CountOutcome func(InviteOutcome)

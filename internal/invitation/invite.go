@@ -191,7 +191,7 @@ func (s *Service) inviteTx(ctx context.Context, tx *postgres.Tx, t terms, invite
 	}
 	// Charge last: the counter rows stay locked until commit, and every other
 	// invitation of the space queues behind them.
-	charges := s.Limits.inviteCharges(t.actor, t.to.Space, len(invitees), recipientsOf(t.to, candidates))
+	charges := s.inviteCharges(t.actor, t.to.Space, len(invitees), recipientsOf(t.to, candidates))
 	if err := ratelimit.Take(ctx, tx, charges...); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
@@ -23,7 +24,7 @@ type Limits struct {
 	TTL       time.Duration // of an invitation
 	ByPerson  int           // addresses that a person invites in an hour
 	BySpace   int           // addresses invited to a space in an hour
-	ByAddress int           // mails to an address in an hour
+	ByAddress int           // mails of an organization to an address in an hour
 	ByDomain  int           // mails of an organization to a domain in an hour
 	Tokens    int           // unknown tokens that a person tries in an hour
 }
@@ -43,26 +44,26 @@ func (l Limits) validateCount(n int, things string, path ...any) fault.List {
 
 // inviteCharges returns what inviting n addresses to a place in a space uses of
 // the limits, whatever their outcomes, and what the mails use.
-func (l Limits) inviteCharges(actor access.Actor, space *tenant.Space, n int, mails []recipient) []ratelimit.Charge {
-	charges := []ratelimit.Charge{l.personCharge(actor, n), l.spaceCharge(space, n)}
-	return append(charges, l.mailCharges("emails", mails)...)
+func (s *Service) inviteCharges(actor access.Actor, space *tenant.Space, n int, mails []recipient) []ratelimit.Charge {
+	charges := []ratelimit.Charge{s.Limits.personCharge(actor, n), s.Limits.spaceCharge(space, n)}
+	return append(charges, s.mailCharges("emails", mails)...)
 }
 
 // resendCharges returns what resending invitations uses of the limits.
-func (l Limits) resendCharges(actor access.Actor, pending []pendingInvitation) []ratelimit.Charge {
-	charges := []ratelimit.Charge{l.personCharge(actor, len(pending))}
+func (s *Service) resendCharges(actor access.Actor, pending []pendingInvitation) []ratelimit.Charge {
+	charges := []ratelimit.Charge{s.Limits.personCharge(actor, len(pending))}
 	spaces, mails := map[globalid.ID]int{}, make([]recipient, len(pending))
 	for i, v := range pending {
 		mails[i] = v.recipient
 		at, known := spaces[v.space.ID]
 		if !known {
 			at, spaces[v.space.ID] = len(charges), len(charges)
-			charges = append(charges, l.spaceCharge(v.space, 0))
+			charges = append(charges, s.Limits.spaceCharge(v.space, 0))
 		}
 		charges[at].Count++
 	}
 	slices.SortFunc(mails, func(a, b recipient) int { return a.index - b.index })
-	return append(charges, l.mailCharges("invitationIds", mails)...)
+	return append(charges, s.mailCharges("invitationIds", mails)...)
 }
 
 func (l Limits) personCharge(actor access.Actor, n int) ratelimit.Charge {
@@ -83,36 +84,42 @@ type recipient struct {
 	index int    // in the request
 }
 
-// mailCharges returns what mails use of the limits that protect their recipients.
-// list is the field of the input that the recipients' indexes are about.
+// mailCharges returns what mails use of the limits that protect their recipients:
+// one for each mailbox, and one for each domain. list is the field of the input that
+// the recipients' indexes are about.
 //
-// The mails of all organizations to one address count together: they reach one
-// person. The mails to a domain count for each organization by itself. Otherwise
-// one organization that invites thousands of people at a large provider would
-// stop all other organizations from inviting there. Nobody gets around that with
-// a second organization, because only the operator makes organizations.
-func (l Limits) mailCharges(list string, mails []recipient) []ratelimit.Charge {
-	byAddress := ratelimit.Limit{Name: fault.InvitationsByAddress, Max: l.ByAddress, Text: "one address can be sent %d invitations in an hour."}
-	byDomain := ratelimit.Limit{Name: fault.InvitationsByDomain, Max: l.ByDomain, Text: "one organization can send %d invitations to a domain in an hour."}
-	type organizationDomain struct{ organization, domain string }
-	addressIndex, domainIndex := make(map[string]int, len(mails)), map[organizationDomain]int{}
-	var addresses, domains []ratelimit.Charge
+// Both are counted for each organization by itself. Otherwise anyone who may invite
+// could stop all other organizations from inviting a person, or people of a large
+// provider, by using up the limit. A second organization would get around that, but
+// only the operator makes organizations.
+func (s *Service) mailCharges(list string, mails []recipient) []ratelimit.Charge {
+	byAddress := ratelimit.Limit{Name: fault.InvitationsByAddress, Max: s.Limits.ByAddress, Text: "one organization can send %d invitations to one mailbox in an hour."}
+	byMailbox := byAddress
+	byMailbox.Text = "one organization can send %d invitations to one mailbox in an hour. Tags after a plus sign, and dots that the provider ignores, make no other mailbox."
+	byDomain := ratelimit.Limit{Name: fault.InvitationsByDomain, Max: s.Limits.ByDomain, Text: "one organization can send %d invitations to a domain in an hour."}
+	type within struct{ organization, recipient string }
+	mailboxIndex, domainIndex := make(map[within]int, len(mails)), map[within]int{}
+	var mailboxes, domains []ratelimit.Charge
 	for _, m := range mails {
-		i, known := addressIndex[m.key]
+		organization, mailbox := m.space.Organization.ID.String(), address.MailboxKey(m.key)
+		i, known := mailboxIndex[within{organization, mailbox}]
 		if !known {
-			i, addressIndex[m.key] = len(addresses), len(addresses)
-			addresses = append(addresses, ratelimit.Charge{Limit: byAddress, Subject: ratelimit.HashSubject(m.key),
+			i, mailboxIndex[within{organization, mailbox}] = len(mailboxes), len(mailboxes)
+			mailboxes = append(mailboxes, ratelimit.Charge{Limit: byAddress, Subject: ratelimit.HashSubject(s.HashKey, organization, mailbox),
 				Label: m.email, Email: m.email, Index: &m.index, InputPath: []any{"input", list, m.index}})
 		}
-		addresses[i].Count++
-		d := organizationDomain{m.space.Organization.ID.String(), registeredDomain(m.key)}
-		if i, known = domainIndex[d]; !known {
-			i, domainIndex[d] = len(domains), len(domains)
-			domains = append(domains, ratelimit.Charge{Limit: byDomain, Subject: ratelimit.HashSubject(d.organization, d.domain), Label: d.domain})
+		mailboxes[i].Count++
+		if m.key != mailbox {
+			mailboxes[i].Limit = byMailbox
+		}
+		domain := registeredDomain(m.key)
+		if i, known = domainIndex[within{organization, domain}]; !known {
+			i, domainIndex[within{organization, domain}] = len(domains), len(domains)
+			domains = append(domains, ratelimit.Charge{Limit: byDomain, Subject: ratelimit.HashSubject(s.HashKey, organization, domain), Label: domain})
 		}
 		domains[i].Count++
 	}
-	return append(domains, addresses...)
+	return append(domains, mailboxes...)
 }
 
 // registeredDomain returns the part of an address's domain that its owner has
@@ -131,7 +138,7 @@ func registeredDomain(key string) string {
 // not valid.
 func (s *Service) checkInviteLimits(ctx context.Context, actor access.Actor, to destination, invitees []invitee) error {
 	check := func(mails []recipient) error {
-		return ratelimit.Check(ctx, s.DB, s.Limits.inviteCharges(actor, to.Space, len(invitees), mails)...)
+		return ratelimit.Check(ctx, s.DB, s.inviteCharges(actor, to.Space, len(invitees), mails)...)
 	}
 	var mails []recipient
 	for i, in := range invitees {

@@ -27,7 +27,7 @@ func TestInviteRefusesWhatExceedsALimit(t *testing.T) {
 		"person":  {func(l *invitation.Limits) *int { return &l.ByPerson }, []string{"a@a.example", "b@b.example"}, "c@c.example", fault.InvitationsByPerson, "One person can invite 2 addresses in an hour. Nothing was done.", false},
 		"space":   {func(l *invitation.Limits) *int { return &l.BySpace }, []string{"a@a.example", "b@b.example"}, "c@c.example", fault.InvitationsBySpace, "2 addresses can be invited to one space in an hour. Nothing was done.", false},
 		"domain":  {func(l *invitation.Limits) *int { return &l.ByDomain }, []string{"a@new.example.org", "b@example.org"}, "c@other.example.org", fault.InvitationsByDomain, "example.org: one organization can send 2 invitations to a domain in an hour. Nothing was done.", false},
-		"address": {func(l *invitation.Limits) *int { return &l.ByAddress }, nil, "a@a.example", fault.InvitationsByAddress, "a@a.example: one address can be sent 2 invitations in an hour. Nothing was done.", true},
+		"address": {func(l *invitation.Limits) *int { return &l.ByAddress }, nil, "a@a.example", fault.InvitationsByAddress, "a@a.example: one organization can send 2 invitations to one mailbox in an hour. Nothing was done.", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -113,26 +113,61 @@ func TestOnlyMailsCountForAddressesAndDomains(t *testing.T) {
 	}
 }
 
-// Otherwise one organization could stop all others from inviting at a provider.
-func TestDomainsCountForEachOrganization(t *testing.T) {
+// Otherwise one organization could stop all others from inviting a person, or at a
+// provider.
+func TestMailsCountForEachOrganization(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Invitations.Limits.ByDomain = 1
-	w.Invitations.Limits.ByAddress = 2
+	w.Invitations.Limits.ByAddress = 1
 	invite := func(who string, place globalid.ID, email string) error {
 		_, err := w.tryInviteWith(who, invitation.InviteUsersInput{InstanceID: place, Role: tenant.Viewer, Emails: []string{email}})
 		return err
 	}
-	group1, research := w.Instance("Group 1"), w.InstanceOf(w.Space("Private Research"), "Master")
+	group1, group4, research := w.Instance("Group 1"), w.NewInstance(w.Space(testworld.Econometrics), "Group 4"), w.InstanceOf(w.Space("Private Research"), "Master")
 	w.must(invite("ada", group1, "zoe@new.example"))
 	wantRefused(t, invite("ada", group1, "bob@new.example"), fault.RateLimited, fault.InvitationsByDomain)
 	w.must(invite("rita", research, "zoe@new.example"))
 	// One that nobody can register counts by itself.
 	w.must(invite("ada", group1, "zoe@github.io"))
 	w.must(invite("ada", group1, "zoe@someone.github.io"))
-	// An address counts for all organizations: its mails reach one person.
+
 	w.Invitations.Limits.ByDomain = 100
-	wantRefused(t, invite("rita", w.NewInstance(w.Space("Private Research"), "Lab"), "zoe@new.example"), fault.RateLimited, fault.InvitationsByAddress)
+	wantRefused(t, invite("ada", group4, "zoe@new.example"), fault.RateLimited, fault.InvitationsByAddress)
+	w.must(invite("rita", research, "zoe+lab@other.example"))
+	w.must(invite("ada", group4, "zoe+lab@other.example"))
+}
+
+// Tags after a plus sign would otherwise get around the limit of an address.
+func TestAddressesOfOneMailboxCountTogether(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before         []string // invited, up to the limit
+		other, refused string
+	}{
+		"tags":   {[]string{"zoe@new.example", "zoe+a@new.example", "ZOE+b@new.example"}, "zoe.x@new.example", "zoe+c@new.example"},
+		"no tag": {[]string{"zoe+a@new.example", "zoe+b@new.example", "zoe+c@new.example"}, "bob@new.example", "zoe@new.example"},
+		"dots":   {[]string{"zoe.x@gmail.com", "zoex@googlemail.com", "zo.ex+a@gmail.com"}, "zoe.x@new.example", "z.o.e.x@gmail.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.Invitations.Limits.ByAddress = 3
+			wantEqual(t, "outcomes", []invitation.InviteOutcome{invitation.Invited, invitation.Invited, invitation.Invited},
+				outcomes(w.invite("Group 1", tenant.Viewer, c.before...)))
+			_, err := w.tryInvite("ada", "Group 1", tenant.Viewer, c.other, c.refused)
+			f := wantRefused(t, err, fault.RateLimited, fault.InvitationsByAddress)
+			if f.Email != c.refused || *f.Index != 1 {
+				t.Errorf("%+v", f)
+			}
+			w.invite("Group 1", tenant.Viewer, c.other)
+			// All in one request.
+			w.Advance(61 * time.Minute)
+			_, err = w.tryInvite("ada", "Master", tenant.Viewer, append(c.before, c.refused)...)
+			wantRefused(t, err, fault.RateLimited, fault.InvitationsByAddress)
+			w.invite("Master", tenant.Viewer, c.before...)
+		})
+	}
 }
 
 func TestReadinessListsEveryObstacle(t *testing.T) {

@@ -30,7 +30,7 @@ func (s *Service) exceededLimits(ctx context.Context, actor access.Actor, spaces
 	var charges []ratelimit.Charge
 	var chargedTo []*tenant.Space
 	for _, space := range spaces {
-		for _, c := range s.Limits.inviteCharges(actor, space, 1, nil) {
+		for _, c := range s.inviteCharges(actor, space, 1, nil) {
 			charges, chargedTo = append(charges, c), append(chargedTo, space)
 		}
 	}

@@ -83,7 +83,7 @@ func (s *Service) resendTx(ctx context.Context, tx *postgres.Tx, actor access.Ac
 	if err != nil || len(pending) == 0 {
 		return nil, err
 	}
-	charges := s.Limits.resendCharges(actor, pending)
+	charges := s.resendCharges(actor, pending)
 	tooSoon, err := recordResends(ctx, tx, pending)
 	if err != nil {
 		return nil, err

@@ -8,17 +8,16 @@ package ratelimit
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
@@ -43,9 +42,11 @@ type Charge struct {
 }
 
 // HashSubject returns the subject of a charge that is about texts, like an address.
-// It is a hash, so that the table rate_limit has no addresses.
-func HashSubject(texts ...string) uuid.UUID {
-	return uuid.NewHash(sha256.New(), uuid.Nil, []byte(strings.Join(texts, "\x00")), 8)
+// It is a hash with a key, so that nobody can find addresses by the table rate_limit.
+func HashSubject(key keyedhash.Key, texts ...string) uuid.UUID {
+	id := uuid.UUID(key.Sum("rate_limit", texts...)[:len(uuid.UUID{})])
+	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // version 8 (RFC 9562, section 5.8)
+	return id
 }
 
 // Take charges limits in a transaction. Each pair of limit and subject may be

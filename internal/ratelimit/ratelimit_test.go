@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
@@ -24,6 +25,9 @@ func TestMain(m *testing.M) { schematest.Main(m) }
 func limit(name string, most int) ratelimit.Limit {
 	return ratelimit.Limit{Name: name, Max: most, Text: "There can be %d in an hour."}
 }
+
+// key is the key of hashed subjects.
+var key = keyedhash.New([]byte("the key of this test"), "")
 
 func take(ctx context.Context, db *postgres.DB, charges ...ratelimit.Charge) error {
 	return db.InTx(ctx, func(tx *postgres.Tx) error { return ratelimit.Take(ctx, tx, charges...) })
@@ -161,7 +165,7 @@ func TestEveryExceededLimitIsReported(t *testing.T) {
 	charges := []ratelimit.Charge{
 		{Limit: limit("a", 1), Subject: uuid.New(), Count: 1},
 		{Limit: limit("a", 1), Subject: uuid.New(), Count: 2},
-		{Limit: limit("b", 5), Subject: ratelimit.HashSubject("zoe@new.example"), Count: 6, Label: "Zoe", Email: "zoe@new.example", Index: &index, InputPath: []any{"emails", 3}},
+		{Limit: limit("b", 5), Subject: ratelimit.HashSubject(key, "zoe@new.example"), Count: 6, Label: "Zoe", Email: "zoe@new.example", Index: &index, InputPath: []any{"emails", 3}},
 	}
 	for _, err := range []error{take(t.Context(), db, charges...), ratelimit.Check(t.Context(), db, charges...)} {
 		var got fault.List
@@ -186,12 +190,12 @@ func TestEveryExceededLimitIsReported(t *testing.T) {
 // A subject never changes: otherwise its uses would be lost.
 func TestHashSubjectIsStableAndUnique(t *testing.T) {
 	t.Parallel()
-	if got := ratelimit.HashSubject("zoe@new.example").String(); got != "340744d2-1547-84c6-98d2-71a314cef5ab" {
+	if got := ratelimit.HashSubject(key, "zoe@new.example").String(); got != "309669d0-1574-8549-8272-6964c781b062" {
 		t.Errorf("the subject has changed: %s", got)
 	}
 	seen := map[uuid.UUID][]string{}
 	for _, of := range [][]string{{"abc"}, {"ab", "c"}, {"a", "bc"}, {"a", "b", "c"}, {"c", "ab"}} {
-		s := ratelimit.HashSubject(of...)
+		s := ratelimit.HashSubject(key, of...)
 		if other, taken := seen[s]; taken {
 			t.Errorf("%q and %q have the same subject", of, other)
 		}
