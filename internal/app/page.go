@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -55,6 +56,10 @@ func readPage(built fs.FS) (page, error) {
 	})
 }
 
+// fileExtension matches the end of a path that names a file. A mark that a mail program
+// appends to a link, as in /app/invitation., is none.
+var fileExtension = regexp.MustCompile(`\.[A-Za-z0-9]+$`)
+
 // ServeHTTP serves the file that a path below /app/ names. Any other path gets the
 // application, which reads the path itself.
 func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -63,7 +68,7 @@ func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if name == playgroundFile {
 		f = nil // it is at /, where it is switched on
 	}
-	if f == nil && path.Ext(name) == "" {
+	if f == nil && !fileExtension.MatchString(name) {
 		f = p[indexFile]
 	}
 	if f == nil {
@@ -75,7 +80,7 @@ func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // hint is what is said where there is no file.
 func (p page) hint(name string) string {
-	if p[indexFile] == nil && path.Ext(name) == "" {
+	if p[indexFile] == nil && !fileExtension.MatchString(name) {
 		return unbuiltPage
 	}
 	return "There is no such file."

@@ -146,7 +146,7 @@ var errUnknownToken = &fault.Fault{
 // invitations to the actor only.
 func findAnswerable(ctx context.Context, q postgres.Querier, actor access.Actor, in AnswerInput) (r *row, err error) {
 	if in.Token != nil {
-		r, err = findRow(ctx, q, byToken, tokenHash(*in.Token))
+		r, err = findRow(ctx, q, byToken, givenTokenHash(*in.Token))
 	} else {
 		r, err = findRow(ctx, q, byIDAndKey, in.InvitationID.As(globalid.Invitation).UUID, actor.EmailKey)
 	}
@@ -256,7 +256,7 @@ func (s *Service) ByToken(ctx context.Context, actor *access.Actor, token string
 			return nil, err
 		}
 	}
-	r, err := findRow(ctx, s.DB, byToken, tokenHash(token))
+	r, err := findRow(ctx, s.DB, byToken, givenTokenHash(token))
 	if err != nil {
 		return nil, err
 	}

@@ -261,6 +261,27 @@ func TestParallelAnswersAreOneAnswer(t *testing.T) {
 	}
 }
 
+// Marks that mail programs and people add around a link do not lose the invitation.
+func TestTokenIsFoundAmongMarks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.invite("Group 1", tenant.Viewer, "zoe@new.example")[0].InvitationID
+	zoe, token := w.User("zoe@new.example"), w.secret(id)
+	for _, given := range []string{token + ".", token + ">", token + ")", token + ",", token + "\n", token + "%20", token + "%3E", token + "%", "<" + token + ">",
+		`"` + token + `".`, "%22" + token + "%22", " " + token, "#" + token, "\u201c" + token + "\u201d", "https://datahub.example/app/invitation#" + token} {
+		if v, err := w.Invitations.ByToken(t.Context(), nil, given); err != nil || v == nil || v.ID != id {
+			t.Errorf("%q: %v, %v", given, v, err)
+		}
+	}
+	for _, given := range []string{token[:42], token[1:], token[:42] + ".", ""} {
+		if v, err := w.Invitations.ByToken(t.Context(), nil, given); err != nil || v != nil {
+			t.Errorf("%q: %v, %v", given, v, err)
+		}
+	}
+	_, err := w.Invitations.Accept(t.Context(), zoe, invitation.AnswerInput{Token: new(token + ".")})
+	w.must(err)
+}
+
 // A person who tries too many tokens learns nothing more, even about valid ones.
 func TestUnknownTokensAreLimited(t *testing.T) {
 	t.Parallel()
