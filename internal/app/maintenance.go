@@ -5,10 +5,12 @@ import (
 	"log/slog"
 	"time"
 
+	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 	"alphacruncher.com/datahub-gateway/internal/request"
@@ -33,9 +35,12 @@ type maintenanceJob struct {
 	counted string
 }
 
-func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service, s *RetentionSettings) *maintenance {
+func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service, s *Settings) *maintenance {
 	in := func(remove func(context.Context, postgres.Querier) (int64, error)) func(context.Context) (int64, error) {
 		return func(ctx context.Context) (int64, error) { return remove(ctx, db) }
+	}
+	after := func(retention Days, remove func(context.Context, postgres.Querier, time.Duration) (int64, error)) func(context.Context) (int64, error) {
+		return func(ctx context.Context) (int64, error) { return remove(ctx, db, time.Duration(retention)) }
 	}
 	purge := func(ctx context.Context) (int64, error) {
 		purged, err := instance.Purge(ctx, db, time.Duration(s.PurgeGrace))
@@ -48,6 +53,10 @@ func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service
 		{"events", time.Minute, in(event.DeleteOld), ""},
 		{"limits", time.Minute, in(ratelimit.DeleteExpired), ""},
 		{"deleted instances", time.Minute, purge, "purged"},
+		{"ended invitations", time.Minute, after(s.InvitationRetention, invitation.DeleteEnded), "invitationsDeleted"},
+		{"ended requests", time.Minute, after(s.RequestRetention, request.DeleteEnded), "requestsDeleted"},
+		{"finished mails", time.Minute, after(s.MailRetention, outbox.DeleteFinished), "mailsDeleted"},
+		{"audit log", time.Minute, after(s.AuditRetention, audit.DeleteOld), "auditRecordsDeleted"},
 	}}
 }
 

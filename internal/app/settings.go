@@ -28,6 +28,7 @@ type Settings struct {
 	GraphQLSettings
 	LimitSettings
 	RetentionSettings
+	PrivacySettings
 	TelemetrySettings
 }
 

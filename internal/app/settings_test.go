@@ -146,6 +146,10 @@ var bounds = []struct{ name, min, max, below, above string }{
 	{"DATAHUB_INVITATION_TTL", "1s", "3650d", "999ms", "3651d"},
 	{"DATAHUB_REQUEST_TTL", "1s", "3650d", "0d", "87600h1s"},
 	{"DATAHUB_PURGE_GRACE", "0d", "3650d", "-1s", "3651d"},
+	{"DATAHUB_INVITATION_RETENTION", "2d", "3650d", "47h59m", "3651d"},
+	{"DATAHUB_REQUEST_RETENTION", "2d", "3650d", "1d", "3651d"},
+	{"DATAHUB_MAIL_RETENTION", "2d", "3650d", "0d", "3651d"},
+	{"DATAHUB_AUDIT_RETENTION", "30d", "36500d", "29d", "876000h1s"},
 }
 
 func TestBoundsOfSettings(t *testing.T) {

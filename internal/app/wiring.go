@@ -75,7 +75,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 		{"invitation mails", services.invitationMails.Run},
 		{"request mails", services.requestMails.Run},
 		{"events", services.feed.Run},
-		{"housekeeping", newMaintenance(external.db, log, services.root.Requests, &s.RetentionSettings).run},
+		{"housekeeping", newMaintenance(external.db, log, services.root.Requests, &s).run},
 	}
 	if external.keys != nil {
 		beside = append(beside, worker{"public keys", external.keys.Run})

@@ -35,6 +35,9 @@ var privileges = map[string]string{
 	"demo_world":          "select",
 }
 
+// functions are those that a gateway executes, of which not everybody may.
+var functions = []string{"audit_log_delete_old(interval, int)"}
+
 // grant grants a role what a gateway needs, and nothing else: it can change
 // neither the schema nor the records of the trail.
 func grant(ctx context.Context, db *sql.DB, role string) (err error) {
@@ -62,6 +65,9 @@ func grant(ctx context.Context, db *sql.DB, role string) (err error) {
 	}
 	for table, rights := range privileges {
 		statements = append(statements, "grant "+rights+" on "+table+" to "+name)
+	}
+	for _, function := range functions {
+		statements = append(statements, "grant execute on function "+function+" to "+name)
 	}
 	for _, statement := range statements {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {

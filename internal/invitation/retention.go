@@ -1,0 +1,57 @@
+package invitation
+
+import (
+	"context"
+	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// DeleteEnded deletes invitations that ended longer than a retention time ago,
+// with the records of their mails, and returns the number of invitations: 500 at
+// most that were accepted, declined or revoked, and 500 at most that expired.
+// Nothing else refers to them: memberships and the trail stay. Several gateways can
+// do it at the same time.
+func DeleteEnded(ctx context.Context, q postgres.Querier, retention time.Duration) (int64, error) {
+	answered, err := q.Exec(ctx, deleteAnswered, retention.Seconds())
+	if err != nil {
+		return answered, err
+	}
+	expired, err := q.Exec(ctx, deleteExpired, retention.Seconds())
+	return answered + expired, err
+}
+
+const (
+	deleteAnswered = `
+		with ended as materialized (
+			select id from invitation
+			where status <> 'PENDING' and coalesce(ended_at, expires_at) <= statement_timestamp() - $1 * interval '1 second'
+			order by coalesce(ended_at, expires_at) limit 500 for update skip locked),
+		` + deleteMails + `
+		delete from invitation where id in (select id from ended)`
+
+	// deleteExpired locks the places first, as everybody does who ends an
+	// invitation: a request to invite may be about to renew it. It leaves out places
+	// that are in use at the moment.
+	deleteExpired = `
+		with due as materialized (
+			select id, instance_id, space_id from invitation
+			where status = 'PENDING' and expires_at <= statement_timestamp() - $1 * interval '1 second'
+			order by expires_at limit 500),
+		locked as materialized (
+			select id from instance where id in (select instance_id from due) order by id for no key update skip locked),
+		locked_space as materialized (
+			select id from space where id in (select space_id from due) order by id for no key update skip locked),
+		ended as materialized (
+			select v.id from invitation v
+			where v.id in (select id from due)
+			  and (v.instance_id in (select id from locked) or v.space_id in (select id from locked_space))
+			  and v.status = 'PENDING' and v.expires_at <= statement_timestamp() - $1 * interval '1 second'
+			order by v.id for update of v skip locked),
+		` + deleteMails + `
+		delete from invitation where id in (select id from ended)`
+
+	deleteMails = `mails as (
+			delete from outbox where id in (
+				select o.id from outbox o where o.subject_id in (select id from ended) order by o.id for update of o))`
+)
