@@ -8,7 +8,8 @@ package migrations
 
 import "embed"
 
-// Files are the migrations, named NUMBER_what_they_do.sql.
+// Files are the migrations in SQL, named NUMBER_what_they_do.sql. Those in Go, which
+// are named alike, are in [InGo].
 //
 //go:embed *.sql
 var Files embed.FS

@@ -50,8 +50,9 @@ type Address struct {
 func (a Address) String() string { return a.text }
 
 // Key returns the form to compare addresses by: the local part case-folded (Unicode's
-// full case folding, independent of the language) in normalization form C, and the
-// domain in lower case with A-labels. A key is a valid address, and its own key.
+// simple case folding, independent of the language) in normalization form C, and the
+// domain in lower case with A-labels. A key is a valid address, and its own key. Full
+// folding would make one of two mailboxes: straße@ and strasse@ differ.
 func (a Address) Key() string { return a.key }
 
 // Envelope returns the form for SMTP's RCPT TO: the local part of [Address.String]

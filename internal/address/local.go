@@ -4,7 +4,6 @@ import (
 	"strings"
 	"unicode"
 
-	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -78,20 +77,32 @@ var atext = func() (set [unicode.MaxASCII + 1]bool) {
 	return set
 }()
 
-// fold returns the form to compare local parts by. It is the same in every language:
-// ß is ss, all forms of sigma are one, and the dotless ı is no i.
+// fold returns the form to compare local parts by, in normalization form C. It replaces
+// each letter with one other at most: ß stays ß, which is not ss, İ and ı are no i, and
+// all forms of sigma are one. It is the same in every language, and its own fold.
 func fold(local string) string {
 	if isASCII(local) {
 		return strings.ToLower(local)
 	}
-	return norm.NFC.String(strings.Map(foldCherokee, cases.Fold().String(local)))
+	// Some letters with a mark are one character in lower case alone: Ẍ and ẍ are one
+	// character each, H̱ is two and ẖ is one. So normalize after folding.
+	return norm.NFC.String(strings.Map(foldRune, local))
 }
 
-// foldCherokee corrects x/text, which swaps the case of Cherokee letters instead of
-// folding them to capitals (golang.org/issue/46101).
-func foldCherokee(r rune) rune {
-	if unicode.Is(unicode.Cherokee, r) {
-		return unicode.ToUpper(r)
+// foldRune returns Unicode's simple case folding of a character: its mapping of status C
+// or S in CaseFolding.txt. [unicode.SimpleFold] names the characters that fold alike, but
+// not the one that they fold to: the lower case of the first of them, or in Cherokee,
+// whose upper case is the older one, the upper case.
+func foldRune(r rune) rune {
+	if unicode.SimpleFold(r) == r {
+		return r // İ and ı have a lower or upper case and no folding
 	}
-	return r
+	first := r
+	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+		first = min(first, next)
+	}
+	if unicode.Is(unicode.Cherokee, r) {
+		return unicode.ToUpper(first)
+	}
+	return unicode.ToLower(unicode.ToUpper(first))
 }

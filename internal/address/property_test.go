@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 )
@@ -200,6 +201,40 @@ func TestKeyIsTheSameForEveryCase(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Two local parts have one key exactly where they have the same letters in other cases,
+// one for one.
+func TestKeysFoldLetterByLetter(t *testing.T) {
+	t.Parallel()
+	letters := rapid.StringOfN(rapid.SampledFrom([]rune("sSßẞiIıİkKσςΣéÉᾳᾼαΑꭰᎠ\u0301")), 1, 4, -1)
+	rapid.Check(t, func(t *rapid.T) {
+		a, problem := Parse(letters.Draw(t, "a") + "@uni.example")
+		b, again := Parse(letters.Draw(t, "b") + "@uni.example")
+		if problem != nil || again != nil {
+			t.Skip("not valid")
+		}
+		if got, want := a.Key() == b.Key(), strings.EqualFold(a.String(), b.String()); got != want {
+			t.Fatalf("%q has key %q, %q has %q; the same: want %t", a, a.Key(), b, b.Key(), want)
+		}
+	})
+}
+
+// The characters that strings.EqualFold takes for the same fold to one of them, which is
+// the one of CaseFolding.txt. x/text has its full folding: one character there is the
+// simple folding, too.
+func TestEveryCharacterFoldsToOne(t *testing.T) {
+	t.Parallel()
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		folded := foldRune(r)
+		if next := foldRune(unicode.SimpleFold(r)); next != folded || foldRune(folded) != folded || !strings.EqualFold(string(r), string(folded)) {
+			t.Errorf("%U folds to %U, %U to %U, and that to %U", r, folded, unicode.SimpleFold(r), next, foldRune(folded))
+		}
+		// x/text swaps the case of Cherokee letters (golang.org/issue/46101).
+		if full := []rune(cases.Fold().String(string(r))); len(full) == 1 && full[0] != folded && !unicode.Is(unicode.Cherokee, r) && utf8.ValidRune(r) {
+			t.Errorf("%U folds to %U, in x/text to %U", r, folded, full[0])
+		}
+	}
 }
 
 // Plain ASCII does not go through x/net/idna, which would return the same.

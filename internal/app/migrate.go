@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/migrations"
 )
 
 // migrateCommand applies the migrations that the database lacks, and grants the
@@ -16,7 +17,11 @@ func (migrateCommand) Run(ctx context.Context, t terminal, s *Settings) error {
 	if err := s.checkDatabase(); err != nil {
 		return err
 	}
-	applied, err := postgres.Migrate(ctx, s.DatabaseURL, s.DatabaseRole)
+	applied, err := postgres.Migrate(ctx, s.DatabaseURL, s.DatabaseRole, func(keys migrations.AddressKeys) {
+		if keys.Read > 0 {
+			fmt.Fprintln(t.out, keys)
+		}
+	})
 	if errors.Is(err, postgres.ErrRole) {
 		return setting("DATAHUB_DATABASE_ROLE", err)
 	}

@@ -36,13 +36,31 @@ var ErrRole = errors.New("the role cannot be granted what a gateway needs")
 // Then it grants role, unless that is empty, what a gateway needs, and nothing
 // else. role must not be the owner of the tables, as whom the DSN connects. It
 // fails with ErrRole.
-func Migrate(ctx context.Context, dsn, role string) (applied int, err error) {
-	err = withProvider(dsn, func(db *sql.DB, p *goose.Provider) error {
-		if applied, err = up(ctx, p); err != nil || role == "" {
+//
+// Older gateways write keys of addresses by full case folding. Each call corrects
+// what they have written since the last one, and calls notes with what it found.
+func Migrate(ctx context.Context, dsn, role string, notes ...func(migrations.AddressKeys)) (applied int, err error) {
+	var keys *migrations.AddressKeys
+	found := func(k migrations.AddressKeys) { keys = &k }
+	err = withProvider(dsn, found, func(db *sql.DB, p *goose.Provider) error {
+		if applied, err = up(ctx, p); err != nil {
 			return err
+		}
+		if keys == nil {
+			if keys, err = recomputeAddressKeys(ctx, db); err != nil {
+				return err
+			}
+		}
+		if role == "" {
+			return nil
 		}
 		return grant(ctx, db, role)
 	})
+	if keys != nil {
+		for _, note := range notes {
+			note(*keys)
+		}
+	}
 	if err != nil {
 		return 0, fmt.Errorf("migrate: %w", err)
 	}
@@ -50,19 +68,54 @@ func Migrate(ctx context.Context, dsn, role string) (applied int, err error) {
 }
 
 func up(ctx context.Context, p *goose.Provider) (applied int, err error) {
-	for begun := time.Now(); ; {
+	err = patiently(ctx, func() error {
 		results, err := p.Up(ctx)
 		applied += len(results)
 		if partly := new(goose.PartialError); errors.As(err, &partly) {
 			applied += len(partly.Applied)
 		}
+		return err
+	})
+	return applied, err
+}
+
+// recomputeAddressKeys returns nil where the schema is newer than this gateway's.
+func recomputeAddressKeys(ctx context.Context, db *sql.DB) (keys *migrations.AddressKeys, err error) {
+	var version, oldest int64
+	if err := db.QueryRowContext(ctx, schemaQuery).Scan(&version, &oldest); err != nil || version > known() {
+		return nil, err
+	}
+	err = patiently(ctx, func() error {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+		found, err := migrations.RecomputeAddressKeys(ctx, tx)
+		if err != nil {
+			return err
+		}
+		keys = &found
+		return tx.Commit()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("recompute the keys of addresses: %w", err)
+	}
+	return keys, nil
+}
+
+// patiently tries again where a transaction did not get its locks, until
+// lockPatience has passed.
+func patiently(ctx context.Context, try func() error) error {
+	for begun := time.Now(); ; {
+		err := try()
 		if pq.As(err, pqerror.LockNotAvailable, pqerror.TRDeadlockDetected) == nil || time.Since(begun) > lockPatience {
-			return applied, err
+			return err
 		}
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
-			return applied, err
+			return err
 		}
 	}
 }
@@ -83,7 +136,7 @@ func (e *SchemaError) Error() string {
 // with.
 func CheckSchema(ctx context.Context, dsn string) error {
 	e := &SchemaError{Known: known()}
-	err := withProvider(dsn, func(db *sql.DB, _ *goose.Provider) error {
+	err := withProvider(dsn, nil, func(db *sql.DB, _ *goose.Provider) error {
 		return db.QueryRowContext(ctx, schemaQuery).Scan(&e.Found, &e.OldestGateway)
 	})
 	return e.check(err)
@@ -118,6 +171,9 @@ var known = sync.OnceValue(func() (newest int64) {
 		}
 		newest = max(newest, version)
 	}
+	for _, m := range migrations.InGo(nil) {
+		newest = max(newest, m.Version)
+	}
 	return newest
 })
 
@@ -133,7 +189,7 @@ func (e *SchemaError) check(err error) error {
 	return nil
 }
 
-func withProvider(dsn string, do func(*sql.DB, *goose.Provider) error) error {
+func withProvider(dsn string, found func(migrations.AddressKeys), do func(*sql.DB, *goose.Provider) error) error {
 	connector, err := newConnector(dsn, map[string]string{"lock_timeout": milliseconds(lockTimeout)})
 	if err != nil {
 		return err
@@ -146,7 +202,7 @@ func withProvider(dsn string, do func(*sql.DB, *goose.Provider) error) error {
 		return err
 	}
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations.Files,
-		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+		goose.WithGoMigrations(migrations.InGo(found)...), goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return err
 	}

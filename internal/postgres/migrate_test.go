@@ -35,6 +35,9 @@ func versions(t testing.TB) (versions []int64) {
 		}
 		versions = append(versions, version)
 	}
+	for _, m := range migrations.InGo(nil) {
+		versions = append(versions, m.Version)
+	}
 	slices.Sort(versions)
 	return versions
 }
