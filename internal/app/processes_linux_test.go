@@ -105,11 +105,12 @@ func TestKilledGatewayLosesNoMail(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
 	var first sync.Once
-	killed := make(chan struct{})
+	answered, killed := make(chan struct{}), make(chan struct{})
 	var doomed *process
 	s.OnData(func(a apptest.Attempt) error {
 		if a.Number == 300 {
 			first.Do(func() {
+				<-answered
 				doomed.end(syscall.SIGKILL)
 				close(killed)
 			})
@@ -130,6 +131,7 @@ func TestKilledGatewayLosesNoMail(t *testing.T) {
 		emails[i] = fmt.Sprintf("p%d@new.example", i)
 	}
 	w.as("ada").through(doomed).invite("Group 1", "VIEWER", emails, "idempotencyKey", "k").OK()
+	close(answered)
 	<-killed
 	// The other gateway knows the answer to the key.
 	if got := w.as("ada").through(other).invite("Group 1", "VIEWER", emails, "idempotencyKey", "k").OK().Every("outcome", "inviteUsers", "results"); got[0] != "INVITED" || got[people-1] != "INVITED" {

@@ -43,7 +43,7 @@ func (i Invitation) Compose() (Message, error) {
 		"{address}", i.From.Email, "{requester address}", i.Requester.Email,
 		"{to}", i.To.String(), "{until}", t.dateTime(i.ExpiresAt.UTC())})
 	l.Facts = append(t.placeFacts(i.Instance, i.Space, i.Organization), role)
-	l.Quote = unlink(i.Message)
+	l.Quote = withoutHidden(i.Message)
 	l.Link = i.Link
 	return l.message(i.ID, i.To, i.From)
 }

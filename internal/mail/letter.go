@@ -3,6 +3,7 @@ package mail
 import (
 	"embed"
 	htmltemplate "html/template"
+	"slices"
 	"strings"
 	texttemplate "text/template"
 
@@ -13,7 +14,7 @@ import (
 var templates embed.FS
 
 var (
-	letterHTML = htmltemplate.Must(htmltemplate.ParseFS(templates, "letter.html"))
+	letterHTML = htmltemplate.Must(htmltemplate.New("letter.html").Funcs(htmltemplate.FuncMap{"written": written, "isolated": isolated}).ParseFS(templates, "letter.html"))
 	letterText = texttemplate.Must(texttemplate.ParseFS(templates, "letter.txt"))
 )
 
@@ -21,17 +22,24 @@ var (
 type letter struct {
 	Language string // BCP 47
 	Subject  string
-	Opening  string
+	Opening  sentence
 	Facts    []fact
-	Colon    string // between a label and a value, or the button and the link, in plain text
-	Quoting  string // introduces Quote
-	Quote    string // what a person wrote; may be empty
+	Colon    string   // between a label and a value, or the button and the link, in plain text
+	Quoting  sentence // introduces Quote
+	Quote    string   // what a person wrote; may be empty
 	Button   string
 	Link     string // where the button leads
 	Fallback string // introduces the link, for readers whose button does not work
-	Closing  string
+	Closing  sentence
 }
 
+// sentence is a text of the gateway in which people's names are, for both layouts.
+type sentence struct {
+	Text string
+	HTML htmltemplate.HTML
+}
+
+// fact is a line of what the mail is about. People may have written the value.
 type fact struct{ Label, Value string }
 
 // Quoted returns the quote as plain text has it.
@@ -42,14 +50,26 @@ func (l letter) Quoted() string { return quote(l.Quote) }
 // names; the subject has no other placeholders.
 func (t texts) newLetter(s sentences, names, values []string) letter {
 	// All placeholders are replaced in one pass, because a name may look like one.
-	subject := strings.NewReplacer(names...).Replace(s.subject)
-	for i := 1; i < len(names); i += 2 {
-		names[i] = unlink(names[i])
+	text, html := append(slices.Clone(names), values...), make([]string, 0, len(names)+len(values))
+	for i, words := range text {
+		switch {
+		case i%2 == 0: // a placeholder
+		case i < len(names):
+			words = string(isolated(words))
+		default:
+			words = htmltemplate.HTMLEscapeString(words)
+		}
+		html = append(html, words)
 	}
-	fill := strings.NewReplacer(append(names, values...)...).Replace
+	fill := func(s string) sentence {
+		return sentence{
+			Text: strings.NewReplacer(text...).Replace(s),
+			HTML: htmltemplate.HTML(strings.NewReplacer(html...).Replace(htmltemplate.HTMLEscapeString(s))), // everything in it is escaped
+		}
+	}
 	return letter{
 		Language: t.tag.String(),
-		Subject:  subject,
+		Subject:  strings.NewReplacer(names...).Replace(s.subject),
 		Opening:  fill(s.opening),
 		Colon:    t.colon,
 		Quoting:  fill(t.quoting),

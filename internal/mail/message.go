@@ -7,6 +7,7 @@ import (
 	netmail "net/mail"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/wneessen/go-mail"
 
@@ -45,7 +46,15 @@ func (s *Sender) encode(m Message) (*mail.Msg, error) {
 		if a, problem := address.Parse(replyTo.Email); problem == nil {
 			replyTo.Email = a.Envelope() // every server accepts a domain in A-labels
 		}
-		err = errors.Join(err, msg.ReplyTo(replyTo.header()))
+		email := Mailbox{Email: replyTo.Email}.header()
+		switch {
+		case !looksEncoded(replyTo.Name):
+			err = errors.Join(err, msg.ReplyTo(replyTo.header()))
+		case isASCII(email):
+			msg.SetGenHeader(mail.Header(mail.HeaderReplyTo), encodeLiterally(replyTo.Name)+" "+email)
+		default: // go-mail would encode the address with the name
+			err = errors.Join(err, msg.ReplyTo(email))
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -61,10 +70,17 @@ func (s *Sender) encode(m Message) (*mail.Msg, error) {
 	return msg, nil
 }
 
-// encodeLiterally encodes text that looks like an encoded word (RFC 2047), because
-// readers would decode it. Other text is encoded by go-mail where necessary.
+// looksEncoded reports whether readers would take a part of the text for an encoded
+// word (RFC 2047), although it is none. Many do even where quotation marks are around
+// it. Text beyond ASCII is encoded anyway.
+func looksEncoded(text string) bool {
+	return strings.Contains(text, "=?") && mime.QEncoding.Encode("utf-8", text) == text
+}
+
+// encodeLiterally encodes text that looks encoded, so that readers show it as it is.
+// Other text is encoded by go-mail where necessary.
 func encodeLiterally(text string) string {
-	if !strings.Contains(text, "=?") || mime.QEncoding.Encode("utf-8", text) != text {
+	if !looksEncoded(text) {
 		return text
 	}
 	// An encoded word has at most 75 characters (RFC 2047 section 2). The text is
@@ -75,4 +91,8 @@ func encodeLiterally(text string) string {
 		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString(chunk)+"?=")
 	}
 	return strings.Join(words, " ")
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
 }

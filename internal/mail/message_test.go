@@ -94,3 +94,17 @@ func TestDomainsAreSentAsALabels(t *testing.T) {
 		t.Errorf("the mail does not show the address as people write it:\n%s", m.text)
 	}
 }
+
+// Many mail programs decode encoded words even within quotation marks.
+func TestNamesThatLookEncodedAreShownAsTheyAre(t *testing.T) {
+	t.Parallel()
+	i := invitation(t)
+	i.From.Name = "=?utf-8?q?Rector?= Ada"
+	m := send(t, compose(t, i))[0]
+	if got, err := m.header.AddressList("Reply-To"); err != nil || len(got) != 1 || *got[0] != (netmail.Address{Name: i.From.Name, Address: i.From.Email}) {
+		t.Errorf("Reply-To: %v, %v", got, err)
+	}
+	if header, _, _ := strings.Cut(m.raw, "\r\n\r\n"); strings.Contains(header, "Rector") {
+		t.Errorf("a mail program would decode the name:\n%s", header)
+	}
+}

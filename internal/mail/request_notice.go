@@ -76,7 +76,7 @@ func (n RequestNotice) Compose() (Message, error) {
 	if n.Kind == InvitationsRequest && len(n.Emails) > 0 {
 		l.Facts = append(l.Facts, t.addressesFact(n.Emails))
 	}
-	l.Quote = unlink(n.Message)
+	l.Quote = withoutHidden(n.Message)
 	l.Link = n.Link
 	return l.message(n.ID, n.To, person)
 }

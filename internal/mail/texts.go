@@ -91,9 +91,9 @@ func textsFor(locale string) texts {
 // placeFacts say where something is. The instance is empty for the space itself.
 func (t texts) placeFacts(instance, space, organization string) (facts []fact) {
 	if instance != "" {
-		facts = append(facts, fact{t.instance, unlink(instance)})
+		facts = append(facts, fact{t.instance, instance})
 	}
-	return append(facts, fact{t.space, unlink(space) + ", " + unlink(organization)})
+	return append(facts, fact{t.space, space + ", " + organization})
 }
 
 // roleFact names a role. It fails for a role that nobody can be invited to.
@@ -111,7 +111,7 @@ const maxListed = 10
 // addressesFact lists the first addresses, and says how many more there are.
 func (t texts) addressesFact(emails []string) fact {
 	listed := emails[:min(len(emails), maxListed)]
-	list := unlink(oneLine(strings.Join(listed, ", ")))
+	list := oneLine(strings.Join(listed, ", "))
 	if more := len(emails) - len(listed); more > 0 {
 		list += " " + strings.ReplaceAll(t.more, "{count}", strconv.Itoa(more))
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -71,9 +72,11 @@ func (w *World) AwaitMail(to, subject string, words ...string) (found mailbox.Ma
 
 // contains reports whether both parts of a mail have some words.
 func contains(m mailbox.Mail, words string) bool {
-	unlinked := strings.NewReplacer("\u200b", "")
-	return strings.Contains(unlinked.Replace(m.Text), words) && strings.Contains(unlinked.Replace(html.UnescapeString(m.HTML)), words)
+	return strings.Contains(m.Text, words) && strings.Contains(html.UnescapeString(inlineTags.ReplaceAllString(m.HTML, "")), words)
 }
+
+// inlineTags are the tags within the sentences of a mail.
+var inlineTags = regexp.MustCompile(`</?(?:span|wbr)[^>]*>`)
 
 // AwaitOutbox waits until no mail is queued or held.
 func (w *World) AwaitOutbox() {
