@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -101,7 +102,7 @@ func withDatabase(ctx context.Context, s *Settings, do func(*postgres.DB) error)
 	if err := checkSchema(ctx, &s.DatabaseSettings); err != nil {
 		return err
 	}
-	db, err := openDatabase(&s.DatabaseSettings, nil)
+	db, err := openDatabase(&s.DatabaseSettings, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,7 @@ type external struct {
 }
 
 func openExternal(ctx context.Context, s *Settings, instruments instruments, log *slog.Logger, resources *resources) (e external, err error) {
-	if e.db, err = openDatabase(&s.DatabaseSettings, instruments.statement()); err != nil {
+	if e.db, err = openDatabase(&s.DatabaseSettings, instruments.statement(), log); err != nil {
 		return e, err
 	}
 	resources.opened(func() { _ = e.db.Close() })
@@ -195,11 +195,14 @@ func checkSchema(ctx context.Context, s *DatabaseSettings) error {
 
 // openDatabase opens the pool. observe, which may be nil, is called for every
 // statement.
-func openDatabase(s *DatabaseSettings, observe func(context.Context, string) func(error)) (*postgres.DB, error) {
+func openDatabase(s *DatabaseSettings, observe func(context.Context, string) func(error), log *slog.Logger) (*postgres.DB, error) {
 	db, err := postgres.Open(s.DatabaseURL, postgres.Options{
 		MaxConnections:   s.DatabaseConnections,
 		StatementTimeout: s.StatementTimeout,
 		Statement:        observe,
+		Pooler: func() {
+			log.Info("the database is reached through a pooler: statements are planned each time that they run")
+		},
 	})
 	if err != nil {
 		return nil, setting("DATABASE_URL", err)

@@ -20,8 +20,7 @@ const maxStatements = 200
 // cancelled.
 const graceTime = 2 * time.Second
 
-// preparing connects with lib/pq, and repairs three things about its
-// connections.
+// connector connects with lib/pq, and repairs four things about its connections.
 //
 // A query with arguments costs lib/pq two round trips: one to prepare it and one
 // to run it. A conn prepares each query once.
@@ -31,17 +30,25 @@ const graceTime = 2 * time.Second
 //
 // On a network that stalls, lib/pq asks the server to cancel a statement, and
 // then waits for the answer without a limit. A conn sets a deadline.
-type preparing struct{ *pq.Connector }
+//
+// lib/pq relies on a session of the server; see pooler.go.
+type connector struct {
+	*route
+	statementTimeout time.Duration
+	limit            string // the statements that limit a transaction behind a pooler
+}
 
 // Connect implements driver.Connector.
-func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
-	var socket net.Conn
-	c, err := p.Connector.Connect(context.WithValue(ctx, socketKey{}, &socket))
+func (k *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	c, socket, viaPooler, err := k.connect(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errConnect, err)
 	}
-	return &conn{pqConn: c.(pqConn), socket: socket, statements: map[string]driver.Stmt{}}, nil
+	return &conn{pqConn: c.(pqConn), connector: k, viaPooler: viaPooler, socket: socket, statements: map[string]driver.Stmt{}}, nil
 }
+
+// Driver implements driver.Connector.
+func (k *connector) Driver() driver.Driver { return k.direct.Driver() }
 
 // socketKey is the context key of the variable that receives the socket.
 type socketKey struct{}
@@ -83,23 +90,33 @@ type pqConn interface {
 
 type conn struct {
 	pqConn
+	connector  *connector
+	viaPooler  bool
+	inTx       bool
 	socket     net.Conn
 	statements map[string]driver.Stmt
 	retired    bool // database/sql must not use it again
 }
 
 // watch sets a deadline on the socket when ctx ends, until done is called.
-func (c *conn) watch(ctx context.Context) (done func()) {
+// Behind a pooler it also ends the statement in time, outside of a transaction:
+// there is no session whose server could.
+func (c *conn) watch(ctx context.Context) (_ context.Context, done func()) {
+	cancel := func() {}
+	if c.viaPooler && !c.inTx {
+		ctx, cancel = context.WithTimeout(ctx, c.connector.statementTimeout)
+	}
 	stop := context.AfterFunc(ctx, func() { _ = c.socket.SetDeadline(time.Now().Add(graceTime)) })
-	return func() {
+	return ctx, func() {
 		if !stop() {
 			c.retired = true // its deadline has been set
 		}
+		cancel()
 	}
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	done := c.watch(ctx)
+	ctx, done := c.watch(ctx)
 	r, err := c.query(ctx, query, args)
 	if err != nil {
 		done()
@@ -109,7 +126,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 }
 
 func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if len(args) == 0 {
+	if len(args) == 0 || c.viaPooler {
 		return c.pqConn.QueryContext(ctx, query, args)
 	}
 	stmt, err := c.statement(ctx, query)
@@ -120,13 +137,14 @@ func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	defer c.watch(ctx)()
+	ctx, done := c.watch(ctx)
+	defer done()
 	r, err := c.exec(ctx, query, args)
 	return r, c.classify(query, err)
 }
 
 func (c *conn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if len(args) == 0 {
+	if len(args) == 0 || c.viaPooler {
 		return c.pqConn.ExecContext(ctx, query, args)
 	}
 	stmt, err := c.statement(ctx, query)
@@ -183,13 +201,27 @@ func (c *conn) lose() {
 }
 
 func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	done := c.watch(ctx)
-	t, err := c.pqConn.BeginTx(ctx, o)
+	c.inTx = true
+	ctx, done := c.watch(ctx)
+	t, err := c.begin(ctx, o)
 	if err != nil {
+		c.inTx = false
 		done()
 		return nil, c.classify("", err)
 	}
 	return &tx{t, c, done}, nil
+}
+
+func (c *conn) begin(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	t, err := c.pqConn.BeginTx(ctx, o)
+	if err != nil || !c.viaPooler {
+		return t, err
+	}
+	if _, err := c.pqConn.ExecContext(ctx, c.connector.limit, nil); err != nil {
+		_ = t.Rollback()
+		return nil, err
+	}
+	return t, nil
 }
 
 // IsValid implements driver.Validator.
@@ -202,13 +234,18 @@ type tx struct {
 }
 
 func (t *tx) Commit() error {
-	defer t.done()
+	defer t.end()
 	return t.conn.classify("", t.Tx.Commit())
 }
 
 func (t *tx) Rollback() error {
-	defer t.done()
+	defer t.end()
 	return t.conn.classify("", t.Tx.Rollback())
+}
+
+func (t *tx) end() {
+	t.conn.inTx = false
+	t.done()
 }
 
 type rows struct {

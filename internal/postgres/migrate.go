@@ -42,7 +42,10 @@ var ErrRole = errors.New("the role cannot be granted what a gateway needs")
 func Migrate(ctx context.Context, dsn, role string, notes ...func(migrations.AddressKeys)) (applied int, err error) {
 	var keys *migrations.AddressKeys
 	found := func(k migrations.AddressKeys) { keys = &k }
-	err = withProvider(dsn, found, func(db *sql.DB, p *goose.Provider) error {
+	err = withProvider(dsn, found, func(db *sql.DB, to *route, p *goose.Provider) error {
+		if err := requireSessions(ctx, db, to); err != nil {
+			return err
+		}
 		if applied, err = up(ctx, p); err != nil {
 			return err
 		}
@@ -136,7 +139,7 @@ func (e *SchemaError) Error() string {
 // with.
 func CheckSchema(ctx context.Context, dsn string) error {
 	e := &SchemaError{Known: known()}
-	err := withProvider(dsn, nil, func(db *sql.DB, _ *goose.Provider) error {
+	err := withProvider(dsn, nil, func(db *sql.DB, _ *route, _ *goose.Provider) error {
 		return db.QueryRowContext(ctx, schemaQuery).Scan(&e.Found, &e.OldestGateway)
 	})
 	return e.check(err)
@@ -189,12 +192,13 @@ func (e *SchemaError) check(err error) error {
 	return nil
 }
 
-func withProvider(dsn string, found func(migrations.AddressKeys), do func(*sql.DB, *goose.Provider) error) error {
-	connector, err := newConnector(dsn, map[string]string{"lock_timeout": milliseconds(lockTimeout)})
+func withProvider(dsn string, found func(migrations.AddressKeys), do func(*sql.DB, *route, *goose.Provider) error) error {
+	parameters := map[string]string{"lock_timeout": milliseconds(lockTimeout)}
+	to, err := newRoute(dsn, parameters)
 	if err != nil {
 		return err
 	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(sessions{to, setAll("set", parameters)})
 	defer db.Close()
 	// A caller that finds the lock taken tries again every second, for five minutes.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
@@ -206,5 +210,5 @@ func withProvider(dsn string, found func(migrations.AddressKeys), do func(*sql.D
 	if err != nil {
 		return err
 	}
-	return do(db, provider)
+	return do(db, to, provider)
 }

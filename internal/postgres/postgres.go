@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -23,6 +24,10 @@ import (
 // acquireTimeout is how long a call waits for a connection of a full pool.
 const acquireTimeout = 2 * time.Second
 
+// connectTimeout is how long a connection may take to come about, unless the
+// connection string says otherwise.
+const connectTimeout = 5 * time.Second
+
 // ErrPoolFull reports that no connection became free in time.
 var ErrPoolFull = errors.New("postgres: no connection became free in time")
 
@@ -33,6 +38,9 @@ type Options struct {
 	// Statement is called when a statement begins, and returns the function to
 	// call when it ends. It may be nil.
 	Statement func(ctx context.Context, statement string) (ended func(error))
+	// Pooler is called once, when connections turn out to go through a pooler. It
+	// may be nil.
+	Pooler func()
 }
 
 // Querier runs one statement: at once (DB), or in a transaction (Tx). Queries are
@@ -73,17 +81,19 @@ var (
 
 // Open returns a pool, which connects when it is first used.
 func Open(dsn string, o Options) (*DB, error) {
-	connector, err := newConnector(dsn, map[string]string{
+	limits := map[string]string{
 		"statement_timeout":                   milliseconds(o.StatementTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(2 * o.StatementTimeout),
 		// Every statement is prepared, and finds its rows by an index for any
 		// arguments. Planning it for each call can cost more than running it.
 		"plan_cache_mode": "force_generic_plan",
-	})
+	}
+	to, err := newRoute(dsn, limits)
 	if err != nil {
 		return nil, err
 	}
-	pool := sqlx.NewDb(sql.OpenDB(preparing{connector}), "postgres")
+	to.foundPooler = o.Pooler
+	pool := sqlx.NewDb(sql.OpenDB(&connector{to, o.StatementTimeout, setAll("set local", limits)}), "postgres")
 	pool.SetMaxOpenConns(o.MaxConnections)
 	pool.SetMaxIdleConns(o.MaxConnections)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
@@ -96,8 +106,8 @@ func Open(dsn string, o Options) (*DB, error) {
 	}, nil
 }
 
-// newConnector reads a connection string and adds parameters to its own.
-func newConnector(dsn string, parameters map[string]string) (*pq.Connector, error) {
+// newConnector reads a connection string, and changes what it says.
+func newConnector(dsn string, change func(*pq.Config)) (*pq.Connector, error) {
 	config, err := pq.NewConfig(dsn)
 	if err != nil {
 		// The driver's message quotes the DSN, and with it the password.
@@ -105,19 +115,28 @@ func newConnector(dsn string, parameters map[string]string) (*pq.Connector, erro
 	}
 	// On a stalled network, lib/pq's connect has no limit of its own.
 	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = 5 * time.Second
+		config.ConnectTimeout = connectTimeout
 	}
 	config.ApplicationName = "datahub-gateway"
 	if config.Runtime == nil {
 		config.Runtime = map[string]string{}
 	}
-	maps.Copy(config.Runtime, parameters)
+	change(&config)
 	connector, err := pq.NewConnectorConfig(config)
 	if err != nil {
 		return nil, errors.New("postgres: the connection string cannot be used")
 	}
 	connector.Dialer(&dialer{})
 	return connector, nil
+}
+
+// setAll returns the statements that set parameters; set is "set" or "set local".
+func setAll(set string, parameters map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		fmt.Fprintf(&b, "%s %s = %s;", set, name, pq.QuoteLiteral(parameters[name]))
+	}
+	return b.String()
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

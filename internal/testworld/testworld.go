@@ -87,9 +87,10 @@ type World struct {
 	// DSN connects to the same database as its superuser.
 	DSN string
 
-	t     testing.TB
-	admin *postgres.DB // as the superuser
-	mails mailServer
+	t          testing.TB
+	gatewayDSN string
+	admin      *postgres.DB // as the superuser
+	mails      mailServer
 }
 
 // New makes a world. It ends with the test, which fails where its database
@@ -97,15 +98,14 @@ type World struct {
 func New(t testing.TB) *World {
 	t.Helper()
 	w := &World{t: t, DSN: postgrestest.New(t)}
+	w.gatewayDSN = throughPooler(t, strings.Replace(w.DSN, "user=postgres", "user="+Role, 1))
 	w.admin = w.Open(w.DSN)
 	w.DB = w.Open(w.GatewayDSN())
 	return w
 }
 
 // GatewayDSN connects to the world's database as Role.
-func (w *World) GatewayDSN() string {
-	return strings.Replace(w.DSN, "user=postgres", "user="+Role, 1)
-}
+func (w *World) GatewayDSN() string { return w.gatewayDSN }
 
 // Open opens a pool of connections that is closed at the end of the test.
 func (w *World) Open(dsn string) *postgres.DB {

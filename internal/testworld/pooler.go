@@ -1,0 +1,9 @@
+//go:build !pgbouncer
+
+package testworld
+
+import "testing"
+
+// throughPooler returns the DSN of the way to the database that is to be tested:
+// the server itself, unless the tests are built with the tag pgbouncer.
+func throughPooler(_ testing.TB, dsn string) string { return dsn }
