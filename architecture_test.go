@@ -50,6 +50,7 @@ func TestImports(t *testing.T) {
 		"/internal/membership":                domain("/internal/membership"),
 		"/internal/outbox":                    append(telemetry, module+"/internal/telemetry"),
 		"/internal/postgres":                  append(telemetry, module+"/internal/telemetry"),
+		"/internal/privacy":                   {"github.com/prometheus/", "go.opentelemetry.io/", "github.com/99designs/", "github.com/jmoiron/sqlx", "net/http", module + "/graph", module + "/resolvers", module + "/internal/app"},
 		"/internal/ratelimit":                 domain("/internal/ratelimit"),
 		"/internal/request":                   domain("/internal/request", "/internal/instance", "/internal/invitation", "/internal/membership"), // an approval performs what was requested
 		"/internal/space":                     domain("/internal/space", "/internal/membership"),

@@ -81,7 +81,8 @@ func TestMigrateCommand(t *testing.T) {
 func TestCommandsRefuseAnUnknownSchema(t *testing.T) {
 	dsn, db := newEmptyDatabase(t)
 	environment(t, "DATABASE_URL="+dsn, "DATAHUB_DEVELOPMENT=true")
-	commands := []string{"", "serve", "seed", "create-space --organization=U --name=E --administrator=ada@uni.example"}
+	commands := []string{"", "serve", "seed", "create-space --organization=U --name=E --administrator=ada@uni.example",
+		"export-account ada@uni.example", "erase-account ada@uni.example"}
 	for _, line := range commands {
 		command(t, strings.Fields(line)...).failed(t, 1, "run datahub-gateway migrate")
 	}

@@ -248,13 +248,15 @@ func TestFlagsGoBeforeTheEnvironment(t *testing.T) {
 
 func TestCommandsNeedDatabase(t *testing.T) {
 	environment(t)
-	for _, line := range []string{"migrate", "seed", "create-space --organization=U --name=E --administrator=ada@uni.example"} {
+	for _, line := range []string{"migrate", "seed", "create-space --organization=U --name=E --administrator=ada@uni.example",
+		"export-account ada@uni.example", "erase-account ada@uni.example"} {
 		command(t, strings.Fields(line)...).failed(t, 1, "DATABASE_URL: it must name the database")
 	}
 }
 
 // everyCommand lists the commands that connect to the database.
-var everyCommand = []string{"serve", "migrate", "seed", "create-space --organization=U --name=E --administrator=ada@uni.example"}
+var everyCommand = []string{"serve", "migrate", "seed", "create-space --organization=U --name=E --administrator=ada@uni.example",
+	"export-account ada@uni.example", "erase-account ada@uni.example"}
 
 func TestDatabasePasswordIsNotPrinted(t *testing.T) {
 	const password = "open-sesame"

@@ -23,6 +23,7 @@ var privileges = map[string]string{
 	"instance_member":     "select, insert, update, delete",
 	"invitation":          "select, insert, update, delete",
 	"invitation_resend":   "select, insert, update, delete",
+	"invitation_refusal":  "select, insert, delete",
 	"request":             "select, insert, update, delete",
 	"request_notice":      "select, insert",
 	"outbox":              "select, insert, update, delete",

@@ -1,0 +1,234 @@
+package privacy
+
+// Table says what one table of the database keeps about people. A test compares the
+// catalog with the database: a table or a column that is not listed fails it, until
+// somebody has decided what an export and an erasure do with it.
+type Table struct {
+	Name string
+	// About is what the table keeps about people; "": nothing, and NotPersonal says
+	// why.
+	About       string
+	NotPersonal string
+	// Kept is how long, and Seen by whom.
+	Kept, Seen string
+	// Columns are all but numbers, times and truth values, which say nothing about
+	// anybody without the others.
+	Columns []Column
+}
+
+// Column is a column of a table.
+type Column struct {
+	Name    string
+	Content Content
+	// Export is the section of an export that has the column; "": Reason says why
+	// there is none.
+	Export string
+	// Erase is what an erasure does with the column; "": Reason says why it does
+	// nothing.
+	Erase Effect
+	// Reason says why a column with personal data is not exported, or stays.
+	Reason string
+}
+
+// Content is the kind of data in a column.
+type Content string
+
+// The contents.
+const (
+	AccountID  Content = "account"       // names an account
+	Identity   Content = "identity"      // names the person at the identity provider
+	Email      Content = "e-mail"        // an address, or several
+	Hash       Content = "hash"          // stands for personal data
+	PersonName Content = "name"          // of a person
+	FreeText   Content = "free text"     // that people write, or a mail server
+	Secret     Content = "secret"        // lets somebody act as the person
+	PlaceName  Content = "place"         // of an organization, a space or an instance
+	ID         Content = "id"            // names something else than a person
+	Word       Content = "word"          // one of a fixed list
+	Preference Content = "preference"    // of the person
+	Mixed      Content = "several kinds" // JSON
+)
+
+// Personal reports whether a column of this content can tell who somebody is, or
+// what they wrote.
+func (c Content) Personal() bool { return c != PlaceName && c != ID && c != Word }
+
+// Effect is what an erasure does with a column.
+type Effect string
+
+// The effects.
+const (
+	RowDeleted Effect = "row deleted"
+	Removed    Effect = "removed"
+	Replaced   Effect = "pseudonym"
+)
+
+// The columns that are not about people.
+func id(name string) Column    { return Column{Name: name, Content: ID} }
+func word(name string) Column  { return Column{Name: name, Content: Word} }
+func place(name string) Column { return Column{Name: name, Content: PlaceName} }
+
+const (
+	administrators = "administrators of the space"
+	nobody         = "nobody: only the gateway reads it"
+	staysAsID      = "the id stays as the pseudonym: nothing leads from it to the person"
+)
+
+// Catalog lists all tables.
+var Catalog = []Table{
+	{
+		Name: "account", About: "who signs in, or will: address, name, language, the identity provider's id",
+		Kept: "until it is erased", Seen: "the person; name and address: people whom they invite or ask, members who see them in a list, people who are told whom to ask",
+		Columns: []Column{
+			{"id", AccountID, "account", "", staysAsID},
+			{"subject", Identity, "account", Removed, ""},
+			{"email", Email, "account", Replaced, ""},
+			{"email_key", Email, "account", Replaced, ""},
+			{"name", PersonName, "account", Replaced, ""},
+			{"locale", Preference, "account", Removed, ""},
+		},
+	},
+	{
+		Name: "organization_member", About: "roles in organizations",
+		Kept: "until the role ends", Seen: "managers of the organization",
+		Columns: []Column{
+			id("organization_id"), word("role"),
+			{"account_id", AccountID, "organizationRoles", RowDeleted, ""},
+		},
+	},
+	{
+		Name: "space_administrator", About: "who administrates a space",
+		Kept: "until the role ends", Seen: "people with a role in the space",
+		Columns: []Column{
+			id("space_id"),
+			{"account_id", AccountID, "spaceRoles", RowDeleted, ""},
+		},
+	},
+	{
+		Name: "instance_member", About: "roles in instances",
+		Kept: "until the role ends, or the instance is purged", Seen: "administrators of the space and editors of the instance",
+		Columns: []Column{
+			id("instance_id"), word("role"),
+			{"account_id", AccountID, "instanceRoles", RowDeleted, ""},
+		},
+	},
+	{
+		Name: "instance", About: "who deleted an instance",
+		Kept: "until the instance is restored or purged", Seen: "people with a role in the instance",
+		Columns: []Column{
+			id("id"), id("space_id"), place("name"), word("kind"),
+			{"deleted_by", AccountID, "instancesDeleted", "", staysAsID},
+		},
+	},
+	{
+		Name: "invitation", About: "who was invited, by whom, to what, with which message and result",
+		Kept: "`DATAHUB_INVITATION_RETENTION` after its end", Seen: administrators + "; the invited person",
+		Columns: []Column{
+			id("id"), id("instance_id"), id("space_id"), word("role"), word("status"),
+			{"email", Email, "invitationsReceived", RowDeleted, ""},
+			{"email_key", Email, "invitationsReceived", RowDeleted, ""},
+			{"token_hash", Secret, "", RowDeleted, "a hash of the secret in the mail's link"},
+			{"message", FreeText, "invitationsSent", Removed, ""},
+			{"invited_by", AccountID, "invitationsSent", "", staysAsID},
+			{"requested_by", AccountID, "invitationsSent", "", staysAsID},
+		},
+	},
+	{
+		Name: "invitation_resend", About: "when an address was last sent an invitation again",
+		Kept: "10 minutes", Seen: nobody,
+		Columns: []Column{
+			id("space_id"),
+			{"email_key", Email, "invitationResends", RowDeleted, ""},
+		},
+	},
+	{
+		Name: "invitation_refusal", About: "addresses that want no invitations by mail, as hashes with a key",
+		Kept: "until the person allows invitations again", Seen: nobody + "; people who invite the address learn that no mail is sent",
+		Columns: []Column{
+			{"address_hash", Hash, "", "", "the export says whether and when the person refused; the hash stays, so that the refusal is respected after the erasure"},
+		},
+	},
+	{
+		Name: "outbox", About: "records of mails to people: when they were sent, and what the mail server replied",
+		Kept: "`DATAHUB_MAIL_RETENTION` after the last attempt", Seen: administrators + " (the state and the reply)",
+		Columns: []Column{
+			id("id"), word("kind"), id("lease"), word("state"), id("instance_id"),
+			{"subject_id", ID, "mails", RowDeleted, ""},
+			{"secret", Secret, "", RowDeleted, "the secret in the mail's link; it is removed when the mail is sent"},
+			{"last_error", FreeText, "mails", RowDeleted, ""},
+			{"reply", FreeText, "mails", RowDeleted, ""},
+		},
+	},
+	{
+		Name: "request", About: "who asked whom for what, and the answers",
+		Kept: "`DATAHUB_REQUEST_RETENTION` after its end", Seen: "the person who asked; people who can answer",
+		Columns: []Column{
+			id("id"), word("kind"), id("space_id"), id("instance_id"), place("space_name"), place("instance_name"), word("role"), word("status"),
+			{"requested_by", AccountID, "requestsMade", RowDeleted, ""},
+			{"emails", Email, "requestsNaming", Replaced, ""},
+			{"approved", Email, "requestsNaming", Replaced, ""},
+			{"message", FreeText, "requestsMade", RowDeleted, ""},
+			{"answered_by", AccountID, "requestsAnswered", "", staysAsID},
+			{"answer", FreeText, "requestsAnswered", Removed, ""},
+		},
+	},
+	{
+		Name: "request_notice", About: "who gets a mail about a request",
+		Kept: "as long as the request", Seen: nobody,
+		Columns: []Column{
+			id("id"), id("request_id"),
+			{"account_id", AccountID, "mails", RowDeleted, ""},
+		},
+	},
+	{
+		Name: "audit_log", About: "who did what in a space, and to whom",
+		Kept: "`DATAHUB_AUDIT_RETENTION`", Seen: administrators,
+		Columns: []Column{
+			id("id"), word("action"), id("space_id"), place("space_name"), id("instance_id"), place("instance_name"),
+			{"actor_id", AccountID, "auditRecords", "", staysAsID},
+			{"actor_name", PersonName, "auditRecords", Replaced, ""},
+			{"details", Mixed, "auditRecords", Replaced, ""},
+		},
+	},
+	{
+		Name: "idempotency_key", About: "that a person sent a request with a key, and its result in ids",
+		Kept: "24 hours", Seen: nobody,
+		Columns: []Column{
+			{"account_id", AccountID, "idempotencyKeys", RowDeleted, ""},
+			{"key", FreeText, "idempotencyKeys", RowDeleted, ""},
+			{"request_hash", Hash, "", RowDeleted, "a hash of the request"},
+			{"response", Mixed, "idempotencyKeys", RowDeleted, ""},
+		},
+	},
+	{
+		Name: "rate_limit", About: "how much a person did in the last hour; mails to a mailbox or a domain, as hashes with a key",
+		Kept: "an hour", Seen: nobody,
+		Columns: []Column{
+			word("name"),
+			{"subject", AccountID, "limits", RowDeleted, ""},
+		},
+	},
+	{
+		Name: "rate_limit_use", About: "the same, by gateways before September 2026",
+		Kept: "an hour", Seen: nobody,
+		Columns: []Column{
+			word("name"),
+			{"subject", AccountID, "", RowDeleted, "no gateway of today writes it"},
+		},
+	},
+	{
+		Name: "event", About: "that something changed that a person's pages show",
+		Kept: "an hour", Seen: nobody,
+		Columns: []Column{
+			word("topic"), word("change"), id("subjects"), id("xid"),
+			{"place_id", AccountID, "events", RowDeleted, ""},
+		},
+	},
+
+	{Name: "organization", NotPersonal: "places, not people; the operator and managers choose their names", Columns: []Column{id("id"), place("name")}},
+	{Name: "space", NotPersonal: "places, not people; administrators choose their names", Columns: []Column{id("id"), id("organization_id"), place("name")}},
+	{Name: "hash_key", NotPersonal: "a random key, of nobody", Columns: []Column{{"key", Secret, "", "", "of the gateway"}}},
+	{Name: "schema_requirement", NotPersonal: "versions of the schema"},
+	{Name: "demo_world", NotPersonal: "marks a database of developers"},
+	{Name: "goose_db_version", NotPersonal: "versions of the schema"},
+}
