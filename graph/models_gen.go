@@ -304,3 +304,59 @@ func (e RateLimitReason) MarshalJSON() ([]byte, error) {
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
 }
+
+// Why the gateway cannot answer: `extensions.reason` of an UNAVAILABLE, where there is more to say.
+type UnavailableReason string
+
+const (
+	// The change may have been made: the database did not confirm it. Send the same
+	// request with its idempotency key to find out. It is carried out once.
+	UnavailableReasonOutcomeUnknown UnavailableReason = "OUTCOME_UNKNOWN"
+)
+
+var AllUnavailableReason = []UnavailableReason{
+	UnavailableReasonOutcomeUnknown,
+}
+
+func (e UnavailableReason) IsValid() bool {
+	switch e {
+	case UnavailableReasonOutcomeUnknown:
+		return true
+	}
+	return false
+}
+
+func (e UnavailableReason) String() string {
+	return string(e)
+}
+
+func (e *UnavailableReason) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = UnavailableReason(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid UnavailableReason", str)
+	}
+	return nil
+}
+
+func (e UnavailableReason) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *UnavailableReason) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e UnavailableReason) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}

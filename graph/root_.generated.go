@@ -2452,7 +2452,11 @@ enum ErrorCode {
   RATE_LIMITED
   "The document is too large, or the operation costs too much (see Query). The message names the limit."
   QUERY_TOO_COMPLEX
-  "The gateway cannot answer at the moment; nothing was done. Send the request again, with the same idempotency key."
+  """
+  The gateway cannot answer at the moment. Nothing was done, unless ` + "`" + `reason` + "`" + `, an
+  UnavailableReason, says that it is not known. Send the request again, with the
+  same idempotency key.
+  """
   UNAVAILABLE
   "The gateway failed; nothing was done. Send the request again later, with the same idempotency key."
   INTERNAL_SERVER_ERROR
@@ -2526,6 +2530,15 @@ enum RateLimitReason {
   OPERATIONS_BY_PERSON
   "Concurrent operations over one WebSocket connection."
   OPERATIONS_BY_CONNECTION
+}
+
+"Why the gateway cannot answer: ` + "`" + `extensions.reason` + "`" + ` of an UNAVAILABLE, where there is more to say."
+enum UnavailableReason {
+  """
+  The change may have been made: the database did not confirm it. Send the same
+  request with its idempotency key to find out. It is carried out once.
+  """
+  OUTCOME_UNKNOWN
 }
 `, BuiltIn: false},
 	{Name: "../schema/instance.graphqls", Input: `extend type Mutation {

@@ -68,6 +68,11 @@ func (r *Root) faultOf(ctx context.Context, err error) *fault.Fault {
 			Cause:   err,
 		}
 	}
+	if errors.Is(err, postgres.ErrCommitUnknown) {
+		f.Reason = fault.OutcomeUnknown
+		f.Message = "The connection to the database was lost when the change was made. It may have been done."
+		f.Remedy = "Send the same request with its idempotency key to find out: it is done once. Without a key, look whether it was done before you send it again."
+	}
 	if afterMutation(ctx) {
 		f.Message = "The change was made, but the fields that you selected of the result cannot be read at the moment."
 	}

@@ -217,6 +217,7 @@ func TestEnumsAreTheDomains(t *testing.T) {
 		"AuditAction":               texts(audit.Actions),
 		"ConflictReason":            fault.ConflictReasons,
 		"RateLimitReason":           fault.RateLimitReasons,
+		"UnavailableReason":         fault.UnavailableReasons,
 		"RequestKind":               texts(request.Kinds),
 		"RequestStatus":             texts(request.Statuses),
 		"RequestEndReason":          texts(request.EndReasons),

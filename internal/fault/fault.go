@@ -58,6 +58,12 @@ const (
 	EmailMissing     = "EMAIL_MISSING"
 )
 
+// OutcomeUnknown is the reason of an UNAVAILABLE whose change may have been made.
+const OutcomeUnknown = "OUTCOME_UNKNOWN"
+
+// UnavailableReasons are all reasons of an UNAVAILABLE.
+var UnavailableReasons = []string{OutcomeUnknown}
+
 // Reasons of a RATE_LIMITED: the limit's name.
 const (
 	InvitationsByPerson    = "INVITATIONS_BY_PERSON"

@@ -235,12 +235,27 @@ type tx struct {
 
 func (t *tx) Commit() error {
 	defer t.end()
-	return t.conn.classify("", t.Tx.Commit())
+	err := t.Tx.Commit()
+	if err == nil || !t.commitUnknown(err) {
+		return t.conn.classify("", err)
+	}
+	return fmt.Errorf("%w: %w", ErrCommitUnknown, t.conn.classify("", err))
 }
 
 func (t *tx) Rollback() error {
 	defer t.end()
 	return t.conn.classify("", t.Tx.Rollback())
+}
+
+// commitUnknown reports whether the server may have committed although Commit
+// failed. An error of the server says that it has not, unless it says that the
+// connection ends: that can follow the commit.
+func (t *tx) commitUnknown(err error) bool {
+	var server *pq.Error
+	if errors.As(err, &server) {
+		return server.Code.Class() == pqerror.ClassOperatorIntervention
+	}
+	return !errors.Is(err, pq.ErrInFailedTransaction)
 }
 
 func (t *tx) end() {

@@ -31,6 +31,10 @@ const connectTimeout = 5 * time.Second
 // ErrPoolFull reports that no connection became free in time.
 var ErrPoolFull = errors.New("postgres: no connection became free in time")
 
+// ErrCommitUnknown reports that a commit was sent and its answer was lost: the
+// transaction may have been carried out.
+var ErrCommitUnknown = errors.New("postgres: it is not known whether the transaction was committed")
+
 // Options bound what the gateway asks of the database.
 type Options struct {
 	MaxConnections   int           // at least 1
@@ -331,7 +335,7 @@ func (db *DB) take(ctx context.Context, slots chan<- struct{}, patience time.Dur
 // so that the same call can succeed later.
 func IsUnavailable(err error) bool {
 	var network net.Error
-	if errors.Is(err, ErrPoolFull) || errors.Is(err, context.DeadlineExceeded) || connectionLost(err) || errors.As(err, &network) {
+	if errors.Is(err, ErrPoolFull) || errors.Is(err, ErrCommitUnknown) || errors.Is(err, context.DeadlineExceeded) || connectionLost(err) || errors.As(err, &network) {
 		return true
 	}
 	var server *pq.Error

@@ -22,6 +22,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/postgres/networktest"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -117,6 +118,30 @@ func TestCommitRefused(t *testing.T) {
 		t.Error(err)
 	}
 	if got := notes(t, direct); got != "after" {
+		t.Errorf("stored: %s", got)
+	}
+}
+
+// A commit whose answer is lost may have been carried out, and says so.
+func TestCommitWhoseAnswerIsLost(t *testing.T) {
+	dsn, direct := newNotes(t)
+	n, through := networktest.New(t, dsn)
+	db := open(t, through, postgres.Options{})
+	ctx := withPatience(t)
+	n.LoseAnswer("kept", networktest.Commit)
+	err := db.InTx(ctx, func(tx *postgres.Tx) error { return write(ctx, tx, "kept") })
+	if !errors.Is(err, postgres.ErrCommitUnknown) || !postgres.IsUnavailable(err) {
+		t.Errorf("%v", err)
+	}
+	if got := notes(t, direct); got != "kept" {
+		t.Errorf("stored: %s", got)
+	}
+	n.LoseAnswer("", "lost")
+	err = db.InTx(ctx, func(tx *postgres.Tx) error { return write(ctx, tx, "lost") })
+	if err == nil || errors.Is(err, postgres.ErrCommitUnknown) {
+		t.Errorf("lost before the commit: %v", err)
+	}
+	if got := notes(t, direct); got != "kept" {
 		t.Errorf("stored: %s", got)
 	}
 }
@@ -555,12 +580,12 @@ func TestBackgroundPriority(t *testing.T) {
 
 // A call without a deadline gets one.
 func TestNoDeadline(t *testing.T) {
-	n, dsn := newNetwork(t, newDatabase(t))
+	n, dsn := networktest.New(t, newDatabase(t))
 	db := open(t, dsn, postgres.Options{MaxConnections: 1, StatementTimeout: 100 * time.Millisecond})
 	if err := db.Ping(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	n.stall()
+	n.Stall()
 	if err := db.Ping(context.Background()); !postgres.IsUnavailable(err) {
 		t.Errorf("%v", err)
 	}

@@ -2,107 +2,13 @@ package postgres_test
 
 import (
 	"context"
-	"net"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/lib/pq"
-
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/postgres/networktest"
 )
-
-// network is a way to the database that can stall: what has been sent is kept,
-// and nothing arrives.
-type network struct {
-	listener net.Listener
-	server   string // the path of its socket
-	pipes    sync.WaitGroup
-
-	mu    sync.Mutex
-	flows chan struct{} // closed while it does
-	ends  []net.Conn
-}
-
-func newNetwork(t *testing.T, dsn string) (n *network, through string) {
-	t.Helper()
-	config, err := pq.NewConfig(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n = &network{listener: listener, server: filepath.Join(config.Host, ".s.PGSQL."+itoa(int(config.Port))), flows: make(chan struct{})}
-	close(n.flows)
-	n.pipes.Go(n.accept)
-	t.Cleanup(func() {
-		n.listener.Close()
-		n.flow()
-		n.mu.Lock()
-		for _, end := range n.ends {
-			end.Close()
-		}
-		n.mu.Unlock()
-		n.pipes.Wait()
-	})
-	return n, dsn + " connect_timeout=1 host=127.0.0.1 port=" + itoa(listener.Addr().(*net.TCPAddr).Port)
-}
-
-func (n *network) accept() {
-	for {
-		client, err := n.listener.Accept()
-		if err != nil {
-			return
-		}
-		server, err := net.Dial("unix", n.server)
-		if err != nil {
-			client.Close()
-			continue
-		}
-		n.mu.Lock()
-		n.ends = append(n.ends, client, server)
-		n.mu.Unlock()
-		n.pipes.Go(func() { n.pipe(client, server) })
-		n.pipes.Go(func() { n.pipe(server, client) })
-	}
-}
-
-func (n *network) pipe(from, to net.Conn) {
-	defer to.Close()
-	b := make([]byte, 4096)
-	for {
-		count, err := from.Read(b)
-		if err != nil {
-			return
-		}
-		n.mu.Lock()
-		flows := n.flows
-		n.mu.Unlock()
-		<-flows
-		if _, err := to.Write(b[:count]); err != nil {
-			return
-		}
-	}
-}
-
-func (n *network) stall() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.flows = make(chan struct{})
-}
-
-func (n *network) flow() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	select {
-	case <-n.flows:
-	default:
-		close(n.flows)
-	}
-}
 
 // Every call ends, also when the network stalls in the middle of it.
 func TestStalledNetwork(t *testing.T) {
@@ -144,7 +50,7 @@ func TestStalledNetwork(t *testing.T) {
 			})
 		},
 	} {
-		n, through := newNetwork(t, dsn)
+		n, through := networktest.New(t, dsn)
 		db := open(t, through, postgres.Options{})
 		if err := db.Ping(withPatience(t)); err != nil {
 			t.Fatal(err)
@@ -153,7 +59,7 @@ func TestStalledNetwork(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
 			ended := make(chan error, 1)
-			go func() { ended <- call(ctx, db, n.stall) }()
+			go func() { ended <- call(ctx, db, n.Stall) }()
 			select {
 			case err := <-ended:
 				if err == nil || !postgres.IsUnavailable(err) {
@@ -161,10 +67,10 @@ func TestStalledNetwork(t *testing.T) {
 				}
 			case <-time.After(patience):
 				t.Errorf("%s hangs", name)
-				n.flow()
+				n.Flow()
 				<-ended
 			}
-			n.flow()
+			n.Flow()
 			if err := db.Ping(withPatience(t)); err != nil {
 				t.Errorf("%s: when it flows again: %v", name, err)
 			}

@@ -20,7 +20,7 @@ const translatedCodes = new Set([
 ])
 
 /** The codes that have a text for each reason. */
-const codesWithReasons = new Set(['CONFLICT', 'INVITATION_NOT_USABLE'])
+const codesWithReasons = new Set(['CONFLICT', 'INVITATION_NOT_USABLE', 'UNAVAILABLE'])
 
 /** Returns a function that explains a fault in the page's language or, without a translation, in the gateway's English. */
 export function useExplanation() {

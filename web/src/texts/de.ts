@@ -260,6 +260,11 @@ export const de: Texts = {
       title: 'DataHub kann das im Moment nicht tun',
       remedy: 'Es wurde nichts geändert. Versuchen Sie es in einigen Minuten noch einmal.',
     },
+    UNAVAILABLE_OUTCOME_UNKNOWN: {
+      title: 'Es ist nicht sicher, ob das getan wurde',
+      remedy:
+        'Die Verbindung zur Datenbank ging verloren. Sehen Sie nach, ob es getan wurde, bevor Sie es noch einmal versuchen.',
+    },
     INTERNAL_SERVER_ERROR: {
       title: 'Bei DataHub ist ein Fehler aufgetreten',
       remedy: 'Es wurde nichts geändert. Versuchen Sie es in einigen Minuten noch einmal.',

@@ -244,6 +244,11 @@ export const en = {
       title: 'DataHub cannot do this at the moment',
       remedy: 'Nothing was changed. Try again in a few minutes.',
     },
+    UNAVAILABLE_OUTCOME_UNKNOWN: {
+      title: 'It is not certain that this was done',
+      remedy:
+        'The connection to the database was lost. Look whether it was done before you try again.',
+    },
     INTERNAL_SERVER_ERROR: {
       title: 'Something went wrong in DataHub',
       remedy: 'Nothing was changed. Try again in a few minutes.',

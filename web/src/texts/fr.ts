@@ -255,6 +255,11 @@ export const fr: Texts = {
       title: 'DataHub ne peut pas faire cela pour le moment',
       remedy: 'Rien n’a été modifié. Réessayez dans quelques minutes.',
     },
+    UNAVAILABLE_OUTCOME_UNKNOWN: {
+      title: 'Il n’est pas certain que cela ait été fait',
+      remedy:
+        'La connexion à la base de données a été perdue. Vérifiez si cela a été fait avant de réessayer.',
+    },
     INTERNAL_SERVER_ERROR: {
       title: 'Une erreur s’est produite dans DataHub',
       remedy: 'Rien n’a été modifié. Réessayez dans quelques minutes.',
