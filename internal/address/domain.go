@@ -146,7 +146,46 @@ func convert(typed string) (domainName, *Problem) {
 		name := strings.ToLower(typed)
 		return domainName{text: name, ascii: name}, nil
 	}
+	if problem := checkLengths(typed); problem != nil {
+		return domainName{}, problem
+	}
 	return convertIDN(typed)
+}
+
+// checkLengths refuses a domain whose form with A-labels is too long, without
+// converting it: the time of Punycode grows with the square of a label's length.
+func checkLengths(typed string) *Problem {
+	length := 0
+	for label := range strings.SplitSeq(typed, ".") {
+		n := minALabel(label)
+		if n > maxLabel {
+			return labelTooLong()
+		}
+		length += n + len(".")
+	}
+	if length > maxAddress {
+		return refuse(TooLong, tooLong)
+	}
+	return nil
+}
+
+// minALabel returns a lower bound of the length of a label with A-labels. Each
+// character beyond ASCII takes at least one octet there, after xn-- (RFC 3492, section
+// 6.3), and so does each ASCII character. Marks do not count, because a small letter
+// can be composed with a mark where the capital letter cannot: W̊ becomes ẘ. There are
+// at most as many marks that vanish so as there are other characters.
+func minALabel(label string) int {
+	if isASCII(label) {
+		return len(label)
+	}
+	all, others := 0, 0
+	for _, r := range label {
+		all++
+		if !unicode.Is(unicode.M, r) {
+			others++
+		}
+	}
+	return len("xn--") + max(others, all-others)
 }
 
 // profile maps and validates as UTS #46 says, non-transitional and with STD3 rules.

@@ -18,6 +18,9 @@ type Domains struct {
 	// without one of its characters, and in its lower half the domain's index in
 	// known. Two domains that are one edit apart share at least one hash.
 	hashes []uint64
+	// lengths are those of the domains in characters: most long domains are compared
+	// with none.
+	lengths [maxAddress + 1]bool
 }
 
 type knownDomain struct {
@@ -30,8 +33,9 @@ type knownDomain struct {
 func NewDomains(frequencies map[string]int) *Domains {
 	d := &Domains{}
 	for given, frequency := range frequencies {
-		if name := readableDomain(given); name != "" {
+		if name := readableDomain(given); name != "" && len(name) <= maxAddress {
 			d.known = append(d.known, knownDomain{name, frequency})
+			d.lengths[utf8.RuneCountInString(name)] = true
 		}
 	}
 	for i, known := range d.known {
@@ -42,6 +46,11 @@ func NewDomains(frequencies map[string]int) *Domains {
 	slices.Sort(d.hashes)
 	d.hashes = slices.Clip(slices.Compact(d.hashes))
 	return d
+}
+
+// hasLengthNear reports whether a domain can be one edit away from one with a length.
+func (d *Domains) hasLengthNear(length int) bool {
+	return slices.Contains(d.lengths[max(length-1, 0):min(length+2, len(d.lengths))], true)
 }
 
 // withAnyHash returns the domains that have one of the hashes: all that are one edit

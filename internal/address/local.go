@@ -24,11 +24,18 @@ func parseLocal(typed string) (localPart, *Problem) {
 	if problem := checkLocalCharacters(typed); problem != nil {
 		return localPart{}, problem
 	}
+	if len(typed) > maxLocal {
+		return localPart{}, localPartTooLong()
+	}
 	local := localPart{text: typed, folded: fold(typed)}
-	if max(len(local.text), len(local.folded)) > maxLocal {
-		return localPart{}, refuse(LocalPartTooLong, "the part before the at sign has at most 64 characters")
+	if len(local.folded) > maxLocal {
+		return localPart{}, localPartTooLong()
 	}
 	return local, nil
+}
+
+func localPartTooLong() *Problem {
+	return refuse(LocalPartTooLong, "the part before the at sign has at most 64 characters")
 }
 
 // checkLocalDots refuses dots that are not between two atoms (RFC 5322 section 3.2.3).

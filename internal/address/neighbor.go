@@ -21,9 +21,16 @@ func SuggestDomain(a Address, known []*Domains) string {
 	if isReal(domain) {
 		return ""
 	}
-	hashes := deletionHashes(domain)
+	length := utf8.RuneCountInString(domain)
+	var hashes []uint64
 	var neighbors []knownDomain
 	for _, domains := range append(slices.Clip(known), providerDomains) {
+		if !domains.hasLengthNear(length) {
+			continue
+		}
+		if hashes == nil {
+			hashes = deletionHashes(domain)
+		}
 		for candidate := range domains.withAnyHash(hashes) {
 			if candidate.name == domain {
 				return ""

@@ -30,10 +30,14 @@ var repairs = []func(string) string{
 // room for a scheme and brackets around the longest address.
 const maxRepaired = 320
 
+// maxRepairedUnicode is how many characters beyond ASCII a text has that is repaired.
+// Each repair normalizes them again.
+const maxRepairedUnicode = 64
+
 // suggest returns the valid address that was evidently meant by a refused one, or "".
 // A repair that leaves an odd form, such as a mark at an end, is no suggestion.
 func suggest(refused string) string {
-	if len(refused) > maxRepaired {
+	if len(refused) > maxRepaired || countBeyondASCII(refused) > maxRepairedUnicode {
 		return ""
 	}
 	candidate := refused
@@ -58,6 +62,15 @@ func suggest(refused string) string {
 	return ""
 }
 
+func countBeyondASCII(s string) (n int) {
+	for _, r := range s {
+		if r > unicode.MaxASCII {
+			n++
+		}
+	}
+	return n
+}
+
 // withPlainCharacters replaces full-width and other special forms by the usual
 // characters, typographic apostrophes and dashes by those of ASCII, and removes
 // invisible characters.
@@ -65,7 +78,14 @@ func withPlainCharacters(s string) string {
 	if isASCII(s) {
 		return s
 	}
-	return strings.Map(plainCharacter, norm.NFKC.String(s))
+	var plain []byte
+	var characters norm.Iter
+	for characters.InitString(norm.NFKC, s); !characters.Done(); {
+		if plain = append(plain, characters.Next()...); len(plain) > maxRepaired {
+			return s // one character can become eighteen
+		}
+	}
+	return strings.Map(plainCharacter, string(plain))
 }
 
 func plainCharacter(r rune) rune {

@@ -61,6 +61,9 @@ func withoutOtherText(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return isControl(r) && !isSpace(r) }) {
 		return s
 	}
+	if strings.Count(s, "@") > maxPieces {
+		return s
+	}
 	only, key := "", ""
 	for i := range len(s) {
 		if s[i] != '@' {

@@ -85,6 +85,64 @@ func TestVariablesCountInTheCost(t *testing.T) {
 	w.AwaitMails(5)
 }
 
+// The work of a list in the arguments is done for each field that has it.
+func TestListsInArgumentsCountInTheCost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, unlimitedInvitations)
+	ada := w.as("ada")
+	emails := func(n, octets int) (list []string) {
+		for i := range n {
+			name := fmt.Sprintf("p%d.", i)
+			list = append(list, name+strings.Repeat("x", octets-len(name)-len("@new.example"))+"@new.example")
+		}
+		return list
+	}
+	check := func(fields int) string {
+		text := "query($emails: [String!]!) {"
+		for i := range fields {
+			text += fmt.Sprintf(" a%d: checkEmails(emails: $emails) { valid }", i)
+		}
+		return text + " }"
+	}
+	const all = `query($emails: [String!]!) { checkEmails(emails: $emails) { index input email valid reason suggestion warning } }`
+	ada.Ask(all, map[string]any{"emails": emails(1000, 70)}).OK()
+	ada.invite("Group 1", "VIEWER", emails(1000, 70), "message", strings.Repeat("x", 2000)).OK()
+	ada.Ask(check(4), map[string]any{"emails": emails(1000, 20)}).OK()
+	for what, c := range map[string]struct {
+		fields, emails, octets int
+		cost                   string
+	}{
+		"many fields":    {5, 1000, 20, "costs 116250, of which its arguments cost 106250; it can cost 100000"},
+		"many addresses": {49, 100, 20, "costs 113925, of which its arguments cost 104125; it can cost 100000"},
+		"long addresses": {49, 60, 260, "costs 112455, of which its arguments cost 106575; it can cost 100000"},
+	} {
+		variables := map[string]any{"emails": make([]string, c.emails)}
+		if c.octets > 0 {
+			list := variables["emails"].([]string)
+			for i := range list {
+				list[i] = strings.Repeat("x", c.octets)
+			}
+		}
+		if e := ada.Ask(check(c.fields), variables).Refused("QUERY_TOO_COMPLEX"); !strings.Contains(e.Message, c.cost) || e.Extensions["retryable"] != false {
+			t.Errorf("%s: %v", what, e)
+		}
+	}
+	invites := `mutation($input: InviteUsersInput!) {`
+	for i := range 5 {
+		invites += fmt.Sprintf(" a%d: inviteUsers(input: $input) { results { index } }", i)
+	}
+	ada.Ask(invites+"}", map[string]any{"input": ada.input("Group 1", "role", "VIEWER", "emails", emails(1000, 21))}).Refused("QUERY_TOO_COMPLEX")
+	if n := w.Number(`select count(*) from invitation`); n != 1000 {
+		t.Errorf("%d invitations", n)
+	}
+	// One long text in many fields.
+	tokens := `query($token: String!) {`
+	for i := range 49 {
+		tokens += fmt.Sprintf(" a%d: invitation(token: $token) { id }", i)
+	}
+	ada.Ask(tokens+"}", map[string]any{"token": strings.Repeat("x", 100_000)}).Refused("QUERY_TOO_COMPLEX")
+}
+
 func TestOrdinaryPageIsWithinTheCost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

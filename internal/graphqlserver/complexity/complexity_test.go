@@ -35,6 +35,15 @@ func parse(t testing.TB, text string) *ast.QueryDocument {
 	return doc
 }
 
+func parseValid(t testing.TB, text string) *ast.QueryDocument {
+	t.Helper()
+	doc := parse(t, text)
+	if errs := validator.ValidateWithRules(schema, doc, nil); errs != nil {
+		t.Fatalf("%s: %v", text, errs)
+	}
+	return doc
+}
+
 // nested returns a document with a number of levels.
 func nested(levels int) string {
 	return "{viewer" + strings.Repeat("{friend", levels-2) + "{name}" + strings.Repeat("}", levels-2) + "}"
@@ -107,40 +116,58 @@ func TestWeighCountsWhatTheAnswerCanContain(t *testing.T) {
 		variables map[string]any
 		cost      int
 	}{
-		`{viewer{name}}`:                                                                                   {nil, 2},
-		`{viewer{friends{nodes{name}}}}`:                                                                   {nil, 2 + 20*2},
-		`{viewer{friends(first:null){nodes{name}}}}`:                                                       {nil, 2 + 20*2},
-		`{viewer{friends(first:100){totalCount nodes{name}}}}`:                                             {nil, 3 + 100*2},
-		`{viewer{friends(first:100){nodes{name} edges{node{name}}}}}`:                                      {nil, 2 + 100*2 + 100*3},
-		`query($n:Int){viewer{friends(first:$n){nodes{name}}}}`:                                            {map[string]any{"n": 7}, 2 + 7*2},
-		`query($n:Int=9){viewer{friends(first:$n){nodes{name}}}}`:                                          {nil, 2 + 9*2},
-		`query($n:Int){viewer{emails(first:$n)}}`:                                                          {nil, 1 + 100},
-		`{viewer{emails}}`:                                                                                 {nil, 1 + 100},
-		`{viewer{emails(first:1000)}}`:                                                                     {nil, 1 + 1000},
-		`{viewer{emails(first:0) none:emails(first:-1)}}`:                                                  {nil, 1},
-		`{viewer{contacts{name}}}`:                                                                         {nil, 1 + 5*2},
-		`{viewer{friends(first:100){nodes{friends(first:50){nodes{emails(first:1000)}}}}}}`:                {nil, 2 + 100*(2+50*1001)},
-		`{viewer{...F}} fragment F on User{friends(first:10){...G ...G}} fragment G on Users{nodes{name}}`: {nil, 2 + 2*10*2},
-		`{check(emails:["a" "b"]){email}}`:                                                                 {nil, 2 * 2},
-		`query($e:[String!]!){check(emails:$e){email}}`:                                                    {map[string]any{"e": thousand}, 1000 * 2},
-		`mutation{invite(input:{emails:["a" "b" "c" "d" "e" "f"]}){viewer{name} results{email}}}`:          {nil, 1 + 2 + 6*2},
-		`mutation($i:Input){invite(input:$i){results{user{contacts{name}}}}}`:                              {map[string]any{"i": map[string]any{"emails": thousand}}, 1 + 1000*(2+5*2)},
-		`{viewer{name @skip(if:true) ... on User @include(if:false){friend{name}}}}`:                       {nil, 4},
+		`{viewer{name}}`:                                                                                                          {nil, 2},
+		`{viewer{friends{nodes{name}}}}`:                                                                                          {nil, 2 + 20*2},
+		`{viewer{friends(first:null){nodes{name}}}}`:                                                                              {nil, 2 + 20*2},
+		`{viewer{friends(first:100){totalCount nodes{name}}}}`:                                                                    {nil, 3 + 100*2},
+		`{viewer{friends(first:100){nodes{name} edges{node{name}}}}}`:                                                             {nil, 2 + 100*2 + 100*3},
+		`query($n:Int){viewer{friends(first:$n){nodes{name}}}}`:                                                                   {map[string]any{"n": 7}, 2 + 7*2},
+		`query($n:Int=9){viewer{friends(first:$n){nodes{name}}}}`:                                                                 {nil, 2 + 9*2},
+		`query($n:Int){viewer{emails(first:$n)}}`:                                                                                 {nil, 1 + 100},
+		`{viewer{emails}}`:                                                                                                        {nil, 1 + 100},
+		`{viewer{emails(first:1000)}}`:                                                                                            {nil, 1 + 1000},
+		`{viewer{emails(first:0) none:emails(first:-1)}}`:                                                                         {nil, 1},
+		`{viewer{contacts{name}}}`:                                                                                                {nil, 1 + 5*2},
+		`{viewer{friends(first:100){nodes{friends(first:50){nodes{emails(first:1000)}}}}}}`:                                       {nil, 2 + 100*(2+50*1001)},
+		`{viewer{...F}} fragment F on User{friends(first:10){...G ...G}} fragment G on Users{nodes{name}}`:                        {nil, 2 + 2*10*2},
+		`{check(emails:["a" "b"]){email}}`:                                                                                        {nil, 2*20 + 2*2},
+		`query($e:[String!]!){check(emails:$e){email}}`:                                                                           {map[string]any{"e": thousand}, 1000*20 + 1000*11/16 + 1000*2},
+		`query($e:[String!]!){a:check(emails:$e){email} b:check(emails:$e){email}}`:                                               {map[string]any{"e": thousand}, 2 * (1000*20 + 1000*11/16 + 1000*2)},
+		`query($e:[String!]!){...F ...F} fragment F on Query{check(emails:$e){email}}`:                                            {map[string]any{"e": thousand}, 2 * (1000*20 + 1000*11/16 + 1000*2)},
+		`query($e:[String!]!){check(emails:$e){email}}# of long texts`:                                                            {map[string]any{"e": []any{strings.Repeat("x", 1600), strings.Repeat("ü", 800)}}, 2*20 + 200 + 2*2},
+		`query($e:String!){check(emails:[$e "0123456789012345"]){email}}`:                                                         {map[string]any{"e": strings.Repeat("x", 1600)}, 2*20 + 101 + 2*2},
+		`query($t:String){viewer{friends(first:1,after:$t){totalCount}}}`:                                                         {map[string]any{"t": strings.Repeat("x", 1600)}, 3 + 100},
+		`mutation{invite(input:{emails:["a" "b" "c" "d" "e" "f"]}){viewer{name} results{email}}}`:                                 {nil, 6*20 + 1 + 2 + 6*2},
+		`mutation($i:Input){invite(input:$i){results{user{contacts{name}}}}}`:                                                     {map[string]any{"i": map[string]any{"emails": thousand}}, 1000*20 + 1000*11/16 + 1 + 1000*(2+5*2)},
+		`{viewer{name @skip(if:true) ... on User @include(if:false){friend{name}}}}`:                                              {nil, 4},
 		"{" + strings.Repeat(`viewer{`, 1) + `name}` + aliases(20, `viewer{friends(first:100){nodes{emails(first:1000)}}}`) + "}": {nil, 2 + 20*(2+100*1001)},
 		`{viewer` + strings.Repeat(`{friends(first:2147483647){nodes`, 7) + `{name}` + strings.Repeat("}}", 7) + "}":              {nil, 1 << 52},
 	} {
-		doc := parse(t, text)
-		if errs := validator.ValidateWithRules(schema, doc, nil); errs != nil {
-			t.Fatalf("%s: %v", text, errs)
-		}
+		doc := parseValid(t, text)
 		exact, less := limits, limits
 		exact.Cost, less.Cost = c.cost, c.cost-1
 		if err := exact.Weigh(doc.Operations[0], c.variables); err != nil {
 			t.Errorf("%s: want %d: %v", text, c.cost, err)
 		}
-		want := fmt.Sprintf("costs %d; it can cost %d.", c.cost, c.cost-1)
-		if err := less.Weigh(doc.Operations[0], c.variables); err == nil || !strings.Contains(err.Error(), want) {
+		want, of := fmt.Sprintf("costs %d", c.cost), fmt.Sprintf("; it can cost %d.", c.cost-1)
+		if err := less.Weigh(doc.Operations[0], c.variables); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), of) {
 			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// A refusal says what to make smaller.
+func TestRefusalNamesTheCostOfArguments(t *testing.T) {
+	t.Parallel()
+	small := limits
+	small.Cost = 40
+	for text, want := range map[string]string{
+		`{check(emails:["a" "b"]){email}}`:                                    "The operation costs 44, of which its arguments cost 40; it can cost 40. Send shorter lists, or fewer fields with them in one operation.",
+		`{viewer{friends(first:100){nodes{name}}}}`:                           "The operation costs 202; it can cost 40. Request shorter pages (first), or fewer fields in them.",
+		`{viewer{friends(first:50){nodes{name}}} check(emails:["a"]){email}}`: "The operation costs 124; it can cost 40. Request shorter pages (first), or fewer fields in them.",
+	} {
+		if err := small.Weigh(parseValid(t, text).Operations[0], nil); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }
