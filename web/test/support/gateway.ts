@@ -12,7 +12,7 @@ export const ed = 'ed@uni.example'
 export const vic = 'vic@uni.example'
 export const sam = 'sam@uni.example'
 
-type Mail = { to: string; subject: string; text: string; link: string }
+type Mail = { to: string; subject: string; text: string; html: string; link: string }
 
 /** A gateway with the demo world, its database and its data folder. */
 export class Gateway {
