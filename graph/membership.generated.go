@@ -402,6 +402,52 @@ func (ec *executionContext) fieldContext_RemoveMemberPayload_removed(_ context.C
 	return graphql.NewScalarFieldContext("RemoveMemberPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _RemoveMemberPayload_revokedInvitationCount(ctx context.Context, field graphql.CollectedField, obj *membership.RemoveMemberPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RemoveMemberPayload_revokedInvitationCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Revoked, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RemoveMemberPayload_revokedInvitationCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RemoveMemberPayload", field, false, false, "Int")
+}
+
+func (ec *executionContext) _RemoveMemberPayload_takenOverInvitationCount(ctx context.Context, field graphql.CollectedField, obj *membership.RemoveMemberPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RemoveMemberPayload_takenOverInvitationCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TakenOver, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RemoveMemberPayload_takenOverInvitationCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RemoveMemberPayload", field, false, false, "Int")
+}
+
 // endregion **************************** field.gotpl *****************************
 
 // region    **************************** input.gotpl *****************************
@@ -529,7 +575,11 @@ func (ec *executionContext) unmarshalInputRemoveMemberInput(ctx context.Context,
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"userId", "instanceId", "spaceId", "idempotencyKey"}
+	if _, present := asMap["sentInvitations"]; !present {
+		asMap["sentInvitations"] = "REVOKE"
+	}
+
+	fieldsInOrder := [...]string{"userId", "instanceId", "spaceId", "sentInvitations", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -557,6 +607,13 @@ func (ec *executionContext) unmarshalInputRemoveMemberInput(ctx context.Context,
 				return it, err
 			}
 			it.SpaceID = data
+		case "sentInvitations":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sentInvitations"))
+			data, err := ec.unmarshalOSentInvitations2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐSentInvitations(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SentInvitations = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -810,6 +867,16 @@ func (ec *executionContext) _RemoveMemberPayload(ctx context.Context, sel ast.Se
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "revokedInvitationCount":
+			out.Values[i] = ec._RemoveMemberPayload_revokedInvitationCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "takenOverInvitationCount":
+			out.Values[i] = ec._RemoveMemberPayload_takenOverInvitationCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -927,6 +994,16 @@ func (ec *executionContext) marshalORemoveMemberPayload2ᚖalphacruncherᚗcom�
 		return graphql.Null
 	}
 	return ec._RemoveMemberPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOSentInvitations2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐSentInvitations(ctx context.Context, v any) (membership.SentInvitations, error) {
+	var res membership.SentInvitations
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOSentInvitations2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐSentInvitations(ctx context.Context, sel ast.SelectionSet, v membership.SentInvitations) graphql.Marshaler {
+	return v
 }
 
 // endregion ***************************** type.gotpl *****************************

@@ -157,6 +157,8 @@ const (
 	InvitationNotUsableReasonInstanceDeleted InvitationNotUsableReason = "INSTANCE_DELETED"
 	// The invitation was sent to another address than the account's.
 	InvitationNotUsableReasonOtherAddress InvitationNotUsableReason = "OTHER_ADDRESS"
+	// The person who sent the invitation may no longer invite there. It is usable again when a person with the role resends it.
+	InvitationNotUsableReasonInviterLeft InvitationNotUsableReason = "INVITER_LEFT"
 )
 
 var AllInvitationNotUsableReason = []InvitationNotUsableReason{
@@ -166,11 +168,12 @@ var AllInvitationNotUsableReason = []InvitationNotUsableReason{
 	InvitationNotUsableReasonAccepted,
 	InvitationNotUsableReasonInstanceDeleted,
 	InvitationNotUsableReasonOtherAddress,
+	InvitationNotUsableReasonInviterLeft,
 }
 
 func (e InvitationNotUsableReason) IsValid() bool {
 	switch e {
-	case InvitationNotUsableReasonExpired, InvitationNotUsableReasonRevoked, InvitationNotUsableReasonDeclined, InvitationNotUsableReasonAccepted, InvitationNotUsableReasonInstanceDeleted, InvitationNotUsableReasonOtherAddress:
+	case InvitationNotUsableReasonExpired, InvitationNotUsableReasonRevoked, InvitationNotUsableReasonDeclined, InvitationNotUsableReasonAccepted, InvitationNotUsableReasonInstanceDeleted, InvitationNotUsableReasonOtherAddress, InvitationNotUsableReasonInviterLeft:
 		return true
 	}
 	return false

@@ -316,7 +316,9 @@ type ComplexityRoot struct {
 	}
 
 	RemoveMemberPayload struct {
-		Removed func(childComplexity int) int
+		Removed   func(childComplexity int) int
+		Revoked   func(childComplexity int) int
+		TakenOver func(childComplexity int) int
 	}
 
 	Request struct {
@@ -1603,6 +1605,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RemoveMemberPayload.Removed(childComplexity), true
+	case "RemoveMemberPayload.revokedInvitationCount":
+		if e.ComplexityRoot.RemoveMemberPayload.Revoked == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveMemberPayload.Revoked(childComplexity), true
+	case "RemoveMemberPayload.takenOverInvitationCount":
+		if e.ComplexityRoot.RemoveMemberPayload.TakenOver == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveMemberPayload.TakenOver(childComplexity), true
 
 	case "Request.answer":
 		if e.ComplexityRoot.Request.Answer == nil {
@@ -2353,6 +2367,8 @@ enum AuditAction {
   INVITATION_RESENT
   "Pending invitations were revoked."
   INVITATION_REVOKED
+  "Pending invitations of a person who may no longer invite there were taken over."
+  INVITATION_TAKEN_OVER
   "An invited person accepted, and became a member or an administrator."
   INVITATION_ACCEPTED
   "An invited person declined."
@@ -2713,6 +2729,10 @@ type RestoreInstancePayload {
   becomes a member of the instance or an administrator of the space. A higher
   role that they already have stays.
 
+  An invitation counts only while the inviting person may invite there. After they
+  lost the role, nobody can accept it until a person with the role takes it over: by
+  resendInvitations, by inviting the address again, or by removeMember.
+
   Errors: NOT_FOUND (unknown ` + "`" + `invitationId` + "`" + `), RATE_LIMITED (too many unknown
   tokens), INVITATION_NOT_USABLE.
   """
@@ -2737,7 +2757,8 @@ type RestoreInstancePayload {
 
   """
   Resends pending and expired invitations, with a new link and a new expiry. The
-  old link no longer works. An address gets one resent mail of a space in ten
+  old link no longer works. The person who resends becomes the inviting person, and
+  so takes over invitations of people who may no longer invite. An address gets one resent mail of a space in ten
   minutes at most. Resent invitations count towards the limits of inviting.
 
   Errors: NOT_FOUND, FORBIDDEN, INSTANCE_DELETED, RATE_LIMITED (one for each
@@ -2956,11 +2977,11 @@ type InviteResult {
 enum InviteOutcome {
   "The address was invited; a mail is queued."
   INVITED
-  "An invitation with this role is already pending. No second mail is sent."
+  "An invitation with this role is already pending. No second mail is sent. Where the person who sent it may no longer invite, it is taken over."
   ALREADY_INVITED
   "The person is already a member, or an administrator of the space. Their role does not change."
   ALREADY_MEMBER
-  "The pending invitation had another role, and now has this one. No second mail is sent."
+  "The pending invitation had another role, and now has this one. It is taken over. No second mail is sent."
   ROLE_CHANGED
   "The address occurs earlier in the list."
   DUPLICATE
@@ -2984,7 +3005,7 @@ type Invitation {
   instanceName: String
   "The message of the inviting person."
   message: String
-  "The person who invited the address."
+  "The person who invited the address, or who took the invitation over."
   invitedBy: Contact!
   "The person who requested the invitation; ` + "`" + `null` + "`" + ` where nobody did."
   requestedBy: Contact
@@ -3043,6 +3064,8 @@ enum InvitationNotUsableReason {
   INSTANCE_DELETED
   "The invitation was sent to another address than the account's."
   OTHER_ADDRESS
+  "The person who sent the invitation may no longer invite there. It is usable again when a person with the role resends it."
+  INVITER_LEFT
 }
 
 "The part of a space that an invited person may know."
@@ -3145,7 +3168,8 @@ enum EmailReason {
 `, BuiltIn: false},
 	{Name: "../schema/membership.graphqls", Input: `extend type Mutation {
   """
-  Changes the role of a member of an instance.
+  Changes the role of a member of an instance. A lower role revokes pending
+  invitations of the member to a higher one there.
 
   Errors: NOT_FOUND (also where the person is not a member), FORBIDDEN.
   """
@@ -3156,6 +3180,11 @@ enum EmailReason {
   Ends the roles of a person in one instance or in the whole space. Removing them
   again succeeds and changes nothing.
 
+  Their own pending invitations there are revoked: to the instance or, with
+  ` + "`" + `spaceId` + "`" + `, to all instances of the space and to administer it. They can be invited
+  again. ` + "`" + `sentInvitations` + "`" + ` says what happens to the pending invitations that they
+  sent there and may no longer send.
+
   Errors: NOT_FOUND, FORBIDDEN, CONFLICT (LAST_ADMINISTRATOR).
   """
   removeMember(input: RemoveMemberInput!): RemoveMemberPayload
@@ -3164,7 +3193,8 @@ enum EmailReason {
   """
   Ends the role of the requesting person in an instance. Roles that they have
   elsewhere, as an administrator of the space or a manager of the organization,
-  stay. To stop being an administrator, call removeMember for yourself.
+  stay. To stop being an administrator, call removeMember for yourself. Pending
+  invitations of the person to the instance are revoked.
 
   Errors: NOT_FOUND, CONFLICT (LAST_ADMINISTRATOR).
   """
@@ -3202,14 +3232,32 @@ input RemoveMemberInput {
   instanceId: ID
   "The space: the person is removed from all of its instances and from its administrators."
   spaceId: ID
+  "What happens to the pending invitations that the person sent there and may no longer send."
+  sentInvitations: SentInvitations = REVOKE
   "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
+}
+
+"What happens to the pending invitations that a removed person sent and may no longer send."
+enum SentInvitations {
+  "They are revoked."
+  REVOKE
+  """
+  The person who removes becomes their inviter. The links in mails that were sent stay
+  valid. People who remove themselves cannot take over: nobody can accept the
+  invitations then, until an administrator resends them.
+  """
+  TAKE_OVER
 }
 
 "Result of removeMember."
 type RemoveMemberPayload {
   "Whether this request ended a role; ` + "`" + `false` + "`" + ` where the person had no role of their own there."
   removed: Boolean!
+  "The number of pending invitations that were revoked, those to the person and those that they sent."
+  revokedInvitationCount: Int!
+  "The number of pending invitations that were taken over."
+  takenOverInvitationCount: Int!
 }
 
 "Input of leaveInstance."
@@ -4442,6 +4490,10 @@ func (ec *executionContext) childFields_RemoveMemberPayload(ctx context.Context,
 	switch field.Name {
 	case "removed":
 		return ec.fieldContext_RemoveMemberPayload_removed(ctx, field)
+	case "revokedInvitationCount":
+		return ec.fieldContext_RemoveMemberPayload_revokedInvitationCount(ctx, field)
+	case "takenOverInvitationCount":
+		return ec.fieldContext_RemoveMemberPayload_takenOverInvitationCount(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RemoveMemberPayload", field.Name)
 }

@@ -39,11 +39,12 @@ func (f invitationFields) place(ctx context.Context, obj *invitation.Invitation)
 	return obj.Place(ctx, f.DB, *a)
 }
 
-func (invitationFields) Accepting(ctx context.Context, obj *invitation.Invitation) (*graph.Readiness, error) {
-	if f := obj.Obstacle(optionalActor(ctx)); f != nil {
-		return readiness(fault.List{f}, nil)
+func (f invitationFields) Accepting(ctx context.Context, obj *invitation.Invitation) (*graph.Readiness, error) {
+	obstacle, err := obj.Obstacle(ctx, f.DB, optionalActor(ctx))
+	if obstacle == nil || err != nil {
+		return readiness(nil, err)
 	}
-	return readiness(nil, nil)
+	return readiness(fault.List{obstacle}, nil)
 }
 
 // invitationsTo returns invitations that know the place they are for. It copies

@@ -19,7 +19,7 @@ const (
 	Exclusive LockStrength = "no key update"
 )
 
-// lockQueries lock places, and the rows that give account $1 its roles there. They
+// lockQueries lock places, and the rows that give the accounts $1 their roles there. They
 // lock in the order of the ids, so that two transactions never wait for each other
 // in a circle. Each query is made once, as postgres.Querier asks.
 var lockQueries = map[LockStrength]string{Shared: lockQuery(Shared), Exclusive: lockQuery(Exclusive)}
@@ -32,20 +32,23 @@ func lockQuery(strength LockStrength) string {
 			select id, space_id from instance where id = any ($2::uuid[]) order by id for ` + string(strength) + `),
 		locked_space as materialized (
 			select id from space where id = any ($3::uuid[]) order by id for ` + string(strength) + `),
+		shared_space as materialized (
+			select id from space where id = any ($5::uuid[]) order by id for share),
 		administrator as materialized (
 			select from space_administrator
-			where account_id = $1 and space_id in (select space_id from locked_instance union select id from locked_space)
-			order by space_id for share),
+			where account_id = any ($1::uuid[])
+			and space_id in (select space_id from locked_instance union select id from locked_space union select id from shared_space)
+			order by space_id, account_id for share),
 		member as materialized (
 			select from instance_member
-			where account_id = $1 and instance_id in (select id from locked_instance)
-			order by instance_id for share),
+			where account_id = any ($1::uuid[]) and instance_id in (select id from locked_instance)
+			order by instance_id, account_id for share),
 		belonging as materialized (
 			select from organization_member
-			where account_id = $1 and organization_id = any ($4::uuid[])
-			order by organization_id for share)
-		select (select count(*) from locked_instance), (select count(*) from locked_space), (select count(*) from administrator),
-		       (select count(*) from member), (select count(*) from belonging)`
+			where account_id = any ($1::uuid[]) and organization_id = any ($4::uuid[])
+			order by organization_id, account_id for share)
+		select (select count(*) from locked_instance), (select count(*) from locked_space), (select count(*) from shared_space),
+		       (select count(*) from administrator), (select count(*) from member), (select count(*) from belonging)`
 }
 
 // Lock locks places, and the actor's roles in them, until the end of the
@@ -53,11 +56,27 @@ func lockQuery(strength LockStrength) string {
 // for a lock still sees the data of before the wait, so read what you decide by in
 // a later statement.
 func Lock(ctx context.Context, tx *postgres.Tx, actor Actor, strength LockStrength, places ...globalid.ID) error {
+	return Locks{Places: places, Strength: strength, Accounts: []globalid.ID{actor.ID}}.Take(ctx, tx)
+}
+
+// Locks are what a transaction that changes something in some places locks.
+type Locks struct {
+	Places   []globalid.ID
+	Strength LockStrength
+	// Spaces are locked Shared. Removing somebody from a space locks it Exclusive.
+	Spaces []globalid.ID
+	// Accounts are people whose roles in all these must not change.
+	Accounts []globalid.ID
+}
+
+// Take locks until the end of the transaction, as the function Lock does.
+func (l Locks) Take(ctx context.Context, tx *postgres.Tx) error {
 	of := map[globalid.Kind]postgres.UUIDs{}
-	for _, id := range places {
+	for _, id := range l.Places {
 		of[id.Kind] = append(of[id.Kind], id.UUID)
 	}
-	_, err := tx.Exec(ctx, lockQueries[strength], actor.ID.UUID, of[globalid.Instance], of[globalid.Space], of[globalid.Organization])
+	_, err := tx.Exec(ctx, lockQueries[l.Strength], postgres.IDs(l.Accounts),
+		of[globalid.Instance], of[globalid.Space], of[globalid.Organization], postgres.IDs(l.Spaces))
 	return err
 }
 

@@ -33,7 +33,7 @@ func (p person) remove(instance, user string, more ...any) answer {
 	if instance != "" {
 		input = p.input(instance, append(more, "userId", user)...)
 	}
-	return p.Ask(`mutation($input: RemoveMemberInput!) { removeMember(input: $input) { removed } }`, map[string]any{"input": input})
+	return p.Ask(`mutation($input: RemoveMemberInput!) { removeMember(input: $input) { removed revokedInvitationCount takenOverInvitationCount } }`, map[string]any{"input": input})
 }
 
 func (p person) createInstance(name string, more ...any) answer {
@@ -165,6 +165,68 @@ func TestRemoveMember(t *testing.T) {
 }
 
 // Every administrator can be removed but the last.
+// Removed people do not come back by a link that they have, nor by one that they sent.
+func TestRemovalEndsInvitationsByAndToThePerson(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		sent           any // nil is the default, too
+		revoked, taken float64
+	}{{"absent", 3, 0}, {nil, 3, 0}, {"REVOKE", 3, 0}, {"TAKE_OVER", 1, 2}} {
+		w := newWorld(t)
+		ada, mia := w.as("ada"), w.as("mia")
+		ada.invite("Group 1", "VIEWER", []string{"mia@uni.example"}).OK() // before they were an administrator
+		w.grantAdministrator("Mia")
+		mia.invite("Group 1", "EDITOR", []string{"crony@new.example"}).OK()
+		mia.inviteAdministrators([]string{"mia@second.example"}).OK()
+		w.AwaitMails(3)
+		var more []any
+		if c.sent != "absent" {
+			more = []any{"sentInvitations", c.sent}
+		}
+		removed := ada.remove("", w.user("Mia"), more...).OK()
+		if removed.At("removeMember", "revokedInvitationCount") != c.revoked || removed.At("removeMember", "takenOverInvitationCount") != c.taken {
+			t.Errorf("%v: %s", c.sent, removed.Body)
+		}
+		if e := mia.accept("token", w.AwaitToken("mia@uni.example")).Refused("INVITATION_NOT_USABLE"); e.Reason() != "REVOKED" {
+			t.Errorf("%v: %+v", c.sent, e)
+		}
+		for _, email := range []string{"crony@new.example", "mia@second.example"} {
+			if a := w.as(email).accept("token", w.AwaitToken(email)); (len(a.Errors) == 0) != (c.taken > 0) {
+				t.Errorf("%v: %s", c.sent, a.Body)
+			}
+		}
+		// Invited again, they come back.
+		ada.invite("Group 1", "VIEWER", []string{"mia@uni.example"}).OK()
+		mia.accept("invitationId", w.invitationOf("mia@uni.example")).OK()
+	}
+	if codes := newWorld(t).as("ada").remove("", "user_"+strings.Repeat("0", 32), "sentInvitations", "KEEP").Codes(); !slices.Equal(codes, []string{"BAD_USER_INPUT"}) {
+		t.Errorf("an unknown choice: %v", codes)
+	}
+}
+
+// Without the inviter's role, the page says that the invitation is not usable, as
+// accepting does. An administrator takes it over.
+func TestInvitationWhoseInviterLeftIsNotUsable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ada, mia, zoe := w.as("ada"), w.as("mia"), w.as("zoe@new.example")
+	w.grantAdministrator("Mia")
+	mia.invite("Group 1", "EDITOR", []string{"zoe@new.example"}).OK()
+	token := w.AwaitToken("zoe@new.example")
+	w.Exec(`delete from space_administrator using account a where account_id = a.id and a.name = 'Mia'`)
+	accepting := zoe.review(token).OK().At("invitation", "accepting").(map[string]any)
+	obstacle := accepting["obstacles"].([]any)[0].(map[string]any)
+	refused := zoe.accept("token", token).Refused("INVITATION_NOT_USABLE")
+	if accepting["allowed"] != false || obstacle["reason"] != "INVITER_LEFT" || refused.Reason() != "INVITER_LEFT" || obstacle["remedy"] != refused.Extensions["remedy"] {
+		t.Errorf("%v, but %+v", accepting, refused)
+	}
+	if got := w.as("sam").review(token).OK().At("invitation"); got != nil {
+		t.Errorf("others see %v", got)
+	}
+	ada.resend([]string{w.invitationOf("zoe@new.example")}).OK()
+	zoe.accept("invitationId", w.invitationOf("zoe@new.example")).OK()
+}
+
 func TestLastAdministratorCannotLeave(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

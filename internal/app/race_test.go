@@ -54,6 +54,12 @@ func (r *race) record(won bool) {
 // because such trials test nothing.
 func (r *race) contested(t *testing.T) {
 	t.Helper()
+	r.contestedIn(t, trials)
+}
+
+// contestedIn is contested for another number of trials.
+func (r *race) contestedIn(t *testing.T, trials int) {
+	t.Helper()
 	t.Logf("the first was first in %d of %d trials", r.first, trials)
 	if r.first < trials/10 || r.first > trials*9/10 {
 		t.Error("one of them was nearly always first")

@@ -171,11 +171,13 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 	}}
 	// Requests about an instance end with it, so instances call back.
 	instances.OnDelete, instances.OnRestore = requests.InstanceDeleted, requests.InstanceRestored
+	// Pending invitations of people who are removed end with their roles.
+	memberships := &membership.Service{DB: e.db, OnEnd: invitations.EndOf}
 	root := &resolvers.Root{
 		DB:          e.db,
 		Spaces:      &space.Service{DB: e.db},
 		Instances:   instances,
-		Memberships: &membership.Service{DB: e.db},
+		Memberships: memberships,
 		Invitations: invitations,
 		Requests:    requests,
 		Colleagues:  account.NewColleagues(e.db),

@@ -31,6 +31,7 @@ const (
 	InvitationRoleChanged Action = "INVITATION_ROLE_CHANGED"
 	InvitationResent      Action = "INVITATION_RESENT"
 	InvitationRevoked     Action = "INVITATION_REVOKED"
+	InvitationTakenOver   Action = "INVITATION_TAKEN_OVER"
 	InvitationAccepted    Action = "INVITATION_ACCEPTED"
 	InvitationDeclined    Action = "INVITATION_DECLINED"
 	MemberRoleChanged     Action = "MEMBER_ROLE_CHANGED"
@@ -47,7 +48,7 @@ const (
 // Actions are all actions.
 var Actions = []Action{
 	SpaceCreated, InstanceCreated, InstanceDeleted, InstanceRestored, InstancePurged,
-	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationRevoked, InvitationAccepted, InvitationDeclined,
+	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationRevoked, InvitationTakenOver, InvitationAccepted, InvitationDeclined,
 	MemberRoleChanged, MemberRemoved, MemberLeft, RoleGranted,
 	RequestMade, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired,
 }

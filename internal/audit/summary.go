@@ -19,6 +19,7 @@ var sentences = map[Action]string{
 	InvitationRoleChanged: "{actor} changed the role in the {invitation} of {emails} to {place}, to {role}.",
 	InvitationResent:      "{actor} sent the {invitation} of {emails} to {place} again.",
 	InvitationRevoked:     "{actor} revoked the {invitation} of {emails} to {place}.",
+	InvitationTakenOver:   "{actor} took over the {invitation} of {emails} to {place}.",
 	InvitationAccepted:    "{actor} accepted the {invitation} of {emails} to {place} as {role}.",
 	InvitationDeclined:    "{actor} declined the {invitation} of {emails} to {place}.",
 	MemberRoleChanged:     "{actor} changed {user} from {previous} to {role} of {place}.",

@@ -26,6 +26,8 @@ var summaries = []struct {
 	{InvitationResent, "", "Ada sent the invitation of zoe@new.example to Econometrics again."},
 	{InvitationRevoked, "", "Ada revoked the invitation of zoe@new.example to Group 1."},
 	{InvitationRevoked, "", "Ada revoked the invitation of zoe@new.example to Econometrics."},
+	{InvitationTakenOver, "", "Ada took over the invitation of zoe@new.example to Group 1."},
+	{InvitationTakenOver, "", "Ada took over the invitation of zoe@new.example to Econometrics."},
 	{InvitationAccepted, "", "Ada accepted the invitation of zoe@new.example to Group 1 as {role}."},
 	{InvitationAccepted, "", "Ada accepted the invitation of zoe@new.example to Econometrics as {role}."},
 	{InvitationDeclined, "", "Ada declined the invitation of zoe@new.example to Group 1."},

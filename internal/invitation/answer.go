@@ -127,11 +127,22 @@ func (s *Service) lockAnswerable(ctx context.Context, tx *postgres.Tx, actor acc
 	if err != nil {
 		return nil, err
 	}
-	if err := access.Lock(ctx, tx, actor, access.Exclusive, r.placeID()); err != nil {
+	// The invitation counts while the inviter may invite there: lock their roles, too.
+	locks := access.Locks{
+		Places:   []globalid.ID{r.placeID(), {Kind: globalid.Organization, UUID: r.OrganizationID}},
+		Strength: access.Exclusive,
+		Spaces:   []globalid.ID{r.spaceID()},
+		Accounts: []globalid.ID{actor.ID, {Kind: globalid.User, UUID: r.InvitedBy}},
+	}
+	if err := locks.Take(ctx, tx); err != nil {
 		return nil, err
 	}
 	// Read it again: it may have changed before the lock.
-	return findAnswerable(ctx, tx, actor, in)
+	locked, err := findAnswerable(ctx, tx, actor, in)
+	if err == nil && locked.InvitedBy != r.InvitedBy {
+		return s.lockAnswerable(ctx, tx, actor, in) // taken over in between: lock the other inviter's roles
+	}
+	return locked, err
 }
 
 // errUnknownToken refuses a token without an invitation.
@@ -158,7 +169,11 @@ func findAnswerable(ctx context.Context, q postgres.Querier, actor access.Actor,
 	case r == nil:
 		return nil, errUnknownToken
 	}
-	if f := r.refusal(&actor); f != nil {
+	f, err := r.obstacle(ctx, q, &actor)
+	if err != nil {
+		return nil, err
+	}
+	if f != nil {
 		return nil, f
 	}
 	return r, nil
@@ -168,10 +183,27 @@ func findAnswerable(ctx context.Context, q postgres.Querier, actor access.Actor,
 const (
 	instanceDeleted = "INSTANCE_DELETED"
 	otherAddress    = "OTHER_ADDRESS"
+	inviterLeft     = "INVITER_LEFT"
 )
 
 // UnusableReasons are the reasons of INVITATION_NOT_USABLE.
-var UnusableReasons = []string{string(Expired), string(Revoked), string(Declined), string(Accepted), instanceDeleted, otherAddress}
+var UnusableReasons = []string{string(Expired), string(Revoked), string(Declined), string(Accepted), instanceDeleted, otherAddress, inviterLeft}
+
+// obstacle returns why an account cannot answer the invitation, as refusal does.
+// Where the inviter may not invite any more, it names those who may, if the account
+// may know them.
+func (r *row) obstacle(ctx context.Context, q postgres.Querier, actor *access.Actor) (*fault.Fault, error) {
+	f := r.refusal(actor)
+	if f == nil || f.Reason != inviterLeft {
+		return f, nil
+	}
+	space, err := tenant.FindSpace(ctx, q, *actor, r.spaceID())
+	if space == nil || err != nil {
+		return f, err
+	}
+	f.Contacts, err = space.Contacts(ctx, q, access.ResendInvitations.Roles)
+	return f, err
+}
 
 // refusal returns why an account cannot answer the invitation; nil where it can.
 // The actor is nil where nobody is signed in.
@@ -206,6 +238,14 @@ func (r *row) refusal(actor *access.Actor) *fault.Fault {
 		return unusable(string(Revoked), "The invitation was revoked.", ask+"invite you again.")
 	case r.Status == Expired:
 		return unusable(string(Expired), "The invitation has expired.", ask+"resend it.")
+	case !r.InviterMay:
+		// The inviter cannot help any more, and is no contact.
+		return &fault.Fault{
+			Code:    fault.InvitationNotUsable,
+			Reason:  inviterLeft,
+			Message: fmt.Sprintf("%s, who invited you, may not invite people to %s any more.", r.InviterName, r.placeName()),
+			Remedy:  fmt.Sprintf("Ask an administrator of the space %s to resend the invitation. It is valid again then.", r.SpaceName),
+		}
 	case r.InstanceDeleted && !r.Restorable:
 		return unusable(instanceDeleted, "The instance of the invitation was deleted and cannot be restored any more.", ask+"invite you to another one.")
 	case r.InstanceDeleted:

@@ -169,7 +169,9 @@ func TestUnusableInvitationsAreExplained(t *testing.T) {
 					continue
 				}
 				code, reason := fault.InvitationNotUsable, c.reason
-				switch f := v.Obstacle(actor); {
+				f, err := v.Obstacle(t.Context(), w.DB, actor)
+				w.must(err)
+				switch {
 				case who == zoe && usable:
 					if f != nil {
 						t.Errorf("Zoe: %+v", f)
@@ -188,7 +190,7 @@ func TestUnusableInvitationsAreExplained(t *testing.T) {
 
 func TestUnusableReasonsAreAllThereAre(t *testing.T) {
 	t.Parallel()
-	wantEqual(t, "reasons", []string{"EXPIRED", "REVOKED", "DECLINED", "ACCEPTED", "INSTANCE_DELETED", "OTHER_ADDRESS"}, invitation.UnusableReasons)
+	wantEqual(t, "reasons", []string{"EXPIRED", "REVOKED", "DECLINED", "ACCEPTED", "INSTANCE_DELETED", "OTHER_ADDRESS", "INVITER_LEFT"}, invitation.UnusableReasons)
 }
 
 func TestAnswerByIDFindsOwnInvitationsOnly(t *testing.T) {

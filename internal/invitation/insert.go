@@ -47,11 +47,16 @@ func (t terms) requesterID() (id uuid.NullUUID) {
 
 // name sets the names of those who invite, which a stored row has by id only.
 func (t terms) name(r *row) {
-	r.InviterName, r.InviterEmail = t.actor.Name, t.actor.Email
+	t.nameInviter(r)
 	r.RequesterName, r.RequesterEmail = nil, nil
 	if t.requester != nil {
 		r.RequesterName, r.RequesterEmail = &t.requester.Name, &t.requester.Email
 	}
+}
+
+// nameInviter sets the name of the actor, who may invite.
+func (t terms) nameInviter(r *row) {
+	r.InviterName, r.InviterEmail, r.InviterMay = t.actor.Name, t.actor.Email, true
 }
 
 // candidate is an address without membership: it will have a pending invitation,
@@ -66,6 +71,7 @@ type candidate struct {
 	row          *row
 	outcome      InviteOutcome
 	previousRole *tenant.InstanceRole // of RoleChanged
+	takenOver    bool                 // of AlreadyInvited: from somebody who may not invite any more
 }
 
 func newCandidate(i invitee) *candidate {
@@ -122,7 +128,8 @@ func insertRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*can
 		return err
 	}
 	for _, stored := range inserted {
-		r := &row{storedRow: stored, ParentSpaceID: t.to.Space.ID.UUID, SpaceName: t.to.Space.Name, OrganizationName: t.to.Space.Organization.Name}
+		r := &row{storedRow: stored, ParentSpaceID: t.to.Space.ID.UUID, SpaceName: t.to.Space.Name,
+			OrganizationID: t.to.Space.Organization.ID.UUID, OrganizationName: t.to.Space.Organization.Name}
 		if t.to.Instance != nil {
 			r.InstanceName = &t.to.Instance.Name
 		}
@@ -165,7 +172,7 @@ const replaceQuery = `
 	set role         = t.role,
 	    token_hash   = case when old.expired then c.token_hash else v.token_hash end,
 	    message      = case when old.expired then t.message else v.message end,
-	    invited_by   = case when old.expired then t.invited_by else v.invited_by end,
+	    invited_by   = t.invited_by,
 	    requested_by = case when old.expired then t.requested_by else v.requested_by end,
 	    expires_at   = case when old.expired then clock_timestamp() + t.ttl else v.expires_at end
 	from ` + termsTable + `
@@ -176,13 +183,14 @@ const replaceQuery = `
 	returning ` + storedColumns + `, old.role as previous_role, old.expired`
 
 // replaceRows renews the candidates' expired invitations, and changes the role of
-// those that have another one.
+// those that have another one. The actor becomes the inviter of these, and of those
+// whose inviter may not invite any more.
 func replaceRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*candidate) error {
 	var ids postgres.UUIDs
 	var hashes pq.ByteaArray
 	byID := map[uuid.UUID]*candidate{}
 	for _, c := range candidates {
-		if !sameRole(c.row.Role, t.role) || c.row.Status == Expired {
+		if !sameRole(c.row.Role, t.role) || c.row.Status == Expired || !c.row.InviterMay {
 			ids, hashes = append(ids, c.row.ID), append(hashes, c.hash)
 			byID[c.row.ID] = c
 		}
@@ -200,7 +208,9 @@ func replaceRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*ca
 	}
 	for _, r := range replaced {
 		c := byID[r.ID]
+		c.takenOver = !r.Expired && !c.row.InviterMay && sameRole(r.PreviousRole, t.role)
 		c.row.storedRow = r.storedRow
+		t.nameInviter(c.row)
 		switch {
 		case r.Expired:
 			c.outcome = Invited

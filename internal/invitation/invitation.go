@@ -117,7 +117,9 @@ func (i *Invitation) Delivery() *Delivery { return i.row.delivery() }
 
 // Obstacle returns why a person cannot accept the invitation; nil where they can.
 // The actor is nil where nobody is signed in.
-func (i *Invitation) Obstacle(actor *access.Actor) *fault.Fault { return i.row.refusal(actor) }
+func (i *Invitation) Obstacle(ctx context.Context, q postgres.Querier, actor *access.Actor) (*fault.Fault, error) {
+	return i.row.obstacle(ctx, q, actor)
+}
 
 // Relay connections of invitations, named for gqlgen.
 type (

@@ -186,7 +186,7 @@ func (s *Service) inviteTx(ctx context.Context, tx *postgres.Tx, t terms, invite
 		return nil, err
 	}
 	results := inviteResults(t.to, invitees, members, candidates)
-	if err := audit.Write(ctx, tx, inviteRecords(t, results)...); err != nil {
+	if err := audit.Write(ctx, tx, inviteRecords(t, results, candidates)...); err != nil {
 		return nil, err
 	}
 	// Charge last: the counter rows stay locked until commit, and every other
@@ -299,8 +299,8 @@ func inviteResults(to destination, invitees []invitee, members map[string]*tenan
 func (r *InviteResult) mailed() bool { return r.Outcome == Invited }
 
 // inviteRecords returns the audit records of a request: one for all new
-// invitations, and one for all changed ones.
-func inviteRecords(t terms, results []*InviteResult) (records []audit.Record) {
+// invitations, one for all changed ones, and one for all that were taken over.
+func inviteRecords(t terms, results []*InviteResult, candidates []*candidate) (records []audit.Record) {
 	for _, of := range []struct {
 		outcome InviteOutcome
 		action  audit.Action
@@ -311,12 +311,24 @@ func inviteRecords(t terms, results []*InviteResult) (records []audit.Record) {
 				emails = append(emails, r.Email)
 			}
 		}
-		if emails != nil {
-			records = append(records, audit.Record{Action: of.action, Actor: t.actor, Target: t.to.auditTarget(),
-				Details: audit.Details{Emails: emails, Role: t.role}})
+		records = appendRecord(records, t, of.action, emails)
+	}
+	var takenOver []string
+	for _, c := range candidates {
+		if c.takenOver {
+			takenOver = append(takenOver, c.row.Email)
 		}
 	}
-	return records
+	return appendRecord(records, t, audit.InvitationTakenOver, takenOver)
+}
+
+// appendRecord adds a record about some addresses; none where there are none.
+func appendRecord(records []audit.Record, t terms, action audit.Action, emails []string) []audit.Record {
+	if emails == nil {
+		return records
+	}
+	return append(records, audit.Record{Action: action, Actor: t.actor, Target: t.to.auditTarget(),
+		Details: audit.Details{Emails: emails, Role: t.role}})
 }
 
 // completeResults adds what is not remembered to the results of an earlier

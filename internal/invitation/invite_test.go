@@ -130,7 +130,8 @@ func TestInviteRenewsAnExpiredInvitation(t *testing.T) {
 	wantEqual(t, "the listed invitation", summary(w.invitationNow("Group 1", v.ID)), summary(v))
 }
 
-func TestInviteChangesOnlyTheRoleOfAPendingInvitation(t *testing.T) {
+// Another administrator who changes the role takes the invitation over.
+func TestInviteChangesTheRoleAndTheInviterOfAPendingInvitation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Grant(w.User("bea"), tenant.SpaceAdministrator, w.Space(testworld.Econometrics))
@@ -139,7 +140,7 @@ func TestInviteChangesOnlyTheRoleOfAPendingInvitation(t *testing.T) {
 		Emails: []string{"zoe@new.example"}, Message: new("from Bea")})
 	w.must(err)
 	want := summary(before)
-	want["role"] = new(tenant.Editor)
+	want["role"], want["inviter"] = new(tenant.Editor), new(w.User("bea").Contact())
 	wantEqual(t, "the invitation", want, summary(results[0].Invitation))
 	wantEqual(t, "the listed invitation", want, summary(w.invitationNow("Group 1", before.ID)))
 	if _, err := w.Invitations.Accept(t.Context(), w.User("zoe@new.example"), invitation.AnswerInput{Token: new(w.secret(before.ID))}); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/batch"
 	"alphacruncher.com/datahub-gateway/internal/fault"
@@ -19,17 +20,25 @@ import (
 
 // Every query that reads invitations selects columns from an invitation v, joined
 // with tables, into a row.
-const (
+var (
 	columns = storedColumns + `,
-		a.name as inviter_name, a.email as inviter_email, q.name as requester_name, q.email as requester_email,
+		a.name as inviter_name, a.email as inviter_email, ` + inviterMay + ` as inviter_may, q.name as requester_name, q.email as requester_email,
 		i.name as instance_name, i.deleted_at is not null as instance_deleted,
 		coalesce(i.restorable_until > clock_timestamp(), false) as instance_restorable,
-		s.id as parent_space_id, s.name as space_name, o.name as organization_name,
+		s.id as parent_space_id, s.name as space_name, o.id as organization_id, o.name as organization_name,
 		m.state as mail_state, m.attempts as mail_attempts, m.last_error is not null as mail_failed, m.reply as mail_reply,
 		m.attempted_at as mail_attempted_at, m.next_attempt_at as mail_next_attempt_at`
 
+	// inviterMay is the condition that the inviter may still invite there, by the
+	// roles that they hold now.
+	inviterMay = `case when v.space_id is null
+		then ` + tenant.HasRoleInInstance("v.invited_by", access.InviteUsers.Roles) + `
+		else ` + tenant.HasRoleInSpace("v.invited_by", access.InviteSpaceAdministrators.Roles) + ` end`
+)
+
+const (
 	storedColumns = `
-		v.id, v.instance_id, v.space_id, v.email, v.email_key, v.role, v.message, v.created_at, v.expires_at, ` + status + ` as status`
+		v.id, v.instance_id, v.space_id, v.email, v.email_key, v.role, v.message, v.invited_by, v.created_at, v.expires_at, ` + status + ` as status`
 
 	status = `case when v.status = 'PENDING' and v.expires_at <= clock_timestamp() then 'EXPIRED' else v.status end`
 
@@ -55,6 +64,7 @@ type storedRow struct {
 	EmailKey   string               `db:"email_key"`
 	Role       *tenant.InstanceRole `db:"role"`
 	Message    *string              `db:"message"`
+	InvitedBy  uuid.UUID            `db:"invited_by"`
 	CreatedAt  time.Time            `db:"created_at"`
 	ExpiresAt  time.Time            `db:"expires_at"`
 	Status     Status               `db:"status"`
@@ -66,6 +76,7 @@ type row struct {
 	storedRow
 	InviterName      string    `db:"inviter_name"`
 	InviterEmail     string    `db:"inviter_email"`
+	InviterMay       bool      `db:"inviter_may"` // still invite there
 	RequesterName    *string   `db:"requester_name"`
 	RequesterEmail   *string   `db:"requester_email"`
 	InstanceName     *string   `db:"instance_name"`
@@ -73,6 +84,7 @@ type row struct {
 	Restorable       bool      `db:"instance_restorable"`
 	ParentSpaceID    uuid.UUID `db:"parent_space_id"`
 	SpaceName        string    `db:"space_name"`
+	OrganizationID   uuid.UUID `db:"organization_id"`
 	OrganizationName string    `db:"organization_name"`
 	mailRow
 }
@@ -87,6 +99,17 @@ func (r *row) placeID() globalid.ID {
 		return globalid.ID{Kind: globalid.Space, UUID: r.SpaceID.UUID}
 	}
 	return globalid.ID{Kind: globalid.Instance, UUID: r.InstanceID.UUID}
+}
+
+func (r *row) placeName() string {
+	if r.InstanceName != nil {
+		return *r.InstanceName
+	}
+	return r.SpaceName
+}
+
+func (r *row) spaceID() globalid.ID {
+	return globalid.ID{Kind: globalid.Space, UUID: r.ParentSpaceID}
 }
 
 func (r *row) auditTarget() audit.Target {
@@ -135,7 +158,7 @@ func invitationsOf(rows []row) []*Invitation {
 	return invitations
 }
 
-const (
+var (
 	byToken    = `select ` + columns + ` from invitation v ` + tables + ` where v.token_hash = $1`
 	byIDAndKey = `select ` + columns + ` from invitation v ` + tables + ` where v.id = $1 and v.email_key = $2`
 	byIDs      = `select ` + columns + ` from invitation v ` + tables + ` where v.id = any ($1::uuid[])`

@@ -32,7 +32,8 @@ type ChangeMemberRolePayload struct {
 	Changed      bool                `json:"changed"` // false: they had the role already
 }
 
-// ChangeRole gives a member of an instance another role, a higher or a lower one.
+// ChangeRole gives a member of an instance another role, a higher or a lower one. A
+// lower one ends the pending invitations that would return the higher one.
 // It fails with NOT_FOUND, also where the person is no member, or FORBIDDEN.
 func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, in ChangeMemberRoleInput) (ChangeMemberRolePayload, error) {
 	var instance *tenant.Instance
@@ -47,12 +48,12 @@ func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, in ChangeM
 			return err
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) (ChangeMemberRolePayload, error) {
-			return changeRole(ctx, tx, actor, instance, in.UserID, in.Role)
+			return s.changeRole(ctx, tx, actor, instance, in.UserID, in.Role)
 		},
 	})
 }
 
-func changeRole(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *tenant.Instance, user globalid.ID, role tenant.InstanceRole) (payload ChangeMemberRolePayload, err error) {
+func (s *Service) changeRole(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *tenant.Instance, user globalid.ID, role tenant.InstanceRole) (payload ChangeMemberRolePayload, err error) {
 	member, err := lockMember(ctx, tx, instance.ID, user)
 	if err != nil {
 		return payload, err
@@ -70,6 +71,12 @@ func changeRole(ctx context.Context, tx *postgres.Tx, actor access.Actor, instan
 		instance.ID.UUID, user.UUID, string(role)); err != nil {
 		return payload, err
 	}
-	return payload, audit.Write(ctx, tx, audit.Record{Action: audit.MemberRoleChanged, Actor: actor, Target: audit.OnInstance(instance),
-		Details: about(member.User, audit.Details{Role: &role, PreviousRole: &previous})})
+	if err := audit.Write(ctx, tx, audit.Record{Action: audit.MemberRoleChanged, Actor: actor, Target: audit.OnInstance(instance),
+		Details: about(member.User, audit.Details{Role: &role, PreviousRole: &previous})}); err != nil {
+		return payload, err
+	}
+	if previous.Role().Lower().Has(role.Role()) {
+		_, err = s.endInvitations(ctx, tx, actor, EndedRoles{User: user, Place: instance, Left: tenant.RolesOf(role.Role()) | role.Role().Lower()})
+	}
+	return payload, err
 }

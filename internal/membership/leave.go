@@ -26,7 +26,8 @@ type LeaveInstancePayload struct {
 	Left bool `json:"left"` // false: the person had no role of their own there
 }
 
-// Leave ends the actor's own role in an instance. What they see of it as an
+// Leave ends the actor's own role in an instance, and the pending invitations to them
+// there. What they see of it as an
 // administrator of the space or a manager of the organization, they still see. It
 // fails with NOT_FOUND, or with CONFLICT for the last administrator of the space.
 func (s *Service) Leave(ctx context.Context, actor access.Actor, in LeaveInstanceInput) (LeaveInstancePayload, error) {
@@ -40,7 +41,11 @@ func (s *Service) Leave(ctx context.Context, actor access.Actor, in LeaveInstanc
 				return LeaveInstancePayload{}, err
 			}
 			left, err := endInInstance(ctx, tx, actor, instance, actor.ID, audit.MemberLeft)
-			return LeaveInstancePayload{left}, err
+			if !left || err != nil {
+				return LeaveInstancePayload{}, err
+			}
+			_, err = s.endInvitations(ctx, tx, actor, EndedRoles{User: actor.ID, Place: instance})
+			return LeaveInstancePayload{Left: true}, err
 		},
 	})
 }

@@ -20,7 +20,13 @@ import (
 )
 
 // Service performs the mutations of members' roles.
-type Service struct{ DB *postgres.DB }
+type Service struct {
+	DB *postgres.DB
+	// OnEnd is called in the transaction that ends roles of a person. It revokes the
+	// pending invitations to the person that would return the roles, and revokes or
+	// takes over those that the person has sent.
+	OnEnd func(context.Context, *postgres.Tx, access.Actor, EndedRoles) (EndedInvitations, error)
+}
 
 // Member is a person with a role of their own in an instance.
 type Member struct {

@@ -1,6 +1,7 @@
 package membership_test
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -111,6 +112,18 @@ func (w world) trail(want ...string) {
 		from audit_log order by id`)
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		w.t.Errorf("the trail:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A gateway that is older than the choice remembers inputs without one: they are the
+// same as the default.
+func TestTheDefaultForSentInvitationsIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	for sent, want := range map[membership.SentInvitations]bool{"": false, membership.RevokeSent: false, membership.TakeOverSent: true} {
+		text, err := json.Marshal(membership.RemoveMemberInput{SentInvitations: sent})
+		if err != nil || strings.Contains(string(text), "sentInvitations") != want {
+			t.Errorf("%q: %s, %v", sent, text, err)
+		}
 	}
 }
 

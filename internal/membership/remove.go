@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/lib/pq"
@@ -18,10 +19,13 @@ import (
 // RemoveMemberInput asks to end a person's roles in one instance, or in a whole
 // space.
 type RemoveMemberInput struct {
-	UserID         globalid.ID  `json:"userId"`
-	InstanceID     *globalid.ID `json:"instanceId"`
-	SpaceID        *globalid.ID `json:"spaceId"`
-	IdempotencyKey *string      `json:"-"`
+	UserID     globalid.ID  `json:"userId"`
+	InstanceID *globalid.ID `json:"instanceId"`
+	SpaceID    *globalid.ID `json:"spaceId"`
+	// SentInvitations says what is to be done with the pending invitations that the
+	// person has sent there.
+	SentInvitations SentInvitations `json:"sentInvitations,omitzero"`
+	IdempotencyKey  *string         `json:"-"`
 }
 
 // Validate returns what is wrong with the form of the input.
@@ -35,17 +39,20 @@ func (in RemoveMemberInput) Validate() (faults fault.List) {
 // RemoveMemberPayload is the result of removing a member.
 type RemoveMemberPayload struct {
 	Removed bool `json:"removed"` // false: the person had no role there
+	EndedInvitations
 }
 
-// Remove ends a person's roles in an instance or in a space. It fails with
-// NOT_FOUND, FORBIDDEN, or CONFLICT for the last administrator of a space.
+// Remove ends a person's roles in an instance or in a space, and with them the
+// pending invitations that would return them. Those that the person has sent, and may
+// not send any more, are revoked or taken over. It fails with NOT_FOUND, FORBIDDEN,
+// or CONFLICT for the last administrator of a space.
 func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMemberInput) (RemoveMemberPayload, error) {
 	user := in.UserID.As(globalid.User)
 	var place tenant.Place
 	steps := idempotency.Steps[RemoveMemberPayload]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
 			if in.SpaceID != nil {
-				place, err = access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, *in.SpaceID, access.RemoveMember, access.Exclusive)
+				place, err = lockSpace(ctx, tx, actor, *in.SpaceID)
 			} else {
 				place, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, *in.InstanceID, access.RemoveMember, access.Exclusive)
 			}
@@ -58,6 +65,11 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMembe
 			case *tenant.Instance:
 				payload.Removed, err = endInInstance(ctx, tx, actor, place, user, audit.MemberRemoved)
 			}
+			if !payload.Removed || err != nil {
+				return payload, err // the numbers would say that the person exists
+			}
+			ended := EndedRoles{User: user, Place: place, Sent: cmp.Or(in.SentInvitations, RevokeSent)}
+			payload.EndedInvitations, err = s.endInvitations(ctx, tx, actor, ended)
 			return payload, err
 		},
 	}
@@ -74,6 +86,23 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMembe
 	}
 	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.RemoveMember.Field, Input: in}
 	return idempotency.Run(ctx, s.DB, key, steps)
+}
+
+// lockSpace checks that the actor may remove people from a space. Then it locks the
+// space's instances and the space, exclusively and in this order, as all who lock
+// both do. It fails with NOT_FOUND or FORBIDDEN.
+func lockSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, id globalid.ID) (*tenant.Space, error) {
+	space, err := tenant.FindSpace(ctx, tx, actor, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := access.CheckRole(ctx, tx, space, access.RemoveMember); err != nil {
+		return nil, err
+	}
+	if _, err := tx.Exec(ctx, `select from instance where space_id = $1 order by id for no key update`, id.UUID); err != nil {
+		return nil, err
+	}
+	return access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, id, access.RemoveMember, access.Exclusive)
 }
 
 // endInSpace ends a person's roles in a space and all its instances; false where

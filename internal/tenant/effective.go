@@ -72,6 +72,68 @@ func heldColumns(account string) string {
 	 where hm.account_id = ` + account + ` and hi.space_id = s.id) as instance_roles`
 }
 
+// HasRoleInInstance returns the SQL condition that an account has one of some roles
+// in instance i of space s, derived roles included. account is an SQL expression.
+// The condition holds exactly where Instance.EffectiveRoles has one of the roles.
+func HasRoleInInstance(account string, roles Roles) string {
+	conditions := hasRoleFromAbove(account, roles)
+	if direct := roles & rolesInInstances; direct != 0 {
+		conditions = append(conditions, `exists (select from instance_member hm
+			where hm.instance_id = i.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)+`)`)
+	}
+	if elsewhere := bringing(rolesInInstances, roles, inDistributed); elsewhere != 0 {
+		conditions = append(conditions, `i.kind = 'DISTRIBUTED' and exists (select from instance_member hm join instance hi on hi.id = hm.instance_id
+			where hi.space_id = s.id and hm.account_id = `+account+` and hm.role in `+elsewhere.SQL(globalid.Instance)+`)`)
+	}
+	return anyOf(conditions)
+}
+
+// HasRoleInSpace returns the SQL condition that an account has one of some roles in
+// space s, or in any of its instances, derived roles included. account is an SQL
+// expression. The condition holds exactly where Space.EffectiveRoles has one of the
+// roles.
+func HasRoleInSpace(account string, roles Roles) string {
+	conditions := hasRoleFromAbove(account, roles)
+	direct := roles&rolesInInstances | bringing(rolesInInstances, roles, inDistributed)
+	if direct != 0 {
+		conditions = append(conditions, `exists (select from instance_member hm join instance hi on hi.id = hm.instance_id
+			where hi.space_id = s.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)+`)`)
+	}
+	return anyOf(conditions)
+}
+
+// hasRoleFromAbove returns the conditions that an account has one of some roles
+// because of a role that it holds in space s or in its organization.
+func hasRoleFromAbove(account string, roles Roles) (conditions []string) {
+	above := bringing(RolesOf(AllRoles()...)&^rolesInInstances, roles, everywhereInSpace)
+	if len(above.HeldIn(globalid.Space)) > 0 {
+		conditions = append(conditions, `exists (select from space_administrator ha where ha.space_id = s.id and ha.account_id = `+account+`)`)
+	}
+	if len(above.HeldIn(globalid.Organization)) > 0 {
+		conditions = append(conditions, `exists (select from organization_member ho
+			where ho.organization_id = s.organization_id and ho.account_id = `+account+` and ho.role in `+above.SQL(globalid.Organization)+`)`)
+	}
+	return conditions
+}
+
+// bringing returns those roles of a set that bring their holder one of the wanted
+// roles: brings returns what a role brings.
+func bringing(of, wanted Roles, brings func(held Roles) Roles) (found Roles) {
+	for _, r := range of.List() {
+		if brings(RolesOf(r))&wanted != 0 {
+			found |= RolesOf(r)
+		}
+	}
+	return found
+}
+
+func anyOf(conditions []string) string {
+	if len(conditions) == 0 {
+		return `false`
+	}
+	return `(` + strings.Join(conditions, ` or `) + `)`
+}
+
 type heldRow struct {
 	OrganizationRole OrganizationRoles `db:"organization_role"`
 	Administrator    bool              `db:"administrator"`

@@ -1,7 +1,10 @@
 package tenant
 
 import (
+	"slices"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
@@ -99,6 +102,59 @@ func TestFindPlaces(t *testing.T) {
 		// The place of an invitation was not asked for.
 		if of[places[2].id] != nil {
 			t.Error("an instance was found by an invitation's id")
+		}
+	}
+}
+
+// The conditions in SQL say of every person, place and set of roles what reading
+// the place says.
+func TestHasRoleInInstanceAndInSpace(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	space, places, people := populate(t, db)
+	sets := []Roles{0, RolesOf(AllRoles()...), RolesOf(AllRoles()...) &^ rolesInOrganizations}
+	for _, r := range AllRoles() {
+		sets = append(sets, RolesOf(r))
+	}
+	for _, roles := range sets {
+		for _, at := range places {
+			var has []uuid.UUID
+			err := db.Select(t.Context(), &has, `
+				select a.id from account a, instance i join space s on s.id = i.space_id
+				where i.id = $1 and `+HasRoleInInstance("a.id", roles), at.id.UUID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pairs := make([]UserInInstance, len(people))
+			for i, p := range people {
+				pairs[i] = UserInInstance{p.actor.ID, at.id}
+			}
+			effective, err := EffectiveRolesOf(t.Context(), db, pairs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, p := range people {
+				if got, want := slices.Contains(has, p.actor.ID.UUID), effective[i]&roles != 0; got != want {
+					t.Fatalf("%v in an instance of the kind %s: %t, want %t: %v", roles.List(), at.kind, got, want, effective[i].List())
+				}
+			}
+		}
+		var has []uuid.UUID
+		if err := db.Select(t.Context(), &has, `select a.id from account a, space s where s.id = $1 and `+HasRoleInSpace("a.id", roles), space.UUID); err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range people {
+			if i%7 != 0 { // a sample: all of them take long
+				continue
+			}
+			var rows []spaceRow
+			if err := db.Select(t.Context(), &rows, `select `+spaceColumns+` from `+spaceTables+` where s.id = $2`, p.actor.ID.UUID, space.UUID); err != nil {
+				t.Fatal(err)
+			}
+			held := rows[0].space().EffectiveRoles()
+			if got, want := slices.Contains(has, p.actor.ID.UUID), held&roles != 0; got != want {
+				t.Fatalf("%v in the space: %t, want %t: %v", roles.List(), got, want, held.List())
+			}
 		}
 	}
 }

@@ -40,7 +40,7 @@ func (w *World) Services() *Services {
 	return &Services{
 		Spaces:      &space.Service{DB: w.DB},
 		Instances:   instances,
-		Memberships: &membership.Service{DB: w.DB},
+		Memberships: &membership.Service{DB: w.DB, OnEnd: invitations.EndOf},
 		Invitations: invitations,
 		Requests:    requests,
 		Events:      feed,

@@ -267,7 +267,7 @@ function Review({ invitation, by, onSignIn, onRefused }: ReviewProps) {
             </Group>
           </>
         ) : (
-          <Contacts contacts={[invitedBy]} />
+          <Contacts contacts={obstacle.reason === 'INVITER_LEFT' ? obstacle.contacts : [invitedBy]} />
         )}
       </FaultView>
     )

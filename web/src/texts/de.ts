@@ -303,6 +303,10 @@ export const de: Texts = {
       remedy:
         'Die Einladung gilt wieder, sobald die Instanz wiederhergestellt ist. Fragen Sie die Person, die Sie eingeladen hat:',
     },
+    INVITATION_NOT_USABLE_INVITER_LEFT: {
+      title: 'Die Person, die Sie eingeladen hat, darf dort niemanden mehr einladen',
+      remedy: 'Bitten Sie eine Person, die den Space verwaltet, die Einladung erneut zu senden. Dann gilt sie wieder.',
+    },
     INVITATION_NOT_USABLE_OTHER_ADDRESS: { title: 'Diese Einladung ist für ein anderes Konto', remedy: '' },
     CONFLICT: {
       title: 'In der Zwischenzeit hat sich etwas geändert',

@@ -282,6 +282,10 @@ export const en = {
       title: 'The instance was deleted',
       remedy: 'The invitation is valid again when the instance is restored. Ask the person who invited you:',
     },
+    INVITATION_NOT_USABLE_INVITER_LEFT: {
+      title: 'The person who invited you may not invite people there any more',
+      remedy: 'Ask an administrator of the space to resend the invitation. It is valid again then.',
+    },
     INVITATION_NOT_USABLE_OTHER_ADDRESS: { title: 'This invitation is for another account', remedy: '' },
     CONFLICT: {
       title: 'Something has changed in the meantime',

@@ -298,6 +298,10 @@ export const fr: Texts = {
       remedy:
         'L’invitation sera de nouveau valable quand l’instance sera restaurée. Adressez-vous à la personne dont elle vient :',
     },
+    INVITATION_NOT_USABLE_INVITER_LEFT: {
+      title: 'La personne dont vient l’invitation ne peut plus inviter à cet endroit',
+      remedy: 'Demandez à une personne qui administre l’espace de renvoyer l’invitation. Elle sera alors de nouveau valable.',
+    },
     INVITATION_NOT_USABLE_OTHER_ADDRESS: { title: 'Cette invitation est pour un autre compte', remedy: '' },
     CONFLICT: {
       title: 'Quelque chose a changé entre-temps',

@@ -1,0 +1,177 @@
+package app_test
+
+import (
+	"fmt"
+	"testing"
+)
+
+// authorityTrials is how often each race about lost roles is run.
+const authorityTrials = 300
+
+// An invitation is accepted before its inviter is removed, or not at all. Taken over,
+// it is always accepted.
+func TestAcceptingRacesWithRemovingTheInviter(t *testing.T) {
+	t.Parallel()
+	for _, sent := range []string{"REVOKE", "TAKE_OVER"} {
+		for _, to := range []string{"an instance", "the space"} {
+			t.Run(sent+" "+to, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, unlimitedInvitations)
+				ada, mia, miaID := w.as("ada"), w.as("mia"), w.user("Mia")
+				var r race
+				for n := range authorityTrials / 2 {
+					email := fmt.Sprintf("p%d@new.example", n)
+					p := w.as(email)
+					p.Ask(`{ viewer { id } }`, nil).OK()
+					w.grantAdministrator("Mia")
+					if to == "the space" {
+						mia.inviteAdministrators([]string{email}).OK()
+					} else {
+						mia.invite("Group 1", "VIEWER", []string{email}).OK()
+					}
+					id := w.invitationOf(email)
+					var accepted, removed answer
+					r.run(func() { accepted = p.accept("invitationId", id) }, func() { removed = ada.remove("", miaID, "sentInvitations", sent) })
+					inTime := acceptedBefore(w, `
+						select max(at) from audit_log where action = 'MEMBER_REMOVED'`)
+					ended := removed.OK().At("removeMember", map[string]string{"REVOKE": "revokedInvitationCount", "TAKE_OVER": "takenOverInvitationCount"}[sent])
+					r.record(inTime && len(accepted.Errors) == 0)
+					switch role := roleOfNew(w, email); {
+					case len(accepted.Errors) == 0 && role && (inTime && ended == 0.0 || sent == "TAKE_OVER" && ended == 1.0):
+					case len(accepted.Errors) > 0 && !role && sent == "REVOKE" && ended == 1.0:
+						if e := accepted.Refused("INVITATION_NOT_USABLE"); e.Reason() != "REVOKED" {
+							t.Fatalf("trial %d: %s", n, accepted.Body)
+						}
+					default:
+						t.Fatalf("trial %d: member %t, accepted in time %t, %v ended: %s", n, role, inTime, ended, accepted.Body)
+					}
+					w.Exec(`delete from space_administrator using account a where account_id = a.id and a.email = $1`, email)
+				}
+				r.contestedIn(t, authorityTrials/2)
+			})
+		}
+	}
+}
+
+// acceptedBefore reports whether the newest acceptance in the trail is older than a
+// moment.
+func acceptedBefore(w *world, moment string) bool {
+	w.t.Helper()
+	return w.Text(`select coalesce((select max(at) from audit_log where action = 'INVITATION_ACCEPTED') < (`+moment+`), false)`) == "true"
+}
+
+// roleOfNew reports whether an address has a role in a space or an instance.
+func roleOfNew(w *world, email string) bool {
+	w.t.Helper()
+	return w.Number(`
+		select (select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1)
+		     + (select count(*) from space_administrator m join account a on a.id = m.account_id where a.email = $1)`, email) > 0
+}
+
+// An invitation is accepted before its inviter loses the role in any other way, or
+// not at all. All who change roles in a space lock it first.
+func TestAcceptingRacesWithTheEndOfTheInvitersRole(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, unlimitedInvitations)
+	mia := w.as("mia")
+	w.Exec(`create table ended (at timestamptz)`)
+	var r race
+	for n := range authorityTrials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		p := w.as(email)
+		p.Ask(`{ viewer { id } }`, nil).OK()
+		w.grantAdministrator("Mia")
+		mia.invite("Group 1", "VIEWER", []string{email}).OK()
+		id := w.invitationOf(email)
+		var accepted answer
+		r.run(
+			func() { accepted = p.accept("invitationId", id) },
+			func() {
+				w.Exec(`
+					with locked as materialized (select id from space where name = 'Econometrics 2026' for no key update),
+					gone as (delete from space_administrator using account a, locked where space_id = locked.id and account_id = a.id and a.name = 'Mia' returning 1)
+					insert into ended select clock_timestamp() from gone`)
+			})
+		inTime := acceptedBefore(w, `select max(at) from ended`)
+		r.record(len(accepted.Errors) == 0)
+		switch role := roleOfNew(w, email); {
+		case len(accepted.Errors) == 0 && role && inTime:
+		case len(accepted.Errors) > 0 && !role:
+			if e := accepted.Refused("INVITATION_NOT_USABLE"); e.Reason() != "INVITER_LEFT" {
+				t.Fatalf("trial %d: %s", n, accepted.Body)
+			}
+		default:
+			t.Fatalf("trial %d: member %t, accepted in time %t: %s", n, role, inTime, accepted.Body)
+		}
+	}
+	r.contestedIn(t, authorityTrials)
+}
+
+// Nobody has a role after the answer to their removal, whatever they accept at the
+// same time.
+func TestAcceptingRacesWithRemovingTheInvited(t *testing.T) {
+	t.Parallel()
+	for _, from := range []string{"", "Group 1"} {
+		t.Run("from "+from, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, unlimitedInvitations)
+			ada := w.as("ada")
+			var r race
+			for n := range authorityTrials {
+				email := fmt.Sprintf("p%d@new.example", n)
+				p := w.as(email)
+				p.Ask(`{ viewer { id } }`, nil).OK()
+				ada.invite("Group 1", "VIEWER", []string{email}).OK()
+				user := w.id("user", `select id from account where email = $1`, email)
+				id := w.invitationOf(email)
+				role, to := "Master", "removed from the whole space"
+				if from != "" { // the invitation was not yet accepted when they became a member
+					role, to = "Group 1", "removed from the instance"
+				}
+				w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i join space s on s.id = i.space_id, account a
+					where s.name = 'Econometrics 2026' and i.name = $1 and a.email = $2`, role, email)
+				var accepted, removed answer
+				r.run(func() { accepted = p.accept("invitationId", id) }, func() { removed = ada.remove(from, user) })
+				if removed.OK().At("removeMember", "removed") != true || roleOfNew(w, email) {
+					t.Fatalf("trial %d: %s, and has a role: %s %s", n, to, removed.Body, accepted.Body)
+				}
+				if r.record(len(accepted.Errors) == 0); len(accepted.Errors) > 0 {
+					if e := accepted.Refused("INVITATION_NOT_USABLE"); e.Reason() != "REVOKED" {
+						t.Fatalf("trial %d: %s", n, accepted.Body)
+					}
+				}
+			}
+			r.contestedIn(t, authorityTrials)
+		})
+	}
+}
+
+// A request is approved by somebody who has the role at that moment, or not at all.
+func TestApprovingRacesWithRemovingTheApprover(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, unlimitedInvitations)
+	ada, mia, miaID := w.as("ada"), w.as("mia"), w.user("Mia")
+	var r race
+	for n := range authorityTrials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		w.newMember(email, asViewer)
+		p := w.as(email)
+		w.Exec(`delete from rate_limit`)
+		id := fmt.Sprint(p.requestRole("Group 1", "INSTANCE_EDITOR").OK().At("requestRole", "request", "id"))
+		w.grantAdministrator("Mia")
+		var approved answer
+		r.run(func() { approved = mia.approveRequest(id) }, func() { ada.remove("", miaID).OK() })
+		inTime := w.Text(`select coalesce((select max(at) from audit_log where action = 'ROLE_GRANTED') < (select max(at) from audit_log where action = 'MEMBER_REMOVED'), false)`) == "true"
+		editor := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1 and m.role = 'EDITOR'`, email) == 1
+		r.record(len(approved.Errors) == 0)
+		switch {
+		case len(approved.Errors) == 0 && editor && inTime:
+		case len(approved.Errors) > 0 && !editor:
+			// Mia manages the organization, and still sees the instance.
+			approved.Refused("NOT_FOUND")
+		default:
+			t.Fatalf("trial %d: editor %t, in time %t: %s", n, editor, inTime, approved.Body)
+		}
+	}
+	r.contestedIn(t, authorityTrials)
+}

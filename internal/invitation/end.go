@@ -1,0 +1,109 @@
+package invitation
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/membership"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+)
+
+// EndOf ends what the roles of a person that have ended leave behind: it revokes the
+// pending invitations to the person that would return the roles, and revokes or takes
+// over those that the person has sent and may not send any more. Expired ones are
+// pending, too: they could be resent. It is membership.Service's OnEnd. The transaction
+// has ended the roles, and has locked the place exclusively: a space with its
+// instances.
+func (s *Service) EndOf(ctx context.Context, tx *postgres.Tx, actor access.Actor, ended membership.EndedRoles) (n membership.EndedInvitations, err error) {
+	to := destinationOf(ended.Place)
+	n.Revoked, err = endSelected(ctx, tx, actor, to, audit.InvitationRevoked, revokeEndedQueries[to.id().Kind],
+		to.id().UUID, ended.User.UUID, pq.StringArray(ended.Left.Stored(globalid.Instance)), ended.Sent == membership.RevokeSent)
+	// People who remove themselves have no right to take over what they sent. It stays,
+	// and nobody can accept it until somebody else takes it over.
+	if err != nil || ended.Sent != membership.TakeOverSent || ended.User == actor.ID {
+		return n, err
+	}
+	n.TakenOver, err = endSelected(ctx, tx, actor, to, audit.InvitationTakenOver, takeOverQueries[to.id().Kind],
+		to.id().UUID, ended.User.UUID, actor.ID.UUID)
+	return n, err
+}
+
+// Both queries lock in the order of insertQueries. $1 is the place, $2 the person.
+var (
+	// Of the invitations to the person, those stay whose role they still hold: $3. $4
+	// says whether those that the person has sent are revoked, too.
+	revokeEndedQueries = inPlaceOf(`
+		with ended as materialized (
+			select v.id from invitation v ` + placeTables + `
+			where PLACE and v.status = 'PENDING' and (
+				v.id in (select id from invitation where status = 'PENDING' and email_key = (select email_key from account where id = $2))
+				and coalesce(v.role <> all ($3::text[]), true)
+				or v.id in (select id from invitation where $4 and status = 'PENDING' and invited_by = $2) and not ` + inviterMay + `)
+			order by v.email_key, v.instance_id, v.space_id for no key update of v)
+		update invitation v set status = 'REVOKED' from ended where v.id = ended.id
+		returning v.email, v.instance_id, (select name from instance where id = v.instance_id) as instance_name`)
+
+	// $3 is who takes them over.
+	takeOverQueries = inPlaceOf(`
+		with sent as materialized (
+			select v.id from invitation v ` + placeTables + `
+			where PLACE and v.status = 'PENDING' and v.invited_by = $2 and not ` + inviterMay + `
+			order by v.email_key, v.instance_id, v.space_id for no key update of v)
+		update invitation v set invited_by = $3 from sent where v.id = sent.id
+		returning v.email, v.instance_id, (select name from instance where id = v.instance_id) as instance_name`)
+)
+
+// placeTables joins what inviterMay is about.
+const placeTables = `
+	left join instance i on i.id = v.instance_id
+	join space s on s.id = coalesce(v.space_id, i.space_id)`
+
+// inPlaceOf returns a query about the invitations to an instance, and one about those
+// to a space and all its instances, from a pattern in which PLACE stands for the
+// condition.
+func inPlaceOf(pattern string) map[globalid.Kind]string {
+	return map[globalid.Kind]string{
+		globalid.Instance: strings.ReplaceAll(pattern, "PLACE", "v.instance_id = $1"),
+		globalid.Space:    strings.ReplaceAll(pattern, "PLACE", "s.id = $1"),
+	}
+}
+
+// endSelected runs a query that changes invitations, writes the trail of each place,
+// and returns the number of invitations.
+func endSelected(ctx context.Context, tx *postgres.Tx, actor access.Actor, to destination, action audit.Action, query string, args ...any) (int, error) {
+	var rows []struct {
+		Email        string        `db:"email"`
+		InstanceID   uuid.NullUUID `db:"instance_id"`
+		InstanceName *string       `db:"instance_name"`
+	}
+	if err := tx.Select(ctx, &rows, query, args...); err != nil {
+		return 0, err
+	}
+	emails, targets := map[uuid.UUID][]string{}, map[uuid.UUID]audit.Target{}
+	for _, r := range rows {
+		target := audit.OnSpace(to.Space)
+		if r.InstanceID.Valid {
+			target.Instance = audit.Name{ID: r.InstanceID.UUID, Name: *r.InstanceName}
+		}
+		emails[r.InstanceID.UUID], targets[r.InstanceID.UUID] = append(emails[r.InstanceID.UUID], r.Email), target
+	}
+	const maxEmails = 1000 // of a record, as of one that revokeInvitations writes
+	var records []audit.Record
+	for instance, target := range targets {
+		slices.Sort(emails[instance])
+		for some := range slices.Chunk(emails[instance], maxEmails) {
+			records = append(records, audit.Record{Action: action, Actor: actor, Target: target, Details: audit.Details{Emails: some}})
+		}
+	}
+	slices.SortFunc(records, func(a, b audit.Record) int {
+		return strings.Compare(a.Instance.Name+a.Emails[0], b.Instance.Name+b.Emails[0])
+	})
+	return len(rows), audit.Write(ctx, tx, records...)
+}
