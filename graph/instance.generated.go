@@ -656,6 +656,29 @@ func (ec *executionContext) fieldContext_RestoreInstancePayload_restored(_ conte
 	return graphql.NewScalarFieldContext("RestoreInstancePayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _RestoreInstancePayload_previousName(ctx context.Context, field graphql.CollectedField, obj *instance.RestoreInstancePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RestoreInstancePayload_previousName(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PreviousName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RestoreInstancePayload_previousName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RestoreInstancePayload", field, false, false, "String")
+}
+
 // endregion **************************** field.gotpl *****************************
 
 // region    **************************** input.gotpl *****************************
@@ -1009,6 +1032,11 @@ func (ec *executionContext) _RestoreInstancePayload(ctx context.Context, sel ast
 		case "restored":
 			out.Values[i] = ec._RestoreInstancePayload_restored(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "previousName":
+			out.Values[i] = ec._RestoreInstancePayload_previousName(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:

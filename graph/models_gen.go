@@ -74,6 +74,11 @@ type ConflictReason string
 const (
 	// The person is the last administrator of the space, who cannot be removed and cannot leave.
 	ConflictReasonLastAdministrator ConflictReason = "LAST_ADMINISTRATOR"
+	// An active instance of the space has this name: `instances` has it. Names are
+	// compared without regard to case, to spaces, and to characters that nobody sees.
+	ConflictReasonNameTaken ConflictReason = "NAME_TAKEN"
+	// The name is that of the Master or the Distributed instance, which every space has.
+	ConflictReasonNameReserved ConflictReason = "NAME_RESERVED"
 	// The person can do this without a request, or it is done already.
 	ConflictReasonNotNeeded ConflictReason = "NOT_NEEDED"
 	// The person who made the request no longer has a role there.
@@ -90,6 +95,8 @@ const (
 
 var AllConflictReason = []ConflictReason{
 	ConflictReasonLastAdministrator,
+	ConflictReasonNameTaken,
+	ConflictReasonNameReserved,
 	ConflictReasonNotNeeded,
 	ConflictReasonRequesterLeft,
 	ConflictReasonRequestApproved,
@@ -100,7 +107,7 @@ var AllConflictReason = []ConflictReason{
 
 func (e ConflictReason) IsValid() bool {
 	switch e {
-	case ConflictReasonLastAdministrator, ConflictReasonNotNeeded, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
+	case ConflictReasonLastAdministrator, ConflictReasonNameTaken, ConflictReasonNameReserved, ConflictReasonNotNeeded, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
 		return true
 	}
 	return false

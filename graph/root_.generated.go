@@ -386,8 +386,9 @@ type ComplexityRoot struct {
 	}
 
 	RestoreInstancePayload struct {
-		Instance func(childComplexity int) int
-		Restored func(childComplexity int) int
+		Instance     func(childComplexity int) int
+		PreviousName func(childComplexity int) int
+		Restored     func(childComplexity int) int
 	}
 
 	RevokeInvitationsPayload struct {
@@ -1865,6 +1866,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RestoreInstancePayload.Instance(childComplexity), true
+	case "RestoreInstancePayload.previousName":
+		if e.ComplexityRoot.RestoreInstancePayload.PreviousName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RestoreInstancePayload.PreviousName(childComplexity), true
 	case "RestoreInstancePayload.restored":
 		if e.ComplexityRoot.RestoreInstancePayload.Restored == nil {
 			break
@@ -2426,7 +2433,7 @@ succeed later) and ` + "`" + `requestId` + "`" + ` (for support). Where they app
 - ` + "`" + `remedy` + "`" + `: what to do
 - ` + "`" + `contacts` + "`" + `: the people to ask, ` + "`" + `[{name, email}]` + "`" + `
 - ` + "`" + `request` + "`" + `: the mutation that asks them
-- ` + "`" + `instances` + "`" + `: the instances for which the request would work, ` + "`" + `[{id, name}]` + "`" + `
+- ` + "`" + `instances` + "`" + `: the instances for which the request would work or, of a NAME_TAKEN, the one that has the name, ` + "`" + `[{id, name}]` + "`" + `
 - ` + "`" + `deletedAt` + "`" + ` and ` + "`" + `restorableUntil` + "`" + `: of a deleted instance
 - ` + "`" + `retryAfter` + "`" + `: when to send the request again, in seconds
 - ` + "`" + `support` + "`" + `: the address to write to
@@ -2490,6 +2497,13 @@ enum ErrorCode {
 enum ConflictReason {
   "The person is the last administrator of the space, who cannot be removed and cannot leave."
   LAST_ADMINISTRATOR
+  """
+  An active instance of the space has this name: ` + "`" + `instances` + "`" + ` has it. Names are
+  compared without regard to case, to spaces, and to characters that nobody sees.
+  """
+  NAME_TAKEN
+  "The name is that of the Master or the Distributed instance, which every space has."
+  NAME_RESERVED
   "The person can do this without a request, or it is done already."
   NOT_NEEDED
   "The person who made the request no longer has a role there."
@@ -2559,9 +2573,10 @@ enum UnavailableReason {
 `, BuiltIn: false},
 	{Name: "../schema/instance.graphqls", Input: `extend type Mutation {
   """
-  Creates a working instance in a space.
+  Creates a working instance in a space. No two active instances of a space have
+  the same name.
 
-  Errors: NOT_FOUND, FORBIDDEN.
+  Errors: NOT_FOUND, FORBIDDEN, CONFLICT (NAME_TAKEN, NAME_RESERVED).
   """
   createInstance(input: CreateInstanceInput!): CreateInstancePayload
     @role(any: [SPACE_ADMINISTRATOR], of: "input.spaceId")
@@ -2578,7 +2593,9 @@ enum UnavailableReason {
 
   """
   Restores an instance that was deleted less than 24 hours ago, with the roles in
-  it. Restoring it again succeeds and changes nothing.
+  it. Where another active instance of the space has taken its name meanwhile, it
+  gets a number after its name: see ` + "`" + `previousName` + "`" + `. Restoring it again succeeds and
+  changes nothing.
 
   Errors: NOT_FOUND, FORBIDDEN, RESTORE_WINDOW_EXPIRED.
   """
@@ -2658,7 +2675,7 @@ enum InstanceRole {
 input CreateInstanceInput {
   "The space in which to create the instance."
   spaceId: ID!
-  "The name of the new instance. 1 to 200 printable characters."
+  "The name of the new instance. 1 to 200 printable characters; another one than the names of the active instances of the space."
   name: String!
   "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
@@ -2700,6 +2717,8 @@ type RestoreInstancePayload {
   instance: Instance!
   "Whether this request restored it; ` + "`" + `false` + "`" + ` where it was already active."
   restored: Boolean!
+  "The name that it had before, where this request restored it under another one; otherwise ` + "`" + `null` + "`" + `."
+  previousName: String
 }
 `, BuiltIn: false},
 	{Name: "../schema/invitation.graphqls", Input: `extend type Mutation {
@@ -4632,6 +4651,8 @@ func (ec *executionContext) childFields_RestoreInstancePayload(ctx context.Conte
 		return ec.fieldContext_RestoreInstancePayload_instance(ctx, field)
 	case "restored":
 		return ec.fieldContext_RestoreInstancePayload_restored(ctx, field)
+	case "previousName":
+		return ec.fieldContext_RestoreInstancePayload_previousName(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RestoreInstancePayload", field.Name)
 }

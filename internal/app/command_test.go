@@ -14,12 +14,15 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/demo"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 	"alphacruncher.com/datahub-gateway/internal/token"
 	"alphacruncher.com/datahub-gateway/internal/token/jwks/jwkstest"
 )
@@ -334,5 +337,22 @@ func TestMigrateGrantsTheGatewaysRole(t *testing.T) {
 	command(t, "create-space", "--organization", "University", "--name", "Econometrics", "--administrator", "ada@uni.example").succeeded(t)
 	if n := number(t, db, `select count(*) from space`); n != 1 {
 		t.Errorf("%d spaces", n)
+	}
+}
+
+// migrate completes the migration of the names of instances, and says what it found.
+func TestMigrateNamesTheInstancesThatItRenames(t *testing.T) {
+	w := testworld.New(t)
+	w.Exec(`update instance set name_key = null`)
+	w.Exec(`insert into instance (id, space_id, name, kind) select gen_random_uuid(), space_id, 'GROUP 1', 'WORKING' from instance where name = 'Group 1'`)
+	environment(t, "DATABASE_URL="+w.DSN)
+	id := globalid.ID{Kind: globalid.Instance, UUID: uuid.MustParse(w.Text(`select id from instance where name = 'GROUP 1'`))}
+	want := fmt.Sprintf("0 migrations applied; the schema is up to date.\n"+
+		"The instance \"GROUP 1\" of the space \"Econometrics 2026\" is called \"GROUP 1 (2)\" now, because an older instance of the space has the name (%s).\n", id)
+	if got := command(t, "migrate").succeeded(t); got.out != want {
+		t.Errorf("%q, want %q", got.out, want)
+	}
+	if got := command(t, "migrate").succeeded(t); got.out != "0 migrations applied; the schema is up to date.\n" {
+		t.Errorf("the second time: %q", got.out)
 	}
 }

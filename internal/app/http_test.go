@@ -211,11 +211,11 @@ func TestDevelopmentTokens(t *testing.T) {
 
 	// Parallel first requests of an unknown subject make one account.
 	p := w.as("ada")
-	p.Token = hs256(with("name", "  Grace\tHopper\u202e "))
+	p.Token = hs256(with("name", "  Grace\tHopper\u202e علی\u200cرضا\u200c "))
 	var asks []func()
 	for range 20 {
 		asks = append(asks, func() {
-			if got := p.Ask(`{ viewer { name email } }`, nil).OK().At("viewer", "name"); got != "Grace Hopper" {
+			if got := p.Ask(`{ viewer { name email } }`, nil).OK().At("viewer", "name"); got != "Grace Hopper علی\u200cرضا" {
 				t.Errorf("viewer %q", got)
 			}
 		})
@@ -232,7 +232,7 @@ func TestDevelopmentTokens(t *testing.T) {
 	}
 	// A known subject's new address replaces the old one.
 	p.Token = hs256(with("email", "newer@new.example"))
-	if got := p.Ask(`{ viewer { email name } }`, nil).OK().At("viewer"); got.(map[string]any)["email"] != "newer@new.example" || got.(map[string]any)["name"] != "Grace Hopper" {
+	if got := p.Ask(`{ viewer { email name } }`, nil).OK().At("viewer"); got.(map[string]any)["email"] != "newer@new.example" || got.(map[string]any)["name"] != "Grace Hopper علی\u200cرضا" {
 		t.Errorf("viewer %v", got)
 	}
 }

@@ -46,12 +46,22 @@ func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service
 		purged, err := instance.Purge(ctx, db, time.Duration(s.PurgeGrace))
 		return int64(purged), err
 	}
+	// Gateways from before names were unique create instances without a name key,
+	// while they run beside this one.
+	indexNames := func(ctx context.Context) (int64, error) {
+		n, renamed, err := instance.IndexNames(ctx, db)
+		for _, i := range renamed {
+			log.Info("housekeeping", "renamed instance", i.ID)
+		}
+		return n, err
+	}
 	return &maintenance{log, []maintenanceJob{
 		{"requests", time.Minute, requests.EndExpired, ""},
 		{"idempotency keys", time.Minute, in(idempotency.DeleteExpired), ""},
 		{"resends", time.Minute, in(invitation.DeleteOldResends), ""},
 		{"events", time.Minute, in(event.DeleteOld), ""},
 		{"limits", time.Minute, in(ratelimit.DeleteExpired), ""},
+		{"instance names", time.Minute, indexNames, ""},
 		{"deleted instances", time.Minute, purge, "purged"},
 		{"ended invitations", time.Minute, after(s.InvitationRetention, invitation.DeleteEnded), "invitationsDeleted"},
 		{"ended requests", time.Minute, after(s.RequestRetention, request.DeleteEnded), "requestsDeleted"},

@@ -334,6 +334,10 @@ func TestCreateInstance(t *testing.T) {
 		t.Error(diff)
 	}
 	ada.createInstance("Group 5", "idempotencyKey", "k").Refused("IDEMPOTENCY_KEY_REUSED")
+	const library = "کتاب\u200cخانه" // a Persian word, with a joiner
+	if got := ada.createInstance(library+"\u200c").OK().At("createInstance", "instance", "name"); got != library {
+		t.Errorf("%q", got)
+	}
 	ada.invite("Group 4", "VIEWER", []string{"zoe@new.example"}).OK()
 	for _, name := range []string{"", "  ", "a\x00b", "a\u200bb", strings.Repeat("é", 201), strings.Repeat("x", 500_000)} {
 		if a := ada.createInstance(name); !slices.Equal(a.Codes(), []string{"BAD_USER_INPUT"}) || len(a.Body) > 1000 {
@@ -344,8 +348,38 @@ func TestCreateInstance(t *testing.T) {
 		w.as(who).createInstance("Group 5").Refused(code)
 	}
 	ada.createInstance("x", "spaceId", w.instance("Group 1")).Refused("NOT_FOUND")
-	if n := w.Number(`select count(*) from instance where kind = 'WORKING'`); n != 4 {
+	e := ada.createInstance("GROUP  4").Refused("CONFLICT")
+	if diff := cmp.Diff(map[string]any{"reason": "NAME_TAKEN", "instances": []any{map[string]any{"id": w.instance("Group 4"), "name": "Group 4"}}},
+		map[string]any{"reason": e.Extensions["reason"], "instances": e.Extensions["instances"]}); diff != "" {
+		t.Error(diff)
+	}
+	if e := ada.createInstance("master").Refused("CONFLICT"); e.Extensions["reason"] != "NAME_RESERVED" {
+		t.Errorf("%v", e)
+	}
+	if n := w.Number(`select count(*) from instance where kind = 'WORKING'`); n != 5 {
 		t.Errorf("%d working instances", n)
+	}
+}
+
+// An instance whose name another one has taken comes back under another name, and
+// the answers before and after say so.
+func TestRestoreUnderAnotherName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ed := w.as("ed")
+	group2 := w.instance("Group 2")
+	w.as("ada").createInstance("group 2").OK()
+	asked := ed.Ask(`query($i: ID!) { instance(id: $i) { restoring { allowed obstacles { code } } } }`, map[string]any{"i": group2}).OK()
+	if got := asked.At("instance", "restoring", "allowed"); got != true {
+		t.Errorf("%s", asked.Body)
+	}
+	for range 2 {
+		a := ed.Ask(`mutation($i: RestoreInstanceInput!) { restoreInstance(input: $i) { restored previousName instance { name state } } }`,
+			map[string]any{"i": object("instanceId", group2, "idempotencyKey", "k")}).OK()
+		if diff := cmp.Diff(any(map[string]any{"restored": true, "previousName": "Group 2", "instance": map[string]any{"name": "Group 2 (2)", "state": "ACTIVE"}}),
+			a.At("restoreInstance")); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/space"
@@ -77,11 +78,11 @@ func (l loader) loadSpaces(ctx context.Context) error {
 
 func (l loader) loadInstances(ctx context.Context) error {
 	for _, i := range instances {
-		id := globalid.New(globalid.Instance)
-		l.places[i.name] = id
-		if _, err := l.tx.Exec(ctx, `insert into instance (id, space_id, name, kind) values ($1, $2, $3, 'WORKING')`, id.UUID, l.places[i.space].UUID, i.name); err != nil {
+		id, _, err := instance.Insert(ctx, l.tx, l.places[i.space].UUID, i.name)
+		if err != nil {
 			return err
 		}
+		l.places[i.name] = id
 	}
 	return nil
 }

@@ -40,6 +40,8 @@ const (
 // Reasons of a CONFLICT.
 const (
 	LastAdministrator = "LAST_ADMINISTRATOR"
+	NameTaken         = "NAME_TAKEN"
+	NameReserved      = "NAME_RESERVED"
 	NotNeeded         = "NOT_NEEDED"
 	RequesterLeft     = "REQUESTER_LEFT"
 	RequestApproved   = "REQUEST_APPROVED"
@@ -49,7 +51,7 @@ const (
 )
 
 // ConflictReasons are all of them.
-var ConflictReasons = []string{LastAdministrator, NotNeeded, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
+var ConflictReasons = []string{LastAdministrator, NameTaken, NameReserved, NotNeeded, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
 
 // Reasons of an UNAUTHENTICATED whose token is authentic: signing in again does not
 // help.

@@ -29,26 +29,32 @@ func (in CreateInstanceInput) Validate() fault.List {
 // CreateInstancePayload is the result of creating an instance.
 type CreateInstancePayload struct{ Instance *tenant.Instance }
 
-// Create creates a working instance of a space. It fails with NOT_FOUND, FORBIDDEN
-// or IDEMPOTENCY_KEY_REUSED.
+// Create creates a working instance of a space. It fails with NOT_FOUND, FORBIDDEN,
+// IDEMPOTENCY_KEY_REUSED, or CONFLICT (NAME_RESERVED, NAME_TAKEN).
 func (s *Service) Create(ctx context.Context, actor access.Actor, in CreateInstanceInput) (payload CreateInstancePayload, err error) {
 	read := func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
 		payload.Instance, err = tenant.FindInstance(ctx, tx, actor, *id)
 		return err
 	}
+	var space *tenant.Space
 	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.CreateInstance.Field, Input: in}
 	_, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
-		Authorize: func(ctx context.Context, tx *postgres.Tx) error {
-			_, err := access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, in.SpaceID, access.CreateInstance, access.Shared)
+		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
+			space, err = access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, in.SpaceID, access.CreateInstance, access.Shared)
 			return err
 		},
 		Replay: read,
 		Do: func(ctx context.Context, tx *postgres.Tx) (globalid.ID, error) {
-			id := globalid.New(globalid.Instance)
 			name, _ := text.ParseName(in.Name)
-			if _, err := tx.Exec(ctx, `insert into instance (id, space_id, name, kind) values ($1, $2, $3, 'WORKING')`,
-				id.UUID, in.SpaceID.UUID, name); err != nil {
+			if special := reservedName(name); special != "" {
+				return globalid.ID{}, nameReserved(special)
+			}
+			id, inserted, err := Insert(ctx, tx, in.SpaceID.UUID, name)
+			if err != nil {
 				return id, err
+			}
+			if !inserted {
+				return id, nameTaken(ctx, tx, space, name)
 			}
 			if err := read(ctx, tx, &id); err != nil {
 				return id, err

@@ -21,7 +21,7 @@ type DeleteInstancePayload struct {
 // held until then. It fails with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED or
 // INSTANCE_PROTECTED.
 func (s *Service) Delete(ctx context.Context, actor access.Actor, in InstanceInput) (DeleteInstancePayload, error) {
-	i, deleted, err := s.change(ctx, actor, in, access.DeleteInstance, s.delete)
+	i, deleted, err := change(ctx, s, actor, in, access.DeleteInstance, s.delete)
 	return DeleteInstancePayload{i, deleted}, err
 }
 

@@ -33,18 +33,18 @@ type InstanceInput struct {
 func (in InstanceInput) Validate() fault.List { return idempotency.ValidateKey(in.IdempotencyKey) }
 
 // change locks an instance exclusively, checks that the rule allows the actor and the
-// instance's state, and calls do, which reports whether it changed anything.
-func (s *Service) change(ctx context.Context, actor access.Actor, in InstanceInput, rule access.Rule,
-	do func(context.Context, *postgres.Tx, access.Actor, *tenant.Instance) (changed bool, err error)) (i *tenant.Instance, changed bool, err error) {
+// instance's state, and calls do, which returns what it changed.
+func change[A any](ctx context.Context, s *Service, actor access.Actor, in InstanceInput, rule access.Rule,
+	do func(context.Context, *postgres.Tx, access.Actor, *tenant.Instance) (A, error)) (i *tenant.Instance, changed A, err error) {
 	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: rule.Field, Input: in}
-	changed, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[bool]{
+	changed, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[A]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
 			i, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, in.InstanceID, rule, access.Exclusive)
 			return err
 		},
-		Do: func(ctx context.Context, tx *postgres.Tx) (bool, error) {
+		Do: func(ctx context.Context, tx *postgres.Tx) (none A, err error) {
 			if err := access.CheckState(ctx, tx, i, rule); err != nil {
-				return false, err
+				return none, err
 			}
 			return do(ctx, tx, actor, i)
 		},

@@ -255,6 +255,22 @@ func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (n int64, err
 	return rowsAffected(tx.tx.ExecContext(ctx, query, args...))
 }
 
+// Attempt calls do. Where do fails, it undoes what do has done, so that the
+// transaction can go on, and returns do's error.
+func (tx *Tx) Attempt(ctx context.Context, do func() error) error {
+	if _, err := tx.Exec(ctx, `savepoint attempt`); err != nil {
+		return err
+	}
+	err := do()
+	if err == nil {
+		return nil
+	}
+	if _, failed := tx.Exec(ctx, `rollback to savepoint attempt`); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return err
+}
+
 func rowsAffected(result sql.Result, err error) (int64, error) {
 	if err != nil {
 		return 0, err

@@ -8,6 +8,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
 // Service implements the mutations of spaces.
@@ -22,8 +23,8 @@ func Insert(ctx context.Context, tx *postgres.Tx, organization uuid.UUID, name s
 		return id, err
 	}
 	_, err := tx.Exec(ctx, `
-		insert into instance (id, space_id, name, kind)
-		values ($1, $3, 'Master', 'MASTER'), ($2, $3, 'Distributed', 'DISTRIBUTED')`,
-		globalid.New(globalid.Instance).UUID, globalid.New(globalid.Instance).UUID, id.UUID)
+		insert into instance (id, space_id, name, name_key, kind)
+		values ($1, $3, 'Master', $4, 'MASTER'), ($2, $3, 'Distributed', $5, 'DISTRIBUTED')`,
+		globalid.New(globalid.Instance).UUID, globalid.New(globalid.Instance).UUID, id.UUID, text.NameKey("Master"), text.NameKey("Distributed"))
 	return id, err
 }

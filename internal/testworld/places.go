@@ -6,6 +6,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
@@ -91,10 +92,12 @@ func (w *World) NewSpace(organization globalid.ID, name string) (id globalid.ID)
 }
 
 // NewInstance makes a working instance without members.
-func (w *World) NewInstance(space globalid.ID, name string) globalid.ID {
+func (w *World) NewInstance(space globalid.ID, name string) (id globalid.ID) {
 	w.t.Helper()
-	id := globalid.New(globalid.Instance)
-	w.Exec(`insert into instance (id, space_id, name, kind) values ($1, $2, $3, 'WORKING')`, id.UUID, space.UUID, name)
+	w.inTx(func(tx *postgres.Tx) (err error) {
+		id, _, err = instance.Insert(w.t.Context(), tx, space.UUID, name)
+		return err
+	})
 	return id
 }
 

@@ -25,6 +25,18 @@ func TestClean(t *testing.T) {
 		"a decomposed letter":         {"E\u0301lodie", "\u00c9lodie"},
 		"one that was hidden":         {"E\u200b\u0301lodie", "\u00c9lodie"},
 		"not UTF-8":                   {"A\xffda", "Ada"},
+		"Persian":                     {"کتاب\u200cخانه", "کتاب\u200cخانه"},
+		"Hindi":                       {"क्\u200dष क्\u200cष", "क्\u200dष क्\u200cष"},
+		"Sinhala":                     {"ශ්\u200dරී", "ශ්\u200dරී"},
+		"a joiner at the ends":        {"\u200cعلی\u200c رضا\u200d", "علی رضا"},
+		"joiners one after another":   {"علی\u200c\u200d\u200cرضا", "علی\u200cرضا"},
+		"a joiner beside the removed": {"علی\u200c\u200bرضا", "علی\u200cرضا"},
+		"a joiner of Latin letters":   {"A\u200dd\u200ca", "Ada"},
+		"a joiner before an accent":   {"E\u200d\u0301lodie", "\u00c9lodie"},
+		"a joiner of digits":          {"1\u200c2", "12"},
+		"a joiner of pictures":        {"👩🏽\u200d🏫 ❤\ufe0f\u200d🔥 👩\u200c🏫", "👩🏽\u200d🏫 ❤\ufe0f\u200d🔥 👩🏫"},
+		"a joiner at the limit":       {strings.Repeat("ب", 199) + "\u200cب", strings.Repeat("ب", 199)},
+		"letters that nobody sees":    {"A\u3164d\u115fa\u034f", "Ada"},
 		"half of a surrogate pair":    {"A\ufffdda", "Ada"},
 		"other scripts":               {"愛達 Ада עדה", "愛達 Ада עדה"},
 		"an emoji":                    {"Ada 🧮", "Ada 🧮"},
@@ -43,7 +55,7 @@ func TestClean(t *testing.T) {
 }
 
 func FuzzCleanName(f *testing.F) {
-	for _, seed := range []string{"", "Ada Lovelace", " \t\x00", "E\u200b\u0301lodie", "\u0301", "a \u0301", "\xff\xfe", "\u1100\u200b\u1161\u11a8", "ﬁ \u2028x"} {
+	for _, seed := range []string{"", "Ada Lovelace", " \t\x00", "E\u200b\u0301lodie", "\u0301", "a \u0301", "\xff\xfe", "\u1100\u200b\u1161\u11a8", "ﬁ \u2028x", "علی\u200c\u200bرضا", "क्\u200dष", "👩\u200d🏫", "\u3164", "İı ẞß Ǆ"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, input string) {
@@ -55,10 +67,21 @@ func FuzzCleanName(f *testing.F) {
 			t.Errorf("%q is too long", got)
 		case got != strings.Join(strings.Fields(got), " "):
 			t.Errorf("%q becomes %q: spaces are left", input, got)
-		case strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }):
+		case strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) && r != '\u200c' && r != '\u200d' }):
 			t.Errorf("%q becomes %q: it cannot be printed", input, got)
 		case text.CleanName(got) != got:
 			t.Errorf("%q becomes %q, and that %q", input, got, text.CleanName(got))
+		}
+		key := text.NameKey(got)
+		if again := text.NameKey(key); again != key {
+			t.Errorf("the key of %q is %q, and of that %q", got, key, again)
+		}
+		name, ok := text.ParseName(got)
+		switch {
+		case ok != (key != ""):
+			t.Errorf("%q is a name: %t", got, ok)
+		case ok && name != got:
+			t.Errorf("%q is read as %q", got, name)
 		}
 	})
 }
@@ -79,10 +102,49 @@ func TestParse(t *testing.T) {
 		"Gro\u200bup":                  "",
 		"Gro\u202eup":                  "",
 		"Gro\xffup":                    "",
+		"کتاب\u200cخانه":               "کتاب\u200cخانه",
+		"ශ්\u200dරී":                   "ශ්\u200dරී",
+		"Group\u200c 1\u200d":          "Group 1",
+		"\u200c":                       "",
+		"Gro\u200c\u200bup":            "",
+		"\u3164":                       "",
+		"\u2800":                       "",
+		"\ufe0f":                       "",
 	} {
 		got, ok := text.ParseName(input)
 		if ok != (want != "") || ok && got != want {
 			t.Errorf("%.20q: %q, %t", input, got, ok)
 		}
+	}
+}
+
+// Names that people cannot tell apart have one key, and others have not.
+func TestNameKey(t *testing.T) {
+	t.Parallel()
+	for _, same := range [][]string{
+		{"group 1", "Group 1", "GROUP 1", "  Group \t 1 ", "Group\u00a01", "Ｇｒｏｕｐ　１", "Gro\u200dup 1", "Group\u3164 1", "Group\ufe0f 1"},
+		{"économétrie", "Économétrie", "E\u0301CONOME\u0301TRIE"},
+		{"کتابخانه", "کتاب\u200cخانه"},
+		{"οδοσ", "ΟΔΟΣ", "οδος"},
+		{"straße", "STRAẞE"},
+		{"strasse", "STRASSE"},
+		{"ガ", "ｶﾞ"},
+		{"group ①", "Group ①"},
+		{"x²", "X²"},
+		{"", " ", "\u200b", "\u3164", "\u2800"},
+	} {
+		for _, name := range same {
+			if got := text.NameKey(name); got != text.NameKey(same[0]) {
+				t.Errorf("%q has the key %q, and %q has %q", name, got, same[0], text.NameKey(same[0]))
+			}
+		}
+	}
+	keys := map[string]string{}
+	for _, name := range []string{"Group 1", "Group 2", "Group1", "Group ①", "straße", "strasse", "x2", "x²", "کتابخانه", "École", "Ecole"} {
+		key := text.NameKey(name)
+		if other, taken := keys[key]; taken {
+			t.Errorf("%q and %q have the same key", name, other)
+		}
+		keys[key] = name
 	}
 }

@@ -15,8 +15,10 @@ const Restore = graphql(`
   mutation Restore($input: RestoreInstanceInput!) {
     restoreInstance(input: $input) {
       restored
+      previousName
       instance {
         id
+        name
         state
       }
     }
@@ -38,8 +40,12 @@ export function RestorePanel({ instance, onExpired }: { instance: Instance; onEx
   async function submit() {
     setFaults([])
     try {
-      await restore({ variables: { input: { instanceId: id } } })
-      notifications.show({ color: 'green', message: t('restore.done', { name }) })
+      const { data } = await restore({ variables: { input: { instanceId: id } } })
+      const renamed = data?.restoreInstance?.previousName ? data.restoreInstance.instance.name : undefined
+      notifications.show({
+        color: 'green',
+        message: renamed ? t('restore.renamed', { name, renamed }) : t('restore.done', { name }),
+      })
     } catch (error) {
       setFaults(faultsOf(error))
     }

@@ -219,6 +219,7 @@ export const de: Texts = {
     action: 'Wiederherstellen',
     description: 'Alles kommt zurück, auch die Personen und ihre Rollen.',
     done: '{{name}} wurde wiederhergestellt',
+    renamed: '{{name}} wurde als {{renamed}} wiederhergestellt, weil inzwischen eine andere Instanz den Namen trägt',
   },
   fault: {
     contacts: 'Personen, die Sie fragen können',
@@ -316,6 +317,11 @@ export const de: Texts = {
       title: 'Die letzte Person in der Administration kann nicht gehen',
       remedy: 'Geben Sie die Rolle zuerst einer anderen Person.',
     },
+    CONFLICT_NAME_TAKEN: {
+      title: 'Eine Instanz des Space hat diesen Namen schon',
+      remedy: 'Wählen Sie einen anderen Namen.',
+    },
+    CONFLICT_NAME_RESERVED: { title: 'Dieser Name ist reserviert', remedy: 'Wählen Sie einen anderen Namen.' },
     CONFLICT_NOT_NEEDED: {
       title: 'Diese Anfrage ist nicht nötig',
       remedy: 'Sie können es selbst tun, oder es ist bereits getan. Laden Sie die Seite neu.',

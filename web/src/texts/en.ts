@@ -209,6 +209,7 @@ export const en = {
     action: 'Restore',
     description: 'Everything comes back, including people and their roles.',
     done: '{{name}} was restored',
+    renamed: '{{name}} was restored as {{renamed}}, because another instance has its name now',
   },
   fault: {
     contacts: 'People you can ask',
@@ -295,6 +296,8 @@ export const en = {
       title: 'The last administrator cannot leave',
       remedy: 'Make somebody else an administrator first.',
     },
+    CONFLICT_NAME_TAKEN: { title: 'An instance of the space has this name already', remedy: 'Choose another name.' },
+    CONFLICT_NAME_RESERVED: { title: 'This name is reserved', remedy: 'Choose another name.' },
     CONFLICT_NOT_NEEDED: {
       title: 'This request is not needed',
       remedy: 'You can do it yourself, or it is already done. Reload the page.',

@@ -219,6 +219,7 @@ export const fr: Texts = {
     action: 'Restaurer',
     description: 'Tout revient, y compris les personnes et leurs rôles.',
     done: '{{name}} : instance restaurée',
+    renamed: '{{name}} : instance restaurée sous le nom {{renamed}}, car une autre instance porte désormais son nom',
   },
   fault: {
     contacts: 'Personnes à qui vous pouvez vous adresser',
@@ -311,6 +312,8 @@ export const fr: Texts = {
       title: 'La dernière personne chargée de l’administration ne peut pas partir',
       remedy: 'Donnez d’abord le rôle à une autre personne.',
     },
+    CONFLICT_NAME_TAKEN: { title: 'Une instance de l’espace porte déjà ce nom', remedy: 'Choisissez un autre nom.' },
+    CONFLICT_NAME_RESERVED: { title: 'Ce nom est réservé', remedy: 'Choisissez un autre nom.' },
     CONFLICT_NOT_NEEDED: {
       title: 'Cette demande n’est pas nécessaire',
       remedy: 'Vous pouvez le faire vous-même, ou c’est déjà fait. Rechargez la page.',

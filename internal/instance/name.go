@@ -1,0 +1,174 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+	"golang.org/x/text/unicode/norm"
+
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+	"alphacruncher.com/datahub-gateway/internal/text"
+)
+
+// The names of the active instances of a space differ by more than case, spaces and
+// characters that nobody sees: their text.NameKey is unique (instance_name_key). A
+// deleted instance lets go of its name; when it is restored and another one has the
+// name, it gets a number after it.
+
+// reservedNames are the names of the special instances, by their keys. No other
+// instance has one.
+var reservedNames = map[string]string{"master": "Master", "distributed": "Distributed"}
+
+// reservedName returns the name of a special instance where a name is that one, or
+// differs only in case, spaces or the form of letters; "" for any other name.
+func reservedName(name string) string {
+	return reservedNames[strings.ReplaceAll(text.NameKey(norm.NFKC.String(name)), " ", "")]
+}
+
+// Insert inserts a working instance of a space. inserted is false where an active
+// instance of the space has the name.
+func Insert(ctx context.Context, tx *postgres.Tx, space uuid.UUID, name string) (id globalid.ID, inserted bool, err error) {
+	id = globalid.New(globalid.Instance)
+	n, err := tx.Exec(ctx, `
+		insert into instance (id, space_id, name, name_key, kind) values ($1, $2, $3, $4, 'WORKING')
+		on conflict (space_id, name_key) where deleted_at is null do nothing`,
+		id.UUID, space, name, text.NameKey(name))
+	return id, n == 1, err
+}
+
+// nameReserved is the refusal of a name that reservedName knows.
+func nameReserved(special string) *fault.Fault {
+	return &fault.Fault{
+		Code:      fault.Conflict,
+		Reason:    fault.NameReserved,
+		Message:   fmt.Sprintf("Every space has one instance %s, and no other instance can have that name. Nothing was created.", special),
+		Remedy:    "Choose another name.",
+		InputPath: []any{"input", "name"},
+	}
+}
+
+// nameTaken is the refusal of a name that an active instance of the space has. It
+// names that instance: the person administrates the space.
+func nameTaken(ctx context.Context, tx *postgres.Tx, space *tenant.Space, name string) error {
+	var rows []struct {
+		ID   uuid.UUID `db:"id"`
+		Name string    `db:"name"`
+	}
+	if err := tx.Select(ctx, &rows, `
+		select id, name from instance where space_id = $1 and name_key = $2 and deleted_at is null`,
+		space.ID.UUID, text.NameKey(name)); err != nil {
+		return err
+	}
+	f := &fault.Fault{
+		Code:      fault.Conflict,
+		Reason:    fault.NameTaken,
+		Message:   fmt.Sprintf("The space %s has an instance %s already. Nothing was created.", space.Name, name),
+		Remedy:    "Choose another name, or use that instance.",
+		InputPath: []any{"input", "name"},
+	}
+	for _, row := range rows {
+		f.Instances = append(f.Instances, fault.Instance{ID: globalid.ID{Kind: globalid.Instance, UUID: row.ID}.String(), Name: row.Name})
+		f.Message = fmt.Sprintf("The space %s has an instance %s already. Nothing was created.", space.Name, row.Name)
+	}
+	return f
+}
+
+// withName calls set, which stores a name and its key in an instance of a space:
+// first with the name itself and, where that is reserved or an active instance has
+// it, with the lowest number after it that is free. It returns the stored name.
+func withName(ctx context.Context, tx *postgres.Tx, space uuid.UUID, kind tenant.Kind, name string, set func(name, key string) error) (stored string, err error) {
+	stored = name
+	if kind == tenant.Working && reservedName(name) != "" {
+		if stored, err = numberedName(ctx, tx, space, name); err != nil {
+			return "", err
+		}
+	}
+	for {
+		err := tx.Attempt(ctx, func() error { return set(stored, text.NameKey(stored)) })
+		if taken := pq.As(err, pqerror.UniqueViolation); taken == nil || taken.Constraint != "instance_name_key" {
+			return stored, err
+		}
+		// Another transaction may take the number at the same time: then try the next.
+		if stored, err = numberedName(ctx, tx, space, name); err != nil {
+			return "", err
+		}
+	}
+}
+
+// numberedName returns a name with the lowest number after it, from 2, that no active
+// instance of a space has.
+func numberedName(ctx context.Context, tx *postgres.Tx, space uuid.UUID, name string) (string, error) {
+	const atOnce = 100
+	for first := 2; ; first += atOnce {
+		names, keys := make([]string, atOnce), make(pq.StringArray, atOnce)
+		for i := range names {
+			number := fmt.Sprintf(" (%d)", first+i)
+			runes := []rune(name)
+			names[i] = text.CleanName(string(runes[:min(len(runes), text.NameLength-len(number))])) + number
+			keys[i] = text.NameKey(names[i])
+		}
+		var taken []string
+		if err := tx.Select(ctx, &taken, `
+			select name_key from instance where space_id = $1 and name_key = any ($2) and deleted_at is null`, space, keys); err != nil {
+			return "", err
+		}
+		for i, key := range keys {
+			if !slices.Contains(taken, key) {
+				return names[i], nil
+			}
+		}
+	}
+}
+
+// Renamed is an instance that IndexNames gave another name.
+type Renamed struct {
+	ID            globalid.ID
+	Space         string // its name
+	Before, After string // the names of the instance
+}
+
+// IndexNames gives active instances that have no name key theirs, 100 at most: those
+// of before there were keys, and of older gateways. It returns their number, and
+// those of them that it had to rename. Several gateways can do it at the same time.
+func IndexNames(ctx context.Context, db *postgres.DB) (n int64, renamed []Renamed, err error) {
+	err = db.InTx(ctx, func(tx *postgres.Tx) error {
+		n, renamed = 0, nil
+		var rows []struct {
+			ID        uuid.UUID   `db:"id"`
+			SpaceID   uuid.UUID   `db:"space_id"`
+			SpaceName string      `db:"space_name"`
+			Name      string      `db:"name"`
+			Kind      tenant.Kind `db:"kind"`
+		}
+		if err := tx.Select(ctx, &rows, `
+			select i.id, i.space_id, s.name as space_name, i.name, i.kind
+			from instance i join space s on s.id = i.space_id
+			where i.name_key is null and i.deleted_at is null
+			order by i.id limit 100 for no key update of i skip locked`); err != nil {
+			return err
+		}
+		for _, row := range rows {
+			stored, err := withName(ctx, tx, row.SpaceID, row.Kind, row.Name, func(name, key string) error {
+				_, err := tx.Exec(ctx, `update instance set name = $2, name_key = $3 where id = $1`, row.ID, name, key)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if stored != row.Name {
+				renamed = append(renamed, Renamed{globalid.ID{Kind: globalid.Instance, UUID: row.ID}, row.SpaceName, row.Name, stored})
+			}
+		}
+		n = int64(len(rows))
+		return nil
+	})
+	return n, renamed, err
+}
