@@ -1,8 +1,9 @@
 import { MantineProvider } from '@mantine/core'
 import { Notifications } from '@mantine/notifications'
-import { BrowserRouter, Navigate, Outlet, Route, Routes } from 'react-router'
+import { BrowserRouter, Navigate, Outlet, Route, Routes, useLocation } from 'react-router'
 import { InstancePage } from './instance/instance-page'
 import { RequestsPage } from './requests/requests-page'
+import { repairedPath } from './review/link'
 import { ReviewPage } from './review/review-page'
 import type { SignInMethod } from './session/configuration'
 import { SessionProvider, useSession } from './session/session'
@@ -27,7 +28,7 @@ export function App({ signInMethod }: { signInMethod: SignInMethod }) {
                 <Route path="/request" element={<RequestsPage />} />
               </Route>
               <Route path="/callback" element={null} />
-              <Route path="*" element={<Navigate to="/" replace />} />
+              <Route path="*" element={<UnknownPath />} />
             </Routes>
           </Shell>
         </SessionProvider>
@@ -40,10 +41,16 @@ export function App({ signInMethod }: { signInMethod: SignInMethod }) {
 function SignedIn() {
   const { account } = useSession()
   return account ? (
-    <div key={account.email}>
+    <div key={account.id}>
       <Outlet />
     </div>
   ) : (
     <SignIn />
   )
+}
+
+/** A link that a mail program has changed leads to its page, any other path to the first page. */
+function UnknownPath() {
+  const { pathname, hash } = useLocation()
+  return <Navigate to={repairedPath(pathname, hash) ?? '/'} replace />
 }

@@ -16,11 +16,13 @@ import {
 import { type ReactNode, useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, NavLink } from 'react-router'
-import { useConnectionState } from './gateway/connection'
+import { useConnection } from './gateway/connection'
 import { graphql } from './generated'
 import { useRequestChanges } from './requests/request'
 import { useSession } from './session/session'
+import { AccountProblem, SessionBanner } from './session/session-notice'
 import { languages } from './texts'
+import { useFormats } from './texts/formats'
 import { DownIcon, OfflineIcon } from './theme/icons'
 
 const RequestsToAnswer = graphql(`
@@ -38,7 +40,7 @@ const RequestsToAnswer = graphql(`
 /** What surrounds every page: navigation, account and settings, and a banner while the gateway cannot be reached. */
 export function Shell({ children }: { children: ReactNode }) {
   const { t, i18n } = useTranslation()
-  const { account } = useSession()
+  const { account, refusal } = useSession()
   useEffect(() => {
     document.documentElement.lang = i18n.language
   }, [i18n.language])
@@ -65,7 +67,7 @@ export function Shell({ children }: { children: ReactNode }) {
                   DataHub
                 </Text>
               </Anchor>
-              {account && <Navigation />}
+              {account && !refusal?.reason && <Navigation />}
             </Group>
             <SettingsMenu />
           </Group>
@@ -73,8 +75,9 @@ export function Shell({ children }: { children: ReactNode }) {
       </AppShell.Header>
       <AppShell.Main>
         <ConnectionBanner />
+        <SessionBanner />
         <Container size={880} px={0} py="lg" id="content" tabIndex={-1}>
-          {children}
+          {account && refusal?.reason ? <AccountProblem refusal={refusal} /> : children}
         </Container>
       </AppShell.Main>
     </AppShell>
@@ -125,7 +128,7 @@ function SettingsMenu() {
       <Menu.Dropdown>
         {account && (
           <>
-            <Menu.Label>{account.email}</Menu.Label>
+            <Menu.Label>{account.email || account.name}</Menu.Label>
             <Menu.Item onClick={signOut}>{t('shell.signOut')}</Menu.Item>
             <Menu.Divider />
           </>
@@ -161,14 +164,19 @@ function Choice({ current, ...item }: ChoiceProps) {
 
 function ConnectionBanner() {
   const { t } = useTranslation()
-  const state = useConnectionState()
+  const { duration } = useFormats()
+  const connection = useConnection()
   return (
     <div role="status">
-      {state !== 'online' && (
+      {connection.state !== 'online' && (
         <Container size={880} px="md" py={10} className="banner">
           <Group gap="sm" wrap="nowrap">
             <OfflineIcon />
-            <Text size="sm">{t(`shell.connection.${state}`)}</Text>
+            <Text size="sm">
+              {connection.state === 'busy'
+                ? t('shell.connection.busy', { wait: duration(connection.wait) })
+                : t(`shell.connection.${connection.state}`)}
+            </Text>
           </Group>
         </Container>
       )}

@@ -222,6 +222,38 @@ test('new and revoked invitations appear in another browser', async ({ visit }) 
   await expect(first.locator('.success [data-stage=REVOKED]')).toBeVisible()
 })
 
+test('a change between the first query and the start of the subscription is not missed', async ({ visit, gateway }) => {
+  let start = () => {}
+  const page = await visit(ada, {
+    // The gateway gets nothing over the WebSocket before `start` is called.
+    before: (page) =>
+      page.routeWebSocket('**/graphql', (socket) => {
+        const waiting: (string | Buffer)[] = []
+        const server = socket.connectToServer()
+        let started = false
+        socket.onMessage((message) => {
+          const isSubscription = String(message).includes('invitationChanged')
+          if (started || (!isSubscription && waiting.length === 0)) server.send(message)
+          else waiting.push(message)
+        })
+        start = () => {
+          started = true
+          for (const message of waiting) server.send(message)
+        }
+      }),
+  })
+  await openInstance(page, 'Group 1')
+  await expect(page.getByRole('region', { name: 'Invitations' }).locator('ul, p').first()).toBeVisible()
+  const id = await gateway.instanceId('Group 1')
+  await gateway.query(
+    ada,
+    `mutation { inviteUsers(input: {instanceId: "${id}", role: VIEWER, emails: ["gap@invite.example"]}) { results { index } } }`,
+  )
+  await expect(invitation(page, 'gap@invite.example')).toHaveCount(0)
+  start()
+  await expect(invitation(page, 'gap@invite.example')).toBeVisible()
+})
+
 test('the Distributed instance leads to instances that people can be invited to', async ({ visit }) => {
   const page = await visit(ada)
   await openInstance(page, 'Distributed')

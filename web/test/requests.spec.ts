@@ -6,7 +6,8 @@ import { addressField, expectAccessible, openInstance, requestCard, screenshot }
 test('a viewer asks for invitations, and an administrator approves some of them', async ({ visit, gateway }) => {
   const viewer = await visit(vic)
   await openInstance(viewer, 'Group 1')
-  await expect(viewer.getByText('You do not have permission')).toBeVisible()
+  await expect(viewer.getByRole('heading', { name: 'Your role: Viewer' })).toBeVisible()
+  await expect(viewer.locator('[data-code]')).toHaveCount(0)
   await expect(viewer.getByRole('link', { name: ada })).toHaveAttribute('href', `mailto:${ada}`)
   await addressField(viewer).fill('friend@requests.example, other@requests.example,')
   await viewer.getByRole('textbox', { name: /Message/ }).fill('They work with us.')

@@ -20,7 +20,10 @@ const translatedCodes = new Set([
 ])
 
 /** The codes that have a text for each reason. */
-const codesWithReasons = new Set(['CONFLICT', 'INVITATION_NOT_USABLE', 'UNAVAILABLE'])
+const codesWithReasons = new Set(['CONFLICT', 'INVITATION_NOT_USABLE', 'UNAUTHENTICATED', 'UNAVAILABLE'])
+
+/** Whom to write to if the gateway names nobody. */
+export const supportEmail = 'support@alphacruncher.com'
 
 /** Returns a function that explains a fault in the page's language or, without a translation, in the gateway's English. */
 export function useExplanation() {

@@ -2,18 +2,18 @@ import { Alert, Anchor, Button, Group, Stack, Text } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
+import { useSession } from '../session/session'
 import { AttentionIcon } from '../theme/icons'
 import { Contacts } from './contacts'
-import { useExplanation } from './explanation'
+import { supportEmail, useExplanation } from './explanation'
 import type { Fault } from './fault'
-
-const supportEmail = 'support@alphacruncher.com'
 
 type Props = { fault: Fault; compact?: boolean; children?: ReactNode }
 
 /** Shows what went wrong, what to do, and whom to ask. `children` are the actions that help. */
 export function FaultView({ fault, compact, children }: Props) {
   const { t } = useTranslation()
+  const { signInAgain } = useSession()
   const { title, remedy } = useExplanation()(fault)
   const { contacts = [], instances = [], requestId, code, support = supportEmail } = fault
   const serious = code === 'INTERNAL_SERVER_ERROR' || code === 'UNAVAILABLE' || code === 'OFFLINE'
@@ -29,15 +29,7 @@ export function FaultView({ fault, compact, children }: Props) {
       <Stack gap="xs">
         {remedy && <Text size="sm">{remedy}</Text>}
         {contacts.length > 0 && <Contacts contacts={contacts} />}
-        {instances.length > 0 && (
-          <Group gap="xs">
-            {instances.map(({ id, name }) => (
-              <Button key={id} component={Link} to={`/instance/${id}`} size="sm" variant="default">
-                {name}
-              </Button>
-            ))}
-          </Group>
-        )}
+        <InstanceButtons instances={instances} />
         {serious && requestId && (
           <Text size="sm">
             {t('fault.support')}{' '}
@@ -47,14 +39,53 @@ export function FaultView({ fault, compact, children }: Props) {
             , {t('fault.requestId')} <code>{requestId}</code>
           </Text>
         )}
+        {code === 'UNAUTHENTICATED' && !fault.reason && (
+          <Group>
+            <Button size="sm" onClick={signInAgain}>
+              {t('signIn.again')}
+            </Button>
+          </Group>
+        )}
         {children}
       </Stack>
     </Alert>
   )
 }
 
+/** Leads to other instances. */
+export function InstanceButtons({ instances }: { instances: { id: string; name: string }[] }) {
+  if (instances.length === 0) return null
+  return (
+    <Group gap="xs">
+      {instances.map(({ id, name }) => (
+        <Button key={id} component={Link} to={`/instance/${id}`} size="sm" variant="default">
+          {name}
+        </Button>
+      ))}
+    </Group>
+  )
+}
+
+type FaultListProps = {
+  faults: Fault[]
+  compact?: boolean
+  /** Repeats the operation. */
+  onRetry?: () => void
+}
+
 /** Shows each fault of a failed operation. */
-export function FaultList({ faults, compact }: { faults: Fault[]; compact?: boolean }) {
-  // biome-ignore lint/suspicious/noArrayIndexKey: faults have no identity, and the list is replaced as a whole
-  return faults.map((fault, i) => <FaultView key={i} fault={fault} compact={compact} />)
+export function FaultList({ faults, compact, onRetry }: FaultListProps) {
+  const { t } = useTranslation()
+  return faults.map((fault, i) => (
+    // biome-ignore lint/suspicious/noArrayIndexKey: faults have no identity, and the list is replaced as a whole
+    <FaultView key={i} fault={fault} compact={compact}>
+      {onRetry && i === 0 && (fault.retryable || fault.code === 'OFFLINE') && (
+        <Group>
+          <Button size="sm" variant="default" onClick={onRetry}>
+            {t('fault.retry')}
+          </Button>
+        </Group>
+      )}
+    </FaultView>
+  ))
 }

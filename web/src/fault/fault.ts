@@ -1,4 +1,6 @@
 import { CombinedGraphQLErrors } from '@apollo/client/errors'
+import type { GraphQLFormattedError } from 'graphql'
+import { resultOfHTTPError } from '../gateway/http-error'
 import type { ErrorCode } from '../generated/graphql'
 
 export type Contact = { name: string; email: string }
@@ -33,6 +35,16 @@ export type Fault = {
 
 /** Returns one fault for each GraphQL error of a failed operation. */
 export function faultsOf(error: unknown): Fault[] {
-  if (!CombinedGraphQLErrors.is(error)) return [{ code: 'OFFLINE', message: String(error), retryable: true }]
-  return error.errors.map(({ message, extensions }) => ({ code: 'INTERNAL_SERVER_ERROR', ...extensions, message }))
+  const errors = CombinedGraphQLErrors.is(error) ? error.errors : resultOfHTTPError(error)?.errors
+  if (errors) return errors.map(faultOfError)
+  return [{ code: isNetworkFailure(error) ? 'OFFLINE' : 'INTERNAL_SERVER_ERROR', message: String(error) }]
 }
+
+export const faultOfError = ({ message, extensions }: GraphQLFormattedError): Fault => ({
+  code: 'INTERNAL_SERVER_ERROR',
+  ...extensions,
+  message,
+})
+
+/** fetch fails with a TypeError without a network, and with a DOMException when the time is over. */
+const isNetworkFailure = (error: unknown) => error instanceof TypeError || error instanceof DOMException

@@ -1,9 +1,24 @@
 import { useSyncExternalStore } from 'react'
 
-/** `offline`: the browser has no network. `unreachable`: it has one, but the gateway did not answer the last request. */
-export type ConnectionState = 'online' | 'offline' | 'unreachable'
+/**
+ * `offline`: the browser has no network. `unreachable`: it has one, but the gateway
+ * did not answer the last request. `busy`: the gateway asked the page to wait.
+ */
+export type Connection =
+  | { state: 'online' | 'offline' | 'unreachable' }
+  | {
+      state: 'busy'
+      /** How long the page waits before it tries again. Milliseconds. */
+      wait: number
+    }
+
+const online: Connection = { state: 'online' }
+const offline: Connection = { state: 'offline' }
+const unreachable: Connection = { state: 'unreachable' }
 
 let answered = true
+/** The operations that wait because the gateway asked for it. */
+const waiting = new Set<Connection>()
 const listeners = new Set<() => void>()
 
 function notify() {
@@ -12,7 +27,12 @@ function notify() {
 
 /** The connection to the gateway. */
 export const connection = {
-  state: (): ConnectionState => (!navigator.onLine ? 'offline' : answered ? 'online' : 'unreachable'),
+  current(): Connection {
+    if (!navigator.onLine) return offline
+    if (!answered) return unreachable
+    const [first = online] = waiting
+    return first
+  },
   /** Records whether the gateway answered the last request. */
   report(answer: boolean) {
     if (answered === answer) return
@@ -30,13 +50,22 @@ export const connection = {
       const timer = setTimeout(end, milliseconds)
       window.addEventListener('online', end)
     }),
+  /** Like `wait`, and says meanwhile that the gateway is busy. */
+  async waitForGateway(milliseconds: number) {
+    const busy: Connection = { state: 'busy', wait: milliseconds }
+    waiting.add(busy)
+    notify()
+    await connection.wait(milliseconds)
+    waiting.delete(busy)
+    notify()
+  },
 }
 
 window.addEventListener('online', notify)
 window.addEventListener('offline', notify)
 
-export const useConnectionState = () =>
+export const useConnection = () =>
   useSyncExternalStore((listener) => {
     listeners.add(listener)
     return () => listeners.delete(listener)
-  }, connection.state)
+  }, connection.current)

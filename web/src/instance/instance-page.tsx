@@ -1,9 +1,10 @@
 import { useQuery } from '@apollo/client/react'
-import { Anchor, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
+import { Anchor, Loader, Paper, Stack, Text, Title } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { Link, useParams } from 'react-router'
-import { type Fault, faultsOf } from '../fault/fault'
-import { FaultList, FaultView } from '../fault/fault-view'
+import { Contacts } from '../fault/contacts'
+import { type Contact, type Fault, faultsOf } from '../fault/fault'
+import { FaultList, FaultView, InstanceButtons } from '../fault/fault-view'
 import { graphql } from '../generated'
 import type { InstancePageQuery } from '../generated/graphql'
 import { InvitationList } from '../invitations/invitation-list'
@@ -59,7 +60,7 @@ export function InstancePage() {
   const { data, error, loading, refetch } = useQuery(InstanceQuery, { variables: { id } })
   const instance = data?.instance
   useTitle(instance?.name ?? t('spaces.title'))
-  if (error) return <FaultList faults={faultsOf(error)} />
+  if (error && !data) return <FaultList faults={faultsOf(error)} onRetry={() => void refetch()} />
   if (!data && loading) return <Loader aria-label={t('loading')} />
   if (!instance) return <FaultView fault={{ code: 'NOT_FOUND', message: '' }} />
   const isAdministrator = instance.viewerRoles.includes('SPACE_ADMINISTRATOR')
@@ -95,44 +96,66 @@ function InvitePanel({ instance }: { instance: Instance }) {
   )
 }
 
+/** What a person who cannot invite can do instead. That they cannot is a refusal only where they may expect to. */
 function InviteObstacles({ instance }: { instance: Instance }) {
-  const { t } = useTranslation()
-  const { id, kind, inviting, space } = instance
+  const { kind, inviting, space } = instance
   const forbidden = inviting.obstacles.find(({ code }) => code === 'FORBIDDEN')
-  const otherInstances = space.instances.nodes.filter((other) => other.inviting.allowed)
   // Nobody can be invited to Distributed: to ask for permission there would not help.
   const isDistributed = kind === 'DISTRIBUTED'
-  const obstacles = inviting.obstacles.filter(({ code }) => !isDistributed || code === 'INSTANCE_DISTRIBUTED')
-  const canAsk = forbidden?.request === 'requestInvitations' && !isDistributed
+  if (forbidden) return <RolePanel instance={instance} contacts={forbidden.contacts} request={forbidden.request} />
+  const instances = space.instances.nodes.filter((other) => other.inviting.allowed)
+  return inviting.obstacles
+    .filter(({ code }) => !isDistributed || code === 'INSTANCE_DISTRIBUTED')
+    .map((obstacle) => (
+      <FaultView
+        key={obstacle.code}
+        fault={isDistributed ? ({ ...obstacle, contacts: [], instances } as Fault) : obstacle}
+      />
+    ))
+}
+
+type RolePanelProps = {
+  instance: Instance
+  /** The administrators. */
+  contacts: Contact[]
+  /** The mutation that asks them. */
+  request?: string | null
+}
+
+/** What the person's role allows, and whom to ask for more. */
+function RolePanel({ instance, contacts, request }: RolePanelProps) {
+  const { t } = useTranslation()
+  const { id, kind, viewerRoles, space } = instance
+  const role = viewerRoles.includes('INSTANCE_EDITOR') ? 'EDITOR' : 'VIEWER'
+  const isDistributed = kind === 'DISTRIBUTED'
+  const others = space.instances.nodes.filter((other) => other.kind !== 'DISTRIBUTED')
   return (
     <Stack gap="lg">
-      {obstacles.map((obstacle) => (
-        <FaultView
-          key={obstacle.code}
-          fault={
-            obstacle.code === 'INSTANCE_DISTRIBUTED'
-              ? ({ ...obstacle, contacts: [], instances: otherInstances } as Fault)
-              : obstacle
-          }
-        >
-          {forbidden && (
-            <Group>
-              <RequestForm kind="role" instanceId={id} secondary={canAsk} />
-            </Group>
+      <Paper withBorder p="lg" component="section" aria-labelledby="role">
+        <Title order={2} id="role">
+          {t('instance.role', { role: t(`role.${role}`) })}
+        </Title>
+        <Text>{t(`review.roleDescription.${role}`)}</Text>
+      </Paper>
+      <Paper withBorder p="lg" component="section" aria-labelledby="ask">
+        <Stack gap="md">
+          <div>
+            <Title order={2} id="ask">
+              {t(isDistributed ? 'instance.distributedTitle' : 'invite.askTitle')}
+            </Title>
+            <Text c="dimmed">{t(isDistributed ? 'instance.distributedLead' : 'invite.askLead')}</Text>
+          </div>
+          {isDistributed ? (
+            <InstanceButtons instances={others} />
+          ) : (
+            <>
+              <Contacts contacts={contacts} />
+              {request === 'requestInvitations' && <InviteForm instanceId={id} mode="ask" />}
+            </>
           )}
-        </FaultView>
-      ))}
-      {canAsk && (
-        <Paper withBorder p="lg" component="section" aria-labelledby="ask">
-          <Title order={2} id="ask">
-            {t('invite.askTitle')}
-          </Title>
-          <Text c="dimmed" mb="md">
-            {t('invite.askLead')}
-          </Text>
-          <InviteForm instanceId={id} mode="ask" />
-        </Paper>
-      )}
+        </Stack>
+      </Paper>
+      <RequestForm kind="role" instanceId={id} secondary />
     </Stack>
   )
 }

@@ -33,17 +33,17 @@ export function useInvitationChanges(instanceId: string) {
       changed = []
       created = false
     }
-    const subscription = client
-      .subscribe({ query: InvitationChanged, variables: { instanceId }, fetchPolicy: 'no-cache' })
-      .subscribe({
-        next({ data }) {
-          if (!data) return
-          changed.push(data.invitationChanged.invitation)
-          created ||= data.invitationChanged.change === 'CREATED'
-          timer ??= setTimeout(apply, batchInterval)
-        },
-        error() {}, // the person has lost the role; the next query says so
-      })
+    const onStarted = () => void client.refetchQueries({ include: ['Invitations'] })
+    const options = { query: InvitationChanged, variables: { instanceId }, fetchPolicy: 'no-cache' } as const
+    const subscription = client.subscribe({ ...options, context: { onStarted } }).subscribe({
+      next({ data }) {
+        if (!data) return
+        changed.push(data.invitationChanged.invitation)
+        created ||= data.invitationChanged.change === 'CREATED'
+        timer ??= setTimeout(apply, batchInterval)
+      },
+      error() {}, // the person has lost the role; the next query says so
+    })
     return () => {
       clearTimeout(timer)
       subscription.unsubscribe()

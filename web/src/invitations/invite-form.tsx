@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Fault } from '../fault/fault'
 import { FaultList } from '../fault/fault-view'
-import { useConnectionState } from '../gateway/connection'
+import { useConnection } from '../gateway/connection'
 import { useSession } from '../session/session'
 import { AddressField } from './address-field'
 import { AddressProblems, useAddressExplanation } from './address-problems'
@@ -20,11 +20,12 @@ const maxMessageLength = 2_000
 /** The form to invite people to an instance or, with mode `ask`, to ask the administrators to invite them. */
 export function InviteForm({ instanceId, mode }: { instanceId: string; mode: Mode }) {
   const { t } = useTranslation()
-  const { account } = useSession()
-  const [draft, change] = useDraft(account?.email ?? '', instanceId)
+  const { account, refusal } = useSession()
+  const [draft, change] = useDraft(account?.id ?? '', instanceId)
   const { progress, submit, dismiss } = useSubmission(instanceId)
   const explain = useAddressExplanation()
-  const online = useConnectionState() === 'online'
+  const { state } = useConnection()
+  const online = state === 'online' || state === 'busy'
 
   const { addresses, typing, role, message } = draft
   const isTypingAddress = typing.includes('@')
@@ -155,7 +156,9 @@ export function InviteForm({ instanceId, mode }: { instanceId: string; mode: Mod
           {pending && (
             <Group gap="xs" role="status">
               <Loader size="xs" />
-              <Text size="sm">{t(online ? 'invite.sending' : 'invite.waiting')}</Text>
+              <Text size="sm">
+                {t(refusal ? 'invite.waitingForSignIn' : online ? 'invite.sending' : 'invite.waiting')}
+              </Text>
             </Group>
           )}
         </Stack>

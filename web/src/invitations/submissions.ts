@@ -58,30 +58,46 @@ const maxAge = 23 * 3_600_000
 /**
  * The invite forms that a person has sent, at most one for each instance. A
  * submission stays in localStorage, with its idempotency key, until the gateway
- * answers: after a lost connection or a reload it is sent again and carried out
- * once.
+ * answers: after a lost connection, a reload or a new sign-in it is sent again and
+ * carried out once.
  */
 export class Submissions {
   private progress = new Map<string, Progress>()
   private listeners = new Set<() => void>()
+  private closed = false
 
   constructor(
     private readonly client: ApolloClient,
-    private readonly personEmail: string | undefined,
+    /** The id of the account; undefined if nobody is signed in. */
+    private readonly ownerId: string | undefined,
   ) {}
 
   private get keyPrefix() {
-    return `datahub:${this.personEmail}:sending:`
+    return `datahub:${this.ownerId}:sending:`
   }
 
-  /** Sends again what was not answered before the page was closed. */
+  private get keys() {
+    return this.ownerId ? Object.keys(localStorage).filter((key) => key.startsWith(this.keyPrefix)) : []
+  }
+
+  /** Sends again what was not answered before the page was closed or the session ended. */
   resume() {
-    if (!this.personEmail) return
-    for (const key of Object.keys(localStorage).filter((key) => key.startsWith(this.keyPrefix))) {
+    this.closed = false
+    for (const key of this.keys) {
       const submission = JSON.parse(localStorage.getItem(key) ?? 'null') as Submission | null
       if (submission && Date.now() - submission.since < maxAge) void this.send(submission)
       else localStorage.removeItem(key)
     }
+  }
+
+  /** Another person, or the same one with a new token, has signed in: what is not answered is theirs to send. */
+  close() {
+    this.closed = true
+  }
+
+  /** Removes what is not answered. */
+  forget() {
+    for (const key of this.keys) localStorage.removeItem(key)
   }
 
   submit(mode: Mode, input: Omit<Input, 'idempotencyKey'>) {
@@ -108,6 +124,9 @@ export class Submissions {
     const progress = await this.mutate(submission).catch(
       (error): Progress => ({ phase: 'refused', submission, faults: faultsOf(error) }),
     )
+    if (this.closed) return // the next one has sent it again
+    // Without a valid token it is not answered: it is sent again after signing in.
+    if (progress.phase === 'refused' && progress.faults.some(({ code }) => code === 'UNAUTHENTICATED')) return
     localStorage.removeItem(this.keyPrefix + submission.input.instanceId)
     this.set(progress)
   }

@@ -60,12 +60,18 @@ export function useRequestChanges() {
   const client = useApolloClient()
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined
-    const subscription = client.subscribe({ query: RequestChanged, fetchPolicy: 'no-cache' }).subscribe({
+    const onStarted = () =>
+      void client.refetchQueries({
+        include: 'active',
+        onQueryUpdated: ({ queryName }) => queryName === 'Requests' || queryName === 'RequestsToAnswer',
+      })
+    const options = { query: RequestChanged, fetchPolicy: 'no-cache', context: { onStarted } } as const
+    const subscription = client.subscribe(options).subscribe({
       next() {
         clearTimeout(timer)
         timer = setTimeout(() => void client.refetchQueries({ include: 'active' }), quietPeriod)
       },
-      error() {}, // the socket connects again by itself; a refused token shows in the next query
+      error() {}, // the socket connects again by itself; a refused token shows in a query
     })
     return () => {
       clearTimeout(timer)

@@ -6,6 +6,7 @@ import { faultsOf } from '../fault/fault'
 import { FaultList } from '../fault/fault-view'
 import { graphql } from '../generated'
 import type { RequestRowFragment } from '../generated/graphql'
+import { idOfHash } from '../review/link'
 import { useTitle } from '../title'
 import { RequestCard } from './request-card'
 
@@ -63,11 +64,11 @@ export function RequestsPage() {
   useTitle(t('requests.title'))
   const { hash, pathname } = useLocation()
   const navigate = useNavigate()
-  const { data, error, loading } = useQuery(Requests)
+  const { data, error, loading, refetch } = useQuery(Requests)
   const received = data?.viewer.requestsToAnswer
   const sent = data?.viewer.requests
 
-  const selectedId = pathname.endsWith('/request') ? hash.slice(1) : ''
+  const selectedId = pathname.endsWith('/request') ? idOfHash(hash) : ''
   const isSelected = ({ id }: { id: string }) => id === selectedId
   const selectedIsSent = sent?.nodes.some(isSelected)
   const selectedIsListed = selectedIsSent || received?.nodes.some(isSelected)
@@ -79,7 +80,7 @@ export function RequestsPage() {
         <Title order={1}>{t('requests.title')}</Title>
         <Text c="dimmed">{t('requests.lead')}</Text>
       </div>
-      {error && <FaultList faults={faultsOf(error)} />}
+      {error && <FaultList faults={faultsOf(error)} onRetry={() => void refetch()} />}
       {!data && loading && <Loader aria-label={t('loading')} />}
       {data && selectedId && !selectedIsListed && <AnsweredRequest id={selectedId} />}
       {data && (

@@ -12,6 +12,8 @@ import { useSession } from '../session/session'
 import { SignIn } from '../session/sign-in'
 import { useFormats } from '../texts/formats'
 import { useTitle } from '../title'
+import { tokenOfHash } from './link'
+import { WaitingInvitations } from './waiting-invitations'
 
 export const ReviewedInvitation = graphql(`
   fragment ReviewedInvitation on Invitation {
@@ -22,6 +24,10 @@ export const ReviewedInvitation = graphql(`
     instanceName
     message
     expiresAt
+    instance {
+      id
+      name
+    }
     space {
       name
       organizationName
@@ -55,6 +61,19 @@ const OwnInvitations = graphql(`
       invitations(first: 100) {
         nodes {
           ...ReviewedInvitation
+        }
+      }
+    }
+  }
+`)
+
+const OwnWaitingInvitations = graphql(`
+  query OwnWaitingInvitations {
+    viewer {
+      id
+      invitations {
+        nodes {
+          ...WaitingInvitation
         }
       }
     }
@@ -97,7 +116,7 @@ const DeclineInvitation = graphql(`
  */
 export function ReviewPage() {
   const { t } = useTranslation()
-  const token = useLocation().hash.slice(1)
+  const token = tokenOfHash(useLocation().hash)
   const [parameters] = useSearchParams()
   const id = parameters.get('id')
   const { signInMethod, account, signInWithProvider, signOut } = useSession()
@@ -121,7 +140,7 @@ export function ReviewPage() {
 
   // The answer depends on who asks: the key asks again after another person has signed in.
   return token || !id ? (
-    <ReviewByToken key={`${account?.email} ${token}`} token={token} onSignIn={onSignIn} />
+    <ReviewByToken key={`${account?.id} ${token}`} token={token} onSignIn={onSignIn} />
   ) : (
     <ReviewById id={id} onSignIn={onSignIn} />
   )
@@ -138,48 +157,67 @@ function ReviewByToken({ token, onSignIn }: { token: string; onSignIn: SignInHan
     skip: !token,
   })
   if (!data && loading) return <Loader aria-label={t('loading')} mx="auto" />
-  if (error) return <FaultList faults={faultsOf(error)} />
-  if (!data?.invitation) return <InvitationNotFound onSignIn={onSignIn} />
+  if (error && !data) return <FaultList faults={faultsOf(error)} onRetry={() => void refetch()} />
+  if (!data?.invitation) return <InvitationNotFound isIncomplete={!token} onSignIn={onSignIn} />
   return <Review invitation={data.invitation} by={{ token }} onSignIn={onSignIn} onRefused={() => void refetch()} />
 }
 
 function ReviewById({ id, onSignIn }: { id: string; onSignIn: SignInHandler }) {
   const { t } = useTranslation()
   const { account } = useSession()
-  const { data, loading, refetch } = useQuery(OwnInvitations, { skip: !account, fetchPolicy: 'network-only' })
+  const { data, error, loading, refetch } = useQuery(OwnInvitations, { skip: !account, fetchPolicy: 'network-only' })
   // After the answer, the invitation is no longer in the list. It stays on the page.
   const [latest, setLatest] = useState<ReviewedInvitationFragment>()
   const invitation = data?.viewer.invitations?.nodes.find((each) => each.id === id) ?? latest
   useEffect(() => setLatest((before) => invitation ?? before), [invitation])
   if (!account) return <SignIn />
   if (!data && loading) return <Loader aria-label={t('loading')} mx="auto" />
+  if (error && !data) return <FaultList faults={faultsOf(error)} onRetry={() => void refetch()} />
   if (!invitation) return <InvitationNotFound onSignIn={onSignIn} />
   return (
     <Review invitation={invitation} by={{ invitationId: id }} onSignIn={onSignIn} onRefused={() => void refetch()} />
   )
 }
 
-/** There is no such invitation, or this person may not see it. */
-function InvitationNotFound({ onSignIn }: { onSignIn: SignInHandler }) {
+type InvitationNotFoundProps = {
+  /** The link has no token. */
+  isIncomplete?: boolean
+  onSignIn: SignInHandler
+}
+
+/** There is no such invitation, or this person may not see it. Shows what is waiting for them instead. */
+function InvitationNotFound({ isIncomplete, onSignIn }: InvitationNotFoundProps) {
   const { t } = useTranslation()
   const { account } = useSession()
-  useTitle(t('review.notFound'))
+  const { data, loading } = useQuery(OwnWaitingInvitations, { skip: !account, fetchPolicy: 'network-only' })
+  const waiting = data?.viewer.invitations?.nodes ?? []
+  const title = t(waiting.length > 0 ? 'review.waiting' : isIncomplete ? 'review.incomplete' : 'review.notFound')
+  useTitle(title)
+  if (loading) return <Loader aria-label={t('loading')} mx="auto" />
+  const lead = waiting.length > 0 ? 'Waiting' : account ? '' : 'SignedOut'
   return (
     <Paper withBorder p="xl" maw={560} mx="auto">
       <Stack>
-        <Title order={1}>{t('review.notFound')}</Title>
-        <Text>{t(account ? 'review.notFoundLead' : 'review.notFoundSignedOut')}</Text>
+        <Title order={1}>{title}</Title>
+        <Text>{t(`review.${isIncomplete ? 'incomplete' : 'notFound'}Lead${lead}`)}</Text>
+        <WaitingInvitations invitations={waiting} />
         <Group>
-          {account ? (
-            <Button component={Link} to="/">
-              {t('review.home')}
-            </Button>
-          ) : (
-            <Button onClick={() => onSignIn()}>{t('signIn.action')}</Button>
-          )}
+          {account && <HomeButton variant={waiting.length > 0 ? 'default' : 'filled'} />}
+          <Button variant={account ? 'default' : 'filled'} onClick={() => onSignIn()}>
+            {t(account ? 'review.otherAccount' : 'signIn.action')}
+          </Button>
         </Group>
       </Stack>
     </Paper>
+  )
+}
+
+function HomeButton({ variant }: { variant?: 'default' | 'filled' }) {
+  const { t } = useTranslation()
+  return (
+    <Button component={Link} to="/" variant={variant}>
+      {t('review.home')}
+    </Button>
   )
 }
 
@@ -255,21 +293,26 @@ function Review({ invitation, by, onSignIn, onRefused }: ReviewProps) {
         </Stack>
       )
     if (!obstacle) return null
+    if (obstacle.reason === 'ACCEPTED') return <AlreadyAccepted invitation={invitation} />
+    if (obstacle.reason === 'OTHER_ADDRESS')
+      return (
+        <FaultView fault={{ ...obstacle, contacts: [] }}>
+          <Text size="sm">{t('review.otherAddress', { email, own: account?.email || account?.name })}</Text>
+          <Group>
+            <Button size="sm" onClick={() => onSignIn(email)}>
+              {t('review.otherAccount')}
+            </Button>
+          </Group>
+        </FaultView>
+      )
+    const inviter = obstacle.reason === 'INVITER_LEFT' ? [] : [invitedBy]
     return (
-      <FaultView fault={{ ...obstacle, contacts: [] }}>
-        {obstacle.reason === 'OTHER_ADDRESS' ? (
-          <>
-            <Text size="sm">{t('review.otherAddress', { email, own: account?.email })}</Text>
-            <Group>
-              <Button size="sm" onClick={() => onSignIn(email)}>
-                {t('review.otherAccount')}
-              </Button>
-            </Group>
-          </>
-        ) : (
-          <Contacts contacts={obstacle.reason === 'INVITER_LEFT' ? obstacle.contacts : [invitedBy]} />
-        )}
-      </FaultView>
+      <>
+        <FaultView fault={{ ...obstacle, contacts: obstacle.contacts.length > 0 ? obstacle.contacts : inviter }} />
+        <Group>
+          <HomeButton variant="default" />
+        </Group>
+      </>
     )
   }
 
@@ -300,6 +343,31 @@ function Review({ invitation, by, onSignIn, onRefused }: ReviewProps) {
         )}
       </Stack>
     </Paper>
+  )
+}
+
+/** The person has accepted before, and follows the link again. */
+function AlreadyAccepted({ invitation }: { invitation: ReviewedInvitationFragment }) {
+  const { t } = useTranslation()
+  const { instance, instanceName, invitedBy } = invitation
+  return (
+    <Stack gap="sm">
+      <Title order={2}>{t('review.acceptedBefore')}</Title>
+      {instanceName && !instance && (
+        <>
+          <Text>{t('review.acceptedAndLeft', { place: instanceName })}</Text>
+          <Contacts contacts={[invitedBy]} />
+        </>
+      )}
+      <Group>
+        {instance && (
+          <Button component={Link} to={`/instance/${instance.id}`}>
+            {t('review.open', { place: instance.name })}
+          </Button>
+        )}
+        <HomeButton variant={instance ? 'default' : 'filled'} />
+      </Group>
+    </Stack>
   )
 }
 

@@ -7,7 +7,7 @@ import { useSession } from './session'
 /** Shown instead of a page that needs an account. After signing in, the person sees that page. */
 export function SignIn({ title, children }: { title?: string; children?: ReactNode }) {
   const { t } = useTranslation()
-  const { signInMethod, expired, signInWithProvider } = useSession()
+  const { signInMethod, refusal, providerFailed, signInWithProvider } = useSession()
   return (
     <Stack maw={520} mx="auto" gap="lg">
       <div>
@@ -16,7 +16,8 @@ export function SignIn({ title, children }: { title?: string; children?: ReactNo
           {children ?? t('signIn.lead')}
         </Text>
       </div>
-      {expired && <Alert color="yellow" title={t('signIn.expired')} />}
+      {refusal && <Alert color="yellow" title={t('signIn.expired')} />}
+      {providerFailed && <Alert color="red" role="alert" title={t('signIn.providerFailed')} />}
       {signInMethod.kind === 'development' && <DemoSignIn people={signInMethod.people} />}
       {signInMethod.kind === 'oidc' && (
         <Button size="md" onClick={() => signInWithProvider()}>

@@ -1,5 +1,5 @@
 import { useQuery } from '@apollo/client/react'
-import { Alert, Anchor, Badge, Button, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
+import { Anchor, Badge, Button, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { faultsOf } from '../fault/fault'
@@ -7,6 +7,7 @@ import { FaultList } from '../fault/fault-view'
 import { graphql } from '../generated'
 import type { SpacesQuery } from '../generated/graphql'
 import { Countdown } from '../instance/countdown'
+import { WaitingInvitations } from '../review/waiting-invitations'
 import { ChevronIcon } from '../theme/icons'
 import { useTitle } from '../title'
 
@@ -17,15 +18,7 @@ const Spaces = graphql(`
       name
       invitations {
         nodes {
-          id
-          instanceName
-          role
-          space {
-            name
-          }
-          invitedBy {
-            name
-          }
+          ...WaitingInvitation
         }
       }
       spaces(first: 10, after: $after) {
@@ -73,13 +66,12 @@ const Spaces = graphql(`
 type Viewer = SpacesQuery['viewer']
 type Space = NonNullable<Viewer['spaces']>['nodes'][number]
 type Instance = Space['instances']['nodes'][number]
-type Invitation = NonNullable<Viewer['invitations']>['nodes'][number]
 
 /** The first page: the person's invitations and spaces, and what they can do in each instance. */
 export function SpacesPage() {
   const { t } = useTranslation()
   useTitle(t('spaces.title'))
-  const { data, error, loading, fetchMore } = useQuery(Spaces)
+  const { data, error, loading, fetchMore, refetch } = useQuery(Spaces)
   const spaces = data?.viewer.spaces
   return (
     <Stack gap="xl">
@@ -87,11 +79,9 @@ export function SpacesPage() {
         <Title order={1}>{t('spaces.title')}</Title>
         <Text c="dimmed">{t('spaces.lead')}</Text>
       </div>
-      {error && <FaultList faults={faultsOf(error)} />}
+      {error && <FaultList faults={faultsOf(error)} onRetry={() => void refetch()} />}
       {!data && loading && <Loader aria-label={t('loading')} />}
-      {data?.viewer.invitations?.nodes.map((invitation) => (
-        <InvitationAlert key={invitation.id} invitation={invitation} />
-      ))}
+      <WaitingInvitations invitations={data?.viewer.invitations?.nodes ?? []} />
       {spaces?.nodes.length === 0 && (
         <Paper withBorder p="xl" ta="center">
           <Title order={2}>{t('spaces.none')}</Title>
@@ -111,21 +101,6 @@ export function SpacesPage() {
         </Button>
       )}
     </Stack>
-  )
-}
-
-function InvitationAlert({ invitation }: { invitation: Invitation }) {
-  const { t } = useTranslation()
-  const { id, instanceName, space, invitedBy } = invitation
-  return (
-    <Alert
-      color="sea"
-      title={t('spaces.invited', { name: invitedBy.name, place: instanceName ?? space.name, space: space.name })}
-    >
-      <Button component={Link} to={`/invitation?id=${id}`} size="sm" mt={4}>
-        {t('spaces.review')}
-      </Button>
-    </Alert>
   )
 }
 

@@ -26,6 +26,7 @@ export const de: Texts = {
     appearance: 'Darstellung',
     scheme: { auto: 'Wie das System', light: 'Hell', dark: 'Dunkel' },
     connection: {
+      busy: 'DataHub ist ausgelastet. Diese Seite versucht es in {{wait}} wieder. Nichts geht verloren, und nichts wird doppelt gesendet.',
       offline:
         'Sie sind offline. Ihre Eingaben sind in diesem Browser gespeichert. Was Sie senden, wird abgeschlossen, sobald Sie wieder online sind.',
       unreachable:
@@ -33,9 +34,17 @@ export const de: Texts = {
     },
   },
   signIn: {
+    again: 'Wieder anmelden',
+    retry: 'Noch einmal versuchen',
+    otherAccount: 'Mit einem anderen Konto anmelden',
+    account: 'Sie sind angemeldet als {{account}}.',
+    support: 'Wenn das nicht hilft, schreiben Sie an',
+    providerFailed:
+      'Die Anmeldeseite Ihrer Institution antwortet nicht. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.',
     title: 'Anmelden',
     lead: 'Melden Sie sich an, um Ihre Spaces zu sehen, Personen einzuladen und Anfragen zu beantworten.',
-    expired: 'Ihre Sitzung ist beendet. Melden Sie sich wieder an, um weiterzuarbeiten, wo Sie aufgehört haben.',
+    expired:
+      'Ihre Sitzung ist beendet. Melden Sie sich wieder an, um weiterzuarbeiten, wo Sie aufgehört haben. Ihre Eingaben bleiben erhalten.',
     provider: 'Mit Ihrer Institution anmelden',
     none: 'Sie können sich nicht anmelden, weil die Anmeldung hier nicht eingerichtet ist. Wenden Sie sich an die Stelle, die diesen DataHub betreibt.',
     development: 'Dies ist eine Demonstration. Wählen Sie die Person, als die Sie sich anmelden möchten.',
@@ -138,6 +147,7 @@ export const de: Texts = {
     AMBIGUOUS_CHARACTER: 'Die Adresse enthält ein Zeichen, das wie ein anderes aussieht. Tippen Sie sie von Hand ein.',
   },
   invite: {
+    waitingForSignIn: 'Noch nicht gesendet. Melden Sie sich wieder an, dann wird es gesendet.',
     title: 'Personen einladen',
     role: 'Rolle',
     roleDescription: {
@@ -208,6 +218,11 @@ export const de: Texts = {
     resend: 'Erneut senden',
     revoke: 'Zurückziehen',
   },
+  instance: {
+    role: 'Ihre Rolle: {{role}}',
+    distributedTitle: 'Zu Distributed wird niemand eingeladen',
+    distributedLead: 'Personen werden zu den anderen Instanzen des Space eingeladen. Wählen Sie eine davon:',
+  },
   restore: {
     title: '{{name}} wurde gelöscht',
     expired: '{{name}} kann nicht mehr wiederhergestellt werden',
@@ -222,6 +237,7 @@ export const de: Texts = {
     renamed: '{{name}} wurde als {{renamed}} wiederhergestellt, weil inzwischen eine andere Instanz den Namen trägt',
   },
   fault: {
+    retry: 'Noch einmal versuchen',
     contacts: 'Personen, die Sie fragen können',
     support: 'Wenn das wieder geschieht, schreiben Sie an',
     requestId: 'und nennen Sie diese Anfragenummer:',
@@ -230,8 +246,18 @@ export const de: Texts = {
       remedy: 'Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.',
     },
     UNAUTHENTICATED: {
-      title: 'Sie sind nicht angemeldet',
-      remedy: 'Melden Sie sich an und versuchen Sie es noch einmal.',
+      title: 'Ihre Sitzung ist beendet',
+      remedy: 'Melden Sie sich wieder an. Ihre Eingaben bleiben erhalten.',
+    },
+    UNAUTHENTICATED_EMAIL_NOT_VERIFIED: {
+      title: 'Ihre E-Mail-Adresse ist nicht bestätigt',
+      remedy:
+        'Bestätigen Sie die Adresse in dem Konto, mit dem Sie sich anmelden, mit dem Link in der E-Mail von dort. Versuchen Sie es dann noch einmal. Wenn Sie sie nicht bestätigen können, fragen Sie die Stelle, die diese Konten verwaltet, zum Beispiel die Informatik Ihrer Institution.',
+    },
+    UNAUTHENTICATED_EMAIL_MISSING: {
+      title: 'Ihr Konto hat keine E-Mail-Adresse',
+      remedy:
+        'DataHub braucht die E-Mail-Adresse des Kontos, mit dem Sie sich anmelden. Bitten Sie die Stelle, die diese Konten verwaltet, zum Beispiel die Informatik Ihrer Institution, sie einzutragen und an DataHub zu übermitteln. Versuchen Sie es dann noch einmal.',
     },
     FORBIDDEN: {
       title: 'Dazu fehlt Ihnen die Berechtigung',
@@ -259,7 +285,7 @@ export const de: Texts = {
     },
     UNAVAILABLE: {
       title: 'DataHub kann das im Moment nicht tun',
-      remedy: 'Es wurde nichts geändert. Versuchen Sie es in einigen Minuten noch einmal.',
+      remedy: 'Nichts wurde geändert. Versuchen Sie es in {{wait}} noch einmal.',
     },
     UNAVAILABLE_OUTCOME_UNKNOWN: {
       title: 'Es ist nicht sicher, ob das getan wurde',
@@ -429,7 +455,20 @@ export const de: Texts = {
     notFound: 'Dieser Link führt zu keiner Einladung',
     notFoundLead:
       'Vielleicht hat eine neuere E-Mail den Link ersetzt, die Einladung ist für ein anderes Konto, oder ein Teil des Links fehlt. Öffnen Sie den Link in der neuesten E-Mail.',
-    notFoundSignedOut:
+    acceptedBefore: 'Sie haben diese Einladung bereits angenommen',
+    acceptedAndLeft:
+      'Sie sind nicht mehr Mitglied von {{place}}. Bitten Sie die Person, die Sie eingeladen hat, um eine neue Einladung:',
+    waiting: 'Diese Einladungen warten auf Sie',
+    incomplete: 'Ein Teil dieses Links fehlt',
+    incompleteLead:
+      'Auf dieses Konto wartet keine Einladung. Öffnen Sie den Link in der neuesten E-Mail noch einmal. Wenn die Einladung an eine andere Adresse ging, melden Sie sich mit deren Konto an.',
+    incompleteLeadWaiting:
+      'Ein Teil des Links, dem Sie gefolgt sind, fehlt. Sie können die Einladungen von hier aus beantworten.',
+    incompleteLeadSignedOut:
+      'Öffnen Sie den Link in der E-Mail noch einmal, oder melden Sie sich an, um die Einladungen zu sehen, die auf Sie warten.',
+    notFoundLeadWaiting:
+      'Der Link, dem Sie gefolgt sind, führt zu keiner Einladung. Vielleicht hat ihn eine neuere E-Mail ersetzt, oder er ist für ein anderes Konto. Sie können diese Einladungen von hier aus beantworten.',
+    notFoundLeadSignedOut:
       'Vielleicht hat eine neuere E-Mail den Link ersetzt, die Einladung ist bereits beantwortet, oder ein Teil des Links fehlt. Öffnen Sie den Link in der neuesten E-Mail, oder melden Sie sich an, um mehr zu sehen.',
     home: 'Zu meinen Spaces',
   },

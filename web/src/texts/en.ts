@@ -25,15 +25,22 @@ export const en = {
     appearance: 'Appearance',
     scheme: { auto: 'Same as the system', light: 'Light', dark: 'Dark' },
     connection: {
+      busy: 'DataHub is busy. This page tries again in {{wait}}. Nothing is lost, and nothing is sent twice.',
       offline:
         'You are offline. What you type is saved in this browser. What you send is completed when you are online again.',
       unreachable: 'DataHub does not answer. This page keeps trying. Nothing is lost, and nothing is sent twice.',
     },
   },
   signIn: {
+    again: 'Sign in again',
+    retry: 'Try again',
+    otherAccount: 'Sign in with another account',
+    account: 'You are signed in as {{account}}.',
+    support: 'If this does not help, write to',
+    providerFailed: 'The sign-in page of your institution does not answer. Check your connection and try again.',
     title: 'Sign in',
     lead: 'Sign in to see your spaces, invite people and answer requests.',
-    expired: 'Your session has ended. Sign in again to continue where you left off.',
+    expired: 'Your session has ended. Sign in again to continue where you left off. What you have typed is kept.',
     provider: 'Sign in with your institution',
     none: 'You cannot sign in, because sign-in is not set up here. Ask the operator of this DataHub to set it up.',
     development: 'This is a demonstration. Choose the person to sign in as.',
@@ -130,6 +137,7 @@ export const en = {
     AMBIGUOUS_CHARACTER: 'The address contains a character that looks like another one. Type it by hand.',
   },
   invite: {
+    waitingForSignIn: 'This is not sent yet. Sign in again, then it is sent.',
     title: 'Invite people',
     role: 'Role',
     roleDescription: {
@@ -198,6 +206,11 @@ export const en = {
     resend: 'Send again',
     revoke: 'Revoke',
   },
+  instance: {
+    role: 'Your role: {{role}}',
+    distributedTitle: 'Nobody is invited to Distributed',
+    distributedLead: 'People are invited to the other instances of the space. Choose one of them:',
+  },
   restore: {
     title: '{{name}} was deleted',
     expired: '{{name}} can no longer be restored',
@@ -212,11 +225,22 @@ export const en = {
     renamed: '{{name}} was restored as {{renamed}}, because another instance has its name now',
   },
   fault: {
+    retry: 'Try again',
     contacts: 'People you can ask',
     support: 'If this happens again, write to',
     requestId: 'and include this request ID:',
     OFFLINE: { title: 'DataHub did not answer', remedy: 'Check your connection and try again.' },
-    UNAUTHENTICATED: { title: 'You are not signed in', remedy: 'Sign in and try again.' },
+    UNAUTHENTICATED: { title: 'Your session has ended', remedy: 'Sign in again. What you have typed is kept.' },
+    UNAUTHENTICATED_EMAIL_NOT_VERIFIED: {
+      title: 'Your e-mail address is not verified',
+      remedy:
+        'Verify the address in the account with which you sign in, with the link in the e-mail from there, then try again. If you cannot verify it, ask the people who manage these accounts, for example the IT support of your institution.',
+    },
+    UNAUTHENTICATED_EMAIL_MISSING: {
+      title: 'Your account has no e-mail address',
+      remedy:
+        'DataHub needs the e-mail address of the account with which you sign in. Ask the people who manage these accounts, for example the IT support of your institution, to add it and to send it to DataHub. Then try again.',
+    },
     FORBIDDEN: {
       title: 'You do not have permission to do this',
       remedy: 'Ask somebody who has permission to do it, or to give you the role.',
@@ -243,12 +267,11 @@ export const en = {
     },
     UNAVAILABLE: {
       title: 'DataHub cannot do this at the moment',
-      remedy: 'Nothing was changed. Try again in a few minutes.',
+      remedy: 'Nothing was changed. Try again in {{wait}}.',
     },
     UNAVAILABLE_OUTCOME_UNKNOWN: {
       title: 'It is not certain that this was done',
-      remedy:
-        'The connection to the database was lost. Look whether it was done before you try again.',
+      remedy: 'The connection to the database was lost. Look whether it was done before you try again.',
     },
     INTERNAL_SERVER_ERROR: {
       title: 'Something went wrong in DataHub',
@@ -401,7 +424,18 @@ export const en = {
     notFound: 'This link does not lead to an invitation',
     notFoundLead:
       'A newer e-mail may have replaced the link, the invitation may be for another account, or a part of the link may be missing. Open the link in the newest e-mail.',
-    notFoundSignedOut:
+    acceptedBefore: 'You have already accepted this invitation',
+    acceptedAndLeft: 'You are no longer a member of {{place}}. Ask the person who invited you for a new invitation:',
+    waiting: 'These invitations are waiting for you',
+    incomplete: 'A part of this link is missing',
+    incompleteLead:
+      'No invitation is waiting for this account. Open the link in the newest e-mail again. If the invitation was sent to another address, sign in with the account of that address.',
+    incompleteLeadWaiting: 'A part of the link that you followed is missing. You can answer the invitations from here.',
+    incompleteLeadSignedOut:
+      'Open the link in the e-mail again, or sign in to see the invitations that are waiting for you.',
+    notFoundLeadWaiting:
+      'The link that you followed does not lead to an invitation. A newer e-mail may have replaced it, or it is for another account. You can answer these invitations from here.',
+    notFoundLeadSignedOut:
       'A newer e-mail may have replaced the link, the invitation may have been answered, or a part of the link may be missing. Open the link in the newest e-mail, or sign in to see more.',
     home: 'Go to my spaces',
   },

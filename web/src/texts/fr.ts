@@ -26,6 +26,7 @@ export const fr: Texts = {
     appearance: 'Apparence',
     scheme: { auto: 'Comme le système', light: 'Clair', dark: 'Sombre' },
     connection: {
+      busy: 'DataHub est surchargé. Cette page réessaie dans {{wait}}. Rien n’est perdu et rien n’est envoyé deux fois.',
       offline:
         'Vous êtes hors ligne. Ce que vous saisissez est enregistré dans ce navigateur. Les envois en cours seront terminés au retour de la connexion.',
       unreachable:
@@ -33,9 +34,16 @@ export const fr: Texts = {
     },
   },
   signIn: {
+    again: 'Se reconnecter',
+    retry: 'Réessayer',
+    otherAccount: 'Se connecter avec un autre compte',
+    account: 'Vous êtes connecté·e en tant que {{account}}.',
+    support: 'Si cela n’aide pas, écrivez à',
+    providerFailed: 'La page de connexion de votre institution ne répond pas. Vérifiez votre connexion et réessayez.',
     title: 'Connexion',
     lead: 'Connectez-vous pour voir vos espaces, inviter des personnes et répondre aux demandes.',
-    expired: 'Votre session a pris fin. Reconnectez-vous pour reprendre là où vous en étiez.',
+    expired:
+      'Votre session est terminée. Reconnectez-vous pour reprendre où vous en étiez. Ce que vous avez saisi est conservé.',
     provider: 'Se connecter avec votre établissement',
     none: 'La connexion est impossible, car elle n’est pas configurée ici. Adressez-vous au service qui exploite ce DataHub.',
     development: 'Ceci est une démonstration. Choisissez la personne dont vous voulez utiliser le compte.',
@@ -139,6 +147,7 @@ export const fr: Texts = {
     AMBIGUOUS_CHARACTER: 'L’adresse contient un caractère qui ressemble à un autre. Saisissez-la à la main.',
   },
   invite: {
+    waitingForSignIn: 'Ce n’est pas encore envoyé. Reconnectez-vous, puis l’envoi se fait.',
     title: 'Inviter des personnes',
     role: 'Rôle',
     roleDescription: {
@@ -208,6 +217,11 @@ export const fr: Texts = {
     resend: 'Renvoyer',
     revoke: 'Révoquer',
   },
+  instance: {
+    role: 'Votre rôle : {{role}}',
+    distributedTitle: 'Personne n’est invité à Distributed',
+    distributedLead: 'On invite des personnes aux autres instances de l’espace. Choisissez-en une :',
+  },
   restore: {
     title: '{{name}} : instance supprimée',
     expired: '{{name}} : la restauration n’est plus possible',
@@ -222,11 +236,25 @@ export const fr: Texts = {
     renamed: '{{name}} : instance restaurée sous le nom {{renamed}}, car une autre instance porte désormais son nom',
   },
   fault: {
+    retry: 'Réessayer',
     contacts: 'Personnes à qui vous pouvez vous adresser',
     support: 'Si cela se reproduit, écrivez à',
     requestId: 'en indiquant ce numéro de requête :',
     OFFLINE: { title: 'DataHub n’a pas répondu', remedy: 'Vérifiez votre connexion et réessayez.' },
-    UNAUTHENTICATED: { title: 'Votre session n’est pas ouverte', remedy: 'Connectez-vous et réessayez.' },
+    UNAUTHENTICATED: {
+      title: 'Votre session est terminée',
+      remedy: 'Reconnectez-vous. Ce que vous avez saisi est conservé.',
+    },
+    UNAUTHENTICATED_EMAIL_NOT_VERIFIED: {
+      title: 'Votre adresse e-mail n’est pas vérifiée',
+      remedy:
+        'Vérifiez l’adresse dans le compte avec lequel vous vous connectez, avec le lien de l’e-mail reçu de là, puis réessayez. Si vous ne pouvez pas la vérifier, demandez au service qui gère ces comptes, par exemple le support informatique de votre institution.',
+    },
+    UNAUTHENTICATED_EMAIL_MISSING: {
+      title: 'Votre compte n’a pas d’adresse e-mail',
+      remedy:
+        'DataHub a besoin de l’adresse e-mail du compte avec lequel vous vous connectez. Demandez au service qui gère ces comptes, par exemple le support informatique de votre institution, de l’ajouter et de la transmettre à DataHub. Puis réessayez.',
+    },
     FORBIDDEN: {
       title: 'Vous n’avez pas l’autorisation de faire cela',
       remedy: 'Demandez à une personne autorisée de le faire ou de vous donner le rôle.',
@@ -254,12 +282,11 @@ export const fr: Texts = {
     },
     UNAVAILABLE: {
       title: 'DataHub ne peut pas faire cela pour le moment',
-      remedy: 'Rien n’a été modifié. Réessayez dans quelques minutes.',
+      remedy: 'Rien n’a été modifié. Réessayez dans {{wait}}.',
     },
     UNAVAILABLE_OUTCOME_UNKNOWN: {
       title: 'Il n’est pas certain que cela ait été fait',
-      remedy:
-        'La connexion à la base de données a été perdue. Vérifiez si cela a été fait avant de réessayer.',
+      remedy: 'La connexion à la base de données a été perdue. Vérifiez si cela a été fait avant de réessayer.',
     },
     INTERNAL_SERVER_ERROR: {
       title: 'Une erreur s’est produite dans DataHub',
@@ -301,7 +328,8 @@ export const fr: Texts = {
     },
     INVITATION_NOT_USABLE_INVITER_LEFT: {
       title: 'La personne dont vient l’invitation ne peut plus inviter à cet endroit',
-      remedy: 'Demandez à une personne qui administre l’espace de renvoyer l’invitation. Elle sera alors de nouveau valable.',
+      remedy:
+        'Demandez à une personne qui administre l’espace de renvoyer l’invitation. Elle sera alors de nouveau valable.',
     },
     INVITATION_NOT_USABLE_OTHER_ADDRESS: { title: 'Cette invitation est pour un autre compte', remedy: '' },
     CONFLICT: {
@@ -421,7 +449,20 @@ export const fr: Texts = {
     notFound: 'Ce lien ne mène à aucune invitation',
     notFoundLead:
       'Un e-mail plus récent a peut-être remplacé ce lien, l’invitation est peut-être pour un autre compte, ou une partie du lien manque. Ouvrez le lien du dernier e-mail.',
-    notFoundSignedOut:
+    acceptedBefore: 'Vous avez déjà accepté cette invitation',
+    acceptedAndLeft:
+      'Vous n’êtes plus membre de {{place}}. Demandez une nouvelle invitation à la personne qui vous a invité·e :',
+    waiting: 'Ces invitations vous attendent',
+    incomplete: 'Il manque une partie de ce lien',
+    incompleteLead:
+      'Aucune invitation n’attend ce compte. Ouvrez de nouveau le lien de l’e-mail le plus récent. Si l’invitation a été envoyée à une autre adresse, connectez-vous avec le compte de cette adresse.',
+    incompleteLeadWaiting:
+      'Il manque une partie du lien que vous avez suivi. Vous pouvez répondre aux invitations d’ici.',
+    incompleteLeadSignedOut:
+      'Ouvrez de nouveau le lien de l’e-mail, ou connectez-vous pour voir les invitations qui vous attendent.',
+    notFoundLeadWaiting:
+      'Le lien que vous avez suivi ne mène à aucune invitation. Un e-mail plus récent l’a peut-être remplacé, ou il est pour un autre compte. Vous pouvez répondre à ces invitations d’ici.',
+    notFoundLeadSignedOut:
       'Un e-mail plus récent a peut-être remplacé ce lien, l’invitation a peut-être déjà reçu une réponse, ou une partie du lien manque. Ouvrez le lien du dernier e-mail, ou connectez-vous pour en voir plus.',
     home: 'Aller à mes espaces',
   },

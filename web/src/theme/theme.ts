@@ -18,6 +18,13 @@ export const theme = createTheme({
   },
   components: {
     Badge: { defaultProps: { tt: 'none', fw: 600 }, styles: { root: { flex: 'none' } } },
+    // A label that does not fit is wrapped, not cut off.
+    Button: {
+      styles: {
+        root: { height: 'auto', minHeight: 'var(--button-height)', maxWidth: '100%', paddingBlock: 4 },
+        label: { whiteSpace: 'normal', overflowWrap: 'anywhere', height: 'auto', overflow: 'visible' },
+      },
+    },
     Anchor: { defaultProps: { underline: 'always' } },
   },
 })

@@ -68,7 +68,7 @@ function collectProblems(page: Page, origin: string, interruptsNetwork: boolean,
     if (interruptsNetwork && /Failed to load resource|WebSocket connection/.test(message.text())) return
     problems.push(`console: ${message.text()}`)
   })
-  page.on('pageerror', (error) => problems.push(`exception: ${error.stack}`))
+  page.on('pageerror', (error) => problems.push(`exception: ${error.stack || error.message || JSON.stringify(error)}`))
   page.on('request', (request) => {
     const url = new URL(request.url())
     if (isOurs() && url.protocol.startsWith('http') && url.hostname !== new URL(origin).hostname)

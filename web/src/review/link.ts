@@ -1,0 +1,33 @@
+/** A token of an invitation: 256 random bits in base64url (RFC 4648, section 5). */
+const tokenPattern = /[\w-]{43}/
+
+/** Marks that mail programs and people leave around a link. */
+const marks = /^[\s<>()[\]{}"'“”„«»‘’.,;:!?#]+|[\s<>()[\]{}"'“”„«»‘’.,;:!?#]+$/g
+
+/** Returns the token in the fragment of a link, without the marks around it; '' if the fragment was lost. */
+export function tokenOfHash(hash: string): string {
+  const text = decoded(hash).replace(marks, '')
+  return tokenPattern.exec(text)?.[0] ?? text
+}
+
+/** Returns the id in the fragment of a link, without the marks around it. */
+export const idOfHash = (hash: string): string => decoded(hash).replace(marks, '')
+
+/**
+ * Returns where a link leads whose path a mail program has changed: with marks after
+ * the path, or with the # written as %23. Returns undefined for any other path.
+ */
+export function repairedPath(pathname: string, hash: string): string | undefined {
+  const [, page, rest] = /^\/(invitation|requests?)(\W.*)?$/i.exec(decoded(pathname)) ?? []
+  if (!page) return undefined
+  const fragment = rest?.includes('#') ? rest.slice(rest.indexOf('#')) : hash
+  return `/${page.toLowerCase()}${fragment}`
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
