@@ -3692,9 +3692,9 @@ type Query {
 
   """
   Checks 1 to 1,000 e-mail addresses exactly as inviteUsers does. Warns of valid
-  addresses that look mistyped: whose domain is one slip away from a domain of
-  members of your organizations, or of a well-known provider. Sends nothing, and
-  does not tell who has an account.
+  addresses that look mistyped: whose domain is one slip away from your own, from a
+  domain of five or more members of one of your organizations, or from that of a
+  well-known provider. Sends nothing, and does not tell who has an account.
 
   Errors: BAD_USER_INPUT (number of addresses).
   """

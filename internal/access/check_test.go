@@ -94,8 +94,11 @@ func TestCheckRole(t *testing.T) {
 				got += "A"
 			case fault.Forbidden:
 				got += "F"
-				if len(f.Contacts) == 0 || f.Remedy == "" {
-					t.Errorf("%s: %s learns nobody to ask: %+v", c.rule.Field, who, f)
+				// Ed and Vic see the organization through instances, and may not know its
+				// staff.
+				guest := c.id == organization && (who == "ed" || who == "vic")
+				if (len(f.Contacts) == 0) != guest || !strings.HasPrefix(f.Remedy, "Ask ") {
+					t.Errorf("%s: %s learns whom to ask: %+v", c.rule.Field, who, f)
 				}
 			case fault.NotFound:
 				got += "N"

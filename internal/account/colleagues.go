@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,6 +19,10 @@ const (
 	domainsCacheTime = 10 * time.Minute
 	maxOrganizations = 100   // of a person, the newest
 	maxDomains       = 1_000 // of an organization, the most frequent
+	// minMembers is how many members of an organization must have a domain before
+	// anyone else is told it: a suggestion must not reveal who is a member, and a
+	// domain of few people may be a person's own.
+	minMembers = 5
 )
 
 // Colleagues reads the e-mail domains of the people with whom a person shares an
@@ -38,8 +43,9 @@ func NewColleagues(db *postgres.DB) *Colleagues {
 }
 
 // Domains returns the domains of the members of the actor's organizations, at
-// most ten minutes old. A member belongs to the organization, or holds a role in
-// one of its spaces.
+// most ten minutes old: those that at least five members of one organization have,
+// and the actor's own. A member belongs to the organization, or holds a role in one
+// of its spaces.
 func (c *Colleagues) Domains(ctx context.Context, actor access.Actor) ([]*address.Domains, error) {
 	var organizations []uuid.UUID
 	err := c.db.Select(ctx, &organizations, `
@@ -54,7 +60,8 @@ func (c *Colleagues) Domains(ctx context.Context, actor access.Actor) ([]*addres
 	if err != nil {
 		return nil, err
 	}
-	var domains []*address.Domains
+	_, own, _ := strings.Cut(actor.EmailKey, "@")
+	domains := []*address.Domains{address.NewDomains(map[string]int{own: 1})}
 	var unknown postgres.UUIDs
 	for _, id := range organizations {
 		if r, ok := c.known.GetIfPresent(id); ok && time.Since(r.at) < domainsCacheTime {
@@ -93,7 +100,7 @@ func (c *Colleagues) read(ctx context.Context, organizations postgres.UUIDs) ([]
 				from space s join instance i on i.space_id = s.id join instance_member im on im.instance_id = i.id
 				where s.organization_id = o.id
 			) m on m.account_id = a.id
-			group by domain order by members desc, domain limit $2) d`, organizations, maxDomains)
+			group by domain having count(*) >= $3 order by members desc, domain limit $2) d`, organizations, maxDomains, minMembers)
 	if err != nil {
 		return nil, err
 	}

@@ -412,7 +412,14 @@ func TestCreateSpace(t *testing.T) {
 	if diff := cmp.Diff(any([]any{map[string]any{"name": "Mia", "email": "mia@uni.example"}, map[string]any{"name": "Sam", "email": "sam@uni.example"}}), e.Extensions["contacts"]); diff != "" {
 		t.Errorf("%v: %s", e, diff)
 	}
-	w.as("ada").createSpace(university, "Statistics").Refused("FORBIDDEN") // sees the organization through the space
+	// Ada administrates a space of the organization. Ed belongs to instances alone, and
+	// learns no name of its staff.
+	for who, contacts := range map[string]int{"ada": 2, "ed": 0} {
+		e := w.as(who).createSpace(university, "Statistics").Refused("FORBIDDEN")
+		if named, _ := e.Extensions["contacts"].([]any); len(named) != contacts || strings.Contains(fmt.Sprint(e), "mia@") != (contacts > 0) || e.Extensions["remedy"] == nil {
+			t.Errorf("%s: %v", who, e)
+		}
+	}
 	w.as("rita").createSpace(university, "Statistics").Refused("NOT_FOUND")
 	for _, wrong := range []string{w.organization("Private Institute"), "organization_00000000000000000000000000000000", "x", w.space("Econometrics 2026")} {
 		mia.createSpace(wrong, "Statistics").Refused("NOT_FOUND")

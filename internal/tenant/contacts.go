@@ -38,8 +38,13 @@ func (s *Space) Contacts(ctx context.Context, q postgres.Querier, _ Roles) ([]fa
 	return contacts, err
 }
 
-// Contacts implements Place: managers first.
+// Contacts implements Place: managers first. Only those who belong to the
+// organization or administrate one of its spaces are told the names of its staff:
+// anyone else may be a guest in one instance.
 func (o *Organization) Contacts(ctx context.Context, q postgres.Querier, roles Roles) (contacts []fault.Contact, err error) {
+	if o.Roles == 0 && !o.administers {
+		return nil, nil
+	}
 	err = q.Select(ctx, &contacts, `
 		select a.name, a.email from account a join organization_member m on m.account_id = a.id
 		where m.organization_id = $1 and m.role = any ($2::text[])

@@ -264,14 +264,18 @@ func instances(ctx context.Context, q postgres.Querier, viewer User, spaces []*S
 // findOrganizations reads organizations in which the viewer is a member, or
 // holds a role in one of their spaces.
 func findOrganizations(ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID) (map[globalid.ID]*Organization, error) {
-	var rows []organizationRow
+	var rows []struct {
+		organizationRow
+		Administers bool `db:"administers"`
+	}
 	err := q.Select(ctx, &rows, `
-		select o.id, o.name, m.role
+		select o.id, o.name, m.role, ad.administers
 		from organization o
 		left join organization_member m on m.organization_id = o.id and m.account_id = $1
-		where o.id = any ($2::uuid[]) and (m.role is not null
-			or exists (select from space s join space_administrator a on a.space_id = s.id
-			           where s.organization_id = o.id and a.account_id = $1)
+		cross join lateral (select exists (
+			select from space s join space_administrator a on a.space_id = s.id
+			where s.organization_id = o.id and a.account_id = $1) as administers) ad
+		where o.id = any ($2::uuid[]) and (m.role is not null or ad.administers
 			or exists (select from space s join instance i on i.space_id = s.id join instance_member im on im.instance_id = i.id
 			           where s.organization_id = o.id and im.account_id = $1))`,
 		viewer.ID.UUID, postgres.IDs(ids))
@@ -281,6 +285,7 @@ func findOrganizations(ctx context.Context, q postgres.Querier, viewer User, ids
 	found := make(map[globalid.ID]*Organization, len(rows))
 	for _, row := range rows {
 		o := row.organization()
+		o.administers = row.Administers
 		found[o.ID] = o
 	}
 	return found, nil

@@ -21,7 +21,8 @@ type Place interface {
 	// hold by themselves, and those that derive from them.
 	EffectiveRoles() Roles
 	// Contacts returns the people who hold one of the roles of a set by themselves:
-	// maxContacts at most, those with the highest role first.
+	// maxContacts at most, those with the highest role first. It returns none where
+	// the person may not know them.
 	Contacts(ctx context.Context, q postgres.Querier, roles Roles) ([]fault.Contact, error)
 	// HolderName says what a person with a role is: "an editor of the instance",
 	// "an administrator of the space Econometrics".

@@ -33,6 +33,9 @@ type Organization struct {
 	Name string
 	// Roles are those that the person holds in the organization itself.
 	Roles Roles
+	// administers says whether the person administrates one of its spaces. It is
+	// known where the organization was found by its id.
+	administers bool
 }
 
 // Space is a space as one person sees it.
