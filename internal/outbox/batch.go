@@ -22,7 +22,8 @@ const completeTries = 3
 
 // outcomes are the names of outcomes in logs and metrics, by the state that an
 // attempt leads to.
-var outcomes = map[string]string{"SENT": "sent", "QUEUED": "delayed", "HELD": "delayed", "FAILED": "failed", "DROPPED": "dropped"}
+var outcomes = map[string]string{
+	"SENT": "sent", "QUEUED": "delayed", "HELD": "delayed", "FAILED": "failed", "DROPPED": "dropped", "UNCERTAIN": "uncertain"}
 
 // result is the outcome of one attempt.
 type result struct {
@@ -60,8 +61,8 @@ func (q *Queue) runBatch(stop context.Context) (int, error) {
 	return len(jobs), nil
 }
 
-// attempt calls Work. The context of Work ends after Timeout or, once stop has
-// ended, after StopTimeout.
+// attempt calls Work for the jobs whose last attempt was not lost. The context of Work
+// ends after Timeout or, once stop has ended, after StopTimeout.
 func (q *Queue) attempt(ctx, stop context.Context, jobs []Job, report func(int, error)) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(q.Timeout, defaultTimeout))
 	defer cancel()
@@ -80,7 +81,18 @@ func (q *Queue) attempt(ctx, stop context.Context, jobs []Job, report func(int, 
 			}
 		}
 	}()
-	q.Work(ctx, jobs, report)
+	var due []Job
+	var indexes []int
+	for i, job := range jobs {
+		if job.Lost {
+			report(i, errLost)
+			continue
+		}
+		due, indexes = append(due, job), append(indexes, i)
+	}
+	if len(due) > 0 {
+		q.Work(ctx, due, func(i int, err error) { report(indexes[i], err) })
+	}
 }
 
 // storeResults stores results soon after they come, so that a slow job does not
@@ -143,18 +155,22 @@ func (q *Queue) store(ctx context.Context, jobs []Job, results []result) {
 // where no state could be stored. The error is left out: a mail server may quote
 // the address in it.
 func (q *Queue) announce(ctx context.Context, job Job, r result, state string) {
-	if errors.Is(r.err, ErrPostponed) {
+	if errors.Is(r.err, ErrPostponed) || errors.Is(r.err, ErrBusy) {
 		return
 	}
 	if panicked := new(*recovery.Error); errors.As(r.err, panicked) {
 		recovery.Log(ctx, q.Log, "outbox", *panicked)
 	}
 	if state == "" {
-		state, _, _ = stateAfter(job, r.err)
+		state = outcomeOf(job, r.err).state
 	}
-	q.Log.InfoContext(ctx, "job", "kind", q.Kind, "job", job.ID.String(), "outcome", outcomes[state], "attempts", job.Attempts,
+	outcome := outcomes[state]
+	if errors.Is(r.err, ErrUncertain) {
+		outcome = "uncertain"
+	}
+	q.Log.InfoContext(ctx, "job", "kind", q.Kind, "job", job.ID.String(), "outcome", outcome, "attempts", job.Attempts,
 		"milliseconds", float64(r.took.Microseconds())/1000)
 	if q.Observer != nil {
-		q.Observer.Job(ctx, q.Kind, job.ID, outcomes[state], r.took)
+		q.Observer.Job(ctx, q.Kind, job.ID, outcome, r.took)
 	}
 }

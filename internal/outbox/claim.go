@@ -22,12 +22,15 @@ func (q *Queue) claim(ctx context.Context) (jobs []Job, err error) {
 	err = q.DB.Select(ctx, &jobs, `
 		update outbox o
 		set attempts = attempts + 1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() + $2 * interval '1 second'
-		from (select id from outbox
+		from (select id, submitted and lease is not null as lost from outbox
 		      where kind = $1 and state = 'QUEUED' and next_attempt_at <= statement_timestamp()
 		      order by next_attempt_at limit 20 for update skip locked) due
 		where o.id = due.id
-		returning o.id, o.subject_id, coalesce(o.secret, '') as secret, o.attempts, o.lease`,
+		returning o.id, o.subject_id, coalesce(o.secret, '') as secret, o.attempts, o.lease, o.uncertain, due.lost`,
 		q.Kind, q.lease().Seconds())
+	for i := range jobs {
+		jobs[i].queue = q
+	}
 	return jobs, err
 }
 

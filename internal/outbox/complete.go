@@ -17,6 +17,12 @@ const (
 	// The pause after the first attempt, and the longest pause; see pauseAfter.
 	firstPause   = 5 * time.Second
 	longestPause = time.Hour
+	// maxUncertain is how many uncertain attempts are made. The pause after the first
+	// one is uncertainPause, and after the second one twice as long.
+	maxUncertain   = 3
+	uncertainPause = 4 * time.Hour
+	// busyPause is the pause of a job that was not attempted because of others.
+	busyPause = 30 * time.Second
 	// maxErrorBytes bounds a stored error and a stored reply, each.
 	maxErrorBytes = 500
 )
@@ -29,14 +35,15 @@ func (q *Queue) complete(ctx context.Context, batch []Job, results []result) (ma
 		return nil, nil
 	}
 	n := len(results)
-	jobs, attempted := make([]Job, n), make([]bool, n)
-	states, errs, replies, pauses := make([]string, n), make([]string, n), make([]string, n), make([]float64, n)
+	jobs := make([]Job, n)
+	states, errs, replies, problems := make(pq.StringArray, n), make(pq.StringArray, n), make(pq.StringArray, n), make(pq.StringArray, n)
+	pauses, attempted, counted, uncertain := make(pq.Float64Array, n), make(pq.BoolArray, n), make(pq.BoolArray, n), make(pq.BoolArray, n)
 	for i, r := range results {
 		jobs[i] = batch[r.i]
-		states[i], errs[i], replies[i] = stateAfter(jobs[i], r.err)
-		if attempted[i] = !errors.Is(r.err, ErrPostponed); attempted[i] {
-			pauses[i] = pauseAfter(jobs[i].Attempts).Seconds()
-		}
+		o := outcomeOf(jobs[i], r.err)
+		states[i], errs[i], replies[i], problems[i] = o.state, o.err, o.reply, o.problem
+		pauses[i], attempted[i], uncertain[i] = o.pause.Seconds(), o.attempted, o.uncertain
+		counted[i] = o.attempted && !errors.Is(r.err, errLost) // a lost attempt was counted when it began
 	}
 	ids, leases := idsAndLeases(jobs)
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
@@ -49,23 +56,26 @@ func (q *Queue) complete(ctx context.Context, batch []Job, results []result) (ma
 		update outbox o
 		set state = case when s.state = 'QUEUED' then o.state else s.state end,
 		    lease = null,
-		    attempts = o.attempts - case when s.attempted then 0 else 1 end,
+		    submitted = false,
+		    uncertain = o.uncertain + s.uncertain::int,
+		    attempts = o.attempts - case when s.counted then 0 else 1 end,
 		    attempted_at = case when s.attempted then clock_timestamp() else o.attempted_at end,
 		    last_error = case when s.attempted then nullif(s.error, '') else o.last_error end,
 		    reply = case when s.attempted then nullif(s.reply, '') else o.reply end,
+		    problem = case when s.attempted then nullif(s.problem, '') else o.problem end,
 		    secret = case when s.state = 'QUEUED' then o.secret end,
 		    next_attempt_at = clock_timestamp() + s.pause * interval '1 second'
-		from (select r.id, r.lease, r.error, r.reply, r.pause, r.attempted,
-		             case when r.state = 'QUEUED' and r.attempted and h.created_at < clock_timestamp() - $8 * interval '1 second'
-		                  then 'FAILED' else r.state end as state
-		      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::bool[])
-		           as r (id, lease, state, error, reply, pause, attempted)
+		from (select r.id, r.lease, r.error, r.reply, r.problem, r.pause, r.attempted, r.counted, r.uncertain,
+		             case when r.state = 'QUEUED' and r.attempted and h.created_at < clock_timestamp() - $11 * interval '1 second'
+		                  then case when r.uncertain or h.uncertain > 0 then 'UNCERTAIN' else 'FAILED' end
+		                  else r.state end as state
+		      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::bool[], $9::bool[], $10::bool[])
+		           as r (id, lease, state, error, reply, problem, pause, attempted, counted, uncertain)
 		      join outbox h on h.id = r.id and h.lease = r.lease
 		      order by h.id for no key update of h) s
 		where o.id = s.id
 		returning o.id, o.state`,
-		ids, leases, pq.StringArray(states), pq.StringArray(errs), pq.StringArray(replies),
-		pq.Float64Array(pauses), pq.BoolArray(attempted), giveUpAfter.Seconds())
+		ids, leases, states, errs, replies, problems, pauses, attempted, counted, uncertain, giveUpAfter.Seconds())
 	stateOf := make(map[uuid.UUID]string, len(completed))
 	for _, c := range completed {
 		stateOf[c.ID] = c.State
@@ -73,24 +83,44 @@ func (q *Queue) complete(ctx context.Context, batch []Job, results []result) (ma
 	return stateOf, err
 }
 
-// stateAfter returns the state that an attempt leads to, and the error and the
-// reply to store.
-func stateAfter(job Job, err error) (state, storedError, reply string) {
+// outcome is what an attempt leads to.
+type outcome struct {
+	state               string
+	err, reply, problem string // to be stored
+	attempted           bool   // false where nothing was attempted
+	uncertain           bool
+	pause               time.Duration // before the next attempt
+}
+
+func outcomeOf(job Job, err error) outcome {
+	o := outcome{state: "QUEUED", attempted: true}
 	switch {
 	case err == nil:
-		return "SENT", "", ""
+		return outcome{state: "SENT", attempted: true}
 	case errors.Is(err, ErrDropped):
-		return "DROPPED", "", ""
+		return outcome{state: "DROPPED", attempted: true}
+	case errors.Is(err, ErrPostponed):
+		return outcome{state: "QUEUED"}
+	case errors.Is(err, ErrBusy):
+		return outcome{state: "QUEUED", pause: jitter(busyPause)}
 	case errors.Is(err, ErrPermanent):
-		state = "FAILED"
+		o.state = "FAILED"
+	case errors.Is(err, ErrUncertain):
+		o.uncertain, o.pause = true, jitter(uncertainPause<<job.Uncertain)
+		if job.Uncertain+1 >= maxUncertain {
+			o.state = "UNCERTAIN"
+		}
 	default:
-		state = "QUEUED"
+		o.pause = pauseAfter(job.Attempts)
 	}
-	var replied interface{ Reply() string }
-	if errors.As(err, &replied) {
-		reply = storable(job, replied.Reply())
+	o.err = storable(job, err.Error())
+	if replied := (interface{ Reply() string })(nil); errors.As(err, &replied) {
+		o.reply = storable(job, replied.Reply())
 	}
-	return state, storable(job, err.Error()), reply
+	if failed := (interface{ Problem() string })(nil); errors.As(err, &failed) {
+		o.problem = failed.Problem()
+	}
+	return o
 }
 
 // storable returns text as one line of valid UTF-8, at most maxErrorBytes long. It

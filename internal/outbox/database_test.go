@@ -119,8 +119,13 @@ func (d *database) enqueueFor(instance globalid.ID, n int) (subjects []globalid.
 		subjects = append(subjects, subject)
 		tasks = append(tasks, outbox.Task{Subject: subject.UUID, Instance: instance.UUID, Secret: secretOf(subject)})
 	}
-	d.inTx(func(ctx context.Context, tx *postgres.Tx) error { return outbox.Enqueue(ctx, tx, kind, tasks) })
+	d.enqueueTasks(tasks...)
 	return subjects
+}
+
+func (d *database) enqueueTasks(tasks ...outbox.Task) {
+	d.t.Helper()
+	d.inTx(func(ctx context.Context, tx *postgres.Tx) error { return outbox.Enqueue(ctx, tx, kind, tasks) })
 }
 
 func secretOf(subject globalid.ID) string { return "secret of " + subject.String() }
@@ -169,6 +174,9 @@ type row struct {
 	Secret        *string    `db:"secret"`
 	LastError     *string    `db:"last_error"`
 	Reply         *string    `db:"reply"`
+	Problem       *string    `db:"problem"`
+	Submitted     bool       `db:"submitted"`
+	Uncertain     int        `db:"uncertain"`
 	AttemptedAt   *time.Time `db:"attempted_at"`
 	Attempts      int        `db:"attempts"`
 	Lease         *uuid.UUID `db:"lease"`
@@ -185,7 +193,7 @@ func (r row) String() string {
 func (d *database) row(subject globalid.ID) (r row) {
 	d.t.Helper()
 	err := d.tests.Get(context.Background(), &r, `
-		select id, state, secret, last_error, reply, attempted_at, attempts, lease, next_attempt_at, clock_timestamp() as now
+		select id, state, secret, last_error, reply, problem, submitted, uncertain, attempted_at, attempts, lease, next_attempt_at, clock_timestamp() as now
 		from outbox where subject_id = $1`, subject.UUID)
 	if err != nil {
 		d.t.Error(err)

@@ -19,11 +19,12 @@ func Hold(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
 	return err
 }
 
-// Release makes the held jobs of an instance due at once.
+// Release makes the held jobs of an instance due at once, except those of uncertain
+// attempts: their pauses go on.
 func Release(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
 	_, err := tx.Exec(ctx, `
 		update outbox
-		set state = 'QUEUED', next_attempt_at = case when lease is null then clock_timestamp() else next_attempt_at end
+		set state = 'QUEUED', next_attempt_at = case when lease is null and uncertain = 0 then clock_timestamp() else next_attempt_at end
 		where id in (select id from outbox where instance_id = $1 and state = 'HELD' order by id for no key update)`, instance.UUID)
 	return err
 }

@@ -10,8 +10,17 @@
 // The row of a job stays after the job has ended, to say how it ended. It is
 // deleted with its instance.
 //
+// An attempt is uncertain if the other side may have done what the job asks, but has
+// not said so: its answer was lost, or the gateway was stopped before it came. Each
+// repetition of such an attempt may do the work once more. Therefore it comes hours
+// later, and the third uncertain attempt is the last. Work calls [Job.MarkSubmitted]
+// for an attempt that may become uncertain. If a gateway is killed, a job without the
+// mark is attempted again as soon as its lease has expired, and one with the mark
+// counts as an uncertain attempt.
+//
 // The states of a row are QUEUED (waiting, or leased to a gateway), HELD (its
-// instance is deleted), SENT, FAILED and DROPPED.
+// instance is deleted), SENT, FAILED, DROPPED and UNCERTAIN (perhaps done, and not
+// attempted again).
 //
 // The outbox is a table of its own because the usual library, River, needs pgx,
 // and the gateway uses lib/pq.
@@ -20,6 +29,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
@@ -30,14 +40,24 @@ import (
 // Outcomes of an attempt, as errors. After any other error the job is attempted
 // again, with growing pauses, until it is two days old. If the error or one that
 // it wraps has a method Reply() string, the reply is stored as the answer of the
-// other side.
+// other side; if it has a method Problem() string, that is stored as the name of what
+// failed.
 var (
 	// ErrDropped ends a job that has nothing left to do.
 	ErrDropped = errors.New("outbox: nothing left to do")
 	// ErrPermanent ends a job that would fail in every attempt.
 	ErrPermanent = errors.New("outbox: will never succeed")
+	// ErrUncertain says that the other side has perhaps done what the job asks.
+	ErrUncertain = errors.New("outbox: perhaps done")
 	// ErrPostponed says that the job was not attempted. It is due at once.
 	ErrPostponed = errors.New("outbox: not tried")
+	// ErrBusy says that the job was not attempted, because the other side is busy with
+	// others. It is due half a minute later.
+	ErrBusy = errors.New("outbox: not tried, the other side is busy")
+
+	// errLost is the outcome of an attempt that another gateway began, and was killed
+	// in.
+	errLost = fmt.Errorf("%w: the gateway ended during the attempt", ErrUncertain)
 )
 
 // Task is a job to be enqueued.
@@ -54,6 +74,23 @@ type Job struct {
 	Secret   string    `db:"secret"`
 	Attempts int       `db:"attempts"` // this one included
 	Lease    uuid.UUID `db:"lease"`    // proves that the job is still this gateway's
+
+	Uncertain int  `db:"uncertain"` // attempts that were uncertain
+	Lost      bool `db:"lost"`      // the attempt before this one was uncertain, because its gateway ended
+
+	queue *Queue
+}
+
+// MarkSubmitted records that the attempt is uncertain unless its outcome is stored.
+// Call it before the other side can do the work, or as soon as its answer takes long.
+func (j Job) MarkSubmitted(ctx context.Context) error {
+	if j.queue == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	_, err := j.queue.DB.Exec(ctx, `update outbox set submitted = true where id = $1 and lease = $2`, j.ID, j.Lease)
+	return err
 }
 
 // Subjects returns the subjects of jobs, in their order.

@@ -20,10 +20,14 @@ const (
 	defaultTimeout      = time.Minute
 	defaultStopTimeout  = 15 * time.Second
 	defaultPollInterval = time.Second
+	defaultSlowAfter    = 5 * time.Second
 )
 
 const (
 	workers = 4
+	// maxSlow is how many batches may take longer than SlowAfter beside those of the
+	// workers.
+	maxSlow = 32
 	// statementTimeout bounds each statement, because none of them ends with Run's
 	// context.
 	statementTimeout = 10 * time.Second
@@ -58,6 +62,9 @@ type Queue struct {
 	// due without a Wake: by the end of a pause or lease, or through another
 	// gateway. 0: a second.
 	PollInterval time.Duration
+	// SlowAfter is when a worker leaves a batch that is still running to itself, and
+	// goes on with the next one. 0: five seconds.
+	SlowAfter time.Duration
 
 	once sync.Once
 	wake chan struct{} // see wakeups
@@ -69,7 +76,7 @@ type Observer interface {
 	// context that it returns; end is called after them.
 	Batch(ctx context.Context, kind string, jobs int) (_ context.Context, end func())
 	// Job is called after the outcome of an attempt was stored: sent, delayed,
-	// failed or dropped. The attempt took this time since the start of its batch.
+	// failed, dropped or uncertain. The attempt took this time since the start of its batch.
 	Job(ctx context.Context, kind string, job uuid.UUID, outcome string, took time.Duration)
 }
 
@@ -91,22 +98,40 @@ func (q *Queue) wakeups() chan struct{} {
 // are over, within StopTimeout.
 func (q *Queue) Run(ctx context.Context) {
 	var running sync.WaitGroup
+	slow := make(chan struct{}, maxSlow)
 	for range workers {
-		running.Go(func() { q.runWorker(ctx) })
+		running.Go(func() { q.runWorker(ctx, &running, slow) })
 	}
 	running.Wait()
 }
 
-// runWorker works on one batch after the other until ctx ends.
-func (q *Queue) runWorker(ctx context.Context) {
+// runWorker works on one batch after the other until ctx ends. A batch that takes long
+// goes on beside the next ones, as long as it finds room among the slow ones.
+func (q *Queue) runWorker(ctx context.Context, running *sync.WaitGroup, slow chan struct{}) {
 	for ctx.Err() == nil {
-		claimed := 0
-		recovery.Do(ctx, q.Log, "outbox", func() {
-			var err error
-			if claimed, err = q.runBatch(ctx); err != nil {
-				q.logError(err)
-			}
+		ended := make(chan int, 1)
+		running.Go(func() {
+			claimed := 0
+			defer func() { ended <- claimed }()
+			recovery.Do(ctx, q.Log, "outbox", func() {
+				var err error
+				if claimed, err = q.runBatch(ctx); err != nil {
+					q.logError(err)
+				}
+			})
 		})
+		claimed := batchSize
+		timer := time.NewTimer(cmp.Or(q.SlowAfter, defaultSlowAfter))
+		select {
+		case claimed = <-ended:
+		case <-timer.C:
+			select {
+			case claimed = <-ended:
+			case slow <- struct{}{}:
+				running.Go(func() { <-ended; <-slow })
+			}
+		}
+		timer.Stop()
 		if claimed == batchSize {
 			continue // more jobs may be due
 		}

@@ -190,6 +190,30 @@ func TestFastJobsAreStoredWhileASlowOneRuns(t *testing.T) {
 	}
 }
 
+// A server that takes minutes for some mails does not stop the others.
+func TestSlowBatchesDoNotBlockOthers(t *testing.T) {
+	t.Parallel()
+	const slow = 12 // batches, more than there are workers
+	d := newDatabase(t)
+	release, working := make(chan struct{}), make(chan struct{}, slow)
+	d.start(&outbox.Queue{SlowAfter: time.Millisecond, Work: func(ctx context.Context, jobs []outbox.Job, report func(int, error)) {
+		if jobs[0].Secret == "slow" {
+			working <- struct{}{}
+			<-release
+		}
+		always(nil)(ctx, jobs, report)
+	}})
+	t.Cleanup(sync.OnceFunc(func() { close(release) }))
+	for range slow {
+		d.enqueueTasks(outbox.Task{Subject: globalid.New(globalid.Invitation).UUID, Secret: "slow"})
+		<-working // alone in its batch
+	}
+	d.awaitState(d.enqueue(1)[0], "SENT")
+	if n := d.count(`lease is not null`); n != slow {
+		t.Errorf("%d of %d slow jobs are leased", n, slow)
+	}
+}
+
 func TestPanicIsAFailedAttempt(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
@@ -314,9 +338,9 @@ func (o *outcomes) Job(ctx context.Context, kind string, job uuid.UUID, outcome 
 func TestObserverIsToldTheOutcomes(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	subjects := d.enqueue(5)
+	subjects := d.enqueue(7)
 	results := map[uuid.UUID]error{}
-	for i, err := range []error{nil, outbox.ErrDropped, outbox.ErrPermanent, errors.New("try later"), outbox.ErrPostponed} {
+	for i, err := range []error{nil, outbox.ErrDropped, outbox.ErrPermanent, errors.New("try later"), outbox.ErrUncertain, outbox.ErrPostponed, outbox.ErrBusy} {
 		results[subjects[i].UUID] = err
 	}
 	observer := &outcomes{jobs: map[uuid.UUID]string{}}
@@ -326,13 +350,13 @@ func TestObserverIsToldTheOutcomes(t *testing.T) {
 		}
 		bySubject(results)(ctx, jobs, report)
 	}})
-	d.await("four outcomes", func() bool { return d.count(`attempted_at is not null`) == 4 })
+	d.await("five outcomes", func() bool { return d.count(`attempted_at is not null`) == 5 })
 	stop()
 	// The postponed job may come again.
 	if len(observer.batches) == 0 || observer.ended != len(observer.batches) {
 		t.Errorf("batches of %v jobs, %d ended", observer.batches, observer.ended)
 	}
-	for i, want := range []string{"sent", "dropped", "failed", "delayed", ""} {
+	for i, want := range []string{"sent", "dropped", "failed", "delayed", "uncertain", "", ""} {
 		if got := observer.jobs[d.row(subjects[i]).ID]; got != want {
 			t.Errorf("%v: outcome %q, want %q", results[subjects[i].UUID], got, want)
 		}
