@@ -2,6 +2,7 @@ package mail
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -10,11 +11,11 @@ import (
 
 // Send sends messages over one connection, or over several if the server is slow
 // with one of them. It calls report with the index and the outcome of a message as
-// soon as the outcome is known: nil, or an error. ErrRefused means that another
-// attempt is in vain. It does not report messages that it had no time for. Send
-// returns when ctx ends, whatever the server does. It may call report concurrently.
+// soon as the outcome is known: nil, or an error (see ErrRefused and its neighbours).
+// It does not report messages that it had no time for. Send returns when ctx ends,
+// whatever the server does. It may call report concurrently.
 func (s *Sender) Send(ctx context.Context, messages []Message, report func(i int, err error)) {
-	b := &batch{sender: s, messages: messages, report: report, progress: make(chan struct{}, 2*len(messages))}
+	b := &batch{sender: s, messages: messages, report: report, begun: time.Now(), progress: make(chan struct{}, 2*len(messages))}
 	for i := range messages {
 		b.waiting = append(b.waiting, i)
 	}
@@ -37,9 +38,13 @@ func (s *Sender) Send(ctx context.Context, messages []Message, report func(i int
 			reached = true
 			stalled.Reset(s.stallTime)
 		case <-stalled.C:
-			if reached && running < maxConnections && b.hasWaiting() {
+			switch {
+			case !reached || !b.hasWaiting():
+			case running < maxConnections:
 				running++
 				start(false)
+			default:
+				b.release()
 			}
 		}
 	}
@@ -50,17 +55,19 @@ type batch struct {
 	sender   *Sender
 	messages []Message
 	report   func(i int, err error)
+	begun    time.Time
 	progress chan struct{} // a connection was opened, or the server has answered about a message
 
 	mu      sync.Mutex
 	waiting []int // indexes of messages
 }
 
-// next takes a message from the waiting ones; false if there is none.
+// next takes a message from the waiting ones; false if there is none, or no time to
+// begin with it.
 func (b *batch) next() (int, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.waiting) == 0 {
+	if len(b.waiting) == 0 || time.Since(b.begun) > startTime {
 		return 0, false
 	}
 	i := b.waiting[0]
@@ -79,6 +86,18 @@ func (b *batch) hasWaiting() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.waiting) > 0
+}
+
+// release leaves the waiting messages to others: every connection of this batch waits
+// for the server, perhaps for minutes.
+func (b *batch) release() {
+	b.mu.Lock()
+	waiting := b.waiting
+	b.waiting = nil
+	b.mu.Unlock()
+	for _, i := range waiting {
+		b.report(i, ErrNotSent)
+	}
 }
 
 // deliver sends waiting messages until there are none or ctx ends.
@@ -101,9 +120,15 @@ func (b *batch) deliver(ctx context.Context, first bool) {
 		if i, ok = b.next(); !ok {
 			return
 		}
+		finished, admitted := b.sender.slow.begin(b.messages[i].To.Domain(), b.sender.stallTime)
+		if !admitted {
+			b.report(i, ErrBusy)
+			continue
+		}
 		if c == nil {
 			var err error
 			if c, err = b.sender.dial(ctx); err != nil {
+				finished()
 				if !first {
 					b.putBack(i)
 					return
@@ -115,15 +140,69 @@ func (b *batch) deliver(ctx context.Context, first bool) {
 			}
 			b.progress <- struct{}{}
 		}
-		reusable, err := b.sender.send(ctx, c, b.messages[i])
+		err := b.sender.send(ctx, c, b.messages[i])
+		finished()
+		if errors.Is(err, errStale) {
+			b.putBack(i)
+			c.close()
+			c = nil
+			continue
+		}
 		b.report(i, err)
 		if c.conn.timedOut {
+			c.broken = true
 			return
 		}
-		if !reusable {
+		if c.broken {
 			c.close()
 			c = nil
 		}
 		b.progress <- struct{}{}
+	}
+}
+
+// slowMessages counts the messages that have been waiting for the mail server, by the
+// domain of their recipients. It keeps those of a slow domain from taking all
+// connections.
+type slowMessages struct {
+	mu       sync.Mutex
+	byDomain map[string]int
+	all      int
+}
+
+// begin admits a message unless many are slow. It counts as slow after a time, until
+// finished is called.
+func (s *slowMessages) begin(domain string, after time.Duration) (finished func(), admitted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byDomain[domain] >= maxSlowByDomain || s.all >= maxSlow {
+		return nil, false
+	}
+	slow, over := false, false
+	timer := time.AfterFunc(after, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !over {
+			slow = true
+			s.add(domain, 1)
+		}
+	})
+	return func() {
+		timer.Stop()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if over = true; slow {
+			s.add(domain, -1)
+		}
+	}, true
+}
+
+func (s *slowMessages) add(domain string, n int) {
+	if s.byDomain == nil {
+		s.byDomain = map[string]int{}
+	}
+	s.all += n
+	if s.byDomain[domain] += n; s.byDomain[domain] == 0 {
+		delete(s.byDomain, domain)
 	}
 }

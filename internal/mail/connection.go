@@ -6,19 +6,40 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/textproto"
 	"os"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
+)
+
+const (
+	// connectTimeout bounds the time until the connection is there, with TLS where the
+	// URL says smtps.
+	connectTimeout = 15 * time.Second
+	// quitTimeout bounds the answer to QUIT, on which nothing depends.
+	quitTimeout = 5 * time.Second
+	// maxReplyBytes bounds what is read over one connection.
+	maxReplyBytes = 1 << 20
 )
 
 // connection is an SMTP connection to the mail server. It is closed when the context
 // of dial ends.
+//
+// Go-mail connects, upgrades to TLS and authenticates. The commands of a message are
+// written here, because go-mail's own ask for extensions that the message does not
+// need, and have one timeout for all steps.
 type connection struct {
-	*mail.Client
+	text   *textproto.Conn
+	offers func(extension string) bool
 	conn   *limitedConn
 	detach func() bool // keeps the end of the context from closing conn
+	used   bool        // whether a message was begun
+	open   bool        // whether a transaction was begun that RSET must end (RFC 5321 section 4.1.1.5)
+	broken bool        // whether the connection cannot be used any more
 }
 
 // dial connects to the mail server.
@@ -29,7 +50,8 @@ func (s *Sender) dial(ctx context.Context) (*connection, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.conn = &limitedConn{Conn: conn, remaining: maxReplyBytes}
+		c.conn = &limitedConn{Conn: conn, timeout: s.CommandTimeout, remaining: maxReplyBytes}
+		c.conn.extend()
 		c.detach = context.AfterFunc(ctx, func() { _ = c.conn.Close() })
 		if !s.implicit {
 			return c.conn, nil
@@ -37,81 +59,223 @@ func (s *Sender) dial(ctx context.Context) (*connection, error) {
 		secured := tls.Client(c.conn, s.tls)
 		return secured, secured.HandshakeContext(dialing)
 	}
-	var err error
-	if c.Client, err = mail.NewClient(s.host, append(slices.Clone(s.options), mail.WithDialContextFunc(connect))...); err != nil {
+	client, err := mail.NewClient(s.host, append(slices.Clone(s.options), mail.WithDialContextFunc(connect), mail.WithTimeout(connectTimeout))...)
+	if err != nil {
 		return nil, err
 	}
-	if err := c.DialWithContext(ctx); err != nil {
+	session, err := client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		c.broken = true
 		c.close()
-		err = fmt.Errorf("reach the mail server: %w", withCause(ctx, err))
-		if reply := replyIn(err); reply != "" {
-			err = &Refusal{reply: reply, err: err}
-		}
-		return nil, err
+		return nil, c.dialError(ctx, err)
 	}
+	c.use(session)
 	return c, nil
+}
+
+func (c *connection) use(session *smtp.Client) {
+	c.text = session.Text
+	c.offers = func(extension string) bool {
+		offered, _ := session.Extension(extension)
+		return offered
+	}
+}
+
+// dialError returns the error of a connection that could not be opened. It is never
+// ErrRefused: it does not concern one message.
+func (c *connection) dialError(ctx context.Context, err error) error {
+	err = fmt.Errorf("reach the mail server: %w", c.cause(ctx, err))
+	var reply *textproto.Error
+	switch {
+	case errors.As(err, &reply):
+		return &Refusal{reply: reply, err: err}
+	case c.conn == nil:
+		return &failure{ProblemUnreachable, err}
+	case c.conn.failed || ctx.Err() != nil:
+		return &failure{ProblemNoAnswer, err}
+	}
+	return &failure{ProblemInsecure, err}
 }
 
 // close sends QUIT, and closes the connection even if the server does not answer.
 func (c *connection) close() {
-	if c == nil {
+	if c == nil || c.conn == nil {
 		return
 	}
-	_ = c.Close()
-	if c.detach != nil {
-		c.detach()
-		_ = c.conn.Close()
+	if !c.broken {
+		c.conn.timeout = quitTimeout
+		_ = c.command(221, "QUIT")
 	}
+	c.detach()
+	_ = c.conn.Close()
 }
 
-// send sends a message. It reports whether the connection can be used for another
-// one.
-func (s *Sender) send(ctx context.Context, c *connection, m Message) (reusable bool, err error) {
-	msg, err := s.encode(m)
+// command sends a command and reads the reply, whose code must begin with the digits
+// of expected. An error is a *textproto.Error if the server replied.
+func (c *connection) command(expected int, line string) error {
+	if err := c.text.PrintfLine("%s", line); err != nil {
+		return err
+	}
+	_, _, err := c.text.ReadResponse(expected)
+	return err
+}
+
+// send sends a message. Where it fails, c.broken says whether the connection can be
+// used for another one. The error is ErrRefused if the server will never accept the
+// message, and ErrUnconfirmed if it has perhaps accepted it.
+func (s *Sender) send(ctx context.Context, c *connection, m Message) error {
+	e, err := s.encode(m, c.offers("SMTPUTF8"))
 	if err != nil {
-		return true, fmt.Errorf("%w: %w", ErrRefused, err)
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	if err = c.Send(msg); err == nil {
-		return true, nil
+	if e.utf8 && !c.offers("SMTPUTF8") {
+		return fmt.Errorf("%w: %w", ErrRefused, &failure{ProblemNoUTF8, errors.New("the mail server does not offer SMTPUTF8")})
 	}
-	if msg.IsDelivered() {
-		return false, nil // the server accepted the message, and failed at RSET
+	used := c.used
+	c.used = true
+	if c.open {
+		if err := c.command(250, "RSET"); err != nil {
+			return c.staleError(ctx, used, "RSET", err)
+		}
+		c.open = false
 	}
-	err = withCause(ctx, err)
-	var failed *mail.SendError
-	if !errors.As(err, &failed) {
-		return false, err
+	from := "MAIL FROM:<" + e.from + ">"
+	if e.eightBit && c.offers("8BITMIME") {
+		from += " BODY=8BITMIME"
 	}
-	if reply := replyIn(failed); reply != "" {
-		err = &Refusal{permanent: isPermanent(failed), reply: reply, err: err}
+	if e.utf8 {
+		from += " SMTPUTF8"
 	}
-	return isReusableAfter(failed), err
+	if err := c.command(250, from); err != nil {
+		return c.staleError(ctx, used, "MAIL", err)
+	}
+	c.open = true
+	if err := c.command(25, "RCPT TO:<"+e.to+">"); err != nil {
+		return c.sendError(ctx, "RCPT", err)
+	}
+	if m.Attempt > 1 {
+		if err := m.submitted(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.command(354, "DATA"); err != nil {
+		return c.sendError(ctx, "DATA", err)
+	}
+	return s.submit(ctx, c, m, e.content)
 }
 
-// withCause adds the error of a context that has ended to an error, because the
-// closed connection is then only a consequence.
-func withCause(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", ctx.Err(), err)
+// submit sends the content of a message after DATA, and waits for the server's answer.
+func (s *Sender) submit(ctx context.Context, c *connection, m Message, content []byte) error {
+	w := c.text.DotWriter()
+	if _, err := w.Write(content); err != nil {
+		c.broken = true
+		return &failure{ProblemNoAnswer, fmt.Errorf("the message: %w", c.cause(ctx, err))} // without its end it is not accepted
+	}
+	c.conn.timeout = s.AcceptTimeout
+	defer func() { c.conn.timeout = s.CommandTimeout }()
+	err := w.Close()
+	if err == nil {
+		if m.Attempt <= 1 && !c.answersWithin(s.submittedAfter) {
+			_ = m.submitted(ctx) // without the record, a killed gateway's message is sent once more
+		}
+		c.open = false
+		_, _, err = c.text.ReadResponse(250)
+	}
+	if err == nil {
+		return nil
+	}
+	if reply := (*textproto.Error)(nil); errors.As(err, &reply) && reply.Code >= 400 {
+		return c.sendError(ctx, "end of the message", err)
+	}
+	c.broken = true
+	return fmt.Errorf("%w: %w", ErrUnconfirmed, &failure{ProblemUnconfirmed, c.cause(ctx, err)})
+}
+
+// answersWithin reports whether the server answers within a time. The answer is left
+// to be read.
+func (c *connection) answersWithin(d time.Duration) bool {
+	_ = c.conn.Conn.SetReadDeadline(time.Now().Add(d))
+	_, err := c.text.R.Peek(1)
+	c.conn.extend()
+	late := errors.Is(err, os.ErrDeadlineExceeded)
+	if late {
+		c.conn.failed, c.conn.timedOut = false, false
+	}
+	return !late
+}
+
+// errStale is the error of the first command of a message if the server has closed the
+// connection after an earlier one, as it may at any time.
+var errStale = errors.New("the mail server has closed the connection")
+
+// staleError returns the error of the first command of a message.
+func (c *connection) staleError(ctx context.Context, used bool, command string, err error) error {
+	err = c.sendError(ctx, command, err)
+	if used && c.broken && !c.conn.timedOut && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", errStale, err)
 	}
 	return err
 }
 
-// limitedConn is a connection that fails when the server sends too much.
+// sendError returns the error of a command of a message.
+func (c *connection) sendError(ctx context.Context, command string, err error) error {
+	err = fmt.Errorf("%s: %w", command, c.cause(ctx, err))
+	var reply *textproto.Error
+	if !errors.As(err, &reply) {
+		c.broken = true
+		return &failure{ProblemNoAnswer, err}
+	}
+	// 421 announces that the server closes the connection.
+	c.broken = reply.Code == 421 || command == "RSET"
+	return &Refusal{permanent: command != "RSET" && isPermanent(reply), reply: reply, err: err}
+}
+
+// cause returns the error that a failure of the connection is a consequence of.
+func (c *connection) cause(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	case c.conn != nil && c.conn.remaining <= 0:
+		return errTooMuch // the error quotes what it could read
+	}
+	return err
+}
+
+// limitedConn is a connection that fails when the server sends too much, or takes too
+// long for a reply.
 type limitedConn struct {
 	net.Conn
-	remaining int  // octets that may still be read
-	timedOut  bool // whether a read was ended by its deadline
+	timeout   time.Duration // from the last write to the reply
+	remaining int           // octets that may still be read
+	failed    bool          // whether a read or a write has failed
+	timedOut  bool          // whether that was because of the timeout
 }
 
 var errTooMuch = errors.New("the mail server sends too much")
 
+// extend starts the timeout again.
+func (c *limitedConn) extend() { _ = c.Conn.SetDeadline(time.Now().Add(c.timeout)) }
+
+// SetDeadline does nothing: go-mail has one timeout for many steps.
+func (c *limitedConn) SetDeadline(time.Time) error { return nil }
+
+func (c *limitedConn) Write(p []byte) (int, error) {
+	c.extend()
+	n, err := c.Conn.Write(p)
+	return n, c.note(err)
+}
+
 func (c *limitedConn) Read(p []byte) (int, error) {
 	if c.remaining <= 0 {
-		return 0, errTooMuch
+		return 0, c.note(errTooMuch)
 	}
 	n, err := c.Conn.Read(p[:min(len(p), c.remaining)])
 	c.remaining -= n
+	return n, c.note(err)
+}
+
+func (c *limitedConn) note(err error) error {
+	c.failed = c.failed || err != nil
 	c.timedOut = c.timedOut || errors.Is(err, os.ErrDeadlineExceeded)
-	return n, err
+	return err
 }

@@ -14,8 +14,12 @@ func (s *Sender) Trust(roots *x509.CertPool) { s.tls.RootCAs = roots }
 // connection is opened.
 func (s *Sender) SetStallTime(d time.Duration) { s.stallTime = d }
 
-// SetStepTimeout bounds each step with the mail server.
-func (s *Sender) SetStepTimeout(d time.Duration) { s.options = append(s.options, mail.WithTimeout(d)) }
+// SetSubmittedAfter sets how long the mail server may take for its answer to a message
+// before that is recorded as submitted.
+func (s *Sender) SetSubmittedAfter(d time.Duration) { s.submittedAfter = d }
+
+// AllowPlain makes a sender sign in without TLS.
+func (s *Sender) AllowPlain() { s.options = append(s.options, mail.WithTLSPolicy(mail.NoTLS)) }
 
 // Languages are those that mails are written in.
 func Languages() (tags []string) {

@@ -33,15 +33,23 @@ func Work(sender *Sender, read func(context.Context, []outbox.Job) (ComposeFunc,
 				report(i, composeOutcome(err))
 				continue
 			}
+			message.Attempt, message.Submitted = job.Attempts, job.MarkSubmitted
 			messages, indexes = append(messages, message), append(indexes, i)
 		}
-		sender.Send(ctx, messages, func(i int, err error) {
-			if errors.Is(err, ErrRefused) {
-				err = permanent(err)
-			}
-			report(indexes[i], err)
-		})
+		sender.Send(ctx, messages, func(i int, err error) { report(indexes[i], sendOutcome(err)) })
 	}
+}
+
+// sendOutcome returns the outcome of a job whose message was sent or not.
+func sendOutcome(err error) error {
+	for _, o := range []struct{ of, outcome error }{
+		{ErrRefused, outbox.ErrPermanent}, {ErrUnconfirmed, outbox.ErrUncertain}, {ErrBusy, outbox.ErrBusy}, {ErrNotSent, outbox.ErrPostponed},
+	} {
+		if errors.Is(err, o.of) {
+			return fmt.Errorf("%w: %w", o.outcome, err)
+		}
+	}
+	return err
 }
 
 // composeOutcome returns the outcome of a job whose mail was not written.

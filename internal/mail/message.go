@@ -1,6 +1,8 @@
 package mail
 
 import (
+	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"mime"
@@ -23,6 +25,20 @@ type Message struct {
 	Text     string
 	HTML     string
 	Language string // BCP 47
+
+	Attempt int // 0 or 1: the first one
+	// Submitted, unless nil, records that the server has the message and perhaps
+	// accepts it, although the gateway does not learn that. It is called before the
+	// message is given in a repeated attempt, and in the first one where the server does
+	// not answer at once.
+	Submitted func(context.Context) error
+}
+
+func (m Message) submitted(ctx context.Context) error {
+	if m.Submitted == nil {
+		return nil
+	}
+	return m.Submitted(ctx)
 }
 
 // Mailbox is the name and the address of a person or a service.
@@ -34,11 +50,20 @@ func (m Mailbox) header() string {
 	return (&netmail.Address{Name: m.Name, Address: m.Email}).String()
 }
 
-// encode returns the message as go-mail sends it. It fails if an address cannot be
-// written in a header.
-func (s *Sender) encode(m Message) (*mail.Msg, error) {
+// encoded is a message as SMTP sends it.
+type encoded struct {
+	from, to string // of the envelope
+	content  []byte
+	utf8     bool // it needs SMTPUTF8 (RFC 6531): there are addresses beyond ASCII
+	eightBit bool // it needs 8BITMIME (RFC 6152)
+}
+
+// encode returns a message as SMTP sends it. Without SMTPUTF8, replies to an address
+// that needs it are not asked for: the mail itself says the address. encode fails if
+// an address cannot be written in a header.
+func (s *Sender) encode(m Message, utf8 bool) (e encoded, err error) {
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
-	err := errors.Join(
+	err = errors.Join(
 		msg.From(s.from.header()),
 		msg.To(m.To.Envelope()),
 	)
@@ -48,6 +73,7 @@ func (s *Sender) encode(m Message) (*mail.Msg, error) {
 		}
 		email := Mailbox{Email: replyTo.Email}.header()
 		switch {
+		case !isASCII(email) && !utf8:
 		case !looksEncoded(replyTo.Name):
 			err = errors.Join(err, msg.ReplyTo(replyTo.header()))
 		case isASCII(email):
@@ -57,7 +83,7 @@ func (s *Sender) encode(m Message) (*mail.Msg, error) {
 		}
 	}
 	if err != nil {
-		return nil, err
+		return e, err
 	}
 	msg.Subject(encodeLiterally(m.Subject))
 	msg.SetMessageIDWithValue(m.ID + "@" + s.domain)
@@ -67,7 +93,14 @@ func (s *Sender) encode(m Message) (*mail.Msg, error) {
 	msg.SetGenHeader(mail.HeaderContentLang, m.Language)
 	msg.SetBodyString(mail.TypeTextPlain, m.Text)
 	msg.AddAlternativeString(mail.TypeTextHTML, m.HTML)
-	return msg, nil
+	var content bytes.Buffer
+	if _, err := msg.WriteTo(&content); err != nil {
+		return e, err
+	}
+	e = encoded{from: s.from.Email, to: m.To.Envelope(), content: content.Bytes()}
+	e.eightBit = !isASCII(content.String())
+	e.utf8 = e.eightBit || !isASCII(e.from) || !isASCII(e.to) // the texts are encoded in ASCII
+	return e, nil
 }
 
 // looksEncoded reports whether readers would take a part of the text for an encoded

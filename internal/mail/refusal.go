@@ -2,21 +2,57 @@ package mail
 
 import (
 	"errors"
+	"fmt"
+	"net/textproto"
 	"regexp"
-	"strconv"
-
-	"github.com/wneessen/go-mail"
+	"strings"
 )
 
-// ErrRefused says that the mail server will never accept this message: it answered
-// with a code 5yz (RFC 5321 section 4.2.1), or the message cannot be encoded.
-var ErrRefused = errors.New("mail: refused for good")
+// Outcomes of sending a message, as errors. After any other error the message was not
+// accepted, and may be later.
+var (
+	// ErrRefused says that the mail server will never accept this message: it answered
+	// with a code 5yz (RFC 5321 section 4.2.1), it lacks what the message needs, or the
+	// message cannot be encoded.
+	ErrRefused = errors.New("mail: refused for good")
+	// ErrUnconfirmed says that the mail server has the message and gave no answer.
+	// Perhaps it has accepted it.
+	ErrUnconfirmed = errors.New("mail: not confirmed")
+	// ErrBusy says that the message was not sent, because many others to its domain, or
+	// many at all, have been waiting for an answer.
+	ErrBusy = errors.New("mail: not sent, others wait for the mail server")
+	// ErrNotSent says that the message was not sent, and can be at once.
+	ErrNotSent = errors.New("mail: not sent")
+)
+
+// Problems are the causes of failures to which the mail server did not reply. They
+// are stored; released ones never change.
+const (
+	ProblemUnreachable = "UNREACHABLE"   // there is no connection to the mail server
+	ProblemNoAnswer    = "NO_ANSWER"     // the connection ended, or the server took too long
+	ProblemInsecure    = "NOT_AGREED"    // on TLS or authentication
+	ProblemNoUTF8      = "NO_SMTPUTF8"   // an address needs SMTPUTF8, and the server does not offer it
+	ProblemUnconfirmed = "NOT_CONFIRMED" // see ErrUnconfirmed
+)
+
+// failure is an error without a reply of the mail server.
+type failure struct {
+	problem string
+	err     error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+
+func (f *failure) Unwrap() error { return f.err }
+
+// Problem returns one of the Problems.
+func (f *failure) Problem() string { return f.problem }
 
 // Refusal is an error with the mail server's reply. It is an ErrRefused if the
 // server will never accept the message.
 type Refusal struct {
 	permanent bool
-	reply     string
+	reply     *textproto.Error
 	err       error
 }
 
@@ -30,41 +66,31 @@ func (r *Refusal) Unwrap() error { return r.err }
 // Is reports whether the target is ErrRefused and the refusal is permanent.
 func (r *Refusal) Is(target error) bool { return target == ErrRefused && r.permanent }
 
-// Reply returns the server's reply: a code of three digits and a text.
-func (r *Refusal) Reply() string { return r.reply }
+// enhancedCode finds an enhanced status code at the beginning of a reply's line (RFC
+// 2034 section 4).
+var enhancedCode = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3} `)
 
-// replyPattern finds a server's reply in the text of an error.
-var replyPattern = regexp.MustCompile(`\b([45]\d\d) ("(?:[^"\\]|\\.)*")`)
-
-// replyIn returns the server's reply in an error, or "". Go-mail has it in the text
-// of its error only.
-func replyIn(err error) string {
-	found := replyPattern.FindStringSubmatch(err.Error())
-	if found == nil {
-		return ""
+// Reply returns the server's reply in one line: a code of three digits, the enhanced
+// code if there is one, and a text.
+func (r *Refusal) Reply() string {
+	lines := strings.Split(r.reply.Msg, "\n")
+	code := enhancedCode.FindString(lines[0])
+	for i, line := range lines {
+		if i > 0 {
+			line = strings.TrimPrefix(line, code) // each line repeats it
+		}
+		lines[i] = strings.TrimSpace(line)
 	}
-	text, _ := strconv.Unquote(found[2])
-	return found[1] + " " + text
+	return strings.TrimSpace(fmt.Sprintf("%03d %s", r.reply.Code, strings.Join(lines, " ")))
 }
 
 // isPermanent reports whether the server will never accept the message. Replies that
-// ask for authentication (RFC 4954 section 6) are not permanent: they are about the
-// gateway's settings, which an operator can correct.
-func isPermanent(failed *mail.SendError) bool {
-	if failed.ErrorCode() < 500 {
+// ask for authentication or encryption (RFC 4954 section 6, RFC 3207 section 4) are not
+// permanent: they are about the gateway's settings, which an operator can correct.
+func isPermanent(reply *textproto.Error) bool {
+	switch reply.Code {
+	case 530, 534, 535, 538:
 		return false
 	}
-	switch failed.Reason {
-	case mail.ErrSMTPMailFrom, mail.ErrSMTPRcptTo, mail.ErrSMTPData, mail.ErrSMTPDataClose:
-		return failed.ErrorCode() != 530 && failed.ErrorCode() != 535
-	}
-	return false
-}
-
-// isReusableAfter reports whether the connection can be used for another message.
-// After a refused MAIL or RCPT go-mail sends RSET, elsewhere it does not. The code
-// 421 announces that the server closes the connection.
-func isReusableAfter(failed *mail.SendError) bool {
-	return (failed.Reason == mail.ErrSMTPMailFrom || failed.Reason == mail.ErrSMTPRcptTo) &&
-		failed.ErrorCode() != 0 && failed.ErrorCode() != 421
+	return reply.Code >= 500
 }

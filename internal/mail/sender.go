@@ -17,27 +17,45 @@ import (
 )
 
 const (
-	// stepTimeout bounds each step with the mail server: connecting, and each mail.
-	stepTimeout = 15 * time.Second
+	defaultCommandTimeout = time.Minute
+	defaultAcceptTimeout  = 10 * time.Minute
 	// defaultStallTime is how long the server may stay silent before another
 	// connection is opened.
 	defaultStallTime = time.Second
+	// defaultSubmittedAfter is how long the server may take to answer to a message before
+	// it is recorded that the message was submitted. Most servers answer sooner, so that
+	// most mails need no such record.
+	defaultSubmittedAfter = 250 * time.Millisecond
+	// startTime is how long a Send begins with messages.
+	startTime = time.Minute
 	// maxConnections bounds the connections of one Send.
 	maxConnections = 4
-	// maxReplyBytes bounds what is read over one connection.
-	maxReplyBytes = 1 << 20
+	// maxSlow bounds how many messages of a Sender wait for the server for longer than
+	// the stall time before no others are begun. maxSlowByDomain does so for the
+	// recipients of one domain.
+	maxSlow         = 32
+	maxSlowByDomain = 16
 )
 
-// Sender sends messages through one mail server. It may be used concurrently.
+// Sender sends messages through one mail server. It may be used concurrently. Set its
+// fields before the first message.
 type Sender struct {
-	from      Mailbox
-	domain    string // of Message-IDs
-	host      string
-	port      int
-	tls       *tls.Config
-	implicit  bool // TLS from the start, without STARTTLS
-	options   []mail.Option
-	stallTime time.Duration
+	// CommandTimeout bounds each step with the mail server, until it has the message.
+	CommandTimeout time.Duration
+	// AcceptTimeout bounds its answer to the message. RFC 5321 section 4.5.3.2.6 asks
+	// for 10 minutes: a client that does not wait sends the mail a second time.
+	AcceptTimeout time.Duration
+
+	from           Mailbox
+	domain         string // of Message-IDs
+	host           string
+	port           int
+	tls            *tls.Config
+	implicit       bool // TLS from the start, without STARTTLS
+	options        []mail.Option
+	stallTime      time.Duration
+	submittedAfter time.Duration // see defaultSubmittedAfter
+	slow           slowMessages
 }
 
 // NewSender returns a sender for the mail server of a URL. smtp://host:port upgrades
@@ -46,7 +64,8 @@ type Sender struct {
 // user, and 465. The domain is that of Message-IDs. NewSender does not connect; an
 // error says what is wrong with the URL, without quoting it.
 func NewSender(server *url.URL, from Mailbox, domain string) (*Sender, error) {
-	s := &Sender{from: from, domain: domain, host: server.Hostname(), port: 25, stallTime: defaultStallTime}
+	s := &Sender{from: from, domain: domain, host: server.Hostname(), port: 25,
+		CommandTimeout: defaultCommandTimeout, AcceptTimeout: defaultAcceptTimeout, stallTime: defaultStallTime, submittedAfter: defaultSubmittedAfter}
 	s.tls = &tls.Config{ServerName: s.host, MinVersion: tls.VersionTLS12}
 	password, authenticated := server.User.Password()
 	policy := mail.TLSOpportunistic
@@ -72,11 +91,18 @@ func NewSender(server *url.URL, from Mailbox, domain string) (*Sender, error) {
 			return nil, errors.New("its port is no number")
 		}
 	}
-	s.options = []mail.Option{mail.WithPort(s.port), mail.WithTLSPolicy(policy), mail.WithTLSConfig(s.tls), mail.WithTimeout(stepTimeout), mail.WithHELO(domain)}
+	s.options = []mail.Option{mail.WithPort(s.port), mail.WithTLSPolicy(policy), mail.WithTLSConfig(s.tls), mail.WithHELO(domain)}
 	if authenticated {
 		s.options = append(s.options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover),
 			mail.WithUsername(server.User.Username()), mail.WithPassword(password))
 	}
 	_, err := mail.NewClient(s.host, s.options...)
 	return s, err
+}
+
+// MaxTime returns how long a Send takes at most: it begins with its last message after
+// startTime, and then connects and sends that.
+func (s *Sender) MaxTime() time.Duration {
+	const commands = 20 // at most, with those of an authentication
+	return startTime + connectTimeout + commands*s.CommandTimeout + s.AcceptTimeout
 }

@@ -38,6 +38,8 @@ type script struct {
 	to    func(recipient string) error
 	data  func(content string) error
 	reset func(c *smtp.Conn) // after each mail, and again at RSET
+
+	without bool // SMTPUTF8
 }
 
 // received is a mail that was accepted.
@@ -65,7 +67,7 @@ func newServer(t testing.TB, s script) *server {
 		return &session{server: result, conn: c}, nil
 	}))
 	server.Domain = "localhost"
-	server.EnableSMTPUTF8 = true
+	server.EnableSMTPUTF8 = !s.without
 	server.ErrorLog = silent{}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(listener) })
