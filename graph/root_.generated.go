@@ -2824,6 +2824,8 @@ enum InvitationChange {
   DELAYED
   "The mail server refused the mail permanently."
   FAILED
+  "The mail is perhaps delivered: the mail server has it, and did not confirm that it accepts it."
+  UNCERTAIN
   "The invited person accepted, and became a member or an administrator."
   ACCEPTED
   "The invited person declined."
@@ -3049,11 +3051,14 @@ type InvitationDelivery {
   attempts: Int!
   "The time of the last attempt; ` + "`" + `null` + "`" + ` before the first one."
   lastAttemptAt: DateTime
-  "The time of the next attempt for a delayed mail; ` + "`" + `null` + "`" + ` for any other, and where the mail is held until the instance is restored."
+  "The time of the next attempt for a delayed or an uncertain mail; ` + "`" + `null` + "`" + ` for any other, where no other attempt is made, and where the mail is held until the instance is restored."
   nextAttemptAt: DateTime
-  "What is wrong and what to do, in English; ` + "`" + `null` + "`" + ` where nothing is wrong."
+  """
+  What happened, who has to do what about it, and what the mail server said, in
+  English; ` + "`" + `null` + "`" + ` where nothing is wrong.
+  """
   explanation: String
-  "The reply of the mail server that refused the mail at the last attempt: a code and a text."
+  "The reply of the mail server that refused the mail or the connection at the last attempt: a code and a text."
   reply: String
 }
 
@@ -3067,6 +3072,12 @@ enum DeliveryStatus {
   DELAYED
   "The mail server refused the mail permanently, or has not accepted it for two days."
   FAILED
+  """
+  The mail is perhaps delivered: the mail server has it, and did not confirm that it
+  accepts it. DataHub sends it at most three times, hours apart, always with the same
+  Message-ID.
+  """
+  UNCERTAIN
 }
 
 "Why an invitation cannot be accepted or declined: ` + "`" + `extensions.reason` + "`" + ` of an INVITATION_NOT_USABLE."

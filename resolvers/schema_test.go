@@ -210,7 +210,7 @@ func TestEnumsAreTheDomains(t *testing.T) {
 		"InstanceKind":              texts([]tenant.Kind{tenant.Master, tenant.Distributed, tenant.Working}),
 		"InstanceState":             texts([]tenant.State{tenant.Active, tenant.Deleted}),
 		"InvitationStatus":          texts([]invitation.Status{invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Revoked, invitation.Expired}),
-		"DeliveryStatus":            texts([]invitation.DeliveryStatus{invitation.Queued, invitation.Sent, invitation.Delayed, invitation.Failed}),
+		"DeliveryStatus":            texts([]invitation.DeliveryStatus{invitation.Queued, invitation.Sent, invitation.Delayed, invitation.Failed, invitation.Uncertain}),
 		"InvitationChange":          texts(invitation.Changes),
 		"RevokeOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeRevoked, invitation.OutcomeAlreadyEnded}),
 		"ResendOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeResent, invitation.OutcomeAlreadyEnded}),

@@ -61,6 +61,7 @@ func newSender(s *MailSettings, public *url.URL, box *mailbox.Mailbox) (*mail.Se
 	if err != nil {
 		return nil, setting("DATAHUB_SMTP_URL", err)
 	}
+	sender.CommandTimeout, sender.AcceptTimeout = s.SMTPTimeout, s.SMTPAcceptTimeout
 	return sender, nil
 }
 

@@ -238,16 +238,7 @@ func TestMailServerMayStartAfterTheGateway(t *testing.T) {
 // Nobody is sent a link that does not work.
 func TestMailsOfEndedInvitationsAreDropped(t *testing.T) {
 	t.Parallel()
-	s := apptest.NewMailServer(t)
-	var busy atomic.Bool
-	busy.Store(true)
-	s.OnData(func(apptest.Attempt) error {
-		if busy.Load() {
-			return apptest.Reply(451, "later")
-		}
-		return nil
-	})
-	w := newWorld(t, s.Use)
+	w, s, settle := newBusyMailServer(t)
 	ada := w.as("ada")
 	people := []string{"accepted@new.example", "declined@new.example", "expired@new.example", "live@new.example", "renewed@new.example", "revoked@new.example"}
 	ada.invite("Group 1", "VIEWER", people).OK()
@@ -263,7 +254,7 @@ func TestMailsOfEndedInvitationsAreDropped(t *testing.T) {
 	}
 	w.Exec(`update invitation set expires_at = clock_timestamp() - interval '1 second' where email in ('expired@new.example', 'renewed@new.example')`)
 	before := s.Attempts()
-	busy.Store(false)
+	settle()
 	ada.invite("Group 1", "VIEWER", []string{"renewed@new.example"}).OK()
 	s.Arrived.Await(t, "the renewed invitation's mail", func() bool { return len(s.Attempts()) == len(before)+1 })
 	w.tryNow()

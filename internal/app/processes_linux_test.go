@@ -149,6 +149,65 @@ func TestKilledGatewayLosesNoMail(t *testing.T) {
 	other.end(syscall.SIGTERM)
 }
 
+// A gateway is killed while it waits for the answer to one mail, and before it has
+// given another one to the server. The other gateway sends the second one soon, and
+// the first one hours later.
+func TestKilledGatewayMayHaveSentAMail(t *testing.T) {
+	t.Parallel()
+	s := apptest.NewMailServer(t)
+	release := make(chan struct{})
+	s.OnData(func(a apptest.Attempt) error {
+		if a.To == "given@new.example" {
+			<-release
+		}
+		return nil
+	})
+	s.OnRcpt(func(to string) error {
+		if to == "waiting@new.example" {
+			<-release
+		}
+		return nil
+	})
+	w := newWorld(t)
+	if err := w.Gateway.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	settings := []string{"DATAHUB_SMTP_URL=smtp://" + s.Addr, "DATAHUB_PUBLIC_URL=https://datahub.example"}
+	doomed := w.spawn(settings...)
+	ada := w.as("ada").through(doomed)
+	for _, email := range []string{"given@new.example", "waiting@new.example"} {
+		ada.invite("Group 1", "VIEWER", []string{email}).OK()
+	}
+	w.Eventually("one mail on the wire, and another one claimed", func() bool {
+		return w.Number(`select count(*) from outbox where submitted`) == 1 && w.Number(`select count(*) from outbox where lease is null`) == 0
+	})
+	doomed.end(syscall.SIGKILL)
+	close(release)
+	w.Exec(`update outbox set next_attempt_at = clock_timestamp()`) // the leases expire
+	other := w.spawn(settings...)
+	w.Eventually("the outcomes", func() bool { return w.Number(`select count(*) from outbox where lease is not null`) == 0 })
+	states := map[string]string{}
+	for _, row := range w.outbox() {
+		states[row.Email] = row.State
+	}
+	if states["waiting@new.example"] != "SENT" || states["given@new.example"] != "QUEUED" {
+		t.Errorf("%v", states)
+	}
+	if d := w.as("ada").through(other).delivery("Group 1", "given@new.example"); d["status"] != "UNCERTAIN" {
+		t.Errorf("%v", d)
+	}
+	given := 0
+	for _, a := range s.Attempts() {
+		if a.To == "given@new.example" {
+			given++
+		}
+	}
+	if given != 1 {
+		t.Errorf("%d copies", given)
+	}
+	other.end(syscall.SIGTERM)
+}
+
 func TestSubscriptionsSeeChangesOfOtherProcesses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -88,8 +88,10 @@ type TokenSettings struct {
 
 // MailSettings are about sending mail.
 type MailSettings struct {
-	SMTPURL  string `name:"smtp-url" env:"DATAHUB_SMTP_URL" placeholder:"URL" help:"The mail server: smtp://host:port or smtps://user:password@host:port. Required outside development. Unset in development: the mailbox."`
-	MailFrom string `env:"DATAHUB_MAIL_FROM" placeholder:"ADDRESS" help:"The sender of mails. Unset: no-reply at the public URL's host."`
+	SMTPURL           string        `name:"smtp-url" env:"DATAHUB_SMTP_URL" placeholder:"URL" help:"The mail server: smtp://host:port or smtps://user:password@host:port. Required outside development. Unset in development: the mailbox."`
+	MailFrom          string        `env:"DATAHUB_MAIL_FROM" placeholder:"ADDRESS" help:"The sender of mails. Unset: no-reply at the public URL's host."`
+	SMTPTimeout       time.Duration `name:"smtp-timeout" env:"DATAHUB_SMTP_TIMEOUT" default:"1m" min:"1s" max:"10m" help:"How long the mail server may take for each step before it has a mail. A mail that it has not taken is attempted again."`
+	SMTPAcceptTimeout time.Duration `name:"smtp-accept-timeout" env:"DATAHUB_SMTP_ACCEPT_TIMEOUT" default:"10m" min:"10s" max:"1h" help:"How long the mail server may take to accept a mail that it has. A mail that it has not confirmed is perhaps delivered, and sent again hours later: do not set it to less than the server needs."`
 }
 
 // GraphQLSettings are about operations: which ones run, and how large they may be.

@@ -147,9 +147,9 @@ type services struct {
 }
 
 func newServices(s *Settings, e external, instruments instruments, log *slog.Logger) services {
-	invitationMails := &outbox.Queue{DB: e.db, Log: log, Kind: invitation.MailKind, Observer: instruments.jobs(),
+	invitationMails := &outbox.Queue{DB: e.db, Log: log, Kind: invitation.MailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(),
 		Work: mail.Work(e.sender, (&invitation.Mailer{DB: e.db, PublicURL: e.public}).Read)}
-	requestMails := &outbox.Queue{DB: e.db, Log: log, Kind: request.MailKind, Observer: instruments.jobs(),
+	requestMails := &outbox.Queue{DB: e.db, Log: log, Kind: request.MailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(),
 		Work: mail.Work(e.sender, (&request.Mailer{DB: e.db, PublicURL: e.public}).Read)}
 	feed := event.NewFeed(e.db, log, invitation.ExpiredEvents)
 	instances := &instance.Service{DB: e.db}

@@ -10,6 +10,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
@@ -33,13 +34,21 @@ func TestDeliveryStates(t *testing.T) {
 		"sent":        {attempted + `state = 'SENT', secret = null`, &invitation.Delivery{Status: invitation.Sent, Attempts: 3, LastAttemptAt: &at}},
 		"delayed": {attempted + `last_error = 'x', reply = '452 4.2.2 full'`, &invitation.Delivery{Status: invitation.Delayed, Attempts: 3,
 			LastAttemptAt: &at, NextAttemptAt: &next, Reply: new("452 4.2.2 full"),
-			Explanation: new("The person's mailbox is full. DataHub keeps trying for two days.")}},
+			Explanation: new("The recipient's mailbox is full. Only the recipient can change this: reach them in another way, or ask them for another address. DataHub keeps trying for two days. The mail server said: “452 4.2.2 full”")}},
 		"delayed without a reply": {attempted + `last_error = 'x'`, &invitation.Delivery{Status: invitation.Delayed, Attempts: 3,
 			LastAttemptAt: &at, NextAttemptAt: &next,
-			Explanation: new("The mail server could not be reached, or did not answer. DataHub keeps trying for two days.")}},
+			Explanation: new("The mail server could not be reached, or did not answer. If it lasts, the operator of DataHub has to look into it: tell DataHub's support. DataHub keeps trying for two days.")}},
 		"failed": {attempted + `state = 'FAILED', secret = null, last_error = 'x', reply = '550 5.1.1 unknown'`, &invitation.Delivery{Status: invitation.Failed,
 			Attempts: 3, LastAttemptAt: &at, Reply: new("550 5.1.1 unknown"),
-			Explanation: new("The mail server does not know this address. Check what stands before the @. DataHub does not try again. Correct the problem, and then resend the invitation.")}},
+			Explanation: new("The mail server does not know this address: nobody has this name there. Ask the recipient for the right address, and invite that one. DataHub does not try again. When the cause is removed, resend the invitation. The mail server said: “550 5.1.1 unknown”")}},
+		"perhaps delivered": {attempted + `uncertain = 1, last_error = 'x', problem = 'NOT_CONFIRMED'`, &invitation.Delivery{Status: invitation.Uncertain, Attempts: 3,
+			LastAttemptAt: &at, NextAttemptAt: &next,
+			Explanation: new("The mail is perhaps delivered: the mail server has it, but did not confirm that it accepts it. DataHub sends it again some hours later, in case it was not; it does so twice at most. If you cannot wait, ask the recipient whether it has arrived, and resend the invitation if not.")}},
+		"perhaps delivered, then held": {attempted + `state = 'HELD', uncertain = 1, last_error = 'x'`, &invitation.Delivery{Status: invitation.Uncertain, Attempts: 3,
+			LastAttemptAt: &at, Explanation: new("The instance is deleted. The mail is sent when it is restored.")}},
+		"perhaps delivered, for good": {attempted + `state = 'UNCERTAIN', uncertain = 3, secret = null, last_error = 'x'`, &invitation.Delivery{Status: invitation.Uncertain, Attempts: 3,
+			LastAttemptAt: &at,
+			Explanation:   new("The mail is perhaps delivered: the mail server has it, but did not confirm that it accepts it. DataHub does not send it again. Ask the recipient whether it has arrived, and resend the invitation if not.")}},
 		"held": {`state = 'HELD'`, &invitation.Delivery{Status: invitation.Queued,
 			Explanation: new("The instance is deleted. The mail is sent when it is restored.")}},
 		"delayed, then held": {attempted + `state = 'HELD', last_error = 'x', reply = '450 later'`, &invitation.Delivery{Status: invitation.Delayed, Attempts: 3,
@@ -71,42 +80,117 @@ func TestDeliveryIsOfTheNewestMail(t *testing.T) {
 	}
 }
 
+// Who has to act on a reply.
+const (
+	inviter   = "Ask the recipient for the right address"
+	recipient = "Only the recipient can change this"
+	operator  = "the operator of DataHub"
+	support   = "The operator of DataHub"
+	admins    = "mail administrators"
+)
+
 func TestRepliesOfMailServersAreExplained(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := w.invite("Group 1", tenant.Viewer, "zoe@new.example")[0].InvitationID
-	for reply, explanation := range map[string]string{
-		"550 5.1.1 no such user":               "does not know this address",
-		"550-5.1.1 no such user":               "does not know this address",
-		"550 5.1.2 no such domain":             "cannot find the domain",
-		"501 5.1.3 bad syntax":                 "does not accept this as an address",
-		"556 5.1.10 null MX":                   "accepts no mail at all",
-		"551 5.1.6 moved":                      "has moved",
-		"550 5.2.1 disabled":                   "mailbox is closed",
-		"452 4.2.2 full":                       "mailbox is full",
-		"552 5.2.2 full":                       "mailbox is full",
-		"552 5.2.3 too large":                  "of this size",
-		"451 4.4.1 no answer":                  "does not answer",
-		"550 5.4.4 no route":                   "cannot deliver",
-		"554 5.7.1 spam":                       "blocks this mail",
-		"450 4.7.1 greylisted":                 "on a later attempt",
-		"550 no such user":                     "typing errors",
-		"551 user not local":                   "typing errors",
-		"553 mailbox name not allowed":         "typing errors",
-		"550 5.5.5 what":                       "typing errors",
-		"554 transaction failed":               "refuses the mail",
-		"421 closing":                          "not accept the mail at the moment",
-		"450 4.9.9 odd":                        "not accept the mail at the moment",
-		"":                                     "did not accept the mail",
-		"hello":                                "did not accept the mail",
-		"250 OK":                               "did not accept the mail",
-		"550 5.1.1" + strings.Repeat("9", 400): "typing errors",
-		"550 5.1.1 " + strings.Repeat("\u202ex", 200): "does not know this address",
+	for _, c := range []struct{ reply, happened, who string }{
+		// By the class of the enhanced code, or by the code itself.
+		{"550 5.1.1 no such user", "does not know this address", inviter},
+		{"550-5.1.1 no such user", "does not know this address", inviter},
+		{"550 5.1.1", "does not know this address", inviter},
+		{"550 5.1.2 no such domain", "cannot find the domain", inviter},
+		{"501 5.1.3 bad syntax", "does not understand this address", inviter},
+		{"556 5.1.10 null MX", "accepts no mail at all", inviter},
+		{"551 5.1.6 moved", "has moved", inviter},
+		{"550 5.1.99 odd", "does not accept this address", inviter},
+		{"550 5.1.8 no such sender", "as the sender", support},
+		{"550 5.2.1 disabled", "mailbox is closed", recipient},
+		{"452 4.2.2 full", "mailbox is full", recipient},
+		{"552 5.2.2 full", "mailbox is full", recipient},
+		{"552 5.2.3 too large", "of this size", recipient},
+		{"550 5.2.121 odd", "does not accept the mail", recipient},
+		{"452 4.3.1 disk full", "disk is full", admins},
+		{"554 5.3.5 loops back to myself", "set up wrongly", operator},
+		{"451 4.3.0 odd", "does not work as it should", operator},
+		{"451 4.4.1 no answer", "does not answer", admins},
+		{"550 5.4.4 no route", "knows no way", inviter},
+		{"554 5.4.6 loop", "in a circle", admins},
+		{"550 5.4.316 odd", "through the network", admins},
+		{"555 5.5.4 unsupported option", "do not understand each other", support},
+		{"503 5.5.1 user unknown", "do not understand each other", support},
+		{"554 5.6.0 bad content", "what the mail contains", operator},
+		{"553 5.6.7 SMTPUTF8", "letters beyond ASCII", "Ask the recipient for an address of plain letters"},
+		{"550 5.7.1 relaying denied", "does not let this sender", support},
+		{"554 5.7.1 Service unavailable; client host blocked", "does not let this sender", support},
+		{"550 5.7.25 no PTR record", "reverse DNS", support},
+		{"550 5.7.26 unauthenticated, no such user", "DMARC", support},
+		{"550 5.7.23 SPF", "SPF", support},
+		{"550 5.7.20 no DKIM", "DKIM", support},
+		{"550 5.7.323 tlsa-invalid", "refuses mail from this sender", support},
+		{"530 5.7.0 authentication required", "refuses mail from this sender", support},
+		{"535 5.7.8 wrong password", "user or password", support},
+		{"450 4.7.1 greylisted", "on a later attempt", operator},
+		{"451 4.7.500 server busy", "makes this sender wait", operator},
+
+		// Without an enhanced code by the text, and then by the code.
+		{"550 no such user", "does not know this address", inviter},
+		{"550 Unknown user", "does not know this address", inviter},
+		{"550 relaying denied: no such user", "refuses mail from this sender", support},
+		{"550 DMARC policy, unknown user", "DMARC", support},
+		{"550 SPF check failed", "SPF", support},
+		{"554 no reverse DNS for your host", "reverse DNS", support},
+		{"554 Message rejected as spam", "refuses mail from this sender", support},
+		{"530 Authentication required", "user or password", support},
+		{"530 must issue a STARTTLS command first", "encrypted connection", support},
+		{"550 mailbox is full", "mailbox is full", recipient},
+		{"450 greylisted, come back later", "makes this sender wait", operator},
+		{"552 exceeded", "mailbox is full", recipient},
+		{"551 elsewhere", "has moved", inviter},
+		{"553 no", "refuses the mail", "Check the address with the recipient"},
+		{"556 no", "accepts no mail at all", inviter},
+		{"500 what", "do not understand each other", support},
+		{"554 transaction failed", "refuses the mail", "Check the address with the recipient"},
+		{"550", "refuses the mail", "Check the address with the recipient"},
+		{"421 closing", "accepts no mail at the moment", admins},
+		{"451 odd", "does not work as it should", operator},
+		{"471 odd", "at the moment", operator},
+		{"450 4.9.9 odd", "at the moment", operator},
+		{"550 5.9.9 odd", "refuses the mail", operator},
+		{"550 5.1.1" + strings.Repeat("9", 400), "refuses the mail", operator},
+
+		{"", "no refusal", support},
+		{"hello", "no refusal", support},
+		{"250 OK", "no refusal", support},
+		{"550 5.1.1 " + strings.Repeat("\u202ex", 200), "does not know this address", inviter},
 	} {
-		w.setMail(id, `state = 'FAILED', secret = null, last_error = 'x', reply = $2`, reply)
+		w.setMail(id, `state = 'FAILED', secret = null, last_error = 'x', reply = $2`, c.reply)
 		d := w.invitationNow("Group 1", id).Delivery()
-		if !strings.Contains(*d.Explanation, explanation) || *d.Reply != reply {
-			t.Errorf("%.40q: %s", reply, *d.Explanation)
+		if !strings.Contains(*d.Explanation, c.happened) || !strings.Contains(*d.Explanation, c.who) || *d.Reply != c.reply {
+			t.Errorf("%.60q: %s", c.reply, *d.Explanation)
+		}
+		if said := c.reply; len(said) < 300 && said != "" && !strings.HasSuffix(*d.Explanation, "The mail server said: “"+said+"”") {
+			t.Errorf("%q is not quoted: %s", said, *d.Explanation)
+		}
+		if n := len(*d.Explanation); n > 800 {
+			t.Errorf("%.60q: %d octets", c.reply, n)
+		}
+	}
+}
+
+func TestProblemsWithoutAReplyAreExplained(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.invite("Group 1", tenant.Viewer, "zoe@new.example")[0].InvitationID
+	for problem, want := range map[string]string{
+		mail.ProblemUnreachable: "could not reach its mail server",
+		mail.ProblemNoAnswer:    "did not answer",
+		mail.ProblemInsecure:    "encryption or on signing in",
+		mail.ProblemNoUTF8:      "Ask the recipient for an address of plain letters",
+		"NEW":                   "could not be reached, or did not answer",
+	} {
+		w.setMail(id, `state = 'QUEUED', last_error = 'x', problem = $2`, problem)
+		if d := w.invitationNow("Group 1", id).Delivery(); !strings.Contains(*d.Explanation, want) || d.Reply != nil || d.Status != invitation.Delayed {
+			t.Errorf("%s: %v", problem, *d.Explanation)
 		}
 	}
 }

@@ -26,7 +26,8 @@ var (
 		i.name as instance_name, i.deleted_at is not null as instance_deleted,
 		coalesce(i.restorable_until > clock_timestamp(), false) as instance_restorable,
 		s.id as parent_space_id, s.name as space_name, o.id as organization_id, o.name as organization_name,
-		m.state as mail_state, m.attempts as mail_attempts, m.last_error is not null as mail_failed, m.reply as mail_reply,
+		m.state as mail_state, m.attempts as mail_attempts, m.last_error is not null as mail_failed, m.uncertain as mail_uncertain,
+		m.reply as mail_reply, m.problem as mail_problem,
 		m.attempted_at as mail_attempted_at, m.next_attempt_at as mail_next_attempt_at`
 
 	// inviterMay is the condition that the inviter may still invite there, by the

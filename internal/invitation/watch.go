@@ -26,6 +26,7 @@ const (
 	ChangeSent        Change = "SENT"
 	ChangeDelayed     Change = "DELAYED"
 	ChangeFailed      Change = "FAILED"
+	ChangeUncertain   Change = "UNCERTAIN"
 	ChangeAccepted    Change = "ACCEPTED"
 	ChangeDeclined    Change = "DECLINED"
 	ChangeRevoked     Change = "REVOKED"
@@ -33,7 +34,7 @@ const (
 )
 
 // Changes are all changes.
-var Changes = []Change{ChangeCreated, ChangeRoleChanged, ChangeRenewed, ChangeSent, ChangeDelayed, ChangeFailed,
+var Changes = []Change{ChangeCreated, ChangeRoleChanged, ChangeRenewed, ChangeSent, ChangeDelayed, ChangeFailed, ChangeUncertain,
 	ChangeAccepted, ChangeDeclined, ChangeRevoked, ChangeExpired}
 
 // Event is a change of an invitation.

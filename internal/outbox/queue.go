@@ -128,7 +128,7 @@ func (q *Queue) runWorker(ctx context.Context, running *sync.WaitGroup, slow cha
 			select {
 			case claimed = <-ended:
 			case slow <- struct{}{}:
-				running.Go(func() { <-ended; <-slow })
+				running.Go(func() { recovery.Do(ctx, q.Log, "outbox", func() { <-ended; <-slow }) })
 			}
 		}
 		timer.Stop()

@@ -165,14 +165,14 @@ function InvitationItem({ invitation }: { invitation: InvitationRowFragment }) {
   )
 }
 
-/** Why the e-mail has not arrived, with what the mail server said. */
+/** Why the e-mail has not arrived, what to do, and what the mail server said. The gateway says that in English. */
 function DeliveryProblem({ invitation, stage }: { invitation: InvitationRowFragment; stage: Stage }) {
   const { t } = useTranslation()
   const { delivery } = invitation
-  if (!delivery || (stage !== 'DELAYED' && stage !== 'FAILED')) return null
+  if (!delivery || (stage !== 'DELAYED' && stage !== 'FAILED' && stage !== 'UNCERTAIN')) return null
   return (
     <Text size="sm">
-      {t(`stage.reason.${stage}`)} {delivery.reply ?? delivery.explanation}
+      {t(`stage.reason.${stage}`)} <span lang="en">{delivery.explanation}</span>
     </Text>
   )
 }

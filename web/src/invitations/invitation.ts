@@ -29,7 +29,16 @@ export const InvitationRow = graphql(`
 `)
 
 /** How far an invitation has got: the delivery status of its e-mail while it is pending, then its own status. */
-export type Stage = 'QUEUED' | 'SENT' | 'DELAYED' | 'FAILED' | 'ACCEPTED' | 'DECLINED' | 'REVOKED' | 'EXPIRED'
+export type Stage =
+  | 'QUEUED'
+  | 'SENT'
+  | 'DELAYED'
+  | 'FAILED'
+  | 'UNCERTAIN'
+  | 'ACCEPTED'
+  | 'DECLINED'
+  | 'REVOKED'
+  | 'EXPIRED'
 
 export const stageOf = ({ status, delivery }: InvitationRowFragment): Stage =>
   status !== 'PENDING' ? status : (delivery?.status ?? 'QUEUED')
@@ -39,6 +48,7 @@ export const stageColors: Record<Stage, string> = {
   SENT: 'sea',
   DELAYED: 'yellow',
   FAILED: 'red',
+  UNCERTAIN: 'yellow',
   ACCEPTED: 'green',
   DECLINED: 'gray',
   REVOKED: 'gray',

@@ -192,14 +192,15 @@ export const de: Texts = {
     SENT: 'Gesendet',
     DELAYED: 'Verzögert',
     FAILED: 'Nicht zugestellt',
+    UNCERTAIN: 'Vielleicht zugestellt',
     ACCEPTED: 'Angenommen',
     DECLINED: 'Abgelehnt',
     REVOKED: 'Zurückgezogen',
     EXPIRED: 'Abgelaufen',
     reason: {
-      DELAYED:
-        'Der Mailserver dieser Adresse hat die E-Mail noch nicht angenommen. DataHub versucht es zwei Tage lang weiter.',
-      FAILED: 'Der Mailserver dieser Adresse hat die E-Mail abgelehnt. Prüfen Sie die Adresse mit der Person.',
+      DELAYED: 'Die E-Mail ist noch nicht angenommen.',
+      FAILED: 'Die E-Mail wurde nicht zugestellt.',
+      UNCERTAIN: 'Die E-Mail ist vielleicht zugestellt. Der Mailserver hat es nicht bestätigt.',
     },
   },
   invitations: {

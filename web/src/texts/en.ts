@@ -181,13 +181,15 @@ export const en = {
     SENT: 'Sent',
     DELAYED: 'Delayed',
     FAILED: 'Not delivered',
+    UNCERTAIN: 'Perhaps delivered',
     ACCEPTED: 'Accepted',
     DECLINED: 'Declined',
     REVOKED: 'Revoked',
     EXPIRED: 'Expired',
     reason: {
-      DELAYED: 'The recipient’s mail server has not accepted the e-mail yet. DataHub keeps trying for two days.',
-      FAILED: 'The recipient’s mail server refused the e-mail. Check the address with the person.',
+      DELAYED: 'The e-mail has not been accepted yet.',
+      FAILED: 'The e-mail was not delivered.',
+      UNCERTAIN: 'The e-mail is perhaps delivered.',
     },
   },
   invitations: {

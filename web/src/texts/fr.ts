@@ -191,14 +191,15 @@ export const fr: Texts = {
     SENT: 'Envoyée',
     DELAYED: 'Retardée',
     FAILED: 'Non remise',
+    UNCERTAIN: 'Peut-être remise',
     ACCEPTED: 'Acceptée',
     DECLINED: 'Refusée',
     REVOKED: 'Révoquée',
     EXPIRED: 'Expirée',
     reason: {
-      DELAYED:
-        'Le serveur de messagerie de cette adresse n’a pas encore accepté l’e-mail. DataHub réessaie pendant deux jours.',
-      FAILED: 'Le serveur de messagerie de cette adresse a refusé l’e-mail. Vérifiez l’adresse avec la personne.',
+      DELAYED: 'L’e-mail n’est pas encore accepté.',
+      FAILED: 'L’e-mail n’a pas été remis.',
+      UNCERTAIN: 'L’e-mail est peut-être remis. Le serveur de messagerie ne l’a pas confirmé.',
     },
   },
   invitations: {
