@@ -456,6 +456,7 @@ type ComplexityRoot struct {
 
 	User struct {
 		Email            func(childComplexity int) int
+		FormerHolder     func(childComplexity int) int
 		ID               func(childComplexity int) int
 		Invitations      func(childComplexity int, first *int, after *string) int
 		Name             func(childComplexity int) int
@@ -2123,6 +2124,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.Email(childComplexity), true
+	case "User.formerHolder":
+		if e.ComplexityRoot.User.FormerHolder == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.FormerHolder(childComplexity), true
 	case "User.id":
 		if e.ComplexityRoot.User.ID == nil {
 			break
@@ -3751,6 +3758,12 @@ type User {
   "The e-mail address that the identity provider verified."
   email: String!
   """
+  Whether the address no longer belongs to this person. An address belongs to the
+  account that proved it last; an account that has lost it keeps its roles, gets no
+  mails, and is not found by the address.
+  """
+  formerHolder: Boolean!
+  """
   The spaces in which the person has a role, oldest first. ` + "`" + `first` + "`" + ` is 20 by
   default and 100 at most.
 
@@ -4792,6 +4805,8 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_name(ctx, field)
 	case "email":
 		return ec.fieldContext_User_email(ctx, field)
+	case "formerHolder":
+		return ec.fieldContext_User_formerHolder(ctx, field)
 	case "spaces":
 		return ec.fieldContext_User_spaces(ctx, field)
 	case "organizations":

@@ -37,6 +37,9 @@ type Identity struct {
 	// Locale is the person's language, or a list of languages as browsers send
 	// it (BCP 47; RFC 9110, section 12.5.4). It may be empty.
 	Locale string
+	// IssuedAt is when the provider said so (RFC 7519, section 4.1.6); zero where
+	// that is not known.
+	IssuedAt time.Time
 }
 
 // Directory finds accounts. It is safe for concurrent use.
@@ -59,6 +62,12 @@ func NewDirectory(db *postgres.DB) *Directory {
 // them for the first time; an account that was provisioned for their address
 // becomes theirs. A new address, name or language replaces the old one, at once
 // or within a minute.
+//
+// Each address belongs to the account that proved it last: the account becomes the
+// holder of the address (table address_holder) unless another one has proved it by a
+// token that was issued later. A token proves the address once. So an older token of
+// a former holder does not take the address back, and neither does one without a
+// time of issue; a new token does.
 func (d *Directory) Actor(ctx context.Context, id Identity) (access.Actor, error) {
 	id.Name = text.CleanName(id.Name)
 	// The language is no part of the key: browsers may send another one each time.
@@ -68,77 +77,134 @@ func (d *Directory) Actor(ctx context.Context, id Identity) (access.Actor, error
 		return s.actor, nil
 	}
 	id.Locale = languages(id.Locale)
-	var row row
-	err := d.db.Get(ctx, &row, `select `+columns+` from account where subject = $1`, id.Subject)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		row, err = d.firstSight(ctx, id)
-	case err == nil && (row.Email != id.Email.String() || id.Name != "" && row.Name != id.Name || id.Locale != "" && row.Locale != id.Locale):
-		row, err = d.store(ctx, id)
-	}
+	row, err := d.signIn(ctx, id)
 	if err != nil {
 		return access.Actor{}, err
 	}
 	actor := row.actor()
-	actor.EmailKey = id.Email.Key()
 	d.known.Set(same, sighting{actor, time.Now()})
 	return actor, nil
 }
 
-type row struct {
-	ID    uuid.UUID `db:"id"`
-	Name  string    `db:"name"`
-	Email string    `db:"email"`
-	// Locale is "" where it is not known.
-	Locale string `db:"locale"`
+// signIn finds the account of an identity, and stores what is new.
+func (d *Directory) signIn(ctx context.Context, id Identity) (r row, err error) {
+	r, err = d.find(ctx, id.Subject)
+	if errors.Is(err, sql.ErrNoRows) {
+		if err = d.create(ctx, id); err == nil {
+			r, err = d.find(ctx, id.Subject)
+		}
+	}
+	if err != nil || !r.differs(id) {
+		return r, err
+	}
+	if err := d.update(ctx, r, id); err != nil {
+		return r, err
+	}
+	return d.find(ctx, id.Subject)
 }
 
-const columns = `id, name, email, coalesce(locale, '') as locale`
+// row is an account, with what is known about the holder of its address.
+type row struct {
+	ID       uuid.UUID `db:"id"`
+	Name     string    `db:"name"`
+	Email    string    `db:"email"`
+	EmailKey string    `db:"email_key"`
+	// Locale is "" where it is not known.
+	Locale   string     `db:"locale"`
+	ProvedAt *time.Time `db:"proved_at"` // when the person proved the address; nil: not known
+	Holder   bool       `db:"holder"`    // whether the address belongs to the account
+	// HeldSince is when the holder of the address proved it; nil: nobody has.
+	HeldSince *time.Time `db:"held_since"`
+}
 
 func (r row) actor() access.Actor {
-	return access.Actor{ID: globalid.ID{Kind: globalid.User, UUID: r.ID}, Name: r.Name, Email: r.Email}
-}
-
-// firstSight takes over the account that was provisioned for the address, or
-// else creates one.
-func (d *Directory) firstSight(ctx context.Context, id Identity) (r row, err error) {
-	err = d.db.Get(ctx, &r, `
-		update account
-		set subject = $1, email = $3, name = coalesce(nullif($4, ''), name), locale = coalesce(nullif($5, ''), locale)
-		where email_key = $2 and subject is null returning `+columns,
-		id.Subject, id.Email.Key(), id.Email.String(), id.Name, id.Locale)
-	// Another request may have created the person's account by now.
-	taken := pq.As(err, pqerror.UniqueViolation)
-	if errors.Is(err, sql.ErrNoRows) || taken != nil && taken.Constraint == "account_subject_key" {
-		return d.store(ctx, id)
+	actor := access.Actor{ID: globalid.ID{Kind: globalid.User, UUID: r.ID}, Name: r.Name, Email: r.Email, FormerHolder: !r.Holder}
+	if r.Holder {
+		actor.EmailKey = r.EmailKey
 	}
-	return r, err
+	return actor
 }
 
-// store is safe for two requests that see a person for the first time at once.
-func (d *Directory) store(ctx context.Context, id Identity) (r row, err error) {
+// differs reports whether an identity says something new about the account. An
+// identity of before the last proof does not.
+func (r row) differs(id Identity) bool {
+	if !id.IssuedAt.IsZero() && r.ProvedAt != nil && id.IssuedAt.Before(*r.ProvedAt) {
+		return false
+	}
+	return r.Email != id.Email.String() || r.EmailKey != id.Email.Key() || id.Name != "" && r.Name != id.Name || id.Locale != "" && r.Locale != id.Locale ||
+		!r.Holder && r.provedBy(id)
+}
+
+// provedBy reports whether an identity proves the address of an account that does not
+// hold it.
+func (r row) provedBy(id Identity) bool {
+	return r.EmailKey != id.Email.Key() || r.HeldSince == nil || id.IssuedAt.After(*r.HeldSince)
+}
+
+// find reads the account of a subject, or the one that it was merged into.
+func (d *Directory) find(ctx context.Context, subject string) (r row, err error) {
 	err = d.db.Get(ctx, &r, `
-		insert into account as a (id, subject, email, email_key, name, locale)
-		values ($1, $2, $3, $4, coalesce(nullif($5, ''), $6), nullif($7, ''))
-		on conflict (subject) do update
-		set email = excluded.email, email_key = excluded.email_key, name = coalesce(nullif($5, ''), a.name),
-		    locale = coalesce(excluded.locale, a.locale)
-		returning `+columns,
-		globalid.New(globalid.User).UUID, id.Subject, id.Email.String(), id.Email.Key(), id.Name, NameFrom(id.Email), id.Locale)
+		select a.id, a.name, a.email, a.email_key, coalesce(a.locale, '') as locale, a.proved_at,
+		       coalesce(h.account_id = a.id, false) as holder, h.proved_at as held_since
+		from account a left join address_holder h on h.email_key = a.email_key
+		where a.id = coalesce((select account_id from merged_subject where subject = $1), (select id from account where subject = $1))`, subject)
 	return r, err
 }
 
-// Provision returns the id of the account of an address. Where there is none, it
-// creates one, which the person takes over when they sign in.
+// create takes over the account that was provisioned for the address, or else creates
+// one. It is safe for two requests that see a person for the first time at once: one
+// of them does nothing.
+func (d *Directory) create(ctx context.Context, id Identity) error {
+	_, err := d.db.Exec(ctx, `
+		with claimed as (
+			update account
+			set subject = $2, email = $3, name = coalesce(nullif($5, ''), name), locale = coalesce(nullif($7, ''), locale),
+			    proved_at = coalesce($8, clock_timestamp())
+			where email_key = $4 and subject is null
+			returning id)
+		insert into account (id, subject, email, email_key, name, locale, proved_at)
+		select $1::uuid, $2, $3, $4, coalesce(nullif($5, ''), $6), nullif($7, ''), coalesce($8, clock_timestamp())
+		where not exists (select from claimed)
+		on conflict (subject) do nothing`,
+		globalid.New(globalid.User).UUID, id.Subject, id.Email.String(), id.Email.Key(), id.Name, NameFrom(id.Email), id.Locale, id.issuedAt())
+	// Another request may have created the person's account by now.
+	if taken := pq.As(err, pqerror.UniqueViolation); taken != nil && taken.Constraint == "account_subject_key" {
+		return nil
+	}
+	return err
+}
+
+// update stores what an identity says about an account, unless a later one has been
+// stored by now.
+func (d *Directory) update(ctx context.Context, r row, id Identity) error {
+	_, err := d.db.Exec(ctx, `
+		update account
+		set email = $2, email_key = $3, name = coalesce(nullif($4, ''), name), locale = coalesce(nullif($5, ''), locale),
+		    proved_at = case when $6::timestamptz is not null then $6 when $7 then clock_timestamp() else proved_at end
+		where id = $1 and ($6::timestamptz is null or proved_at is null or proved_at <= $6)`,
+		r.ID, id.Email.String(), id.Email.Key(), id.Name, id.Locale, id.issuedAt(), r.provedBy(id))
+	return err
+}
+
+func (id Identity) issuedAt() sql.NullTime {
+	return sql.NullTime{Time: id.IssuedAt, Valid: !id.IssuedAt.IsZero()}
+}
+
+// Provision returns the id of the account that holds an address. Where there is none,
+// it creates one, which the person takes over when they sign in.
 func Provision(ctx context.Context, tx *postgres.Tx, email address.Address, called string) (id uuid.UUID, err error) {
 	if _, err := tx.Exec(ctx, `
 		insert into account (id, email, email_key, name)
-		select $1::uuid, $2, $3, $4 where not exists (select from account where email_key = $3)
+		select $1::uuid, $2, $3, $4 where not exists (select from address_holder where email_key = $3)
 		on conflict (email_key) where subject is null do nothing`,
 		globalid.New(globalid.User).UUID, email.String(), email.Key(), called); err != nil {
 		return uuid.Nil, err
 	}
-	err = tx.Get(ctx, &id, `select id from account where email_key = $1 order by created_at, id limit 1`, email.Key())
+	// Nobody holds the address of an account that waits to be claimed where its last
+	// holder has another address now.
+	err = tx.Get(ctx, &id, `
+		select coalesce((select account_id from address_holder where email_key = $1),
+		                (select id from account where email_key = $1 and subject is null))`, email.Key())
 	return id, err
 }
 

@@ -183,7 +183,7 @@ func TestClaim(t *testing.T) {
 	wantAccounts(t, db, "s1 ADA@uni.example ada@uni.example Provisioned", "s0 eve@uni.example eve@uni.example Eve")
 }
 
-// Between the two statements of firstSight, another request may have created the
+// Before the statements of create, another request may have created the
 // person's account, or provisioned one for their address.
 func TestClaimAfterFirstSight(t *testing.T) {
 	db := schematest.New(t)
@@ -193,9 +193,11 @@ func TestClaimAfterFirstSight(t *testing.T) {
 		insert into account (id, email, email_key, name) values ($1, $2, $2, 'Provisioned')`, uuid.New(), "ada@uni.example"); err != nil {
 		t.Fatal(err)
 	}
-	row, err := NewDirectory(db).firstSight(t.Context(), id)
-	if err != nil || row.ID != first.ID.UUID {
-		t.Errorf("%v, %v; want %v", row, err, first.ID)
+	if err := NewDirectory(db).create(t.Context(), id); err != nil {
+		t.Error(err)
+	}
+	if again := see(t, db, id); again != first {
+		t.Errorf("%v, at first %v", again, first)
 	}
 }
 

@@ -14,6 +14,8 @@ type Reference struct {
 // to consider each of them. A test compares them with the foreign keys of the
 // database; those without a foreign key are kept up by hand.
 var References = []Reference{
+	{"address_holder", "account_id", true},
+	{"merged_subject", "account_id", false},
 	{"organization_member", "account_id", true},
 	{"space_administrator", "account_id", true},
 	{"instance_member", "account_id", true},

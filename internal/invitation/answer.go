@@ -96,6 +96,9 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, in AnswerInput
 			if err != nil {
 				return id, err
 			}
+			if err := checkHolder(ctx, tx, actor); err != nil {
+				return id, err
+			}
 			if err := end(ctx, tx, actor, r); err != nil {
 				return id, err
 			}
@@ -143,6 +146,27 @@ func (s *Service) lockAnswerable(ctx context.Context, tx *postgres.Tx, actor acc
 		return s.lockAnswerable(ctx, tx, actor, in) // taken over in between: lock the other inviter's roles
 	}
 	return locked, err
+}
+
+// checkHolder fails where the actor does not hold their address any more, and else
+// lets nobody else become its holder until the end of the transaction. What a gateway
+// knows of the actor may be a minute old.
+func checkHolder(ctx context.Context, tx *postgres.Tx, actor access.Actor) error {
+	n, err := tx.Exec(ctx, `select from address_holder where email_key = $1 and account_id = $2 for share`, actor.EmailKey, actor.ID.UUID)
+	if err == nil && n == 0 {
+		return formerHolder(actor)
+	}
+	return err
+}
+
+// formerHolder is the refusal to an account whose address belongs to another one.
+func formerHolder(actor access.Actor) *fault.Fault {
+	return &fault.Fault{
+		Code:    fault.InvitationNotUsable,
+		Reason:  otherAddress,
+		Message: fmt.Sprintf("%s, the address of your account, belongs to another account now.", actor.Email),
+		Remedy:  "If it is still your address, sign out and sign in again. Else sign in with the account that has it now.",
+	}
 }
 
 // errUnknownToken refuses a token without an invitation.
@@ -221,6 +245,8 @@ func (r *row) refusal(actor *access.Actor) *fault.Fault {
 			Message: "You are not signed in.",
 			Remedy:  fmt.Sprintf("Sign in with the DataHub account of %s, or sign up with this address.", r.Email),
 		}
+	case actor.FormerHolder:
+		return formerHolder(*actor)
 	case actor.EmailKey != r.EmailKey:
 		// The actor may not be the person who was invited, so that the refusal does
 		// not name the address or the inviter.

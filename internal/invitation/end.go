@@ -43,7 +43,7 @@ var (
 		with ended as materialized (
 			select v.id from invitation v ` + placeTables + `
 			where PLACE and v.status = 'PENDING' and (
-				v.id in (select id from invitation where status = 'PENDING' and email_key = (select email_key from account where id = $2))
+				v.id in (select id from invitation where status = 'PENDING' and email_key = (select email_key from address_holder where account_id = $2))
 				and coalesce(v.role <> all ($3::text[]), true)
 				or v.id in (select id from invitation where $4 and status = 'PENDING' and invited_by = $2) and not ` + inviterMay + `)
 			order by v.email_key, v.instance_id, v.space_id for no key update of v)

@@ -204,8 +204,8 @@ func (s *Service) inviteTx(ctx context.Context, tx *postgres.Tx, t terms, invite
 }
 
 // findMembers returns the roles of those who are members of the instance or
-// administrators of the space, by the keys of their addresses. The roles are nil
-// where administrators are invited (role is nil).
+// administrators of the space, by the keys of the addresses that they hold. The roles
+// are nil where administrators are invited (role is nil).
 func findMembers(ctx context.Context, q postgres.Querier, to destination, role *tenant.InstanceRole, invitees []invitee) (map[string]*tenant.InstanceRole, error) {
 	var rows []struct {
 		EmailKey      string               `db:"email_key"`
@@ -213,12 +213,11 @@ func findMembers(ctx context.Context, q postgres.Querier, to destination, role *
 		Roles         tenant.InstanceRoles `db:"roles"`
 	}
 	err := q.Select(ctx, &rows, `
-		select a.email_key, bool_or(sa.account_id is not null) as administrator, string_agg(distinct m.role, ',') as roles
-		from account a
-		left join instance_member m on m.instance_id = $1 and m.account_id = a.id
-		left join space_administrator sa on sa.space_id = $2 and sa.account_id = a.id
-		where a.email_key = any ($3) and (m.role is not null or sa.account_id is not null)
-		group by a.email_key`,
+		select h.email_key, sa.account_id is not null as administrator, m.role as roles
+		from address_holder h
+		left join instance_member m on m.instance_id = $1 and m.account_id = h.account_id
+		left join space_administrator sa on sa.space_id = $2 and sa.account_id = h.account_id
+		where h.email_key = any ($3) and (m.role is not null or sa.account_id is not null)`,
 		to.instanceID(), to.Space.ID.UUID, keysOf(invitees))
 	if err != nil {
 		return nil, err

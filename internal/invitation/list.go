@@ -61,23 +61,24 @@ func (s *Service) List(ctx context.Context, places []globalid.ID, status Status,
 	return relay.CutEach(places, invitations, page, totals), nil
 }
 
-// fromAcceptable selects from the invitations that an account of address $1 can
-// accept.
+// fromAcceptable selects from the invitations that account $2 can accept while it holds
+// address $1.
 var fromAcceptable = ` from invitation v ` + tables + `
-	where v.email_key = $1 and v.status = 'PENDING' and v.expires_at > clock_timestamp() and i.deleted_at is null and ` + inviterMay
+	where v.email_key = $1 and v.status = 'PENDING' and v.expires_at > clock_timestamp() and i.deleted_at is null
+	  and exists (select from address_holder h where h.email_key = $1 and h.account_id = $2) and ` + inviterMay
 
 // ListPendingFor returns a page of the invitations that a person can accept,
 // newest first.
 func (s *Service) ListPendingFor(ctx context.Context, actor access.Actor, page relay.Page) (list relay.List[*Invitation], err error) {
 	total := 0
 	if page.Total {
-		if err := s.DB.Get(ctx, &total, `select count(*)`+fromAcceptable, actor.EmailKey); err != nil {
+		if err := s.DB.Get(ctx, &total, `select count(*)`+fromAcceptable, actor.EmailKey, actor.ID.UUID); err != nil {
 			return list, err
 		}
 	}
 	var rows []row
-	err = s.DB.Select(ctx, &rows, `select `+columns+fromAcceptable+` and v.id < $2 order by v.id desc limit $3`,
-		actor.EmailKey, page.Before(), page.Limit())
+	err = s.DB.Select(ctx, &rows, `select `+columns+fromAcceptable+` and v.id < $3 order by v.id desc limit $4`,
+		actor.EmailKey, actor.ID.UUID, page.Before(), page.Limit())
 	if err != nil {
 		return list, err
 	}

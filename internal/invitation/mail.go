@@ -38,14 +38,13 @@ type mailedRow struct {
 	Locale    string `db:"locale"` // of the recipient
 }
 
-// find reads invitations. An address can have several accounts: the newest one with
-// a language decides.
+// find reads invitations, each with the language of the account that holds the address.
 func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*mailedRow, error) {
 	var rows []mailedRow
 	err := m.DB.Select(ctx, &rows, `
 		select `+columns+`, v.token_hash,
-		       coalesce((select r.locale from account r where r.email_key = v.email_key and r.locale is not null
-		                 order by r.id desc limit 1), '') as locale
+		       coalesce((select r.locale from address_holder h join account r on r.id = h.account_id
+		                 where h.email_key = v.email_key), '') as locale
 		from invitation v `+tables+`
 		where v.id = any ($1::uuid[])`, ids)
 	if err != nil {

@@ -26,11 +26,12 @@ func (s *Service) ListInInstances(ctx context.Context, instances []globalid.ID, 
 		AccountID  uuid.UUID           `db:"account_id"`
 		Name       string              `db:"name"`
 		Email      string              `db:"email"`
+		Former     bool                `db:"former_holder"`
 		Role       tenant.InstanceRole `db:"role"`
 		Since      time.Time           `db:"since"`
 	}
 	err = s.DB.Select(ctx, &rows, `
-		select m.instance_id, m.account_id, a.name, a.email, m.role, m.since
+		select m.instance_id, m.account_id, a.name, a.email, `+tenant.FormerHolder+` as former_holder, m.role, m.since
 		from unnest($1::uuid[]) as i (id)
 		cross join lateral (
 			select * from instance_member
@@ -43,7 +44,7 @@ func (s *Service) ListInInstances(ctx context.Context, instances []globalid.ID, 
 	members := make(map[uuid.UUID][]*Member, len(instances))
 	for _, row := range rows {
 		members[row.InstanceID] = append(members[row.InstanceID], &Member{
-			User:  &tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: row.AccountID}, Name: row.Name, Email: row.Email},
+			User:  &tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: row.AccountID}, Name: row.Name, Email: row.Email, FormerHolder: row.Former},
 			Role:  row.Role,
 			Since: row.Since,
 		})
@@ -82,12 +83,13 @@ func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page r
 		AccountID     uuid.UUID            `db:"account_id"`
 		Name          string               `db:"name"`
 		Email         string               `db:"email"`
+		Former        bool                 `db:"former_holder"`
 		Administrator bool                 `db:"administrator"`
 		InstanceRoles tenant.InstanceRoles `db:"instance_roles"`
 		Since         time.Time            `db:"since"`
 	}
 	err = s.DB.Select(ctx, &rows, `
-		select s.id as space_id, m.account_id, a.name, a.email, m.administrator, m.instance_roles, m.since
+		select s.id as space_id, m.account_id, a.name, a.email, `+tenant.FormerHolder+` as former_holder, m.administrator, m.instance_roles, m.since
 		from unnest($1::uuid[]) as s (id)
 		cross join lateral (
 			select h.account_id, min(h.since) as since,
@@ -101,7 +103,7 @@ func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page r
 	members := make(map[uuid.UUID][]*SpaceMember, len(spaces))
 	for _, row := range rows {
 		m := &SpaceMember{
-			User:  &tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: row.AccountID}, Name: row.Name, Email: row.Email},
+			User:  &tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: row.AccountID}, Name: row.Name, Email: row.Email, FormerHolder: row.Former},
 			Held:  tenant.Roles(row.InstanceRoles),
 			Since: row.Since,
 		}

@@ -39,13 +39,14 @@ type Member struct {
 // of the transaction; nil where the person is no member.
 func lockMember(ctx context.Context, tx *postgres.Tx, instance, user globalid.ID) (*Member, error) {
 	var row struct {
-		Name  string              `db:"name"`
-		Email string              `db:"email"`
-		Role  tenant.InstanceRole `db:"role"`
-		Since time.Time           `db:"since"`
+		Name   string              `db:"name"`
+		Email  string              `db:"email"`
+		Former bool                `db:"former_holder"`
+		Role   tenant.InstanceRole `db:"role"`
+		Since  time.Time           `db:"since"`
 	}
 	err := tx.Get(ctx, &row, `
-		select a.name, a.email, m.role, m.since from instance_member m join account a on a.id = m.account_id
+		select a.name, a.email, `+tenant.FormerHolder+` as former_holder, m.role, m.since from instance_member m join account a on a.id = m.account_id
 		where m.instance_id = $1 and m.account_id = $2 for no key update of m`, instance.UUID, user.As(globalid.User).UUID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -53,7 +54,7 @@ func lockMember(ctx context.Context, tx *postgres.Tx, instance, user globalid.ID
 	if err != nil {
 		return nil, err
 	}
-	return &Member{&tenant.User{ID: user, Name: row.Name, Email: row.Email}, row.Role, row.Since}, nil
+	return &Member{&tenant.User{ID: user, Name: row.Name, Email: row.Email, FormerHolder: row.Former}, row.Role, row.Since}, nil
 }
 
 // noMember is the refusal where a person has no role in an instance. It is the

@@ -77,3 +77,33 @@ func TestMigrateRecomputesTheKeysOfAddresses(t *testing.T) {
 	wantText(`select string_agg(email_key || ' ' || status, ', ' order by status) from invitation where email ilike 'stra%'`,
 		`straße@uni.example PENDING, straße@uni.example REVOKED`)
 }
+
+// The newest account of an address becomes its holder, one that somebody has claimed
+// if there is one.
+func TestMigrateFindsTheHoldersOfAddresses(t *testing.T) {
+	t.Parallel()
+	dsn := newEmptyDatabase(t)
+	db := connect(t, dsn)
+	released, err := goose.NewProvider(goose.DialectPostgres, db, migrations.Files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := released.UpTo(withPatience(t), 7); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, db, `
+		insert into account (id, subject, email, email_key, name, created_at) values
+			(gen_random_uuid(), 's1', 'a@uni.example', 'a@uni.example', 'A', now() - interval '3 days'),
+			(gen_random_uuid(), 's2', 'a@uni.example', 'a@uni.example', 'A', now() - interval '1 day'),
+			(gen_random_uuid(), 's3', 'a@uni.example', 'a@uni.example', 'A', now() - interval '2 days'),
+			(gen_random_uuid(), null, 'a@uni.example', 'a@uni.example', 'A', now()),
+			(gen_random_uuid(), null, 'b@uni.example', 'b@uni.example', 'B', now())`)
+	if _, err := postgres.Migrate(withPatience(t), dsn, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := read[string](t, db, `
+		select string_agg(h.email_key || ' ' || coalesce(a.subject, 'unclaimed') || ' ' || (h.proved_at is not distinct from case when a.subject is not null then a.created_at end), ', ' order by h.email_key)
+		from address_holder h join account a on a.id = h.account_id`), "a@uni.example s2 true, b@uni.example unclaimed true"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

@@ -15,6 +15,8 @@ var privileges = map[string]string{
 	"goose_db_version":    "select",
 	"schema_requirement":  "select",
 	"account":             "select, insert, update",
+	"address_holder":      "select, insert, update, delete",
+	"merged_subject":      "select",
 	"organization":        "select, insert, update (name)",
 	"organization_member": "select, update (role)",
 	"space":               "select, insert, update (name)",

@@ -89,6 +89,22 @@ var Catalog = []Table{
 		},
 	},
 	{
+		Name: "address_holder", About: "which account an address belongs to, and since when",
+		Kept: "until the account has another address, or another account proves the address", Seen: nobody + "; members see who is a former holder",
+		Columns: []Column{
+			{"email_key", Email, "addressHeld", RowDeleted, ""},
+			{"account_id", AccountID, "addressHeld", RowDeleted, ""},
+		},
+	},
+	{
+		Name: "merged_subject", About: "the identity provider's ids of accounts that were merged into another one",
+		Kept: "until the account is erased", Seen: nobody,
+		Columns: []Column{
+			{"subject", Identity, "mergedSubjects", RowDeleted, ""},
+			{"account_id", AccountID, "mergedSubjects", RowDeleted, ""},
+		},
+	},
+	{
 		Name: "organization_member", About: "roles in organizations",
 		Kept: "until the role ends", Seen: "managers of the organization",
 		Columns: []Column{
@@ -116,7 +132,7 @@ var Catalog = []Table{
 		Name: "instance", About: "who deleted an instance",
 		Kept: "until the instance is restored or purged", Seen: "people with a role in the instance",
 		Columns: []Column{
-			id("id"), id("space_id"), place("name"), word("kind"),
+			id("id"), id("space_id"), place("name"), place("name_key"), word("kind"),
 			{"deleted_by", AccountID, "instancesDeleted", "", staysAsID},
 		},
 	},

@@ -311,4 +311,9 @@ var steps = []step{
 		update account a
 		set subject = null, email = p.alias_email, email_key = p.alias_email, name = p.alias, locale = null, erased_at = clock_timestamp()
 		from PERSON where a.id = p.account and a.erased_at is null`),
+	newStep("merged_subject", "the identity provider's ids of merged accounts", "deleted",
+		`delete from merged_subject m using PERSON where m.account_id = p.account`),
+	// The account holds its pseudonym's address now.
+	newStep("address_holder", "the address's belonging to the account", "deleted",
+		`delete from address_holder h using PERSON where h.account_id = p.account`),
 }

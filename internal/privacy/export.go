@@ -44,8 +44,14 @@ func idOf(kind, column string) string {
 var sections = []section{
 	newSection("account", "the account; none for an invited person without one", `
 		select a.id::text as key, json_build_object('id', `+idOf("user", "a.id")+`, 'subject', a.subject, 'email', a.email,
-			'emailKey', a.email_key, 'name', a.name, 'languages', a.locale, 'createdAt', a.created_at, 'erasedAt', a.erased_at) as value
+			'emailKey', a.email_key, 'name', a.name, 'languages', a.locale, 'createdAt', a.created_at, 'provedAt', a.proved_at, 'erasedAt', a.erased_at) as value
 		from PERSON join account a on a.id = p.account`),
+	newSection("addressHeld", "the address, where it belongs to the account", `
+		select h.email_key as key, json_build_object('emailKey', h.email_key, 'provedAt', h.proved_at) as value
+		from PERSON join address_holder h on h.account_id = p.account`),
+	newSection("mergedSubjects", "the identity provider's ids of accounts that were merged into this one", `
+		select m.subject as key, json_build_object('subject', m.subject) as value
+		from PERSON join merged_subject m on m.account_id = p.account`),
 	newSection("organizationRoles", "roles in organizations", `
 		select o.id::text as key, json_build_object('organization', `+idOf("organization", "o.id")+`, 'name', o.name, 'role', m.role) as value
 		from PERSON join organization_member m on m.account_id = p.account join organization o on o.id = m.organization_id`),

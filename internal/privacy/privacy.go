@@ -20,6 +20,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // Person is whom an export or an erasure is about: an account, an address, or both.
@@ -76,7 +77,7 @@ type accountRow struct {
 }
 
 // FindAccount returns the person of an account. Their address is part of the person
-// unless a newer account has it. It fails with ErrNotFound.
+// unless another account has it. It fails with ErrNotFound.
 func FindAccount(ctx context.Context, q postgres.Querier, id globalid.ID) (p Person, err error) {
 	var row accountRow
 	err = q.Get(ctx, &row, `select id, email, email_key, erased_at from account where id = $1`, id.UUID)
@@ -112,8 +113,9 @@ func FindAddress(ctx context.Context, q postgres.Querier, email address.Address)
 // holdersOf returns the accounts of an address, the present one first.
 func holdersOf(ctx context.Context, q postgres.Querier, key string) (rows []accountRow, err error) {
 	err = q.Select(ctx, &rows, `
-		select id, email, email_key, erased_at from account
-		where email_key = $1 and erased_at is null order by created_at desc, id desc`, key)
+		select id, email, email_key, erased_at from account a
+		where email_key = $1 and erased_at is null
+		order by `+tenant.FormerHolder+`, created_at desc, id desc`, key)
 	return rows, err
 }
 

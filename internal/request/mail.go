@@ -70,15 +70,17 @@ type notice struct {
 	NoticeID  uuid.UUID `db:"notice_id"`
 	Recipient uuid.UUID `db:"recipient"`
 	Email     string    `db:"recipient_email"`
-	Locale    string    `db:"locale"`     // of the recipient
-	CanAnswer bool      `db:"can_answer"` // whether the recipient can answer the request
-	SeesSpace bool      `db:"sees_space"` // whether the recipient has a role in the space
+	Locale    string    `db:"locale"`        // of the recipient
+	CanAnswer bool      `db:"can_answer"`    // whether the recipient can answer the request
+	SeesSpace bool      `db:"sees_space"`    // whether the recipient has a role in the space
+	Former    bool      `db:"former_holder"` // whether the address belongs to somebody else by now
 }
 
 func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*notice, error) {
 	var rows []notice
 	err := m.DB.Select(ctx, &rows, `
 		select `+allColumns+`, n.id as notice_id, n.account_id as recipient, a.email as recipient_email, coalesce(a.locale, '') as locale,
+		       `+tenant.FormerHolder+` as former_holder,
 		       `+canAnswer(`n.account_id`)+` as can_answer,
 		       exists (select from space_administrator sa where sa.space_id = r.space_id and sa.account_id = n.account_id)
 		       or exists (select from organization_member om where om.organization_id = s.organization_id and om.account_id = n.account_id and om.role in `+tenant.SeesSpaces.SQL(globalid.Organization)+`)
@@ -100,6 +102,9 @@ func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*n
 // that it quotes. It fails with outbox.ErrDropped where the mail has become
 // pointless, or where the recipient may not read it any more.
 func (n *notice) mailContent() (event mail.RequestEvent, message *string, err error) {
+	if n.Former {
+		return event, nil, outbox.ErrDropped
+	}
 	if n.Recipient != n.RequestedBy {
 		if n.Status != Open || !n.CanAnswer {
 			return event, nil, outbox.ErrDropped

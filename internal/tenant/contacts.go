@@ -20,6 +20,9 @@ const (
 	maxAdministrators = 100
 )
 
+// People whose address belongs to another account by now are no contacts: mail to them
+// would reach somebody else.
+
 // Contacts implements Place: editors first, then the space's administrators.
 func (i *Instance) Contacts(ctx context.Context, q postgres.Querier, roles Roles) ([]fault.Contact, error) {
 	type contactsQuery Roles
@@ -47,7 +50,7 @@ func (o *Organization) Contacts(ctx context.Context, q postgres.Querier, roles R
 	}
 	err = q.Select(ctx, &contacts, `
 		select a.name, a.email from account a join organization_member m on m.account_id = a.id
-		where m.organization_id = $1 and m.role = any ($2::text[])
+		where m.organization_id = $1 and m.role = any ($2::text[]) and not `+FormerHolder+`
 		order by array_position($2::text[], m.role), a.name, a.id limit $3`,
 		o.ID.UUID, pq.StringArray(roles.Stored(globalid.Organization)), maxContacts)
 	return contacts, err
@@ -71,6 +74,7 @@ func holders(ctx context.Context, q postgres.Querier, instances []globalid.ID, r
 				union all
 				select sa.account_id, cardinality($2::text[]) + 1 from space_administrator sa
 				where $3 and sa.space_id = i.space_id) r on r.account_id = a.id
+			where not `+FormerHolder+`
 			group by a.id order by min(r.position), a.name, a.id limit $4) h
 		where i.id = any ($1::uuid[])
 		order by i.id, h.position, h.name, h.id`,
@@ -106,7 +110,7 @@ func (s *Space) Administrators(ctx context.Context, q postgres.Querier) ([]*faul
 			from unnest($1::uuid[]) as s (id)
 			cross join lateral (
 				select a.id, a.name, a.email from account a join space_administrator sa on sa.account_id = a.id
-				where sa.space_id = s.id order by a.name, a.id limit $2) a
+				where sa.space_id = s.id and not `+FormerHolder+` order by a.name, a.id limit $2) a
 			order by s.id, a.name, a.id`, postgres.IDs(ids), maxAdministrators)
 		for i := range rows {
 			s := of[rows[i].SpaceID]

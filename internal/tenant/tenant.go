@@ -20,9 +20,17 @@ type User struct {
 	Name  string
 	Email string
 	// EmailKey is Email in the form in which addresses compare
-	// (address.Address.Key). It is set for the actor of a request only.
+	// (address.Address.Key). It is set for the actor of a request only, and empty
+	// where they do not hold the address.
 	EmailKey string
+	// FormerHolder says that Email belongs to another account, which has proved it
+	// later, or to none.
+	FormerHolder bool
 }
+
+// FormerHolder is the SQL condition that account a does not hold its address
+// (User.FormerHolder).
+const FormerHolder = `not exists (select from address_holder h where h.account_id = a.id)`
 
 // Contact returns the person as somebody to write to.
 func (u User) Contact() fault.Contact { return fault.Contact{Name: u.Name, Email: u.Email} }

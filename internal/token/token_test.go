@@ -67,7 +67,10 @@ func TestKeyIsKept(t *testing.T) {
 	signed := sign(t, openKey(t, dir), "Ada@uni.example")
 	wantKeyAlone(t, dir)
 	got, _, err := Verifier{Development: openKey(t, dir)}.Verify(t.Context(), signed)
-	want := account.Identity{Subject: "development|ada@uni.example", Email: parse(t, "Ada@uni.example")}
+	want := account.Identity{Subject: "development|ada@uni.example", Email: parse(t, "Ada@uni.example"), IssuedAt: got.IssuedAt}
+	if age := time.Since(got.IssuedAt); age < 0 || age > time.Hour {
+		t.Errorf("issued at %v", got.IssuedAt)
+	}
 	if got != want || err != nil {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}

@@ -141,5 +141,9 @@ func (i Issuer) identity(claims jwt.MapClaims) (account.Identity, error) {
 	if verified := claims["email_verified"]; verified != true && (verified != nil || !i.EmailVerified) {
 		return account.Identity{}, ErrEmailNotVerified
 	}
-	return account.Identity{Subject: subject, Email: email, Name: text("name"), Locale: text("locale")}, nil
+	id := account.Identity{Subject: subject, Email: email, Name: text("name"), Locale: text("locale")}
+	if issued, err := claims.GetIssuedAt(); err == nil && issued != nil { // the parser has checked it
+		id.IssuedAt = issued.Time
+	}
+	return id, nil
 }

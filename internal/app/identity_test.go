@@ -1,0 +1,167 @@
+package app_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
+)
+
+// subject returns the person of a subject and an address, whose token was issued some
+// time ago.
+func (w *world) subject(subject, email string, ago time.Duration) person {
+	w.t.Helper()
+	issued := time.Now().Add(-ago)
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"iss": apptest.Issuer.Name, "aud": apptest.Issuer.Audience, "sub": subject, "email": email, "email_verified": true,
+		"iat": issued.Unix(), "exp": issued.Add(24 * time.Hour).Unix(),
+	}).SignedString(readKey(w.t, w))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.with(signed)
+}
+
+// members returns the people with a role in Group 1, as text.
+func (p person) members() (list []string) {
+	p.world.t.Helper()
+	a := p.Ask(`query($id: ID!) { instance(id: $id) { members(first: 100) { nodes { role user { email formerHolder } } } } }`,
+		map[string]any{"id": p.world.instance("Group 1")}).OK()
+	for _, m := range a.At("instance", "members", "nodes").([]any) {
+		user := m.(map[string]any)["user"].(map[string]any)
+		list = append(list, fmt.Sprint(user["email"], " ", m.(map[string]any)["role"], " former holder: ", user["formerHolder"]))
+	}
+	return list
+}
+
+// An address that another person has now: its holder is invited, and the former
+// holder keeps the role and no claim to the address.
+func TestReusedAddressBringsThePresentHolderIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ada := w.as("ada")
+	outcome := func() any {
+		t.Helper()
+		return ada.invite("Group 1", "VIEWER", []string{"chair@uni.example"}).OK().At("inviteUsers", "results", 0, "outcome")
+	}
+	outcome()
+	former := w.subject("chair-1", "chair@uni.example", time.Hour)
+	former.accept("token", w.AwaitToken("chair@uni.example")).OK()
+	if got := outcome(); got != "ALREADY_MEMBER" {
+		t.Errorf("the member is %v", got)
+	}
+	holder := w.subject("chair-2", "chair@uni.example", time.Minute)
+	if got := holder.Ask(`{ viewer { formerHolder spaces { nodes { id } } } }`, nil).OK(); got.At("viewer", "formerHolder") != false || len(got.At("viewer", "spaces", "nodes").([]any)) > 0 {
+		t.Errorf("%s", got.Body)
+	}
+	if got := outcome(); got != "INVITED" {
+		t.Errorf("the present holder is %v", got)
+	}
+	token := w.AwaitMails(2)[0].Link
+	token = token[strings.Index(token, "#")+1:]
+	// The gateway still remembers the former holder as the holder.
+	if got := former.Ask(`{ viewer { invitations { totalCount } } }`, nil).OK(); got.At("viewer", "invitations", "totalCount") != 0.0 {
+		t.Errorf("the former holder sees an invitation of the present one: %s", got.Body)
+	}
+	if e := former.accept("token", token).Refused("INVITATION_NOT_USABLE"); e.Reason() != "OTHER_ADDRESS" || !strings.Contains(e.Message, "belongs to another account") {
+		t.Errorf("%+v", e)
+	}
+	holder.accept("token", token).OK()
+	want := []string{"chair@uni.example VIEWER former holder: true", "chair@uni.example VIEWER former holder: false"}
+	if got := ada.members(); !slices.Contains(got, want[0]) || !slices.Contains(got, want[1]) || len(got) != 4 {
+		t.Errorf("%q", got)
+	}
+	// A sign-in proves the address again.
+	again := w.subject("chair-1", "chair@uni.example", 0)
+	if got := again.Ask(`{ viewer { formerHolder } }`, nil).OK(); got.At("viewer", "formerHolder") != false {
+		t.Errorf("%s", got.Body)
+	}
+}
+
+func TestFormerHolderIsToldHowToGetTheAddressBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.as("ada").invite("Group 1", "VIEWER", []string{"chair@uni.example"}).OK()
+	token := w.AwaitToken("chair@uni.example")
+	w.subject("chair-2", "chair@uni.example", time.Minute).Ask(`{ viewer { id } }`, nil).OK()
+	former := w.subject("chair-1", "chair@uni.example", time.Hour)
+	a := former.Ask(`query($token: String!) { invitation(token: $token) { accepting { allowed obstacles { reason remedy } } } }`, map[string]any{"token": token}).OK()
+	if a.At("invitation", "accepting", "allowed") != false || !strings.Contains(a.Body, "sign in again") {
+		t.Errorf("%s", a.Body)
+	}
+	former.accept("token", token).Refused("INVITATION_NOT_USABLE")
+}
+
+// Mails about requests do not go to an address that somebody else has now.
+func TestFormerHolderGetsNoMails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.as("ed").Ask(`{ viewer { id } }`, nil).OK()
+	w.subject("ed-2", "ed@uni.example", 0).Ask(`{ viewer { id } }`, nil).OK()
+	w.as("ada").delete("Group 1").OK()
+	vic := w.as("vic")
+	vic.Ask(`mutation($input: RequestRestoreInput!) { requestRestore(input: $input) { request { id } } }`, map[string]any{"input": vic.input("Group 1")}).OK()
+	w.AwaitOutbox()
+	for _, m := range w.Mailbox() {
+		if m.To != "ada@uni.example" {
+			t.Errorf("a mail to %s", m.To)
+		}
+	}
+	if a := vic.restore("Group 1"); strings.Contains(string(a.Body), "ed@uni.example") || !strings.Contains(string(a.Body), "ada@uni.example") {
+		t.Errorf("the people to ask: %s", a.Body)
+	}
+}
+
+func TestAddressesFoldLetterByLetter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ada := w.as("ada")
+	a := ada.invite("Group 1", "VIEWER", []string{"strasse@uni.example", "straße@uni.example", "STRAẞE@uni.example", "Case.Person@Else.Example"}).OK()
+	if got := a.Every("outcome", "inviteUsers", "results"); !slices.Equal(got, []string{"INVITED", "INVITED", "DUPLICATE", "INVITED"}) {
+		t.Errorf("%v", got)
+	}
+	w.AwaitMails(3)
+	token := w.AwaitToken("strasse@uni.example")
+	if e := w.subject("s1", "straße@uni.example", 0).accept("token", token).Refused("INVITATION_NOT_USABLE"); e.Reason() != "OTHER_ADDRESS" {
+		t.Errorf("%+v", e)
+	}
+	w.subject("s2", "STRASSE@uni.example", 0).accept("token", token).OK()
+	w.subject("s3", "CASE.person@ELSE.example", 0).accept("token", w.AwaitToken("Case.Person@else.example")).OK()
+}
+
+// Two subjects sign in with one address while it is invited. Afterwards one of them is
+// its holder, who alone can accept.
+func TestTwoSubjectsOfAnAddressRaceWithAnInvitation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ada := w.as("ada")
+	const trials = 300
+	for n := range trials {
+		email := fmt.Sprintf("chair%d@uni.example", n)
+		people := []person{w.subject(email+"/1", email, 0), w.subject(email+"/2", email, 0)}
+		var invitation answer
+		together(
+			func() { people[0].Ask(`{ viewer { id } }`, nil).OK() },
+			func() { people[1].Ask(`{ viewer { id } }`, nil).OK() },
+			func() { invitation = ada.invite("Group 1", "VIEWER", []string{email}) })
+		if got := invitation.OK().At("inviteUsers", "results", 0, "outcome"); got != "INVITED" {
+			t.Fatalf("trial %d: %v", n, got)
+		}
+		accepted := 0
+		for _, p := range people {
+			a := p.Ask(`mutation($id: ID!) { acceptInvitation(input: {invitationId: $id}) { invitation { status } } }`,
+				map[string]any{"id": invitation.At("inviteUsers", "results", 0, "invitation", "id")})
+			if len(a.Errors) == 0 {
+				accepted++
+			}
+		}
+		if holders := w.Number(`select count(*) from address_holder where email_key = $1`, email); accepted != 1 || holders != 1 {
+			t.Fatalf("trial %d: %d accepted, %d holders", n, accepted, holders)
+		}
+	}
+}
