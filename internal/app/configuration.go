@@ -113,7 +113,7 @@ func (a *api) serveSignIn(read func(context.Context) (signIn, error)) http.Handl
 // resolves to this machine by DNS rebinding still sends that name.
 func (s *Settings) forDeveloper(r *http.Request) bool {
 	host := strings.ToLower((&url.URL{Host: r.Host}).Hostname())
-	if public, err := url.Parse(s.PublicURL); err == nil && host != "" && host == strings.ToLower(public.Hostname()) {
+	if public, err := s.publicURL(); err == nil && public != nil && host == public.Hostname() {
 		return true
 	}
 	listening, _, _ := net.SplitHostPort(s.Addr) // the settings were validated

@@ -2,12 +2,16 @@ package app
 
 import (
 	"context"
-	"net"
+	"errors"
+	"fmt"
 	netmail "net/mail"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
+	"unicode"
 
+	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
 )
@@ -39,16 +43,19 @@ func closeMailbox(m *mailbox.Mailbox) {
 // newSender returns the sender of mails: to the mailbox, unless it is nil, else to
 // the mail server.
 func newSender(s *MailSettings, public *url.URL, box *mailbox.Mailbox) (*mail.Sender, error) {
-	from := mail.Mailbox{Name: "DataHub", Email: "no-reply@" + mailDomain(public)}
-	if s.MailFrom != "" {
-		parsed, err := netmail.ParseAddress(s.MailFrom)
-		if err != nil {
-			return nil, setting("DATAHUB_MAIL_FROM", err)
-		}
-		from.Email = parsed.Address
-		if parsed.Name != "" {
-			from.Name = parsed.Name
-		}
+	from, err := s.sender()
+	if err != nil {
+		return nil, err
+	}
+	domain := mailDomain(public)
+	switch {
+	case domain == "" && from.Email != "":
+		_, domain, _ = strings.Cut(from.Email, "@")
+	case domain == "":
+		domain = "localhost"
+	}
+	if from.Email == "" {
+		from.Email = "no-reply@" + domain
 	}
 	server, err := url.Parse(s.SMTPURL)
 	if err != nil {
@@ -57,7 +64,7 @@ func newSender(s *MailSettings, public *url.URL, box *mailbox.Mailbox) (*mail.Se
 	if box != nil {
 		server = box.URL()
 	}
-	sender, err := mail.NewSender(server, from, mailDomain(public))
+	sender, err := mail.NewSender(server, from, domain)
 	if err != nil {
 		return nil, setting("DATAHUB_SMTP_URL", err)
 	}
@@ -65,10 +72,38 @@ func newSender(s *MailSettings, public *url.URL, box *mailbox.Mailbox) (*mail.Se
 	return sender, nil
 }
 
-// mailDomain returns the domain of the gateway's own addresses and Message-IDs.
-func mailDomain(public *url.URL) string {
-	if net.ParseIP(public.Hostname()) != nil {
-		return "localhost"
+// sender returns the name and the address of mails' sender. The address is empty where
+// the operator decides nothing; its domain has A-labels.
+func (s *MailSettings) sender() (mail.Mailbox, error) {
+	from := mail.Mailbox{Name: "DataHub"}
+	if s.MailFrom == "" {
+		return from, nil
 	}
-	return public.Hostname()
+	parsed, err := netmail.ParseAddress(s.MailFrom)
+	if err != nil {
+		return from, setting("DATAHUB_MAIL_FROM", errors.New("it is not an e-mail address"))
+	}
+	if from.Email = parsed.Address; parsed.Name != "" {
+		from.Name = parsed.Name
+	}
+	a, problem := address.Parse(parsed.Address)
+	_, domain, _ := strings.Cut(parsed.Address, "@")
+	switch {
+	case problem == nil:
+		from.Email = a.Envelope()
+	case strings.ContainsFunc(domain, func(r rune) bool { return r > unicode.MaxASCII }):
+		return from, setting("DATAHUB_MAIL_FROM", fmt.Errorf("its domain cannot be written in ASCII: %w", problem))
+	}
+	return from, nil
+}
+
+// mailDomain returns the host of the public URL as the domain of the gateway's own
+// address, of Message-IDs and of EHLO; "" where no mail server would accept it there:
+// an IP address, this machine, or a name without a dot.
+func mailDomain(public *url.URL) string {
+	host := strings.TrimSuffix(public.Hostname(), ".")
+	if _, problem := address.Parse("no-reply@" + host); problem != nil || strings.HasSuffix(host, ".localhost") {
+		return ""
+	}
+	return host
 }

@@ -89,7 +89,7 @@ type TokenSettings struct {
 // MailSettings are about sending mail.
 type MailSettings struct {
 	SMTPURL           string        `name:"smtp-url" env:"DATAHUB_SMTP_URL" placeholder:"URL" help:"The mail server: smtp://host:port or smtps://user:password@host:port. Required outside development. Unset in development: the mailbox."`
-	MailFrom          string        `env:"DATAHUB_MAIL_FROM" placeholder:"ADDRESS" help:"The sender of mails. Unset: no-reply at the public URL's host."`
+	MailFrom          string        `env:"DATAHUB_MAIL_FROM" placeholder:"ADDRESS" help:"The sender of mails. Unset: no-reply at the public URL's host. Required outside development where that host is an IP address, this machine or a name without a dot."`
 	SMTPTimeout       time.Duration `name:"smtp-timeout" env:"DATAHUB_SMTP_TIMEOUT" default:"1m" min:"1s" max:"10m" help:"How long the mail server may take for each step before it has a mail. A mail that it has not taken is attempted again."`
 	SMTPAcceptTimeout time.Duration `name:"smtp-accept-timeout" env:"DATAHUB_SMTP_ACCEPT_TIMEOUT" default:"10m" min:"10s" max:"1h" help:"How long the mail server may take to accept a mail that it has. A mail that it has not confirmed is perhaps delivered, and sent again hours later: do not set it to less than the server needs."`
 }
@@ -174,9 +174,19 @@ func (s *Settings) checkServing() error {
 		}
 	}
 	if missing == nil {
-		return nil
+		return s.checkSender()
 	}
 	return fmt.Errorf("%s: required outside development (DATAHUB_DEVELOPMENT=true turns development on)", strings.Join(missing, ", "))
+}
+
+// checkSender returns an error where neither an operator nor the public URL names a
+// sender of mails that mail servers accept.
+func (s *Settings) checkSender() error {
+	public, err := s.publicURL()
+	if err != nil || s.MailFrom != "" || mailDomain(public) != "" {
+		return err
+	}
+	return fmt.Errorf("DATAHUB_MAIL_FROM: required outside development where the host of DATAHUB_PUBLIC_URL is no domain that mails can be from: %q", public.Hostname())
 }
 
 // checkDevelopment returns an error outside development, for commands that are

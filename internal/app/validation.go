@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/mail"
 	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+
+	"golang.org/x/net/idna"
 
 	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/telemetry"
@@ -77,14 +79,39 @@ func (s *HTTPSettings) validate() error {
 	if _, err := parseOrigins(s.AllowedOrigins); err != nil {
 		return setting("DATAHUB_ALLOWED_ORIGINS", err)
 	}
+	_, err := s.publicURL()
+	return err
+}
+
+// hostProfile converts hosts to A-labels (RFC 5891 section 5, UTS #46 without its
+// transitional forms).
+var hostProfile = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+
+// publicURL returns the public URL, with its host as the DNS, mail servers and browsers
+// write it: in lower case, with A-labels (RFC 5890). It is nil where there is none.
+func (s *HTTPSettings) publicURL() (*url.URL, error) {
 	if s.PublicURL == "" {
-		return nil
+		return nil, nil
 	}
 	u, err := url.Parse(s.PublicURL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return setting("DATAHUB_PUBLIC_URL", errors.New("expected https://HOST or https://HOST/PATH"))
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, setting("DATAHUB_PUBLIC_URL", errors.New("expected https://HOST or https://HOST/PATH"))
 	}
-	return nil
+	host, port := u.Hostname(), u.Port()
+	if net.ParseIP(host) != nil {
+		return u, nil
+	}
+	ascii := strings.ToLower(host)
+	if strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
+		if ascii, err = hostProfile.ToASCII(host); err != nil {
+			return nil, setting("DATAHUB_PUBLIC_URL", errors.New("its host is not a valid domain"))
+		}
+	}
+	u.Host = ascii
+	if port != "" {
+		u.Host = net.JoinHostPort(ascii, port)
+	}
+	return u, nil
 }
 
 func (s *DatabaseSettings) validate() error {
@@ -123,10 +150,8 @@ func (s *TokenSettings) validate() error {
 }
 
 func (s *MailSettings) validate() error {
-	if s.MailFrom != "" {
-		if _, err := mail.ParseAddress(s.MailFrom); err != nil {
-			return setting("DATAHUB_MAIL_FROM", errors.New("it is not an e-mail address"))
-		}
+	if _, err := s.sender(); err != nil {
+		return err
 	}
 	if _, err := url.Parse(s.SMTPURL); err != nil {
 		return setting("DATAHUB_SMTP_URL", errNotURL)

@@ -215,8 +215,8 @@ func openDatabase(s *DatabaseSettings, observe func(context.Context, string) fun
 // publicURL returns what links in mails begin with: in development, where the
 // gateway listens.
 func publicURL(s *HTTPSettings, listener net.Listener) (*url.URL, error) {
-	if s.PublicURL != "" {
-		return url.Parse(s.PublicURL)
+	if public, err := s.publicURL(); public != nil || err != nil {
+		return public, err
 	}
 	return url.Parse(urlOf(listener))
 }

@@ -38,6 +38,8 @@ type MailServer struct {
 type Attempt struct {
 	Number    int // from 1
 	Conn      net.Conn
+	Hello     string // the name in EHLO
+	From      string // of the envelope
 	To        string
 	MessageID string
 	Subject   string
@@ -104,7 +106,7 @@ func (s *MailServer) Listen() error {
 	}
 	s.Addr, s.listener = listener.Addr().String(), listener
 	s.server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		return &mailSession{server: s, conn: c.Conn()}, nil
+		return &mailSession{server: s, client: c}, nil
 	}))
 	s.server.Domain = "localhost"
 	s.server.ErrorLog = silent{}
@@ -145,13 +147,18 @@ func (s *MailServer) Token(email string) string {
 // mailSession is one client's connection.
 type mailSession struct {
 	server *MailServer
-	conn   net.Conn
+	client *smtp.Conn
+	from   string
 	to     string
 }
 
-func (s *mailSession) Logout() error                      { return nil }
-func (s *mailSession) Reset()                             { s.to = "" }
-func (*mailSession) Mail(string, *smtp.MailOptions) error { return nil }
+func (s *mailSession) Logout() error { return nil }
+func (s *mailSession) Reset()        { s.from, s.to = "", "" }
+
+func (s *mailSession) Mail(from string, _ *smtp.MailOptions) error {
+	s.from = from
+	return nil
+}
 
 func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	if s.to != "" {
@@ -176,7 +183,7 @@ func (s *mailSession) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	a := Attempt{Conn: s.conn, To: s.to, MessageID: m.Header.Get("Message-Id"), Subject: m.Header.Get("Subject")}
+	a := Attempt{Conn: s.client.Conn(), Hello: s.client.Hostname(), From: s.from, To: s.to, MessageID: m.Header.Get("Message-Id"), Subject: m.Header.Get("Subject")}
 	_, text, _ := strings.Cut(strings.ReplaceAll(string(body), "=\r\n", ""), "Review invitation:\r\n")
 	a.Link, _, _ = strings.Cut(text, "\r\n")
 	a, reply := s.server.add(a)
