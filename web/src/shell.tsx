@@ -13,9 +13,11 @@ import {
   useMantineColorScheme,
   VisuallyHidden,
 } from '@mantine/core'
-import { type ReactNode, useEffect } from 'react'
+import { type ReactNode, useEffect, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
-import { Link, NavLink } from 'react-router'
+import { Link, NavLink, useLocation } from 'react-router'
+import { Announcer } from './focus/announcer'
+import { keepFocus } from './focus/focus-keeper'
 import { useConnection } from './gateway/connection'
 import { graphql } from './generated'
 import { useRequestChanges } from './requests/request'
@@ -41,6 +43,8 @@ const RequestsToAnswer = graphql(`
 export function Shell({ children }: { children: ReactNode }) {
   const { t, i18n } = useTranslation()
   const { account, refusal } = useSession()
+  useEffect(keepFocus, [])
+  useFocusOnNewPage()
   useEffect(() => {
     document.documentElement.lang = i18n.language
   }, [i18n.language])
@@ -76,12 +80,25 @@ export function Shell({ children }: { children: ReactNode }) {
       <AppShell.Main>
         <ConnectionBanner />
         <SessionBanner />
+        <Announcer />
         <Container size={880} px={0} py="lg" id="content" tabIndex={-1}>
           {account && refusal?.reason ? <AccountProblem refusal={refusal} /> : children}
         </Container>
       </AppShell.Main>
     </AppShell>
   )
+}
+
+/** Moves the focus to the content when a link has led to another page. */
+function useFocusOnNewPage() {
+  const { pathname } = useLocation()
+  const previous = useRef(pathname)
+  useEffect(() => {
+    if (previous.current === pathname) return
+    previous.current = pathname
+    document.getElementById('content')?.focus({ preventScroll: true })
+    window.scrollTo(0, 0)
+  }, [pathname])
 }
 
 function Navigation() {

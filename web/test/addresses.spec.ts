@@ -66,7 +66,14 @@ for (const { name, text, want } of lists)
     expect(readText(text)).toEqual({ addresses: want })
   })
 
-const tables: { name: string; text: string; want: string[]; head?: string; number?: number; emptyRows?: number }[] = [
+const tables: {
+  name: string
+  text: string
+  want: string[]
+  head?: string
+  number?: number
+  incompleteRows?: string[]
+}[] = [
   {
     name: 'from a sheet',
     text: `Name\tE-mail\tRole\nAda\t${ada}\tStudent\nGrace\t${grace}\tStudent\n`,
@@ -117,7 +124,28 @@ const tables: { name: string; text: string; want: string[]; head?: string; numbe
     want: [ada, grace],
     head: 'Email',
     number: 2,
-    emptyRows: 1,
+    incompleteRows: ['Mary'],
+  },
+  {
+    name: 'rows that are cut off',
+    text: `Name;Group;Email\nAda;1;${ada}\nMary Shelley; 2\nGrace;1;${grace}\n;3;`,
+    want: [ada, grace],
+    head: 'Email',
+    number: 3,
+    incompleteRows: ['Mary Shelley 2', '3'],
+  },
+  {
+    name: 'a mistake in the first row, without a head',
+    text: `Mary;mary.uni.example\nAda;${ada}\nGrace;${grace}`,
+    want: ['mary.uni.example', ada, grace],
+    number: 2,
+  },
+  {
+    name: 'nothing in the first row, without a head',
+    text: `Mary;\nAda;${ada}\nGrace;${grace}`,
+    want: [ada, grace],
+    number: 2,
+    incompleteRows: ['Mary'],
   },
   {
     name: 'mistakes in the column stay visible',
@@ -164,10 +192,10 @@ const tables: { name: string; text: string; want: string[]; head?: string; numbe
   { name: 'one column', text: `E-mail\n${ada}\n${grace}`, want: [ada, grace], head: 'E-mail', number: 1 },
 ]
 
-for (const { name, text, want, head, number, emptyRows = 0 } of tables)
+for (const { name, text, want, head, number, incompleteRows = [] } of tables)
   test(`a table is read: ${name}`, () => {
-    const { addresses, column, emptyRows: empty } = readText(text)
-    expect({ addresses, column, empty }).toEqual({ addresses: want, column: { head, number }, empty: emptyRows })
+    const { rows, ...reading } = readText(text)
+    expect(reading).toEqual({ addresses: want, column: { head, number }, incompleteRows })
   })
 
 const text = `Näme\tE-mail\r\nAda\t${ada}\r\n`

@@ -124,7 +124,8 @@ test('a workbook is read, a picture is refused, and what is not valid is removed
       ['Lee', '', 'later'],
     ]),
   )
-  await expect(page.getByText('5 rows were read, from the column “E-mail”. One row has no address.')).toBeVisible()
+  await expect(page.getByText('5 rows were read, from the column “E-mail”.')).toBeVisible()
+  await expect(page.getByText('One row has no address.')).toBeVisible()
   await expect(page.locator('[data-kind=good]')).toHaveText(['one@workbook.example', 'two@workbook.example'])
   await page.getByRole('button', { name: 'Remove all 2 that are not valid' }).click()
   await expect(page.locator('[data-kind]')).toHaveCount(2)
@@ -133,6 +134,31 @@ test('a workbook is read, a picture is refused, and what is not valid is removed
   await expect(page.getByText('photo.png is neither a text file nor an .xlsx workbook.')).toBeVisible()
   await expect(page.locator('[data-kind]')).toHaveCount(2)
   await expectAccessible(page)
+})
+
+test('rows without an address are shown and can be completed', async ({ visit }) => {
+  const page = await visit(ada)
+  await openInstance(page, 'Group 1')
+  await page.locator('input[type=file]').setInputFiles({
+    name: 'course.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from(
+      'Name,E-mail\nAda,one@rows.example\nMary Shelley,\nKim,kim.rows.example\nLee,\nGrace,two@rows.example\n',
+    ),
+  })
+  await expect(page.getByText('2 rows have no address.')).toBeVisible()
+  await expect(page.locator('[data-kind=bad]')).toHaveText('kim.rows.example')
+  await expectAccessible(page)
+  await screenshot(page, 'invite-incomplete-rows')
+  await page.getByRole('button', { name: 'Mary Shelley' }).click()
+  await expect(addressField(page)).toBeFocused()
+  await addressField(page).pressSequentially('mary@rows.example,')
+  await expect(page.locator('[data-kind]').last()).toHaveText('mary@rows.example')
+  await page.reload()
+  await expect(page.getByText('One row has no address.')).toBeVisible()
+  await page.getByRole('button', { name: 'Leave it out' }).click()
+  await expect(page.getByText('One row has no address.')).toBeHidden()
+  await expect(addressField(page)).toBeFocused()
 })
 
 test('people are invited once when the reply is lost', async ({ visit, gateway }) => {

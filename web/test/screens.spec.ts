@@ -1,12 +1,28 @@
-import { expect } from '@playwright/test'
+import { expect, type Page } from '@playwright/test'
 import { de } from '../src/texts/de'
 import { en } from '../src/texts/en'
 import { fr } from '../src/texts/fr'
 import { test } from './support/fixtures'
-import { ada } from './support/gateway'
+import { ada, ed, vic } from './support/gateway'
 import { expectAccessible, openInstance, screenshot } from './support/page'
 
-const phone = { width: 375, height: 720 }
+const phone = { width: 360, height: 720 }
+
+/** Returns the buttons whose text is cut off, or which stick out of the page. */
+const cutButtons = (page: Page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>('.mantine-Button-root')]
+      .filter((button) => {
+        const { left, right, width } = button.getBoundingClientRect()
+        const isCut = [button, ...button.querySelectorAll<HTMLElement>('*')].some(
+          (part) => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).overflowX !== 'visible',
+        )
+        const label = button.querySelector<HTMLElement>('.mantine-Button-label')
+        const sticksOut = label && label.scrollWidth > button.clientWidth
+        return width > 0 && (isCut || sticksOut || left < 0 || right > innerWidth)
+      })
+      .map(({ textContent }) => textContent),
+  )
 
 for (const [locale, texts] of Object.entries({ 'en-GB': en, 'de-CH': de, 'fr-CH': fr }))
   test(`${locale}: every screen fits a phone and is accessible, light and dark`, async ({ visit, gateway }) => {
@@ -22,6 +38,7 @@ for (const [locale, texts] of Object.entries({ 'en-GB': en, 'de-CH': de, 'fr-CH'
       }
       const width = await page.evaluate(() => document.documentElement.scrollWidth)
       expect(width, `width of ${screen}`).toBeLessThanOrEqual(phone.width)
+      expect(await cutButtons(page), `cut buttons of ${screen}`).toEqual([])
     }
 
     await expect(page.getByRole('heading', { level: 1, name: texts.spaces.title })).toBeVisible()
@@ -45,6 +62,18 @@ for (const [locale, texts] of Object.entries({ 'en-GB': en, 'de-CH': de, 'fr-CH'
       await openInstance(page, instance)
       await expect(page.locator('[data-code]').first()).toBeVisible()
       await check(screen)
+    }
+
+    for (const [email, instance] of [
+      [vic, 'Group 1'],
+      [vic, 'Group 2'],
+      [ed, 'Distributed'],
+    ]) {
+      const page = await visit(email, { locale, viewport: phone })
+      await openInstance(page, instance)
+      const askForRole = page.getByRole('button', { name: texts.requestForm.open.role })
+      await expect(askForRole.or(page.locator('[data-code]')).first()).toBeVisible()
+      expect(await cutButtons(page), `cut buttons of ${instance}`).toEqual([])
     }
 
     await page.goto(`${gateway.origin}/app/requests`)

@@ -8,10 +8,16 @@ import { Contacts } from './contacts'
 import { supportEmail, useExplanation } from './explanation'
 import type { Fault } from './fault'
 
-type Props = { fault: Fault; compact?: boolean; children?: ReactNode }
+type Props = {
+  fault: Fault
+  compact?: boolean
+  /** It is the answer to what the person did, and is read out. */
+  isAnswer?: boolean
+  children?: ReactNode
+}
 
 /** Shows what went wrong, what to do, and whom to ask. `children` are the actions that help. */
-export function FaultView({ fault, compact, children }: Props) {
+export function FaultView({ fault, compact, isAnswer, children }: Props) {
   const { t } = useTranslation()
   const { signInAgain } = useSession()
   const { title, remedy } = useExplanation()(fault)
@@ -23,7 +29,7 @@ export function FaultView({ fault, compact, children }: Props) {
       icon={compact ? undefined : <AttentionIcon />}
       title={title}
       p={compact ? 'xs' : undefined}
-      role={serious ? 'alert' : 'group'}
+      role={serious || isAnswer ? 'alert' : 'group'}
       data-code={code}
     >
       <Stack gap="xs">
@@ -78,7 +84,7 @@ export function FaultList({ faults, compact, onRetry }: FaultListProps) {
   const { t } = useTranslation()
   return faults.map((fault, i) => (
     // biome-ignore lint/suspicious/noArrayIndexKey: faults have no identity, and the list is replaced as a whole
-    <FaultView key={i} fault={fault} compact={compact}>
+    <FaultView key={i} fault={fault} compact={compact} isAnswer>
       {onRetry && i === 0 && (fault.retryable || fault.code === 'OFFLINE') && (
         <Group>
           <Button size="sm" variant="default" onClick={onRetry}>

@@ -1,6 +1,16 @@
-import { Button, FileButton, Group, Input, Text } from '@mantine/core'
-import { type ClipboardEvent, type DragEvent, type KeyboardEvent, memo, useId, useRef, useState } from 'react'
+import { Button, FileButton, Group, Input, Stack, Text } from '@mantine/core'
+import {
+  type ClipboardEvent,
+  type DragEvent,
+  type KeyboardEvent,
+  memo,
+  useCallback,
+  useId,
+  useRef,
+  useState,
+} from 'react'
 import { useTranslation } from 'react-i18next'
+import { announce } from '../focus/announcer'
 import { CrossIcon, FileIcon } from '../theme/icons'
 import classes from './address-field.module.css'
 import { isMultiline, type Reading, readFile, readText, UnreadableFile } from './address-reader'
@@ -20,6 +30,9 @@ type Props = {
   onAdd: (addresses: string[]) => void
   onEdit: (index: number) => void
   onRemove: (index: number) => void
+  /** Rows of tables without an address. */
+  incompleteRows: string[]
+  onIncompleteRows: (rows: string[]) => void
 }
 
 const fileTypes =
@@ -31,11 +44,19 @@ const endsAddress = /;\s*$|@.*,\s*$/
 /** A field for many addresses, which can be typed, pasted, dropped or read from a file. Each is shown as a chip. */
 export function AddressField(props: Props) {
   const { addresses, statuses, typing, hint, disabled, onTyping, onAdd, onEdit, onRemove } = props
+  const { incompleteRows, onIncompleteRows } = props
   const { t } = useTranslation()
   const id = useId()
   const input = useRef<HTMLInputElement>(null)
   const [dropping, setDropping] = useState(false)
   const [note, setNote] = useState('')
+  const editInField = useCallback(
+    (index: number) => {
+      onEdit(index)
+      input.current?.focus()
+    },
+    [onEdit],
+  )
 
   function add(added: string[]) {
     if (added.length) onAdd(added)
@@ -43,9 +64,21 @@ export function AddressField(props: Props) {
     setNote('')
   }
 
+  function addRows({ incompleteRows: added = [] }: Reading) {
+    if (added.length) onIncompleteRows([...incompleteRows, ...added])
+  }
+
+  /** Puts the text of a row into the field, where its address can be added. */
+  function completeRow(index: number) {
+    onIncompleteRows(incompleteRows.filter((_, i) => i !== index))
+    onTyping(`${incompleteRows[index]} `)
+    input.current?.focus()
+  }
+
   function addText(text: string) {
     const reading = readText(text)
     add(reading.addresses)
+    addRows(reading)
     setNote(reading.column ? describe(reading) : '')
   }
 
@@ -54,6 +87,7 @@ export function AddressField(props: Props) {
     try {
       const reading = await readFile(file)
       if (reading.addresses.length) onAdd(reading.addresses)
+      addRows(reading)
       setNote(`${t('address.fromFile', { count: reading.addresses.length, name: file.name })} ${describe(reading)}`)
     } catch (error) {
       if (!(error instanceof UnreadableFile)) throw error
@@ -62,11 +96,10 @@ export function AddressField(props: Props) {
   }
 
   /** Says which column of a table was read and how many rows. */
-  function describe({ addresses, column, rows = 0, emptyRows = 0 }: Reading): string {
+  function describe({ addresses, column, rows = 0 }: Reading): string {
     if (!column || !addresses.length) return ''
     const name = column.head ?? t('address.columnNumber', { number: column.number })
-    const read = t('address.fromColumn', { count: rows, column: name })
-    return emptyRows ? `${read} ${t('address.emptyRows', { count: emptyRows })}` : read
+    return t('address.fromColumn', { count: rows, column: name })
   }
 
   function onKeyDown(event: KeyboardEvent<HTMLInputElement>) {
@@ -115,13 +148,14 @@ export function AddressField(props: Props) {
         onDragLeave={() => setDropping(false)}
         onDrop={onDrop}
       >
-        <Chips {...{ addresses, statuses, disabled, onEdit, onRemove }} />
+        <Chips {...{ addresses, statuses, disabled, onEdit: editInField, onRemove }} />
         <div className={classes.input}>
           <input
             id={id}
             ref={input}
             value={typing}
             disabled={disabled}
+            data-focus-home
             placeholder={addresses.length ? t('address.more') : t('address.placeholder')}
             aria-describedby={`${id}-hint`}
             autoComplete="off"
@@ -149,7 +183,52 @@ export function AddressField(props: Props) {
           )}
         </FileButton>
       </Group>
+      {incompleteRows.length > 0 && (
+        <IncompleteRows
+          rows={incompleteRows}
+          disabled={disabled}
+          onComplete={completeRow}
+          onLeaveOut={() => {
+            onIncompleteRows([])
+            input.current?.focus()
+          }}
+        />
+      )}
     </Input.Wrapper>
+  )
+}
+
+type IncompleteRowsProps = {
+  rows: string[]
+  disabled: boolean
+  onComplete: (index: number) => void
+  onLeaveOut: () => void
+}
+
+/** Shows the rows of a table that have no address, so that it can be added. */
+function IncompleteRows({ rows, disabled, onComplete, onLeaveOut }: IncompleteRowsProps) {
+  const { t } = useTranslation()
+  return (
+    <Stack gap={6} mt="xs">
+      <Group justify="space-between" gap="xs">
+        <Text size="sm" fw={600} role="status">
+          {t('address.incomplete', { count: rows.length })}
+        </Text>
+        <Button variant="subtle" size="compact-sm" disabled={disabled} onClick={onLeaveOut}>
+          {t('address.leaveOut', { count: rows.length })}
+        </Button>
+      </Group>
+      <ul className={classes.chips} aria-label={t('address.incompleteList')}>
+        {rows.map((row, i) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a row can be there twice, and a button has no state
+          <li key={i}>
+            <Button variant="default" size="compact-sm" disabled={disabled} onClick={() => onComplete(i)}>
+              {row || t('address.emptyRow')}
+            </Button>
+          </li>
+        ))}
+      </ul>
+    </Stack>
   )
 }
 
@@ -193,7 +272,10 @@ const Chip = memo(function Chip({ address, index, kind, disabled, onEdit, onRemo
         className={classes.remove}
         disabled={disabled}
         aria-label={t('address.remove', { address })}
-        onClick={() => onRemove(index)}
+        onClick={() => {
+          onRemove(index)
+          announce(t('address.removed', { address }))
+        }}
       >
         <CrossIcon size={12} />
       </button>

@@ -1,5 +1,6 @@
 import { Button, Group, Stack, Text } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
+import { announce } from '../focus/announcer'
 import classes from './address-field.module.css'
 import type { AddressStatus } from './address-status'
 
@@ -58,8 +59,14 @@ export function AddressProblems({ addresses, statuses, onCorrect, onRemove }: Pr
               key={i}
               address={addresses[i]}
               status={statuses[i]}
-              onCorrect={(correction) => onCorrect(new Map([[i, correction]]))}
-              onRemove={() => onRemove([i])}
+              onCorrect={(correction) => {
+                onCorrect(new Map([[i, correction]]))
+                announce(t('address.corrected', { address: correction }))
+              }}
+              onRemove={() => {
+                onRemove([i])
+                announce(t('address.removed', { address: addresses[i] }))
+              }}
             />
           ))}
         </ul>

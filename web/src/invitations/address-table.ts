@@ -10,8 +10,8 @@ export type TableReading = {
   column: Column
   /** The rows below the head, without empty rows. */
   rows: number
-  /** The rows without anything in the column. */
-  emptyRows: number
+  /** The other cells of the rows without anything in the column. */
+  incompleteRows: string[]
 }
 
 /** The column that was read. */
@@ -95,9 +95,15 @@ function chooseColumn(rows: Rows): Choice | undefined {
     if (choice) return { ...choice, named: true }
   }
   const width = rows.reduce((widest, row) => Math.max(widest, row.length), 0)
-  const firstRow = rows.length > 1 && !rows[0].some((cell) => cell.includes('@')) ? 1 : 0
-  return bestColumn(rows, firstRow, [...Array(width).keys()])
+  const columns = [...Array(width).keys()]
+  const mayHaveHead = rows.length > 1 && !rows[0].some((cell) => cell.includes('@'))
+  const choice = bestColumn(rows, mayHaveHead ? 1 : 0, columns)
+  if (!choice || !mayHaveHead || looksLikeHead(rows[0][choice.column])) return choice
+  return { ...choice, firstRow: 0 }
 }
+
+/** A first row with nothing, or with a mistyped address such as `ada.uni.example` or `ada(at)x.org`, is not a head. */
+const looksLikeHead = (cell = ''): boolean => /\p{L}/u.test(cell) && !/\p{L}\.\p{L}|[([{] ?at ?[)\]}]/iu.test(cell)
 
 /** Of columns with as many addresses, the one with the most different ones: a supervisor stands in many rows. */
 function bestColumn(rows: Rows, firstRow: number, columns: number[]): Choice | undefined {
@@ -124,14 +130,21 @@ function isTable(rows: Rows, { named, firstRow }: Choice, delimiter: string): bo
 }
 
 function readColumn(rows: Rows, { column, firstRow }: Choice): TableReading {
-  const cells = rows.slice(firstRow).map((row) => row[column]?.trim() ?? '')
+  const body = rows.slice(firstRow)
+  const cells = body.map((row) => row[column]?.trim() ?? '')
   return {
     addresses: cells.flatMap((cell) => splitAddresses(cell)),
     column: { head: (firstRow > 0 && rows[firstRow - 1][column]?.trim()) || undefined, number: column + 1 },
     rows: cells.length,
-    emptyRows: cells.filter((cell) => !cell).length,
+    incompleteRows: body.filter((_, i) => !cells[i]).map(textOf),
   }
 }
+
+const textOf = (row: string[]) =>
+  row
+    .map((cell) => cell.trim())
+    .filter(Boolean)
+    .join(' ')
 
 /** Returns a head in lower case, without accents, hyphens and other marks. */
 const plain = (head: string) =>

@@ -2,13 +2,21 @@ import { useCallback, useState } from 'react'
 import type { InstanceRole } from '../generated/graphql'
 import { drafts } from '../session/drafts'
 
-/** The contents of the invite form before it is sent. `typing` is the address that is being typed. */
-export type Draft = { addresses: string[]; typing: string; role: InstanceRole; message: string }
+/** The contents of the invite form before it is sent. */
+export type Draft = {
+  addresses: string[]
+  /** The address that is being typed. */
+  typing: string
+  /** Rows of tables without an address. */
+  incompleteRows: string[]
+  role: InstanceRole
+  message: string
+}
 
-const empty: Draft = { addresses: [], typing: '', role: 'VIEWER', message: '' }
+const empty: Draft = { addresses: [], typing: '', incompleteRows: [], role: 'VIEWER', message: '' }
 
-const isEmpty = ({ addresses, typing, role, message }: Draft) =>
-  addresses.length === 0 && !typing && !message && role === empty.role
+const isEmpty = ({ addresses, typing, incompleteRows, role, message }: Draft) =>
+  addresses.length + incompleteRows.length === 0 && !typing && !message && role === empty.role
 
 /** A person's draft for an instance. */
 export function useDraft(ownerId: string, instanceId: string) {

@@ -4,6 +4,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Fault, faultsOf } from '../fault/fault'
 import { FaultList } from '../fault/fault-view'
+import { announce } from '../focus/announcer'
 import { graphql } from '../generated'
 import type { InvitationRowFragment, InvitationStatus } from '../generated/graphql'
 import { useFormats } from '../texts/formats'
@@ -114,9 +115,14 @@ function InvitationItem({ invitation }: { invitation: InvitationRowFragment }) {
   const { id, email, role, status, invitedBy, requestedBy, createdAt, expiresAt } = invitation
   const stage = stageOf(invitation)
 
-  async function submit(mutate: typeof resend | typeof revoke) {
+  async function submit(mutate: typeof resend | typeof revoke, done: string) {
     setFaults([])
-    await mutate({ variables: { input: { invitationIds: [id] } } }).catch((error) => setFaults(faultsOf(error)))
+    try {
+      await mutate({ variables: { input: { invitationIds: [id] } } })
+      announce(done)
+    } catch (error) {
+      setFaults(faultsOf(error))
+    }
   }
 
   return (
@@ -143,7 +149,7 @@ function InvitationItem({ invitation }: { invitation: InvitationRowFragment }) {
             variant="subtle"
             loading={resending.loading}
             aria-label={`${t('invitations.resend')}, ${email}`}
-            onClick={() => void submit(resend)}
+            onClick={() => void submit(resend, t('invitations.resent', { email }))}
           >
             {t('invitations.resend')}
           </Button>
@@ -155,7 +161,7 @@ function InvitationItem({ invitation }: { invitation: InvitationRowFragment }) {
             color="red"
             loading={revoking.loading}
             aria-label={`${t('invitations.revoke')}, ${email}`}
-            onClick={() => void submit(revoke)}
+            onClick={() => void submit(revoke, t('invitations.revoked', { email }))}
           >
             {t('invitations.revoke')}
           </Button>

@@ -27,7 +27,7 @@ export function InviteForm({ instanceId, mode }: { instanceId: string; mode: Mod
   const { state } = useConnection()
   const online = state === 'online' || state === 'busy'
 
-  const { addresses, typing, role, message } = draft
+  const { addresses, typing, incompleteRows, role, message } = draft
   const isTypingAddress = typing.includes('@')
   const allAddresses = useMemo(
     () => (isTypingAddress ? [...addresses, typing.trim()] : addresses),
@@ -49,7 +49,7 @@ export function InviteForm({ instanceId, mode }: { instanceId: string; mode: Mod
 
   const submitted = progress?.phase === 'invited' || progress?.phase === 'asked'
   useEffect(() => {
-    if (submitted) change({ addresses: [], typing: '', message: '' })
+    if (submitted) change({ addresses: [], typing: '', incompleteRows: [], message: '' })
   }, [submitted, change])
 
   // The callbacks below are stable, so that typing does not render the addresses again.
@@ -107,6 +107,8 @@ export function InviteForm({ instanceId, mode }: { instanceId: string; mode: Mod
             onAdd={add}
             onEdit={edit}
             onRemove={removeOne}
+            incompleteRows={incompleteRows}
+            onIncompleteRows={(rows) => change({ incompleteRows: rows })}
           />
           <AddressProblems addresses={addresses} statuses={statuses} onCorrect={correct} onRemove={remove} />
           {tooManyAddresses && (

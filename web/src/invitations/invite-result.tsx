@@ -2,6 +2,7 @@ import { useFragment } from '@apollo/client/react'
 import { Badge, Button, Group, Paper, Stack, Text, Title } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
+import { useResultFocus } from '../focus/result-focus'
 import type { InviteOutcome } from '../generated/graphql'
 import { InvitationRow, stageOf } from './invitation'
 import { StageBadge } from './stage-badge'
@@ -24,11 +25,14 @@ export function InviteResult({ progress, onClose }: { progress: Progress; onClos
 
 function Asked({ created, onClose }: { created: boolean; onClose: () => void }) {
   const { t } = useTranslation()
+  const focus = useResultFocus<HTMLHeadingElement>()
   return (
     <Paper withBorder p="md" className="success" role="status">
       <Group justify="space-between">
         <div>
-          <Title order={3}>{t(created ? 'outcome.asked' : 'outcome.askedBefore')}</Title>
+          <Title order={3} {...focus}>
+            {t(created ? 'outcome.asked' : 'outcome.askedBefore')}
+          </Title>
           <Text size="sm">{t('outcome.askedLead')}</Text>
         </div>
         <Button component={Link} to="/requests#mine" variant="light" onClick={onClose}>
@@ -41,11 +45,12 @@ function Asked({ created, onClose }: { created: boolean; onClose: () => void }) 
 
 function Invited({ results, onClose }: { results: InviteUserResult[]; onClose: () => void }) {
   const { t } = useTranslation()
+  const focus = useResultFocus<HTMLHeadingElement>()
   return (
     <Paper withBorder p="md" className="success">
       <Group justify="space-between" mb="xs">
         <div role="status">
-          <Title order={3}>
+          <Title order={3} {...focus}>
             {t('outcome.title', { count: results.filter(({ outcome }) => outcome === 'INVITED').length })}
           </Title>
         </div>

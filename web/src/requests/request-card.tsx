@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { type Fault, faultsOf } from '../fault/fault'
 import { FaultList } from '../fault/fault-view'
+import { announce } from '../focus/announcer'
 import { graphql } from '../generated'
 import type { RequestRowFragment, RequestStatus } from '../generated/graphql'
 import { useFormats } from '../texts/formats'
@@ -148,10 +149,14 @@ function AnswerForm({ request }: { request: RequestRowFragment }) {
 
   async function submit(decision: 'approve' | 'decline') {
     setFaults([])
-    await (decision === 'approve'
-      ? approve({ variables: { input: { requestId: id, message, emails: excluded.length ? included : undefined } } })
-      : decline({ variables: { input: { requestId: id, message } } })
-    ).catch((error) => setFaults(faultsOf(error)))
+    try {
+      await (decision === 'approve'
+        ? approve({ variables: { input: { requestId: id, message, emails: excluded.length ? included : undefined } } })
+        : decline({ variables: { input: { requestId: id, message } } }))
+      announce(t(decision === 'approve' ? 'request.approved' : 'request.declined', { name: requestedBy.name }))
+    } catch (error) {
+      setFaults(faultsOf(error))
+    }
   }
 
   return (
@@ -207,7 +212,10 @@ function WithdrawButton({ requestId }: { requestId: string }) {
           size="sm"
           loading={loading}
           onClick={() =>
-            void withdraw({ variables: { input: { requestId } } }).catch((error) => setFaults(faultsOf(error)))
+            void withdraw({ variables: { input: { requestId } } }).then(
+              () => announce(t('request.withdrawn')),
+              (error) => setFaults(faultsOf(error)),
+            )
           }
         >
           {t('request.withdraw')}

@@ -1,10 +1,12 @@
 import { useMutation } from '@apollo/client/react'
 import { Anchor, Button, Group, Stack, Text, Textarea } from '@mantine/core'
-import { useState } from 'react'
+import { useRef, useState } from 'react'
+import { flushSync } from 'react-dom'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { type Fault, faultsOf } from '../fault/fault'
 import { FaultList } from '../fault/fault-view'
+import { useResultFocus } from '../focus/result-focus'
 import { graphql } from '../generated'
 
 const RequestRole = graphql(`
@@ -39,12 +41,18 @@ type Props = {
 /** Asks to become an administrator or to restore an instance: a button that opens a form for the reason. */
 export function RequestForm({ kind, instanceId, secondary }: Props) {
   const { t } = useTranslation()
+  const opener = useRef<HTMLButtonElement>(null)
   const [open, setOpen] = useState(false)
   const [reason, setReason] = useState('')
   const [faults, setFaults] = useState<Fault[]>([])
   const [requestRole, roleRequest] = useMutation(RequestRole, { refetchQueries: ['Requests'] })
   const [requestRestore, restoreRequest] = useMutation(RequestRestore, { refetchQueries: ['Requests'] })
   const sent = roleRequest.data?.requestRole ?? restoreRequest.data?.requestRestore
+
+  function cancel() {
+    flushSync(() => setOpen(false))
+    opener.current?.focus()
+  }
 
   async function submit() {
     setFaults([])
@@ -55,19 +63,11 @@ export function RequestForm({ kind, instanceId, secondary }: Props) {
     ).catch((error) => setFaults(faultsOf(error)))
   }
 
-  if (sent)
-    return (
-      <Text size="sm" fw={600} role="status">
-        {t(sent.created ? 'requestForm.sent' : 'requestForm.sentBefore')}{' '}
-        <Anchor component={Link} to="/requests#mine" size="sm">
-          {t('requestForm.myRequests')}
-        </Anchor>
-      </Text>
-    )
+  if (sent) return <Sent created={sent.created} />
   if (!open)
     return (
       <Group>
-        <Button size="sm" variant={secondary ? 'default' : 'filled'} onClick={() => setOpen(true)}>
+        <Button ref={opener} size="sm" variant={secondary ? 'default' : 'filled'} onClick={() => setOpen(true)}>
           {t(`requestForm.open.${kind}`)}
         </Button>
       </Group>
@@ -94,11 +94,24 @@ export function RequestForm({ kind, instanceId, secondary }: Props) {
           <Button type="submit" size="sm" loading={roleRequest.loading || restoreRequest.loading}>
             {t('requestForm.send')}
           </Button>
-          <Button size="sm" variant="subtle" onClick={() => setOpen(false)}>
+          <Button size="sm" variant="subtle" onClick={cancel}>
             {t('requestForm.cancel')}
           </Button>
         </Group>
       </Stack>
     </form>
+  )
+}
+
+function Sent({ created }: { created: boolean }) {
+  const { t } = useTranslation()
+  const focus = useResultFocus<HTMLParagraphElement>()
+  return (
+    <Text size="sm" fw={600} role="status" {...focus}>
+      {t(created ? 'requestForm.sent' : 'requestForm.sentBefore')}{' '}
+      <Anchor component={Link} to="/requests#mine" size="sm">
+        {t('requestForm.myRequests')}
+      </Anchor>
+    </Text>
   )
 }

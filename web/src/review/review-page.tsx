@@ -6,6 +6,7 @@ import { Link, useLocation, useSearchParams } from 'react-router'
 import { Contacts } from '../fault/contacts'
 import { type Fault, faultsOf } from '../fault/fault'
 import { FaultList, FaultView } from '../fault/fault-view'
+import { useResultFocus } from '../focus/result-focus'
 import { graphql } from '../generated'
 import type { ReviewedInvitationFragment } from '../generated/graphql'
 import { useSession } from '../session/session'
@@ -255,7 +256,7 @@ function Review({ invitation, by, onSignIn, onRefused }: ReviewProps) {
     if (accepted)
       return (
         <Stack gap="sm" role="status">
-          <Title order={2}>{t('review.accepted')}</Title>
+          <ResultTitle>{t('review.accepted')}</ResultTitle>
           <Group>
             <Button component={Link} to={accepted.instance ? `/instance/${accepted.instance.id}` : '/'}>
               {t('review.open', { place: accepted.instance?.name ?? accepted.space?.name ?? 'DataHub' })}
@@ -266,7 +267,7 @@ function Review({ invitation, by, onSignIn, onRefused }: ReviewProps) {
     if (declined)
       return (
         <Stack gap="xs" role="status">
-          <Title order={2}>{t('review.declined')}</Title>
+          <ResultTitle>{t('review.declined')}</ResultTitle>
           <Text>{t('review.declinedLead', { name: invitedBy.name })}</Text>
         </Stack>
       )
@@ -343,6 +344,15 @@ function Review({ invitation, by, onSignIn, onRefused }: ReviewProps) {
         )}
       </Stack>
     </Paper>
+  )
+}
+
+function ResultTitle({ children }: { children: string }) {
+  const focus = useResultFocus<HTMLHeadingElement>()
+  return (
+    <Title order={2} {...focus}>
+      {children}
+    </Title>
   )
 }
 

@@ -72,6 +72,8 @@ export const de: Texts = {
     },
   },
   address: {
+    removed: '{{address}} wurde entfernt',
+    corrected: 'Berichtigt zu {{address}}',
     label: 'E-Mail-Adressen',
     description:
       'Tippen Sie Adressen ein, fügen Sie sie ein oder ziehen Sie eine Datei hierher. Trennen Sie sie durch Kommas, Semikolons oder Zeilenumbrüche.',
@@ -85,8 +87,13 @@ export const de: Texts = {
     fromColumn_one: 'Eine Zeile wurde gelesen, aus der Spalte „{{column}}“.',
     fromColumn_other: '{{count}} Zeilen wurden gelesen, aus der Spalte „{{column}}“.',
     columnNumber: 'Nummer {{number}}',
-    emptyRows_one: 'Eine Zeile hat keine Adresse.',
-    emptyRows_other: '{{count}} Zeilen haben keine Adresse.',
+    incomplete_one: 'Eine Zeile hat keine Adresse. Klicken Sie darauf, um sie zu ergänzen, oder lassen Sie sie weg.',
+    incomplete_other:
+      '{{count}} Zeilen haben keine Adresse. Klicken Sie auf eine, um sie zu ergänzen, oder lassen Sie sie weg.',
+    incompleteList: 'Zeilen ohne Adresse',
+    emptyRow: 'Zeile ohne Text',
+    leaveOut_one: 'Weglassen',
+    leaveOut_other: 'Alle {{count}} weglassen',
     refusal: {
       notText:
         '{{name}} ist weder eine Textdatei noch eine Arbeitsmappe (.xlsx). Speichern Sie die Liste als CSV oder .xlsx und wählen Sie diese Datei.',
@@ -204,6 +211,8 @@ export const de: Texts = {
     },
   },
   invitations: {
+    resent: 'Die Einladung an {{email}} wurde noch einmal gesendet',
+    revoked: 'Die Einladung an {{email}} wurde zurückgezogen',
     title: 'Einladungen',
     filter: 'Nur anzeigen',
     all: 'Alle',
@@ -395,6 +404,9 @@ export const de: Texts = {
       'Jemand anderes hat sie beantwortet, oder sie ist nicht für dieses Konto. Offene Anfragen stehen unten.',
   },
   request: {
+    approved: 'Sie haben die Anfrage von {{name}} genehmigt',
+    declined: 'Sie haben die Anfrage von {{name}} abgelehnt',
+    withdrawn: 'Sie haben die Anfrage zurückgezogen',
     received: {
       ROLE: '{{name}} bittet um die Rolle {{role}} in {{place}}',
       INVITATIONS_one: '{{name}} bittet Sie, eine Person zu {{place}} einzuladen ({{role}})',

@@ -68,6 +68,8 @@ export const en = {
     },
   },
   address: {
+    removed: '{{address}} was removed',
+    corrected: 'Corrected to {{address}}',
     label: 'E-mail addresses',
     description: 'Type or paste addresses, or drop a file here. Separate them with commas, semicolons or line breaks.',
     list: 'Addresses to invite',
@@ -80,8 +82,12 @@ export const en = {
     fromColumn_one: 'One row was read, from the column “{{column}}”.',
     fromColumn_other: '{{count}} rows were read, from the column “{{column}}”.',
     columnNumber: 'number {{number}}',
-    emptyRows_one: 'One row has no address.',
-    emptyRows_other: '{{count}} rows have no address.',
+    incomplete_one: 'One row has no address. Click it to add the address, or leave it out.',
+    incomplete_other: '{{count}} rows have no address. Click one to add its address, or leave them out.',
+    incompleteList: 'Rows without an address',
+    emptyRow: 'Row without text',
+    leaveOut_one: 'Leave it out',
+    leaveOut_other: 'Leave all {{count}} out',
     refusal: {
       notText: '{{name}} is neither a text file nor an .xlsx workbook. Save the list as CSV or .xlsx, then choose it.',
       badWorkbook: '{{name}} cannot be read as an .xlsx workbook. Save the list as CSV or .xlsx again, then choose it.',
@@ -193,6 +199,8 @@ export const en = {
     },
   },
   invitations: {
+    resent: 'The invitation of {{email}} was sent again',
+    revoked: 'The invitation of {{email}} was revoked',
     title: 'Invitations',
     filter: 'Show only',
     all: 'All',
@@ -365,6 +373,9 @@ export const en = {
     unknownLead: 'Somebody else has answered it, or it is not for this account. Open requests are listed below.',
   },
   request: {
+    approved: 'You have approved the request of {{name}}',
+    declined: 'You have declined the request of {{name}}',
+    withdrawn: 'You have withdrawn the request',
     received: {
       ROLE: '{{name}} asks to become {{role}} of {{place}}',
       INVITATIONS_one: '{{name}} asks you to invite one person to {{place}} as {{role}}',

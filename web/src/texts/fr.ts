@@ -71,6 +71,8 @@ export const fr: Texts = {
     },
   },
   address: {
+    removed: '{{address}} a été retirée',
+    corrected: 'Corrigée en {{address}}',
     label: 'Adresses e-mail',
     description:
       'Saisissez ou collez des adresses, ou déposez un fichier ici. Séparez-les par des virgules, des points-virgules ou des retours à la ligne.',
@@ -85,8 +87,13 @@ export const fr: Texts = {
     fromColumn_one: 'Une ligne a été lue, dans la colonne « {{column}} ».',
     fromColumn_other: '{{count}} lignes ont été lues, dans la colonne « {{column}} ».',
     columnNumber: 'numéro {{number}}',
-    emptyRows_one: 'Une ligne n’a pas d’adresse.',
-    emptyRows_other: '{{count}} lignes n’ont pas d’adresse.',
+    incomplete_one: 'Une ligne n’a pas d’adresse. Cliquez dessus pour l’ajouter, ou laissez-la de côté.',
+    incomplete_other:
+      '{{count}} lignes n’ont pas d’adresse. Cliquez sur l’une d’elles pour ajouter l’adresse, ou laissez-les de côté.',
+    incompleteList: 'Lignes sans adresse',
+    emptyRow: 'Ligne sans texte',
+    leaveOut_one: 'La laisser de côté',
+    leaveOut_other: 'Laisser les {{count}} de côté',
     refusal: {
       notText:
         '{{name}} n’est ni un fichier texte ni un classeur .xlsx. Enregistrez la liste en CSV ou en .xlsx, puis choisissez ce fichier.',
@@ -203,6 +210,8 @@ export const fr: Texts = {
     },
   },
   invitations: {
+    resent: 'L’invitation de {{email}} a été envoyée de nouveau',
+    revoked: 'L’invitation de {{email}} a été révoquée',
     title: 'Invitations',
     filter: 'N’afficher que',
     all: 'Toutes',
@@ -389,6 +398,9 @@ export const fr: Texts = {
       'Quelqu’un d’autre y a répondu, ou elle n’est pas pour ce compte. Les demandes ouvertes sont ci-dessous.',
   },
   request: {
+    approved: 'Vous avez approuvé la demande de {{name}}',
+    declined: 'Vous avez refusé la demande de {{name}}',
+    withdrawn: 'Vous avez retiré la demande',
     received: {
       ROLE: '{{name}} demande le rôle {{role}} dans {{place}}',
       INVITATIONS_one: '{{name}} vous demande d’inviter une personne à {{place}} ({{role}})',

@@ -21,7 +21,14 @@ export const theme = createTheme({
     // A label that does not fit is wrapped, not cut off.
     Button: {
       styles: {
-        root: { height: 'auto', minHeight: 'var(--button-height)', maxWidth: '100%', paddingBlock: 4 },
+        root: {
+          display: 'inline-flex',
+          alignItems: 'center',
+          height: 'auto',
+          minHeight: 'var(--button-height)',
+          maxWidth: '100%',
+          paddingBlock: 4,
+        },
         label: { whiteSpace: 'normal', overflowWrap: 'anywhere', height: 'auto', overflow: 'visible' },
       },
     },
