@@ -317,6 +317,65 @@ func (e RateLimitReason) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// Why an authentic token does not identify an account: `extensions.reason` of an
+// UNAUTHENTICATED. Signing in again does not help: `remedy` says what does.
+type UnauthenticatedReason string
+
+const (
+	// The token has no e-mail address. The identity provider must add it.
+	UnauthenticatedReasonEmailMissing UnauthenticatedReason = "EMAIL_MISSING"
+	// The identity provider has not verified the e-mail address. The person verifies it there, and signs in again.
+	UnauthenticatedReasonEmailNotVerified UnauthenticatedReason = "EMAIL_NOT_VERIFIED"
+)
+
+var AllUnauthenticatedReason = []UnauthenticatedReason{
+	UnauthenticatedReasonEmailMissing,
+	UnauthenticatedReasonEmailNotVerified,
+}
+
+func (e UnauthenticatedReason) IsValid() bool {
+	switch e {
+	case UnauthenticatedReasonEmailMissing, UnauthenticatedReasonEmailNotVerified:
+		return true
+	}
+	return false
+}
+
+func (e UnauthenticatedReason) String() string {
+	return string(e)
+}
+
+func (e *UnauthenticatedReason) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = UnauthenticatedReason(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid UnauthenticatedReason", str)
+	}
+	return nil
+}
+
+func (e UnauthenticatedReason) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *UnauthenticatedReason) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e UnauthenticatedReason) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // Why the gateway cannot answer: `extensions.reason` of an UNAVAILABLE, where there is more to say.
 type UnavailableReason string
 

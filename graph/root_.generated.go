@@ -2451,7 +2451,10 @@ INVALID_EMAIL. The first stage that fails reports all of its errors; later
 stages are not checked.
 """
 enum ErrorCode {
-  "The request has no token, or the token is not valid. Sign in."
+  """
+  The request has no token, or the token is not valid. Sign in. Where ` + "`" + `reason` + "`" + `, an
+  UnauthenticatedReason, is given, signing in again does not help.
+  """
   UNAUTHENTICATED
   "The person can see the object, but does not have the role for this operation. ` + "`" + `contacts` + "`" + ` have it."
   FORBIDDEN
@@ -2498,6 +2501,17 @@ enum ErrorCode {
   BAD_REQUEST
   "The gateway does not know the persisted query. Send the query's text together with its hash."
   PERSISTED_QUERY_NOT_FOUND
+}
+
+"""
+Why an authentic token does not identify an account: ` + "`" + `extensions.reason` + "`" + ` of an
+UNAUTHENTICATED. Signing in again does not help: ` + "`" + `remedy` + "`" + ` says what does.
+"""
+enum UnauthenticatedReason {
+  "The token has no e-mail address. The identity provider must add it."
+  EMAIL_MISSING
+  "The identity provider has not verified the e-mail address. The person verifies it there, and signs in again."
+  EMAIL_NOT_VERIFIED
 }
 
 "Why a request conflicts with the current state: ` + "`" + `extensions.reason` + "`" + ` of a CONFLICT."

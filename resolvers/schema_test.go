@@ -215,6 +215,7 @@ func TestEnumsAreTheDomains(t *testing.T) {
 		"RevokeOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeRevoked, invitation.OutcomeAlreadyEnded}),
 		"ResendOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeResent, invitation.OutcomeAlreadyEnded}),
 		"AuditAction":               texts(audit.Actions),
+		"UnauthenticatedReason":     fault.UnauthenticatedReasons,
 		"ConflictReason":            fault.ConflictReasons,
 		"RateLimitReason":           fault.RateLimitReasons,
 		"UnavailableReason":         fault.UnavailableReasons,

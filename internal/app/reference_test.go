@@ -122,7 +122,7 @@ func errorsTable(t *testing.T) (table string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, enum := range []string{"ErrorCode", "EmailReason", "InvitationNotUsableReason", "ConflictReason", "RateLimitReason"} {
+	for _, enum := range []string{"ErrorCode", "EmailReason", "UnauthenticatedReason", "InvitationNotUsableReason", "ConflictReason", "RateLimitReason"} {
 		table += "### " + enum + "\n\n| value | meaning |\n| --- | --- |\n"
 		for _, v := range schema.Types[enum].EnumValues {
 			table += fmt.Sprintf("| `%s` | %s |\n", v.Name, oneLine(v.Description))

@@ -60,6 +60,9 @@ const (
 	EmailMissing     = "EMAIL_MISSING"
 )
 
+// UnauthenticatedReasons are all of them.
+var UnauthenticatedReasons = []string{EmailNotVerified, EmailMissing}
+
 // OutcomeUnknown is the reason of an UNAVAILABLE whose change may have been made.
 const OutcomeUnknown = "OUTCOME_UNKNOWN"
 

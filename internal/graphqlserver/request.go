@@ -37,9 +37,21 @@ func readURL(r *http.Request) (*graphql.RawParams, *httpError) {
 	if text, err := url.QueryUnescape(r.URL.RawQuery); err != nil || !utf8.ValidString(text) {
 		return nil, badRequest("The URL parameters are not UTF-8.")
 	}
+	for _, name := range requestKeys {
+		if len(values[name]) > 1 {
+			return nil, badRequest("The URL has the parameter " + name + " twice.")
+		}
+	}
 	for name, into := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
-		if text := values.Get(name); text != "" && decode([]byte(text), into) != nil {
+		text := values.Get(name)
+		if text == "" {
+			continue
+		}
+		if decode([]byte(text), into) != nil {
 			return nil, badRequest("The URL parameter " + name + " must be a JSON object.")
+		}
+		if f := checkKeys([]byte(text)); f != nil {
+			return nil, &httpError{http.StatusBadRequest, f}
 		}
 	}
 	params.Variables = withWholeNumbers(params.Variables)
@@ -74,6 +86,9 @@ func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawPara
 		}
 		return nil, badRequest("The body must be one JSON object.")
 	}
+	if f := checkKeys(body, requestKeys...); f != nil {
+		return nil, &httpError{http.StatusBadRequest, f}
+	}
 	if !decoded.complete() {
 		return nil, badRequest("In the body, query is missing.")
 	}
@@ -89,6 +104,9 @@ type request struct {
 	DocumentID    string         `json:"documentId"` // of GraphQL over HTTP, appendix "Persisted Documents"
 	DocID         string         `json:"doc_id"`     // of Relay
 }
+
+// requestKeys are the keys of a request.
+var requestKeys = []string{"query", "operationName", "variables", "extensions", "documentId", "doc_id"}
 
 // complete reports whether the request names its operation, by text or by id.
 func (r request) complete() bool { return r.Query != nil || trusteddocs.HasID(r.params(nil)) }

@@ -220,6 +220,8 @@ func signIn(ctx context.Context, header http.Header) (context.Context, error) {
 	switch header.Get("Authorization") {
 	case "Bearer good":
 		return context.WithValue(ctx, personKey{}, "Ada"), nil
+	case "Bearer unverified":
+		return nil, &fault.Fault{Code: fault.Unauthenticated, Reason: fault.EmailNotVerified}
 	case "Bearer later":
 		return nil, fault.New(fault.Unavailable, "later")
 	case "":

@@ -20,6 +20,8 @@ const (
 	initTimeout  = 10 * time.Second // for connection_init
 	drainTimeout = 15 * time.Second // for operations, before the connection is closed
 	maxIDLength  = 64               // of the id of an operation, in octets
+
+	maxCloseReason = 123 // octets of the text of a close code (RFC 6455, section 5.5)
 )
 
 // The close codes of the protocol.

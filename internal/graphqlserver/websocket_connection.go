@@ -116,6 +116,9 @@ type message struct {
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
+// messageKeys are the keys of a message.
+var messageKeys = []string{"id", "type", "payload"}
+
 // receive handles the messages of the client until the connection ends. It fails
 // with a *closeError where the client violates the protocol.
 func (c *connection) receive(ctx context.Context, signedIn chan<- context.Context) error {
@@ -129,6 +132,10 @@ func (c *connection) receive(ctx context.Context, signedIn chan<- context.Contex
 		}
 		var m message
 		if kind != websocket.MessageText || decode(content, &m) != nil {
+			return errInvalidMessage
+		}
+		// The keys of an operation are its own affair: its errors have its id.
+		if depth, f := ambiguousKey(content, messageKeys); f != nil && (depth == 1 || m.Type != "subscribe") {
 			return errInvalidMessage
 		}
 		switch m.Type {
@@ -180,14 +187,21 @@ func (c *connection) signIn(ctx context.Context, payload json.RawMessage) (conte
 		case err == nil:
 			return person, nil
 		case errors.As(err, &f) && f.Code == fault.Unauthenticated:
-			return nil, &closeError{closeForbidden, "Forbidden"}
+			return nil, forbiddenClose(f)
 		}
 		return nil, &closeError{websocket.StatusTryAgainLater, "DataHub cannot do this at the moment"}
 	}
 	if !c.SignedIn(ctx) {
-		return nil, &closeError{closeForbidden, "Forbidden"}
+		return nil, forbiddenClose(c.Unauthenticated())
 	}
 	return ctx, nil
+}
+
+// forbiddenClose ends a connection whose person is refused. Its text has the code and
+// the reason, as in the error that HTTP would answer with.
+func forbiddenClose(f *fault.Fault) *closeError {
+	text := strings.TrimSpace("Forbidden: " + string(f.Code) + " " + f.Reason)
+	return &closeError{closeForbidden, text[:min(len(text), maxCloseReason)]}
 }
 
 // send sends a message. It does so even when the operation is cancelled

@@ -29,6 +29,9 @@ func (c *connection) subscribe(person context.Context, m message, previous chan 
 	if m.ID == "" || len(m.ID) > maxIDLength || decode(m.Payload, &r) != nil || !r.complete() {
 		return previous, errInvalidMessage
 	}
+	if f := checkKeys(m.Payload, requestKeys...); f != nil {
+		return previous, c.sendErrors(person, m.ID, gqlerror.List{c.Present(person, f)})
+	}
 	ctx, cancel := context.WithCancel(person)
 	run := &running{id: m.ID, cancel: cancel}
 	if err := c.add(ctx, run); err != nil {

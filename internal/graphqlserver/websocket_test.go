@@ -207,6 +207,19 @@ func TestOperationsStartInOrder(t *testing.T) {
 	}
 }
 
+func TestOperationWithAKeyTwiceIsRefusedAlone(t *testing.T) {
+	t.Parallel()
+	p := newServer(t).connect()
+	for _, payload := range []string{`{"query":"{name}","query":"{fail}"}`, `{"query":"{name}","variables":{"a":1,"A":2}}`, `{"Query":"{name}"}`} {
+		p.send(`{"id":"1","type":"subscribe","payload":` + payload + `}`)
+		if got := p.receive(); !strings.HasPrefix(got, `{"id":"1","type":"error","payload":[{"message":"In the JSON, `) || !strings.Contains(got, "BAD_USER_INPUT") {
+			t.Errorf("%s: %s", payload, got)
+		}
+	}
+	p.subscribe("1", "{name}")
+	p.want(next("1", "name", "Ada"), complete("1"))
+}
+
 func TestConnectionLimitsItsOperations(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -281,6 +294,10 @@ func TestProtocolViolationsCloseTheConnection(t *testing.T) {
 		"no payload":                {true, invalid(`{"id":"1","type":"subscribe"}`), 4400, "Invalid message received"},
 		"no query":                  {true, invalid(`{"id":"1","type":"subscribe","payload":{}}`), 4400, "Invalid message received"},
 		"a query of another type":   {true, invalid(`{"id":"1","type":"subscribe","payload":{"query":1}}`), 4400, "Invalid message received"},
+		"a type twice":              {false, invalid(`{"type":"ping","type":"connection_init"}`), 4400, "Invalid message received"},
+		"a type in another case":    {false, invalid(`{"Type":"connection_init"}`), 4400, "Invalid message received"},
+		"two tokens":                {false, invalid(`{"type":"connection_init","payload":{"Authorization":"Bearer good","authorization":"Bearer bad"}}`), 4400, "Invalid message received"},
+		"an id twice":               {true, invalid(`{"id":"1","id":"2","type":"subscribe","payload":{"query":"{name}"}}`), 4400, "Invalid message received"},
 		"a message that is too big": {true, invalid(`{"type":"ping","payload":{"a":"` + strings.Repeat("x", maxBody) + `"}}`), websocket.StatusMessageTooBig, ""},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -332,6 +349,7 @@ func TestSignInOverAWebSocket(t *testing.T) {
 		"no token":                              {"", `{}`, forbidden},
 		"a payload of other names":              {"", `{"token":"Bearer good"}`, forbidden},
 		"a token that is no string":             {"", `{"Authorization":1}`, forbidden},
+		"an address that is not verified":       {"", `{"Authorization":"Bearer unverified"}`, forbidden},
 		"a token that cannot be verified today": {"", `{"Authorization":"Bearer later"}`, later},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -356,7 +374,11 @@ func TestSignInOverAWebSocket(t *testing.T) {
 				p.subscribe("1", "{name}")
 				p.want(next("1", "name", "Ada"))
 			case forbidden:
-				p.wantClose(forbidden, "Forbidden")
+				reason := "Forbidden: UNAUTHENTICATED"
+				if strings.Contains(c.payload, "unverified") {
+					reason += " EMAIL_NOT_VERIFIED"
+				}
+				p.wantClose(forbidden, reason)
 			default:
 				p.wantClose(later, "DataHub cannot do this at the moment")
 			}
