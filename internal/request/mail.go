@@ -121,8 +121,10 @@ func (n *notice) mailContent() (event mail.RequestEvent, message *string, err er
 		return mail.RequestDeclined, n.Answer, nil
 	case Expired:
 		return mail.RequestExpired, nil, nil
+	case Open, Withdrawn:
+		return event, nil, outbox.ErrDropped
 	}
-	return event, nil, outbox.ErrDropped
+	return event, nil, fmt.Errorf("there is no mail about a request that is %s", n.Status)
 }
 
 var mailKinds = map[Kind]mail.RequestKind{Role: mail.RoleRequest, Invitations: mail.InvitationsRequest, Restore: mail.RestoreRequest}
@@ -141,12 +143,16 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 	if problem != nil {
 		return mail.Message{}, fmt.Errorf("the stored address is not valid: %w", problem)
 	}
+	kind, known := mailKinds[n.Kind]
+	if !known {
+		return mail.Message{}, fmt.Errorf("there is no mail about a request of the kind %s", n.Kind)
+	}
 	v := mail.RequestNotice{
 		ID:           job.ID.String(),
 		To:           to,
 		Locale:       n.Locale,
 		Event:        event,
-		Kind:         mailKinds[n.Kind],
+		Kind:         kind,
 		Requester:    mail.Mailbox{Name: n.RequesterName, Email: n.RequesterEmail},
 		Organization: n.OrganizationName,
 		Space:        n.SpaceName,

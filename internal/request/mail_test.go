@@ -132,3 +132,27 @@ func TestOutdatedMailsAreDropped(t *testing.T) {
 		})
 	}
 }
+
+// A kind or a status that is new must not be mailed about as another one.
+func TestNoMailAboutAnUnknownRequest(t *testing.T) {
+	t.Parallel()
+	for _, column := range []string{"kind", "status"} {
+		t.Run(column, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			id := w.request("vic", request.Role)
+			w.mailed()
+			w.decline("ada", id)
+			for _, c := range w.Lines(`select conname from pg_constraint where conrelid = 'request'::regclass and contype = 'c'`) {
+				w.Exec(`alter table request drop constraint ` + c)
+			}
+			w.Exec(`update request set `+column+` = 'NEW' where id = $1`, id.UUID)
+			if got := w.mailed(); len(got) != 1 {
+				t.Errorf("mails: %q", got)
+			}
+			if got := w.Text(`select state || ': ' || last_error from outbox order by id desc limit 1`); !strings.HasPrefix(got, "FAILED: ") || !strings.Contains(got, "NEW") {
+				t.Errorf("%s", got)
+			}
+		})
+	}
+}
