@@ -25,6 +25,8 @@ import (
 type InvitationResolver interface {
 	Instance(ctx context.Context, obj *invitation.Invitation) (*tenant.Instance, error)
 
+	KeptUntil(ctx context.Context, obj *invitation.Invitation) (*time.Time, error)
+	LoggedUntil(ctx context.Context, obj *invitation.Invitation) (*time.Time, error)
 	Accepting(ctx context.Context, obj *invitation.Invitation) (*Readiness, error)
 	Delivery(ctx context.Context, obj *invitation.Invitation) (*invitation.Delivery, error)
 }
@@ -128,6 +130,38 @@ func (ec *executionContext) fieldContext_AcceptInvitationPayload_space(_ context
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Space(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AllowInvitationsPayload_viewer(ctx context.Context, field graphql.CollectedField, obj *invitation.AllowInvitationsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AllowInvitationsPayload_viewer(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Viewer, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *tenant.User) graphql.Marshaler {
+			return ec.marshalNUser2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐUser(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AllowInvitationsPayload_viewer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AllowInvitationsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
 		},
 	}
 	return fc, nil
@@ -636,6 +670,52 @@ func (ec *executionContext) _Invitation_expiresAt(ctx context.Context, field gra
 }
 func (ec *executionContext) fieldContext_Invitation_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Invitation", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _Invitation_keptUntil(ctx context.Context, field graphql.CollectedField, obj *invitation.Invitation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Invitation_keptUntil(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Invitation().KeptUntil(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Invitation_keptUntil(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Invitation", field, true, true, "DateTime")
+}
+
+func (ec *executionContext) _Invitation_loggedUntil(ctx context.Context, field graphql.CollectedField, obj *invitation.Invitation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Invitation_loggedUntil(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Invitation().LoggedUntil(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Invitation_loggedUntil(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Invitation", field, true, true, "DateTime")
 }
 
 func (ec *executionContext) _Invitation_accepting(ctx context.Context, field graphql.CollectedField, obj *invitation.Invitation) (ret graphql.Marshaler) {
@@ -1367,6 +1447,29 @@ func (ec *executionContext) fieldContext_InviteUsersPayload_results(_ context.Co
 	return fc, nil
 }
 
+func (ec *executionContext) _RefuseInvitationsPayload_email(ctx context.Context, field graphql.CollectedField, obj *invitation.RefuseInvitationsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RefuseInvitationsPayload_email(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Email, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RefuseInvitationsPayload_email(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RefuseInvitationsPayload", field, false, false, "String")
+}
+
 func (ec *executionContext) _ResendInvitationsPayload_results(ctx context.Context, field graphql.CollectedField, obj *invitation.SelectionPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1693,6 +1796,48 @@ func UnmarshalAcceptInvitationInput(ctx context.Context, raw any) (invitation.An
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputAllowInvitationsInput(ctx context.Context, obj any) (invitation.AllowInvitationsInput, error) {
+	var it invitation.AllowInvitationsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAllowInvitationsInput unmarshals raw into the AllowInvitationsInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAllowInvitationsInput(ctx context.Context, raw any) (invitation.AllowInvitationsInput, error) {
+	var out invitation.AllowInvitationsInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AllowInvitationsInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputDeclineInvitationInput(ctx context.Context, obj any) (invitation.AnswerInput, error) {
 	var it invitation.AnswerInput
 	if obj == nil {
@@ -1882,6 +2027,55 @@ func UnmarshalInviteUsersInput(ctx context.Context, raw any) (invitation.InviteU
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputRefuseInvitationsInput(ctx context.Context, obj any) (invitation.RefuseInvitationsInput, error) {
+	var it invitation.RefuseInvitationsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"token", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "token":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("token"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Token = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRefuseInvitationsInput unmarshals raw into the RefuseInvitationsInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRefuseInvitationsInput(ctx context.Context, raw any) (invitation.RefuseInvitationsInput, error) {
+	var out invitation.RefuseInvitationsInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RefuseInvitationsInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputResendInvitationsInput(ctx context.Context, obj any) (invitation.SelectionInput, error) {
 	var it invitation.SelectionInput
 	if obj == nil {
@@ -2012,6 +2206,39 @@ func (ec *executionContext) _AcceptInvitationPayload(ctx context.Context, sel as
 		case "space":
 			out.Values[i] = ec._AcceptInvitationPayload_space(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var allowInvitationsPayloadImplementors = []string{"AllowInvitationsPayload"}
+
+func (ec *executionContext) _AllowInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.AllowInvitationsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, allowInvitationsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AllowInvitationsPayload")
+		case "viewer":
+			out.Values[i] = ec._AllowInvitationsPayload_viewer(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -2199,6 +2426,18 @@ func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "keptUntil":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Invitation_keptUntil(ctx, field, obj)
+				})
+		case "loggedUntil":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Invitation_loggedUntil(ctx, field, obj)
+				})
 		case "accepting":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, true,
@@ -2549,6 +2788,39 @@ func (ec *executionContext) _InviteUsersPayload(ctx context.Context, sel ast.Sel
 	return out
 }
 
+var refuseInvitationsPayloadImplementors = []string{"RefuseInvitationsPayload"}
+
+func (ec *executionContext) _RefuseInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.RefuseInvitationsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, refuseInvitationsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RefuseInvitationsPayload")
+		case "email":
+			out.Values[i] = ec._RefuseInvitationsPayload_email(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var resendInvitationsPayloadImplementors = []string{"ResendInvitationsPayload"}
 
 func (ec *executionContext) _ResendInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.SelectionPayload) graphql.Marshaler {
@@ -2748,6 +3020,11 @@ func (ec *executionContext) unmarshalNAcceptInvitationInput2alphacruncherᚗcom�
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNAllowInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAllowInvitationsInput(ctx context.Context, v any) (invitation.AllowInvitationsInput, error) {
+	res, err := ec.unmarshalInputAllowInvitationsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNDeclineInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerInput(ctx context.Context, v any) (invitation.AnswerInput, error) {
 	res, err := ec.unmarshalInputDeclineInvitationInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -2922,6 +3199,11 @@ func (ec *executionContext) unmarshalNInviteUsersInput2alphacruncherᚗcomᚋdat
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNRefuseInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐRefuseInvitationsInput(ctx context.Context, v any) (invitation.RefuseInvitationsInput, error) {
+	res, err := ec.unmarshalInputRefuseInvitationsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNResendInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionInput(ctx context.Context, v any) (invitation.SelectionInput, error) {
 	res, err := ec.unmarshalInputResendInvitationsInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -3025,6 +3307,13 @@ func (ec *executionContext) marshalOAcceptInvitationPayload2ᚖalphacruncherᚗc
 	return ec._AcceptInvitationPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOAllowInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAllowInvitationsPayload(ctx context.Context, sel ast.SelectionSet, v *invitation.AllowInvitationsPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._AllowInvitationsPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalODeclineInvitationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐDeclineInvitationPayload(ctx context.Context, sel ast.SelectionSet, v *invitation.DeclineInvitationPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -3119,6 +3408,13 @@ func (ec *executionContext) marshalOInviteUsersPayload2ᚖalphacruncherᚗcomᚋ
 		return graphql.Null
 	}
 	return ec._InviteUsersPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORefuseInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐRefuseInvitationsPayload(ctx context.Context, sel ast.SelectionSet, v *invitation.RefuseInvitationsPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RefuseInvitationsPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOResendInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionPayload(ctx context.Context, sel ast.SelectionSet, v *invitation.SelectionPayload) graphql.Marshaler {

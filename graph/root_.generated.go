@@ -54,6 +54,10 @@ type ComplexityRoot struct {
 		Space      func(childComplexity int) int
 	}
 
+	AllowInvitationsPayload struct {
+		Viewer func(childComplexity int) int
+	}
+
 	ApproveRequestPayload struct {
 		Request func(childComplexity int) int
 		Results func(childComplexity int) int
@@ -186,6 +190,8 @@ type ComplexityRoot struct {
 		Instance     func(childComplexity int) int
 		InstanceName func(childComplexity int) int
 		InvitedBy    func(childComplexity int) int
+		KeptUntil    func(childComplexity int) int
+		LoggedUntil  func(childComplexity int) int
 		Message      func(childComplexity int) int
 		RequestedBy  func(childComplexity int) int
 		Role         func(childComplexity int) int
@@ -245,6 +251,7 @@ type ComplexityRoot struct {
 
 	Mutation struct {
 		AcceptInvitation          func(childComplexity int, input invitation.AnswerInput) int
+		AllowInvitations          func(childComplexity int, input invitation.AllowInvitationsInput) int
 		ApproveRequest            func(childComplexity int, input request.ApproveRequestInput) int
 		ChangeMemberRole          func(childComplexity int, input membership.ChangeMemberRoleInput) int
 		CreateInstance            func(childComplexity int, input instance.CreateInstanceInput) int
@@ -255,6 +262,7 @@ type ComplexityRoot struct {
 		InviteSpaceAdministrators func(childComplexity int, input invitation.InviteSpaceAdministratorsInput) int
 		InviteUsers               func(childComplexity int, input invitation.InviteUsersInput) int
 		LeaveInstance             func(childComplexity int, input membership.LeaveInstanceInput) int
+		RefuseInvitations         func(childComplexity int, input invitation.RefuseInvitationsInput) int
 		RemoveMember              func(childComplexity int, input membership.RemoveMemberInput) int
 		RequestInvitations        func(childComplexity int, input request.RequestInvitationsInput) int
 		RequestRestore            func(childComplexity int, input request.RequestRestoreInput) int
@@ -313,6 +321,10 @@ type ComplexityRoot struct {
 	Readiness struct {
 		Allowed   func(childComplexity int) int
 		Obstacles func(childComplexity int) int
+	}
+
+	RefuseInvitationsPayload struct {
+		Email func(childComplexity int) int
 	}
 
 	RemoveMemberPayload struct {
@@ -455,15 +467,16 @@ type ComplexityRoot struct {
 	}
 
 	User struct {
-		Email            func(childComplexity int) int
-		FormerHolder     func(childComplexity int) int
-		ID               func(childComplexity int) int
-		Invitations      func(childComplexity int, first *int, after *string) int
-		Name             func(childComplexity int) int
-		Organizations    func(childComplexity int, first *int, after *string) int
-		Requests         func(childComplexity int, status *request.Status, first *int, after *string) int
-		RequestsToAnswer func(childComplexity int, first *int, after *string) int
-		Spaces           func(childComplexity int, first *int, after *string) int
+		Email              func(childComplexity int) int
+		FormerHolder       func(childComplexity int) int
+		ID                 func(childComplexity int) int
+		Invitations        func(childComplexity int, first *int, after *string) int
+		Name               func(childComplexity int) int
+		Organizations      func(childComplexity int, first *int, after *string) int
+		RefusesInvitations func(childComplexity int) int
+		Requests           func(childComplexity int, status *request.Status, first *int, after *string) int
+		RequestsToAnswer   func(childComplexity int, first *int, after *string) int
+		Spaces             func(childComplexity int, first *int, after *string) int
 	}
 
 	WithdrawRequestPayload struct {
@@ -503,6 +516,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AcceptInvitationPayload.Space(childComplexity), true
+
+	case "AllowInvitationsPayload.viewer":
+		if e.ComplexityRoot.AllowInvitationsPayload.Viewer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AllowInvitationsPayload.Viewer(childComplexity), true
 
 	case "ApproveRequestPayload.request":
 		if e.ComplexityRoot.ApproveRequestPayload.Request == nil {
@@ -994,6 +1014,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Invitation.InvitedBy(childComplexity), true
+	case "Invitation.keptUntil":
+		if e.ComplexityRoot.Invitation.KeptUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.KeptUntil(childComplexity), true
+	case "Invitation.loggedUntil":
+		if e.ComplexityRoot.Invitation.LoggedUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.LoggedUntil(childComplexity), true
 	case "Invitation.message":
 		if e.ComplexityRoot.Invitation.Message == nil {
 			break
@@ -1200,6 +1232,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AcceptInvitation(childComplexity, args["input"].(invitation.AnswerInput)), true
+	case "Mutation.allowInvitations":
+		if e.ComplexityRoot.Mutation.AllowInvitations == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_allowInvitations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AllowInvitations(childComplexity, args["input"].(invitation.AllowInvitationsInput)), true
 	case "Mutation.approveRequest":
 		if e.ComplexityRoot.Mutation.ApproveRequest == nil {
 			break
@@ -1310,6 +1353,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LeaveInstance(childComplexity, args["input"].(membership.LeaveInstanceInput)), true
+	case "Mutation.refuseInvitations":
+		if e.ComplexityRoot.Mutation.RefuseInvitations == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_refuseInvitations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RefuseInvitations(childComplexity, args["input"].(invitation.RefuseInvitationsInput)), true
 	case "Mutation.removeMember":
 		if e.ComplexityRoot.Mutation.RemoveMember == nil {
 			break
@@ -1600,6 +1654,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Readiness.Obstacles(childComplexity), true
+
+	case "RefuseInvitationsPayload.email":
+		if e.ComplexityRoot.RefuseInvitationsPayload.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RefuseInvitationsPayload.Email(childComplexity), true
 
 	case "RemoveMemberPayload.removed":
 		if e.ComplexityRoot.RemoveMemberPayload.Removed == nil {
@@ -2164,6 +2225,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.Organizations(childComplexity, args["first"].(*int), args["after"].(*string)), true
+	case "User.refusesInvitations":
+		if e.ComplexityRoot.User.RefusesInvitations == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.RefusesInvitations(childComplexity), true
 	case "User.requests":
 		if e.ComplexityRoot.User.Requests == nil {
 			break
@@ -2215,6 +2282,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("AcceptInvitationInput", ec.unmarshalInputAcceptInvitationInput),
+			graphql.NewInputUnmarshaler("AllowInvitationsInput", ec.unmarshalInputAllowInvitationsInput),
 			graphql.NewInputUnmarshaler("ApproveRequestInput", ec.unmarshalInputApproveRequestInput),
 			graphql.NewInputUnmarshaler("ChangeMemberRoleInput", ec.unmarshalInputChangeMemberRoleInput),
 			graphql.NewInputUnmarshaler("CreateInstanceInput", ec.unmarshalInputCreateInstanceInput),
@@ -2225,6 +2293,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("InviteSpaceAdministratorsInput", ec.unmarshalInputInviteSpaceAdministratorsInput),
 			graphql.NewInputUnmarshaler("InviteUsersInput", ec.unmarshalInputInviteUsersInput),
 			graphql.NewInputUnmarshaler("LeaveInstanceInput", ec.unmarshalInputLeaveInstanceInput),
+			graphql.NewInputUnmarshaler("RefuseInvitationsInput", ec.unmarshalInputRefuseInvitationsInput),
 			graphql.NewInputUnmarshaler("RemoveMemberInput", ec.unmarshalInputRemoveMemberInput),
 			graphql.NewInputUnmarshaler("RequestInvitationsInput", ec.unmarshalInputRequestInvitationsInput),
 			graphql.NewInputUnmarshaler("RequestRestoreInput", ec.unmarshalInputRequestRestoreInput),
@@ -2786,6 +2855,27 @@ type RestoreInstancePayload {
   declineInvitation(input: DeclineInvitationInput!): DeclineInvitationPayload @authenticated
 
   """
+  Declines the invitation of a mail's link, and has DataHub send no more
+  invitations by mail to its address: not from anyone. It needs no account, because
+  only the owner of the address has the token. It works with an invitation that has
+  ended, too, and repeating it changes nothing.
+
+  The address can still be invited. No mail is sent then (SUPPRESSED, see
+  InvitationDelivery); the person finds the invitation in ` + "`" + `viewer.invitations` + "`" + `.
+  allowInvitations undoes it.
+
+  Errors: INVITATION_NOT_USABLE (unknown token), RATE_LIMITED (too many unknown
+  tokens).
+  """
+  refuseInvitations(input: RefuseInvitationsInput!): RefuseInvitationsPayload @public
+
+  """
+  Has DataHub send invitations by mail to the person's address again, after
+  refuseInvitations. Where they were not refused, it changes nothing.
+  """
+  allowInvitations(input: AllowInvitationsInput!): AllowInvitationsPayload @authenticated
+
+  """
   Revokes pending invitations: all of them or, where the person may not revoke
   one, none. Invitations that were already answered or revoked are not an error;
   ` + "`" + `results` + "`" + ` has the outcome of each.
@@ -2893,6 +2983,32 @@ type DeclineInvitationPayload {
   invitation: Invitation!
 }
 
+"Input of refuseInvitations."
+input RefuseInvitationsInput {
+  "The token: the part after the ` + "`" + `#` + "`" + ` of the link in the mail."
+  token: String!
+  "Accepted and not needed: the request is always safe to repeat. 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"Result of refuseInvitations."
+type RefuseInvitationsPayload {
+  "The address that gets no more invitations by mail."
+  email: String!
+}
+
+"Input of allowInvitations."
+input AllowInvitationsInput {
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"Result of allowInvitations."
+type AllowInvitationsPayload {
+  "The person who sends the request."
+  viewer: User!
+}
+
 "Input of revokeInvitations."
 input RevokeInvitationsInput {
   "The ids of the invitations, 1 to 1,000."
@@ -2951,7 +3067,7 @@ type ResendResult {
 
 "The outcomes of resending one invitation. None is an error."
 enum ResendOutcome {
-  "A mail with a new link is queued."
+  "The invitation has a new link. A mail is queued, unless the person refused invitations: see ` + "`" + `invitation.delivery` + "`" + `."
   RESENT
   "The invitation was already accepted, declined or revoked; see ` + "`" + `invitation.status` + "`" + `. No mail is sent."
   ALREADY_ENDED
@@ -3017,7 +3133,7 @@ type InviteResult {
 
 "The outcomes of inviting one address. None is an error."
 enum InviteOutcome {
-  "The address was invited; a mail is queued."
+  "The address was invited; a mail is queued, unless the person refused invitations: see ` + "`" + `invitation.delivery` + "`" + `."
   INVITED
   "An invitation with this role is already pending. No second mail is sent. Where the person who sent it may no longer invite, it is taken over."
   ALREADY_INVITED
@@ -3055,11 +3171,16 @@ type Invitation {
   createdAt: DateTime!
   "When the invitation expires."
   expiresAt: DateTime!
+  "When DataHub deletes the invitation, and the address with it, unless it is answered, revoked or resent before: the time counts from the end of the invitation."
+  keptUntil: DateTime!
+  "When DataHub deletes the last record of the audit log about the invitation, unless something more happens to it."
+  loggedUntil: DateTime!
   "Whether the requesting person can accept it and, if not, why and what they can do."
   accepting: Readiness!
   """
   The delivery of the last mail, for administrators of the space; ` + "`" + `null` + "`" + ` for
-  everyone else, and where the invitation ended before a mail was sent.
+  everyone else, where the invitation ended before a mail was sent, and where the
+  record of the mail is no longer kept.
   """
   delivery: InvitationDelivery
 }
@@ -3099,6 +3220,8 @@ enum DeliveryStatus {
   Message-ID.
   """
   UNCERTAIN
+  "No mail is sent, because the person refused invitations to this address. The invitation is valid; the person finds it when they sign in."
+  SUPPRESSED
 }
 
 "Why an invitation cannot be accepted or declined: ` + "`" + `extensions.reason` + "`" + ` of an INVITATION_NOT_USABLE."
@@ -3799,6 +3922,13 @@ type User {
   """
   invitations(first: Int, after: String): InvitationConnection
   """
+  Whether the person refused invitations by mail, with refuseInvitations.
+  allowInvitations undoes it.
+
+  Errors: FORBIDDEN (of another person).
+  """
+  refusesInvitations: Boolean
+  """
   The requests that the person made, newest first; all of them, or those with one
   status. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
 
@@ -4081,6 +4211,14 @@ func (ec *executionContext) childFields_AcceptInvitationPayload(ctx context.Cont
 	return nil, fmt.Errorf("no field named %q was found under type AcceptInvitationPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_AllowInvitationsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "viewer":
+		return ec.fieldContext_AllowInvitationsPayload_viewer(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AllowInvitationsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ApproveRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "request":
@@ -4351,6 +4489,10 @@ func (ec *executionContext) childFields_Invitation(ctx context.Context, field gr
 		return ec.fieldContext_Invitation_createdAt(ctx, field)
 	case "expiresAt":
 		return ec.fieldContext_Invitation_expiresAt(ctx, field)
+	case "keptUntil":
+		return ec.fieldContext_Invitation_keptUntil(ctx, field)
+	case "loggedUntil":
+		return ec.fieldContext_Invitation_loggedUntil(ctx, field)
 	case "accepting":
 		return ec.fieldContext_Invitation_accepting(ctx, field)
 	case "delivery":
@@ -4541,6 +4683,14 @@ func (ec *executionContext) childFields_Readiness(ctx context.Context, field gra
 		return ec.fieldContext_Readiness_obstacles(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Readiness", field.Name)
+}
+
+func (ec *executionContext) childFields_RefuseInvitationsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "email":
+		return ec.fieldContext_RefuseInvitationsPayload_email(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RefuseInvitationsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RemoveMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4827,6 +4977,8 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_organizations(ctx, field)
 	case "invitations":
 		return ec.fieldContext_User_invitations(ctx, field)
+	case "refusesInvitations":
+		return ec.fieldContext_User_refusesInvitations(ctx, field)
 	case "requests":
 		return ec.fieldContext_User_requests(ctx, field)
 	case "requestsToAnswer":

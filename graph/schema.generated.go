@@ -35,6 +35,8 @@ type MutationResolver interface {
 	InviteSpaceAdministrators(ctx context.Context, input invitation.InviteSpaceAdministratorsInput) (*invitation.InviteSpaceAdministratorsPayload, error)
 	AcceptInvitation(ctx context.Context, input invitation.AnswerInput) (*invitation.AcceptInvitationPayload, error)
 	DeclineInvitation(ctx context.Context, input invitation.AnswerInput) (*invitation.DeclineInvitationPayload, error)
+	RefuseInvitations(ctx context.Context, input invitation.RefuseInvitationsInput) (*invitation.RefuseInvitationsPayload, error)
+	AllowInvitations(ctx context.Context, input invitation.AllowInvitationsInput) (*invitation.AllowInvitationsPayload, error)
 	RevokeInvitations(ctx context.Context, input invitation.SelectionInput) (*invitation.SelectionPayload, error)
 	ResendInvitations(ctx context.Context, input invitation.SelectionInput) (*invitation.SelectionPayload, error)
 	ChangeMemberRole(ctx context.Context, input membership.ChangeMemberRoleInput) (*membership.ChangeMemberRolePayload, error)
@@ -70,6 +72,7 @@ type UserResolver interface {
 	Spaces(ctx context.Context, obj *tenant.User, first *int, after *string) (*relay.Connection[*tenant.Space], error)
 	Organizations(ctx context.Context, obj *tenant.User, first *int, after *string) (*relay.Connection[*tenant.Organization], error)
 	Invitations(ctx context.Context, obj *tenant.User, first *int, after *string) (*relay.Connection[*invitation.Invitation], error)
+	RefusesInvitations(ctx context.Context, obj *tenant.User) (*bool, error)
 	Requests(ctx context.Context, obj *tenant.User, status *request.Status, first *int, after *string) (*relay.Connection[*request.Request], error)
 	RequestsToAnswer(ctx context.Context, obj *tenant.User, first *int, after *string) (*relay.Connection[*request.Request], error)
 }
@@ -136,6 +139,20 @@ func (ec *executionContext) field_Mutation_acceptInvitation_args(ctx context.Con
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (invitation.AnswerInput, error) {
 			return ec.unmarshalNAcceptInvitationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAnswerInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_allowInvitations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (invitation.AllowInvitationsInput, error) {
+			return ec.unmarshalNAllowInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAllowInvitationsInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -276,6 +293,20 @@ func (ec *executionContext) field_Mutation_leaveInstance_args(ctx context.Contex
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (membership.LeaveInstanceInput, error) {
 			return ec.unmarshalNLeaveInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveInstanceInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_refuseInvitations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (invitation.RefuseInvitationsInput, error) {
+			return ec.unmarshalNRefuseInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐRefuseInvitationsInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1130,6 +1161,120 @@ func (ec *executionContext) fieldContext_Mutation_declineInvitation(ctx context.
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_declineInvitation_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_refuseInvitations(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_refuseInvitations(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RefuseInvitations(ctx, fc.Args["input"].(invitation.RefuseInvitationsInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Public == nil {
+					var zeroVal *invitation.RefuseInvitationsPayload
+					return zeroVal, errors.New("directive public is not implemented")
+				}
+				return ec.Directives.Public(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.RefuseInvitationsPayload) graphql.Marshaler {
+			return ec.marshalORefuseInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐRefuseInvitationsPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_refuseInvitations(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RefuseInvitationsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_refuseInvitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_allowInvitations(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_allowInvitations(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AllowInvitations(ctx, fc.Args["input"].(invitation.AllowInvitationsInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authenticated == nil {
+					var zeroVal *invitation.AllowInvitationsPayload
+					return zeroVal, errors.New("directive authenticated is not implemented")
+				}
+				return ec.Directives.Authenticated(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.AllowInvitationsPayload) graphql.Marshaler {
+			return ec.marshalOAllowInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐAllowInvitationsPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_allowInvitations(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AllowInvitationsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_allowInvitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -2958,6 +3103,29 @@ func (ec *executionContext) fieldContext_User_invitations(ctx context.Context, f
 	return fc, nil
 }
 
+func (ec *executionContext) _User_refusesInvitations(ctx context.Context, field graphql.CollectedField, obj *tenant.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_refusesInvitations(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.User().RefusesInvitations(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_User_refusesInvitations(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("User", field, true, true, "Boolean")
+}
+
 func (ec *executionContext) _User_requests(ctx context.Context, field graphql.CollectedField, obj *tenant.User) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3160,6 +3328,20 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "declineInvitation":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_declineInvitation(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "refuseInvitations":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_refuseInvitations(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "allowInvitations":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_allowInvitations(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
@@ -3578,6 +3760,12 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._User_invitations(ctx, field, obj)
 				})
+		case "refusesInvitations":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._User_refusesInvitations(ctx, field, obj)
+				})
 		case "requests":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, false,
@@ -3663,6 +3851,24 @@ func (ec *executionContext) unmarshalNDateTime2timeᚐTime(ctx context.Context, 
 func (ec *executionContext) marshalNDateTime2timeᚐTime(ctx context.Context, sel ast.SelectionSet, v time.Time) graphql.Marshaler {
 	_ = sel
 	res := graphqltypes.MarshalDateTime(v)
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "DateTime!")
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNDateTime2ᚖtimeᚐTime(ctx context.Context, v any) (*time.Time, error) {
+	res, err := graphqltypes.UnmarshalDateTime(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDateTime2ᚖtimeᚐTime(ctx context.Context, sel ast.SelectionSet, v *time.Time) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DateTime!")
+		return graphql.Null
+	}
+	_ = sel
+	res := graphqltypes.MarshalDateTime(*v)
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "DateTime!")
 	}

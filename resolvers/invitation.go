@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"time"
 
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
@@ -27,6 +28,14 @@ func (f invitationFields) Delivery(ctx context.Context, obj *invitation.Invitati
 		return nil, err
 	}
 	return obj.Delivery(), nil
+}
+
+func (f invitationFields) KeptUntil(_ context.Context, obj *invitation.Invitation) (*time.Time, error) {
+	return new(f.Invitations.KeptUntil(obj)), nil
+}
+
+func (f invitationFields) LoggedUntil(_ context.Context, obj *invitation.Invitation) (*time.Time, error) {
+	return new(f.Invitations.LoggedUntil(obj)), nil
 }
 
 // place returns the place that an invitation is for; nil where the person may

@@ -42,6 +42,16 @@ func (m mutation) DeclineInvitation(ctx context.Context, input invitation.Answer
 	return call(ctx, m.Invitations.Decline, input)
 }
 
+// RefuseInvitations needs no account; see @public.
+func (m mutation) RefuseInvitations(ctx context.Context, input invitation.RefuseInvitationsInput) (*invitation.RefuseInvitationsPayload, error) {
+	payload, err := m.Invitations.Refuse(ctx, optionalActor(ctx), input)
+	return &payload, err
+}
+
+func (m mutation) AllowInvitations(ctx context.Context, input invitation.AllowInvitationsInput) (*invitation.AllowInvitationsPayload, error) {
+	return call(ctx, m.Invitations.Allow, input)
+}
+
 func (m mutation) RevokeInvitations(ctx context.Context, input invitation.SelectionInput) (*invitation.SelectionPayload, error) {
 	return call(ctx, m.Invitations.Revoke, input)
 }

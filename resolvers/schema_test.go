@@ -157,8 +157,8 @@ func rulesMissing(fields map[string]*ast.FieldDefinition, rules []access.Rule) (
 		if want := texts(rule.Roles.List()); !sameSet(declared, want) {
 			say("%s: @role declares %v, the rule in internal/access/rules.go has %v", name, declared, want)
 		}
-		if anyone := field.Directives.ForName("authenticated") != nil; anyone != (rule.Roles == 0) {
-			say("%s: the rule in internal/access/rules.go has the roles %v, but the schema declares @authenticated: %t", name, rule.Roles.List(), anyone)
+		if anyone := field.Directives.ForName("authenticated") != nil || field.Directives.ForName("public") != nil; anyone != (rule.Roles == 0) {
+			say("%s: the rule in internal/access/rules.go has the roles %v, but the schema declares @authenticated or @public: %t", name, rule.Roles.List(), anyone)
 		}
 		kinds, states := texts(rule.Kinds), texts(rule.States)
 		if stateInDomain[name] != "" {
@@ -210,7 +210,7 @@ func TestEnumsAreTheDomains(t *testing.T) {
 		"InstanceKind":              texts([]tenant.Kind{tenant.Master, tenant.Distributed, tenant.Working}),
 		"InstanceState":             texts([]tenant.State{tenant.Active, tenant.Deleted}),
 		"InvitationStatus":          texts([]invitation.Status{invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Revoked, invitation.Expired}),
-		"DeliveryStatus":            texts([]invitation.DeliveryStatus{invitation.Queued, invitation.Sent, invitation.Delayed, invitation.Failed, invitation.Uncertain}),
+		"DeliveryStatus":            texts([]invitation.DeliveryStatus{invitation.Queued, invitation.Sent, invitation.Delayed, invitation.Failed, invitation.Uncertain, invitation.Suppressed}),
 		"InvitationChange":          texts(invitation.Changes),
 		"RevokeOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeRevoked, invitation.OutcomeAlreadyEnded}),
 		"ResendOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeResent, invitation.OutcomeAlreadyEnded}),

@@ -33,6 +33,15 @@ func (u user) Invitations(ctx context.Context, obj *tenant.User, first *int, aft
 	})
 }
 
+func (u user) RefusesInvitations(ctx context.Context, obj *tenant.User) (*bool, error) {
+	a, err := viewerSelf(ctx, obj)
+	if err != nil {
+		return nil, err
+	}
+	refuses, err := u.Root.Invitations.Refuses(ctx, a)
+	return &refuses, err
+}
+
 func (u user) Requests(ctx context.Context, obj *tenant.User, status *request.Status, first *int, after *string) (*request.Connection, error) {
 	return viewerConnection(ctx, u, obj, first, after, requestID, func(a access.Actor, page relay.Page) (relay.List[*request.Request], error) {
 		return u.Root.Requests.ListMadeBy(ctx, a, orAny(status), page)

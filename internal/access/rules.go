@@ -63,6 +63,8 @@ var (
 	InviteSpaceAdministrators = Rule{Field: "inviteSpaceAdministrators", Verb: "invite administrators to", Roles: Administrators}
 	AcceptInvitation          = Rule{Field: "acceptInvitation", Verb: "accept invitations to"}
 	DeclineInvitation         = Rule{Field: "declineInvitation", Verb: "decline invitations to"}
+	RefuseInvitations         = Rule{Field: "refuseInvitations", Verb: "refuse invitations to"}
+	AllowInvitations          = Rule{Field: "allowInvitations", Verb: "allow invitations to"}
 	RevokeInvitations         = Rule{Field: "revokeInvitations", Verb: "revoke invitations to", Roles: Administrators}
 	ResendInvitations         = Rule{Field: "resendInvitations", Verb: "resend invitations to", Roles: Administrators, States: invitableStates}
 
@@ -96,7 +98,7 @@ var (
 var Rules = []Rule{
 	CreateSpace,
 	CreateInstance, DeleteInstance, RestoreInstance,
-	InviteUsers, InviteSpaceAdministrators, AcceptInvitation, DeclineInvitation, RevokeInvitations, ResendInvitations,
+	InviteUsers, InviteSpaceAdministrators, AcceptInvitation, DeclineInvitation, RefuseInvitations, AllowInvitations, RevokeInvitations, ResendInvitations,
 	ChangeMemberRole, RemoveMember, LeaveInstance,
 	RequestRole, RequestInvitations, RequestRestore, ApproveRequest, DeclineRequest, WithdrawRequest,
 	InvitationChanged,

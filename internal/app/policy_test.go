@@ -36,6 +36,8 @@ var samples = map[string]struct{ place, operation string }{
 	"createSpace":               {"organization", `mutation { createSpace(input: {organizationId: "ID", name: "New"}) { space { id } } }`},
 	"acceptInvitation":          {"invitation", `mutation { acceptInvitation(input: {invitationId: "ID"}) { invitation { id } } }`},
 	"declineInvitation":         {"invitation", `mutation { declineInvitation(input: {invitationId: "ID"}) { invitation { id } } }`},
+	"refuseInvitations":         {"", `mutation { refuseInvitations(input: {token: "x"}) { email } }`},
+	"allowInvitations":          {"", `mutation { allowInvitations(input: {}) { viewer { id } } }`},
 	"revokeInvitations":         {"invitation", `mutation { revokeInvitations(input: {invitationIds: ["ID"]}) { results { index } } }`},
 	"resendInvitations":         {"invitation", `mutation { resendInvitations(input: {invitationIds: ["ID"]}) { results { index } } }`},
 	"changeMemberRole":          {"Master", `mutation { changeMemberRole(input: {instanceId: "ID", userId: "USER", role: EDITOR}) { changed } }`},
@@ -144,7 +146,7 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 	administrators := byRole("", forbidden, forbidden, forbidden, notFound)
 	anybody := byRole("", "", "", "", "")
 	want := map[string]map[string]string{
-		"viewer": anybody, "checkEmails": anybody, "requestChanged": anybody,
+		"viewer": anybody, "checkEmails": anybody, "requestChanged": anybody, "refuseInvitations": anybody, "allowInvitations": anybody,
 		"space": byRole("", "", "", "", null), "instance": byRole("", "", "", "", null), "invitation": byRole(null, null, null, null, null),
 		"inviteUsers": administrators, "inviteSpaceAdministrators": administrators, "createInstance": administrators,
 		"revokeInvitations": administrators, "resendInvitations": administrators, "invitationChanged": administrators,

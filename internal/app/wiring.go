@@ -148,12 +148,12 @@ type services struct {
 
 func newServices(s *Settings, e external, instruments instruments, log *slog.Logger) services {
 	invitationMails := &outbox.Queue{DB: e.db, Log: log, Kind: invitation.MailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(),
-		Work: mail.Work(e.sender, (&invitation.Mailer{DB: e.db, PublicURL: e.public}).Read)}
+		Work: mail.Work(e.sender, (&invitation.Mailer{DB: e.db, PublicURL: e.public, HashKey: e.hashKey, Retention: s.retention()}).Read)}
 	requestMails := &outbox.Queue{DB: e.db, Log: log, Kind: request.MailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(),
 		Work: mail.Work(e.sender, (&request.Mailer{DB: e.db, PublicURL: e.public}).Read)}
 	feed := event.NewFeed(e.db, log, invitation.ExpiredEvents)
 	instances := &instance.Service{DB: e.db}
-	invitations := &invitation.Service{DB: e.db, Outbox: invitationMails, Events: feed, HashKey: e.hashKey, Limits: invitation.Limits{
+	invitations := &invitation.Service{DB: e.db, Outbox: invitationMails, Events: feed, HashKey: e.hashKey, Retention: s.retention(), Limits: invitation.Limits{
 		Emails:    s.MaxEmails,
 		Message:   s.MaxMessageLength,
 		TTL:       time.Duration(s.InvitationTTL),

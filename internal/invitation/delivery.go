@@ -12,6 +12,8 @@ const (
 	Delayed   DeliveryStatus = "DELAYED"
 	Failed    DeliveryStatus = "FAILED"
 	Uncertain DeliveryStatus = "UNCERTAIN" // perhaps delivered
+	// Suppressed is a mail that is not sent, because the person refused invitations.
+	Suppressed DeliveryStatus = "SUPPRESSED"
 )
 
 // Delivery is the state of an invitation's newest mail.
@@ -74,4 +76,11 @@ func (r mailRow) delivery() *Delivery {
 		return nil // DROPPED: the invitation ended before its mail was sent
 	}
 	return d
+}
+
+// suppressed returns the delivery of an invitation to a person who refused
+// invitations.
+func suppressed() *Delivery {
+	return &Delivery{Status: Suppressed, Explanation: new("No mail is sent, because the person asked DataHub not to send invitations to this address. " +
+		"The invitation is valid: they find it when they sign in with this address. If they expect it, tell them.")}
 }

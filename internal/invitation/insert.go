@@ -66,6 +66,8 @@ type candidate struct {
 	id    globalid.ID // of a new invitation
 	token string      // of a new or renewed invitation
 	hash  []byte      // of token
+	// refusalHash stands for the address in the table invitation_refusal.
+	refusalHash []byte
 
 	// What insertRows and replaceRows did.
 	row          *row
@@ -97,10 +99,11 @@ func tokenHash(token string) []byte {
 // addresses from a deadlock: both lock them in the same order.
 var (
 	insertQueries = byPlace(`
-		insert into invitation as v (id, instance_id, space_id, email, email_key, role, token_hash, message, invited_by, requested_by, expires_at)
-		select c.id, t.instance_id, t.space_id, c.email, c.email_key, t.role, c.token_hash, t.message, t.invited_by, t.requested_by, clock_timestamp() + t.ttl
+		insert into invitation as v (id, instance_id, space_id, email, email_key, role, token_hash, message, invited_by, requested_by, expires_at, mail_refused)
+		select c.id, t.instance_id, t.space_id, c.email, c.email_key, t.role, c.token_hash, t.message, t.invited_by, t.requested_by, clock_timestamp() + t.ttl,
+		       exists (select from invitation_refusal r where r.address_hash = c.refusal_hash)
 		from ` + termsTable + `
-		cross join unnest($8::uuid[], $9::text[], $10::text[], $11::bytea[]) as c (id, email, email_key, token_hash)
+		cross join unnest($8::uuid[], $9::text[], $10::text[], $11::bytea[], $12::bytea[]) as c (id, email, email_key, token_hash, refusal_hash)
 		order by c.email_key
 		on conflict (email_key, PLACE) where status = 'PENDING' and PLACE is not null do nothing
 		returning ` + storedColumns)
@@ -119,12 +122,14 @@ func insertRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*can
 	byKey := make(map[string]*candidate, len(candidates))
 	ids, hashes := make(postgres.UUIDs, len(candidates)), make(pq.ByteaArray, len(candidates))
 	emails, keys := make(pq.StringArray, len(candidates)), make(pq.StringArray, len(candidates))
+	refusals := make(pq.ByteaArray, len(candidates))
 	for i, c := range candidates {
 		byKey[c.key] = c
 		ids[i], emails[i], keys[i], hashes[i] = c.id.UUID, c.address.String(), c.key, c.hash
+		refusals[i] = c.refusalHash
 	}
 	var inserted []storedRow
-	if err := tx.Select(ctx, &inserted, insertQueries[t.to.id().Kind], t.args(ids, emails, keys, hashes)...); err != nil {
+	if err := tx.Select(ctx, &inserted, insertQueries[t.to.id().Kind], t.args(ids, emails, keys, hashes, refusals)...); err != nil {
 		return err
 	}
 	for _, stored := range inserted {
@@ -174,11 +179,12 @@ const replaceQuery = `
 	    message      = case when old.expired then t.message else v.message end,
 	    invited_by   = t.invited_by,
 	    requested_by = case when old.expired then t.requested_by else v.requested_by end,
-	    expires_at   = case when old.expired then clock_timestamp() + t.ttl else v.expires_at end
+	    expires_at   = case when old.expired then clock_timestamp() + t.ttl else v.expires_at end,
+	    mail_refused = case when old.expired then exists (select from invitation_refusal r where r.address_hash = c.refusal_hash) else v.mail_refused end
 	from ` + termsTable + `
 	cross join (select id, role, expires_at <= clock_timestamp() as expired
 	            from invitation where id = any ($8::uuid[]) order by email_key for no key update) old
-	join unnest($8::uuid[], $9::bytea[]) as c (id, token_hash) on c.id = old.id
+	join unnest($8::uuid[], $9::bytea[], $10::bytea[]) as c (id, token_hash, refusal_hash) on c.id = old.id
 	where v.id = old.id
 	returning ` + storedColumns + `, old.role as previous_role, old.expired`
 
@@ -187,11 +193,12 @@ const replaceQuery = `
 // whose inviter may not invite any more.
 func replaceRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*candidate) error {
 	var ids postgres.UUIDs
-	var hashes pq.ByteaArray
+	var hashes, refusals pq.ByteaArray
 	byID := map[uuid.UUID]*candidate{}
 	for _, c := range candidates {
 		if !sameRole(c.row.Role, t.role) || c.row.Status == Expired || !c.row.InviterMay {
 			ids, hashes = append(ids, c.row.ID), append(hashes, c.hash)
+			refusals = append(refusals, c.refusalHash)
 			byID[c.row.ID] = c
 		}
 	}
@@ -203,7 +210,7 @@ func replaceRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*ca
 		PreviousRole *tenant.InstanceRole `db:"previous_role"`
 		Expired      bool                 `db:"expired"`
 	}
-	if err := tx.Select(ctx, &replaced, replaceQuery, t.args(ids, hashes)...); err != nil {
+	if err := tx.Select(ctx, &replaced, replaceQuery, t.args(ids, hashes, refusals)...); err != nil {
 		return err
 	}
 	for _, r := range replaced {

@@ -37,6 +37,8 @@ type Service struct {
 	Limits Limits
 	// HashKey is the key of the hashes that stand for addresses.
 	HashKey keyedhash.Key
+	// Retention is what invited people are told.
+	Retention Retention
 	// CountOutcome is called with the outcome of every invited address; it may be
 	// nil.
 	CountOutcome func(InviteOutcome)
@@ -113,7 +115,12 @@ func (i *Invitation) Place(ctx context.Context, q postgres.Querier, actor access
 // Delivery returns the state of the newest mail of the invitation; nil where none
 // will be sent. Only administrators of the place may see it: the caller checks
 // that.
-func (i *Invitation) Delivery() *Delivery { return i.row.delivery() }
+func (i *Invitation) Delivery() *Delivery {
+	if i.row.MailRefused {
+		return suppressed()
+	}
+	return i.row.delivery()
+}
 
 // Obstacle returns why a person cannot accept the invitation; nil where they can.
 // The actor is nil where nobody is signed in.

@@ -176,6 +176,9 @@ func (s *Service) inviteTx(ctx context.Context, tx *postgres.Tx, t terms, invite
 		return nil, err
 	}
 	candidates := newCandidates(invitees, members)
+	for _, c := range candidates {
+		c.refusalHash = refusalHash(s.HashKey, c.key)
+	}
 	if err := insertRows(ctx, tx, t, candidates); err != nil {
 		return nil, err
 	}
@@ -247,11 +250,12 @@ func newCandidates(invitees []invitee, members map[string]*tenant.InstanceRole) 
 	return candidates
 }
 
-// enqueueMails queues a mail for each new or renewed invitation.
+// enqueueMails queues a mail for each new or renewed invitation, except to people
+// who refused invitations.
 func enqueueMails(ctx context.Context, tx *postgres.Tx, t terms, candidates []*candidate) error {
 	var tasks []outbox.Task
 	for _, c := range candidates {
-		if c.outcome == Invited {
+		if c.mailed() {
 			tasks = append(tasks, outbox.Task{Subject: c.row.ID, Instance: t.to.instanceID().UUID, Secret: c.token})
 			c.row.mailRow = queuedMail
 		}
@@ -262,10 +266,13 @@ func enqueueMails(ctx context.Context, tx *postgres.Tx, t terms, candidates []*c
 	return outbox.Enqueue(ctx, tx, MailKind, tasks)
 }
 
+// mailed reports whether a mail is sent.
+func (c *candidate) mailed() bool { return c.outcome == Invited && !c.row.MailRefused }
+
 // recipientsOf returns the addresses that enqueueMails queued a mail to.
 func recipientsOf(to destination, candidates []*candidate) (mails []recipient) {
 	for _, c := range candidates {
-		if c.outcome == Invited {
+		if c.mailed() {
 			mails = append(mails, recipient{to.Space, c.address.String(), c.key, c.first})
 		}
 	}
@@ -294,7 +301,7 @@ func inviteResults(to destination, invitees []invitee, members map[string]*tenan
 	return results
 }
 
-// mailed reports whether the address is sent a mail.
+// mailed reports whether the address may be sent a mail.
 func (r *InviteResult) mailed() bool { return r.Outcome == Invited }
 
 // inviteRecords returns the audit records of a request: one for all new

@@ -7,8 +7,10 @@ import (
 	"net/url"
 
 	"github.com/google/uuid"
+	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
@@ -21,7 +23,9 @@ const MailKind = "INVITATION"
 // Mailer composes the mails of invitations.
 type Mailer struct {
 	DB        *postgres.DB
-	PublicURL *url.URL // what links begin with
+	PublicURL *url.URL      // what links begin with
+	HashKey   keyedhash.Key // of the hashes that stand for addresses
+	Retention Retention
 }
 
 // Read reads the invitations of jobs of MailKind, and returns the function that
@@ -39,6 +43,7 @@ type mailedRow struct {
 }
 
 // find reads invitations, each with the language of the account that holds the address.
+// It marks those that are not mailed because the person refused invitations meanwhile.
 func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*mailedRow, error) {
 	var rows []mailedRow
 	err := m.DB.Select(ctx, &rows, `
@@ -51,19 +56,30 @@ func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*m
 		return nil, err
 	}
 	byID := make(map[uuid.UUID]*mailedRow, len(rows))
+	read, refusals := make(postgres.UUIDs, len(rows)), make(pq.ByteaArray, len(rows))
 	for i := range rows {
 		byID[rows[i].ID] = &rows[i]
+		read[i], refusals[i] = rows[i].ID, refusalHash(m.HashKey, rows[i].EmailKey)
 	}
-	return byID, nil
+	var refused []uuid.UUID
+	err = m.DB.Select(ctx, &refused, `
+		update invitation v set mail_refused = true
+		from unnest($1::uuid[], $2::bytea[]) as n (id, refusal_hash) join invitation_refusal r on r.address_hash = n.refusal_hash
+		where v.id = n.id and not v.mail_refused
+		returning v.id`, read, refusals)
+	for _, id := range refused {
+		byID[id].MailRefused = true
+	}
+	return byID, err
 }
 
 // compose returns the mail of a job. It fails with outbox.ErrDropped where the
-// mail's link is not valid any more, and with outbox.ErrPostponed where the instance
+// mail's link is not valid any more or the person refused invitations, and with outbox.ErrPostponed where the instance
 // was deleted after the job was claimed: deleting holds the job until the instance
 // is restored.
 func (m *Mailer) compose(job outbox.Job, r *mailedRow) (mail.Message, error) {
 	switch {
-	case r == nil || r.Status != Pending || !bytes.Equal(tokenHash(job.Secret), r.TokenHash):
+	case r == nil || r.Status != Pending || r.MailRefused || !bytes.Equal(tokenHash(job.Secret), r.TokenHash):
 		return mail.Message{}, outbox.ErrDropped
 	case r.InstanceDeleted:
 		return mail.Message{}, outbox.ErrPostponed
@@ -82,6 +98,9 @@ func (m *Mailer) compose(job outbox.Job, r *mailedRow) (mail.Message, error) {
 		Role:         tenant.SpaceAdministrator,
 		Link:         mail.Link(m.PublicURL, "invitation", job.Secret),
 		ExpiresAt:    r.ExpiresAt,
+		RefuseLink:   mail.RefuseLink(m.PublicURL, job.Secret),
+		KeptUntil:    m.Retention.keptUntil(&r.storedRow),
+		LoggedUntil:  m.Retention.loggedUntil(&r.storedRow),
 	}
 	if r.InstanceName != nil {
 		i.Instance, i.Role = *r.InstanceName, r.Role.Role()

@@ -95,7 +95,7 @@ func (s *Service) resendTx(ctx context.Context, tx *postgres.Tx, actor access.Ac
 		}
 		return nil, append(tooSoon, slices.DeleteFunc(exceeded, func(f *fault.Fault) bool { return f == nil })...)
 	}
-	resent, err := renew(ctx, tx, actor, pending, s.Limits.TTL)
+	resent, err := s.renew(ctx, tx, actor, pending)
 	if err != nil {
 		return nil, err
 	}
@@ -131,22 +131,33 @@ func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places
 	return pending, nil
 }
 
-// renew gives invitations new links, and queues their mails.
-func renew(ctx context.Context, tx *postgres.Tx, actor access.Actor, pending []pendingInvitation, ttl time.Duration) (renewed []globalid.ID, err error) {
+// renew gives invitations new links, and queues their mails, except to people who
+// refused invitations.
+func (s *Service) renew(ctx context.Context, tx *postgres.Tx, actor access.Actor, pending []pendingInvitation) (renewed []globalid.ID, err error) {
 	ids, hashes := make([]globalid.ID, len(pending)), make(pq.ByteaArray, len(pending))
+	refusals := make(pq.ByteaArray, len(pending))
 	tasks := make([]outbox.Task, len(pending))
 	for i, v := range pending {
 		var token string
 		token, hashes[i] = newToken()
-		ids[i] = v.id
+		ids[i], refusals[i] = v.id, refusalHash(s.HashKey, v.key)
 		tasks[i] = outbox.Task{Subject: v.id.UUID, Instance: v.place.As(globalid.Instance).UUID, Secret: token}
 	}
-	if _, err := tx.Exec(ctx, `
-		update invitation v
-		set token_hash = n.token_hash, invited_by = $3, expires_at = clock_timestamp() + $4 * interval '1 second'
-		from unnest($1::uuid[], $2::bytea[]) as n (id, token_hash)
-		where v.id = n.id`, postgres.IDs(ids), hashes, actor.ID.UUID, ttl.Seconds()); err != nil {
+	var refused []uuid.UUID
+	if err := tx.Select(ctx, &refused, `
+		with renewed as (
+			update invitation v
+			set token_hash = n.token_hash, invited_by = $3, expires_at = clock_timestamp() + $4 * interval '1 second',
+			    mail_refused = exists (select from invitation_refusal r where r.address_hash = n.refusal_hash)
+			from unnest($1::uuid[], $2::bytea[], $5::bytea[]) as n (id, token_hash, refusal_hash)
+			where v.id = n.id
+			returning v.id, v.mail_refused)
+		select id from renewed where mail_refused`, postgres.IDs(ids), hashes, actor.ID.UUID, s.Limits.TTL.Seconds(), refusals); err != nil {
 		return nil, err
+	}
+	tasks = slices.DeleteFunc(tasks, func(t outbox.Task) bool { return slices.Contains(refused, t.Subject) })
+	if len(tasks) == 0 {
+		return ids, nil
 	}
 	return ids, outbox.Enqueue(ctx, tx, MailKind, tasks)
 }

@@ -7,6 +7,41 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
+// Retention is how long an invitation is kept after its end, and a record of the
+// trail: what invited people are told.
+type Retention struct {
+	TTL               time.Duration // how long an invitation can be accepted
+	Invitation, Trail time.Duration
+}
+
+// keptUntil returns when the invitation is deleted, unless something happens to it.
+func (r Retention) keptUntil(v *storedRow) time.Time {
+	end := v.ExpiresAt
+	if v.EndedAt != nil {
+		end = *v.EndedAt
+	}
+	return end.Add(r.Invitation)
+}
+
+// loggedUntil returns when the trail no longer says that the address was invited,
+// unless something happens to the invitation. The last record is of its end or of its
+// last mail, a TTL before it expires.
+func (r Retention) loggedUntil(v *storedRow) time.Time {
+	last := v.ExpiresAt.Add(-r.TTL)
+	if v.EndedAt != nil {
+		last = *v.EndedAt
+	}
+	return last.Add(r.Trail)
+}
+
+// KeptUntil returns when an invitation is deleted, unless something happens to it.
+func (s *Service) KeptUntil(v *Invitation) time.Time { return s.Retention.keptUntil(&v.row.storedRow) }
+
+// LoggedUntil returns when the trail no longer says that the address was invited.
+func (s *Service) LoggedUntil(v *Invitation) time.Time {
+	return s.Retention.loggedUntil(&v.row.storedRow)
+}
+
 // DeleteEnded deletes invitations that ended longer than a retention time ago,
 // with the records of their mails, and returns the number of invitations: 500 at
 // most that were accepted, declined or revoked, and 500 at most that expired.

@@ -39,7 +39,7 @@ var (
 
 const (
 	storedColumns = `
-		v.id, v.instance_id, v.space_id, v.email, v.email_key, v.role, v.message, v.invited_by, v.created_at, v.expires_at, ` + status + ` as status`
+		v.id, v.instance_id, v.space_id, v.email, v.email_key, v.role, v.message, v.invited_by, v.created_at, v.expires_at, v.ended_at, v.mail_refused, ` + status + ` as status`
 
 	status = `case when v.status = 'PENDING' and v.expires_at <= clock_timestamp() then 'EXPIRED' else v.status end`
 
@@ -68,7 +68,10 @@ type storedRow struct {
 	InvitedBy  uuid.UUID            `db:"invited_by"`
 	CreatedAt  time.Time            `db:"created_at"`
 	ExpiresAt  time.Time            `db:"expires_at"`
-	Status     Status               `db:"status"`
+	EndedAt    *time.Time           `db:"ended_at"` // nil: it is pending, or was answered before times were stored
+	// MailRefused says that no mail is sent, because the person refused invitations.
+	MailRefused bool   `db:"mail_refused"`
+	Status      Status `db:"status"`
 }
 
 // row is an invitation with the names of those concerned and its newest mail, as

@@ -30,6 +30,9 @@ var english = texts{
 		button:  "Review invitation",
 		closing: "The invitation is for {to}. You can accept it until {until}, with a DataHub account that has this address. " +
 			"If you do not know {person}, ignore this mail; nothing will happen.",
+		notice: "{person} entered your address to invite you. DataHub uses it for this invitation only. " +
+			"If you do not accept, the invitation is deleted on {kept}, and the record that you were invited on {logged}.",
+		refuse: "Never invite me again",
 	},
 	requested: "{person} ({address}) invites you to DataHub, at the request of {requester} ({requester address}).",
 	notices: [...]sentences{
@@ -90,5 +93,6 @@ var english = texts{
 		}
 		return fmt.Sprintf("%d people", n)
 	},
+	date:     func(t time.Time) string { return t.Format("2 January 2006") },
 	dateTime: func(t time.Time) string { return t.Format("2 January 2006, 15:04 UTC") },
 }

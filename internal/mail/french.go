@@ -32,6 +32,9 @@ var french = texts{
 		button:  "Voir l’invitation",
 		closing: "L’invitation est destinée à {to}. Vous pouvez l’accepter jusqu’au {until}, avec un compte DataHub associé à cette adresse. " +
 			"Si vous ne connaissez pas {person}, ignorez ce message ; il ne se passera rien.",
+		notice: "{person} a saisi votre adresse pour vous inviter. DataHub ne l’utilise que pour cette invitation. " +
+			"Si vous n’acceptez pas, l’invitation sera supprimée le {kept}, et la trace de votre invitation le {logged}.",
+		refuse: "Ne plus jamais m’inviter",
 	},
 	requested: "{person} ({address}) vous invite à rejoindre DataHub. {requester} ({requester address}) en a fait la demande.",
 	notices: [...]sentences{
@@ -92,12 +95,15 @@ var french = texts{
 		}
 		return fmt.Sprintf("%d personnes", n)
 	},
-	dateTime: func(t time.Time) string {
-		months := [...]string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"}
-		day := fmt.Sprint(t.Day())
-		if t.Day() == 1 {
-			day = "1er"
-		}
-		return fmt.Sprintf("%s %s %d à %s UTC", day, months[t.Month()-1], t.Year(), t.Format("15:04"))
-	},
+	date:     frenchDate,
+	dateTime: func(t time.Time) string { return frenchDate(t) + t.Format(" à 15:04 UTC") },
+}
+
+func frenchDate(t time.Time) string {
+	months := [...]string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"}
+	day := fmt.Sprint(t.Day())
+	if t.Day() == 1 {
+		day = "1er"
+	}
+	return fmt.Sprintf("%s %s %d", day, months[t.Month()-1], t.Year())
 }

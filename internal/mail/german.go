@@ -30,6 +30,9 @@ var german = texts{
 		button:  "Einladung ansehen",
 		closing: "Die Einladung gilt für {to}. Sie können sie bis zum {until} annehmen, mit einem DataHub-Konto zu dieser Adresse. " +
 			"Wenn Sie {person} nicht kennen, ignorieren Sie diese E-Mail; es geschieht dann nichts.",
+		notice: "{person} hat Ihre Adresse eingegeben, um Sie einzuladen. DataHub verwendet sie nur für diese Einladung. " +
+			"Wenn Sie nicht annehmen, wird die Einladung am {kept} gelöscht, und der Eintrag, dass Sie eingeladen wurden, am {logged}.",
+		refuse: "Mich nie wieder einladen",
 	},
 	requested: "{person} ({address}) lädt Sie auf Bitte von {requester} ({requester address}) zu DataHub ein.",
 	notices: [...]sentences{
@@ -90,8 +93,11 @@ var german = texts{
 		}
 		return fmt.Sprintf("%d Personen", n)
 	},
-	dateTime: func(t time.Time) string {
-		months := [...]string{"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"}
-		return fmt.Sprintf("%d. %s %d, %s UTC", t.Day(), months[t.Month()-1], t.Year(), t.Format("15:04"))
-	},
+	date:     germanDate,
+	dateTime: func(t time.Time) string { return germanDate(t) + t.Format(", 15:04 UTC") },
+}
+
+func germanDate(t time.Time) string {
+	months := [...]string{"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"}
+	return fmt.Sprintf("%d. %s %d", t.Day(), months[t.Month()-1], t.Year())
 }

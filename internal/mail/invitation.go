@@ -22,6 +22,11 @@ type Invitation struct {
 	Message      string // from the requester, or else from who invites; may be empty
 	Link         string // where the invitation can be reviewed
 	ExpiresAt    time.Time
+	// RefuseLink is where the person can refuse to be invited again.
+	RefuseLink string
+	// KeptUntil is when the invitation is deleted if nobody answers it, LoggedUntil
+	// when the record of it is.
+	KeptUntil, LoggedUntil time.Time
 }
 
 // Compose writes the mail. It fails for a role that nobody can be invited to.
@@ -41,9 +46,10 @@ func (i Invitation) Compose() (Message, error) {
 	}
 	l := t.newLetter(s, []string{"{person}", i.From.Name, "{requester}", i.Requester.Name}, []string{
 		"{address}", i.From.Email, "{requester address}", i.Requester.Email,
-		"{to}", i.To.String(), "{until}", t.dateTime(i.ExpiresAt.UTC())})
+		"{to}", i.To.String(), "{until}", t.dateTime(i.ExpiresAt.UTC()),
+		"{kept}", t.date(i.KeptUntil.UTC()), "{logged}", t.date(i.LoggedUntil.UTC())})
 	l.Facts = append(t.placeFacts(i.Instance, i.Space, i.Organization), role)
 	l.Quote = withoutHidden(i.Message)
-	l.Link = i.Link
+	l.Link, l.RefuseLink = i.Link, i.RefuseLink
 	return l.message(i.ID, i.To, i.From)
 }

@@ -69,3 +69,9 @@ func permanent(err error) error { return fmt.Errorf("%w: %w", outbox.ErrPermanen
 func Link(public *url.URL, page, fragment string) string {
 	return public.JoinPath("app", page).String() + "#" + fragment
 }
+
+// RefuseLink returns the link to the page on which the person of an invitation's
+// token can refuse to be invited again. Opening it changes nothing.
+func RefuseLink(public *url.URL, token string) string {
+	return public.JoinPath("app", "invitation").String() + "?refuse#" + token
+}

@@ -31,6 +31,12 @@ type letter struct {
 	Link     string // where the button leads
 	Fallback string // introduces the link, for readers whose button does not work
 	Closing  sentence
+	// Notice says to somebody who was invited why the gateway has their address, and
+	// for how long. RefuseLink, with the text Refuse, is where they can refuse to be
+	// invited again; "" in other mails, which have no notice.
+	Notice     sentence
+	Refuse     string
+	RefuseLink string
 }
 
 // sentence is a text of the gateway in which people's names are, for both layouts.
@@ -76,6 +82,8 @@ func (t texts) newLetter(s sentences, names, values []string) letter {
 		Button:   s.button,
 		Fallback: t.fallback,
 		Closing:  fill(s.closing),
+		Notice:   fill(s.notice),
+		Refuse:   s.refuse,
 	}
 }
 

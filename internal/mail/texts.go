@@ -18,6 +18,7 @@ import (
 //	{requester} {requester address}  at whose request a person is invited
 //	{to}                             the recipient's address
 //	{until}                          the end of an invitation or of a request
+//	{kept} {logged}                  until when an invitation is kept, and the record of it
 //	{instance}                       the name of the instance
 //	{people}                         how many people were invited
 //	{count}                          how many addresses are left out
@@ -46,11 +47,15 @@ type texts struct {
 	requests  [3]requestTexts // by RequestKind
 
 	people   func(n int) string
+	date     func(time.Time) string
 	dateTime func(time.Time) string
 }
 
 // sentences are what distinguishes the mails of one language.
-type sentences struct{ subject, opening, button, closing string }
+type sentences struct {
+	subject, opening, button, closing string
+	notice, refuse                    string // see letter; "" where there is none
+}
 
 // requestTexts are what notices say about one kind of request.
 type requestTexts struct {
@@ -66,7 +71,7 @@ type requestTexts struct {
 func (s sentences) about(r requestTexts) sentences {
 	fill := strings.NewReplacer("{asks}", r.asks, "{request}", r.request, "{deadline}", r.deadline,
 		"{because}", r.because, "{approved}", r.approved, "{expired}", r.expired).Replace
-	return sentences{fill(s.subject), fill(s.opening), s.button, fill(s.closing)}
+	return sentences{subject: fill(s.subject), opening: fill(s.opening), button: s.button, closing: fill(s.closing)}
 }
 
 // languages are the languages of mails. The first is for recipients who understand

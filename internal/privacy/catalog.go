@@ -168,7 +168,7 @@ var Catalog = []Table{
 		Name: "outbox", About: "records of mails to people: when they were sent, and what the mail server replied",
 		Kept: "`DATAHUB_MAIL_RETENTION` after the last attempt", Seen: administrators + " (the state and the reply)",
 		Columns: []Column{
-			id("id"), word("kind"), id("lease"), word("state"), id("instance_id"),
+			id("id"), word("kind"), id("lease"), word("state"), word("problem"), id("instance_id"),
 			{"subject_id", ID, "mails", RowDeleted, ""},
 			{"secret", Secret, "", RowDeleted, "the secret in the mail's link; it is removed when the mail is sent"},
 			{"last_error", FreeText, "mails", RowDeleted, ""},

@@ -295,9 +295,10 @@ var steps = []step{
 	newStep("event", "changes that the person's pages are told of", "deleted",
 		`delete from event e using PERSON where e.place_id = p.account`),
 
+	// Who declines by the link in a mail, without signing in, is named by the address.
 	newStep("audit_log", "records of the trail", "pseudonymised", `
 		update audit_log l
-		set actor_name = case when l.actor_id = p.account then p.alias else l.actor_name end,
+		set actor_name = case when l.actor_id = p.account or l.actor_id is null and l.actor_name = any (p.spellings) then p.alias else l.actor_name end,
 		    details = l.details
 		        || case when l.details ->> 'userId' = p.account::text and jsonb_exists(l.details, 'userName')
 		           then jsonb_build_object('userName', p.alias) else '{}' end
@@ -305,6 +306,7 @@ var steps = []step{
 		           then jsonb_build_object('emails', to_jsonb(`+replaced(`array(select jsonb_array_elements_text(l.details -> 'emails'))`)+`)) else '{}' end
 		from PERSON
 		where l.actor_id = p.account and l.actor_name <> p.alias
+		   or l.actor_id is null and l.actor_name = any (p.spellings)
 		   or l.details ->> 'userId' = p.account::text and l.details ->> 'userName' <> p.alias
 		   or jsonb_exists_any(l.details -> 'emails', p.spellings)`),
 	newStep("account", "account", "pseudonymised", `

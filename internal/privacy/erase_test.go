@@ -317,20 +317,30 @@ func TestEraseOfAnInvitedPersonWithoutAnAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.invite(w.User("ada"), "Master", "Hello.", "", "Zoë@new.example", "bob@new.example")
+	w.Invitations.HashKey = hashKey
+	if _, err := w.Invitations.Refuse(t.Context(), nil, invitation.RefuseInvitationsInput{Token: w.Token("Zoë@new.example")}); err != nil {
+		t.Fatal(err)
+	}
 	export, text := w.export("zoë@new.example")
-	if len(export["account"].([]any)) != 0 || len(export["invitationsReceived"].([]any)) != 1 || strings.Contains(text, "bob@") {
+	if len(export["account"].([]any)) != 0 || len(export["invitationsReceived"].([]any)) != 1 || strings.Contains(text, "bob@") ||
+		len(export["auditRecords"].([]any)) != 2 || export["invitationsRefusedAt"] == nil {
 		t.Errorf("%s", text)
 	}
 	report := w.erase("ZOË@new.example", privacy.Options{})
 	if tables := w.found("zoë@new.example"); tables != nil || report.Rows() == 0 {
 		t.Errorf("%d rows; the address is still in %v", report.Rows(), tables)
 	}
-	if got := w.Lines(`select e from audit_log, jsonb_array_elements_text(details -> 'emails') with ordinality u (e, n) order by n`); len(got) != 2 ||
-		!strings.HasPrefix(got[0], "erased-") || got[1] != "bob@new.example" {
+	if got := w.Lines(`select e from audit_log, jsonb_array_elements_text(details -> 'emails') with ordinality u (e, n) order by n, id`); len(got) != 3 ||
+		!strings.HasPrefix(got[0], "erased-") || got[1] != got[0] || got[2] != "bob@new.example" {
 		t.Errorf("the trail names %q", got)
 	}
 	if n := w.erase("zoë@new.example", privacy.Options{}).Rows(); n != 0 {
 		t.Errorf("repeated, %d rows were changed", n)
+	}
+	// The refusal is respected afterwards.
+	id := w.invite(w.User("ada"), "Master", "Hello again.", "", "zoë@new.example")
+	if got := w.Text(`select mail_refused::text from invitation where id = $1`, id.UUID); got != "true" {
+		t.Error("the refusal was erased, too")
 	}
 }
 

@@ -108,13 +108,15 @@ var sections = []section{
 		      select n.id, null, n.request_id from PERSON join request_notice n on n.account_id = p.account) m
 		join outbox o on o.subject_id = m.subject`),
 	newSection("auditRecords", "records of the trail of what the person did, or what was done to them", `
-		select l.id::text as key, json_build_object('at', l.at, 'action', l.action, 'actor', l.actor_id is not null and l.actor_id = p.account,
+		select l.id::text as key, json_build_object('at', l.at, 'action', l.action,
+			'actor', coalesce(l.actor_id = p.account, l.actor_name = any (p.spellings), false),
 			'actorName', l.actor_name, 'space', l.space_name, 'instance', l.instance_name,
 			'details', case when l.actor_id = p.account then l.details
 				else l.details || case when jsonb_exists(l.details, 'emails')
 					then jsonb_build_object('emails', (select coalesce(jsonb_agg(e), '[]') from jsonb_array_elements_text(l.details -> 'emails') e where e = any (p.spellings)))
 					else '{}' end end) as value
-		from PERSON join audit_log l on l.actor_id = p.account or l.details ->> 'userId' = p.account::text or jsonb_exists_any(l.details -> 'emails', p.spellings)`),
+		from PERSON join audit_log l on l.actor_id = p.account or l.details ->> 'userId' = p.account::text
+			or jsonb_exists_any(l.details -> 'emails', p.spellings)`),
 	newSection("idempotencyKeys", "requests of the last 24 hours that are answered only once", `
 		select k.key, json_build_object('key', k.key, 'createdAt', k.created_at, 'response', k.response) as value
 		from PERSON join idempotency_key k on k.account_id = p.account`),

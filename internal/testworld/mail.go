@@ -88,7 +88,7 @@ func (w *World) deliver() {
 		w.t.Fatal(err)
 	}
 	invitations, requests := w.queue(invitation.MailKind), w.queue(request.MailKind)
-	invitations.Work = mail.Work(w.mails.sender, (&invitation.Mailer{DB: w.DB, PublicURL: public}).Read)
+	invitations.Work = mail.Work(w.mails.sender, (&invitation.Mailer{DB: w.DB, PublicURL: public, Retention: retention}).Read)
 	requests.Work = mail.Work(w.mails.sender, (&request.Mailer{DB: w.DB, PublicURL: public}).Read)
 	tried := make(attempts, len(due))
 	invitations.Observer, requests.Observer = tried, tried
