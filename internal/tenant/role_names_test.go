@@ -21,8 +21,8 @@ import (
 )
 
 // The table of roles cannot hold what is written in other languages than Go, and
-// what mails say in each language of people. This test finds what is missing
-// there for a role of the table.
+// what mails and the page say in each language of people. This test finds what is
+// missing there for a role of the table.
 func TestEveryRoleIsNamedEverywhere(t *testing.T) {
 	t.Parallel()
 	for _, missing := range rolesMissing(t, tenant.RoleTable()) {
@@ -38,6 +38,8 @@ func TestANewRoleIsMissingEverywhere(t *testing.T) {
 	want := []string{
 		"INSTANCE_GARDENER is missing in the enum Role of schema/",
 		"GARDENER is missing in the enum InstanceRole of schema/",
+		"INSTANCE_GARDENER is missing in roles of web/src/roles.ts",
+		"GARDENER is missing in instanceRoles of web/src/roles.ts",
 		"GARDENER is missing in the constraint instance_member_role of the database",
 		"GARDENER is missing in the constraint invitation_role of the database",
 		"INSTANCE_GARDENER is missing in the constraint request_of_kind of the database",
@@ -64,7 +66,7 @@ func TestANewRoleIsMissingEverywhere(t *testing.T) {
 func rolesMissing(t *testing.T, table []tenant.RoleRow) (missing []string) {
 	t.Helper()
 	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
-	constraints, texts := constraints(t), pageTexts(t)
+	constraints, texts, lists := constraints(t), pageTexts(t), pageRoles(t)
 	for _, row := range table {
 		report := func(name, place string) { missing = append(missing, name+" is missing in "+place) }
 		named := func(definition *ast.Definition, value string) bool {
@@ -75,6 +77,13 @@ func rolesMissing(t *testing.T, table []tenant.RoleRow) (missing []string) {
 		}
 		if row.HeldIn == globalid.Instance && !named(schema.Types["InstanceRole"], row.Stored) {
 			report(row.Stored, "the enum InstanceRole of schema/")
+		}
+
+		if !slices.Contains(lists["roles"], row.Name) {
+			report(row.Name, "roles of web/src/roles.ts")
+		}
+		if row.HeldIn == globalid.Instance && !slices.Contains(lists["instanceRoles"], row.Stored) {
+			report(row.Stored, "instanceRoles of web/src/roles.ts")
 		}
 
 		// What names one role of a kind of place is to name all of them.
@@ -183,4 +192,25 @@ func pageTexts(t *testing.T) (texts []pageText) {
 		}
 	}
 	return texts
+}
+
+var (
+	roleList = regexp.MustCompile(`(?s)export const (\w+) = \[(.*?)\]`)
+	roleName = regexp.MustCompile(`'(\w+)'`)
+)
+
+// pageRoles returns the page's lists of roles, by their names.
+func pageRoles(t *testing.T) map[string][]string {
+	t.Helper()
+	content, err := os.ReadFile("../../web/src/roles.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := map[string][]string{}
+	for _, list := range roleList.FindAllStringSubmatch(string(content), -1) {
+		for _, name := range roleName.FindAllStringSubmatch(list[2], -1) {
+			lists[list[1]] = append(lists[list[1]], name[1])
+		}
+	}
+	return lists
 }

@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next'
 import type { Fault } from '../fault/fault'
 import { FaultList } from '../fault/fault-view'
 import { useConnection } from '../gateway/connection'
+import { instanceRoles } from '../roles'
 import { useSession } from '../session/session'
 import { AddressField } from './address-field'
 import { AddressProblems, useAddressExplanation } from './address-problems'
@@ -123,7 +124,7 @@ export function InviteForm({ instanceId, mode }: { instanceId: string; mode: Mod
             onChange={(value) => change({ role: value as typeof role })}
           >
             <Group mt="xs" gap="lg" align="flex-start">
-              {(['VIEWER', 'EDITOR'] as const).map((each) => (
+              {instanceRoles.map((each) => (
                 <Radio
                   key={each}
                   value={each}

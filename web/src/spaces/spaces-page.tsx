@@ -8,6 +8,7 @@ import { graphql } from '../generated'
 import type { SpacesQuery } from '../generated/graphql'
 import { Countdown } from '../instance/countdown'
 import { WaitingInvitations } from '../review/waiting-invitations'
+import { roles } from '../roles'
 import { ChevronIcon } from '../theme/icons'
 import { useTitle } from '../title'
 
@@ -140,9 +141,6 @@ function InstanceList({ instances }: { instances: Instance[] }) {
     </Stack>
   )
 }
-
-/** The roles of an instance, the most powerful one first. */
-const roles = ['SPACE_ADMINISTRATOR', 'INSTANCE_EDITOR', 'INSTANCE_VIEWER'] as const
 
 function InstanceRow({ instance }: { instance: Instance }) {
   const { t } = useTranslation()
