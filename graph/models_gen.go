@@ -257,6 +257,12 @@ const (
 	RateLimitReasonOperationsByPerson RateLimitReason = "OPERATIONS_BY_PERSON"
 	// Concurrent operations over one WebSocket connection.
 	RateLimitReasonOperationsByConnection RateLimitReason = "OPERATIONS_BY_CONNECTION"
+	// Requests from one network address in a minute without an account, that is without
+	// a token or with one that is refused: 1,200 by default. Each root field counts as
+	// one. An IPv6 address counts as its /64 network.
+	RateLimitReasonOperationsByClient RateLimitReason = "OPERATIONS_BY_CLIENT"
+	// Concurrent requests without an account of all clients at one gateway.
+	RateLimitReasonOperationsWithoutAccount RateLimitReason = "OPERATIONS_WITHOUT_ACCOUNT"
 )
 
 var AllRateLimitReason = []RateLimitReason{
@@ -272,11 +278,13 @@ var AllRateLimitReason = []RateLimitReason{
 	RateLimitReasonSubscriptionsByGateway,
 	RateLimitReasonOperationsByPerson,
 	RateLimitReasonOperationsByConnection,
+	RateLimitReasonOperationsByClient,
+	RateLimitReasonOperationsWithoutAccount,
 }
 
 func (e RateLimitReason) IsValid() bool {
 	switch e {
-	case RateLimitReasonInvitationsByPerson, RateLimitReasonInvitationsBySpace, RateLimitReasonInvitationsByAddress, RateLimitReasonInvitationsByDomain, RateLimitReasonResendsByAddress, RateLimitReasonRequestsByPerson, RateLimitReasonRequestsBySpace, RateLimitReasonTokensByPerson, RateLimitReasonSubscriptionsByPerson, RateLimitReasonSubscriptionsByGateway, RateLimitReasonOperationsByPerson, RateLimitReasonOperationsByConnection:
+	case RateLimitReasonInvitationsByPerson, RateLimitReasonInvitationsBySpace, RateLimitReasonInvitationsByAddress, RateLimitReasonInvitationsByDomain, RateLimitReasonResendsByAddress, RateLimitReasonRequestsByPerson, RateLimitReasonRequestsBySpace, RateLimitReasonTokensByPerson, RateLimitReasonSubscriptionsByPerson, RateLimitReasonSubscriptionsByGateway, RateLimitReasonOperationsByPerson, RateLimitReasonOperationsByConnection, RateLimitReasonOperationsByClient, RateLimitReasonOperationsWithoutAccount:
 		return true
 	}
 	return false

@@ -2650,6 +2650,14 @@ enum RateLimitReason {
   OPERATIONS_BY_PERSON
   "Concurrent operations over one WebSocket connection."
   OPERATIONS_BY_CONNECTION
+  """
+  Requests from one network address in a minute without an account, that is without
+  a token or with one that is refused: 1,200 by default. Each root field counts as
+  one. An IPv6 address counts as its /64 network.
+  """
+  OPERATIONS_BY_CLIENT
+  "Concurrent requests without an account of all clients at one gateway."
+  OPERATIONS_WITHOUT_ACCOUNT
 }
 
 "Why the gateway cannot answer: ` + "`" + `extensions.reason` + "`" + ` of an UNAVAILABLE, where there is more to say."

@@ -10,6 +10,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqlserver"
 	"alphacruncher.com/datahub-gateway/internal/token"
 	"alphacruncher.com/datahub-gateway/internal/token/jwks"
 	"alphacruncher.com/datahub-gateway/resolvers"
@@ -34,11 +35,22 @@ func newVerifier(s *Settings, log *slog.Logger) (v token.Verifier, keys *jwks.Se
 }
 
 // authenticate finds the person who sends a request. A request without a token
-// passes: it may query what is public.
+// passes: it may query what is public. It counts for the address of its client, and so
+// does one whose token is refused.
 func (a *api) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
 		signed, err := a.signIn(ctx, r.Header)
+		if invalid := errors.Is(err, token.ErrInvalid); invalid || err == nil && !signedIn(signed) {
+			if refused := a.anonymous.charge(clientIn(ctx), a.weight(r)); refused != nil {
+				held := a.anonymous.hold(ctx, a.lifecycle.draining)
+				// A browser sends the token of a WebSocket only when it is open.
+				if opens := !invalid && (graphqlserver.WebSocket{}).Supports(r); !opens || !held {
+					a.fail(w, r, http.StatusTooManyRequests, refused)
+					return
+				}
+			}
+		}
 		switch {
 		case err == nil:
 			next.ServeHTTP(w, r.WithContext(signed))
@@ -49,6 +61,18 @@ func (a *api) authenticate(next http.Handler) http.Handler {
 			a.failInternal(w, r, err)
 		}
 	})
+}
+
+// octetsPerRequest is how many octets of a body count as one request.
+const octetsPerRequest = 16 << 10
+
+// weight returns how many requests a request without an account counts as.
+func (a *api) weight(r *http.Request) int {
+	octets := r.ContentLength
+	if octets < 0 { // it is not known before the body has arrived
+		octets = a.settings.MaxBodyBytes
+	}
+	return 1 + int(octets/octetsPerRequest)
 }
 
 // signIn returns a context of the person whom the token in a header names; ctx

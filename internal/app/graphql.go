@@ -48,7 +48,8 @@ func (a *api) graphql() http.Handler {
 		Present:         a.present,
 		Recover:         a.root.Recover,
 		Admits:          guard.Admits,
-		Acquire:         newConcurrencyLimit(a.settings.MaxParallel).acquire,
+		Enter:           a.enter,
+		Acquire:         newConcurrencyLimit(a.settings.MaxParallel, a.anonymous).acquire,
 		Unauthenticated: resolvers.Unauthenticated,
 		OnStart:         noteOperation,
 		WithEnding: func(ctx context.Context) (context.Context, func() error) {
@@ -80,6 +81,16 @@ func (a *api) graphql() http.Handler {
 		server.AroundOperations(a.instruments.traceOperation)
 	}
 	return server
+}
+
+// enter lets people who are signed in pass. Others wait for a place, and share a small
+// part of the connections to the database.
+func (a *api) enter(ctx context.Context) (_ context.Context, leave func(), err error) {
+	if signedIn(ctx) {
+		return ctx, func() {}, nil
+	}
+	leave, err = a.anonymous.places.take(ctx, clientIn(ctx))
+	return postgres.WithPublicPriority(ctx), leave, err
 }
 
 // newOperations returns what finds operations by their ids: those that clients

@@ -11,6 +11,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"golang.org/x/sync/singleflight"
 
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/fault"
@@ -33,10 +34,13 @@ type api struct {
 	accounts    *account.Directory
 	mailbox     *mailbox.Mailbox         // nil where mails go to a mail server
 	operations  graphql.HandlerExtension // finds operations by their ids
+	proxies     proxies
+	anonymous   *anonymousLimit
 	instruments instruments
 	lifecycle   *lifecycle
 
-	sockets sync.WaitGroup // WebSockets, which net/http does not wait for
+	sockets  sync.WaitGroup // WebSockets, which net/http does not wait for
+	checking singleflight.Group
 }
 
 const graphqlRoute = "/graphql"
@@ -79,15 +83,32 @@ func (a *api) forbid(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
 	a.fail(w, r, http.StatusForbidden, f)
 }
 
+// readinessTimeout bounds the time of a check.
+const readinessTimeout = time.Second
+
 // ready serves GET /readyz, by which load balancers decide where to send requests.
 func (a *api) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
-	defer cancel()
-	if err := a.readiness(ctx); err != nil {
+	if err := a.sharedReadiness(r.Context()); err != nil {
 		plain(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
 	plain(w, http.StatusOK, "ready")
+}
+
+// sharedReadiness returns the readiness. Calls at the same time share one check, so that
+// a crowd at /readyz takes one connection to the database.
+func (a *api) sharedReadiness(ctx context.Context) error {
+	check := a.checking.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readinessTimeout)
+		defer cancel()
+		return nil, a.readiness(ctx)
+	})
+	select {
+	case result := <-check:
+		return result.Err
+	case <-ctx.Done():
+		return errors.New("the client has gone")
+	}
 }
 
 // readiness returns why requests should go to another gateway, in words that

@@ -25,7 +25,7 @@ import (
 // record gives every request an id, logs it, counts it, and traces it.
 func (a *api) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := a.instruments.traces.Continue(r.Context(), r.Header)
+		ctx := withClient(a.instruments.traces.Continue(r.Context(), r.Header), a.proxies.clientOf(r))
 		route := ""
 		if r.URL.Path == graphqlRoute && !(graphqlserver.WebSocket{}).Supports(r) {
 			route = graphqlRoute // the operations of a WebSocket have records of their own
@@ -98,6 +98,9 @@ func (a *api) logRequest(ctx context.Context, rec *requestRecord, took time.Dura
 		slog.Int("status", rec.status),
 		slog.Float64("milliseconds", float64(took.Microseconds())/1000),
 		slog.Int64("statements", rec.statements.Load()),
+	}
+	if client := clientIn(ctx); client.IsValid() {
+		attrs = append(attrs, slog.String("client", client.String()))
 	}
 	if trace := a.instruments.traces.ID(ctx); trace != "" {
 		attrs = append(attrs, slog.String("traceId", trace))

@@ -3,6 +3,7 @@ package app
 import (
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/vektah/gqlparser/v2/formatter"
 
@@ -17,9 +18,9 @@ func (schemaCommand) Run(t terminal) error {
 	return err
 }
 
-// schemaText returns the schema as SDL.
-func schemaText() string {
+// schemaText returns the schema as SDL. Everybody may request it, so it is written once.
+var schemaText = sync.OnceValue(func() string {
 	var b strings.Builder
 	formatter.NewFormatter(&b, formatter.WithIndent("  ")).FormatSchema(graph.NewExecutableSchema(graph.Config{}).Schema())
 	return b.String()
-}
+})

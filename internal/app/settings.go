@@ -56,6 +56,7 @@ type HTTPSettings struct {
 	Addr           string        `env:"DATAHUB_ADDR" default:"127.0.0.1:8080" help:"The address to listen on, as HOST:PORT. Port 0: any free port."`
 	PublicURL      string        `env:"DATAHUB_PUBLIC_URL" placeholder:"URL" help:"The URL that people open; links in mails begin with it. Required outside development. Unset in development: the address that the gateway listens on."`
 	AllowedOrigins string        `env:"DATAHUB_ALLOWED_ORIGINS" placeholder:"ORIGINS" help:"The origins of other pages that may send requests, separated by commas: https://app.example. Pages of the gateway's own origin always may."`
+	TrustedProxies string        `env:"DATAHUB_TRUSTED_PROXIES" placeholder:"NETWORKS" help:"The networks of the proxies before the gateway, separated by commas: 10.0.0.0/8. Requests from them come from the client that their header X-Forwarded-For names, or else Forwarded. Unset: the other end of each connection is the client."`
 	MaxBodyBytes   int64         `env:"DATAHUB_MAX_BODY_BYTES" default:"1048576" min:"1024" max:"67108864" unit:"bytes" help:"Maximum size of a request's body."`
 	RequestTimeout time.Duration `env:"DATAHUB_REQUEST_TIMEOUT" default:"30s" min:"1s" max:"10m" help:"Maximum time of a request."`
 	StopNotice     time.Duration `env:"DATAHUB_STOP_NOTICE" default:"0s" min:"0s" max:"5m" help:"How long, at a stop, /readyz fails before new connections are refused. Set it to the time that load balancers take to notice. A stop takes at most 30 seconds more."`
@@ -111,8 +112,9 @@ type GraphQLSettings struct {
 	MaxOperations    int    `env:"DATAHUB_MAX_OPERATIONS" default:"50" min:"1" max:"10000" unit:"operations" help:"Maximum number of operations that run over one WebSocket at once."`
 }
 
-// LimitSettings are how much may happen in an hour.
+// LimitSettings are how much may happen in an hour, or in a minute.
 type LimitSettings struct {
+	MaxClientRequests     int `env:"DATAHUB_MAX_REQUESTS_PER_CLIENT" default:"1200" min:"1" max:"1000000000" unit:"requests a minute" help:"Maximum number of requests to /graphql without an account from one network address (of IPv6: from one /64 network). Each root field counts, and so does each 16 KiB of a body."`
 	MaxInvitations        int `env:"DATAHUB_MAX_INVITATIONS_PER_PERSON" default:"5000" min:"1" max:"1000000000" unit:"addresses an hour" help:"Maximum number of addresses that a person invites."`
 	MaxSpaceInvitations   int `env:"DATAHUB_MAX_INVITATIONS_PER_SPACE" default:"10000" min:"1" max:"1000000000" unit:"addresses an hour" help:"Maximum number of addresses that are invited in a space."`
 	MaxAddressInvitations int `env:"DATAHUB_MAX_INVITATIONS_PER_ADDRESS" default:"20" min:"1" max:"1000000000" unit:"mails an hour" help:"Maximum number of mails with invitations of one organization to one mailbox. What follows a plus sign in an address makes no other mailbox, and where a provider ignores dots, they do not either."`

@@ -79,6 +79,9 @@ func (s *HTTPSettings) validate() error {
 	if _, err := parseOrigins(s.AllowedOrigins); err != nil {
 		return setting("DATAHUB_ALLOWED_ORIGINS", err)
 	}
+	if _, err := parseProxies(s.TrustedProxies); err != nil {
+		return setting("DATAHUB_TRUSTED_PROXIES", err)
+	}
 	_, err := s.publicURL()
 	return err
 }

@@ -57,6 +57,10 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 	if err != nil {
 		return nil, err
 	}
+	trusted, err := parseProxies(s.TrustedProxies)
+	if err != nil {
+		return nil, setting("DATAHUB_TRUSTED_PROXIES", err)
+	}
 	services := newServices(&s, external, instruments, log)
 	api := &api{
 		settings:    &s,
@@ -67,6 +71,8 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 		accounts:    account.NewDirectory(external.db),
 		mailbox:     external.mailbox,
 		operations:  operations,
+		proxies:     trusted,
+		anonymous:   newAnonymousLimit(s.MaxClientRequests, s.DatabaseConnections),
 		instruments: instruments,
 		lifecycle:   newLifecycle(),
 	}

@@ -83,11 +83,14 @@ const (
 	SubscriptionsByGateway = "SUBSCRIPTIONS_BY_GATEWAY"
 	OperationsByPerson     = "OPERATIONS_BY_PERSON"
 	OperationsByConnection = "OPERATIONS_BY_CONNECTION"
+	OperationsByClient     = "OPERATIONS_BY_CLIENT"
+
+	OperationsWithoutAccount = "OPERATIONS_WITHOUT_ACCOUNT"
 )
 
 // RateLimitReasons are all of them.
 var RateLimitReasons = []string{InvitationsByPerson, InvitationsBySpace, InvitationsByAddress, InvitationsByDomain, ResendsByAddress, RequestsByPerson, RequestsBySpace,
-	TokensByPerson, SubscriptionsByPerson, SubscriptionsByGateway, OperationsByPerson, OperationsByConnection}
+	TokensByPerson, SubscriptionsByPerson, SubscriptionsByGateway, OperationsByPerson, OperationsByConnection, OperationsByClient, OperationsWithoutAccount}
 
 // Retryable reports whether the same request can succeed later.
 func (c Code) Retryable() bool {

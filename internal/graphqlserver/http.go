@@ -34,9 +34,20 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		t.refuse(ctx, w, refusal(http.StatusNotAcceptable, "The response can be "+responseJSON+", "+legacyJSON+" or "+eventStream+"."))
 		return
 	}
-	params, err := t.read(w, r)
+	body, invalid := t.receive(w, r)
+	if invalid != nil {
+		t.refuse(ctx, w, invalid)
+		return
+	}
+	ctx, leave, err := t.Enter(ctx)
 	if err != nil {
-		t.refuse(ctx, w, err)
+		t.limit(ctx, w, err)
+		return
+	}
+	defer leave()
+	params, invalid := t.read(r, body)
+	if invalid != nil {
+		t.refuse(ctx, w, invalid)
 		return
 	}
 	operation, release, errs := t.prepare(ctx, exec, params)
@@ -60,6 +71,7 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		if response.Data == nil && ctx.Err() != nil { // it was not executed
 			status = http.StatusServiceUnavailable
 		}
+		leave() // the client may take its time to receive the response
 		write(w, status, response)
 	}
 }
@@ -82,13 +94,16 @@ func (t HTTP) fail(ctx context.Context, w http.ResponseWriter, exec graphql.Grap
 
 // statusOf returns the status for an operation that cannot be executed. With the
 // legacy media type it is 200 for every well-formed request (section 6.4.1),
-// except for UNAUTHENTICATED.
+// except for UNAUTHENTICATED, and for OPERATIONS_BY_CLIENT, which most clients meet
+// before their request is read.
 func statusOf(mediaType string, errs gqlerror.List) int {
 	var f *fault.Fault
 	errors.As(errs, &f)
 	switch {
 	case f != nil && f.Code == fault.Unauthenticated:
 		return http.StatusUnauthorized
+	case f != nil && f.Reason == fault.OperationsByClient:
+		return http.StatusTooManyRequests
 	case mediaType == legacyJSON:
 		return http.StatusOK
 	case f != nil && f.Code == fault.RateLimited:
@@ -108,6 +123,15 @@ func refusal(status int, message string) *httpError {
 }
 
 func badRequest(message string) *httpError { return refusal(http.StatusBadRequest, message) }
+
+// limit responds to a request that Enter refused.
+func (t HTTP) limit(ctx context.Context, w http.ResponseWriter, err error) {
+	status := http.StatusTooManyRequests
+	if ctx.Err() != nil {
+		status = http.StatusServiceUnavailable
+	}
+	write(w, status, &graphql.Response{Errors: gqlerror.List{t.Present(ctx, err)}})
+}
 
 func (t HTTP) refuse(ctx context.Context, w http.ResponseWriter, err *httpError) {
 	write(w, err.status, &graphql.Response{Errors: gqlerror.List{t.Present(ctx, err.Fault)}})

@@ -189,6 +189,35 @@ func TestRateLimitedOperationHasStatus429(t *testing.T) {
 	}
 }
 
+// A request that Enter refuses is refused whatever it is, over every media type.
+func TestRequestsThatMayNotEnterAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, accept := range []string{responseJSON, legacyJSON, eventStream} {
+		s := newServer(t)
+		s.full.Store(true)
+		for what, text := range map[string]string{"a query": body("{name}"), "an unknown field": body("{nothing}"), "no JSON": "{"} {
+			got, answer := s.send(s.request(http.MethodPost, "", text, "Content-Type", "application/json", "Accept", accept))
+			if got.StatusCode != http.StatusTooManyRequests || got.Header.Get("Retry-After") == "" || !strings.Contains(answer, "RATE_LIMITED") {
+				t.Errorf("%s, %s: %d %v %s", what, accept, got.StatusCode, got.Header, answer)
+			}
+		}
+	}
+}
+
+// Every request that has entered leaves, however it ends.
+func TestRequestsLeave(t *testing.T) {
+	t.Parallel()
+	for _, accept := range []string{responseJSON, legacyJSON, eventStream} {
+		s := newServer(t)
+		for _, text := range []string{body("{name}"), body("{nothing}"), body("{"), "{", body("{fail}"), body("{panic}"), body("mutation{wait:nothing}")} {
+			_, _ = s.send(s.request(http.MethodPost, "", text, "Content-Type", "application/json", "Accept", accept))
+			if n := s.inside.Load(); n != 0 {
+				t.Errorf("%s, %s: %d have not left", accept, text, n)
+			}
+		}
+	}
+}
+
 func TestQueryEndsAtTheTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -235,7 +264,11 @@ func TestIDOfADocumentIsReadFromEveryPlace(t *testing.T) {
 		}
 		r.Header.Set("Content-Type", "application/json")
 		transport := HTTP{Operations: Operations{MaxValues: maxValues}, MaxBody: maxBody}
-		params, refused := transport.read(nil, r)
+		body, refused := transport.receive(nil, r)
+		if refused != nil {
+			t.Fatal(refused)
+		}
+		params, refused := transport.read(r, body)
 		if refused != nil {
 			t.Errorf("%s: %v", what, refused)
 			continue

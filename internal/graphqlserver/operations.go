@@ -47,6 +47,9 @@ type Operations struct {
 	Admits func(context.Context, *ast.OperationDefinition) bool
 	// Unauthenticated returns the error for a person who is not signed in.
 	Unauthenticated func() *fault.Fault
+	// Enter waits until the gateway works on a request that has arrived over HTTP, and
+	// returns its context and what ends the work. It fails with RATE_LIMITED.
+	Enter func(context.Context) (_ context.Context, leave func(), err error)
 	// Acquire takes one of the slots for concurrent operations, and returns what
 	// frees it. It fails with RATE_LIMITED.
 	Acquire func(context.Context, *graphql.OperationContext) (release func(), err error)

@@ -17,16 +17,25 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqlserver/trusteddocs"
 )
 
-// read reads the parameters of a request (section 5).
-func (t HTTP) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *httpError) {
+// receive reads the body of a request by POST, and refuses other methods than GET and
+// POST (section 5).
+func (t HTTP) receive(w http.ResponseWriter, r *http.Request) ([]byte, *httpError) {
 	switch r.Method {
 	case http.MethodGet:
-		return readURL(r)
+		return nil, nil
 	case http.MethodPost:
-		return t.readBody(w, r)
+		return t.receiveBody(w, r)
 	}
 	w.Header().Set("Allow", "GET, POST")
 	return nil, refusal(http.StatusMethodNotAllowed, "Send GraphQL operations by POST, or queries by GET.")
+}
+
+// read reads the parameters of a request whose body was received.
+func (t HTTP) read(r *http.Request, body []byte) (*graphql.RawParams, *httpError) {
+	if r.Method == http.MethodGet {
+		return readURL(r)
+	}
+	return t.readBody(r, body)
 }
 
 // readURL reads the parameters of a request by GET (section 5.3).
@@ -62,8 +71,8 @@ func readURL(r *http.Request) (*graphql.RawParams, *httpError) {
 	return params, nil
 }
 
-// readBody reads the parameters of a request by POST (section 5.4).
-func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *httpError) {
+// receiveBody reads the body of a request by POST (section 5.4).
+func (t HTTP) receiveBody(w http.ResponseWriter, r *http.Request) ([]byte, *httpError) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(params["charset"])
 	if err != nil || mediaType != legacyJSON || charset != "" && charset != "utf-8" || r.Header.Get("Content-Encoding") != "" {
@@ -76,6 +85,11 @@ func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawPara
 	if err != nil {
 		return nil, badRequest("The body did not arrive completely.")
 	}
+	return body, nil
+}
+
+// readBody reads the parameters in a body (section 5.4).
+func (t HTTP) readBody(r *http.Request, body []byte) (*graphql.RawParams, *httpError) {
 	if f := t.checkValues(body); f != nil {
 		return nil, &httpError{http.StatusBadRequest, f}
 	}

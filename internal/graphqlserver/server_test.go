@@ -51,6 +51,18 @@ type server struct {
 	ending atomic.Pointer[error] // the error that ended "ticks"
 	expiry atomic.Pointer[time.Time]
 	busy   atomic.Bool // whether there is no slot
+
+	full   atomic.Bool // whether Enter refuses
+	inside atomic.Int64
+}
+
+// enter is Operations.Enter. It counts the requests that are worked on.
+func (s *server) enter(ctx context.Context) (context.Context, func(), error) {
+	if s.full.Load() {
+		return ctx, nil, fault.New(fault.RateLimited, "too many")
+	}
+	s.inside.Add(1)
+	return ctx, sync.OnceFunc(func() { s.inside.Add(-1) }), nil
 }
 
 const (
@@ -70,6 +82,7 @@ func newServer(t *testing.T) *server {
 	operations := Operations{
 		Timeout: timeout, MaxValues: maxValues, Present: present, Recover: recoverPanic,
 		Admits:          admits,
+		Enter:           s.enter,
 		Unauthenticated: func() *fault.Fault { return fault.New(fault.Unauthenticated, "no token") },
 		Acquire: func(context.Context, *graphql.OperationContext) (func(), error) {
 			if s.busy.Load() {

@@ -65,6 +65,7 @@ type DB struct {
 	pool       *sqlx.DB
 	slots      chan struct{}
 	background chan struct{} // the slots that calls with background priority may take
+	public     chan struct{} // the slots that calls with public priority may take
 	longest    time.Duration
 	observe    func(context.Context, string) func(error) // may be nil
 
@@ -105,6 +106,7 @@ func Open(dsn string, o Options) (*DB, error) {
 		pool:       pool,
 		slots:      make(chan struct{}, o.MaxConnections),
 		background: make(chan struct{}, max(1, o.MaxConnections/4)),
+		public:     make(chan struct{}, max(1, o.MaxConnections/10)),
 		longest:    2 * o.StatementTimeout,
 		observe:    o.Statement,
 	}, nil
@@ -287,6 +289,15 @@ func WithBackgroundPriority(ctx context.Context) context.Context {
 	return context.WithValue(ctx, backgroundKey{}, true)
 }
 
+type publicKey struct{}
+
+// WithPublicPriority returns a context for a request without an account. Its calls have
+// one connection at a time, out of the tenth of the pool that all these requests share.
+// A transaction in this context must not call the pool itself.
+func WithPublicPriority(ctx context.Context) context.Context {
+	return context.WithValue(ctx, publicKey{}, make(chan struct{}, 1))
+}
+
 // Pool is the use of a pool.
 type Pool struct {
 	Most, Taken int           // connections
@@ -302,28 +313,32 @@ func (db *DB) Pool() Pool {
 // acquire takes a slot before database/sql takes a connection, because
 // database/sql cannot wait for a connection for less time than for the
 // statement. It returns the context of the call.
-func (db *DB) acquire(ctx context.Context) (_ context.Context, release func(), err error) {
+func (db *DB) acquire(ctx context.Context) (_ context.Context, done func(), err error) {
 	cancel := func() {}
 	if _, bounded := ctx.Deadline(); !bounded {
 		ctx, cancel = context.WithTimeout(ctx, db.longest)
 	}
-	if ctx.Value(backgroundKey{}) == nil {
-		if err := db.take(ctx, db.slots, acquireTimeout); err != nil {
+	shares, patience := []chan struct{}{db.slots}, acquireTimeout
+	if own, ok := ctx.Value(publicKey{}).(chan struct{}); ok {
+		shares = []chan struct{}{own, db.public, db.slots}
+	} else if ctx.Value(backgroundKey{}) != nil {
+		shares, patience = []chan struct{}{db.background, db.slots}, db.longest
+	}
+	for i, share := range shares {
+		if err := db.take(ctx, share, patience); err != nil {
+			release(shares[:i])
 			cancel()
 			return nil, nil, err
 		}
-		return ctx, func() { <-db.slots; cancel() }, nil
 	}
-	if err := db.take(ctx, db.background, db.longest); err != nil {
-		cancel()
-		return nil, nil, err
+	return ctx, func() { release(shares); cancel() }, nil
+}
+
+// release frees a slot of each share, the one that was taken last first.
+func release(shares []chan struct{}) {
+	for _, share := range slices.Backward(shares) {
+		<-share
 	}
-	if err := db.take(ctx, db.slots, db.longest); err != nil {
-		<-db.background
-		cancel()
-		return nil, nil, err
-	}
-	return ctx, func() { <-db.slots; <-db.background; cancel() }, nil
 }
 
 // take takes a slot, or fails with ErrPoolFull.

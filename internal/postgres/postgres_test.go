@@ -578,6 +578,52 @@ func TestBackgroundPriority(t *testing.T) {
 	}
 }
 
+// Requests without an account share a tenth of the pool, and each has one connection.
+func TestPublicPriority(t *testing.T) {
+	db := open(t, newDatabase(t), postgres.Options{MaxConnections: 20})
+	ctx := withPatience(t)
+	one, other, third := postgres.WithPublicPriority(ctx), postgres.WithPublicPriority(ctx), postgres.WithPublicPriority(ctx)
+	free, taken, done := make(chan struct{}), make(chan struct{}), make(chan error, 2)
+	hold := func(ctx context.Context) {
+		done <- db.InTx(ctx, func(*postgres.Tx) error {
+			taken <- struct{}{}
+			<-free
+			return nil
+		})
+	}
+	wait := func(what string, ctx context.Context) {
+		brief, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+		defer cancel()
+		if err := db.Ping(brief); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	go hold(one)
+	<-taken
+	wait("a second connection of one request", one)
+	if err := db.Ping(other); err != nil {
+		t.Errorf("another request: %v", err)
+	}
+	go hold(other)
+	<-taken
+	wait("a third request", third)
+	if err := db.Ping(third); !errors.Is(err, postgres.ErrPoolFull) {
+		t.Errorf("a third request that waits: %v", err)
+	}
+	if err := db.Ping(ctx); err != nil {
+		t.Errorf("a person with an account: %v", err)
+	}
+	close(free)
+	if err := errors.Join(<-done, <-done); err != nil {
+		t.Error(err)
+	}
+	for _, ctx := range []context.Context{one, other, third} {
+		if err := db.Ping(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A call without a deadline gets one.
 func TestNoDeadline(t *testing.T) {
 	n, dsn := networktest.New(t, newDatabase(t))
