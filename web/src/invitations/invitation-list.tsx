@@ -175,7 +175,8 @@ function InvitationItem({ invitation }: { invitation: InvitationRowFragment }) {
 function DeliveryProblem({ invitation, stage }: { invitation: InvitationRowFragment; stage: Stage }) {
   const { t } = useTranslation()
   const { delivery } = invitation
-  if (!delivery || (stage !== 'DELAYED' && stage !== 'FAILED' && stage !== 'UNCERTAIN')) return null
+  if (!delivery || !(stage === 'DELAYED' || stage === 'FAILED' || stage === 'UNCERTAIN' || stage === 'SUPPRESSED'))
+    return null
   return (
     <Text size="sm">
       {t(`stage.reason.${stage}`)} <span lang="en">{delivery.explanation}</span>

@@ -1,5 +1,5 @@
 import { graphql } from '../generated'
-import type { InvitationRowFragment } from '../generated/graphql'
+import type { DeliveryStatus, InvitationRowFragment, InvitationStatus } from '../generated/graphql'
 
 export const InvitationRow = graphql(`
   fragment InvitationRow on Invitation {
@@ -29,16 +29,7 @@ export const InvitationRow = graphql(`
 `)
 
 /** How far an invitation has got: the delivery status of its e-mail while it is pending, then its own status. */
-export type Stage =
-  | 'QUEUED'
-  | 'SENT'
-  | 'DELAYED'
-  | 'FAILED'
-  | 'UNCERTAIN'
-  | 'ACCEPTED'
-  | 'DECLINED'
-  | 'REVOKED'
-  | 'EXPIRED'
+export type Stage = DeliveryStatus | Exclude<InvitationStatus, 'PENDING'>
 
 export const stageOf = ({ status, delivery }: InvitationRowFragment): Stage =>
   status !== 'PENDING' ? status : (delivery?.status ?? 'QUEUED')
@@ -49,6 +40,7 @@ export const stageColors: Record<Stage, string> = {
   DELAYED: 'yellow',
   FAILED: 'red',
   UNCERTAIN: 'yellow',
+  SUPPRESSED: 'yellow',
   ACCEPTED: 'green',
   DECLINED: 'gray',
   REVOKED: 'gray',

@@ -200,6 +200,7 @@ export const de: Texts = {
     DELAYED: 'Verzögert',
     FAILED: 'Nicht zugestellt',
     UNCERTAIN: 'Vielleicht zugestellt',
+    SUPPRESSED: 'Keine E-Mail',
     ACCEPTED: 'Angenommen',
     DECLINED: 'Abgelehnt',
     REVOKED: 'Zurückgezogen',
@@ -208,6 +209,7 @@ export const de: Texts = {
       DELAYED: 'Die E-Mail ist noch nicht angenommen.',
       FAILED: 'Die E-Mail wurde nicht zugestellt.',
       UNCERTAIN: 'Die E-Mail ist vielleicht zugestellt. Der Mailserver hat es nicht bestätigt.',
+      SUPPRESSED: 'Die Person möchte keine E-Mails mit Einladungen.',
     },
   },
   invitations: {

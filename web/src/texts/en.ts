@@ -188,6 +188,7 @@ export const en = {
     DELAYED: 'Delayed',
     FAILED: 'Not delivered',
     UNCERTAIN: 'Perhaps delivered',
+    SUPPRESSED: 'No e-mail',
     ACCEPTED: 'Accepted',
     DECLINED: 'Declined',
     REVOKED: 'Revoked',
@@ -196,6 +197,7 @@ export const en = {
       DELAYED: 'The e-mail has not been accepted yet.',
       FAILED: 'The e-mail was not delivered.',
       UNCERTAIN: 'The e-mail is perhaps delivered.',
+      SUPPRESSED: 'The person does not want e-mails with invitations.',
     },
   },
   invitations: {

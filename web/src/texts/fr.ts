@@ -199,6 +199,7 @@ export const fr: Texts = {
     DELAYED: 'Retardée',
     FAILED: 'Non remise',
     UNCERTAIN: 'Peut-être remise',
+    SUPPRESSED: 'Pas d’e-mail',
     ACCEPTED: 'Acceptée',
     DECLINED: 'Refusée',
     REVOKED: 'Révoquée',
@@ -207,6 +208,7 @@ export const fr: Texts = {
       DELAYED: 'L’e-mail n’est pas encore accepté.',
       FAILED: 'L’e-mail n’a pas été remis.',
       UNCERTAIN: 'L’e-mail est peut-être remis. Le serveur de messagerie ne l’a pas confirmé.',
+      SUPPRESSED: 'La personne ne souhaite pas d’e-mails d’invitation.',
     },
   },
   invitations: {
