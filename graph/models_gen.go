@@ -36,7 +36,8 @@ type Mutation struct {
 // every time that it can occur in the answer. A page counts as many rows as
 // `first` says (20 by default); any other list counts as many elements as the
 // longest list in the arguments, or 5. For example, 100 instances with 100 members
-// each and three fields of each member cost 40,200. The arguments of a field cost
+// each and three fields of each member cost 40,200. `administrators` counts as 70,
+// a message as 21 fields, and an edge as 2. The arguments of a field cost
 // 20 for each element of their lists, and 1 for each 16 octets of their texts, also
 // where variables hold them. A document can be 15 levels
 // deep and have 50 aliases and 2,000 selections; the selections of a fragment count

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"alphacruncher.com/datahub-gateway/internal/graphqlserver/complexity"
+	"alphacruncher.com/datahub-gateway/resolvers"
 )
 
 // Settings are what an operator decides, in the environment or by flags; a flag
@@ -156,7 +157,7 @@ func (s *Settings) unlessSet(choice *bool) bool {
 
 // documentLimits returns the limits of a GraphQL document.
 func (s *GraphQLSettings) documentLimits() complexity.Limits {
-	return complexity.Limits{Depth: s.MaxDepth, Aliases: s.MaxAliases, Selections: s.MaxSelections, Cost: s.MaxCost}
+	return complexity.Limits{Depth: s.MaxDepth, Aliases: s.MaxAliases, Selections: s.MaxSelections, Cost: s.MaxCost, Fields: resolvers.Costs}
 }
 
 // checkServing returns an error that names the settings that serving outside

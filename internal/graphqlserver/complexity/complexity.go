@@ -14,6 +14,14 @@ type Limits struct {
 	Aliases    int
 	Selections int // those of a fragment count again for each spread
 	Cost       int // see Weigh
+	// Fields are the fields that cost more than others: "Invitation.message".
+	Fields map[string]Field
+}
+
+// Field is what a field of the schema costs.
+type Field struct {
+	Length int // elements of its list, where no argument says it; 0: as other lists
+	Weight int // what it costs beside 1, for each time that the answer can contain it
 }
 
 // Mutations is the limit of fields of a mutation.

@@ -156,6 +156,30 @@ func TestWeighCountsWhatTheAnswerCanContain(t *testing.T) {
 	}
 }
 
+func TestWeighKnowsDearFields(t *testing.T) {
+	t.Parallel()
+	dear := limits
+	dear.Fields = map[string]complexity.Field{"User.name": {Weight: 20}, "User.contacts": {Length: 100}, "Users.nodes": {Weight: 3}, "Mutation.invite": {Weight: 7}, "Payload.results": {Length: 9}}
+	for text, cost := range map[string]int{
+		`{viewer{name}}`: 22,
+		`{viewer{friends(first:10){nodes{name}}}}`:                   2 + 10*(4+21),
+		`{viewer{contacts{name}}}`:                                   1 + 100*22,
+		`{viewer{contacts{contacts{friend{name}}}}}`:                 1 + 100*(1+100*(1+1+21)),
+		`mutation{invite(input:{emails:["a" "b"]}){results{email}}}`: 40 + 8 + 9*2,
+		`mutation{invite{results{email}}}`:                           8 + 9*2,
+	} {
+		exact, less := dear, dear
+		exact.Cost, less.Cost = cost, cost-1
+		operation := parseValid(t, text).Operations[0]
+		if err := exact.Weigh(operation, nil); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		if err := less.Weigh(operation, nil); err == nil {
+			t.Errorf("%s: it costs less than %d", text, cost)
+		}
+	}
+}
+
 // A refusal says what to make smaller.
 func TestRefusalNamesTheCostOfArguments(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,8 @@ const (
 // A field costs 1 for each time that the answer can contain it, regardless of
 // @skip and @include. A list is as long as the argument first of its field; or
 // else as the longest list in the arguments of its field, or of the field that
-// it is in: inviting 1,000 people returns 1,000 results.
+// it is in: inviting 1,000 people returns 1,000 results. Fields says which fields
+// cost more, and which lists are longer.
 //
 // The arguments of a field cost elementCost for each element of their lists, and 1 for
 // each octetsPerCost octets of their texts, again for each field that has them: the
@@ -37,7 +38,7 @@ func (l Limits) Weigh(operation *ast.OperationDefinition, variables map[string]a
 	if operation.Operation == ast.Mutation && rootFields(operation) > Mutations {
 		return exceeded("The operation has more than %d mutations.", Mutations)
 	}
-	w := weighing{variables: variables, sizes: map[string]size{}}
+	w := weighing{fields: l.Fields, variables: variables, sizes: map[string]size{}}
 	cost := w.set(operation.SelectionSet, 0)
 	switch {
 	case cost <= l.Cost:
@@ -57,6 +58,7 @@ func rootFields(operation *ast.OperationDefinition) (n int) {
 }
 
 type weighing struct {
+	fields    map[string]Field
 	variables map[string]any
 	sizes     map[string]size // of the variables that were measured
 	input     int             // what the arguments of the fields cost so far
@@ -85,14 +87,17 @@ func (w *weighing) set(set ast.SelectionSet, length int) (cost int) {
 }
 
 func (w *weighing) field(field *ast.Field, outer int) int {
-	arguments := w.arguments(field)
+	arguments, own := w.arguments(field), w.own(field)
 	w.input = sum(w.input, arguments.cost())
 	length, given := arguments.longest, arguments.longest > 0
+	if !given {
+		length, given = own.Length, own.Length > 0
+	}
 	if first := field.Definition.Arguments.ForName("first"); first != nil {
 		length, given = w.first(field.Arguments.ForName("first"), first.DefaultValue), true
 	}
 	if field.Definition.Type.Elem == nil {
-		return sum(arguments.cost(), sum(1, w.set(field.SelectionSet, length)))
+		return sum(arguments.cost(), sum(1+own.Weight, w.set(field.SelectionSet, length)))
 	}
 	if !given {
 		length = outer
@@ -100,7 +105,15 @@ func (w *weighing) field(field *ast.Field, outer int) int {
 			length = defaultList
 		}
 	}
-	return sum(arguments.cost(), product(length, sum(1, w.set(field.SelectionSet, 0))))
+	return sum(arguments.cost(), product(length, sum(1+own.Weight, w.set(field.SelectionSet, 0))))
+}
+
+// own returns what a field of the schema costs.
+func (w *weighing) own(field *ast.Field) Field {
+	if len(w.fields) == 0 || field.ObjectDefinition == nil {
+		return Field{}
+	}
+	return w.fields[field.ObjectDefinition.Name+"."+field.Name]
 }
 
 func (w *weighing) first(given *ast.Argument, byDefault *ast.Value) int {
