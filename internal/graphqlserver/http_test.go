@@ -92,6 +92,7 @@ func TestStatusOfARequest(t *testing.T) {
 
 		// Bodies
 		"an empty body":            {post, "", acceptNew, "application/json", "", "", 400, response, "must be one JSON object"},
+		"a byte order mark":        {post, "", acceptNew, "application/json", "\ufeff" + body("{name}"), "", 200, response, "Ada"},
 		"no JSON":                  {post, "", acceptNew, "application/json", "NONSENSE", "", 400, response, "must be one JSON object"},
 		"JSON that is cut off":     {post, "", acceptNew, "application/json", `{"query":`, "", 400, response, "must be one JSON object"},
 		"an array":                 {post, "", acceptNew, "application/json", "[" + name + "]", "", 400, response, "must be one JSON object"},

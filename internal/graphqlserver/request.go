@@ -85,7 +85,9 @@ func (t HTTP) receiveBody(w http.ResponseWriter, r *http.Request) ([]byte, *http
 	if err != nil {
 		return nil, badRequest("The body did not arrive completely.")
 	}
-	return body, nil
+	// PowerShell and .NET begin texts with a byte order mark, which may be ignored (RFC
+	// 8259, section 8.1).
+	return bytes.TrimPrefix(body, []byte("\ufeff")), nil
 }
 
 // readBody reads the parameters in a body (section 5.4).

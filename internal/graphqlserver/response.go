@@ -66,12 +66,15 @@ func encode(response *graphql.Response) []byte {
 	var body bytes.Buffer
 	body.WriteByte('{')
 	if len(response.Errors) > 0 {
-		encoded, err := json.Marshal(response.Errors)
-		if err != nil {
+		body.WriteString(`"errors":`)
+		// For HTML, < would be written with six octets, and errors quote what was sent. No
+		// browser takes a response for HTML (X-Content-Type-Options).
+		encoder := json.NewEncoder(&body)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(response.Errors); err != nil {
 			panic(err)
 		}
-		body.WriteString(`"errors":`)
-		body.Write(encoded)
+		body.Truncate(body.Len() - len("\n"))
 	}
 	if response.Data != nil {
 		if body.Len() > 1 {

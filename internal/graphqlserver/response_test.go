@@ -60,3 +60,13 @@ func TestRetryAfterIsTheLongestTimeToWait(t *testing.T) {
 		}
 	}
 }
+
+// Errors quote what was sent: their answer must not be many times as long.
+func TestErrorsAreNotEscapedForHTML(t *testing.T) {
+	t.Parallel()
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/graphql", nil)
+	Respond(w, r, http.StatusBadRequest, &graphql.Response{Errors: gqlerror.List{{Message: `<a href="x">&`}}})
+	if got := w.Body.String(); got != `{"errors":[{"message":"<a href=\"x\">&"}]}` || w.Header().Get("Content-Length") != "42" {
+		t.Errorf("%s %s", got, w.Header())
+	}
+}
