@@ -186,7 +186,7 @@ func TestUnusableLinkExplainsItselfToTheInvitedOnly(t *testing.T) {
 
 	// Every value that is not a token gets the same error.
 	generic := zoe.accept("token", "x").Refused("INVITATION_NOT_USABLE")
-	for _, wrong := range []string{"", token[:42], "A" + token, strings.ToUpper(token), strings.Repeat("x", 100_000), "\x00", "é"} {
+	for _, wrong := range []string{"", token[:42], token + "A", "A" + token, strings.ToUpper(token), strings.Repeat("x", 100_000), "\x00", "é"} {
 		for what, a := range map[string]answer{"accept": zoe.accept("token", wrong), "decline": bob.decline("token", wrong)} {
 			e := a.Refused("INVITATION_NOT_USABLE")
 			if e.Reason() != nil || e.Message != generic.Message || e.Extensions["remedy"] != generic.Extensions["remedy"] || e.Extensions["contacts"] != nil {

@@ -275,7 +275,7 @@ func TestTokenIsFoundAmongMarks(t *testing.T) {
 			t.Errorf("%q: %v, %v", given, v, err)
 		}
 	}
-	for _, given := range []string{token[:42], token[1:], token[:42] + ".", ""} {
+	for _, given := range []string{token[:42], token[1:], token[:42] + ".", token + "A", "A" + token, token + "1", ""} {
 		if v, err := w.Invitations.ByToken(t.Context(), nil, given); err != nil || v != nil {
 			t.Errorf("%q: %v, %v", given, v, err)
 		}

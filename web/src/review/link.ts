@@ -1,13 +1,19 @@
+/** What marks divide a text into: a letter or a digit beside a token makes it another word. */
+const words = /[\p{L}\p{N}_-]+/gu
+
 /** A token of an invitation: 256 random bits in base64url (RFC 4648, section 5). */
-const tokenPattern = /[\w-]{43}/
+const tokenPattern = /^[A-Za-z0-9_-]{43}$/
 
 /** Marks that mail programs and people leave around a link. */
-const marks = /^[\s<>()[\]{}"'“”„«»‘’.,;:!?#]+|[\s<>()[\]{}"'“”„«»‘’.,;:!?#]+$/g
+const marks = /^[^\p{L}\p{N}_-]+|[^\p{L}\p{N}_-]+$/gu
 
-/** Returns the token in the fragment of a link, without the marks around it; '' if the fragment was lost. */
+/**
+ * Returns the token in the fragment of a link, without the marks around it; '' if the fragment was lost. The gateway
+ * has the same rule (internal/invitation/given_token.go).
+ */
 export function tokenOfHash(hash: string): string {
-  const text = decoded(hash).replace(marks, '')
-  return tokenPattern.exec(text)?.[0] ?? text
+  const text = decoded(hash)
+  return text.match(words)?.find((word) => tokenPattern.test(word)) ?? text.replace(marks, '')
 }
 
 /** Returns the id in the fragment of a link, without the marks around it. */
