@@ -17,7 +17,6 @@ const storedKeys = `
 		select email || ' ' || email_key || ' ' || status from invitation) r`
 
 func TestMigrateRecomputesTheKeysOfAddresses(t *testing.T) {
-	t.Parallel()
 	dsn := newEmptyDatabase(t)
 	db := connect(t, dsn)
 	released, err := goose.NewProvider(goose.DialectPostgres, db, migrations.Files, goose.WithDisableGlobalRegistry(true))
@@ -81,7 +80,6 @@ func TestMigrateRecomputesTheKeysOfAddresses(t *testing.T) {
 // The newest account of an address becomes its holder, one that somebody has claimed
 // if there is one.
 func TestMigrateFindsTheHoldersOfAddresses(t *testing.T) {
-	t.Parallel()
 	dsn := newEmptyDatabase(t)
 	db := connect(t, dsn)
 	released, err := goose.NewProvider(goose.DialectPostgres, db, migrations.Files, goose.WithDisableGlobalRegistry(true))

@@ -627,8 +627,8 @@ func TestPublicPriority(t *testing.T) {
 // A call without a deadline gets one.
 func TestNoDeadline(t *testing.T) {
 	n, dsn := networktest.New(t, newDatabase(t))
-	db := open(t, dsn, postgres.Options{MaxConnections: 1, StatementTimeout: 100 * time.Millisecond})
-	if err := db.Ping(context.Background()); err != nil {
+	db := open(t, dsn+" connect_timeout=1", postgres.Options{MaxConnections: 1, StatementTimeout: 100 * time.Millisecond})
+	if err := db.Ping(withPatience(t)); err != nil {
 		t.Fatal(err)
 	}
 	n.Stall()

@@ -58,7 +58,7 @@ func New(t testing.TB, dsn string) (n *Network, through string) {
 		n.mu.Unlock()
 		n.pipes.Wait()
 	})
-	return n, fmt.Sprintf("%s connect_timeout=1 host=127.0.0.1 port=%d", dsn, listener.Addr().(*net.TCPAddr).Port)
+	return n, fmt.Sprintf("%s host=127.0.0.1 port=%d", dsn, listener.Addr().(*net.TCPAddr).Port)
 }
 
 func (n *Network) accept() {
