@@ -3990,7 +3990,7 @@ type Obstacle {
 type Contact {
   "The name of the person."
   name: String!
-  "The e-mail address of the person."
+  "The e-mail address of the person; empty where it belongs to another account by now (see ` + "`" + `User.formerHolder` + "`" + `): mail to it would reach somebody else."
   email: String!
 }
 

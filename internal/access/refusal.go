@@ -145,7 +145,7 @@ func namesOr(contacts []fault.Contact, otherwise string) string {
 	}
 	names := make([]string, len(contacts))
 	for i, c := range contacts {
-		names[i] = c.Name + " (" + c.Email + ")"
+		names[i] = c.String()
 	}
 	return strings.Join(names, " or ")
 }

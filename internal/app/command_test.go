@@ -356,3 +356,18 @@ func TestMigrateNamesTheInstancesThatItRenames(t *testing.T) {
 		t.Errorf("the second time: %q", got.out)
 	}
 }
+
+// The administrator is the present holder of the address, and not an account that had
+// it before.
+func TestCreateSpaceCommandFindsThePresentHolder(t *testing.T) {
+	dsn, db := newEmptyDatabase(t)
+	environment(t, "DATABASE_URL="+dsn)
+	command(t, "migrate").succeeded(t)
+	for _, subject := range []string{"former", "present"} {
+		execute(t, db, `insert into account (id, subject, email, email_key, name) values (gen_random_uuid(), '`+subject+`', 'chair@uni.example', 'chair@uni.example', 'Chair')`)
+	}
+	command(t, "create-space", "--organization", "U", "--name", "E", "--administrator", "Chair@uni.example").succeeded(t)
+	if n := number(t, db, `select count(*) from space_administrator sa join account a on a.id = sa.account_id where a.subject = 'present'`); n != 1 || number(t, db, `select count(*) from space_administrator`) != 1 {
+		t.Errorf("%d administrators are the present holder", n)
+	}
+}

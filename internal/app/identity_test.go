@@ -10,6 +10,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
+	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
 )
 
 // subject returns the person of a subject and an address, whose token was issued some
@@ -162,6 +163,76 @@ func TestTwoSubjectsOfAnAddressRaceWithAnInvitation(t *testing.T) {
 		}
 		if holders := w.Number(`select count(*) from address_holder where email_key = $1`, email); accepted != 1 || holders != 1 {
 			t.Fatalf("trial %d: %d accepted, %d holders", n, accepted, holders)
+		}
+	}
+}
+
+// An address stands for its present holder: nobody is asked to write to a former holder
+// at it, in mails, refusals, readiness, lists, or what an operator does.
+func TestNobodyIsAskedToWriteToAFormerHolder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const address = "ada@uni.example"
+	ada, vic, zoe := w.as("ada"), w.as("vic"), w.as("zoe@new.example")
+	ada.Ask(`{ viewer { id } }`, nil).OK()
+	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "revoked@new.example"}).OK()
+	w.AwaitMails(2)
+	revoked := w.AwaitToken("revoked@new.example")
+	ada.revoke([]string{w.invitationOf("revoked@new.example")}).OK()
+	declined := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
+	w.AwaitOutbox()
+
+	w.subject("ada-2", address, 0).Ask(`{ viewer { id } }`, nil).OK()
+	before := len(w.Mailbox())
+
+	// Mails: of the inviter, the person who answers, and the person who requests.
+	ada.resend([]string{w.invitationOf("zoe@new.example")}).OK()
+	ada.declineRequest(declined, "message", "Not now.").OK()
+	w.AwaitOutbox()
+	invitation := w.AwaitMail("zoe@new.example", "DataHub Ada has sent you an invitation", "Ada invites you to DataHub.")
+	notice := w.AwaitMail("vic@uni.example", "DataHub Ada has declined your request", "Ada has declined your request for a role.")
+	for _, m := range []mailbox.Mail{invitation, notice} {
+		if strings.Contains(m.Text+m.HTML, address) || strings.Contains(m.Text, "reply to this mail") {
+			t.Errorf("%+v", m)
+		}
+	}
+	for _, m := range w.Mailbox()[:len(w.Mailbox())-before] {
+		if m.To == address {
+			t.Errorf("a mail to the present holder: %+v", m)
+		}
+	}
+
+	// Answers.
+	token := w.AwaitToken("zoe@new.example")
+	listed := vic.Ask(`query($id: ID!) { instance(id: $id) { deletedBy { email } space { administrators { name email } }
+		inviting { obstacles { message remedy contacts { name email } } } restoring { obstacles { message remedy contacts { name email } } } } }`,
+		map[string]any{"id": w.instance("Group 1")}).OK()
+	reviewed := zoe.Ask(`query($token: String!) { invitation(token: $token) { invitedBy { name email } requestedBy { email } accepting { obstacles { message remedy contacts { email } } } } }`,
+		map[string]any{"token": token}).OK()
+	if reviewed.At("invitation", "invitedBy", "name") != "Ada" || reviewed.At("invitation", "invitedBy", "email") != "" {
+		t.Errorf("%s", reviewed.Body)
+	}
+	answers := map[string]string{"readiness": string(listed.Body), "review": string(reviewed.Body)}
+	for what, a := range map[string]answer{
+		"revoked":       w.as("revoked@new.example").accept("token", revoked),
+		"not permitted": vic.delete("Group 1"),
+		"its invitation": ada.Ask(`query($id: ID!) { instance(id: $id) { invitations(first: 10) { nodes { invitedBy { name email } } } } }`,
+			map[string]any{"id": w.instance("Group 1")}),
+		"the answer": vic.Ask(`{ viewer { requests(first: 5) { nodes { requestedBy { email } answeredBy { name email } } } } }`, nil),
+		"answered":   ada.declineRequest(declined, "message", "Not now, again."),
+		"deleted":    ada.delete("Group 1"),
+		"restore":    vic.restore("Group 1"),
+	} {
+		answers[what] = string(a.Body)
+	}
+	for what, body := range answers {
+		if strings.Contains(body, address) {
+			t.Errorf("%s: %s", what, body)
+		}
+	}
+	for what, word := range map[string]string{"revoked": "Ada or an administrator of the space", "its invitation": `"name":"Ada"`, "the answer": `"name":"Ada"`} {
+		if !strings.Contains(answers[what], word) {
+			t.Errorf("%s: %s", what, answers[what])
 		}
 	}
 }

@@ -99,8 +99,28 @@ func (c Code) Retryable() bool {
 
 // Contact is a person to ask.
 type Contact struct {
-	Name  string `json:"name" db:"name"`
+	Name string `json:"name" db:"name"`
+	// Email is "" where the person cannot be written to: their address belongs to
+	// somebody else by now.
 	Email string `json:"email" db:"email"`
+}
+
+// String returns "NAME (EMAIL)", or the name alone.
+func (c Contact) String() string {
+	if c.Email == "" {
+		return c.Name
+	}
+	return c.Name + " (" + c.Email + ")"
+}
+
+// Reachable returns those of some people who can be written to.
+func Reachable(people ...Contact) (contacts []Contact) {
+	for _, c := range people {
+		if c.Email != "" {
+			contacts = append(contacts, c)
+		}
+	}
+	return contacts
 }
 
 // Instance is an instance offered in place of one that was refused.

@@ -234,9 +234,12 @@ func (r *row) obstacle(ctx context.Context, q postgres.Querier, actor *access.Ac
 func (r *row) refusal(actor *access.Actor) *fault.Fault {
 	unusable := func(reason, message, remedy string) *fault.Fault {
 		return &fault.Fault{Code: fault.InvitationNotUsable, Reason: reason, Message: message, Remedy: remedy,
-			Contacts: []fault.Contact{{Name: r.InviterName, Email: r.InviterEmail}}}
+			Contacts: fault.Reachable(r.inviter())}
 	}
-	inviter := r.InviterName + " (" + r.InviterEmail + ")"
+	inviter := r.inviter().String()
+	if r.InviterEmail == "" {
+		inviter += " or an administrator of the space " + r.SpaceName
+	}
 	ask := "Ask " + inviter + " to "
 	switch {
 	case actor == nil:

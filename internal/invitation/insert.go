@@ -50,13 +50,14 @@ func (t terms) name(r *row) {
 	t.nameInviter(r)
 	r.RequesterName, r.RequesterEmail = nil, nil
 	if t.requester != nil {
-		r.RequesterName, r.RequesterEmail = &t.requester.Name, &t.requester.Email
+		requester := t.requester.Contact()
+		r.RequesterName, r.RequesterEmail = &requester.Name, &requester.Email
 	}
 }
 
 // nameInviter sets the name of the actor, who may invite.
 func (t terms) nameInviter(r *row) {
-	r.InviterName, r.InviterEmail, r.InviterMay = t.actor.Name, t.actor.Email, true
+	r.InviterName, r.InviterEmail, r.InviterMay = t.actor.Name, t.actor.Contact().Email, true
 }
 
 // candidate is an address without membership: it will have a pending invitation,

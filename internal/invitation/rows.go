@@ -22,7 +22,7 @@ import (
 // with tables, into a row.
 var (
 	columns = storedColumns + `,
-		a.name as inviter_name, a.email as inviter_email, ` + inviterMay + ` as inviter_may, q.name as requester_name, q.email as requester_email,
+		a.name as inviter_name, ` + tenant.HeldEmail("a") + ` as inviter_email, ` + inviterMay + ` as inviter_may, q.name as requester_name, ` + tenant.HeldEmail("q") + ` as requester_email,
 		i.name as instance_name, i.deleted_at is not null as instance_deleted,
 		coalesce(i.restorable_until > clock_timestamp(), false) as instance_restorable,
 		s.id as parent_space_id, s.name as space_name, o.id as organization_id, o.name as organization_name,
@@ -79,8 +79,8 @@ type storedRow struct {
 type row struct {
 	storedRow
 	InviterName      string    `db:"inviter_name"`
-	InviterEmail     string    `db:"inviter_email"`
-	InviterMay       bool      `db:"inviter_may"` // still invite there
+	InviterEmail     string    `db:"inviter_email"` // see tenant.HeldEmail
+	InviterMay       bool      `db:"inviter_may"`   // still invite there
 	RequesterName    *string   `db:"requester_name"`
 	RequesterEmail   *string   `db:"requester_email"`
 	InstanceName     *string   `db:"instance_name"`
@@ -105,6 +105,10 @@ func (r *row) placeID() globalid.ID {
 	return globalid.ID{Kind: globalid.Instance, UUID: r.InstanceID.UUID}
 }
 
+func (r *row) inviter() fault.Contact {
+	return fault.Contact{Name: r.InviterName, Email: r.InviterEmail}
+}
+
 func (r *row) placeName() string {
 	if r.InstanceName != nil {
 		return *r.InstanceName
@@ -126,6 +130,7 @@ func (r *row) auditTarget() audit.Target {
 
 // invitation returns the invitation as the invited person sees it.
 func (r *row) invitation() *Invitation {
+	inviter := r.inviter()
 	var requestedBy *fault.Contact
 	if r.RequesterName != nil {
 		requestedBy = &fault.Contact{Name: *r.RequesterName, Email: *r.RequesterEmail}
@@ -136,7 +141,7 @@ func (r *row) invitation() *Invitation {
 		Role:         r.Role,
 		Status:       r.Status,
 		Message:      r.Message,
-		InvitedBy:    &fault.Contact{Name: r.InviterName, Email: r.InviterEmail},
+		InvitedBy:    &inviter,
 		RequestedBy:  requestedBy,
 		CreatedAt:    r.CreatedAt,
 		ExpiresAt:    r.ExpiresAt,

@@ -299,3 +299,42 @@ func TestNoticeListsTenAddresses(t *testing.T) {
 		t.Error("the addresses were changed")
 	}
 }
+
+// People who cannot be written to, because their address belongs to somebody else by
+// now, are named without an address, and replies do not go there.
+func TestMailsFromPeopleWithoutAnAddress(t *testing.T) {
+	t.Parallel()
+	check := func(m mail.Message, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.ReplyTo != (mail.Mailbox{}) {
+			t.Errorf("replies go to %+v", m.ReplyTo)
+		}
+		for _, text := range []string{m.Text, m.HTML} {
+			if strings.Contains(text, "()") || strings.Contains(text, " ,") || strings.Contains(text, "address}") || !strings.Contains(m.Text, "Ada") {
+				t.Errorf("%s", text)
+			}
+		}
+		for _, reply := range []string{"reply to this mail", "antworten Sie", "répondez"} {
+			if strings.Contains(m.Text, reply) {
+				t.Errorf("it asks for a reply: %s", m.Text)
+			}
+		}
+	}
+	for _, language := range []string{"en", "de", "fr"} {
+		i := invitation(t)
+		i.Locale, i.From.Email = language, ""
+		check(i.Compose())
+		i.Requester = mail.Mailbox{Name: "Vic"}
+		check(i.Compose())
+		for _, kind := range kinds {
+			for _, event := range []mail.RequestEvent{mail.RequestMade, mail.RequestApproved, mail.RequestDeclined} {
+				n := notice(t, kind, event)
+				n.Locale, n.Requester, n.Answerer = language, mail.Mailbox{Name: "Ada"}, mail.Mailbox{Name: "Ada"}
+				check(n.Compose())
+			}
+		}
+	}
+}

@@ -55,6 +55,12 @@ func (l letter) Quoted() string { return quote(l.Quote) }
 // and values are lists of placeholders and what replaces them. People choose the
 // names; the subject has no other placeholders.
 func (t texts) newLetter(s sentences, names, values []string) letter {
+	// Who cannot be written to is named without an address.
+	for i := 0; i < len(values); i += 2 {
+		if values[i+1] == "" {
+			s.opening = strings.ReplaceAll(s.opening, " ("+values[i]+")", "")
+		}
+	}
 	// All placeholders are replaced in one pass, because a name may look like one.
 	text, html := append(slices.Clone(names), values...), make([]string, 0, len(names)+len(values))
 	for i, words := range text {
@@ -87,8 +93,12 @@ func (t texts) newLetter(s sentences, names, values []string) letter {
 	}
 }
 
-// message lays the letter out. The error is a template's.
+// message lays the letter out. Nobody reads replies to a mailbox without an address. The
+// error is a template's.
 func (l letter) message(id string, to address.Address, replyTo Mailbox) (Message, error) {
+	if replyTo.Email == "" {
+		replyTo = Mailbox{}
+	}
 	var text, html strings.Builder
 	if err := letterText.Execute(&text, l); err != nil {
 		return Message{}, err

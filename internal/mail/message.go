@@ -41,7 +41,8 @@ func (m Message) submitted(ctx context.Context) error {
 	return m.Submitted(ctx)
 }
 
-// Mailbox is the name and the address of a person or a service.
+// Mailbox is the name and the address of a person or a service. The address is "" where
+// the person cannot be written to.
 type Mailbox struct{ Name, Email string }
 
 // header returns the mailbox as a header has it, with the name quoted or encoded

@@ -63,7 +63,11 @@ func (n RequestNotice) Compose() (Message, error) {
 		n.Message = ""
 	}
 	t := textsFor(n.Locale)
-	l := t.newLetter(t.notices[n.Event].about(t.requests[n.Kind]), []string{"{person}", person.Name, "{instance}", n.Instance}, []string{
+	s := t.notices[n.Event].about(t.requests[n.Kind])
+	if n.Event == RequestDeclined && person.Email == "" {
+		s.closing = "" // it asks for a reply
+	}
+	l := t.newLetter(s, []string{"{person}", person.Name, "{instance}", n.Instance}, []string{
 		"{address}", person.Email, "{until}", t.dateTime(n.Until.UTC()), "{people}", t.people(len(n.Emails))})
 	l.Facts = t.placeFacts(n.Instance, n.Space, n.Organization)
 	if n.Kind != RestoreRequest {

@@ -111,7 +111,7 @@ func checkActor(ctx context.Context, q postgres.Querier, actor access.Actor, r *
 			Code:     fault.Forbidden,
 			Message:  "Only " + r.RequesterName + ", who made the request, can withdraw it.",
 			Remedy:   "Answer it: approveRequest, or declineRequest.",
-			Contacts: []fault.Contact{r.requester().Contact()},
+			Contacts: fault.Reachable(r.requester().Contact()),
 		}
 	case isRequester:
 		return access.CheckRole(ctx, q, place, rule)
@@ -128,7 +128,7 @@ func (r *row) checkOpen() error {
 	by := "DataHub"
 	if r.AnswererName != nil {
 		by = *r.AnswererName
-		f.Contacts = []fault.Contact{{Name: *r.AnswererName, Email: *r.AnswererEmail}}
+		f.Contacts = fault.Reachable(fault.Contact{Name: *r.AnswererName, Email: *r.AnswererEmail})
 	}
 	switch r.Status {
 	case Approved:

@@ -15,9 +15,10 @@ import (
 
 // The queries of a person's lists are put together from these parts. $1 is the
 // person, $2 the status ("": any), $3 the request to begin before, $4 the limit.
+var selectRequests = `select ` + columns + ` from request r ` + tables + ` where `
+
 const (
-	countRequests  = `select count(*) from request r where `
-	selectRequests = `select ` + columns + ` from request r ` + tables + ` where `
+	countRequests = `select count(*) from request r where `
 
 	madeByPerson = `r.requested_by = $1`
 	// The status lets PostgreSQL use the indexes of open requests.

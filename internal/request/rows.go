@@ -21,16 +21,18 @@ import (
 // Every query that reads requests selects columns or allColumns from a request r,
 // joined with tables, into a row. Lists leave out the addresses, of which a request
 // may have 1,000.
-const (
+var (
 	columns = `
 		r.id, r.kind, r.space_id, r.instance_id, r.requested_by, r.role, r.message, r.created_at, r.expires_at,
 		r.expires_at < r.lasts_until as shortened,
 		` + status + ` as status, case when ` + status + ` = 'EXPIRED' then r.expires_at else r.ended_at end as ended_at, r.answer,
-		q.name as requester_name, q.email as requester_email, w.name as answerer_name, w.email as answerer_email,
+		q.name as requester_name, ` + tenant.HeldEmail("q") + ` as requester_email, w.name as answerer_name, ` + tenant.HeldEmail("w") + ` as answerer_email,
 		r.space_name, o.name as organization_name, r.instance_name`
 
 	allColumns = columns + `, r.emails, r.approved`
+)
 
+const (
 	status = `case when r.status = 'OPEN' and r.expires_at <= clock_timestamp() then 'EXPIRED' else r.status end`
 
 	tables = `
@@ -58,7 +60,7 @@ type row struct {
 	EndedAt          *time.Time     `db:"ended_at"`
 	Answer           *string        `db:"answer"`
 	RequesterName    string         `db:"requester_name"`
-	RequesterEmail   string         `db:"requester_email"`
+	RequesterEmail   string         `db:"requester_email"` // see tenant.HeldEmail
 	AnswererName     *string        `db:"answerer_name"`
 	AnswererEmail    *string        `db:"answerer_email"`
 	SpaceName        string         `db:"space_name"`
@@ -77,7 +79,7 @@ func (r *row) placeID() globalid.ID {
 }
 
 func (r *row) requester() tenant.User {
-	return tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: r.RequestedBy}, Name: r.RequesterName, Email: r.RequesterEmail}
+	return tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: r.RequestedBy}, Name: r.RequesterName, Email: r.RequesterEmail, FormerHolder: r.RequesterEmail == ""}
 }
 
 // instanceRole returns the role where it is one in an instance; nil otherwise.

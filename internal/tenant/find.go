@@ -26,10 +26,10 @@ const spaceTables = `
 	left join organization_member om on om.organization_id = o.id and om.account_id = $1`
 
 // instanceColumns are an instance and the membership in it of account $1.
-const instanceColumns = `
+var instanceColumns = `
 	i.id, i.name, i.kind, i.deleted_at, i.restorable_until,
 	coalesce(i.restorable_until > clock_timestamp(), false) as restorable,
-	d.name as deleted_by_name, d.email as deleted_by_email, im.role as membership`
+	d.name as deleted_by_name, ` + HeldEmail("d") + ` as deleted_by_email, im.role as membership`
 
 const instanceTables = `
 	instance i

@@ -32,8 +32,20 @@ type User struct {
 // (User.FormerHolder).
 const FormerHolder = `not exists (select from address_holder h where h.account_id = a.id)`
 
-// Contact returns the person as somebody to write to.
-func (u User) Contact() fault.Contact { return fault.Contact{Name: u.Name, Email: u.Email} }
+// HeldEmail returns an SQL expression: the address of an account, an alias of the table,
+// or "" where the account does not hold it. An address stands for its present holder:
+// wherever people are named as somebody to write to, they have this one.
+func HeldEmail(account string) string {
+	return `case when exists (select from address_holder where account_id = ` + account + `.id) then ` + account + `.email else '' end`
+}
+
+// Contact returns the person as somebody to write to; see HeldEmail.
+func (u User) Contact() fault.Contact {
+	if u.FormerHolder {
+		return fault.Contact{Name: u.Name}
+	}
+	return fault.Contact{Name: u.Name, Email: u.Email}
+}
 
 // Organization is an organization as one person sees it. It holds spaces.
 type Organization struct {

@@ -8,11 +8,17 @@ export function Contacts({ contacts }: { contacts: Contact[] }) {
   return (
     <List size="sm" icon={<MailIcon />} aria-label={t('fault.contacts')}>
       {contacts.map(({ name, email }) => (
-        <List.Item key={email}>
-          {name} ·{' '}
-          <Anchor href={`mailto:${email}`} size="sm" underline="always">
-            {email}
-          </Anchor>
+        <List.Item key={`${name} ${email}`}>
+          {name}
+          {/* Without an address nobody can write to the person: it belongs to somebody else by now. */}
+          {email && (
+            <>
+              {' · '}
+              <Anchor href={`mailto:${email}`} size="sm" underline="always">
+                {email}
+              </Anchor>
+            </>
+          )}
         </List.Item>
       ))}
     </List>

@@ -334,7 +334,7 @@ function Review({ invitation, by, onSignIn, onRefused }: ReviewProps) {
         )}
         {answer()}
         <FaultList faults={faults} />
-        {!account && (
+        {!account && invitedBy.email && (
           <Text size="sm" c="dimmed">
             {t('review.unexpected')}{' '}
             <Anchor href={`mailto:${invitedBy.email}`} size="sm">
