@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"strings"
 
 	"alphacruncher.com/datahub-gateway/internal/account"
@@ -112,22 +110,10 @@ func (a *api) serveSignIn(read func(context.Context) (signIn, error)) http.Handl
 // comes from this machine and is for one of its own names. A page whose host name
 // resolves to this machine by DNS rebinding still sends that name.
 func (s *Settings) forDeveloper(r *http.Request) bool {
-	host := strings.ToLower((&url.URL{Host: r.Host}).Hostname())
+	host := hostOf(r)
 	if public, err := s.publicURL(); err == nil && public != nil && host == public.Hostname() {
 		return true
 	}
 	listening, _, _ := net.SplitHostPort(s.Addr) // the settings were validated
-	ip, err := netip.ParseAddr(host)
-	return fromThisMachine(r) && (host == "localhost" || err == nil && ip.IsLoopback() || host != "" && host == strings.ToLower(listening))
-}
-
-// fromThisMachine reports whether a request comes from this machine.
-func fromThisMachine(r *http.Request) bool {
-	remote, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return false
-	}
-	from := remote.Addr().Unmap()
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-	return from.IsLoopback() || ok && from == local.AddrPort().Addr().Unmap()
+	return fromThisMachine(r) && (namesThisMachine(host) || host != "" && host == strings.ToLower(listening))
 }

@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,24 +17,7 @@ import (
 // and values.
 func (w *world) configuration(header ...string) (status int, head http.Header, body string) {
 	w.t.Helper()
-	r, err := http.NewRequest(http.MethodGet, w.Gateway.URL()+"/app/configuration.json", nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	r.Host = r.Header.Get("Host")
-	response, err := w.HTTP.Do(r)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return response.StatusCode, response.Header, string(text)
+	return w.get("/app/configuration.json", header...)
 }
 
 type demonstrator struct{ Name, Email, Description, Token string }

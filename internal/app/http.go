@@ -57,8 +57,8 @@ func (a *api) handler() http.Handler {
 	mux.HandleFunc("GET /readyz", a.ready)
 	a.handlePage(mux, builtPage())
 	if a.mailbox != nil {
-		mux.HandleFunc("GET /mailbox", a.mailbox.ServePage)
-		mux.HandleFunc("GET /mailbox.json", a.mailbox.ServeJSON)
+		mux.Handle("GET /mailbox", onlyThisMachine(a.mailbox.ServePage))
+		mux.Handle("GET /mailbox.json", onlyThisMachine(a.mailbox.ServeJSON))
 	}
 	return a.observed(mux)
 }
