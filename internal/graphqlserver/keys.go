@@ -3,6 +3,7 @@ package graphqlserver
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
@@ -16,13 +17,12 @@ import (
 // takes keys of a struct in any case: a proxy that looks at a request and the gateway
 // that executes it would otherwise see two requests. The JSON must be valid.
 func checkKeys(text []byte, known ...string) *fault.Fault {
-	_, f := ambiguousKey(text, known)
-	return f
+	return checkKeysTo(math.MaxInt, text, known...)
 }
 
-// ambiguousKey returns the first key that checkKeys refuses, and the depth of its
-// object, which is 1 for the outermost one; nil where there is none.
-func ambiguousKey(text []byte, known []string) (depth int, f *fault.Fault) {
+// checkKeysTo is checkKeys for the objects of a depth at most, which is 1 for the
+// outermost one.
+func checkKeysTo(maxDepth int, text []byte, known ...string) *fault.Fault {
 	var objects []map[string]string // the keys of each open object by their folded form; nil for an array
 	isKey := false                  // whether the next string is a key
 	for i := 0; i < len(text); i++ {
@@ -37,20 +37,19 @@ func ambiguousKey(text []byte, known []string) (depth int, f *fault.Fault) {
 			isKey = objects[len(objects)-1] != nil
 		case '"':
 			end := i + stringLength(text[i:])
-			if isKey {
-				depth = len(objects)
+			if depth := len(objects); isKey && depth <= maxDepth {
 				var names []string
 				if depth == 1 {
 					names = known
 				}
 				if f := addKey(objects[depth-1], unquote(text[i:end]), names); f != nil {
-					return depth, f
+					return f
 				}
 			}
 			i, isKey = end-1, false
 		}
 	}
-	return 0, nil
+	return nil
 }
 
 // addKey adds a key to those of an object, by their folded form. known are the keys

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -134,8 +135,11 @@ func (c *connection) receive(ctx context.Context, signedIn chan<- context.Contex
 		if kind != websocket.MessageText || decode(content, &m) != nil {
 			return errInvalidMessage
 		}
-		// The keys of an operation are its own affair: its errors have its id.
-		if depth, f := ambiguousKey(content, messageKeys); f != nil && (depth == 1 || m.Type != "subscribe") {
+		depth := math.MaxInt
+		if m.Type == "subscribe" {
+			depth = 1 // subscribe checks the operation, whose errors have its id
+		}
+		if checkKeysTo(depth, content, messageKeys...) != nil {
 			return errInvalidMessage
 		}
 		switch m.Type {

@@ -298,6 +298,9 @@ func TestProtocolViolationsCloseTheConnection(t *testing.T) {
 		"a type in another case":    {false, invalid(`{"Type":"connection_init"}`), 4400, "Invalid message received"},
 		"two tokens":                {false, invalid(`{"type":"connection_init","payload":{"Authorization":"Bearer good","authorization":"Bearer bad"}}`), 4400, "Invalid message received"},
 		"an id twice":               {true, invalid(`{"id":"1","id":"2","type":"subscribe","payload":{"query":"{name}"}}`), 4400, "Invalid message received"},
+		"a payload twice":           {true, invalid(`{"id":"1","type":"subscribe","payload":{"query":"{name}"},"payload":{"query":"{name}"}}`), 4400, "Invalid message received"},
+		"after a key twice":         {true, invalid(`{"id":"1","type":"subscribe","payload":{"query":"{fail}","query":"{fail}"},"payload":{"query":"{name}"}}`), 4400, "Invalid message received"},
+		"in another case after one": {true, invalid(`{"id":"1","type":"subscribe","payload":{"query":"{fail}","query":"{fail}"},"Payload":{"query":"{name}"}}`), 4400, "Invalid message received"},
 		"a message that is too big": {true, invalid(`{"type":"ping","payload":{"a":"` + strings.Repeat("x", maxBody) + `"}}`), websocket.StatusMessageTooBig, ""},
 	} {
 		t.Run(what, func(t *testing.T) {
