@@ -282,5 +282,8 @@ func TestTokenCommandWorksBesideTheGateway(t *testing.T) {
 	if got := fmt.Sprint(r.ask("grace", `{ viewer { name email } }`)["viewer"]); got != "map[email:grace@new.example name:Grace]" {
 		t.Errorf("viewer %s", got)
 	}
+	if strings.Contains(r.log.Text(), `"level":"WARN"`) {
+		t.Errorf("it warns of development on its private database: %s", r.log.Text())
+	}
 	r.end(syscall.SIGKILL, dir)
 }

@@ -225,6 +225,29 @@ func TestServePrintsNoPasswords(t *testing.T) {
 	}
 }
 
+// An operator who has left development on beside a database learns what is open, in one
+// line.
+func TestServeWarnsOfDevelopmentBesideADatabase(t *testing.T) {
+	environment(t, "DATABASE_URL="+postgrestest.New(t), "DATAHUB_DEVELOPMENT=true", "DATAHUB_INTROSPECTION=false")
+	_, _, err := serve(t)
+	if text := err.String(); strings.Count(text, `"level":"WARN"`) != 1 {
+		t.Fatal(text)
+	}
+	for line := range strings.Lines(err.String()) {
+		if !strings.Contains(line, `"level":"WARN"`) {
+			continue
+		}
+		for _, words := range []string{"DATAHUB_DEVELOPMENT is on beside DATABASE_URL", "the key in DATAHUB_DATA_DIR", "the demo people", "the playground", "the mailbox", "Unset DATAHUB_DEVELOPMENT"} {
+			if !strings.Contains(line, words) {
+				t.Errorf("it does not say %q: %s", words, line)
+			}
+		}
+		if strings.Contains(line, "introspection") {
+			t.Errorf("introspection is off: %s", line)
+		}
+	}
+}
+
 // The settings that production requires are sufficient, and nothing of
 // development is served.
 func TestProductionServes(t *testing.T) {
@@ -232,7 +255,10 @@ func TestProductionServes(t *testing.T) {
 	provider := jwkstest.New(t, key)
 	environment(t, "DATABASE_URL="+postgrestest.New(t), "DATAHUB_JWKS_URL="+provider.URL, "DATAHUB_JWT_ISSUER=https://login.example",
 		"DATAHUB_SMTP_URL=smtp://127.0.0.1:1", "DATAHUB_PUBLIC_URL=https://datahub.example")
-	url, out, _ := serve(t)
+	url, out, log := serve(t)
+	if strings.Contains(log.String(), `"level":"WARN"`) {
+		t.Error(log)
+	}
 	for path, want := range map[string]int{"/": 404, "/mailbox": 404, "/mailbox.json": 404, "/healthz": 200, "/readyz": 200, "/schema.graphql": 200} {
 		response, err := http.Get(url + path)
 		if err != nil {

@@ -31,6 +31,10 @@ func (c serveCommand) Run(ctx context.Context, t terminal, s *Settings) (err err
 			return err
 		}
 	}
+	log := slog.New(slog.NewJSONHandler(t.err, nil))
+	if s.Development && s.DatabaseURL != "" {
+		warnOfDevelopment(ctx, log, s)
+	}
 	if c.Reset {
 		if err := reset(ctx, s); err != nil {
 			return err
@@ -45,7 +49,7 @@ func (c serveCommand) Run(ctx context.Context, t terminal, s *Settings) (err err
 		defer func() { err = errors.Join(err, private.Stop()) }()
 		databaseEnded = private.Done()
 	}
-	g, err := Start(ctx, *s, slog.New(slog.NewJSONHandler(t.err, nil)))
+	g, err := Start(ctx, *s, log)
 	if err != nil {
 		return err
 	}
@@ -59,6 +63,27 @@ func (c serveCommand) Run(ctx context.Context, t terminal, s *Settings) (err err
 	case err = <-g.Failed():
 	}
 	return errors.Join(err, g.Stop())
+}
+
+// warnOfDevelopment logs what development opens, for an operator who has left it on where
+// other people's data is.
+func warnOfDevelopment(ctx context.Context, log *slog.Logger, s *Settings) {
+	open := []string{"tokens that the key in DATAHUB_DATA_DIR has signed, for any address"}
+	for _, o := range []struct {
+		what string
+		on   bool
+	}{
+		{"tokens of the demo people on the page", s.OIDCClientID == ""},
+		{"introspection", s.introspection()},
+		{"the playground", s.playground()},
+		{"the mailbox, which gets all mails", s.SMTPURL == ""},
+	} {
+		if o.on {
+			open = append(open, o.what)
+		}
+	}
+	log.LogAttrs(ctx, slog.LevelWarn, "DATAHUB_DEVELOPMENT is on beside DATABASE_URL", slog.Any("open", open),
+		slog.String("remedy", "Unset DATAHUB_DEVELOPMENT, unless the database has no data of other people."))
 }
 
 // reset removes the private database and the mails. Keys stay, so that tokens stay
