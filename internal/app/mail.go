@@ -7,6 +7,8 @@ import (
 	netmail "net/mail"
 	"net/url"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -52,7 +54,7 @@ func newSender(s *MailSettings, public *url.URL, box *mailbox.Mailbox) (*mail.Se
 	case domain == "" && from.Email != "":
 		_, domain, _ = strings.Cut(from.Email, "@")
 	case domain == "":
-		domain = "localhost"
+		domain = "localhost" // in development
 	}
 	if from.Email == "" {
 		from.Email = "no-reply@" + domain
@@ -72,8 +74,12 @@ func newSender(s *MailSettings, public *url.URL, box *mailbox.Mailbox) (*mail.Se
 	return sender, nil
 }
 
+// localMailbox matches the addresses of one machine, whose domain has no dot.
+var localMailbox = regexp.MustCompile(`^[A-Za-z0-9._+-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$`)
+
 // sender returns the name and the address of mails' sender. The address is empty where
-// the operator decides nothing; its domain has A-labels.
+// the operator decides nothing. It is in ASCII, its domain with A-labels: every mail
+// has it, and few servers on the way to all recipients accept another one (RFC 6531).
 func (s *MailSettings) sender() (mail.Mailbox, error) {
 	from := mail.Mailbox{Name: "DataHub"}
 	if s.MailFrom == "" {
@@ -83,27 +89,46 @@ func (s *MailSettings) sender() (mail.Mailbox, error) {
 	if err != nil {
 		return from, setting("DATAHUB_MAIL_FROM", errors.New("it is not an e-mail address"))
 	}
-	if from.Email = parsed.Address; parsed.Name != "" {
+	// The name may be given as an encoded word, with any character in it.
+	if strings.ContainsFunc(s.MailFrom+parsed.Name, isLineControl) {
+		return from, setting("DATAHUB_MAIL_FROM", errors.New("it contains a control character"))
+	}
+	if parsed.Name != "" {
 		from.Name = parsed.Name
 	}
 	a, problem := address.Parse(parsed.Address)
-	_, domain, _ := strings.Cut(parsed.Address, "@")
 	switch {
 	case problem == nil:
 		from.Email = a.Envelope()
-	case strings.ContainsFunc(domain, func(r rune) bool { return r > unicode.MaxASCII }):
-		return from, setting("DATAHUB_MAIL_FROM", fmt.Errorf("its domain cannot be written in ASCII: %w", problem))
+	case localMailbox.MatchString(parsed.Address):
+		from.Email = parsed.Address // in development; see checkSender
+	default:
+		return from, setting("DATAHUB_MAIL_FROM", fmt.Errorf("mails cannot be from %q: %w", parsed.Address, problem))
+	}
+	if strings.ContainsFunc(from.Email, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return from, setting("DATAHUB_MAIL_FROM", fmt.Errorf("many mail servers accept no letters beyond ASCII before the @: %q", parsed.Address))
 	}
 	return from, nil
 }
+
+// isLineControl reports whether a character can end a line, or is a control character.
+func isLineControl(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp)
+}
+
+// localDomains are the top-level domains without mail servers: names of one machine or
+// one network segment, and names that are not in the DNS (RFC 6761, 6762, 7686, 9476).
+var localDomains = []string{"localhost", "localdomain", "local", "invalid", "onion", "alt"}
 
 // mailDomain returns the host of the public URL as the domain of the gateway's own
 // address, of Message-IDs and of EHLO; "" where no mail server would accept it there:
 // an IP address, this machine, or a name without a dot.
 func mailDomain(public *url.URL) string {
-	host := strings.TrimSuffix(public.Hostname(), ".")
-	if _, problem := address.Parse("no-reply@" + host); problem != nil || strings.HasSuffix(host, ".localhost") {
+	host := public.Hostname()
+	if _, problem := address.Parse("no-reply@" + host); problem != nil || slices.Contains(localDomains, topLevel(host)) {
 		return ""
 	}
 	return host
 }
+
+func topLevel(domain string) string { return domain[strings.LastIndexByte(domain, '.')+1:] }

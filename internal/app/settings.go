@@ -91,7 +91,7 @@ type TokenSettings struct {
 // MailSettings are about sending mail.
 type MailSettings struct {
 	SMTPURL           string        `name:"smtp-url" env:"DATAHUB_SMTP_URL" placeholder:"URL" help:"The mail server: smtp://host:port or smtps://user:password@host:port. Required outside development. Unset in development: the mailbox."`
-	MailFrom          string        `env:"DATAHUB_MAIL_FROM" placeholder:"ADDRESS" help:"The sender of mails. Unset: no-reply at the public URL's host. Required outside development where that host is an IP address, this machine or a name without a dot."`
+	MailFrom          string        `env:"DATAHUB_MAIL_FROM" placeholder:"ADDRESS" help:"The sender of mails: an address, or a name and an address in angle brackets. Unset: no-reply at the public URL's host. Required outside development where that host is an IP address, this machine, a name without a dot or a name of the local network (.local)."`
 	SMTPTimeout       time.Duration `name:"smtp-timeout" env:"DATAHUB_SMTP_TIMEOUT" default:"1m" min:"1s" max:"10m" help:"How long the mail server may take for each step before it has a mail. A mail that it has not taken is attempted again."`
 	SMTPAcceptTimeout time.Duration `name:"smtp-accept-timeout" env:"DATAHUB_SMTP_ACCEPT_TIMEOUT" default:"10m" min:"10s" max:"1h" help:"How long the mail server may take to accept a mail that it has. A mail that it has not confirmed is perhaps delivered, and sent again hours later: do not set it to less than the server needs."`
 }
@@ -186,10 +186,20 @@ func (s *Settings) checkServing() error {
 // sender of mails that mail servers accept.
 func (s *Settings) checkSender() error {
 	public, err := s.publicURL()
-	if err != nil || s.MailFrom != "" || mailDomain(public) != "" {
+	if err != nil {
 		return err
 	}
-	return fmt.Errorf("DATAHUB_MAIL_FROM: required outside development where the host of DATAHUB_PUBLIC_URL is no domain that mails can be from: %q", public.Hostname())
+	from, err := s.sender()
+	_, domain, _ := strings.Cut(from.Email, "@")
+	switch {
+	case err != nil:
+		return err
+	case domain == "" && mailDomain(public) == "":
+		return fmt.Errorf("DATAHUB_MAIL_FROM: required outside development where the host of DATAHUB_PUBLIC_URL is no domain that mails can be from: %q", public.Hostname())
+	case domain != "" && (!strings.Contains(domain, ".") || topLevel(domain) == "localhost"):
+		return setting("DATAHUB_MAIL_FROM", fmt.Errorf("outside development mails cannot be from this machine: %q", from.Email))
+	}
+	return nil
 }
 
 // checkDevelopment returns an error outside development, for commands that are

@@ -86,7 +86,7 @@ func TestWrongSettingStopsTheStartWithOneLine(t *testing.T) {
 		"DATAHUB_DEVELOPMENT": {"", "perhaps"},
 		"DATAHUB_DATA_DIR":    {""},
 		"DATAHUB_PUBLIC_URL": {"datahub.example", "ftp://datahub.example", "https://", "https://me:sesame@datahub.example",
-			"https://datahub.example/?a=b", "https://datahub.example/#here", "https://data hub.example", "https://:443", "https://bücher\u200b-.example", "https://ü..example"},
+			"https://datahub.example/?a=b", "https://datahub.example/#here", "https://data hub.example", "https://:443", "https://bücher\u200b-.example", "https://ü..example", "https://.", "https://。"},
 		"DATAHUB_ALLOWED_ORIGINS": {"*", "app.example", "https://", "https://app.example/", "https://APP.example", "https://app.example/x",
 			"ftp://app.example", "https://a.example https://b.example", "null", "https://a.example,b.example"},
 		"DATAHUB_JWT_ISSUER":         {""},
@@ -95,9 +95,11 @@ func TestWrongSettingStopsTheStartWithOneLine(t *testing.T) {
 		"DATAHUB_JWT_EMAIL_VERIFIED": {"", "perhaps"},
 		"DATAHUB_JWKS_URL": {"login.example", "http://login.example/keys", "https:///keys", "https://login.example/#keys",
 			"https://me:sesame@login.example/keys", "file:///etc/keys", "http://localhost.login.example/keys", "http://10.0.0.1/keys", "https://login.example/%zz"},
-		"DATAHUB_OIDC_CLIENT_ID":             {"page"}, // without keys
-		"DATAHUB_HASH_KEY":                   {"sesame", strings.Repeat("x", 31)},
-		"DATAHUB_MAIL_FROM":                  {"datahub", "a@b.example, c@d.example", "no-reply@bücher-.example"},
+		"DATAHUB_OIDC_CLIENT_ID": {"page"}, // without keys
+		"DATAHUB_HASH_KEY":       {"sesame", strings.Repeat("x", 31)},
+		"DATAHUB_MAIL_FROM": {"datahub", "a@b.example, c@d.example", "no-reply@bücher-.example", "no-reply@203.0.113.7", "no-reply@[203.0.113.7]", "no-reply@hub_1.example",
+			"no-reply@hub.example\r\nBcc: eve@evil.example", "Hub\n <no-reply@hub.example>", "=?utf-8?q?Hub=0D=0ABcc:_eve@evil.example?= <no-reply@hub.example>",
+			"\"data hub\"@hub.example", "jürgen@hub.example", "no-reply@hub..example", "no-reply@-hub"},
 		"DATAHUB_SMTP_URL":                   {"smtp://me:ses ame@mail.example", "smtp://me:sesame@mail.example:port"},
 		"DATAHUB_TRUSTED_PROXIES":            {"proxy.example", "10.0.0.0/33", "10.0.0.0/8;10.9.9.9"},
 		"DATAHUB_METRICS_ADDR":               {"9090", "::1:9090"},
@@ -322,9 +324,7 @@ func TestProductionNeedsSettings(t *testing.T) {
 			[]string{"DATAHUB_SMTP_URL", "DATAHUB_JWKS_URL"}},
 		"all but keys": {[]string{"DATAHUB_SMTP_URL=smtp://mail.example", "DATAHUB_PUBLIC_URL=https://datahub.example"},
 			[]string{"DATAHUB_JWKS_URL"}},
-		"the public URL of an IP address": {[]string{"DATAHUB_SMTP_URL=smtp://mail.example", "DATAHUB_PUBLIC_URL=https://203.0.113.7", "DATAHUB_JWKS_URL=https://login.example/keys"},
-			[]string{"DATAHUB_MAIL_FROM"}},
-		"the public URL of this machine": {[]string{"DATAHUB_SMTP_URL=smtp://mail.example", "DATAHUB_PUBLIC_URL=http://localhost:8080", "DATAHUB_JWKS_URL=https://login.example/keys"},
+		"a sender": {[]string{"DATAHUB_SMTP_URL=smtp://mail.example", "DATAHUB_PUBLIC_URL=https://203.0.113.7", "DATAHUB_JWKS_URL=https://login.example/keys"},
 			[]string{"DATAHUB_MAIL_FROM"}},
 		"keys alone": {[]string{"DATAHUB_JWKS_URL=https://login.example/keys"},
 			[]string{"DATAHUB_SMTP_URL", "DATAHUB_PUBLIC_URL"}},
@@ -342,6 +342,49 @@ func TestProductionNeedsSettings(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestProductionNeedsASenderThatMailServersAccept(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		public, from string
+		accepted     bool
+	}{
+		{"https://datahub.example", "", true},
+		{"https://bücher.example", "", true},
+		{"https://203.0.113.7", "DataHub <no-reply@datahub.example>", true},
+		{"http://localhost:8080", "no-reply@bücher.example", true},
+		{"https://hub.local", "no-reply@hub.local", true},
+		{"https://203.0.113.7", "", false},
+		{"https://203.0.113.7.", "", false},
+		{"https://２０３.0.113.7", "", false},
+		{"https://3405803783", "", false},
+		{"https://0xcb.0.0x7107", "", false},
+		{"https://[2001:db8::1]", "", false},
+		{"https://[2001:db8::1]:8443/hub", "", false},
+		{"http://localhost:8080", "", false},
+		{"http://LOCALHOST.", "", false},
+		{"http://hub.localhost", "", false},
+		{"http://localhost.localdomain", "", false},
+		{"https://datahub", "", false},
+		{"https://bücher", "", false},
+		{"https://hub.local", "", false},
+		{"https://hub.invalid", "", false},
+		{"https://data_hub.example", "", false},
+		{"https://hub.example1", "", true},
+		{"https://hub.1", "", false},
+		{"https://datahub.example", "no-reply@localhost", false},
+		{"https://datahub.example", "no-reply@hub.localhost", false},
+		{"https://datahub.example", "no-reply@datahub", false},
+	} {
+		s := DefaultSettings()
+		s.Development = false
+		s.SMTPURL, s.JWKSURL, s.PublicURL, s.MailFrom = "smtp://mail.example", "https://login.example/keys", c.public, c.from
+		err := s.checkServing()
+		if c.accepted != (err == nil) || err != nil && (!strings.HasPrefix(err.Error(), "DATAHUB_MAIL_FROM: ") || strings.Contains(err.Error(), "\n")) {
+			t.Errorf("%s, %s: %v", c.public, c.from, err)
+		}
 	}
 }
 

@@ -91,7 +91,8 @@ func (s *HTTPSettings) validate() error {
 var hostProfile = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
 
 // publicURL returns the public URL, with its host as the DNS, mail servers and browsers
-// write it: in lower case, with A-labels (RFC 5890). It is nil where there is none.
+// write it: in lower case, with A-labels (RFC 5890), without a dot at the end. It is nil
+// where there is none.
 func (s *HTTPSettings) publicURL() (*url.URL, error) {
 	if s.PublicURL == "" {
 		return nil, nil
@@ -100,19 +101,21 @@ func (s *HTTPSettings) publicURL() (*url.URL, error) {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, setting("DATAHUB_PUBLIC_URL", errors.New("expected https://HOST or https://HOST/PATH"))
 	}
-	host, port := u.Hostname(), u.Port()
-	if net.ParseIP(host) != nil {
-		return u, nil
-	}
-	ascii := strings.ToLower(host)
+	// A dot at the end says that the name is complete. Certificates and origins have none.
+	host, port := strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), u.Port()
 	if strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
-		if ascii, err = hostProfile.ToASCII(host); err != nil {
-			return nil, setting("DATAHUB_PUBLIC_URL", errors.New("its host is not a valid domain"))
-		}
+		host, err = hostProfile.ToASCII(host)
+		host = strings.TrimSuffix(host, ".") // it may have been another character
 	}
-	u.Host = ascii
+	if err != nil || host == "" {
+		return nil, setting("DATAHUB_PUBLIC_URL", errors.New("its host is not a valid domain"))
+	}
+	u.Host = host
+	if strings.Contains(host, ":") { // IPv6
+		u.Host = "[" + host + "]"
+	}
 	if port != "" {
-		u.Host = net.JoinHostPort(ascii, port)
+		u.Host = net.JoinHostPort(host, port)
 	}
 	return u, nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wneessen/go-mail"
@@ -45,6 +46,7 @@ type connection struct {
 // dial connects to the mail server.
 func (s *Sender) dial(ctx context.Context) (*connection, error) {
 	c := &connection{}
+	var client *mail.Client
 	connect := func(dialing context.Context, network, _ string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(dialing, network, net.JoinHostPort(s.host, strconv.Itoa(s.port)))
 		if err != nil {
@@ -52,6 +54,9 @@ func (s *Sender) dial(ctx context.Context) (*connection, error) {
 		}
 		c.conn = &limitedConn{Conn: conn, timeout: s.CommandTimeout, remaining: maxReplyBytes}
 		c.conn.extend()
+		if err := mail.WithHELO(s.helloName(conn.LocalAddr()))(client); err != nil {
+			return nil, err
+		}
 		c.detach = context.AfterFunc(ctx, func() { _ = c.conn.Close() })
 		if !s.implicit {
 			return c.conn, nil
@@ -59,7 +64,8 @@ func (s *Sender) dial(ctx context.Context) (*connection, error) {
 		secured := tls.Client(c.conn, s.tls)
 		return secured, secured.HandshakeContext(dialing)
 	}
-	client, err := mail.NewClient(s.host, append(slices.Clone(s.options), mail.WithDialContextFunc(connect), mail.WithTimeout(connectTimeout))...)
+	var err error
+	client, err = mail.NewClient(s.host, append(slices.Clone(s.options), mail.WithDialContextFunc(connect), mail.WithTimeout(connectTimeout))...)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +77,21 @@ func (s *Sender) dial(ctx context.Context) (*connection, error) {
 	}
 	c.use(session)
 	return c, nil
+}
+
+// helloName returns how the gateway introduces itself in EHLO over a connection: by
+// its domain, or by an address literal where that is no complete name (RFC 5321
+// sections 4.1.1.1 and 4.1.3).
+func (s *Sender) helloName(local net.Addr) string {
+	tcp, ok := local.(*net.TCPAddr)
+	if strings.Contains(s.domain, ".") || !ok {
+		return s.domain
+	}
+	addr := tcp.AddrPort().Addr().Unmap().WithZone("")
+	if addr.Is6() {
+		return "[IPv6:" + addr.String() + "]"
+	}
+	return "[" + addr.String() + "]"
 }
 
 func (c *connection) use(session *smtp.Client) {

@@ -65,22 +65,15 @@ type encoded struct {
 func (s *Sender) encode(m Message, utf8 bool) (e encoded, err error) {
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	err = errors.Join(
-		msg.From(s.from.header()),
+		setMailbox(msg, mail.HeaderFrom, s.from),
 		msg.To(m.To.Envelope()),
 	)
 	if replyTo := m.ReplyTo; replyTo != (Mailbox{}) {
 		if a, problem := address.Parse(replyTo.Email); problem == nil {
 			replyTo.Email = a.Envelope() // every server accepts a domain in A-labels
 		}
-		email := Mailbox{Email: replyTo.Email}.header()
-		switch {
-		case !isASCII(email) && !utf8:
-		case !looksEncoded(replyTo.Name):
-			err = errors.Join(err, msg.ReplyTo(replyTo.header()))
-		case isASCII(email):
-			msg.SetGenHeader(mail.Header(mail.HeaderReplyTo), encodeLiterally(replyTo.Name)+" "+email)
-		default: // go-mail would encode the address with the name
-			err = errors.Join(err, msg.ReplyTo(email))
+		if isASCII(replyTo.Email) || utf8 {
+			err = errors.Join(err, setMailbox(msg, mail.HeaderReplyTo, replyTo))
 		}
 	}
 	if err != nil {
@@ -102,6 +95,19 @@ func (s *Sender) encode(m Message, utf8 bool) (e encoded, err error) {
 	e.eightBit = !isASCII(content.String())
 	e.utf8 = e.eightBit || !isASCII(e.from) || !isASCII(e.to) // the texts are encoded in ASCII
 	return e, nil
+}
+
+// setMailbox writes a mailbox into a header.
+func setMailbox(msg *mail.Msg, header mail.AddrHeader, m Mailbox) error {
+	if !looksEncoded(m.Name) {
+		return msg.SetAddrHeader(header, m.header())
+	}
+	email := Mailbox{Email: m.Email}.header()
+	if !isASCII(email) { // go-mail would encode the address with the name
+		return msg.SetAddrHeader(header, email)
+	}
+	msg.SetGenHeader(mail.Header(header), encodeLiterally(m.Name)+" "+email)
+	return nil
 }
 
 // looksEncoded reports whether readers would take a part of the text for an encoded

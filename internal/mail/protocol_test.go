@@ -44,6 +44,11 @@ func newTranscript(t *testing.T, answer func(command string) string, offers ...s
 	if err != nil {
 		t.Fatal(err)
 	}
+	return listen(t, listener, answer, offers...)
+}
+
+func listen(t *testing.T, listener net.Listener, answer func(command string) string, offers ...string) *transcript {
+	t.Helper()
 	s := &transcript{t: t, url: &url.URL{Scheme: "smtp", Host: listener.Addr().String()}, listener: listener, answer: answer, offers: offers}
 	s.serving.Go(func() {
 		for {
@@ -267,6 +272,67 @@ func TestReplyToAnyCommandIsTold(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+// What goes wrong with one message goes on with the next one, over another connection
+// where the server has closed the first. Only the end of a message is uncertain.
+func TestTemporaryFailuresAtEachStep(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"451 4.3.0 later", "450-later,\r\n450 please", "421 4.3.2 closing", hangUp} {
+		for _, command := range []string{"MAIL", "RCPT", "DATA", "end"} {
+			t.Run(command+" "+answer, func(t *testing.T) {
+				t.Parallel()
+				s := newTranscript(t, once(command, answer))
+				errs := sendAll(s.sender(), t.Context(), messages(t, "zoe", "bob"))
+				var refusal *mail.Refusal
+				if errs[0] == nil || errors.Is(errs[0], mail.ErrRefused) || errors.Is(errs[0], mail.ErrUnconfirmed) != (command == "end" && answer == hangUp) ||
+					errors.As(errs[0], &refusal) != (answer != hangUp) {
+					t.Errorf("the message: %v", errs[0])
+				}
+				if errs[1] != nil {
+					t.Errorf("the next message: %v", errs[1])
+				}
+				connections := 1
+				if answer == hangUp || strings.HasPrefix(answer, "421") {
+					connections = 2
+				}
+				if got := s.received("MAIL", "RCPT", "DATA", "RSET", "QUIT"); len(got) != connections {
+					t.Errorf("%q", s.received())
+				}
+			})
+		}
+	}
+}
+
+// A domain without a dot is this machine's: servers demand a complete name or an
+// address (RFC 5321 section 4.1.1.1).
+func TestEHLOHasACompleteNameOrAnAddress(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ network, address, domain, want string }{
+		{"tcp4", "127.0.0.1:0", "datahub.example", "datahub.example"},
+		{"tcp4", "127.0.0.1:0", "localhost", "[127.0.0.1]"},
+		{"tcp6", "[::1]:0", "localhost", "[IPv6:::1]"},
+	} {
+		listener, err := net.Listen(c.network, c.address)
+		if err != nil && c.network == "tcp6" {
+			t.Logf("this machine has no IPv6: %v", err)
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := listen(t, listener, nil)
+		sender, err := mail.NewSender(s.url, mail.Mailbox{Email: "no-reply@datahub.example"}, c.domain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sendAll(sender, t.Context(), messages(t, "zoe"))[0]; err != nil {
+			t.Error(err)
+		}
+		if got := s.received(); got[0] != "EHLO "+c.want {
+			t.Errorf("%s: %q", c.domain, got)
+		}
 	}
 }
 

@@ -47,7 +47,7 @@ type Sender struct {
 	AcceptTimeout time.Duration
 
 	from           Mailbox
-	domain         string // of Message-IDs
+	domain         string // of Message-IDs and EHLO
 	host           string
 	port           int
 	tls            *tls.Config
@@ -61,7 +61,8 @@ type Sender struct {
 // NewSender returns a sender for the mail server of a URL. smtp://host:port upgrades
 // to TLS if the server can, and insists on TLS if the URL has a user and password.
 // smtps://host:port uses TLS from the start. The default ports are 25, 587 with a
-// user, and 465. The domain is that of Message-IDs. NewSender does not connect; an
+// user, and 465. The domain is that of Message-IDs and of EHLO, in ASCII; where it has
+// no dot, EHLO has the IP address of the connection. NewSender does not connect; an
 // error says what is wrong with the URL, without quoting it.
 func NewSender(server *url.URL, from Mailbox, domain string) (*Sender, error) {
 	s := &Sender{from: from, domain: domain, host: server.Hostname(), port: 25,
@@ -91,7 +92,7 @@ func NewSender(server *url.URL, from Mailbox, domain string) (*Sender, error) {
 			return nil, errors.New("its port is no number")
 		}
 	}
-	s.options = []mail.Option{mail.WithPort(s.port), mail.WithTLSPolicy(policy), mail.WithTLSConfig(s.tls), mail.WithHELO(domain)}
+	s.options = []mail.Option{mail.WithPort(s.port), mail.WithTLSPolicy(policy), mail.WithTLSConfig(s.tls)}
 	if authenticated {
 		s.options = append(s.options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover),
 			mail.WithUsername(server.User.Username()), mail.WithPassword(password))

@@ -41,6 +41,7 @@ type Attempt struct {
 	Hello     string // the name in EHLO
 	From      string // of the envelope
 	To        string
+	Header    mail.Header
 	MessageID string
 	Subject   string
 	Link      string // behind the button of an invitation
@@ -183,7 +184,7 @@ func (s *mailSession) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	a := Attempt{Conn: s.client.Conn(), Hello: s.client.Hostname(), From: s.from, To: s.to, MessageID: m.Header.Get("Message-Id"), Subject: m.Header.Get("Subject")}
+	a := Attempt{Conn: s.client.Conn(), Hello: s.client.Hostname(), From: s.from, To: s.to, Header: m.Header, MessageID: m.Header.Get("Message-Id"), Subject: m.Header.Get("Subject")}
 	_, text, _ := strings.Cut(strings.ReplaceAll(string(body), "=\r\n", ""), "Review invitation:\r\n")
 	a.Link, _, _ = strings.Cut(text, "\r\n")
 	a, reply := s.server.add(a)
