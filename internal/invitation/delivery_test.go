@@ -120,22 +120,57 @@ func TestRepliesOfMailServersAreExplained(t *testing.T) {
 		{"503 5.5.1 user unknown", "do not understand each other", support},
 		{"554 5.6.0 bad content", "what the mail contains", operator},
 		{"553 5.6.7 SMTPUTF8", "letters beyond ASCII", "Ask the recipient for an address of plain letters"},
-		{"550 5.7.1 relaying denied", "does not let this sender", support},
+		{"550 5.7.1 relaying denied", "does not pass on mail", support},
 		{"554 5.7.1 Service unavailable; client host blocked", "does not let this sender", support},
 		{"550 5.7.25 no PTR record", "reverse DNS", support},
 		{"550 5.7.26 unauthenticated, no such user", "DMARC", support},
 		{"550 5.7.23 SPF", "SPF", support},
 		{"550 5.7.20 no DKIM", "DKIM", support},
 		{"550 5.7.323 tlsa-invalid", "refuses mail from this sender", support},
-		{"530 5.7.0 authentication required", "refuses mail from this sender", support},
+		{"530 5.7.0 authentication required", "user or password", support},
 		{"535 5.7.8 wrong password", "user or password", support},
 		{"450 4.7.1 greylisted", "on a later attempt", operator},
 		{"451 4.7.500 server busy", "makes this sender wait", operator},
+		{"450 4.7.1 odd", "makes this sender wait", operator},
+
+		// Where the code leaves it open, the text says more about the same subject.
+		{"550 5.7.1 Unauthenticated email is not accepted due to the domain's DMARC policy", "DMARC", support},
+		{"550 5.7.509 Access denied, sending domain does not pass DMARC verification", "DMARC", support},
+		{"550 5.7.1 SPF fail", "SPF", support},
+		{"454 4.7.1 <zoe@new.example>: Relay access denied", "does not pass on mail", support},
+		{"550 5.7.64 TenantAttribution; Relay Access Denied", "does not pass on mail", support},
+		{"450 4.7.1 Client host rejected: cannot find your hostname", "reverse DNS", support},
+		{"554 5.7.1 Client host rejected: cannot find your reverse hostname", "reverse DNS", support},
+		{"450 4.7.1 <hub>: Helo command rejected: Host not found", "introduces itself", support},
+		{"454 4.7.0 TLS not available due to temporary reason", "cannot encrypt", operator},
+		{"451 4.7.0 TLS required", "encrypted connection", support},
+		{"550 5.0.0 User unknown", "does not know this address", inviter},
+		{"550 5.1.1 relaying denied", "does not know this address", inviter},
+		{"550 5.7.25 no mailbox", "reverse DNS", support},
+		{"553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", "does not pass on mail", support},
+		{"550 sorry, no mailbox here by that name. (#5.1.1)", "does not know this address", inviter},
+
+		// Servers that make new senders wait use codes of other subjects for it.
+		{"450 4.2.0 <zoe@new.example>: Recipient address rejected: Greylisted", "on a later attempt", operator},
+		{"451 4.3.0 Graylisting in action", "on a later attempt", operator},
+		{"450 4.1.1 grey-listed", "on a later attempt", operator},
+
+		// What is temporary says nothing final about an address or a mailbox.
+		{"450 4.1.1 unverified address: Address verification in progress", "at the moment", "ask the recipient whether the address is right"},
+		{"450 4.1.2 Domain not found", "at the moment", "ask the recipient whether the address is right"},
+		{"450 4.2.1 The user is receiving mail too quickly", "at the moment", "reach the recipient in another way"},
+		{"450 4.2.0 odd", "at the moment", "reach the recipient in another way"},
+		{"450 4.1.8 Sender address rejected: Domain not found", "as the sender", support},
+
+		// Codes that servers use for something else.
+		{"550 5.4.1 Recipient address rejected: Access denied.", "does not know this address", inviter},
+		{"550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup", "does not know this address", inviter},
+		{"550 5.1.0 Sender denied", "as the sender", support},
 
 		// Without an enhanced code by the text, and then by the code.
 		{"550 no such user", "does not know this address", inviter},
 		{"550 Unknown user", "does not know this address", inviter},
-		{"550 relaying denied: no such user", "refuses mail from this sender", support},
+		{"550 relaying denied: no such user", "does not pass on mail", support},
 		{"550 DMARC policy, unknown user", "DMARC", support},
 		{"550 SPF check failed", "SPF", support},
 		{"554 no reverse DNS for your host", "reverse DNS", support},
@@ -143,8 +178,24 @@ func TestRepliesOfMailServersAreExplained(t *testing.T) {
 		{"530 Authentication required", "user or password", support},
 		{"530 must issue a STARTTLS command first", "encrypted connection", support},
 		{"550 mailbox is full", "mailbox is full", recipient},
-		{"450 greylisted, come back later", "makes this sender wait", operator},
+		{"450 greylisted, come back later", "on a later attempt", operator},
 		{"552 exceeded", "mailbox is full", recipient},
+		{"552 Requested mail action aborted: exceeded storage allocation", "mailbox is full", recipient},
+		{"422 The recipient's mailbox is over its storage limit", "mailbox is full", recipient},
+		{"552 message size exceeds fixed maximum message size", "too large", operator},
+		{"552 size limit exceeded", "too large", operator},
+		{"452 Requested action not taken: insufficient system storage", "disk is full", admins},
+		{"553 Requested action not taken: mailbox name not allowed", "does not accept this address", inviter},
+		{"550 Requested action not taken: mailbox unavailable", "refuses the mail", "Check the address with the recipient"},
+		{"450 Requested mail action not taken: mailbox unavailable", "at the moment", operator},
+		{"550 Unrouteable address", "does not accept this address", inviter},
+		{"550 Host unknown", "cannot find the domain", inviter},
+		{"554 Relay access denied", "does not pass on mail", support},
+		{"550 Client host rejected: cannot find your hostname", "reverse DNS", support},
+		{"504 Helo command rejected: need fully-qualified hostname", "introduces itself", support},
+		{"554 No SMTP service here", "refuses mail from this sender", support},
+		{"554 too many hops", "in a circle", admins},
+		{"550 non-ASCII addresses are not supported", "letters beyond ASCII", "Ask the recipient for an address of plain letters"},
 		{"551 elsewhere", "has moved", inviter},
 		{"553 no", "refuses the mail", "Check the address with the recipient"},
 		{"556 no", "accepts no mail at all", inviter},
@@ -173,6 +224,34 @@ func TestRepliesOfMailServersAreExplained(t *testing.T) {
 		}
 		if n := len(*d.Explanation); n > 800 {
 			t.Errorf("%.60q: %d octets", c.reply, n)
+		}
+	}
+}
+
+// What the mail server refuses before it is told the recipient is not the recipient's
+// fault, whatever it says.
+func TestRefusalOfTheGatewayIsNotTheRecipients(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.invite("Group 1", tenant.Viewer, "zoe@new.example")[0].InvitationID
+	for reply, want := range map[string][2]string{
+		"554 go away":                           {"accepts no mail from DataHub.", support},
+		"550":                                   {"accepts no mail from DataHub.", support},
+		"554 5.1.1 no such user":                {"accepts no mail from DataHub.", support},
+		"421 4.3.2 shutting down":               {"accepts no mail from DataHub at the moment", operator},
+		"421 closing":                           {"accepts no mail from DataHub at the moment", operator},
+		"452 4.2.2 full":                        {"accepts no mail from DataHub at the moment", operator},
+		"471 odd":                               {"does not accept the mail at the moment", operator},
+		"554 5.7.1 blocked by a list":           {"does not let this sender", support},
+		"554 5.7.25 no PTR record":              {"reverse DNS", support},
+		"535 5.7.8 wrong password":              {"user or password", support},
+		"454 4.7.0 TLS not available":           {"cannot encrypt", operator},
+		"552 5.3.4 the message is too large":    {"too large", operator},
+		"421 4.7.0 too many connections, later": {"makes this sender wait", operator},
+	} {
+		w.setMail(id, `state = 'QUEUED', last_error = 'x', reply = $2, problem = $3`, reply, mail.ProblemEarly)
+		if d := w.invitationNow("Group 1", id).Delivery(); !strings.Contains(*d.Explanation, want[0]) || !strings.Contains(*d.Explanation, want[1]) {
+			t.Errorf("%q: %s", reply, *d.Explanation)
 		}
 	}
 }

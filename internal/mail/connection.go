@@ -109,7 +109,7 @@ func (c *connection) dialError(ctx context.Context, err error) error {
 	var reply *textproto.Error
 	switch {
 	case errors.As(err, &reply):
-		return &Refusal{reply: reply, err: err}
+		return &Refusal{early: true, reply: reply, err: err}
 	case c.conn == nil:
 		return &failure{ProblemUnreachable, err}
 	case c.conn.failed || ctx.Err() != nil:
@@ -248,7 +248,7 @@ func (c *connection) sendError(ctx context.Context, command string, err error) e
 	}
 	// 421 announces that the server closes the connection.
 	c.broken = reply.Code == 421 || command == "RSET"
-	return &Refusal{permanent: command != "RSET" && isPermanent(reply), reply: reply, err: err}
+	return &Refusal{permanent: command != "RSET" && isPermanent(reply), early: command == "RSET" || command == "MAIL", reply: reply, err: err}
 }
 
 // cause returns the error that a failure of the connection is a consequence of.

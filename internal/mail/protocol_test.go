@@ -269,7 +269,10 @@ func TestReplyToAnyCommandIsTold(t *testing.T) {
 			err := sendAll(sender, t.Context(), messages(t, "zoe"))[0]
 			var refusal *mail.Refusal
 			if !errors.As(err, &refusal) || refusal.Reply() != "554 5.7.99 not here, not now" || errors.Is(err, mail.ErrRefused) != permanent {
-				t.Errorf("%v", err)
+				t.Fatalf("%v", err)
+			}
+			if early := !slices.Contains([]string{"RCPT", "DATA", "end"}, command); (refusal.Problem() == mail.ProblemEarly) != early {
+				t.Errorf("problem %q", refusal.Problem())
 			}
 		})
 	}

@@ -25,14 +25,15 @@ var (
 	ErrNotSent = errors.New("mail: not sent")
 )
 
-// Problems are the causes of failures to which the mail server did not reply. They
-// are stored; released ones never change.
+// Problems are the causes of failures, beside what the mail server replied. They are
+// stored; released ones never change.
 const (
 	ProblemUnreachable = "UNREACHABLE"   // there is no connection to the mail server
 	ProblemNoAnswer    = "NO_ANSWER"     // the connection ended, or the server took too long
 	ProblemInsecure    = "NOT_AGREED"    // on TLS or authentication
 	ProblemNoUTF8      = "NO_SMTPUTF8"   // an address needs SMTPUTF8, and the server does not offer it
 	ProblemUnconfirmed = "NOT_CONFIRMED" // see ErrUnconfirmed
+	ProblemEarly       = "EARLY"         // the server replied before it was told the recipient
 )
 
 // failure is an error without a reply of the mail server.
@@ -52,6 +53,7 @@ func (f *failure) Problem() string { return f.problem }
 // server will never accept the message.
 type Refusal struct {
 	permanent bool
+	early     bool // see ProblemEarly
 	reply     *textproto.Error
 	err       error
 }
@@ -62,6 +64,14 @@ func (r *Refusal) Error() string { return r.err.Error() }
 
 // Unwrap returns the error that the refusal was made from.
 func (r *Refusal) Unwrap() error { return r.err }
+
+// Problem returns ProblemEarly, or "" where the server knew the recipient.
+func (r *Refusal) Problem() string {
+	if r.early {
+		return ProblemEarly
+	}
+	return ""
+}
 
 // Is reports whether the target is ErrRefused and the refusal is permanent.
 func (r *Refusal) Is(target error) bool { return target == ErrRefused && r.permanent }
