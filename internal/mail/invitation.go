@@ -45,8 +45,8 @@ func (i Invitation) Compose() (Message, error) {
 		t.quoting = strings.ReplaceAll(t.quoting, "{person}", "{requester}")
 	}
 	l := t.newLetter(s, []string{"{person}", i.From.Name, "{requester}", i.Requester.Name}, []string{
-		"{address}", i.From.Email, "{requester address}", i.Requester.Email,
-		"{to}", i.To.String(), "{until}", t.dateTime(i.ExpiresAt.UTC()),
+		"{address}", i.From.Email, "{requester address}", i.Requester.Email, "{to}", i.To.String()}, []string{
+		"{until}", t.dateTime(i.ExpiresAt.UTC()),
 		"{kept}", t.date(i.KeptUntil.UTC()), "{logged}", t.date(i.LoggedUntil.UTC())})
 	l.Facts = append(t.placeFacts(i.Instance, i.Space, i.Organization), role)
 	l.Quote = withoutHidden(i.Message)

@@ -45,29 +45,42 @@ type sentence struct {
 	HTML htmltemplate.HTML
 }
 
-// fact is a line of what the mail is about. People may have written the value.
-type fact struct{ Label, Value string }
+// fact is a line of what the mail is about. People may have written the values, each of
+// which has a direction of its own.
+type fact struct {
+	Label  string
+	Values []string
+	More   string // follows the values; may be empty
+}
+
+// Value returns the values as plain text has them.
+func (f fact) Value() string {
+	return strings.TrimSpace(strings.Join(f.Values, ", ") + " " + f.More)
+}
 
 // Quoted returns the quote as plain text has it.
 func (l letter) Quoted() string { return quote(l.Quote) }
 
-// newLetter returns a letter with sentences whose placeholders are filled in. names
-// and values are lists of placeholders and what replaces them. People choose the
-// names; the subject has no other placeholders.
-func (t texts) newLetter(s sentences, names, values []string) letter {
+// newLetter returns a letter with sentences whose placeholders are filled in. names,
+// addresses and values are lists of placeholders and what replaces them. People choose
+// the names and the addresses; the subject has names only.
+func (t texts) newLetter(s sentences, names, addresses, values []string) letter {
 	// Who cannot be written to is named without an address.
-	for i := 0; i < len(values); i += 2 {
-		if values[i+1] == "" {
-			s.opening = strings.ReplaceAll(s.opening, " ("+values[i]+")", "")
+	for i := 0; i < len(addresses); i += 2 {
+		if addresses[i+1] == "" {
+			s.opening = strings.ReplaceAll(s.opening, " ("+addresses[i]+")", "")
 		}
 	}
 	// All placeholders are replaced in one pass, because a name may look like one.
-	text, html := append(slices.Clone(names), values...), make([]string, 0, len(names)+len(values))
+	text := slices.Concat(names, addresses, values)
+	html := make([]string, 0, len(text))
 	for i, words := range text {
 		switch {
 		case i%2 == 0: // a placeholder
 		case i < len(names):
 			words = string(isolated(words))
+		case i < len(names)+len(addresses):
+			words = string(isolatedAddress(words))
 		default:
 			words = htmltemplate.HTMLEscapeString(words)
 		}

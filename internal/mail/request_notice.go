@@ -68,7 +68,7 @@ func (n RequestNotice) Compose() (Message, error) {
 		s.closing = "" // it asks for a reply
 	}
 	l := t.newLetter(s, []string{"{person}", person.Name, "{instance}", n.Instance}, []string{
-		"{address}", person.Email, "{until}", t.dateTime(n.Until.UTC()), "{people}", t.people(len(n.Emails))})
+		"{address}", person.Email}, []string{"{until}", t.dateTime(n.Until.UTC()), "{people}", t.people(len(n.Emails))})
 	l.Facts = t.placeFacts(n.Instance, n.Space, n.Organization)
 	if n.Kind != RestoreRequest {
 		role, err := t.roleFact(n.Role)

@@ -96,9 +96,9 @@ func textsFor(locale string) texts {
 // placeFacts say where something is. The instance is empty for the space itself.
 func (t texts) placeFacts(instance, space, organization string) (facts []fact) {
 	if instance != "" {
-		facts = append(facts, fact{t.instance, instance})
+		facts = append(facts, fact{Label: t.instance, Values: []string{instance}})
 	}
-	return append(facts, fact{t.space, space + ", " + organization})
+	return append(facts, fact{Label: t.space, Values: []string{space, organization}})
 }
 
 // roleFact names a role. It fails for a role that nobody can be invited to.
@@ -107,7 +107,7 @@ func (t texts) roleFact(r tenant.Role) (fact, error) {
 	if !known {
 		return fact{}, fmt.Errorf("the mails in language %v have no word for the role %v", t.tag, r)
 	}
-	return fact{t.role, name}, nil
+	return fact{Label: t.role, Values: []string{name}}, nil
 }
 
 // maxListed is how many addresses a mail lists.
@@ -115,10 +115,12 @@ const maxListed = 10
 
 // addressesFact lists the first addresses, and says how many more there are.
 func (t texts) addressesFact(emails []string) fact {
-	listed := emails[:min(len(emails), maxListed)]
-	list := oneLine(strings.Join(listed, ", "))
-	if more := len(emails) - len(listed); more > 0 {
-		list += " " + strings.ReplaceAll(t.more, "{count}", strconv.Itoa(more))
+	f := fact{Label: t.addresses}
+	for _, email := range emails[:min(len(emails), maxListed)] {
+		f.Values = append(f.Values, oneLine(email))
 	}
-	return fact{t.addresses, list}
+	if more := len(emails) - len(f.Values); more > 0 {
+		f.More = strings.ReplaceAll(t.more, "{count}", strconv.Itoa(more))
+	}
+	return f
 }

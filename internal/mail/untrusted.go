@@ -71,6 +71,12 @@ func isolated(text string) template.HTML {
 	return `<span dir="auto">` + written(text) + `</span>`
 }
 
+// isolatedAddress is isolated for an address, which reads from left to right in every
+// script. It may become a link.
+func isolatedAddress(email string) template.HTML {
+	return template.HTML(`<span dir="ltr">` + template.HTMLEscapeString(email) + `</span>`)
+}
+
 // lineBreaks are the characters that mail programs may show as line breaks.
 var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
 

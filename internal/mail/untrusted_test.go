@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
@@ -266,6 +267,40 @@ func hasNoOtherLink(t testing.TB, m mail.Message) {
 				t.Errorf("a mail program makes a link of %q", l)
 			}
 		}
+	}
+}
+
+// A name in another direction does not change the direction of what stands beside it.
+func TestWhatPeopleWriteHasADirectionOfItsOwn(t *testing.T) {
+	t.Parallel()
+	names := []string{"مريم", "שרה", "اقتصاد", "جامعة", "مجموعة"}
+	i := invitation(t)
+	i.From = mail.Mailbox{Name: names[0], Email: "مريم@uni.example"}
+	i.Requester = mail.Mailbox{Name: names[1], Email: "שרה@uni.example"}
+	i.To = parse(t, "عادل@new.example")
+	i.Space, i.Organization, i.Instance, i.Message = names[2], names[3], names[4], "مرحبا\nHello"
+	n := notice(t, mail.InvitationsRequest, mail.RequestMade)
+	n.Emails = []string{"عادل@new.example", "kim@new.example"}
+	for _, m := range []mail.Message{compose(t, i), compose(t, n)} {
+		for node := range htmlNodes(t, m.HTML) {
+			if node.Type != html.TextNode || node.Parent.Data == "title" || !strings.ContainsFunc(node.Data, func(r rune) bool { return unicode.In(r, unicode.Arabic, unicode.Hebrew) }) {
+				continue
+			}
+			dir := "auto"
+			if strings.Contains(node.Data, "@uni.") || node.Data == i.To.String() {
+				dir = "ltr" // an address
+			}
+			own := slices.Contains(node.Parent.Attr, html.Attribute{Key: "dir", Val: dir})
+			if whole := node.Data == i.Message || !strings.ContainsAny(node.Data, " ,("); !own || !whole {
+				t.Errorf("%q is in %v", node.Data, node.Parent)
+			}
+		}
+		if strings.ContainsAny(m.HTML+m.Text, "\u200e\u200f\u2066\u2067\u2068\u2069") {
+			t.Error("there are marks of direction in what people copy")
+		}
+	}
+	if m := compose(t, i); !strings.Contains(m.HTML, "unicode-bidi:plaintext") || !strings.Contains(m.Text, names[2]+", "+names[3]) {
+		t.Errorf("%s\n%s", m.HTML, m.Text)
 	}
 }
 
