@@ -56,12 +56,7 @@ func TestBusyMailServerDelaysAMail(t *testing.T) {
 func TestRefusedRecipientFailsAlone(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
-	s.OnRcpt(func(to string) error {
-		if strings.HasPrefix(to, "zoe@") {
-			return apptest.Reply(550, "no such person")
-		}
-		return nil
-	})
+	s.Refuse("zoe@new.example", 550, "no such person")
 	w := newWorld(t, s.Use)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"bob@new.example", "zoe@new.example", "kim@new.example"}).OK()
 	w.AwaitOutbox()

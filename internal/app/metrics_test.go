@@ -51,12 +51,7 @@ func (w *world) scrapeAt(url string) map[string]float64 {
 func TestMetricsCountWhatIsDone(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
-	s.OnRcpt(func(to string) error {
-		if strings.HasPrefix(to, "zoe@") {
-			return apptest.Reply(550, "no such person")
-		}
-		return nil
-	})
+	s.Refuse("zoe@new.example", 550, "no such person")
 	w := newWorld(t, s.Use, measured, func(s *app.Settings) { s.MaxInvitations = 3 })
 	ada := w.as("ada")
 	for _, c := range []struct {

@@ -76,12 +76,7 @@ var (
 func TestDashboardAndAlertsUseExistingMetrics(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
-	s.OnRcpt(func(to string) error {
-		if strings.HasPrefix(to, "zoe@") {
-			return apptest.Reply(450, "later")
-		}
-		return nil
-	})
+	s.Refuse("zoe@new.example", 450, "later")
 	w := newWorld(t, s.Use, measured, func(s *app.Settings) { s.MaxInvitations = 2 })
 	ada := w.as("ada")
 	ada.invite("Group 1", "VIEWER", []string{"zoe@new.example", "kim@new.example"}).OK()

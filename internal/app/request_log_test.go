@@ -104,12 +104,7 @@ func TestLogDoesNotQuotePaths(t *testing.T) {
 func TestLogHasEveryAttemptAtAMail(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewMailServer(t)
-	s.OnRcpt(func(to string) error {
-		if strings.HasPrefix(to, "zoe@") {
-			return apptest.Reply(550, "no such person: zoe@new.example")
-		}
-		return nil
-	})
+	s.Refuse("zoe@new.example", 550, "no such person: zoe@new.example")
 	s.OnData(func(a apptest.Attempt) error {
 		if a.Number == 1 {
 			return apptest.Reply(451, "busy with bob@new.example")

@@ -92,6 +92,16 @@ func (s *MailServer) OnRcpt(reply func(to string) error) {
 	s.rcpt = reply
 }
 
+// Refuse has the server refuse one recipient, and accept all others.
+func (s *MailServer) Refuse(recipient string, code int, text string) {
+	s.OnRcpt(func(to string) error {
+		if to == recipient {
+			return Reply(code, text)
+		}
+		return nil
+	})
+}
+
 // OnData has the server reply to each mail's content with an error; nil is a yes.
 func (s *MailServer) OnData(reply func(Attempt) error) {
 	s.mu.Lock()
