@@ -326,14 +326,7 @@ func TestFullPoolRefusesWithUnavailable(t *testing.T) {
 	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 2 })
 	ada := w.as("ada")
 	ada.Ask(`{ viewer { id } }`, nil).OK()
-	tx, err := w.Admin.Beginx()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tx.Rollback()
-	if _, err := tx.Exec(`lock table invitation in share mode`); err != nil {
-		t.Fatal(err)
-	}
+	release := w.holdLocks(`select from instance where name = 'Group 1' for update`)
 	answers := make([]answer, 6)
 	var asks []func()
 	for i := range answers {
@@ -341,7 +334,7 @@ func TestFullPoolRefusesWithUnavailable(t *testing.T) {
 	}
 	go func() {
 		w.Await("refusals", func() bool { return len(w.Log.Lines("request failed")) >= 4 })
-		_ = tx.Rollback()
+		release()
 	}()
 	together(asks...)
 	refused := 0

@@ -579,7 +579,7 @@ func TestDatabaseKeepsOneAdministrator(t *testing.T) {
 	}
 	second := make(chan error, 1)
 	go func() { _, err := w.Admin.Exec(dismiss, "Mia"); second <- err }()
-	w.Eventually("the second's waiting", func() bool { return w.lockWaiters() == 1 || len(second) == 1 })
+	w.Eventually("the second's waiting", func() bool { return w.lockWaiters("delete from space_administrator") == 1 || len(second) == 1 })
 	if err := first.Commit(); err != nil {
 		t.Fatal(err)
 	}

@@ -49,10 +49,7 @@ func (w *world) spawn(settings ...string) *process {
 		"DATAHUB_DATA_DIR="+w.DataDir, "DATAHUB_ADDR=127.0.0.1:0")
 	p.cmd.Env = append(p.cmd.Env, settings...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	p.cmd.Stderr = os.Stderr
-	if testing.Verbose() {
-		p.cmd.Stderr = nil
-	}
+	p.cmd.Stderr = w.t.Output()
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		w.t.Fatal(err)

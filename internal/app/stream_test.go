@@ -51,7 +51,7 @@ func (p person) deleteOverStreams() deletions {
 	d.subscribe("1", deleteGroup, map[string]any{"i": w.instance("Group 1")})
 	group4 := map[string]any{"i": w.instance("Group 4")}
 	go func() { d.events <- p.overEvents(deleteGroup, group4) }()
-	w.Eventually("two mutations that wait", func() bool { return w.lockWaiters() == 2 })
+	w.Eventually("two mutations that wait", func() bool { return w.lockWaiters("instance") == 2 })
 	return d
 }
 
@@ -173,7 +173,7 @@ func TestWebSocketAsksToRetryWhileTheDatabaseIsAway(t *testing.T) {
 	release = w.holdLocks(`lock table account`)
 	s = bob.dial()
 	s.send(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + bob.Token}})
-	w.Eventually("a sign-in that waits", func() bool { return w.lockWaiters() > 0 })
+	w.Eventually("a sign-in that waits", func() bool { return w.lockWaiters("account") > 0 })
 	stopped := make(chan error, 1)
 	go func() { stopped <- slow.Stop() }()
 	select {
@@ -210,7 +210,7 @@ func TestSubscriptionStartsBeforeItsResponseHead(t *testing.T) {
 	go func() {
 		begun <- w.as("ada").openSSE(context.Background(), invitationChanged, map[string]any{"id": w.instance("Group 1")})
 	}()
-	w.Eventually("a subscription that waits", func() bool { return w.lockWaiters() > 0 })
+	w.Eventually("a subscription that waits", func() bool { return w.lockWaiters("pg_current_snapshot()") > 0 })
 	select {
 	case <-begun:
 		t.Error("the head came before the subscription had begun")
@@ -230,7 +230,7 @@ func TestWebSocketOperationsStartInOrder(t *testing.T) {
 	s.subscribe("watch", invitationChanged, map[string]any{"id": w.instance("Group 1")})
 	s.subscribe("ask", `{ viewer { name } }`, nil)
 	s.send(map[string]any{"type": "ping"})
-	w.Eventually("a subscription that waits", func() bool { return w.lockWaiters() > 0 })
+	w.Eventually("a subscription that waits", func() bool { return w.lockWaiters("pg_current_snapshot()") > 0 })
 	if got := s.receive()["type"]; got != "pong" {
 		t.Errorf("heard %v", got)
 	}
