@@ -3,6 +3,7 @@ package resolvers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 
@@ -116,6 +117,7 @@ func (r *Root) requestFault(ctx context.Context, g *gqlerror.Error) *fault.Fault
 		f.Code = fault.Code(code)
 	case isInput(ctx, g):
 		f.InputPath = inputPath(g.Path[len(graphql.GetPath(ctx)):])
+		f.Message = pathText(f.InputPath) + ": " + strings.TrimSuffix(f.Message, ".") + "."
 	}
 	return f
 }
@@ -129,6 +131,23 @@ func inputPath(path ast.Path) []any {
 		}
 	}
 	return elements
+}
+
+// pathText writes a place in the input as input.emails[3].
+func pathText(path []any) string {
+	var b strings.Builder
+	for i, element := range path {
+		index, isIndex := element.(ast.PathIndex)
+		switch {
+		case isIndex:
+			fmt.Fprintf(&b, "[%d]", index)
+		case i > 0:
+			fmt.Fprintf(&b, ".%v", element)
+		default:
+			fmt.Fprint(&b, element)
+		}
+	}
+	return b.String()
 }
 
 // isInput reports whether an error of gqlgen is about the arguments of a field:

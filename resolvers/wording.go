@@ -18,7 +18,7 @@ var quotations = []struct {
 	{regexp.MustCompile(`(?s)^(Expected value of type "[^"]*"), found .*$`), "$1."},
 	{regexp.MustCompile(`(?s)^(Expected .*, found [A-Za-z]+|Unexpected [A-Za-z]+) ".*$`), "$1."},
 	{regexp.MustCompile(`(?s)^(.* cannot represent .* value): .*$`), "$1."},
-	{regexp.MustCompile(`(?s)^.* is not a valid (\w+)$`), "It is not a valid $1."},
+	{regexp.MustCompile(`(?s)^Value ".*" does not exist in ("[^"]*") enum\.`), "Expected a value of the enum $1."},
 	{regexp.MustCompile(`(?s)^operation .* not found$`), "The document has no operation of this name."},
 	{regexp.MustCompile(`(?s)"[^"]{41,}"`), `"…"`},
 }

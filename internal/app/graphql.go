@@ -33,7 +33,8 @@ const (
 
 // graphql returns the GraphQL handler, which stands behind the authentication.
 func (a *api) graphql() http.Handler {
-	server := handler.New(graph.NewExecutableSchema(a.root.Config()))
+	schema := graph.NewExecutableSchema(a.root.Config())
+	server := handler.New(schema)
 	documents := graphqlserver.NewDocumentCache(cachedDocuments, signedIn)
 	guard := resolvers.Guard{
 		Root:          a.root,
@@ -43,6 +44,7 @@ func (a *api) graphql() http.Handler {
 		Known:         documents,
 	}
 	operations := graphqlserver.Operations{
+		Schema:          schema.Schema(),
 		Timeout:         a.settings.RequestTimeout,
 		MaxValues:       valuesBesideEmails + complexity.Mutations*a.settings.MaxEmails,
 		Present:         a.present,

@@ -39,6 +39,7 @@ const (
 
 // Operations prepares and executes operations. All transports share it.
 type Operations struct {
+	Schema    *ast.Schema   // of the operations
 	Timeout   time.Duration // of a query or a mutation
 	MaxValues int           // in the JSON of a request
 	Present   graphql.ErrorPresenterFunc
@@ -70,6 +71,7 @@ type Operations struct {
 func (o *Operations) prepare(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams) (operation *graphql.OperationContext, release func(), errs gqlerror.List) {
 	operation, errs = exec.CreateOperationContext(ctx, params)
 	if errs != nil {
+		explainVariables(o.Schema, operation.Operation, params.Variables, errs)
 		if operation.Operation != nil && !o.Admits(ctx, operation.Operation) {
 			errs = gqlerror.List{{Err: o.Unauthenticated()}}
 		}

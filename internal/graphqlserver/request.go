@@ -98,7 +98,12 @@ func (t HTTP) readBody(r *http.Request, body []byte) (*graphql.RawParams, *httpE
 	var decoded request
 	if err := decode(body, &decoded); err != nil {
 		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field != "" {
-			return nil, badRequest("In the body, " + strings.SplitN(wrong.Field, ".", 2)[0] + " has the wrong type.")
+			name := strings.SplitN(wrong.Field, ".", 2)[0]
+			must := "a string"
+			if name == "variables" || name == "extensions" {
+				must = "an object"
+			}
+			return nil, badRequest("In the body, " + name + " must be " + must + ".")
 		}
 		return nil, badRequest("The body must be one JSON object.")
 	}

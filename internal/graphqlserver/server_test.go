@@ -81,6 +81,7 @@ func newServer(t *testing.T) *server {
 	}
 	operations := Operations{
 		Timeout: timeout, MaxValues: maxValues, Present: present, Recover: recoverPanic,
+		Schema:          schema,
 		Admits:          admits,
 		Enter:           s.enter,
 		Unauthenticated: func() *fault.Fault { return fault.New(fault.Unauthenticated, "no token") },

@@ -32,7 +32,7 @@ func MarshalString(s string) graphql.Marshaler { return graphql.MarshalString(s)
 func UnmarshalString(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {
-		return "", errors.New("a String is expected here")
+		return "", errors.New("a string (String) is expected here")
 	}
 	return s, nil
 }
@@ -56,7 +56,7 @@ func UnmarshalInt(v any) (int, error) {
 		err = errors.New("no number")
 	}
 	if err != nil || n < math.MinInt32 || n > math.MaxInt32 {
-		return 0, errors.New("an Int is expected here")
+		return 0, errors.New("a whole number of 32 bits (Int) is expected here")
 	}
 	return int(n), nil
 }
