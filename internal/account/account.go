@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,8 @@ import (
 const (
 	cacheSize = 10_000      // identities
 	cacheTime = time.Minute // roles are not cached: every request reads them
+
+	watchInterval = time.Second
 )
 
 // Identity is what an identity provider says about a person.
@@ -46,16 +49,46 @@ type Identity struct {
 type Directory struct {
 	db    *postgres.DB
 	known *otter.Cache[Identity, sighting]
+	// merged is the number of merged accounts when it was read last; see Watch.
+	merged atomic.Int64
 }
 
 type sighting struct {
-	actor access.Actor
-	at    time.Time
+	actor  access.Actor
+	at     time.Time
+	merged int64 // Directory.merged, before the account was read
 }
 
 // NewDirectory returns a directory of the accounts in a database.
 func NewDirectory(db *postgres.DB) *Directory {
-	return &Directory{db, cache.BySize[Identity, sighting](cacheSize)}
+	return &Directory{db: db, known: cache.BySize[Identity, sighting](cacheSize)}
+}
+
+// Watch makes the directory forget what it knows when accounts are merged, within a
+// second. It returns when the context ends.
+func (d *Directory) Watch(ctx context.Context) {
+	ctx = postgres.WithBackgroundPriority(ctx)
+	ticker := time.NewTicker(watchInterval)
+	defer ticker.Stop()
+	for {
+		// Where the database does not answer, what is known gets old by itself.
+		_ = d.readMerged(ctx)
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// readMerged counts the merged accounts. They never become fewer.
+func (d *Directory) readMerged(ctx context.Context) error {
+	var n int64
+	err := d.db.Get(ctx, &n, `select count(*) from account where merged_into is not null`)
+	if err == nil {
+		d.merged.Store(n)
+	}
+	return err
 }
 
 // Actor returns the person of an identity. It creates their account when it sees
@@ -73,7 +106,8 @@ func (d *Directory) Actor(ctx context.Context, id Identity) (access.Actor, error
 	// The language is no part of the key: browsers may send another one each time.
 	same := id
 	same.Locale = ""
-	if s, ok := d.known.GetIfPresent(same); ok && time.Since(s.at) < cacheTime {
+	merged := d.merged.Load()
+	if s, ok := d.known.GetIfPresent(same); ok && time.Since(s.at) < cacheTime && s.merged == merged {
 		return s.actor, nil
 	}
 	id.Locale = languages(id.Locale)
@@ -82,7 +116,7 @@ func (d *Directory) Actor(ctx context.Context, id Identity) (access.Actor, error
 		return access.Actor{}, err
 	}
 	actor := row.actor()
-	d.known.Set(same, sighting{actor, time.Now()})
+	d.known.Set(same, sighting{actor, time.Now(), merged})
 	return actor, nil
 }
 

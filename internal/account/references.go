@@ -16,6 +16,7 @@ type Reference struct {
 var References = []Reference{
 	{"address_holder", "account_id", true},
 	{"merged_subject", "account_id", false},
+	{"account", "merged_into", false},
 	{"organization_member", "account_id", true},
 	{"space_administrator", "account_id", true},
 	{"instance_member", "account_id", true},

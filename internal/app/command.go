@@ -26,6 +26,7 @@ type commands struct {
 	Seed          seedCommand          `cmd:"" help:"Load the demo world into DATABASE_URL (development only)."`
 	CreateSpace   createSpaceCommand   `cmd:"" help:"Create a space with an administrator, and its organization: the first step of an installation."`
 	ExportAccount exportAccountCommand `cmd:"" help:"Print everything that is kept about a person, as JSON."`
+	MergeAccounts mergeAccountsCommand `cmd:"" help:"Make two accounts of one person one. As the owner of the tables."`
 	EraseAccount  eraseAccountCommand  `cmd:"" help:"Erase what is kept about a person; the trail keeps a pseudonym. As the owner of the tables."`
 	Token         tokenCommand         `cmd:"" help:"Print a token for a person (development only)."`
 	Schema        schemaCommand        `cmd:"" help:"Print the GraphQL schema."`

@@ -9,7 +9,9 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
 )
 
@@ -234,5 +236,34 @@ func TestNobodyIsAskedToWriteToAFormerHolder(t *testing.T) {
 		if !strings.Contains(answers[what], word) {
 			t.Errorf("%s: %s", what, answers[what])
 		}
+	}
+}
+
+// A running gateway knows the person of a merged account as the kept one, and an open
+// page goes on.
+func TestRunningGatewayNoticesAMerger(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ada := w.as("ada")
+	ada.invite("Group 1", "VIEWER", []string{"chair@uni.example"}).OK()
+	old := w.subject("chair-1", "chair@uni.example", time.Hour)
+	old.accept("token", w.AwaitToken("chair@uni.example")).OK()
+	id := func(p person) string { return p.Ask(`{ viewer { id } }`, nil).OK().At("viewer", "id").(string) }
+	kept := w.subject("chair-2", "chair@uni.example", time.Minute)
+	from, into := id(old), id(kept)
+	if from == into {
+		t.Fatal("they are one account already")
+	}
+	if _, err := account.Merge(t.Context(), w.Open(w.DSN), globalid.Parse(from).As(globalid.User), globalid.Parse(into).As(globalid.User), false); err != nil {
+		t.Fatal(err)
+	}
+	w.Await("the merged account's token to be the kept account's", func() bool { return id(old) == into })
+	for _, p := range []person{old, kept} {
+		if got := p.Ask(`query($id: ID!) { instance(id: $id) { viewerRoles } viewer { formerHolder } }`, map[string]any{"id": w.instance("Group 1")}).OK(); !strings.Contains(string(got.Body), "INSTANCE_VIEWER") || got.At("viewer", "formerHolder") != false {
+			t.Errorf("%s", got.Body)
+		}
+	}
+	if got := ada.members(); len(got) != 3 {
+		t.Errorf("%q", got)
 	}
 }

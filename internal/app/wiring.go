@@ -81,6 +81,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 		{"invitation mails", services.invitationMails.Run},
 		{"request mails", services.requestMails.Run},
 		{"events", services.feed.Run},
+		{"merged accounts", api.accounts.Watch},
 		{"housekeeping", newMaintenance(external.db, log, services.root.Requests, &s).run},
 	}
 	if external.keys != nil {

@@ -86,6 +86,7 @@ var Catalog = []Table{
 			{"email_key", Email, "account", Replaced, ""},
 			{"name", PersonName, "account", Replaced, ""},
 			{"locale", Preference, "account", Removed, ""},
+			{"merged_into", AccountID, "account", "", staysAsID},
 		},
 	},
 	{

@@ -313,6 +313,8 @@ var steps = []step{
 		update account a
 		set subject = null, email = p.alias_email, email_key = p.alias_email, name = p.alias, locale = null, erased_at = clock_timestamp()
 		from PERSON where a.id = p.account and a.erased_at is null`),
+	newStep("account", "ids of merged accounts at the identity provider", "removed",
+		`update account a set subject = null from PERSON where a.merged_into = p.account and a.subject is not null`),
 	newStep("merged_subject", "the identity provider's ids of merged accounts", "deleted",
 		`delete from merged_subject m using PERSON where m.account_id = p.account`),
 	// The account holds its pseudonym's address now.

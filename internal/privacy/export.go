@@ -44,8 +44,9 @@ func idOf(kind, column string) string {
 var sections = []section{
 	newSection("account", "the account; none for an invited person without one", `
 		select a.id::text as key, json_build_object('id', `+idOf("user", "a.id")+`, 'subject', a.subject, 'email', a.email,
-			'emailKey', a.email_key, 'name', a.name, 'languages', a.locale, 'createdAt', a.created_at, 'provedAt', a.proved_at, 'erasedAt', a.erased_at) as value
-		from PERSON join account a on a.id = p.account`),
+			'emailKey', a.email_key, 'name', a.name, 'languages', a.locale, 'createdAt', a.created_at, 'provedAt', a.proved_at, 'erasedAt', a.erased_at,
+			'mergedInto', case when a.merged_into is not null then `+idOf("user", "a.merged_into")+` end) as value
+		from PERSON join account a on a.id = p.account or a.merged_into = p.account`),
 	newSection("addressHeld", "the address, where it belongs to the account", `
 		select h.email_key as key, json_build_object('emailKey', h.email_key, 'provedAt', h.proved_at) as value
 		from PERSON join address_holder h on h.account_id = p.account`),

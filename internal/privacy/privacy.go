@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/lib/pq"
 
+	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
@@ -74,18 +75,24 @@ type accountRow struct {
 	Email    string     `db:"email"`
 	EmailKey string     `db:"email_key"`
 	ErasedAt *time.Time `db:"erased_at"`
+	// MergedInto is the account into which it was merged.
+	MergedInto uuid.NullUUID `db:"merged_into"`
 }
 
 // FindAccount returns the person of an account. Their address is part of the person
-// unless another account has it. It fails with ErrNotFound.
+// unless another account has it. It fails with ErrNotFound, or with an
+// *account.MergedError.
 func FindAccount(ctx context.Context, q postgres.Querier, id globalid.ID) (p Person, err error) {
 	var row accountRow
-	err = q.Get(ctx, &row, `select id, email, email_key, erased_at from account where id = $1`, id.UUID)
+	err = q.Get(ctx, &row, `select id, email, email_key, erased_at, merged_into from account where id = $1`, id.UUID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound
 	}
 	if err != nil {
 		return p, err
+	}
+	if row.MergedInto.Valid {
+		return p, &account.MergedError{Account: id, Into: globalid.ID{Kind: globalid.User, UUID: row.MergedInto.UUID}}
 	}
 	if row.ErasedAt != nil {
 		return Person{Account: row.ID, ErasedAt: row.ErasedAt}, nil
@@ -113,7 +120,7 @@ func FindAddress(ctx context.Context, q postgres.Querier, email address.Address)
 // holdersOf returns the accounts of an address, the present one first.
 func holdersOf(ctx context.Context, q postgres.Querier, key string) (rows []accountRow, err error) {
 	err = q.Select(ctx, &rows, `
-		select id, email, email_key, erased_at from account a
+		select id, email, email_key, erased_at, merged_into from account a
 		where email_key = $1 and erased_at is null
 		order by `+tenant.FormerHolder+`, created_at desc, id desc`, key)
 	return rows, err
