@@ -43,6 +43,7 @@ func (i Invitation) Compose() (Message, error) {
 	if i.Requester != (Mailbox{}) {
 		s.opening = t.requested
 		t.quoting = strings.ReplaceAll(t.quoting, "{person}", "{requester}")
+		s.notice = strings.ReplaceAll(s.notice, "{person}", "{requester}") // who entered the address
 	}
 	l := t.newLetter(s, []string{"{person}", i.From.Name, "{requester}", i.Requester.Name}, []string{
 		"{address}", i.From.Email, "{requester address}", i.Requester.Email, "{to}", i.To.String()}, []string{

@@ -51,6 +51,5 @@ function SignedIn() {
 
 /** A link that a mail program has changed leads to its page, any other path to the first page. */
 function UnknownPath() {
-  const { pathname, hash } = useLocation()
-  return <Navigate to={repairedPath(pathname, hash) ?? '/'} replace />
+  return <Navigate to={repairedPath(useLocation()) ?? '/'} replace />
 }

@@ -16,18 +16,37 @@ export function tokenOfHash(hash: string): string {
   return text.match(words)?.find((word) => tokenPattern.test(word)) ?? text.replace(marks, '')
 }
 
+/**
+ * Returns the token of a mail's link, and whether it is the link "Never invite me
+ * again": `?refuse#<token>`. A mail program may have written its # as %23.
+ */
+export function reviewedLink({ search, hash }: { search: string; hash: string }) {
+  const query = decoded(search)
+  const fragment = query.includes('#') ? query.slice(query.indexOf('#')) : hash
+  return { token: tokenOfHash(fragment), isRefusal: /^\?refuse(\W|$)/i.test(query) }
+}
+
 /** Returns the id in the fragment of a link, without the marks around it. */
 export const idOfHash = (hash: string): string => decoded(hash).replace(marks, '')
 
 /**
  * Returns where a link leads whose path a mail program has changed: with marks after
- * the path, or with the # written as %23. Returns undefined for any other path.
+ * the path, or with the ? or the # written as %3F or %23. Returns undefined for any other path.
  */
-export function repairedPath(pathname: string, hash: string): string | undefined {
-  const [, page, rest] = /^\/(invitation|requests?)(\W.*)?$/i.exec(decoded(pathname)) ?? []
+export function repairedPath({
+  pathname,
+  search,
+  hash,
+}: {
+  pathname: string
+  search: string
+  hash: string
+}): string | undefined {
+  const [, page, rest] = /^\/(invitation|requests?)(\W.*)?$/i.exec(decoded(pathname + search)) ?? []
   if (!page) return undefined
   const fragment = rest?.includes('#') ? rest.slice(rest.indexOf('#')) : hash
-  return `/${page.toLowerCase()}${fragment}`
+  const query = rest && /\?refuse\b/i.test(rest) ? '?refuse' : ''
+  return `/${page.toLowerCase()}${query}${fragment}`
 }
 
 function decoded(text: string): string {

@@ -6,14 +6,16 @@ import { Link, useLocation, useSearchParams } from 'react-router'
 import { Contacts } from '../fault/contacts'
 import { type Fault, faultsOf } from '../fault/fault'
 import { FaultList, FaultView } from '../fault/fault-view'
-import { useResultFocus } from '../focus/result-focus'
 import { graphql } from '../generated'
 import type { ReviewedInvitationFragment } from '../generated/graphql'
 import { useSession } from '../session/session'
 import { SignIn } from '../session/sign-in'
 import { useFormats } from '../texts/formats'
 import { useTitle } from '../title'
-import { tokenOfHash } from './link'
+import { reviewedLink } from './link'
+import { PrivacyNotice } from './privacy-notice'
+import { Refusal } from './refusal'
+import { ResultTitle } from './result-title'
 import { WaitingInvitations } from './waiting-invitations'
 
 export const ReviewedInvitation = graphql(`
@@ -25,6 +27,8 @@ export const ReviewedInvitation = graphql(`
     instanceName
     message
     expiresAt
+    keptUntil
+    loggedUntil
     instance {
       id
       name
@@ -112,12 +116,13 @@ const DeclineInvitation = graphql(`
 `)
 
 /**
- * An invitation, for the invited person. The e-mail links to `/invitation#<token>`;
- * `?id=` shows one of the invitations of the person who is signed in.
+ * An invitation, for the invited person. The e-mail links to `/invitation#<token>`,
+ * and to `/invitation?refuse#<token>` for refusing all further ones; `?id=` shows one
+ * of the invitations of the person who is signed in.
  */
 export function ReviewPage() {
   const { t } = useTranslation()
-  const token = tokenOfHash(useLocation().hash)
+  const { token, isRefusal } = reviewedLink(useLocation())
   const [parameters] = useSearchParams()
   const id = parameters.get('id')
   const { signInMethod, account, signInWithProvider, signOut } = useSession()
@@ -127,7 +132,7 @@ export function ReviewPage() {
   if (signInEmail !== undefined && !account)
     return signInEmail ? (
       <SignIn title={t('review.signInAs', { email: signInEmail })}>
-        {t('review.signInLead', { email: signInEmail })}
+        {t(isRefusal ? 'refusal.undoLead' : 'review.signInLead', { email: signInEmail })}
       </SignIn>
     ) : (
       <SignIn />
@@ -141,7 +146,7 @@ export function ReviewPage() {
 
   // The answer depends on who asks: the key asks again after another person has signed in.
   return token || !id ? (
-    <ReviewByToken key={`${account?.id} ${token}`} token={token} onSignIn={onSignIn} />
+    <ReviewByToken key={`${account?.id} ${token}`} token={token} isRefusal={isRefusal} onSignIn={onSignIn} />
   ) : (
     <ReviewById id={id} onSignIn={onSignIn} />
   )
@@ -150,7 +155,14 @@ export function ReviewPage() {
 /** Signs in with the account of the address, or with any account. */
 type SignInHandler = (email?: string) => void
 
-function ReviewByToken({ token, onSignIn }: { token: string; onSignIn: SignInHandler }) {
+type ReviewByTokenProps = {
+  token: string
+  /** The person wants to refuse all further invitations. */
+  isRefusal: boolean
+  onSignIn: SignInHandler
+}
+
+function ReviewByToken({ token, isRefusal, onSignIn }: ReviewByTokenProps) {
   const { t } = useTranslation()
   const { data, error, loading, refetch } = useQuery(InvitationByToken, {
     variables: { token },
@@ -159,8 +171,25 @@ function ReviewByToken({ token, onSignIn }: { token: string; onSignIn: SignInHan
   })
   if (!data && loading) return <Loader aria-label={t('loading')} mx="auto" />
   if (error && !data) return <FaultList faults={faultsOf(error)} onRetry={() => void refetch()} />
-  if (!data?.invitation) return <InvitationNotFound isIncomplete={!token} onSignIn={onSignIn} />
-  return <Review invitation={data.invitation} by={{ token }} onSignIn={onSignIn} onRefused={() => void refetch()} />
+  const invitation = data?.invitation ?? undefined
+  const review = invitation && (
+    <Review
+      invitation={invitation}
+      by={{ token }}
+      isSecond={isRefusal}
+      onSignIn={onSignIn}
+      onRefused={() => void refetch()}
+    />
+  )
+  // An invitation that has ended is not shown to everybody, but its link still refuses further ones.
+  if (isRefusal)
+    return (
+      <Stack gap="lg">
+        <Refusal token={token} invitation={invitation} onSignIn={onSignIn} onDone={() => void refetch()} />
+        {review}
+      </Stack>
+    )
+  return review ?? <InvitationNotFound isIncomplete={!token} onSignIn={onSignIn} />
 }
 
 function ReviewById({ id, onSignIn }: { id: string; onSignIn: SignInHandler }) {
@@ -225,12 +254,14 @@ function HomeButton({ variant }: { variant?: 'default' | 'filled' }) {
 type ReviewProps = {
   invitation: ReviewedInvitationFragment
   by: { token: string } | { invitationId: string }
+  /** It stands below something else, which has the title of the page. */
+  isSecond?: boolean
   onSignIn: SignInHandler
   /** The answer was refused: the invitation has changed. */
   onRefused: () => void
 }
 
-function Review({ invitation, by, onSignIn, onRefused }: ReviewProps) {
+function Review({ invitation, by, isSecond = false, onSignIn, onRefused }: ReviewProps) {
   const { t } = useTranslation()
   const { account } = useSession()
   const [faults, setFaults] = useState<Fault[]>([])
@@ -238,7 +269,7 @@ function Review({ invitation, by, onSignIn, onRefused }: ReviewProps) {
   const [decline, refusal] = useMutation(DeclineInvitation)
   const { email, instanceName, space, invitedBy, message } = invitation
   const place = instanceName ?? space.name
-  useTitle(t('review.title', { name: invitedBy.name, place }))
+  useTitle(isSecond ? t('refusal.title') : t('review.title', { name: invitedBy.name, place }))
 
   const accepted = acceptance.data?.acceptInvitation
   const declined = refusal.data?.declineInvitation
@@ -324,7 +355,9 @@ function Review({ invitation, by, onSignIn, onRefused }: ReviewProps) {
           <Text size="sm" c="dimmed">
             {space.organizationName}
           </Text>
-          <Title order={1}>{t('review.title', { name: invitedBy.name, place })}</Title>
+          <Title order={isSecond ? 2 : 1} size={isSecond ? 'h3' : undefined}>
+            {t('review.title', { name: invitedBy.name, place })}
+          </Title>
         </div>
         <InvitationFacts invitation={invitation} />
         {message && (
@@ -342,17 +375,9 @@ function Review({ invitation, by, onSignIn, onRefused }: ReviewProps) {
             </Anchor>
           </Text>
         )}
+        <PrivacyNotice invitation={invitation} token={'token' in by ? by.token : undefined} isRefusing={isSecond} />
       </Stack>
     </Paper>
-  )
-}
-
-function ResultTitle({ children }: { children: string }) {
-  const focus = useResultFocus<HTMLHeadingElement>()
-  return (
-    <Title order={2} {...focus}>
-      {children}
-    </Title>
   )
 }
 

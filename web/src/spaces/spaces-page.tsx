@@ -7,6 +7,7 @@ import { FaultList } from '../fault/fault-view'
 import { graphql } from '../generated'
 import type { SpacesQuery } from '../generated/graphql'
 import { Countdown } from '../instance/countdown'
+import { RefusalReminder } from '../review/allow-invitations'
 import { WaitingInvitations } from '../review/waiting-invitations'
 import { roles } from '../roles'
 import { ChevronIcon } from '../theme/icons'
@@ -17,6 +18,8 @@ const Spaces = graphql(`
     viewer {
       id
       name
+      email
+      refusesInvitations
       invitations {
         nodes {
           ...WaitingInvitation
@@ -101,6 +104,7 @@ export function SpacesPage() {
           {t('more', { count: spaces.totalCount - spaces.nodes.length })}
         </Button>
       )}
+      {data?.viewer.refusesInvitations && <RefusalReminder email={data.viewer.email} />}
     </Stack>
   )
 }

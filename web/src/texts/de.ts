@@ -441,6 +441,55 @@ export const de: Texts = {
     decline: 'Ablehnen',
     withdraw: 'Anfrage zurückziehen',
   },
+  notice: {
+    title: 'Warum Sie das erhalten',
+    why: '{{person}} lädt Sie in einen Space von {{organization}} ein. Dafür wurde Ihre Adresse {{email}} bei DataHub eingegeben.',
+    requested: '{{person}} hat darum gebeten.',
+    purpose: 'DataHub verwendet die Adresse nur für diese Einladung.',
+    kept: 'Wenn Sie nicht annehmen, werden die Einladung und Ihre Adresse am {{kept}} gelöscht, und der Eintrag, dass Sie eingeladen wurden, am {{logged}}.',
+    keptEnded:
+      'Die Einladung und Ihre Adresse werden am {{kept}} gelöscht, und der Eintrag, dass Sie eingeladen wurden, am {{logged}}.',
+    keptAccepted:
+      'Die Einladung wird am {{kept}} gelöscht, und der Eintrag darüber am {{logged}}. Ihr Konto bleibt, bis es gelöscht wird.',
+    refuse:
+      'Wenn Sie nie wieder eingeladen werden möchten, folgen Sie dem Link „Mich nie wieder einladen“ in der E-Mail.',
+  },
+  refusal: {
+    title: 'Keine Einladungen per E-Mail mehr',
+    lead: 'DataHub kann aufhören, Einladungen an {{email}} zu senden. Das gilt für alle: Weder {{organization}} noch eine andere Organisation kann eine an diese Adresse senden lassen.',
+    leadUnknown:
+      'DataHub kann aufhören, Einladungen an die Adresse zu senden, die die E-Mail erhalten hat. Das gilt für alle: Keine Organisation kann eine an diese Adresse senden lassen.',
+    effect: {
+      declines: 'Die Einladung von {{name}} wird abgelehnt.',
+      inviters:
+        'Die Adresse kann weiterhin eingegeben werden. Wer das tut, erfährt, dass keine E-Mail gesendet wird. Sie sehen diese Einladungen, wenn Sie sich anmelden.',
+      hash: 'Um die Adresse zu erkennen, speichert DataHub einen Code, der mit einem geheimen Schlüssel aus ihr berechnet wird (einen Hash mit Schlüssel). Die Adresse selbst speichert es dafür nicht.',
+      undo: 'Sie können das jederzeit rückgängig machen: Melden Sie sich mit dem Konto dieser Adresse an.',
+    },
+    action: 'Mich nie wieder einladen',
+    back: 'Zurück zur Einladung',
+    confirmTitle: 'Keine Einladungen mehr an {{email}} senden?',
+    confirmTitleUnknown: 'Keine Einladungen mehr an diese Adresse senden?',
+    confirm: 'Ja, nie wieder',
+    cancel: 'Abbrechen',
+    done: 'DataHub sendet keine Einladungen mehr an {{email}}',
+    doneLead: 'Wenn die Einladung noch offen war, ist sie abgelehnt. Sie können diese Seite schließen.',
+    already: 'DataHub sendet keine Einladungen an {{email}}',
+    alreadyLead:
+      'Sie haben darum gebeten. Wer Sie einlädt, erfährt, dass keine E-Mail gesendet wird. Sie sehen diese Einladungen, wenn Sie sich anmelden.',
+    undoLead:
+      'Um das rückgängig zu machen, melden Sie sich mit dem Konto von {{email}} an. Wenn Sie noch keines haben, registrieren Sie sich mit dieser Adresse.',
+    undoSignIn: 'Anmelden, um das rückgängig zu machen',
+    allow: 'Mir wieder Einladungen senden',
+    undone: 'DataHub sendet wieder Einladungen an {{email}}',
+    undoneLead: 'Für die Einladungen aus der Zwischenzeit wird keine E-Mail gesendet. Sie finden sie bei Ihren Spaces.',
+    unknown: 'Dieser Link gilt nicht mehr',
+    unknownLead:
+      'Eine neuere E-Mail hat ihn ersetzt, oder die Einladung wurde gelöscht, und die Adresse mit ihr. Folgen Sie dem Link „Mich nie wieder einladen“ in der neuesten E-Mail.',
+    incompleteLead:
+      'Folgen Sie dem Link „Mich nie wieder einladen“ in der E-Mail noch einmal, oder kopieren Sie den ganzen Link.',
+    support: 'Wenn das nicht hilft, schreiben Sie an',
+  },
   review: {
     title: '{{name}} lädt Sie zu {{place}} ein',
     space: 'Space',

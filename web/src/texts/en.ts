@@ -410,6 +410,52 @@ export const en = {
     decline: 'Decline',
     withdraw: 'Withdraw request',
   },
+  notice: {
+    title: 'Why you received this',
+    why: '{{person}} invites you to a space of {{organization}}. For this, your address {{email}} was entered at DataHub.',
+    requested: '{{person}} asked for it.',
+    purpose: 'DataHub uses the address for this invitation only.',
+    kept: 'If you do not accept, the invitation and your address are deleted on {{kept}}, and the record that you were invited on {{logged}}.',
+    keptEnded:
+      'The invitation and your address are deleted on {{kept}}, and the record that you were invited on {{logged}}.',
+    keptAccepted:
+      'The invitation is deleted on {{kept}}, and the record of it on {{logged}}. Your account stays until it is erased.',
+    refuse: 'If you never want to be invited again, follow the link “Never invite me again” in the e-mail.',
+  },
+  refusal: {
+    title: 'No more invitations by e-mail',
+    lead: 'DataHub can stop sending invitations to {{email}}. This is for everybody: neither {{organization}} nor any other organization can have one sent to this address.',
+    leadUnknown:
+      'DataHub can stop sending invitations to the address that received the e-mail. This is for everybody: no organization can have one sent to this address.',
+    effect: {
+      declines: 'The invitation of {{name}} is declined.',
+      inviters:
+        'People can still enter the address. They are told that no e-mail is sent. You see their invitations if you sign in.',
+      hash: 'To recognise the address, DataHub keeps a code that is calculated from it with a secret key (a keyed hash). It does not keep the address itself for this.',
+      undo: 'You can undo this at any time: sign in with the account of this address.',
+    },
+    action: 'Never invite me again',
+    back: 'Back to the invitation',
+    confirmTitle: 'Send no more invitations to {{email}}?',
+    confirmTitleUnknown: 'Send no more invitations to this address?',
+    confirm: 'Yes, never again',
+    cancel: 'Cancel',
+    done: 'DataHub sends no more invitations to {{email}}',
+    doneLead: 'If the invitation was open, it is declined. You can close this page.',
+    already: 'DataHub sends no invitations to {{email}}',
+    alreadyLead:
+      'You have asked for this. People who invite you are told that no e-mail is sent. You see their invitations when you sign in.',
+    undoLead: 'To undo this, sign in with the account of {{email}}. If you do not have one, sign up with this address.',
+    undoSignIn: 'Sign in to undo',
+    allow: 'Send me invitations again',
+    undone: 'DataHub sends invitations to {{email}} again',
+    undoneLead: 'No e-mail is sent for the invitations of the meantime. You find them among your spaces.',
+    unknown: 'This link does not work any more',
+    unknownLead:
+      'A newer e-mail has replaced it, or the invitation was deleted, and the address with it. Follow the link “Never invite me again” in the newest e-mail.',
+    incompleteLead: 'Follow the link “Never invite me again” in the e-mail once more, or copy the whole link.',
+    support: 'If this does not help, write to',
+  },
   review: {
     title: '{{name}} invites you to {{place}}',
     space: 'Space',

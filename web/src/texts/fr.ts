@@ -435,6 +435,55 @@ export const fr: Texts = {
     decline: 'Refuser',
     withdraw: 'Retirer la demande',
   },
+  notice: {
+    title: 'Pourquoi vous recevez ceci',
+    why: '{{person}} vous invite dans un espace de l’organisation {{organization}}. Pour cela, votre adresse {{email}} a été saisie dans DataHub.',
+    requested: '{{person}} en a fait la demande.',
+    purpose: 'DataHub n’utilise l’adresse que pour cette invitation.',
+    kept: 'Si vous n’acceptez pas, l’invitation et votre adresse seront supprimées le {{kept}}, et la trace de votre invitation le {{logged}}.',
+    keptEnded:
+      'L’invitation et votre adresse seront supprimées le {{kept}}, et la trace de votre invitation le {{logged}}.',
+    keptAccepted:
+      'L’invitation sera supprimée le {{kept}}, et sa trace le {{logged}}. Votre compte est conservé jusqu’à son effacement.',
+    refuse: 'Si vous ne voulez plus jamais être invité·e, suivez le lien « Ne plus jamais m’inviter » dans l’e-mail.',
+  },
+  refusal: {
+    title: 'Ne plus recevoir d’invitations par e-mail',
+    lead: 'DataHub peut cesser d’envoyer des invitations à {{email}}. Cela vaut pour tout le monde : ni {{organization}} ni aucune autre organisation ne pourra en faire envoyer à cette adresse.',
+    leadUnknown:
+      'DataHub peut cesser d’envoyer des invitations à l’adresse qui a reçu l’e-mail. Cela vaut pour tout le monde : aucune organisation ne pourra en faire envoyer à cette adresse.',
+    effect: {
+      declines: 'L’invitation envoyée par {{name}} est refusée.',
+      inviters:
+        'L’adresse peut encore être saisie. Les personnes qui le font apprennent qu’aucun e-mail n’est envoyé. Vous voyez ces invitations si vous vous connectez.',
+      hash: 'Pour reconnaître l’adresse, DataHub conserve un code calculé à partir d’elle avec une clé secrète (un hachage avec clé). Il ne conserve pas l’adresse elle-même pour cela.',
+      undo: 'Vous pouvez revenir sur ce choix à tout moment : connectez-vous avec le compte de cette adresse.',
+    },
+    action: 'Ne plus jamais m’inviter',
+    back: 'Revenir à l’invitation',
+    confirmTitle: 'Ne plus envoyer d’invitations à {{email}} ?',
+    confirmTitleUnknown: 'Ne plus envoyer d’invitations à cette adresse ?',
+    confirm: 'Oui, plus jamais',
+    cancel: 'Annuler',
+    done: 'DataHub n’envoie plus d’invitations à {{email}}',
+    doneLead: 'Si l’invitation attendait une réponse, elle est refusée. Vous pouvez fermer cette page.',
+    already: 'DataHub n’envoie pas d’invitations à {{email}}',
+    alreadyLead:
+      'Vous l’avez demandé. Les personnes qui vous invitent apprennent qu’aucun e-mail n’est envoyé. Vous voyez leurs invitations quand vous vous connectez.',
+    undoLead:
+      'Pour revenir sur ce choix, connectez-vous avec le compte de {{email}}. Si vous n’en avez pas encore, créez-en un avec cette adresse.',
+    undoSignIn: 'Se connecter pour revenir sur ce choix',
+    allow: 'M’envoyer de nouveau des invitations',
+    undone: 'DataHub envoie de nouveau des invitations à {{email}}',
+    undoneLead:
+      'Aucun e-mail n’est envoyé pour les invitations reçues entre-temps. Vous les trouvez parmi vos espaces.',
+    unknown: 'Ce lien n’est plus valable',
+    unknownLead:
+      'Un e-mail plus récent l’a remplacé, ou l’invitation a été supprimée, et l’adresse avec elle. Suivez le lien « Ne plus jamais m’inviter » de l’e-mail le plus récent.',
+    incompleteLead:
+      'Suivez encore une fois le lien « Ne plus jamais m’inviter » dans l’e-mail, ou copiez le lien entier.',
+    support: 'Si cela ne suffit pas, écrivez à',
+  },
   review: {
     title: '{{name}} vous invite à {{place}}',
     space: 'Espace',

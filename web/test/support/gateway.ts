@@ -96,6 +96,12 @@ export class Gateway {
     const { pathname, hash } = new URL((await this.mail(to, text)).link)
     return (pathname + hash).replace('/app/', '')
   }
+
+  /** Returns where the link "Never invite me again" in a mail leads, as a path below the page. */
+  async refusalLink(to: string, text?: string): Promise<string> {
+    const { text: mail } = await this.mail(to, text)
+    return /\/app\/(invitation\?refuse#\S+)/.exec(mail)?.[1] ?? ''
+  }
 }
 
 function binary(): string {
