@@ -55,6 +55,9 @@ export type Progress = { submission: Submission } & (
  */
 const maxAge = 23 * 3_600_000
 
+/** The keys in localStorage of what people have sent, whose sessions may have ended before it was answered. */
+const keysOfAll = () => Object.keys(localStorage).filter((key) => /^datahub:.*:sending:/.test(key))
+
 /**
  * The invite forms that a person has sent, at most one for each instance. A
  * submission stays in localStorage, with its idempotency key, until the gateway
@@ -76,17 +79,13 @@ export class Submissions {
     return `datahub:${this.ownerId}:sending:`
   }
 
-  private get keys() {
-    return this.ownerId ? Object.keys(localStorage).filter((key) => key.startsWith(this.keyPrefix)) : []
-  }
-
   /** Sends again what was not answered before the page was closed or the session ended. */
   resume() {
     this.closed = false
-    for (const key of this.keys) {
+    for (const key of keysOfAll()) {
       const submission = JSON.parse(localStorage.getItem(key) ?? 'null') as Submission | null
-      if (submission && Date.now() - submission.since < maxAge) void this.send(submission)
-      else localStorage.removeItem(key)
+      if (!submission || Date.now() - submission.since >= maxAge) localStorage.removeItem(key)
+      else if (this.ownerId && key.startsWith(this.keyPrefix)) void this.send(submission)
     }
   }
 
@@ -95,9 +94,9 @@ export class Submissions {
     this.closed = true
   }
 
-  /** Removes what is not answered. */
+  /** Removes what is not answered, of all people: who signs out may share the computer. */
   forget() {
-    for (const key of this.keys) localStorage.removeItem(key)
+    for (const key of keysOfAll()) localStorage.removeItem(key)
   }
 
   submit(mode: Mode, input: Omit<Input, 'idempotencyKey'>) {

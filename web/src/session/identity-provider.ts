@@ -79,11 +79,14 @@ export function createIdentityProvider({ issuer, clientId, resource, scope }: Ex
         return { account: undefined, returnTo: returnToOf((error as Partial<ErrorResponse>).state) }
       }
     },
-    /** Signs out here and, where the provider supports it, at the provider. */
+    /** Signs out here, whether or not the provider answers, and then at the provider if it supports that. */
     async signOut() {
-      const endSessionEndpoint = await manager.metadataService.getEndSessionEndpoint()
-      if (endSessionEndpoint) await manager.signoutRedirect()
-      else await manager.removeUser()
+      const user = await manager.getUser()
+      await manager.removeUser()
+      // What is left of a sign-in that was not completed has the link that the person came with.
+      for (const key of Object.keys(sessionStorage)) if (key.startsWith('oidc.')) sessionStorage.removeItem(key)
+      const endSessionEndpoint = await manager.metadataService.getEndSessionEndpoint().catch(() => undefined)
+      if (endSessionEndpoint) await manager.signoutRedirect({ id_token_hint: user?.id_token })
     },
     /** Signs out here only. */
     forget: () => manager.removeUser(),

@@ -116,10 +116,12 @@ export function SessionProvider({ signInMethod, children }: { signInMethod: Sign
   )
   useEffect(() => () => gateway.close(), [gateway])
   const submissions = useMemo(() => new Submissions(gateway.client, account?.id), [gateway, account])
+  useEffect(() => () => submissions.close(), [submissions])
+  // Also when the gateway accepts a token again that it has refused.
+  const isRefused = Boolean(refusal)
   useEffect(() => {
-    submissions.resume()
-    return () => submissions.close()
-  }, [submissions])
+    if (!isRefused) submissions.resume()
+  }, [submissions, isRefused])
 
   function signInWithProvider({ otherAccount } = { otherAccount: false }) {
     setProviderFailed(false)
