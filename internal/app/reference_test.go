@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,7 +17,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-var update = flag.Bool("update", false, "write the generated tables of docs/reference.md")
+var update = flag.Bool("update", false, "write the generated tables of docs/reference.md and docs/privacy.md")
 
 const reference = "../../docs/reference.md"
 
@@ -29,16 +30,7 @@ func TestReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	tables := map[string]string{"commands": commandsTable(t), "settings": settingsTable(), "errors": errorsTable(t)}
-	block := regexp.MustCompile(`(?s)(<!-- generated: (\w+) -->\n).*?(<!-- end -->)`)
-	want := block.ReplaceAllStringFunc(string(have), func(found string) string {
-		parts := block.FindStringSubmatch(found)
-		table := tables[parts[2]]
-		delete(tables, parts[2])
-		return parts[1] + table + parts[3]
-	})
-	for name := range tables {
-		t.Errorf("docs/reference.md has no table of %s", name)
-	}
+	want := withTables(t, reference, string(have), tables)
 	if want == string(have) {
 		return
 	}
@@ -48,6 +40,27 @@ func TestReference(t *testing.T) {
 	if err := os.WriteFile(reference, []byte(want), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// withTables returns a document with its generated tables replaced. It fails where
+// the document has no place for one of them, or a place for another one.
+func withTables(t *testing.T, path, document string, tables map[string]string) string {
+	t.Helper()
+	missing := maps.Clone(tables)
+	block := regexp.MustCompile(`(?s)(<!-- generated: (\w+) -->\n).*?(<!-- end -->)`)
+	document = block.ReplaceAllStringFunc(document, func(found string) string {
+		parts := block.FindStringSubmatch(found)
+		table, known := tables[parts[2]]
+		if !known {
+			t.Errorf("%s has a table of %s, which nothing generates", path, parts[2])
+		}
+		delete(missing, parts[2])
+		return parts[1] + table + parts[3]
+	})
+	for name := range missing {
+		t.Errorf("%s has no table of %s", path, name)
+	}
+	return document
 }
 
 func commandsTable(t *testing.T) string {

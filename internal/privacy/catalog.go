@@ -9,8 +9,8 @@ type Table struct {
 	// why.
 	About       string
 	NotPersonal string
-	// Kept is how long, and Seen by whom.
-	Kept, Seen string
+	// Purpose is why, Kept how long, and Seen by whom.
+	Purpose, Kept, Seen string
 	// Columns are all but numbers, times and truth values, which say nothing about
 	// anybody without the others.
 	Columns []Column
@@ -78,7 +78,8 @@ const (
 var Catalog = []Table{
 	{
 		Name: "account", About: "who signs in, or will: address, name, language, the identity provider's id",
-		Kept: "until it is erased", Seen: "the person; name and address: people whom they invite or ask, members who see them in a list, people who are told whom to ask",
+		Purpose: "to know who asks, and to name people to each other",
+		Kept:    "until it is erased", Seen: "the person; name and address: people whom they invite or ask, members who see them in a list, people who are told whom to ask",
 		Columns: []Column{
 			{"id", AccountID, "account", "", staysAsID},
 			{"subject", Identity, "account", Removed, ""},
@@ -91,7 +92,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "address_holder", About: "which account an address belongs to, and since when",
-		Kept: "until the account has another address, or another account proves the address", Seen: nobody + "; members see who is a former holder",
+		Purpose: "to give an address to one account only",
+		Kept:    "until the account has another address, or another account proves the address", Seen: nobody + "; members see who is a former holder",
 		Columns: []Column{
 			{"email_key", Email, "addressHeld", RowDeleted, ""},
 			{"account_id", AccountID, "addressHeld", RowDeleted, ""},
@@ -99,7 +101,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "merged_subject", About: "the identity provider's ids of accounts that were merged into another one",
-		Kept: "until the account is erased", Seen: nobody,
+		Purpose: "to sign people in to the account that remained",
+		Kept:    "until the account is erased", Seen: nobody,
 		Columns: []Column{
 			{"subject", Identity, "mergedSubjects", RowDeleted, ""},
 			{"account_id", AccountID, "mergedSubjects", RowDeleted, ""},
@@ -107,7 +110,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "organization_member", About: "roles in organizations",
-		Kept: "until the role ends", Seen: "managers of the organization",
+		Purpose: "to decide what the person may do",
+		Kept:    "until the role ends", Seen: "managers of the organization",
 		Columns: []Column{
 			id("organization_id"), word("role"),
 			{"account_id", AccountID, "organizationRoles", RowDeleted, ""},
@@ -115,7 +119,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "space_administrator", About: "who administrates a space",
-		Kept: "until the role ends", Seen: "people with a role in the space",
+		Purpose: "to decide what the person may do, and whom others can ask",
+		Kept:    "until the role ends", Seen: "people with a role in the space",
 		Columns: []Column{
 			id("space_id"),
 			{"account_id", AccountID, "spaceRoles", RowDeleted, ""},
@@ -123,7 +128,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "instance_member", About: "roles in instances",
-		Kept: "until the role ends, or the instance is purged", Seen: "administrators of the space and editors of the instance",
+		Purpose: "to decide what the person may do, and whom others can ask",
+		Kept:    "until the role ends, or the instance is purged", Seen: "administrators of the space and editors of the instance",
 		Columns: []Column{
 			id("instance_id"), word("role"),
 			{"account_id", AccountID, "instanceRoles", RowDeleted, ""},
@@ -131,7 +137,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "instance", About: "who deleted an instance",
-		Kept: "until the instance is restored or purged", Seen: "people with a role in the instance",
+		Purpose: "to say who deleted it, and who can restore it",
+		Kept:    "until the instance is restored or purged", Seen: "people with a role in the instance",
 		Columns: []Column{
 			id("id"), id("space_id"), place("name"), place("name_key"), word("kind"),
 			{"deleted_by", AccountID, "instancesDeleted", "", staysAsID},
@@ -139,7 +146,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "invitation", About: "who was invited, by whom, to what, with which message and result",
-		Kept: "`DATAHUB_INVITATION_RETENTION` after its end", Seen: administrators + "; the invited person",
+		Purpose: "to invite a person, and to show the result",
+		Kept:    "`DATAHUB_INVITATION_RETENTION` after its end", Seen: administrators + "; the invited person",
 		Columns: []Column{
 			id("id"), id("instance_id"), id("space_id"), word("role"), word("status"),
 			{"email", Email, "invitationsReceived", RowDeleted, ""},
@@ -152,7 +160,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "invitation_resend", About: "when an address was last sent an invitation again",
-		Kept: "10 minutes", Seen: nobody,
+		Purpose: "to send nobody many mails",
+		Kept:    "10 minutes", Seen: nobody,
 		Columns: []Column{
 			id("space_id"),
 			{"email_key", Email, "invitationResends", RowDeleted, ""},
@@ -160,14 +169,16 @@ var Catalog = []Table{
 	},
 	{
 		Name: "invitation_refusal", About: "addresses that want no invitations by mail, as hashes with a key",
-		Kept: "until the person allows invitations again", Seen: nobody + "; people who invite the address learn that no mail is sent",
+		Purpose: "to send no mails to people who refuse them",
+		Kept:    "until the person allows invitations again", Seen: nobody + "; people who invite the address learn that no mail is sent",
 		Columns: []Column{
 			{"address_hash", Hash, "", "", "the export says whether and when the person refused; the hash stays, so that the refusal is respected after the erasure"},
 		},
 	},
 	{
 		Name: "outbox", About: "records of mails to people: when they were sent, and what the mail server replied",
-		Kept: "`DATAHUB_MAIL_RETENTION` after the last attempt", Seen: administrators + " (the state and the reply)",
+		Purpose: "to send each mail once, and to explain what happened to it",
+		Kept:    "`DATAHUB_MAIL_RETENTION` after the last attempt", Seen: administrators + " (the state and the reply)",
 		Columns: []Column{
 			id("id"), word("kind"), id("lease"), word("state"), word("problem"), id("instance_id"),
 			{"subject_id", ID, "mails", RowDeleted, ""},
@@ -178,7 +189,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "request", About: "who asked whom for what, and the answers",
-		Kept: "`DATAHUB_REQUEST_RETENTION` after its end", Seen: "the person who asked; people who can answer",
+		Purpose: "to bring what is asked for to people who can decide it",
+		Kept:    "`DATAHUB_REQUEST_RETENTION` after its end", Seen: "the person who asked; people who can answer",
 		Columns: []Column{
 			id("id"), word("kind"), id("space_id"), id("instance_id"), place("space_name"), place("instance_name"), word("role"), word("status"),
 			{"requested_by", AccountID, "requestsMade", RowDeleted, ""},
@@ -191,7 +203,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "request_notice", About: "who gets a mail about a request",
-		Kept: "as long as the request", Seen: nobody,
+		Purpose: "to send these mails once",
+		Kept:    "as long as the request", Seen: nobody,
 		Columns: []Column{
 			id("id"), id("request_id"),
 			{"account_id", AccountID, "mails", RowDeleted, ""},
@@ -199,7 +212,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "audit_log", About: "who did what in a space, and to whom",
-		Kept: "`DATAHUB_AUDIT_RETENTION`", Seen: administrators,
+		Purpose: "to prove and explain changes of access",
+		Kept:    "`DATAHUB_AUDIT_RETENTION`", Seen: administrators,
 		Columns: []Column{
 			id("id"), word("action"), id("space_id"), place("space_name"), id("instance_id"), place("instance_name"),
 			{"actor_id", AccountID, "auditRecords", "", staysAsID},
@@ -209,7 +223,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "idempotency_key", About: "that a person sent a request with a key, and its result in ids",
-		Kept: "24 hours", Seen: nobody,
+		Purpose: "to carry out a repeated request once",
+		Kept:    "24 hours", Seen: nobody,
 		Columns: []Column{
 			{"account_id", AccountID, "idempotencyKeys", RowDeleted, ""},
 			{"key", FreeText, "idempotencyKeys", RowDeleted, ""},
@@ -219,7 +234,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "rate_limit", About: "how much a person did in the last hour; mails to a mailbox or a domain, as hashes with a key",
-		Kept: "an hour", Seen: nobody,
+		Purpose: "to stop abuse",
+		Kept:    "an hour", Seen: nobody,
 		Columns: []Column{
 			word("name"),
 			{"subject", AccountID, "limits", RowDeleted, ""},
@@ -227,7 +243,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "rate_limit_use", About: "the same, by gateways before September 2026",
-		Kept: "an hour", Seen: nobody,
+		Purpose: "to stop abuse",
+		Kept:    "an hour", Seen: nobody,
 		Columns: []Column{
 			word("name"),
 			{"subject", AccountID, "", RowDeleted, "no gateway of today writes it"},
@@ -235,7 +252,8 @@ var Catalog = []Table{
 	},
 	{
 		Name: "event", About: "that something changed that a person's pages show",
-		Kept: "an hour", Seen: nobody,
+		Purpose: "to show changes on open pages",
+		Kept:    "an hour", Seen: nobody,
 		Columns: []Column{
 			word("topic"), word("change"), id("subjects"), id("xid"),
 			{"place_id", AccountID, "events", RowDeleted, ""},

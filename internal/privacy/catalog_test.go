@@ -75,8 +75,8 @@ func TestCatalogIsComplete(t *testing.T) {
 		if (table.About == "") == (table.NotPersonal == "") {
 			t.Errorf("%s: say what it keeps about people, or why nothing", table.Name)
 		}
-		if table.About != "" && (table.Kept == "" || table.Seen == "") {
-			t.Errorf("%s: say how long it is kept, and who sees it", table.Name)
+		if table.About != "" && (table.Purpose == "" || table.Kept == "" || table.Seen == "") {
+			t.Errorf("%s: say why and how long it is kept, and who sees it", table.Name)
 		}
 		for _, c := range table.Columns {
 			where := table.Name + "." + c.Name
