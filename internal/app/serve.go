@@ -32,9 +32,7 @@ func (c serveCommand) Run(ctx context.Context, t terminal, s *Settings) (err err
 		}
 	}
 	log := slog.New(slog.NewJSONHandler(t.err, nil))
-	if s.Development && s.DatabaseURL != "" {
-		warnOfDevelopment(ctx, log, s)
-	}
+	besideDatabase := s.Development && s.DatabaseURL != ""
 	if c.Reset {
 		if err := reset(ctx, s); err != nil {
 			return err
@@ -52,6 +50,9 @@ func (c serveCommand) Run(ctx context.Context, t terminal, s *Settings) (err err
 	g, err := Start(ctx, *s, log)
 	if err != nil {
 		return err
+	}
+	if besideDatabase { // it has started: a start that fails prints one line
+		warnOfDevelopment(ctx, log, s)
 	}
 	if err := announce(t.out, g, s); err != nil {
 		return errors.Join(err, g.Stop())
