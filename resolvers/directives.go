@@ -52,7 +52,11 @@ func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, _ []ten
 	} else {
 		refusal = access.CheckRole(ctx, r.DB, found[ids[0]], rule)
 	}
-	if err := r.allowReplay(ctx, a, refusal); err != nil {
+	// Nothing is said about the key of another request to a person without the role.
+	if err := allowReplay(ctx, refusal, func(key *string) (bool, error) {
+		return idempotency.Executed(ctx, r.DB, idempotency.Request{
+			Actor: a, Key: key, Operation: rule.Field, Input: graphql.GetFieldContext(ctx).Args["input"]})
+	}); err != nil {
 		return nil, err
 	}
 	return next(context.WithValue(ctx, placesKey{}, found))
@@ -86,7 +90,8 @@ func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, _ []t
 	} else {
 		refusal = access.NotFound()
 	}
-	if err := r.allowReplay(ctx, a, refusal); err != nil {
+	// The domain refuses the key of another request: that comes before the state.
+	if err := allowReplay(ctx, refusal, func(key *string) (bool, error) { return idempotency.Known(ctx, r.DB, a, *key) }); err != nil {
 		return nil, err
 	}
 	return next(ctx)
@@ -108,13 +113,14 @@ func ruleOf(ctx context.Context) (access.Rule, error) {
 	return rule, nil
 }
 
-// allowReplay returns a refusal, or nil for a request that was carried out before.
-func (r *Root) allowReplay(ctx context.Context, a access.Actor, refusal error) error {
+// allowReplay returns a refusal, or nil for a request whose key says that it was
+// carried out before.
+func allowReplay(ctx context.Context, refusal error, executed func(key *string) (bool, error)) error {
 	key, given := argument(ctx, "input.idempotencyKey").(string)
 	if refusal == nil || !given {
 		return refusal
 	}
-	switch known, err := idempotency.Known(ctx, r.DB, a, key); {
+	switch known, err := executed(&key); {
 	case err != nil:
 		return err
 	case known:
@@ -170,10 +176,12 @@ func (r *Root) validate(ctx context.Context) error {
 
 // idsAt returns the ids at a path into the field's arguments and, of several paths
 // with | between them, at the first that has a value; also that path, and whether
-// it leads to a list. There is always an id: one that is not given or malformed is
-// the zero one, which names nothing.
+// it leads to a list. There is always an id, of the kind that the path says: one that
+// is not given, malformed or of another kind names nothing (globalid.ID.As).
 func idsAt(ctx context.Context, of string) (ids []globalid.ID, path []any, listed bool) {
+	var kind globalid.Kind
 	for alternative := range strings.SplitSeq(of, "|") {
+		kind = kindAt(alternative)
 		value := argument(ctx, alternative)
 		if value == nil {
 			continue
@@ -187,11 +195,18 @@ func idsAt(ctx context.Context, of string) (ids []globalid.ID, path []any, liste
 		}
 		for _, v := range values {
 			text, _ := v.(string)
-			ids = append(ids, globalid.Parse(text))
+			ids = append(ids, globalid.Parse(text).As(kind))
 		}
 		return ids, path, listed
 	}
-	return []globalid.ID{{}}, nil, false
+	return []globalid.ID{{Kind: kind}}, nil, false
+}
+
+// kindAt returns the kind of the ids at a path, which its last name says: instance of
+// "input.instanceId", invitation of "input.invitationIds".
+func kindAt(path string) globalid.Kind {
+	name := path[strings.LastIndex(path, ".")+1:]
+	return globalid.Kind(strings.TrimSuffix(strings.TrimSuffix(name, "s"), "Id"))
 }
 
 // argument returns the value at a path into the field's arguments, as it was sent;

@@ -32,7 +32,12 @@ type api struct {
 
 func newAPI(t *testing.T) api {
 	t.Helper()
-	w := testworld.New(t)
+	return newAPIOn(t, testworld.New(t))
+}
+
+// newAPIOn returns the executable schema over a world.
+func newAPIOn(t *testing.T, w *testworld.World) api {
+	t.Helper()
 	s := w.Services()
 	root := &resolvers.Root{
 		DB:          w.DB,

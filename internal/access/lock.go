@@ -2,6 +2,8 @@ package access
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
@@ -22,16 +24,33 @@ const (
 // lockQueries lock places, and the rows that give the accounts $1 their roles there. They
 // lock in the order of the ids, so that two transactions never wait for each other
 // in a circle. Each query is made once, as postgres.Querier asks.
-var lockQueries = map[LockStrength]string{Shared: lockQuery(Shared), Exclusive: lockQuery(Exclusive)}
+var lockQueries = lockQueriesOf(
+	`instance i where i.id = any ($2::uuid[])`,
+	`space s where s.id = any ($3::uuid[])`)
+
+// lockVisibleQueries lock only those places that account $6 may know of, also the
+// places that the invitations $7 lead to. A row that the conditions exclude is not
+// locked: nobody waits for a lock on a place that they may not know of.
+var lockVisibleQueries = lockQueriesOf(
+	`instance i join space s on s.id = i.space_id
+	where i.id = any ($2::uuid[] || array(select instance_id from invitation where id = any ($7::uuid[])))
+	and `+tenant.HasRoleInInstance("$6", everybody),
+	`space s
+	where s.id = any ($3::uuid[] || array(select space_id from invitation where id = any ($7::uuid[])))
+	and `+tenant.HasRoleInSpace("$6", everybody))
+
+func lockQueriesOf(instances, spaces string) map[LockStrength]string {
+	return map[LockStrength]string{Shared: lockQuery(Shared, instances, spaces), Exclusive: lockQuery(Exclusive, instances, spaces)}
+}
 
 // The counts force PostgreSQL to run the queries of the WITH clause: an
 // unreferenced SELECT is skipped.
-func lockQuery(strength LockStrength) string {
+func lockQuery(strength LockStrength, instances, spaces string) string {
 	return `
 		with locked_instance as materialized (
-			select id, space_id from instance where id = any ($2::uuid[]) order by id for ` + string(strength) + `),
+			select i.id, i.space_id from ` + instances + ` order by i.id for ` + string(strength) + ` of i),
 		locked_space as materialized (
-			select id from space where id = any ($3::uuid[]) order by id for ` + string(strength) + `),
+			select s.id from ` + spaces + ` order by s.id for ` + string(strength) + ` of s),
 		shared_space as materialized (
 			select id from space where id = any ($5::uuid[]) order by id for share),
 		administrator as materialized (
@@ -47,8 +66,9 @@ func lockQuery(strength LockStrength) string {
 			select from organization_member
 			where account_id = any ($1::uuid[]) and organization_id = any ($4::uuid[])
 			order by organization_id, account_id for share)
-		select (select count(*) from locked_instance), (select count(*) from locked_space), (select count(*) from shared_space),
-		       (select count(*) from administrator), (select count(*) from member), (select count(*) from belonging)`
+		select array(select id from locked_instance) as instances, array(select id from locked_space) as spaces,
+		       (select count(*) from shared_space) + (select count(*) from administrator) +
+		       (select count(*) from member) + (select count(*) from belonging) as others`
 }
 
 // Lock locks places, and the actor's roles in them, until the end of the
@@ -71,26 +91,50 @@ type Locks struct {
 
 // Take locks until the end of the transaction, as the function Lock does.
 func (l Locks) Take(ctx context.Context, tx *postgres.Tx) error {
-	of := map[globalid.Kind]postgres.UUIDs{}
-	for _, id := range l.Places {
-		of[id.Kind] = append(of[id.Kind], id.UUID)
-	}
+	of := byKind(l.Places)
 	_, err := tx.Exec(ctx, lockQueries[l.Strength], postgres.IDs(l.Accounts),
 		of[globalid.Instance], of[globalid.Space], of[globalid.Organization], postgres.IDs(l.Spaces))
 	return err
 }
 
+func byKind(ids []globalid.ID) map[globalid.Kind]postgres.UUIDs {
+	of := map[globalid.Kind]postgres.UUIDs{}
+	for _, id := range ids {
+		of[id.Kind] = append(of[id.Kind], id.UUID)
+	}
+	return of
+}
+
+// lockedPlaces are the instances and spaces that lockVisibleQueries have locked.
+type lockedPlaces struct {
+	Instances postgres.UUIDs `db:"instances"`
+	Spaces    postgres.UUIDs `db:"spaces"`
+	Others    int            `db:"others"` // other rows
+}
+
+func (l lockedPlaces) has(p tenant.Place) bool {
+	switch p := p.(type) {
+	case *tenant.Instance:
+		return slices.Contains(l.Instances, p.ID.UUID)
+	case *tenant.Space:
+		return slices.Contains(l.Spaces, p.ID.UUID)
+	}
+	return true // an organization itself is not locked
+}
+
 // LockPlaces locks the places that ids stand for, and then reads them as
-// tenant.FindPlaces does.
+// tenant.FindPlaces does. It does not lock a place that the actor may not know of: one
+// statement decides that and locks. There is no such place then, even where the actor
+// gets a role there before it is read, since nothing would keep it as it is.
 func LockPlaces(ctx context.Context, tx *postgres.Tx, actor Actor, strength LockStrength, ids ...globalid.ID) (map[globalid.ID]tenant.Place, error) {
-	resolved, err := tenant.ResolvePlaces(ctx, tx, ids)
-	if err != nil {
+	of, locked := byKind(ids), lockedPlaces{}
+	if err := tx.Get(ctx, &locked, lockVisibleQueries[strength], postgres.IDs([]globalid.ID{actor.ID}),
+		of[globalid.Instance], of[globalid.Space], of[globalid.Organization], postgres.UUIDs{}, actor.ID.UUID, of[globalid.Invitation]); err != nil {
 		return nil, err
 	}
-	if err := Lock(ctx, tx, actor, strength, resolved.IDs...); err != nil {
-		return nil, err
-	}
-	return resolved.Find(ctx, tx, actor)
+	found, err := tenant.FindPlaces(ctx, tx, actor, ids)
+	maps.DeleteFunc(found, func(_ globalid.ID, p tenant.Place) bool { return !locked.has(p) })
+	return found, err
 }
 
 // LockAndCheckRole locks one place, reads it, and decides by a rule whether the

@@ -69,6 +69,56 @@ func TestLockExcludesOthers(t *testing.T) {
 	}
 }
 
+// A place that the actor may not know of is not locked, also where an invitation leads
+// to it, and so nobody waits for a lock on it.
+func TestLockPlacesLocksOnlyWhatTheActorMayKnowOf(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	ada, vic, sam, admin := w.User("ada"), w.User("vic"), w.User("sam"), w.Open(w.DSN)
+	group1, space := w.Instance("Group 1"), w.Space(testworld.Econometrics)
+	toInstance, toSpace := globalid.New(globalid.Invitation), globalid.New(globalid.Invitation)
+	w.Exec(`insert into invitation (id, instance_id, space_id, email, email_key, role, token_hash, invited_by, expires_at) values
+		($1, $2, null, 'z@new.example', 'z@new.example', 'VIEWER', sha256('1'), $5, now() + interval '1 day'),
+		($3, null, $4, 'z@new.example', 'z@new.example', null, sha256('2'), $5, now() + interval '1 day')`,
+		toInstance.UUID, group1.UUID, toSpace.UUID, space.UUID, ada.ID.UUID)
+	for _, c := range []struct {
+		name  string
+		actor access.Actor
+		id    globalid.ID
+		query string
+		row   globalid.ID
+		locks bool
+	}{
+		{"an administrator", ada, group1, `select from instance where id = $1 for share nowait`, group1, true},
+		{"a viewer", vic, group1, `select from instance where id = $1 for share nowait`, group1, true},
+		{"a stranger", sam, group1, `select from instance where id = $1 for share nowait`, group1, false},
+		{"an administrator of the space", ada, space, `select from space where id = $1 for share nowait`, space, true},
+		{"a stranger to the space", sam, space, `select from space where id = $1 for share nowait`, space, false},
+		{"an invitation", ada, toInstance, `select from instance where id = $1 for share nowait`, group1, true},
+		{"an invitation to a space", ada, toSpace, `select from space where id = $1 for share nowait`, space, true},
+		{"a stranger's invitation", sam, toInstance, `select from instance where id = $1 for share nowait`, group1, false},
+		{"a stranger's invitation to a space", sam, toSpace, `select from space where id = $1 for share nowait`, space, false},
+	} {
+		err := w.DB.InTx(t.Context(), func(tx *postgres.Tx) error {
+			places, err := access.LockPlaces(t.Context(), tx, c.actor, access.Exclusive, c.id)
+			if err != nil {
+				return err
+			}
+			if found := places[c.id] != nil; found != c.locks {
+				t.Errorf("%s: found %t", c.name, found)
+			}
+			_, err = admin.Exec(t.Context(), c.query, c.row.UUID)
+			if locked := pq.As(err, pqerror.LockNotAvailable) != nil; locked != c.locks {
+				t.Errorf("%s: locked %t, %v", c.name, locked, err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
 func TestLockAndCheckRoleReturnsThePlaceOfItsType(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)

@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -188,32 +187,6 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 					t.Errorf("nobody: %q", got)
 				}
 			})
-		}
-	}
-}
-
-var requestID = regexp.MustCompile(`"requestId":"[0-9a-f]+"`)
-
-// An id of somebody else answers like an unknown id, in every argument.
-func TestForeignIDsAnswerLikeUnknownOnes(t *testing.T) {
-	t.Parallel()
-	w := newWorldWithRequest(t)
-	for name, sample := range samples {
-		if sample.place == "" || strings.HasPrefix(sample.operation, "subscription") {
-			continue
-		}
-		id := w.idOf(sample.place)
-		kind, _, _ := strings.Cut(id, "_")
-		unknown := kind + "_" + strings.Repeat("0", 32)
-		var bodies []string
-		for _, id := range []string{id, unknown, "x", ""} {
-			operation := strings.ReplaceAll(strings.ReplaceAll(sample.operation, "ID", id), "USER", w.user("Ada"))
-			bodies = append(bodies, requestID.ReplaceAllString(w.as("sam").Ask(operation, nil).Body, ""))
-		}
-		for _, body := range bodies[1:] {
-			if body != bodies[0] {
-				t.Errorf("%s: %s, but %s", name, bodies[0], body)
-			}
 		}
 	}
 }

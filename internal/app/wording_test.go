@@ -2,11 +2,14 @@ package app_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
 )
+
+var requestID = regexp.MustCompile(`"requestId":"[0-9a-f]+"`)
 
 // Errors do not repeat values of the request, which may be secrets in the wrong
 // place.

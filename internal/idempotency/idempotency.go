@@ -131,6 +131,18 @@ func remember(ctx context.Context, tx *postgres.Tx, r Request, answer any) error
 	return err
 }
 
+// Executed reports whether a request was executed in the last 24 hours.
+func Executed(ctx context.Context, q postgres.Querier, r Request) (executed bool, err error) {
+	if r.Key == nil {
+		return false, nil
+	}
+	err = q.Get(ctx, &executed, `select exists (
+		select from idempotency_key
+		where account_id = $1 and key = $2 and request_hash = $3 and created_at > clock_timestamp() - interval '24 hours')`,
+		r.Actor.ID.UUID, *r.Key, hash(r))
+	return executed, err
+}
+
 // Known reports whether a request of a person with a key was executed in the last
 // 24 hours.
 func Known(ctx context.Context, q postgres.Querier, actor access.Actor, key string) (known bool, err error) {

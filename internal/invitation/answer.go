@@ -74,7 +74,16 @@ func (s *Service) Decline(ctx context.Context, actor access.Actor, in AnswerInpu
 // calls end. Then, and for a repeated request, it calls after, which may be nil.
 func (s *Service) answer(ctx context.Context, actor access.Actor, in AnswerInput, operation string,
 	end func(context.Context, *postgres.Tx, access.Actor, *row) error,
-	after func(context.Context, *postgres.Tx, *row) error) (*Invitation, error) {
+	after func(context.Context, *postgres.Tx, *row) error) (_ *Invitation, err error) {
+	var known *row // of an id: whether the actor may know of it is decided before all else
+	if in.InvitationID != nil {
+		if known, err = findRow(ctx, s.DB, byIDAndKey, in.InvitationID.As(globalid.Invitation).UUID, actor.EmailKey); err != nil {
+			return nil, err
+		}
+		if known == nil {
+			return nil, access.NotFound()
+		}
+	}
 	var answered *row
 	read := func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
 		if answered, err = findRow(ctx, tx, byIDAndKey, id.UUID, actor.EmailKey); err != nil {
@@ -89,10 +98,10 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, in AnswerInput
 		return after(ctx, tx, answered)
 	}
 	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: operation, Input: in}
-	_, err := idempotency.Run(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
+	_, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
 		Replay: read,
 		Do: func(ctx context.Context, tx *postgres.Tx) (id globalid.ID, err error) {
-			r, err := s.lockAnswerable(ctx, tx, actor, in)
+			r, err := s.lockAnswerable(ctx, tx, actor, in, known)
 			if err != nil {
 				return id, err
 			}
@@ -118,15 +127,19 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, in AnswerInput
 	return invitationsOf([]row{*answered})[0], nil
 }
 
-// lockAnswerable finds the invitation of the input, and locks its place. It fails
-// where there is none, or the actor cannot answer it.
-func (s *Service) lockAnswerable(ctx context.Context, tx *postgres.Tx, actor access.Actor, in AnswerInput) (*row, error) {
+// lockAnswerable finds the invitation of the input, unless it is known, and locks its
+// place. It fails where there is none, or the actor cannot answer it.
+func (s *Service) lockAnswerable(ctx context.Context, tx *postgres.Tx, actor access.Actor, in AnswerInput, known *row) (r *row, err error) {
 	if in.Token != nil {
 		if err := ratelimit.Check(ctx, tx, s.Limits.tokenCharge(actor)); err != nil {
 			return nil, err
 		}
 	}
-	r, err := findAnswerable(ctx, tx, actor, in)
+	if r = known; r == nil {
+		r, err = findAnswerable(ctx, tx, actor, in)
+	} else {
+		err = r.checkAnswerable(ctx, tx, actor)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +156,7 @@ func (s *Service) lockAnswerable(ctx context.Context, tx *postgres.Tx, actor acc
 	// Read it again: it may have changed before the lock.
 	locked, err := findAnswerable(ctx, tx, actor, in)
 	if err == nil && locked.InvitedBy != r.InvitedBy {
-		return s.lockAnswerable(ctx, tx, actor, in) // taken over in between: lock the other inviter's roles
+		return s.lockAnswerable(ctx, tx, actor, in, locked) // taken over in between: lock the other inviter's roles
 	}
 	return locked, err
 }
@@ -193,14 +206,16 @@ func findAnswerable(ctx context.Context, q postgres.Querier, actor access.Actor,
 	case r == nil:
 		return nil, errUnknownToken
 	}
+	return r, r.checkAnswerable(ctx, q, actor)
+}
+
+// checkAnswerable fails where the actor cannot answer the invitation.
+func (r *row) checkAnswerable(ctx context.Context, q postgres.Querier, actor access.Actor) error {
 	f, err := r.obstacle(ctx, q, &actor)
-	if err != nil {
-		return nil, err
+	if f != nil && err == nil {
+		return f
 	}
-	if f != nil {
-		return nil, f
-	}
-	return r, nil
+	return err
 }
 
 // Reasons of INVITATION_NOT_USABLE that are not a Status.

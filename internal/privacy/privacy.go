@@ -56,8 +56,8 @@ func (p Person) UserID() globalid.ID {
 // database write it, or an address. Exactly one of the results is not zero.
 func ParsePerson(text string) (id globalid.ID, email address.Address, err error) {
 	text = strings.TrimSpace(text)
-	if id = globalid.Parse(text).As(globalid.User); id.Kind != "" {
-		return id, email, nil
+	if named := globalid.Parse(text); named.Kind == globalid.User {
+		return named, email, nil
 	}
 	if bare, err := uuid.Parse(text); err == nil {
 		return globalid.ID{Kind: globalid.User, UUID: bare}, email, nil

@@ -28,10 +28,14 @@ type answer struct {
 	run         func(context.Context, *postgres.Tx, *row, tenant.Place) ([]*invitation.InviteResult, error)
 }
 
-// answer locks a request, checks that the actor may answer it, runs the answer,
-// and reads the request as it is then. A repeated call reads it as it is now.
+// answer checks that the actor may answer a request, locks it, checks that again, runs
+// the answer, and reads the request as it is then. A repeated call reads it as it is
+// now.
 func (s *Service) answer(ctx context.Context, actor access.Actor, a answer) (payload AnswerPayload, err error) {
-	var r *row
+	r, err := s.findAnswerable(ctx, actor, a)
+	if err != nil {
+		return AnswerPayload{}, err
+	}
 	var place tenant.Place
 	read := func(ctx context.Context, tx *postgres.Tx) (err error) {
 		if r, err = findRow(ctx, tx, r.ID); err == nil {
@@ -41,8 +45,7 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, a answer) (pay
 	}
 	payload.Results, err = idempotency.Run(ctx, s.DB, a.key, idempotency.Steps[[]*invitation.InviteResult]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			r, place, err = lockRequest(ctx, tx, actor, a.requestID.As(globalid.Request), a.lock)
-			if err != nil {
+			if r, place, err = r.lock(ctx, tx, actor, a.lock); err != nil {
 				return err
 			}
 			return checkActor(ctx, tx, actor, r, place, a)
@@ -69,29 +72,51 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, a answer) (pay
 	return payload, nil
 }
 
-// lockRequest locks the place that a request is about, its space and the request,
-// and reads the place and the request. Both are nil where there is no request; the
-// place is nil where the actor may not see it.
-func lockRequest(ctx context.Context, tx *postgres.Tx, actor access.Actor, id globalid.ID, lock access.LockStrength) (*row, tenant.Place, error) {
-	r, err := findRow(ctx, tx, id.UUID)
-	if r == nil || err != nil {
-		return nil, nil, err
-	}
-	places, err := access.LockPlaces(ctx, tx, actor, lock, r.placeID())
+// findAnswerable reads the request of a call, without a lock. A person who neither made
+// the request nor can answer it is refused by the one statement that looks for it, as
+// everybody is where there is no request. It fails with NOT_FOUND or FORBIDDEN.
+func (s *Service) findAnswerable(ctx context.Context, actor access.Actor, a answer) (*row, error) {
+	r, canAnswer, err := findKnown(ctx, s.DB, a.requestID.As(globalid.Request), actor)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	if r == nil {
+		return nil, access.NotFound()
+	}
+	if a.byRequester && r.RequestedBy == actor.ID.UUID || !a.byRequester && canAnswer {
+		return r, nil
+	}
+	places, err := tenant.FindPlaces(ctx, s.DB, actor, []globalid.ID{r.placeID()})
+	if err != nil {
+		return nil, err
+	}
+	return r, checkActor(ctx, s.DB, actor, r, places[r.placeID()], a)
+}
+
+// lock locks the place that a request is about, its space and the request, and reads
+// the request and the place. The request is nil where there is none any more, and the
+// place where the actor may not see it.
+func (r *row) lock(ctx context.Context, tx *postgres.Tx, actor access.Actor, strength access.LockStrength) (*row, tenant.Place, error) {
 	// Removing the requester from the space locks it exclusively.
-	if err := access.Lock(ctx, tx, actor, access.Shared, globalid.ID{Kind: globalid.Space, UUID: r.SpaceID}); err != nil {
+	locks := access.Locks{
+		Places:   []globalid.ID{r.placeID()},
+		Strength: strength,
+		Spaces:   []globalid.ID{{Kind: globalid.Space, UUID: r.SpaceID}},
+		Accounts: []globalid.ID{actor.ID},
+	}
+	if err := locks.Take(ctx, tx); err != nil {
 		return nil, nil, err
 	}
 	if _, err := tx.Exec(ctx, `select from request where id = $1 for no key update`, r.ID); err != nil {
 		return nil, nil, err
 	}
-	// Read the request again: others may have changed it before it was locked.
-	place := places[r.placeID()]
-	r, err = findRow(ctx, tx, id.UUID)
-	return r, place, err
+	// Read both again: others may have changed them before they were locked.
+	places, err := tenant.FindPlaces(ctx, tx, actor, []globalid.ID{r.placeID()})
+	if err != nil {
+		return nil, nil, err
+	}
+	locked, err := findRow(ctx, tx, r.ID)
+	return locked, places[r.placeID()], err
 }
 
 // checkActor checks that the actor may answer a request (nil: there is none) or,

@@ -165,6 +165,23 @@ func findRow(ctx context.Context, q postgres.Querier, id uuid.UUID) (*row, error
 	return &r, err
 }
 
+// findKnown reads a request, without its addresses, that an account made or can answer,
+// and says whether it can answer it; nil where there is none.
+func findKnown(ctx context.Context, q postgres.Querier, id globalid.ID, actor access.Actor) (*row, bool, error) {
+	var r struct {
+		row
+		CanAnswer bool `db:"can_answer"`
+	}
+	err := q.Get(ctx, &r, `
+		select `+columns+`, may.can_answer from request r `+tables+`
+		cross join lateral (select `+canAnswer("$2")+` as can_answer) may
+		where r.id = $1 and (r.requested_by = $2 or may.can_answer)`, id.UUID, actor.ID.UUID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	return &r.row, r.CanAnswer, err
+}
+
 // canAnswer returns the condition that an account, an SQL expression, can answer
 // request r. OFFSET makes PostgreSQL check request by request; it would otherwise
 // read every request that the account can answer.

@@ -25,9 +25,10 @@ const spaceTables = `
 	join organization o on o.id = s.organization_id
 	left join organization_member om on om.organization_id = o.id and om.account_id = $1`
 
-// instanceColumns are an instance and the membership in it of account $1.
+// instanceColumns are an instance and the membership in it of account $1. Without an
+// instance, in a LEFT JOIN, the id is null.
 var instanceColumns = `
-	i.id, i.name, i.kind, i.deleted_at, i.restorable_until,
+	i.id, coalesce(i.name, '') as name, coalesce(i.kind, '') as kind, i.deleted_at, i.restorable_until,
 	coalesce(i.restorable_until > clock_timestamp(), false) as restorable,
 	d.name as deleted_by_name, ` + HeldEmail("d") + ` as deleted_by_email, im.role as membership`
 
@@ -88,9 +89,7 @@ func (r *instanceRow) instance(space *Space) *Instance {
 
 // FindSpace reads a space; nil where there is none that the viewer may know of.
 func FindSpace(ctx context.Context, q postgres.Querier, viewer User, id globalid.ID) (*Space, error) {
-	if id.Kind != globalid.Space {
-		return nil, nil
-	}
+	id = id.As(globalid.Space)
 	found, err := findSpaces(ctx, q, viewer, []globalid.ID{id})
 	return found[id], err
 }
@@ -102,6 +101,11 @@ func findSpaces(ctx context.Context, q postgres.Querier, viewer User, ids []glob
 	if err != nil {
 		return nil, err
 	}
+	return visibleSpacesOf(rows), nil
+}
+
+// visibleSpacesOf returns those spaces that the viewer may know of.
+func visibleSpacesOf(rows []spaceRow) map[globalid.ID]*Space {
 	found := make(map[globalid.ID]*Space, len(rows))
 	for i := range rows {
 		if space := rows[i].space(); space.Visible() {
@@ -112,7 +116,7 @@ func findSpaces(ctx context.Context, q postgres.Querier, viewer User, ids []glob
 	for _, space := range found {
 		space.Siblings = siblings
 	}
-	return found, nil
+	return found
 }
 
 // visibleSpaces are those that account $1 may know of.
@@ -153,18 +157,19 @@ func Spaces(ctx context.Context, q postgres.Querier, viewer User, page relay.Pag
 // FindInstance reads an instance; nil where there is none that the viewer may
 // know of.
 func FindInstance(ctx context.Context, q postgres.Querier, viewer User, id globalid.ID) (*Instance, error) {
-	if id.Kind != globalid.Instance {
-		return nil, nil
-	}
+	id = id.As(globalid.Instance)
 	found, err := findInstances(ctx, q, viewer, []globalid.ID{id})
 	return found[id], err
 }
 
+// instanceInSpaceRow is an instance with its space.
+type instanceInSpaceRow struct {
+	spaceRow
+	instanceRow
+}
+
 func findInstances(ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID) (map[globalid.ID]*Instance, error) {
-	var rows []struct {
-		spaceRow
-		instanceRow
-	}
+	var rows []instanceInSpaceRow
 	err := q.Select(ctx, &rows, `
 		select `+instanceColumns+`, `+spaceColumns+`
 		from `+instanceTables+` join (`+spaceTables+`) on s.id = i.space_id
@@ -172,6 +177,11 @@ func findInstances(ctx context.Context, q postgres.Querier, viewer User, ids []g
 	if err != nil {
 		return nil, err
 	}
+	return visibleInstancesOf(rows), nil
+}
+
+// visibleInstancesOf returns those instances that the viewer may know of.
+func visibleInstancesOf(rows []instanceInSpaceRow) map[globalid.ID]*Instance {
 	found := make(map[globalid.ID]*Instance, len(rows))
 	spaces := map[uuid.UUID]*Space{}
 	for i := range rows {
@@ -188,6 +198,50 @@ func findInstances(ctx context.Context, q postgres.Querier, viewer User, ids []g
 	spacesOf := batch.NewGroup(slices.Collect(maps.Values(spaces))...)
 	for _, instance := range found {
 		instance.Siblings, instance.Space.Siblings = siblings, spacesOf
+	}
+	return found
+}
+
+// findInvitedPlaces reads the places that invitations lead to, each place once. One
+// statement finds the places and what the viewer may know of them, so that nobody
+// learns from the time it takes which invitations exist.
+func findInvitedPlaces(ctx context.Context, q postgres.Querier, viewer User, invitations []globalid.ID) (map[globalid.ID]Place, error) {
+	var rows []struct {
+		Invitations postgres.UUIDs `db:"invitations"`
+		instanceInSpaceRow
+	}
+	err := q.Select(ctx, &rows, `
+		select v.invitations, `+instanceColumns+`, `+spaceColumns+`
+		from (select instance_id, space_id, array_agg(id) as invitations
+		      from invitation where id = any ($2::uuid[]) group by instance_id, space_id) v
+		left join (`+instanceTables+`) on i.id = v.instance_id
+		join (`+spaceTables+`) on s.id = coalesce(v.space_id, i.space_id)`, viewer.ID.UUID, postgres.IDs(invitations))
+	if err != nil {
+		return nil, err
+	}
+	var ofInstances []instanceInSpaceRow
+	var ofSpaces []spaceRow
+	for _, r := range rows {
+		if r.ID != uuid.Nil {
+			ofInstances = append(ofInstances, r.instanceInSpaceRow)
+		} else {
+			ofSpaces = append(ofSpaces, r.spaceRow)
+		}
+	}
+	instances, spaces := visibleInstancesOf(ofInstances), visibleSpacesOf(ofSpaces)
+	found := make(map[globalid.ID]Place, len(invitations))
+	for _, r := range rows {
+		var place Place
+		if instance := instances[globalid.ID{Kind: globalid.Instance, UUID: r.ID}]; instance != nil {
+			place = instance
+		} else if space := spaces[globalid.ID{Kind: globalid.Space, UUID: r.SpaceID}]; space != nil && r.ID == uuid.Nil {
+			place = space
+		} else {
+			continue
+		}
+		for _, id := range r.Invitations {
+			found[globalid.ID{Kind: globalid.Invitation, UUID: id}] = place
+		}
 	}
 	return found, nil
 }

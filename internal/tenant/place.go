@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/google/uuid"
-
 	"alphacruncher.com/datahub-gateway/internal/batch"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
@@ -70,11 +68,18 @@ func (i *Instance) HolderName(r Role) string {
 // it leads to. The place of an id is nil where there is none that the viewer may
 // know of.
 func FindPlaces(ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID) (map[globalid.ID]Place, error) {
-	resolved, err := ResolvePlaces(ctx, q, ids)
-	if err != nil {
-		return nil, err
+	of := map[globalid.Kind][]globalid.ID{}
+	for _, id := range ids {
+		of[id.Kind] = append(of[id.Kind], id)
 	}
-	return resolved.Find(ctx, q, viewer)
+	found := make(map[globalid.ID]Place, len(ids))
+	err := errors.Join(
+		find(ctx, q, viewer, of[globalid.Organization], findOrganizations, found),
+		find(ctx, q, viewer, of[globalid.Space], findSpaces, found),
+		find(ctx, q, viewer, of[globalid.Instance], findInstances, found),
+		find(ctx, q, viewer, of[globalid.Invitation], findInvitedPlaces, found),
+	)
+	return found, err
 }
 
 // LoadPlace reads the place of an id as FindPlaces does, in one query with the
@@ -84,61 +89,6 @@ func LoadPlace(ctx context.Context, q postgres.Querier, viewer User, group *batc
 	return batch.Load(group, id, places{viewer.ID}, func(ids []globalid.ID) (map[globalid.ID]Place, error) {
 		return FindPlaces(ctx, q, viewer, ids)
 	})
-}
-
-// ResolvedPlaces are ids with the ids of the places that they stand for: see
-// FindPlaces.
-type ResolvedPlaces struct {
-	// IDs are the ids of the places, each once.
-	IDs []globalid.ID
-	of  map[globalid.ID]globalid.ID
-}
-
-// ResolvePlaces resolves ids to the ids of their places, without regard to who
-// may see these.
-func ResolvePlaces(ctx context.Context, q postgres.Querier, ids []globalid.ID) (ResolvedPlaces, error) {
-	leads, err := whereInvitationsLead(ctx, q, ids)
-	if err != nil {
-		return ResolvedPlaces{}, err
-	}
-	resolved := ResolvedPlaces{of: make(map[globalid.ID]globalid.ID, len(ids))}
-	seen := map[globalid.ID]bool{}
-	for _, id := range ids {
-		place := id
-		if id.Kind == globalid.Invitation {
-			place = leads[id]
-		}
-		resolved.of[id] = place
-		if !seen[place] {
-			seen[place] = true
-			resolved.IDs = append(resolved.IDs, place)
-		}
-	}
-	return resolved, nil
-}
-
-// Find reads the place of each id that was resolved. The place of an id is nil
-// where there is none that the viewer may know of.
-func (r ResolvedPlaces) Find(ctx context.Context, q postgres.Querier, viewer User) (map[globalid.ID]Place, error) {
-	ids := map[globalid.Kind][]globalid.ID{}
-	for _, id := range r.IDs {
-		ids[id.Kind] = append(ids[id.Kind], id)
-	}
-	places := map[globalid.ID]Place{}
-	if err := errors.Join(
-		find(ctx, q, viewer, ids[globalid.Organization], findOrganizations, places),
-		find(ctx, q, viewer, ids[globalid.Space], findSpaces, places),
-		find(ctx, q, viewer, ids[globalid.Instance], findInstances, places),
-	); err != nil {
-		return nil, err
-	}
-	found := make(map[globalid.ID]Place, len(r.of))
-	for id, place := range r.of {
-		if p, ok := places[place]; ok {
-			found[id] = p
-		}
-	}
-	return found, nil
 }
 
 // find adds the places of one kind to those that were found.
@@ -152,34 +102,4 @@ func find[P Place](ctx context.Context, q postgres.Querier, viewer User, ids []g
 		found[id] = place
 	}
 	return err
-}
-
-func whereInvitationsLead(ctx context.Context, q postgres.Querier, ids []globalid.ID) (map[globalid.ID]globalid.ID, error) {
-	var invitations []globalid.ID
-	for _, id := range ids {
-		if id.Kind == globalid.Invitation {
-			invitations = append(invitations, id)
-		}
-	}
-	if len(invitations) == 0 {
-		return nil, nil
-	}
-	var rows []struct {
-		ID         uuid.UUID     `db:"id"`
-		InstanceID uuid.NullUUID `db:"instance_id"`
-		SpaceID    uuid.NullUUID `db:"space_id"`
-	}
-	err := q.Select(ctx, &rows, `select id, instance_id, space_id from invitation where id = any ($1::uuid[])`, postgres.IDs(invitations))
-	if err != nil {
-		return nil, err
-	}
-	leads := make(map[globalid.ID]globalid.ID, len(rows))
-	for _, row := range rows {
-		lead := globalid.ID{Kind: globalid.Instance, UUID: row.InstanceID.UUID}
-		if row.SpaceID.Valid {
-			lead = globalid.ID{Kind: globalid.Space, UUID: row.SpaceID.UUID}
-		}
-		leads[globalid.ID{Kind: globalid.Invitation, UUID: row.ID}] = lead
-	}
-	return leads, nil
 }

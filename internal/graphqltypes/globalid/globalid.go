@@ -55,10 +55,12 @@ func Parse(s string) ID {
 	return id
 }
 
-// As is the id where it is of a kind, and otherwise the zero ID.
+// As is the id where it is of a kind, and otherwise an ID of this kind with the nil
+// UUID. That names nothing, and is looked for as an unknown id is: the answer takes
+// as long.
 func (id ID) As(kind Kind) ID {
 	if id.Kind != kind {
-		return ID{}
+		return ID{Kind: kind}
 	}
 	return id
 }

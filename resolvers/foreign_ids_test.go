@@ -1,0 +1,403 @@
+package resolvers_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"alphacruncher.com/datahub-gateway/graph"
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
+)
+
+// foreignID is an operation with the id $id of something that the person must not know
+// of. OWN_… are ids of things that Ada administrates.
+type foreignID struct {
+	at        string // the field and the place of the id in its arguments
+	kind      globalid.Kind
+	operation string
+	// own says that the person may do it but for this id: the gateway locks what is
+	// theirs. Only the foreign rows are locked beforehand, and only Ada asks.
+	own bool
+}
+
+// foreignIDs has every argument that takes an id, alone and beside the person's own.
+var foreignIDs = []foreignID{
+	{at: "space id", kind: globalid.Space, operation: `query($id: ID!) { space(id: $id) { id } }`},
+	{at: "instance id", kind: globalid.Instance, operation: `query($id: ID!) { instance(id: $id) { id } }`},
+	{at: "instance id", kind: globalid.Instance, operation: `query($id: ID!) { own: instance(id: "OWN_INSTANCE") { id } instance(id: $id) { members { totalCount } } }`},
+
+	{at: "createSpace input.organizationId", kind: globalid.Organization, operation: `createSpace(input: {organizationId: $id, name: "New", idempotencyKey: $key}) { space { id } }`},
+	{at: "createInstance input.spaceId", kind: globalid.Space, operation: `createInstance(input: {spaceId: $id, name: "New", idempotencyKey: $key}) { instance { id } }`},
+	{at: "deleteInstance input.instanceId", kind: globalid.Instance, operation: `deleteInstance(input: {instanceId: $id, idempotencyKey: $key}) { deleted }`},
+	{at: "restoreInstance input.instanceId", kind: globalid.Instance, operation: `restoreInstance(input: {instanceId: $id, idempotencyKey: $key}) { restored }`},
+
+	{at: "inviteUsers input.instanceId", kind: globalid.Instance, operation: `inviteUsers(input: {instanceId: $id, role: VIEWER, emails: ["a@new.example"], idempotencyKey: $key}) { results { email } }`},
+	{at: "inviteUsers input.instanceId", kind: globalid.Instance, operation: `inviteUsers(input: {instanceId: $id, role: VIEWER, emails: ["x"], idempotencyKey: $key}) { results { email } }`},
+	{at: "inviteSpaceAdministrators input.spaceId", kind: globalid.Space, operation: `inviteSpaceAdministrators(input: {spaceId: $id, emails: ["a@new.example"], idempotencyKey: $key}) { results { email } }`},
+	{at: "acceptInvitation input.invitationId", kind: globalid.Invitation, operation: `acceptInvitation(input: {invitationId: $id, idempotencyKey: $key}) { invitation { id } }`},
+	{at: "declineInvitation input.invitationId", kind: globalid.Invitation, operation: `declineInvitation(input: {invitationId: $id, idempotencyKey: $key}) { invitation { id } }`},
+	{at: "revokeInvitations input.invitationIds", kind: globalid.Invitation, operation: `revokeInvitations(input: {invitationIds: [$id], idempotencyKey: $key}) { results { index } }`},
+	{at: "revokeInvitations input.invitationIds", kind: globalid.Invitation, operation: `revokeInvitations(input: {invitationIds: ["OWN_INVITATION", $id], idempotencyKey: $key}) { results { index } }`},
+	{at: "resendInvitations input.invitationIds", kind: globalid.Invitation, operation: `resendInvitations(input: {invitationIds: [$id], idempotencyKey: $key}) { results { index } }`},
+	{at: "resendInvitations input.invitationIds", kind: globalid.Invitation, operation: `resendInvitations(input: {invitationIds: [$id, "OWN_INVITATION"], idempotencyKey: $key}) { results { index } }`},
+	{at: "invitationChanged instanceId", kind: globalid.Instance, operation: `subscription($id: ID!) { invitationChanged(instanceId: $id) { change } }`},
+
+	{at: "changeMemberRole input.instanceId", kind: globalid.Instance, operation: `changeMemberRole(input: {instanceId: $id, userId: "OWN_USER", role: EDITOR, idempotencyKey: $key}) { changed }`},
+	{at: "changeMemberRole input.userId", kind: globalid.User, own: true, operation: `changeMemberRole(input: {instanceId: "OWN_INSTANCE", userId: $id, role: EDITOR, idempotencyKey: $key}) { changed }`},
+	{at: "removeMember input.instanceId", kind: globalid.Instance, operation: `removeMember(input: {instanceId: $id, userId: "OWN_USER", idempotencyKey: $key}) { removed }`},
+	{at: "removeMember input.spaceId", kind: globalid.Space, operation: `removeMember(input: {spaceId: $id, userId: "OWN_USER", idempotencyKey: $key}) { removed }`},
+	{at: "removeMember input.spaceId", kind: globalid.Space, operation: `removeMember(input: {spaceId: $id, userId: "ADA", sentInvitations: TAKE_OVER, idempotencyKey: $key}) { removed }`},
+	{at: "removeMember input.userId", kind: globalid.User, own: true, operation: `removeMember(input: {instanceId: "OWN_INSTANCE", userId: $id, idempotencyKey: $key}) { removed revokedInvitationCount takenOverInvitationCount }`},
+	{at: "removeMember input.userId", kind: globalid.User, own: true, operation: `removeMember(input: {spaceId: "OWN_SPACE", userId: $id, sentInvitations: TAKE_OVER, idempotencyKey: $key}) { removed revokedInvitationCount takenOverInvitationCount }`},
+	{at: "leaveInstance input.instanceId", kind: globalid.Instance, operation: `leaveInstance(input: {instanceId: $id, idempotencyKey: $key}) { left }`},
+
+	{at: "requestRole input.instanceId", kind: globalid.Instance, operation: `requestRole(input: {instanceId: $id, role: INSTANCE_EDITOR, idempotencyKey: $key}) { created }`},
+	{at: "requestRole input.spaceId", kind: globalid.Space, operation: `requestRole(input: {spaceId: $id, role: SPACE_ADMINISTRATOR, idempotencyKey: $key}) { created }`},
+	{at: "requestInvitations input.instanceId", kind: globalid.Instance, operation: `requestInvitations(input: {instanceId: $id, role: VIEWER, emails: ["x"], idempotencyKey: $key}) { created }`},
+	{at: "requestRestore input.instanceId", kind: globalid.Instance, operation: `requestRestore(input: {instanceId: $id, idempotencyKey: $key}) { created }`},
+	{at: "approveRequest input.requestId", kind: globalid.Request, operation: `approveRequest(input: {requestId: $id, idempotencyKey: $key}) { request { id } }`},
+	{at: "declineRequest input.requestId", kind: globalid.Request, operation: `declineRequest(input: {requestId: $id, idempotencyKey: $key}) { request { id } }`},
+	{at: "withdrawRequest input.requestId", kind: globalid.Request, operation: `withdrawRequest(input: {requestId: $id, idempotencyKey: $key}) { request { id } }`},
+}
+
+// idArguments returns every place in the arguments of root fields that takes an id.
+func idArguments() (places []string) {
+	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
+	var walk func(path string, of *ast.Type, outer []string)
+	walk = func(path string, of *ast.Type, outer []string) {
+		if of.Name() == "ID" {
+			places = append(places, path)
+		}
+		if slices.Contains(outer, of.Name()) {
+			return // an input in itself
+		}
+		for _, f := range schema.Types[of.Name()].Fields {
+			walk(path+"."+f.Name, f.Type, append(outer, of.Name()))
+		}
+	}
+	for _, root := range []*ast.Definition{schema.Query, schema.Mutation, schema.Subscription} {
+		for _, field := range root.Fields {
+			for _, a := range field.Arguments {
+				walk(field.Name+" "+a.Name, a.Type, nil)
+			}
+		}
+	}
+	return places
+}
+
+func TestEveryArgumentWithAnIDIsSentForeignOnes(t *testing.T) {
+	t.Parallel()
+	tried := map[string]bool{}
+	for _, c := range foreignIDs {
+		tried[c.at] = true
+	}
+	for _, place := range idArguments() {
+		if !tried[place] {
+			t.Errorf("%s takes an id, and nobody has shown that a foreign one answers like an unknown one: add an operation to foreignIDs in foreign_ids_test.go", place)
+		}
+		delete(tried, place)
+	}
+	for place := range tried {
+		t.Errorf("foreignIDs has %s, which the schema does not have", place)
+	}
+	// An id in the arguments of any other field would need the same test.
+	for name, definition := range graph.NewExecutableSchema(graph.Config{}).Schema().Types {
+		if strings.HasPrefix(name, "__") || slices.Contains([]string{"Query", "Mutation", "Subscription"}, name) || definition.Kind != ast.Object {
+			continue
+		}
+		for _, f := range definition.Fields {
+			for _, a := range f.Arguments {
+				if a.Type.Name() == "ID" {
+					t.Errorf("%s.%s takes an id: idArguments in foreign_ids_test.go walks root fields only", name, f.Name)
+				}
+			}
+		}
+	}
+}
+
+// foreignWorld is a world with an organization that nobody of the demo world belongs to.
+type foreignWorld struct {
+	api
+	locker  *postgres.DB // of the superuser
+	actors  map[string]access.Actor
+	foreign map[globalid.Kind][]globalid.ID
+	own     *strings.Replacer
+}
+
+func newForeignWorld(t *testing.T) *foreignWorld {
+	t.Helper()
+	world := testworld.New(t)
+	var err error
+	if world.DB, err = postgres.Open(world.GatewayDSN(), postgres.Options{MaxConnections: 4, StatementTimeout: 10 * time.Second, Statement: recordStatement}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { world.DB.Close() })
+	w := &foreignWorld{api: newAPIOn(t, world), locker: world.Open(world.DSN)}
+	organization := world.NewOrganization("Elsewhere")
+	space := world.NewSpace(organization, "Abroad")
+	away, deleted := world.NewInstance(space, "Away"), world.NewInstance(space, "Former")
+	fay, gus := world.User("fay@else.example"), world.User("gus@else.example")
+	world.Grant(fay, tenant.SpaceAdministrator, space)
+	world.Grant(gus, tenant.InstanceViewer, away)
+	world.Grant(gus, tenant.InstanceViewer, deleted)
+	world.DeleteInstance(deleted, fay)
+	for who, operations := range map[string][]string{
+		"fay@else.example": {
+			`inviteUsers(input: {instanceId: "` + away.String() + `", role: VIEWER, emails: ["hal@else.example"]}) { results { index } }`,
+			`inviteSpaceAdministrators(input: {spaceId: "` + space.String() + `", emails: ["ida@else.example"]}) { results { index } }`},
+		"gus@else.example": {
+			`requestRole(input: {instanceId: "` + away.String() + `", role: INSTANCE_EDITOR}) { created }`,
+			`requestRole(input: {spaceId: "` + space.String() + `", role: SPACE_ADMINISTRATOR}) { created }`,
+			`requestRestore(input: {instanceId: "` + deleted.String() + `"}) { created }`},
+		"ada": {
+			`inviteUsers(input: {instanceId: "{Group 1}", role: VIEWER, emails: ["zoe@new.example"]}) { results { index } }`,
+			`allowInvitations(input: {idempotencyKey: "used"}) { viewer { id } }`},
+		"sam": {`allowInvitations(input: {idempotencyKey: "used"}) { viewer { id } }`},
+	} {
+		for _, operation := range operations {
+			if answer := w.ask(who, `mutation { `+operation+` }`); strings.Contains(answer, `"errors"`) {
+				t.Fatal(answer)
+			}
+		}
+	}
+	w.foreign = map[globalid.Kind][]globalid.ID{
+		globalid.Organization: {organization},
+		globalid.Space:        {space},
+		globalid.Instance:     {away, deleted},
+		globalid.User:         {fay.ID, gus.ID},
+		globalid.Invitation:   {world.Invitation("hal@else.example"), world.Invitation("ida@else.example")},
+		globalid.Request:      w.ids(globalid.Request, `select id::text from request order by id`),
+		globalid.AuditEntry:   w.ids(globalid.AuditEntry, `select id::text from audit_log where space_name = 'Abroad' order by id limit 1`),
+	}
+	// Reading them later could wait for a lock of the test.
+	w.actors = map[string]access.Actor{"ada": world.User("ada"), "sam": world.User("sam"), "gus": gus}
+	w.own = strings.NewReplacer("OWN_INSTANCE", world.Instance("Group 1").String(), "OWN_SPACE", world.Space(testworld.Econometrics).String(),
+		"OWN_INVITATION", world.Invitation("zoe@new.example").String(), "OWN_USER", world.User("vic").ID.String(), "ADA", world.User("ada").ID.String())
+	return w
+}
+
+func (w *foreignWorld) ids(kind globalid.Kind, query string) (ids []globalid.ID) {
+	w.t.Helper()
+	for _, id := range w.world.Lines(query) {
+		ids = append(ids, globalid.ID{Kind: kind, UUID: uuid.MustParse(id)})
+	}
+	return ids
+}
+
+// whileLocked calls do while another transaction holds the locks of a statement.
+func (w *foreignWorld) whileLocked(lock string, do func()) {
+	w.t.Helper()
+	rollback := errors.New("rollback")
+	err := w.locker.InTx(w.t.Context(), func(tx *postgres.Tx) error {
+		if _, err := tx.Exec(w.t.Context(), lock); err != nil {
+			return err
+		}
+		do()
+		return rollback
+	})
+	if !errors.Is(err, rollback) {
+		w.t.Fatal(err)
+	}
+}
+
+const (
+	// lockAll lets others read, and makes everybody wait who changes or locks a row of
+	// any table.
+	lockAll = `do $$ declare tables text; begin
+		select string_agg(format('%I', table_name), ', ') into tables from information_schema.tables
+		where table_schema = 'public' and table_type = 'BASE TABLE';
+		execute 'lock table ' || tables || ' in exclusive mode';
+	end $$`
+
+	// lockForeign locks the rows of all that is foreign.
+	lockForeign = `do $$ begin
+		perform from organization where name = 'Elsewhere' for update;
+		perform from space where name = 'Abroad' for update;
+		perform from instance where name in ('Away', 'Former') for update;
+		perform from account where email like '%@else.example' for update;
+		perform from instance_member m join account a on a.id = m.account_id where a.email like '%@else.example' for update of m;
+		perform from space_administrator m join account a on a.id = m.account_id where a.email like '%@else.example' for update of m;
+		perform from invitation where email like '%@else.example' for update;
+		perform from request r join account a on a.id = r.requested_by where a.email like '%@else.example' for update of r;
+	end $$`
+)
+
+// statements are those of one operation.
+type statements struct {
+	mu   sync.Mutex // resolvers run at the same time
+	list []string
+}
+
+type statementsKey struct{}
+
+// recordStatement adds a statement to those of its context.
+func recordStatement(ctx context.Context, statement string) func(error) {
+	if s, ok := ctx.Value(statementsKey{}).(*statements); ok {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.list = append(s.list, statement)
+	}
+	return func(error) {}
+}
+
+// observed is an answer and the statements behind it.
+type observed struct {
+	Answer     string
+	Statements []string
+}
+
+// observe executes an operation as somebody.
+func (w *foreignWorld) observe(who, operation string, variables map[string]any) observed {
+	w.t.Helper()
+	var behind statements
+	ctx := context.WithValue(graphql.StartOperationTrace(w.t.Context()), statementsKey{}, &behind)
+	ctx = access.WithActor(ctx, w.actors[who])
+	oc, errs := w.exec.CreateOperationContext(ctx, &graphql.RawParams{Query: operation, Variables: variables})
+	var response *graphql.Response
+	if errs != nil {
+		response = w.exec.DispatchError(graphql.WithOperationContext(ctx, oc), errs)
+	} else {
+		next, ctx := w.exec.DispatchOperation(ctx, oc)
+		response = next(ctx)
+	}
+	text, err := json.Marshal(response)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return observed{string(text), behind.list}
+}
+
+// A foreign id, an unknown and a malformed one have the same answer, after the same
+// statements. None of these waits for a lock, and so none locks anything before it is
+// decided what the person may.
+func TestForeignIDsAnswerLikeUnknownOnes(t *testing.T) {
+	t.Parallel()
+	w := newForeignWorld(t)
+	for _, c := range foreignIDs {
+		operation := c.operation
+		if strings.Contains(operation, "$key") {
+			operation = `mutation($id: ID!, $key: String) { ` + operation + ` }`
+		}
+		operation = w.own.Replace(operation)
+		ids := []string{globalid.New(c.kind).String()}
+		for _, id := range w.foreign[c.kind] {
+			ids = append(ids, id.String())
+		}
+		ids = append(ids, "x", "", "audit_"+strings.Repeat("0", 31)+"1", string(c.kind)+"_"+strings.Repeat("0", 32))
+		people, keys, lock := []string{"ada", "sam"}, []string{"none", "new", "used"}, lockAll
+		if c.own {
+			people, lock = people[:1], lockForeign
+		}
+		if !strings.Contains(operation, "$key") {
+			keys = keys[:1]
+		}
+		for _, who := range people {
+			for _, key := range keys {
+				answers := make([]observed, len(ids))
+				w.whileLocked(lock, func() {
+					for i, id := range ids {
+						variables := map[string]any{"id": id}
+						switch key {
+						case "new":
+							variables["key"] = uuid.NewString()
+						case "used":
+							variables["key"] = "used"
+						}
+						answers[i] = w.observe(who, operation, variables)
+					}
+				})
+				name := fmt.Sprintf("%s by %s, key: %s: %s", c.at, who, key, c.operation)
+				unknown := answers[0]
+				if !c.own && strings.Count(unknown.Answer, `"code"`) != strings.Count(unknown.Answer, `"code":"NOT_FOUND"`) || len(unknown.Statements) == 0 {
+					t.Errorf("%s: an unknown id: %s after %d statements", name, unknown.Answer, len(unknown.Statements))
+				}
+				for i, id := range ids[1:] {
+					if diff := cmp.Diff(unknown, answers[i+1]); diff != "" {
+						t.Errorf("%s: %q answers unlike an unknown id (-unknown +this): %s", name, id, diff)
+					}
+				}
+			}
+		}
+	}
+}
+
+// A cursor is a place in the person's own list: what it names need not exist, and may
+// be anybody's.
+func TestForeignCursorsAnswerLikeUnknownOnes(t *testing.T) {
+	t.Parallel()
+	w := newForeignWorld(t)
+	within := map[string]string{
+		"User":     `{ viewer { FIELD } }`,
+		"Space":    `{ space(id: "OWN_SPACE") { FIELD } }`,
+		"Instance": `{ instance(id: "OWN_INSTANCE") { FIELD } }`,
+	}
+	ofPeople := []string{"InstanceMember", "SpaceMember"}
+	for name, definition := range graph.NewExecutableSchema(graph.Config{}).Schema().Types {
+		for _, field := range definition.Fields {
+			if definition.Kind != ast.Object || field.Arguments.ForName("after") == nil {
+				continue
+			}
+			if within[name] == "" {
+				t.Errorf("%s.%s takes a cursor, and nobody has shown that a foreign one answers like an unknown one: add a way to %s to within in foreign_ids_test.go", name, field.Name, name)
+				continue
+			}
+			node := strings.TrimSuffix(field.Type.Name(), "Connection")
+			kind := globalid.Kind(strings.TrimSuffix(strings.ToLower(node), "entry"))
+			if slices.Contains(ofPeople, node) {
+				kind = globalid.User
+			}
+			query := w.own.Replace(`query($after: String) ` + strings.ReplaceAll(within[name], "FIELD", field.Name+`(after: $after) { totalCount nodes { __typename } pageInfo { hasNextPage hasPreviousPage } }`))
+			if len(w.foreign[kind]) == 0 {
+				t.Errorf("%s.%s: there is no foreign %s", name, field.Name, kind)
+			}
+			for _, foreign := range w.foreign[kind] {
+				unknown := foreign
+				unknown.UUID[15] ^= 1 // beside it in every order
+				var answers [2]observed
+				w.whileLocked(lockAll, func() {
+					for i, id := range []globalid.ID{foreign, unknown} {
+						answers[i] = w.observe("ada", query, map[string]any{"after": base64.RawURLEncoding.EncodeToString([]byte(id.String()))})
+					}
+				})
+				if diff := cmp.Diff(answers[0], answers[1]); diff != "" || strings.Contains(answers[0].Answer, `"errors"`) {
+					t.Errorf("%s.%s after %s: %s %s", name, field.Name, foreign, answers[0].Answer, diff)
+				}
+			}
+		}
+	}
+}
+
+// A person who has lost the role and sends an executed request again waits for nobody:
+// what it is about is foreign by now.
+func TestRepeatedRequestLocksNothingAfterTheRoleIsLost(t *testing.T) {
+	t.Parallel()
+	w := newForeignWorld(t)
+	gus, away := w.world.User("gus@else.example"), w.foreign[globalid.Instance][0]
+	w.world.Grant(gus, tenant.InstanceEditor, away)
+	deletion := `mutation { deleteInstance(input: {instanceId: "` + away.String() + `", idempotencyKey: "1"}) { deleted } }`
+	if deleted := w.observe("gus", deletion, nil); strings.Contains(deleted.Answer, `"errors"`) {
+		t.Fatal(deleted.Answer)
+	}
+	w.world.Exec(`delete from instance_member where account_id = $1`, gus.ID.UUID)
+	w.whileLocked(lockForeign, func() {
+		if repeated := w.observe("gus", deletion, nil); !strings.Contains(repeated.Answer, `"NOT_FOUND"`) {
+			t.Error(repeated.Answer)
+		}
+	})
+}
