@@ -66,7 +66,7 @@ function collectProblems(page: Page, origin: string, interruptsNetwork: boolean,
   page.on('console', (message) => {
     if (!isOurs() || message.type() !== 'error') return
     if (interruptsNetwork && /Failed to load resource|WebSocket connection/.test(message.text())) return
-    problems.push(`console: ${message.text()}`)
+    problems.push(`console: ${message.text()} (${message.location().url})`)
   })
   page.on('pageerror', (error) => problems.push(`exception: ${error.stack || error.message || JSON.stringify(error)}`))
   page.on('request', (request) => {

@@ -10,7 +10,7 @@ const audience = 'https://datahub.example'
 const clientId = 'datahub-page'
 
 type ProviderOptions = {
-  /** How long an access token is valid. Seconds. */
+  /** How long the access token of a sign-in is valid. Seconds. Renewed ones are valid for an hour. */
   tokenLifetime: number
   refreshTokens: boolean
 }
@@ -59,11 +59,13 @@ async function startProvider({ tokenLifetime, refreshTokens }: ProviderOptions) 
       resourceIndicators: {
         enabled: true,
         useGrantedResource: async () => true,
-        getResourceServerInfo: async () => ({
+        // A page that is reloaded while it renews a token has lost the new refresh token. So only
+        // the first token is renewed because of its age.
+        getResourceServerInfo: async (context: { oidc: { params?: { grant_type?: string } } }) => ({
           scope: '',
           audience,
           accessTokenFormat: 'jwt',
-          accessTokenTTL: tokenLifetime,
+          accessTokenTTL: context.oidc.params?.grant_type === 'refresh_token' ? 3600 : tokenLifetime,
           jwt: { sign: { alg: 'RS256' } },
         }),
       },
