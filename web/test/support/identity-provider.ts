@@ -29,6 +29,10 @@ async function startProvider({ tokenLifetime, refreshTokens }: ProviderOptions) 
   await once(server, 'listening')
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const identityProvider: IdentityProvider = { issuer, grantTypes: [], emailVerified: true }
+  // A page that is reloaded while it renews a token has lost the new refresh token. So only
+  // the first token is renewed because of its age.
+  const lifetime = ({ oidc }: { oidc: { params?: { grant_type?: string } } }) =>
+    oidc.params?.grant_type === 'refresh_token' ? 3600 : tokenLifetime
   const provider = new Provider(issuer, {
     clients: [
       {
@@ -53,19 +57,16 @@ async function startProvider({ tokenLifetime, refreshTokens }: ProviderOptions) 
         ? {}
         : { email: token.accountId, email_verified: identityProvider.emailVerified },
     issueRefreshToken: async () => refreshTokens,
-    ttl: { AccessToken: tokenLifetime },
+    ttl: { AccessToken: lifetime },
     features: {
       devInteractions: { enabled: true },
       resourceIndicators: {
         enabled: true,
         useGrantedResource: async () => true,
-        // A page that is reloaded while it renews a token has lost the new refresh token. So only
-        // the first token is renewed because of its age.
-        getResourceServerInfo: async (context: { oidc: { params?: { grant_type?: string } } }) => ({
+        getResourceServerInfo: async () => ({
           scope: '',
           audience,
           accessTokenFormat: 'jwt',
-          accessTokenTTL: context.oidc.params?.grant_type === 'refresh_token' ? 3600 : tokenLifetime,
           jwt: { sign: { alg: 'RS256' } },
         }),
       },
