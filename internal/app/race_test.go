@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/app"
 )
 
 // trials is how often each race is run.
@@ -298,7 +300,8 @@ func TestRoleInUseCannotBeRevoked(t *testing.T) {
 // Of fifty parallel acceptances one succeeds, and there is one membership.
 func TestParallelAcceptancesMakeOneMembership(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	// A connection each: nobody waits for one longer than the gateway allows.
+	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 60 })
 	ada := w.as("ada")
 	for n := range 6 {
 		email := fmt.Sprintf("p%d@new.example", n)
