@@ -405,14 +405,7 @@ func TestGatewayServesWhileTheProviderIsDown(t *testing.T) {
 					t.Errorf("%s: %d", what, status)
 				}
 			}
-			response, err := w.HTTP.Get(w.Gateway.URL() + "/readyz")
-			if err != nil {
-				t.Fatal(err)
-			}
-			response.Body.Close()
-			if response.StatusCode != http.StatusOK {
-				t.Errorf("/readyz: %d", response.StatusCode)
-			}
+			w.Eventually("readiness", func() bool { status, _ := w.ready(w.Gateway); return status == http.StatusOK })
 			provider.Publish(key)
 			w.Eventually("a good token", func() bool { return signed.status() == http.StatusOK })
 			provider.Answer(answer)
