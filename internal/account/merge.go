@@ -43,7 +43,7 @@ var errMergeDryRun = errors.New("dry run")
 // Merge is one transaction, and can be repeated: it then moves what a request has left
 // behind that was under way. It changes the trail, and needs the rights of the tables'
 // owner. It fails with a *MergedError for an account that has been merged into a third
-// one.
+// one, and where nobody has signed in with into.
 func Merge(ctx context.Context, db *postgres.DB, from, into globalid.ID, dryRun bool) (done []Merged, err error) {
 	err = db.InTx(ctx, func(tx *postgres.Tx) error {
 		if done, err = merge(ctx, tx, from, into); err != nil {
@@ -143,15 +143,16 @@ func lockMerger(ctx context.Context, tx *postgres.Tx, from, into globalid.ID) er
 func checkMerger(ctx context.Context, tx *postgres.Tx, from, into globalid.ID) error {
 	var rows []struct {
 		ID         uuid.UUID     `db:"id"`
+		Claimed    bool          `db:"claimed"`
 		MergedInto uuid.NullUUID `db:"merged_into"`
 		ErasedAt   *time.Time    `db:"erased_at"`
 	}
-	if err := tx.Select(ctx, &rows, `select id, merged_into, erased_at from account where id = any ($1::uuid[])`, postgres.UUIDs{from.UUID, into.UUID}); err != nil {
+	if err := tx.Select(ctx, &rows, `select id, subject is not null as claimed, merged_into, erased_at from account where id = any ($1::uuid[])`, postgres.UUIDs{from.UUID, into.UUID}); err != nil {
 		return err
 	}
-	found := map[uuid.UUID]bool{}
+	found, claimed := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 	for _, r := range rows {
-		found[r.ID] = true
+		found[r.ID], claimed[r.ID] = true, r.Claimed
 		id := globalid.ID{Kind: globalid.User, UUID: r.ID}
 		switch {
 		case r.ErasedAt != nil:
@@ -164,6 +165,10 @@ func checkMerger(ctx context.Context, tx *postgres.Tx, from, into globalid.ID) e
 		if !found[id.UUID] {
 			return fmt.Errorf("%s: there is no account with this id", id)
 		}
+	}
+	// The next person with its address would take it over.
+	if !claimed[into.UUID] {
+		return fmt.Errorf("nobody has signed in with %s yet: keep the account with which the person signs in", into)
 	}
 	return nil
 }

@@ -39,6 +39,8 @@ func TestMergeAccountsCommand(t *testing.T) {
 	command(t, "merge-accounts", "--from", "nobody@new.example", "--into", "ed@uni.example").failed(t, 1, "--from", "no account with the address")
 	command(t, "merge-accounts", "--from", "user_"+vic, "--into", "ed@uni.example").failed(t, 1, "no account with this id")
 
+	command(t, "merge-accounts", "--from", "vic@new.example", "--into", "ed@uni.example").failed(t, 1, "nothing was merged", "nobody has signed in")
+
 	// An address of several accounts names none of them.
 	execute(t, db, `insert into account (id, subject, email, email_key, name) values ('`+former+`', 'ed-1', 'ed@uni.example', 'ed@uni.example', 'Ed')`)
 	command(t, "merge-accounts", "--from", "ed@uni.example", "--into", "vic@new.example").failed(t, 1, "several accounts", "user_"+former+" holds the address", "by its id")

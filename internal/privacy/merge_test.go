@@ -114,6 +114,10 @@ func TestMergeMovesEverythingOfAnAccount(t *testing.T) {
 		t.Errorf("repeating it changed: %s", diff)
 	}
 	vic := w.User("vic")
+	if _, err := account.Merge(t.Context(), w.owner, kept.ID, vic.ID, false); err == nil || !strings.Contains(err.Error(), "nobody has signed in") {
+		t.Errorf("into an account that waits for its person: %v", err)
+	}
+	w.signIn("vic's subject", vic.Email, now)
 	for what, try := range map[string]func() error{
 		"merged into a third one": func() error { _, err := account.Merge(t.Context(), w.owner, pat.ID, vic.ID, false); return err },
 		"merged, as the kept one": func() error { _, err := account.Merge(t.Context(), w.owner, vic.ID, pat.ID, false); return err },
