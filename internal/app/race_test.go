@@ -8,8 +8,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"alphacruncher.com/datahub-gateway/internal/app"
 )
 
 // trials is how often each race is run.
@@ -300,8 +298,7 @@ func TestRoleInUseCannotBeRevoked(t *testing.T) {
 // Of fifty parallel acceptances one succeeds, and there is one membership.
 func TestParallelAcceptancesMakeOneMembership(t *testing.T) {
 	t.Parallel()
-	// A connection each: nobody waits for one longer than the gateway allows.
-	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 60 })
+	w := newWorld(t)
 	ada := w.as("ada")
 	for n := range 6 {
 		email := fmt.Sprintf("p%d@new.example", n)

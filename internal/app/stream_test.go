@@ -142,7 +142,8 @@ func TestStopFinishesOperationsOverStreams(t *testing.T) {
 // A mutation is answered though its token expires in the meantime.
 func TestExpiringTokenDoesNotCutAMutation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	// The mutation waits for a lock until the token has expired.
+	w := newWorld(t, func(s *app.Settings) { s.StatementTimeout = s.RequestTimeout })
 	// Of the leeway of 30 seconds 10 are left, in which all must begin.
 	brief := w.brief("ada", time.Now().Add(-20*time.Second))
 	d := brief.deleteOverStreams()

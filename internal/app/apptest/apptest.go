@@ -109,7 +109,9 @@ func (w *World) Settings(change ...func(*app.Settings)) app.Settings {
 	w.T.Helper()
 	s := app.DefaultSettings()
 	s.Addr = "127.0.0.1:0"
-	s.DatabaseURL, s.DatabaseConnections = w.GatewayDSN(), 30
+	// More than the requests of any test at once: on a slow machine, those that wait for
+	// a connection would be refused.
+	s.DatabaseURL, s.DatabaseConnections = w.GatewayDSN(), 100
 	s.Development, s.DataDir = true, w.DataDir
 	s.JWTIssuer, s.JWTAudience = Issuer.Name, Issuer.Audience
 	s.MaxParallel = 100
