@@ -87,7 +87,7 @@ func (s *MailSettings) sender() (mail.Mailbox, error) {
 	}
 	parsed, err := netmail.ParseAddress(s.MailFrom)
 	if err != nil {
-		return from, setting("DATAHUB_MAIL_FROM", errors.New("it is not an e-mail address"))
+		return from, setting("DATAHUB_MAIL_FROM", errors.New("it is not an e-mail address: expected ADDRESS or NAME <ADDRESS>"))
 	}
 	// The name may be given as an encoded word, with any character in it.
 	if strings.ContainsFunc(s.MailFrom+parsed.Name, isLineControl) {

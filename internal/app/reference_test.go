@@ -79,7 +79,11 @@ func commandsTable(t *testing.T) string {
 				if !f.IsBool() {
 					value = " " + cmp.Or(f.PlaceHolder, strings.ToUpper(f.Name))
 				}
-				usage += " --" + f.Name + value
+				flag := "--" + f.Name + value
+				if !f.Required {
+					flag = "[" + flag + "]"
+				}
+				usage += " " + flag
 			}
 		}
 		for _, p := range command.Positional {

@@ -197,7 +197,7 @@ func (s *Settings) checkSender() error {
 	case domain == "" && mailDomain(public) == "":
 		return fmt.Errorf("DATAHUB_MAIL_FROM: required outside development where the host of DATAHUB_PUBLIC_URL is no domain that mails can be from: %q", public.Hostname())
 	case domain != "" && (!strings.Contains(domain, ".") || topLevel(domain) == "localhost"):
-		return setting("DATAHUB_MAIL_FROM", fmt.Errorf("outside development mails cannot be from this machine: %q", from.Email))
+		return setting("DATAHUB_MAIL_FROM", fmt.Errorf("outside development mails cannot be from this machine, nor from a name without a dot: %q", from.Email))
 	}
 	return nil
 }
