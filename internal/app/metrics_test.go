@@ -131,7 +131,7 @@ func TestMetricsCountWhatIsDone(t *testing.T) {
 	}
 	series := w.scrape()
 	if series[`datahub_statement_duration_seconds_count{outcome="ok"}`] < 10 || series[`datahub_statement_duration_seconds_count{outcome="failed"}`] < 1 ||
-		series[`datahub_database_connections_max`] != 30 || series[`datahub_panics_total`] != 0 {
+		series[`datahub_database_connections_max`] != 100 || series[`datahub_panics_total`] != 0 {
 		t.Errorf("%v", series)
 	}
 }

@@ -103,7 +103,7 @@ func (s socket) outcome(id string) (lines []string) {
 // An operation over a stream that runs out of time answers UNAVAILABLE.
 func TestTimeoutOfAnOperationOverAStream(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = time.Second })
+	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = 3 * time.Second })
 	ada := w.as("ada")
 	s := ada.connect()
 	group := map[string]any{"i": w.instance("Group 1")}
@@ -156,7 +156,7 @@ func TestExpiringTokenDoesNotCutAMutation(t *testing.T) {
 // Clients retry by themselves after close code 1013, but not after 4403.
 func TestWebSocketAsksToRetryWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = time.Second })
+	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = 3 * time.Second })
 	zoe := w.as("zoe@new.example")
 	release := w.holdLocks(`lock table account`)
 	s := zoe.dial()
