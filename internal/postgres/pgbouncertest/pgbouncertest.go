@@ -56,7 +56,7 @@ func New(t testing.TB, dsn, mode string, settings ...string) string {
 		"unix_socket_dir = " + dir,
 		"listen_port = " + port,
 		"max_client_conn = 500",
-		"default_pool_size = 25",
+		"default_pool_size = 10",
 	}, settings...), "\n")+"\n")
 
 	cmd := exec.Command("pgbouncer", configuration)
