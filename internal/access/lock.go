@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
@@ -120,6 +122,26 @@ func (l lockedPlaces) has(p tenant.Place) bool {
 		return slices.Contains(l.Spaces, p.ID.UUID)
 	}
 	return true // an organization itself is not locked
+}
+
+// LockSelected locks the places that a query selects, each as instance_id or as space_id,
+// until the end of the transaction. It is for what operators do: nobody's roles are
+// locked.
+func LockSelected(ctx context.Context, tx *postgres.Tx, strength LockStrength, query string, args ...any) error {
+	var rows []struct {
+		Instance uuid.NullUUID `db:"instance_id"`
+		Space    uuid.NullUUID `db:"space_id"`
+	}
+	if err := tx.Select(ctx, &rows, query, args...); err != nil {
+		return err
+	}
+	places := make([]globalid.ID, len(rows))
+	for i, r := range rows {
+		if places[i] = (globalid.ID{Kind: globalid.Space, UUID: r.Space.UUID}); r.Instance.Valid {
+			places[i] = globalid.ID{Kind: globalid.Instance, UUID: r.Instance.UUID}
+		}
+	}
+	return Lock(ctx, tx, Actor{}, strength, places...)
 }
 
 // LockPlaces locks the places that ids stand for, and then reads them as

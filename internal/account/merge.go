@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
 
@@ -31,9 +30,6 @@ func (e *MergedError) Error() string {
 	return fmt.Sprintf("%s has been merged into %s: name that account", e.Account, e.Into)
 }
 
-// errMergeDryRun rolls a transaction back.
-var errMergeDryRun = errors.New("dry run")
-
 // Merge makes two accounts of one person one. Everything that names the account from
 // names into afterwards: roles, of which the higher one stays where both have one in a
 // place; invitations, requests and their mails, records of the trail, which keep the name
@@ -45,18 +41,10 @@ var errMergeDryRun = errors.New("dry run")
 // owner. It fails with a *MergedError for an account that has been merged into a third
 // one, and where nobody has signed in with into.
 func Merge(ctx context.Context, db *postgres.DB, from, into globalid.ID, dryRun bool) (done []Merged, err error) {
-	err = db.InTx(ctx, func(tx *postgres.Tx) error {
-		if done, err = merge(ctx, tx, from, into); err != nil {
-			return err
-		}
-		if dryRun {
-			return errMergeDryRun
-		}
-		return nil
+	err = db.InTxOrDryRun(ctx, dryRun, func(tx *postgres.Tx) (err error) {
+		done, err = merge(ctx, tx, from, into)
+		return err
 	})
-	if errors.Is(err, errMergeDryRun) {
-		err = nil
-	}
 	return done, err
 }
 
@@ -103,26 +91,11 @@ func merge(ctx context.Context, tx *postgres.Tx, from, into globalid.ID) (done [
 // organizations, accounts, addresses. It waits for requests that are being carried out.
 // Later ones find from without any role.
 func lockMerger(ctx context.Context, tx *postgres.Tx, from, into globalid.ID) error {
-	var rows []struct {
-		Instance uuid.NullUUID `db:"instance_id"`
-		Space    uuid.NullUUID `db:"space_id"`
-	}
-	if err := tx.Select(ctx, &rows, `
+	if err := access.LockSelected(ctx, tx, access.Exclusive, `
 		select instance_id, null::uuid as space_id from instance_member where account_id = $1
 		union select null, space_id from space_administrator where account_id = $1
 		union select instance_id, space_id from invitation where invited_by = $1 and status = 'PENDING'
 		union select instance_id, case when instance_id is null then space_id end from request where requested_by = $1 and status = 'OPEN'`, from.UUID); err != nil {
-		return err
-	}
-	var places []globalid.ID
-	for _, r := range rows {
-		if r.Instance.Valid {
-			places = append(places, globalid.ID{Kind: globalid.Instance, UUID: r.Instance.UUID})
-		} else {
-			places = append(places, globalid.ID{Kind: globalid.Space, UUID: r.Space.UUID})
-		}
-	}
-	if err := access.Lock(ctx, tx, access.Actor{}, access.Exclusive, places...); err != nil {
 		return err
 	}
 	for _, query := range []string{

@@ -206,6 +206,23 @@ func (db *DB) InTx(ctx context.Context, do func(tx *Tx) error) error {
 	return nil
 }
 
+// errDryRun rolls a transaction back.
+var errDryRun = errors.New("dry run")
+
+// InTxOrDryRun runs do as InTx does. A dry run is rolled back where do succeeds, too.
+func (db *DB) InTxOrDryRun(ctx context.Context, dryRun bool, do func(tx *Tx) error) error {
+	err := db.InTx(ctx, func(tx *Tx) error {
+		if err := do(tx); err != nil || !dryRun {
+			return err
+		}
+		return errDryRun
+	})
+	if errors.Is(err, errDryRun) {
+		return nil
+	}
+	return err
+}
+
 // Get implements Querier.
 func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) (err error) {
 	ctx, release, err := db.acquire(ctx)

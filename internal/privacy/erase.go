@@ -2,7 +2,6 @@ package privacy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -10,7 +9,6 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
-	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
@@ -67,9 +65,6 @@ func (e *LastError) Error() string {
 	return "the person is " + strings.Join(places, ", ")
 }
 
-// errDryRun rolls a transaction back.
-var errDryRun = errors.New("dry run")
-
 // Erase deletes what is kept about a person, or replaces it with a pseudonym where
 // others need to see that there was somebody: in the trail, in invitations that the
 // person sent, in answers that they gave. What they wrote is removed. It is one
@@ -79,18 +74,10 @@ var errDryRun = errors.New("dry run")
 // It changes the trail, and needs the rights of the tables' owner. It fails with a
 // *LastError, unless it is forced.
 func Erase(ctx context.Context, db *postgres.DB, p Person, o Options) (report Report, err error) {
-	err = db.InTx(ctx, func(tx *postgres.Tx) error {
-		if report, err = erase(ctx, tx, p, o); err != nil {
-			return err
-		}
-		if o.DryRun {
-			return errDryRun
-		}
-		return nil
+	err = db.InTxOrDryRun(ctx, o.DryRun, func(tx *postgres.Tx) (err error) {
+		report, err = erase(ctx, tx, p, o)
+		return err
 	})
-	if errors.Is(err, errDryRun) {
-		err = nil
-	}
 	return report, err
 }
 
@@ -130,27 +117,12 @@ func erase(ctx context.Context, tx *postgres.Tx, p Person, o Options) (report Re
 // everybody does who changes members or ends invitations. Requests that are being
 // carried out there are waited for.
 func lockPlaces(ctx context.Context, tx *postgres.Tx, p Person) error {
-	var rows []struct {
-		Instance uuid.NullUUID `db:"instance_id"`
-		Space    uuid.NullUUID `db:"space_id"`
-	}
-	if err := tx.Select(ctx, &rows, `
+	return access.LockSelected(ctx, tx, access.Exclusive, `
 		select m.instance_id, null::uuid as space_id from `+personTable+` join instance_member m on m.account_id = p.account
 		union select null, m.space_id from `+personTable+` join space_administrator m on m.account_id = p.account
 		union select v.instance_id, v.space_id from `+personTable+` join invitation v on v.email_key = p.key
 		union select v.instance_id, v.space_id from `+personTable+` join invitation v on v.invited_by = p.account and v.status = 'PENDING'
-		union select null, null from `+personTable+` where false and p.spellings is null`, p.args()...); err != nil {
-		return err
-	}
-	var places []globalid.ID
-	for _, r := range rows {
-		if r.Instance.Valid {
-			places = append(places, globalid.ID{Kind: globalid.Instance, UUID: r.Instance.UUID})
-		} else {
-			places = append(places, globalid.ID{Kind: globalid.Space, UUID: r.Space.UUID})
-		}
-	}
-	return access.Lock(ctx, tx, access.Actor{}, access.Exclusive, places...)
+		union select null, null from `+personTable+` where false and p.spellings is null`, p.args()...)
 }
 
 // checkLast fails with a *LastError where nobody else administrates a space or
