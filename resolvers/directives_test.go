@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/go-cmp/cmp"
 
-	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
@@ -23,18 +21,7 @@ type response struct {
 // send executes a document with variables as somebody; "" is nobody.
 func (a api) send(who, document string, variables map[string]any) (r response) {
 	a.t.Helper()
-	ctx := graphql.StartOperationTrace(a.t.Context())
-	if who != "" {
-		ctx = access.WithActor(ctx, a.world.User(who))
-	}
-	operation, errs := a.exec.CreateOperationContext(ctx, &graphql.RawParams{Query: document, Variables: variables})
-	var answer *graphql.Response
-	if errs != nil {
-		answer = a.exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs)
-	} else {
-		next, ctx := a.exec.DispatchOperation(ctx, operation)
-		answer = next(ctx)
-	}
+	answer := execute(a.as(who), a.exec, document, variables)
 	for _, e := range answer.Errors {
 		line := fmt.Sprint(e.Extensions["code"])
 		if path := e.Extensions["inputPath"]; path != nil {

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -266,17 +265,8 @@ type observed struct {
 func (w *foreignWorld) observe(who, operation string, variables map[string]any) observed {
 	w.t.Helper()
 	var behind statements
-	ctx := context.WithValue(graphql.StartOperationTrace(w.t.Context()), statementsKey{}, &behind)
-	ctx = access.WithActor(ctx, w.actors[who])
-	oc, errs := w.exec.CreateOperationContext(ctx, &graphql.RawParams{Query: operation, Variables: variables})
-	var response *graphql.Response
-	if errs != nil {
-		response = w.exec.DispatchError(graphql.WithOperationContext(ctx, oc), errs)
-	} else {
-		next, ctx := w.exec.DispatchOperation(ctx, oc)
-		response = next(ctx)
-	}
-	text, err := json.Marshal(response)
+	ctx := access.WithActor(context.WithValue(w.t.Context(), statementsKey{}, &behind), w.actors[who])
+	text, err := json.Marshal(execute(ctx, w.exec, operation, variables))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -67,23 +67,30 @@ func newAPIOn(t *testing.T, w *testworld.World) api {
 // {organization} for those of Econometrics 2026 and its organization.
 func (a api) ask(who, operation string) string {
 	a.t.Helper()
-	ctx := graphql.StartOperationTrace(a.t.Context())
-	if who != "" {
-		ctx = access.WithActor(ctx, a.world.User(who))
-	}
-	oc, errs := a.exec.CreateOperationContext(ctx, &graphql.RawParams{Query: a.withIDs(operation)})
-	var response *graphql.Response
-	if errs != nil {
-		response = a.exec.DispatchError(graphql.WithOperationContext(ctx, oc), errs)
-	} else {
-		next, ctx := a.exec.DispatchOperation(ctx, oc)
-		response = next(ctx)
-	}
-	text, err := json.Marshal(response)
+	text, err := json.Marshal(execute(a.as(who), a.exec, a.withIDs(operation), nil))
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	return string(text)
+}
+
+// as returns the context of a person's operation; "" is nobody.
+func (a api) as(who string) context.Context {
+	if who == "" {
+		return a.t.Context()
+	}
+	return access.WithActor(a.t.Context(), a.world.User(who))
+}
+
+// execute executes an operation, as a transport does.
+func execute(ctx context.Context, exec graphql.GraphExecutor, document string, variables map[string]any) *graphql.Response {
+	ctx = graphql.StartOperationTrace(ctx)
+	operation, errs := exec.CreateOperationContext(ctx, &graphql.RawParams{Query: document, Variables: variables})
+	if errs != nil {
+		return exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs)
+	}
+	next, ctx := exec.DispatchOperation(ctx, operation)
+	return next(ctx)
 }
 
 var placeholder = regexp.MustCompile(`\{(Master|Distributed|Group \d|space|organization|user:\w+)\}`)
