@@ -53,9 +53,9 @@ func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, _ []ten
 		refusal = access.CheckRole(ctx, r.DB, found[ids[0]], rule)
 	}
 	// Nothing is said about the key of another request to a person without the role.
-	if err := allowReplay(ctx, refusal, func(key *string) (bool, error) {
+	if err := allowReplay(ctx, refusal, func(key string) (bool, error) {
 		return idempotency.Executed(ctx, r.DB, idempotency.Request{
-			Actor: a, Key: key, Operation: rule.Field, Input: graphql.GetFieldContext(ctx).Args["input"]})
+			Actor: a, Key: &key, Operation: rule.Field, Input: graphql.GetFieldContext(ctx).Args["input"]})
 	}); err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, _ []t
 		refusal = access.NotFound()
 	}
 	// The domain refuses the key of another request: that comes before the state.
-	if err := allowReplay(ctx, refusal, func(key *string) (bool, error) { return idempotency.Known(ctx, r.DB, a, *key) }); err != nil {
+	if err := allowReplay(ctx, refusal, func(key string) (bool, error) { return idempotency.Known(ctx, r.DB, a, key) }); err != nil {
 		return nil, err
 	}
 	return next(ctx)
@@ -115,12 +115,12 @@ func ruleOf(ctx context.Context) (access.Rule, error) {
 
 // allowReplay returns a refusal, or nil for a request whose key says that it was
 // carried out before.
-func allowReplay(ctx context.Context, refusal error, executed func(key *string) (bool, error)) error {
+func allowReplay(ctx context.Context, refusal error, executed func(key string) (bool, error)) error {
 	key, given := argument(ctx, "input.idempotencyKey").(string)
 	if refusal == nil || !given {
 		return refusal
 	}
-	switch known, err := executed(&key); {
+	switch known, err := executed(key); {
 	case err != nil:
 		return err
 	case known:
