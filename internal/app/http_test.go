@@ -240,10 +240,7 @@ func TestDevelopmentTokens(t *testing.T) {
 func TestOtherRoutes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.Eventually("readiness", func() bool { // the database may be too slow at first
-		status, _ := w.ready(w.Gateway)
-		return status == http.StatusOK
-	})
+	w.awaitReady(w.Gateway)
 	for path, says := range map[string]string{
 		"/":               "DataHub gateway",
 		"/healthz":        "ok",

@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -14,27 +13,11 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/privacy"
 )
 
-const privacyDocument = "../../docs/privacy.md"
-
 // The tables of docs/privacy.md are what the code says: the catalog of personal
 // data, with the times of the settings.
 func TestPrivacyDocument(t *testing.T) {
 	t.Parallel()
-	have, err := os.ReadFile(privacyDocument)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := withTables(t, privacyDocument, string(have), map[string]string{
-		"data": dataTable(t), "retention": retentionTable(t), "erasure": erasureTable()})
-	if want == string(have) {
-		return
-	}
-	if !*update {
-		t.Fatal("docs/privacy.md is not what the code says: run go test ./internal/app -run Privacy -update")
-	}
-	if err := os.WriteFile(privacyDocument, []byte(want), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	checkTables(t, "docs/privacy.md", map[string]string{"data": dataTable(t), "retention": retentionTable(t), "erasure": erasureTable()})
 }
 
 // settingName finds settings in a text.

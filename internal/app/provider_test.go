@@ -405,7 +405,7 @@ func TestGatewayServesWhileTheProviderIsDown(t *testing.T) {
 					t.Errorf("%s: %d", what, status)
 				}
 			}
-			w.Eventually("readiness", func() bool { status, _ := w.ready(w.Gateway); return status == http.StatusOK })
+			w.awaitReady(w.Gateway)
 			provider.Publish(key)
 			w.Eventually("a good token", func() bool { return signed.status() == http.StatusOK })
 			provider.Answer(answer)

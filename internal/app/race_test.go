@@ -236,21 +236,12 @@ func TestRestoringChecksTheDeadlineAfterWaiting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Exec(`update instance set restorable_until = clock_timestamp() + interval '2 seconds' where name = 'Group 2'`)
-	tx, err := w.Admin.Beginx()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tx.Rollback()
-	if _, err := tx.Exec(`select from instance where name = 'Group 2' for update`); err != nil {
-		t.Fatal(err)
-	}
+	release := w.holdLocks(`select from instance where name = 'Group 2' for update`)
 	answered := make(chan answer)
 	go func() { answered <- w.as("ada").restore("Group 2") }()
 	w.Eventually("a restoration that waits", func() bool { return w.lockWaiters("instance") == 1 })
 	w.Exec(`select pg_sleep_until(restorable_until + interval '1 millisecond') from instance where name = 'Group 2'`)
-	if err := tx.Rollback(); err != nil {
-		t.Fatal(err)
-	}
+	release()
 	(<-answered).Refused("RESTORE_WINDOW_EXPIRED")
 }
 

@@ -31,6 +31,12 @@ func (w *world) ready(g *app.Gateway) (status int, says string) {
 	return response.StatusCode, strings.TrimSpace(string(body))
 }
 
+// awaitReady waits until a gateway is ready: at first, the database may be too slow.
+func (w *world) awaitReady(g *app.Gateway) {
+	w.t.Helper()
+	w.Eventually("readiness", func() bool { status, _ := w.ready(g); return status == http.StatusOK })
+}
+
 // A gateway is not ready while the database has a schema that it does not know.
 func TestReadyzChecksTheSchema(t *testing.T) {
 	t.Parallel()
@@ -63,7 +69,7 @@ func TestReadyzEndsBeforeTheGateway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	g, _ := w.Start(func(s *app.Settings) { s.StopNotice = 2 * time.Second })
-	w.Eventually("readiness", func() bool { status, _ := w.ready(g); return status == 200 })
+	w.awaitReady(g)
 	w.HTTP.CloseIdleConnections()
 	stopped := make(chan error)
 	go func() { stopped <- g.Stop() }()

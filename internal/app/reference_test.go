@@ -19,25 +19,30 @@ import (
 
 var update = flag.Bool("update", false, "write the generated tables of docs/reference.md and docs/privacy.md")
 
-const reference = "../../docs/reference.md"
-
 // The generated tables of docs/reference.md are what the code says: its
 // commands, its settings and its errors.
 func TestReference(t *testing.T) {
 	t.Parallel()
-	have, err := os.ReadFile(reference)
+	checkTables(t, "docs/reference.md", map[string]string{"commands": commandsTable(t), "settings": settingsTable(), "errors": errorsTable(t)})
+}
+
+// checkTables fails where the generated tables of a document are not those, unless
+// they are to be updated.
+func checkTables(t *testing.T, document string, tables map[string]string) {
+	t.Helper()
+	path := "../../" + document
+	have, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tables := map[string]string{"commands": commandsTable(t), "settings": settingsTable(), "errors": errorsTable(t)}
-	want := withTables(t, reference, string(have), tables)
+	want := withTables(t, document, string(have), tables)
 	if want == string(have) {
 		return
 	}
 	if !*update {
-		t.Fatal("docs/reference.md is not what the code says: run go test ./internal/app -run Reference -update")
+		t.Fatalf("%s is not what the code says: run go test ./internal/app -run %s -update", document, strings.TrimPrefix(t.Name(), "Test"))
 	}
-	if err := os.WriteFile(reference, []byte(want), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
