@@ -63,7 +63,7 @@ func (c mergeAccountsCommand) print(t terminal, from, into globalid.ID, done []a
 	case c.DryRun:
 		fmt.Fprintln(t.out, "This was a dry run. Nothing was changed.")
 	default:
-		fmt.Fprintf(t.out, "%s is merged into %s, which has its roles and, if somebody has signed in with it, its sign-ins.\n", from, into)
+		fmt.Fprintf(t.out, "%s is merged into %s. If somebody has signed in with the first one, that sign-in leads to the second one now.\n", from, into)
 	}
 }
 

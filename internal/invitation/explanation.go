@@ -174,6 +174,9 @@ var (
 	trailingCode = regexp.MustCompile(`^[245]\d\d[ -].*\(#([245])\.(\d{1,3})\.(\d{1,3})\)\W*$`)
 )
 
+// notUnderstood is for what is no reply, or one of a class that has no meaning here.
+var notUnderstood = explanation{"The mail server answered with something that is no refusal and no acceptance.", todoAskOperator}
+
 // unexplained is for replies that say nothing, by their first digit.
 var unexplained = map[byte]explanation{
 	'4': {"The mail server does not accept the mail at the moment.", todoIfItLasts},
@@ -186,7 +189,7 @@ var unexplained = map[byte]explanation{
 func explainReply(reply string) explanation {
 	basic := basicCode.FindStringSubmatch(reply)
 	if basic == nil {
-		return explanation{"The mail server answered with something that is no refusal and no acceptance.", todoAskOperator}
+		return notUnderstood
 	}
 	temporary, text := reply[0] == '4', reply[3:]
 	code := enhancedCode.FindStringSubmatch(reply)
@@ -219,7 +222,7 @@ func explainReply(reply string) explanation {
 	if e, ok := unexplained[reply[0]]; ok {
 		return e
 	}
-	return explanation{"The mail server answered with something that is no refusal and no acceptance.", todoAskOperator}
+	return notUnderstood
 }
 
 // withoutRecipient returns the explanation of a reply to DataHub itself: the mail server
