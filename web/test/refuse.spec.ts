@@ -5,7 +5,7 @@ import { expectAccessible, screenshot } from './support/page'
 
 const phone = { width: 360, height: 740 }
 
-/** Ada invites an address. Returns what she is told. */
+/** Invites an address, as Ada. Returns the result for it. */
 async function invite(gateway: Gateway, email: string, instance = 'Group 1') {
   const { inviteUsers } = await gateway.query(
     ada,

@@ -11,6 +11,7 @@ import type { ReviewedInvitationFragment } from '../generated/graphql'
 import { useSession } from '../session/session'
 import { useTitle } from '../title'
 import { AllowInvitations } from './allow-invitations'
+import { HomeButton } from './home-button'
 import { ResultTitle } from './result-title'
 
 const OwnRefusal = graphql(`
@@ -197,12 +198,9 @@ function Support() {
 }
 
 function HomeLink() {
-  const { t } = useTranslation()
   return (
     <Group>
-      <Button component={Link} to="/" variant="default">
-        {t('review.home')}
-      </Button>
+      <HomeButton variant="default" />
     </Group>
   )
 }

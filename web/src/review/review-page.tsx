@@ -12,6 +12,7 @@ import { useSession } from '../session/session'
 import { SignIn } from '../session/sign-in'
 import { useFormats } from '../texts/formats'
 import { useTitle } from '../title'
+import { HomeButton } from './home-button'
 import { reviewedLink } from './link'
 import { PrivacyNotice } from './privacy-notice'
 import { Refusal } from './refusal'
@@ -239,15 +240,6 @@ function InvitationNotFound({ isIncomplete, onSignIn }: InvitationNotFoundProps)
         </Group>
       </Stack>
     </Paper>
-  )
-}
-
-function HomeButton({ variant }: { variant?: 'default' | 'filled' }) {
-  const { t } = useTranslation()
-  return (
-    <Button component={Link} to="/" variant={variant}>
-      {t('review.home')}
-    </Button>
   )
 }
 
