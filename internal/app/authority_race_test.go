@@ -3,6 +3,8 @@ package app_test
 import (
 	"fmt"
 	"testing"
+
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
 // authorityTrials is how often each race about lost roles is run.
@@ -18,7 +20,7 @@ func TestAcceptingRacesWithRemovingTheInviter(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, unlimitedInvitations)
 				ada, mia, miaID := w.as("ada"), w.as("mia"), w.user("Mia")
-				var r race
+				var r testworld.Race
 				for n := range authorityTrials / 2 {
 					email := fmt.Sprintf("p%d@new.example", n)
 					p := w.as(email)
@@ -31,11 +33,11 @@ func TestAcceptingRacesWithRemovingTheInviter(t *testing.T) {
 					}
 					id := w.invitationOf(email)
 					var accepted, removed answer
-					r.run(func() { accepted = p.accept("invitationId", id) }, func() { removed = ada.remove("", miaID, "sentInvitations", sent) })
+					r.Run(func() { accepted = p.accept("invitationId", id) }, func() { removed = ada.remove("", miaID, "sentInvitations", sent) })
 					inTime := acceptedBefore(w, `
 						select max(at) from audit_log where action = 'MEMBER_REMOVED'`)
 					ended := removed.OK().At("removeMember", map[string]string{"REVOKE": "revokedInvitationCount", "TAKE_OVER": "takenOverInvitationCount"}[sent])
-					r.record(inTime && len(accepted.Errors) == 0)
+					r.Record(inTime && len(accepted.Errors) == 0)
 					switch role := roleOfNew(w, email); {
 					case len(accepted.Errors) == 0 && role && (inTime && ended == 0.0 || sent == "TAKE_OVER" && ended == 1.0):
 					case len(accepted.Errors) > 0 && !role && sent == "REVOKE" && ended == 1.0:
@@ -47,7 +49,7 @@ func TestAcceptingRacesWithRemovingTheInviter(t *testing.T) {
 					}
 					w.Exec(`delete from space_administrator using account a where account_id = a.id and a.email = $1`, email)
 				}
-				r.contestedIn(t, authorityTrials/2)
+				r.End(t)
 			})
 		}
 	}
@@ -75,7 +77,7 @@ func TestAcceptingRacesWithTheEndOfTheInvitersRole(t *testing.T) {
 	w := newWorld(t, unlimitedInvitations)
 	mia := w.as("mia")
 	w.Exec(`create table ended (at timestamptz)`)
-	var r race
+	var r testworld.Race
 	for n := range authorityTrials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		p := w.as(email)
@@ -84,7 +86,7 @@ func TestAcceptingRacesWithTheEndOfTheInvitersRole(t *testing.T) {
 		mia.invite("Group 1", "VIEWER", []string{email}).OK()
 		id := w.invitationOf(email)
 		var accepted answer
-		r.run(
+		r.Run(
 			func() { accepted = p.accept("invitationId", id) },
 			func() {
 				w.Exec(`
@@ -93,7 +95,7 @@ func TestAcceptingRacesWithTheEndOfTheInvitersRole(t *testing.T) {
 					insert into ended select clock_timestamp() from gone`)
 			})
 		inTime := acceptedBefore(w, `select max(at) from ended`)
-		r.record(len(accepted.Errors) == 0)
+		r.Record(len(accepted.Errors) == 0)
 		switch role := roleOfNew(w, email); {
 		case len(accepted.Errors) == 0 && role && inTime:
 		case len(accepted.Errors) > 0 && !role:
@@ -104,7 +106,7 @@ func TestAcceptingRacesWithTheEndOfTheInvitersRole(t *testing.T) {
 			t.Fatalf("trial %d: member %t, accepted in time %t: %s", n, role, inTime, accepted.Body)
 		}
 	}
-	r.contestedIn(t, authorityTrials)
+	r.End(t)
 }
 
 // Nobody has a role after the answer to their removal, whatever they accept at the
@@ -116,7 +118,7 @@ func TestAcceptingRacesWithRemovingTheInvited(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, unlimitedInvitations)
 			ada := w.as("ada")
-			var r race
+			var r testworld.Race
 			for n := range authorityTrials {
 				email := fmt.Sprintf("p%d@new.example", n)
 				p := w.as(email)
@@ -131,17 +133,17 @@ func TestAcceptingRacesWithRemovingTheInvited(t *testing.T) {
 				w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i join space s on s.id = i.space_id, account a
 					where s.name = 'Econometrics 2026' and i.name = $1 and a.email = $2`, role, email)
 				var accepted, removed answer
-				r.run(func() { accepted = p.accept("invitationId", id) }, func() { removed = ada.remove(from, user) })
+				r.Run(func() { accepted = p.accept("invitationId", id) }, func() { removed = ada.remove(from, user) })
 				if removed.OK().At("removeMember", "removed") != true || roleOfNew(w, email) {
 					t.Fatalf("trial %d: %s, and has a role: %s %s", n, to, removed.Body, accepted.Body)
 				}
-				if r.record(len(accepted.Errors) == 0); len(accepted.Errors) > 0 {
+				if r.Record(len(accepted.Errors) == 0); len(accepted.Errors) > 0 {
 					if e := accepted.Refused("INVITATION_NOT_USABLE"); e.Reason() != "REVOKED" {
 						t.Fatalf("trial %d: %s", n, accepted.Body)
 					}
 				}
 			}
-			r.contestedIn(t, authorityTrials)
+			r.End(t)
 		})
 	}
 }
@@ -151,7 +153,7 @@ func TestApprovingRacesWithRemovingTheApprover(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimitedInvitations)
 	ada, mia, miaID := w.as("ada"), w.as("mia"), w.user("Mia")
-	var r race
+	var r testworld.Race
 	for n := range authorityTrials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		w.newMember(email, asViewer)
@@ -160,10 +162,10 @@ func TestApprovingRacesWithRemovingTheApprover(t *testing.T) {
 		id := fmt.Sprint(p.requestRole("Group 1", "INSTANCE_EDITOR").OK().At("requestRole", "request", "id"))
 		w.grantAdministrator("Mia")
 		var approved answer
-		r.run(func() { approved = mia.approveRequest(id) }, func() { ada.remove("", miaID).OK() })
+		r.Run(func() { approved = mia.approveRequest(id) }, func() { ada.remove("", miaID).OK() })
 		inTime := w.Text(`select coalesce((select max(at) from audit_log where action = 'ROLE_GRANTED') < (select max(at) from audit_log where action = 'MEMBER_REMOVED'), false)`) == "true"
 		editor := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1 and m.role = 'EDITOR'`, email) == 1
-		r.record(len(approved.Errors) == 0)
+		r.Record(len(approved.Errors) == 0)
 		switch {
 		case len(approved.Errors) == 0 && editor && inTime:
 		case len(approved.Errors) > 0 && !editor:
@@ -173,5 +175,5 @@ func TestApprovingRacesWithRemovingTheApprover(t *testing.T) {
 			t.Fatalf("trial %d: editor %t, in time %t: %s", n, editor, inTime, approved.Body)
 		}
 	}
-	r.contestedIn(t, authorityTrials)
+	r.End(t)
 }

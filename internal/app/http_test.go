@@ -15,6 +15,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/app"
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
 func TestGraphQLOverHTTP(t *testing.T) {
@@ -220,7 +221,7 @@ func TestDevelopmentTokens(t *testing.T) {
 			}
 		})
 	}
-	together(asks...)
+	testworld.Together(asks...)
 	if n := w.Number(`select count(*) from account where subject = 'x'`); n != 1 {
 		t.Errorf("%d accounts", n)
 	}
@@ -336,7 +337,7 @@ func TestFullPoolRefusesWithUnavailable(t *testing.T) {
 		w.Await("refusals", func() bool { return len(w.Log.Lines("request failed")) >= 4 })
 		release()
 	}()
-	together(asks...)
+	testworld.Together(asks...)
 	refused := 0
 	for _, a := range answers {
 		if strings.Join(a.Codes(), " ") == "UNAVAILABLE" {

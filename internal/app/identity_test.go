@@ -13,6 +13,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
 // subject returns the person of a subject and an address, whose token was issued some
@@ -148,7 +149,7 @@ func TestTwoSubjectsOfAnAddressRaceWithAnInvitation(t *testing.T) {
 		email := fmt.Sprintf("chair%d@uni.example", n)
 		people := []person{w.subject(email+"/1", email, 0), w.subject(email+"/2", email, 0)}
 		var invitation answer
-		together(
+		testworld.Together(
 			func() { people[0].Ask(`{ viewer { id } }`, nil).OK() },
 			func() { people[1].Ask(`{ viewer { id } }`, nil).OK() },
 			func() { invitation = ada.invite("Group 1", "VIEWER", []string{email}) })

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
 // unlimitedInvitations lets a test do in a minute what takes people days.
@@ -160,7 +161,7 @@ func TestParallelInvitationsShareTheLimitOfAnAddress(t *testing.T) {
 				}
 			})
 		}
-		together(invites...)
+		testworld.Together(invites...)
 		mails := w.Number(`select count(*) from outbox o join invitation v on v.id = o.subject_id where v.email = $1`, email)
 		if invited.Load() != 20 || refused.Load() != 30 || mails != 20 {
 			t.Fatalf("round %d: %d invited, %d refused, %d mails", round, invited.Load(), refused.Load(), mails)
@@ -292,7 +293,7 @@ func TestInvitingAndResendingDoNotDeadlock(t *testing.T) {
 		if len(ids) > 0 {
 			things = append(things, func() { people[0].resend(ids).OK() })
 		}
-		together(things...)
+		testworld.Together(things...)
 	}
 	if sent, counted := w.Number(`select count(*) from outbox where kind = 'INVITATION'`),
 		w.Number(`select sum(n) from rate_limit, unnest(ns) n where name = 'INVITATIONS_BY_ADDRESS'`); sent != counted {
@@ -339,7 +340,7 @@ func TestGuessingTokensIsLimited(t *testing.T) {
 			}
 		})
 	}
-	together(guesses...)
+	testworld.Together(guesses...)
 	if nothing.Load() != 20 || refused.Load() != 30 {
 		t.Errorf("%d led to nothing, %d were refused", nothing.Load(), refused.Load())
 	}

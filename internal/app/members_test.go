@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
 // user returns the id of a person of the demo world.
@@ -278,7 +280,7 @@ func TestTwoAdministratorsCannotRemoveEachOther(t *testing.T) {
 	for n := range trials {
 		w.Exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name in ('Ada', 'Mia') on conflict do nothing`)
 		var first, second answer
-		together(func() { first = ada.remove("", miaID) }, func() { second = mia.remove("", adaID) })
+		testworld.Together(func() { first = ada.remove("", miaID) }, func() { second = mia.remove("", adaID) })
 		done := 0
 		for _, a := range []answer{first, second} {
 			switch codes := a.Codes(); {

@@ -22,6 +22,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/app"
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 	"alphacruncher.com/datahub-gateway/internal/token/jwks/jwkstest"
 )
 
@@ -354,7 +355,7 @@ func TestUnknownKeysDoNotFloodTheProvider(t *testing.T) {
 			}
 		})
 	}
-	together(asks...)
+	testworld.Together(asks...)
 	good.Ask(`{ viewer { id } }`, nil).OK()
 	if n := provider.Requests(); n > 2 {
 		t.Errorf("the provider was asked %d times", n)

@@ -13,6 +13,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
 // gatewayDB opens the database as a gateway does.
@@ -140,7 +141,7 @@ func TestPurgesInParallelShareTheWork(t *testing.T) {
 			mu.Unlock()
 		})
 	}
-	together(all...)
+	testworld.Together(all...)
 	// A purge skips instances that another one has locked.
 	if n, err := instance.Purge(t.Context(), db, 0); err != nil {
 		t.Error(err)
@@ -167,16 +168,16 @@ func TestRestoringRacesWithThePurge(t *testing.T) {
 	w := newWorld(t, neverPurging)
 	ada := w.as("ada")
 	db := w.gatewayDB()
-	edge := race{lead: 2 * time.Millisecond} // how long before the deadline both begin
+	var edge testworld.Edge
 	for n := range trials {
 		name := fmt.Sprint("Edge ", n)
 		ada.createInstance(name).OK()
 		id := w.instance(name)
 		w.Exec(`insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a where i.name = $1 and a.name = 'Vic'`, name)
 		w.Exec(`update instance i set deleted_at = t.until - interval '24 hours', restorable_until = t.until, deleted_by = a.id
-			from (select clock_timestamp() + $2 * interval '1 microsecond' as until) t, account a where i.name = $1 and a.name = 'Ada'`, name, edge.lead.Microseconds())
+			from (select clock_timestamp() + $2 * interval '1 microsecond' as until) t, account a where i.name = $1 and a.name = 'Ada'`, name, edge.Before().Microseconds())
 		var a answer
-		together(
+		testworld.Together(
 			func() { a = ada.restore(id) },
 			func() {
 				// Until it is restored, it becomes due in a moment. The first purge can
@@ -190,7 +191,7 @@ func TestRestoringRacesWithThePurge(t *testing.T) {
 			})
 		left := w.Number(`select count(*) from instance where name = $1 and deleted_at is null`, name)
 		members := w.Number(`select count(*) from instance_member m join instance i on i.id = m.instance_id where i.name = $1`, name)
-		edge.record(len(a.Errors) == 0)
+		edge.Record(len(a.Errors) == 0)
 		switch codes := a.Codes(); {
 		case len(codes) == 0:
 			if left != 1 || members != 1 {
@@ -204,5 +205,5 @@ func TestRestoringRacesWithThePurge(t *testing.T) {
 			t.Fatalf("trial %d: %s", n, a.Body)
 		}
 	}
-	edge.contested(t)
+	edge.End(t)
 }

@@ -7,81 +7,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
 // trials is how often each race is run.
 const trials = 100
-
-// race runs two requests against each other many times. It learns how much
-// later the second must begin for each of them to be first in about half of the
-// trials, on any machine.
-type race struct {
-	lead  time.Duration // of the first; negative: of the second
-	step  time.Duration // by which the lead changes
-	won   bool          // whether the first was first in the previous trial
-	first int           // trials in which the first was first
-}
-
-// run starts both requests, and waits for both.
-func (r *race) run(first, second func()) {
-	together(
-		func() { time.Sleep(-r.lead); first() },
-		func() { time.Sleep(r.lead); second() })
-}
-
-// record notes which request was first, and gives the other one more lead in
-// the next trial.
-func (r *race) record(won bool) {
-	const longest, shortest = 2 * time.Millisecond, 100 * time.Microsecond
-	switch {
-	case r.step == 0:
-		r.step = longest
-	case won != r.won:
-		r.step = max(r.step/2, shortest)
-	default:
-		r.step = min(r.step*5/4, longest)
-	}
-	if r.won = won; won {
-		r.first++
-		r.lead -= r.step
-	} else {
-		r.lead += r.step
-	}
-}
-
-// contested fails the test where one of them was first in nearly every trial,
-// because such trials test nothing.
-func (r *race) contested(t *testing.T) {
-	t.Helper()
-	r.contestedIn(t, trials)
-}
-
-// contestedIn is contested for another number of trials.
-func (r *race) contestedIn(t *testing.T, trials int) {
-	t.Helper()
-	t.Logf("the first was first in %d of %d trials", r.first, trials)
-	if r.first < trials/10 || r.first > trials*9/10 {
-		t.Error("one of them was nearly always first")
-	}
-}
-
-// together runs functions at the same moment, and waits for all.
-func together(things ...func()) {
-	var ready, done sync.WaitGroup
-	gun := make(chan struct{})
-	for _, thing := range things {
-		ready.Add(1)
-		done.Go(func() {
-			ready.Done()
-			<-gun
-			thing()
-		})
-	}
-	ready.Wait()
-	close(gun)
-	done.Wait()
-}
 
 // Two administrators who invite the same people at once, in different orders,
 // make one invitation and one mail for each.
@@ -95,7 +26,7 @@ func TestTwoAdministratorsInvitingTheSamePeopleRace(t *testing.T) {
 		reversed := slices.Clone(people)
 		slices.Reverse(reversed)
 		var first, second answer
-		together(
+		testworld.Together(
 			func() { first = ada.invite("Group 1", "VIEWER", people) },
 			func() { second = mia.invite("Group 1", "VIEWER", reversed) })
 		for i := range people {
@@ -122,15 +53,15 @@ func TestInvitingRacesWithDeleting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
-	var r race
+	var r testworld.Race
 	for n := range trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		var invitation, deletion answer
-		r.run(
+		r.Run(
 			func() { invitation = ada.invite("Group 1", "VIEWER", []string{email}) },
 			func() { deletion = ed.delete("Group 1") })
 		deletion.OK()
-		r.record(len(invitation.Errors) == 0)
+		r.Record(len(invitation.Errors) == 0)
 		if len(invitation.Errors) > 0 {
 			invitation.Refused("INSTANCE_DELETED")
 		}
@@ -142,11 +73,11 @@ func TestInvitingRacesWithDeleting(t *testing.T) {
 		}
 		ed.restore("Group 1").OK()
 	}
-	if n := w.Number(`select count(*) from invitation`); n != r.first {
-		t.Errorf("%d invitations, %d answers say so", n, r.first)
+	if n := w.Number(`select count(*) from invitation`); n != r.First {
+		t.Errorf("%d invitations, %d answers say so", n, r.First)
 	}
-	w.AwaitMails(r.first)
-	r.contested(t)
+	w.AwaitMails(r.First)
+	r.End(t)
 }
 
 // Twenty copies of a request at once run once, and all get the same answer.
@@ -163,7 +94,7 @@ func TestParallelInvitationsWithOneKeyRunOnce(t *testing.T) {
 				answers[i] = ada.invite("Group 1", "VIEWER", []string{fmt.Sprintf("p%d@new.example", n)}, "idempotencyKey", fmt.Sprint("key ", n))
 			})
 		}
-		together(sends...)
+		testworld.Together(sends...)
 		for _, a := range answers {
 			if got := a.OK().At("inviteUsers", "results", 0, "outcome"); got != "INVITED" {
 				t.Fatalf("round %d: %v", n, got)
@@ -190,7 +121,7 @@ func TestParallelDeletionsWithOneKeyRunOnce(t *testing.T) {
 		for i := range answers {
 			sends = append(sends, func() { answers[i] = ed.delete("Group 1", "idempotencyKey", fmt.Sprint("key ", n)) })
 		}
-		together(sends...)
+		testworld.Together(sends...)
 		for _, a := range answers {
 			if a.OK().At("deleteInstance", "deleted") != true {
 				t.Fatalf("round %d: %s", n, a.Body)
@@ -205,15 +136,15 @@ func TestRestoringEndsExactlyAfter24Hours(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	edge := race{lead: time.Millisecond} // how long before the deadline the request begins
+	var edge testworld.Edge
 	for n := range trials {
 		// The deadline passes during the request.
 		w.Exec(`update instance set deleted_at = t.until - interval '24 hours', restorable_until = t.until, deleted_by = (select id from account where name = 'Ada')
-			from (select clock_timestamp() + $1 * interval '1 microsecond' as until) t where name = 'Group 1'`, edge.lead.Microseconds())
+			from (select clock_timestamp() + $1 * interval '1 microsecond' as until) t where name = 'Group 1'`, edge.Before().Microseconds())
 		until := w.Text(`select restorable_until::text from instance where name = 'Group 1'`)
 		a := ada.restore("Group 1")
 		after := w.Text(`select clock_timestamp() >= $1::timestamptz`, until)
-		edge.record(len(a.Errors) == 0)
+		edge.Record(len(a.Errors) == 0)
 		switch codes := a.Codes(); {
 		case len(codes) == 0:
 			at := w.Text(`select (max(at) < $1::timestamptz + interval '10 seconds') from audit_log where action = 'INSTANCE_RESTORED'`, until)
@@ -228,7 +159,7 @@ func TestRestoringEndsExactlyAfter24Hours(t *testing.T) {
 			t.Fatalf("trial %d: %s", n, a.Body)
 		}
 	}
-	edge.contested(t)
+	edge.End(t)
 }
 
 // A restoration that waits for a lock until after the deadline is refused.
@@ -301,7 +232,7 @@ func TestParallelAcceptancesMakeOneMembership(t *testing.T) {
 		for i := range answers {
 			accepts = append(accepts, func() { answers[i] = p.accept("token", token) })
 		}
-		together(accepts...)
+		testworld.Together(accepts...)
 		accepted := 0
 		for _, a := range answers {
 			if len(a.Errors) == 0 {
@@ -322,7 +253,7 @@ func TestAcceptingRacesWithRevoking(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	var r race
+	var r testworld.Race
 	for n := range trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		p := w.as(email)
@@ -330,11 +261,11 @@ func TestAcceptingRacesWithRevoking(t *testing.T) {
 		id := w.invitationOf(email)
 		p.Ask(`{ viewer { id } }`, nil).OK()
 		var accepted, revoked answer
-		r.run(func() { accepted = p.accept("invitationId", id) }, func() { revoked = ada.revoke([]string{id}) })
+		r.Run(func() { accepted = p.accept("invitationId", id) }, func() { revoked = ada.revoke([]string{id}) })
 		outcome := revoked.OK().At("revokeInvitations", "results", 0, "outcome")
 		member := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email) == 1
 		status := w.Text(`select status from invitation where email = $1`, email)
-		r.record(len(accepted.Errors) == 0)
+		r.Record(len(accepted.Errors) == 0)
 		switch len(accepted.Errors) {
 		case 0:
 			if outcome != "ALREADY_ENDED" || !member || status != "ACCEPTED" {
@@ -346,7 +277,7 @@ func TestAcceptingRacesWithRevoking(t *testing.T) {
 			}
 		}
 	}
-	r.contested(t)
+	r.End(t)
 }
 
 // Nobody becomes a member of an instance after the answer to its deletion.
@@ -354,7 +285,7 @@ func TestAcceptingRacesWithDeleting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
-	var r race
+	var r testworld.Race
 	for n := range trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		p := w.as(email)
@@ -362,11 +293,11 @@ func TestAcceptingRacesWithDeleting(t *testing.T) {
 		id := w.invitationOf(email)
 		p.Ask(`{ viewer { id } }`, nil).OK()
 		var accepted, deleted answer
-		r.run(func() { accepted = p.accept("invitationId", id) }, func() { deleted = ed.delete("Group 1") })
+		r.Run(func() { accepted = p.accept("invitationId", id) }, func() { deleted = ed.delete("Group 1") })
 		deleted.OK()
 		late := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id join instance i on i.id = m.instance_id where a.email = $1 and m.since > i.deleted_at`, email)
 		member := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.email = $1`, email) == 1
-		r.record(len(accepted.Errors) == 0)
+		r.Record(len(accepted.Errors) == 0)
 		if len(accepted.Errors) > 0 {
 			if e := accepted.Refused("INVITATION_NOT_USABLE"); e.Reason() != "INSTANCE_DELETED" {
 				t.Fatalf("trial %d: %s", n, accepted.Body)
@@ -381,7 +312,7 @@ func TestAcceptingRacesWithDeleting(t *testing.T) {
 			p.accept("invitationId", id).OK()
 		}
 	}
-	r.contested(t)
+	r.End(t)
 }
 
 // Two administrators who resend the same invitations at once send one mail for
@@ -404,7 +335,7 @@ func TestTwoAdministratorsResendingRace(t *testing.T) {
 	for n := range trials / 10 {
 		w.Exec(`delete from invitation_resend`)
 		var first, second answer
-		together(func() { first = ada.resend(ids) }, func() { second = mia.resend(reversed) })
+		testworld.Together(func() { first = ada.resend(ids) }, func() { second = mia.resend(reversed) })
 		sent := 0
 		for _, a := range []answer{first, second} {
 			if len(a.Errors) == 0 {
@@ -431,7 +362,7 @@ func TestInvitingRacesWithTheEndOfAnInvitation(t *testing.T) {
 	w := newWorld(t)
 	w.grantAdministrator("Mia")
 	ada, mia := w.as("ada"), w.as("mia")
-	var r race
+	var r testworld.Race
 	for n := range trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		ada.invite("Group 1", "VIEWER", []string{email}).OK()
@@ -442,10 +373,10 @@ func TestInvitingRacesWithTheEndOfAnInvitation(t *testing.T) {
 		if n%2 == 1 {
 			end = func() { ended = p.decline("invitationId", id) }
 		}
-		r.run(end, func() { invited = ada.invite("Group 1", "EDITOR", []string{email}) })
+		r.Run(end, func() { invited = ada.invite("Group 1", "EDITOR", []string{email}) })
 		ended.OK()
 		outcome := invited.OK().At("inviteUsers", "results", 0, "outcome")
-		r.record(outcome == "INVITED")
+		r.Record(outcome == "INVITED")
 		pending := w.Number(`select count(*) from invitation where email = $1 and status = 'PENDING'`, email)
 		all := w.Number(`select count(*) from invitation where email = $1`, email)
 		switch {
@@ -455,7 +386,7 @@ func TestInvitingRacesWithTheEndOfAnInvitation(t *testing.T) {
 			t.Fatalf("trial %d: %v, %d of %d invitations are pending", n, outcome, pending, all)
 		}
 	}
-	r.contested(t)
+	r.End(t)
 }
 
 // Two administrators who change each other's roles at once do not deadlock, and
@@ -469,11 +400,11 @@ func TestMembershipChangesRace(t *testing.T) {
 	for n := range trials {
 		w.addViewers("Group 1", "Ada", "Mia", "Vic")
 		role := []string{"EDITOR", "VIEWER"}[n%2]
-		together(
+		testworld.Together(
 			func() { ada.changeRole("Group 1", miaID, role).OK() },
 			func() { mia.changeRole("Group 1", adaID, role).OK() })
 		left := make([]answer, 2)
-		together(func() { left[0] = vic.leave("Group 1") }, func() { left[1] = vic.leave("Group 1") })
+		testworld.Together(func() { left[0] = vic.leave("Group 1") }, func() { left[1] = vic.leave("Group 1") })
 		slices.SortFunc(left, func(a, b answer) int { return len(a.Errors) - len(b.Errors) })
 		if left[0].OK().At("leaveInstance", "left") != true {
 			t.Fatalf("trial %d: %s", n, left[0].Body)
@@ -588,7 +519,7 @@ func TestRandomRequestsInParallel(t *testing.T) {
 	for seed := range uint64(10) {
 		clients = append(clients, func() { work(seed) })
 	}
-	together(clients...)
+	testworld.Together(clients...)
 	for wrong, query := range map[string]string{
 		"spaces without administrators":             `select count(*) from space s where not exists (select from space_administrator where space_id = s.id)`,
 		"mails that wait though nothing is deleted": `select count(*) from outbox o join instance i on i.id = o.instance_id where o.state = 'HELD' and i.deleted_at is null`,

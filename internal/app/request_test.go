@@ -15,6 +15,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
 const requestFields = `id kind status role emails approvedEmails message spaceName instanceName space { name } instance { name }
@@ -449,13 +450,13 @@ func TestApprovingRacesWithRemoving(t *testing.T) {
 	w := newWorld(t, unlimited)
 	w.grantAdministrator("Rita")
 	ada, rita, vic := w.as("ada"), w.as("rita"), w.as("vic")
-	var r race
+	var r testworld.Race
 	for n := range trials {
 		w.addViewers("Group 1", "Vic")
 		id := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
 		var approved, removed answer
-		r.run(func() { approved = ada.approveRequest(id) }, func() { removed = rita.remove("", w.user("Vic")) })
-		r.record(len(approved.Errors) == 0)
+		r.Run(func() { approved = ada.approveRequest(id) }, func() { removed = rita.remove("", w.user("Vic")) })
+		r.Record(len(approved.Errors) == 0)
 		removed.OK()
 		if n := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.name = 'Vic'`); n != 0 {
 			t.Fatalf("trial %d: Vic has a role; %s", n, approved.Body)
@@ -467,7 +468,7 @@ func TestApprovingRacesWithRemoving(t *testing.T) {
 			ada.declineRequest(id).OK()
 		}
 	}
-	r.contested(t)
+	r.End(t)
 }
 
 // A person who requests again during the answer gets either the first request
@@ -476,17 +477,17 @@ func TestRequestingRacesWithDeclining(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
 	ada, vic := w.as("ada"), w.as("vic")
-	var r race
+	var r testworld.Race
 	for range trials {
 		id := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
 		var asked answer
-		r.run(func() { asked = vic.requestRole("Group 1", "INSTANCE_EDITOR") }, func() { ada.declineRequest(id).OK() })
-		r.record(asked.RequestID() == id)
+		r.Run(func() { asked = vic.requestRole("Group 1", "INSTANCE_EDITOR") }, func() { ada.declineRequest(id).OK() })
+		r.Record(asked.RequestID() == id)
 		if asked.RequestID() != id {
 			ada.declineRequest(asked.RequestID()).OK()
 		}
 	}
-	r.contested(t)
+	r.End(t)
 }
 
 func TestRestoringAnswersThousandsOfRequests(t *testing.T) {
@@ -705,7 +706,7 @@ func TestRequestingIsIdempotent(t *testing.T) {
 			answers[i] = vic.requestRole("Group 1", "INSTANCE_EDITOR", "idempotencyKey", fmt.Sprint("many", i%2))
 		})
 	}
-	together(asks...)
+	testworld.Together(asks...)
 	for _, a := range answers {
 		if a.RequestID() != answers[0].RequestID() {
 			t.Errorf("%s", a.Body)
@@ -836,14 +837,14 @@ func TestApprovingRacesWithDeclining(t *testing.T) {
 	w := newWorld(t, unlimited)
 	w.grantAdministrator("Rita")
 	ada, rita, vic := w.as("ada"), w.as("rita"), w.as("vic")
-	var r race
+	var r testworld.Race
 	for n := range trials {
 		w.Exec(`delete from instance_member m using account a where a.id = m.account_id and a.name = 'Vic'`)
 		w.addViewers("Group 1", "Vic")
 		id := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
 		var approved, declined answer
-		r.run(func() { approved = ada.approveRequest(id) }, func() { declined = rita.declineRequest(id) })
-		r.record(len(approved.Errors) == 0)
+		r.Run(func() { approved = ada.approveRequest(id) }, func() { declined = rita.declineRequest(id) })
+		r.Record(len(approved.Errors) == 0)
 		editor := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where a.name = 'Vic' and m.role = 'EDITOR'`) == 1
 		switch status := w.Text(`select status from request where id = $1::uuid`, strings.TrimPrefix(id, "request_")); {
 		case len(approved.Errors) == 0:
@@ -857,7 +858,7 @@ func TestApprovingRacesWithDeclining(t *testing.T) {
 			declined.OK()
 		}
 	}
-	r.contested(t)
+	r.End(t)
 }
 
 func unlimited(s *app.Settings) {
@@ -869,13 +870,13 @@ func TestApprovingRacesWithWithdrawing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
 	ada, ed := w.as("ada"), w.as("ed")
-	var r race
+	var r testworld.Race
 	for n := range trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		id := ed.requestInvitations("Group 1", "VIEWER", []string{email}).RequestID()
 		var approved, withdrawn answer
-		r.run(func() { approved = ada.approveRequest(id) }, func() { withdrawn = ed.withdrawRequest(id) })
-		r.record(len(approved.Errors) == 0)
+		r.Run(func() { approved = ada.approveRequest(id) }, func() { withdrawn = ed.withdrawRequest(id) })
+		r.Record(len(approved.Errors) == 0)
 		invited := w.Number(`select count(*) from invitation where email = $1`, email)
 		if len(approved.Errors) == 0 {
 			if e := withdrawn.Refused("CONFLICT"); e.Reason() != "REQUEST_APPROVED" || invited != 1 {
@@ -887,7 +888,7 @@ func TestApprovingRacesWithWithdrawing(t *testing.T) {
 			withdrawn.OK()
 		}
 	}
-	r.contested(t)
+	r.End(t)
 }
 
 // Nobody is invited by an approval after the answer to the deletion of the
@@ -896,13 +897,13 @@ func TestApprovingRacesWithDeleting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
 	ada, ed := w.as("ada"), w.as("ed")
-	var r race
+	var r testworld.Race
 	for n := range trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		id := ed.requestInvitations("Group 1", "VIEWER", []string{email}).RequestID()
 		var approved, deleted answer
-		r.run(func() { approved = ada.approveRequest(id) }, func() { deleted = ed.delete("Group 1") })
-		r.record(len(approved.Errors) == 0)
+		r.Run(func() { approved = ada.approveRequest(id) }, func() { deleted = ed.delete("Group 1") })
+		r.Record(len(approved.Errors) == 0)
 		deleted.OK()
 		invited := w.Number(`select count(*) from invitation where email = $1`, email)
 		status := w.Text(`select status from request where id = $1::uuid`, strings.TrimPrefix(id, "request_"))
@@ -917,5 +918,5 @@ func TestApprovingRacesWithDeleting(t *testing.T) {
 		}
 		ada.restore("Group 1").OK()
 	}
-	r.contested(t)
+	r.End(t)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
 const lookUp = `query($token: String!) { invitation(token: $token) { email } }`
@@ -144,7 +145,7 @@ func TestLectureHallIsLetIn(t *testing.T) {
 		})
 	}
 	for hall := range slices.Chunk(students, 50) {
-		together(hall...)
+		testworld.Together(hall...)
 	}
 }
 
