@@ -109,9 +109,10 @@ func (w *World) Settings(change ...func(*app.Settings)) app.Settings {
 	w.T.Helper()
 	s := app.DefaultSettings()
 	s.Addr = "127.0.0.1:0"
-	// More than the requests of any test at once: on a slow machine, those that wait for
-	// a connection would be refused.
+	// No limit that a slow machine meets by itself. Connections are more than the
+	// requests of any test at once: those that wait for one would be refused.
 	s.DatabaseURL, s.DatabaseConnections = w.GatewayDSN(), 100
+	s.RequestTimeout, s.StatementTimeout = Patience, Patience
 	s.Development, s.DataDir = true, w.DataDir
 	s.JWTIssuer, s.JWTAudience = Issuer.Name, Issuer.Audience
 	s.MaxParallel = 100

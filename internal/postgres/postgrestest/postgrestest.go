@@ -67,5 +67,6 @@ func New(t testing.TB) string {
 			t.Errorf("postgrestest: dropping a database: %v", err)
 		}
 	})
-	return current.postgres.DSN(name)
+	// A slow machine takes its time to connect. What is written last counts.
+	return current.postgres.DSN(name) + " connect_timeout=60"
 }
