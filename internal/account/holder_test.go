@@ -12,6 +12,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 )
 
 // issued is when tokens of a minute of a test were issued.
@@ -160,12 +161,11 @@ func TestHoldersBesideOlderGateways(t *testing.T) {
 
 // However many subjects prove one address at once, and exchange it, there is one
 // holder, and nobody fails.
-func TestParallelProofsLeaveOneHolder(t *testing.T) {
+func TestRacingProofsLeaveOneHolder(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
-	const trials = 300
 	emails := []string{"a@uni.example", "b@uni.example"}
-	for n := range trials {
+	for n := range racetest.Trials {
 		first := fmt.Sprintf("a%d", n/3) // every third time they are new
 		last := issued(0).Add(time.Duration(n+1) * time.Minute)
 		ids := []Identity{

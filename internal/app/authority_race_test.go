@@ -4,11 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"alphacruncher.com/datahub-gateway/internal/testworld"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 )
-
-// authorityTrials is how often each race about lost roles is run.
-const authorityTrials = 300
 
 // An invitation is accepted before its inviter is removed, or not at all. Taken over,
 // it is always accepted.
@@ -20,8 +17,8 @@ func TestAcceptingRacesWithRemovingTheInviter(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, unlimitedInvitations)
 				ada, mia, miaID := w.as("ada"), w.as("mia"), w.user("Mia")
-				var r testworld.Race
-				for n := range authorityTrials / 2 {
+				var r racetest.Race
+				for n := range racetest.Trials {
 					email := fmt.Sprintf("p%d@new.example", n)
 					p := w.as(email)
 					p.Ask(`{ viewer { id } }`, nil).OK()
@@ -77,8 +74,8 @@ func TestAcceptingRacesWithTheEndOfTheInvitersRole(t *testing.T) {
 	w := newWorld(t, unlimitedInvitations)
 	mia := w.as("mia")
 	w.Exec(`create table ended (at timestamptz)`)
-	var r testworld.Race
-	for n := range authorityTrials {
+	var r racetest.Race
+	for n := range racetest.Trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		p := w.as(email)
 		p.Ask(`{ viewer { id } }`, nil).OK()
@@ -118,8 +115,8 @@ func TestAcceptingRacesWithRemovingTheInvited(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, unlimitedInvitations)
 			ada := w.as("ada")
-			var r testworld.Race
-			for n := range authorityTrials {
+			var r racetest.Race
+			for n := range racetest.Trials {
 				email := fmt.Sprintf("p%d@new.example", n)
 				p := w.as(email)
 				p.Ask(`{ viewer { id } }`, nil).OK()
@@ -153,8 +150,8 @@ func TestApprovingRacesWithRemovingTheApprover(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimitedInvitations)
 	ada, mia, miaID := w.as("ada"), w.as("mia"), w.user("Mia")
-	var r testworld.Race
-	for n := range authorityTrials {
+	var r racetest.Race
+	for n := range racetest.Trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		w.newMember(email, asViewer)
 		p := w.as(email)

@@ -15,7 +15,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/app"
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
-	"alphacruncher.com/datahub-gateway/internal/testworld"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 )
 
 func TestGraphQLOverHTTP(t *testing.T) {
@@ -221,7 +221,7 @@ func TestDevelopmentTokens(t *testing.T) {
 			}
 		})
 	}
-	testworld.Together(asks...)
+	racetest.Together(asks...)
 	if n := w.Number(`select count(*) from account where subject = 'x'`); n != 1 {
 		t.Errorf("%d accounts", n)
 	}
@@ -337,7 +337,7 @@ func TestFullPoolRefusesWithUnavailable(t *testing.T) {
 		w.Await("refusals", func() bool { return len(w.Log.Lines("request failed")) >= 4 })
 		release()
 	}()
-	testworld.Together(asks...)
+	racetest.Together(asks...)
 	refused := 0
 	for _, a := range answers {
 		if strings.Join(a.Codes(), " ") == "UNAVAILABLE" {

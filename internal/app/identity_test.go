@@ -13,7 +13,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
-	"alphacruncher.com/datahub-gateway/internal/testworld"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 )
 
 // subject returns the person of a subject and an address, whose token was issued some
@@ -144,12 +144,11 @@ func TestTwoSubjectsOfAnAddressRaceWithAnInvitation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	const trials = 300
-	for n := range trials {
+	for n := range racetest.Trials {
 		email := fmt.Sprintf("chair%d@uni.example", n)
 		people := []person{w.subject(email+"/1", email, 0), w.subject(email+"/2", email, 0)}
 		var invitation answer
-		testworld.Together(
+		racetest.Together(
 			func() { people[0].Ask(`{ viewer { id } }`, nil).OK() },
 			func() { people[1].Ask(`{ viewer { id } }`, nil).OK() },
 			func() { invitation = ada.invite("Group 1", "VIEWER", []string{email}) })

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
-	"alphacruncher.com/datahub-gateway/internal/testworld"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 )
 
 // unlimitedInvitations lets a test do in a minute what takes people days.
@@ -161,7 +161,7 @@ func TestParallelInvitationsShareTheLimitOfAnAddress(t *testing.T) {
 				}
 			})
 		}
-		testworld.Together(invites...)
+		racetest.Together(invites...)
 		mails := w.Number(`select count(*) from outbox o join invitation v on v.id = o.subject_id where v.email = $1`, email)
 		if invited.Load() != 20 || refused.Load() != 30 || mails != 20 {
 			t.Fatalf("round %d: %d invited, %d refused, %d mails", round, invited.Load(), refused.Load(), mails)
@@ -267,12 +267,12 @@ func TestResendingCountsInTheLimits(t *testing.T) {
 
 // Requests that name the same addresses in different orders wait for each other
 // without a deadlock.
-func TestInvitingAndResendingDoNotDeadlock(t *testing.T) {
+func TestInvitingRacesWithResending(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimitedInvitations)
 	courses := w.courses(3)
 	people := []person{w.as("ada"), w.as("mia"), w.as("ed")}
-	rounds := trials / 3
+	rounds := racetest.Trials / 3
 	for n := range rounds {
 		var emails []string
 		for i := range 8 {
@@ -293,7 +293,7 @@ func TestInvitingAndResendingDoNotDeadlock(t *testing.T) {
 		if len(ids) > 0 {
 			things = append(things, func() { people[0].resend(ids).OK() })
 		}
-		testworld.Together(things...)
+		racetest.Together(things...)
 	}
 	if sent, counted := w.Number(`select count(*) from outbox where kind = 'INVITATION'`),
 		w.Number(`select sum(n) from rate_limit, unnest(ns) n where name = 'INVITATIONS_BY_ADDRESS'`); sent != counted {
@@ -340,7 +340,7 @@ func TestGuessingTokensIsLimited(t *testing.T) {
 			}
 		})
 	}
-	testworld.Together(guesses...)
+	racetest.Together(guesses...)
 	if nothing.Load() != 20 || refused.Load() != 30 {
 		t.Errorf("%d led to nothing, %d were refused", nothing.Load(), refused.Load())
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"alphacruncher.com/datahub-gateway/internal/testworld"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 )
 
 // user returns the id of a person of the demo world.
@@ -272,15 +272,15 @@ func TestLastAdministratorCannotLeave(t *testing.T) {
 	}
 }
 
-func TestTwoAdministratorsCannotRemoveEachOther(t *testing.T) {
+func TestRaceOfTwoAdministratorsWhoRemoveEachOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, mia := w.as("ada"), w.as("mia")
 	adaID, miaID := w.user("Ada"), w.user("Mia")
-	for n := range trials {
+	for n := range racetest.Trials {
 		w.Exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a where s.name = 'Econometrics 2026' and a.name in ('Ada', 'Mia') on conflict do nothing`)
 		var first, second answer
-		testworld.Together(func() { first = ada.remove("", miaID) }, func() { second = mia.remove("", adaID) })
+		racetest.Together(func() { first = ada.remove("", miaID) }, func() { second = mia.remove("", adaID) })
 		done := 0
 		for _, a := range []answer{first, second} {
 			switch codes := a.Codes(); {

@@ -22,7 +22,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/app"
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
-	"alphacruncher.com/datahub-gateway/internal/testworld"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 	"alphacruncher.com/datahub-gateway/internal/token/jwks/jwkstest"
 )
 
@@ -355,7 +355,7 @@ func TestUnknownKeysDoNotFloodTheProvider(t *testing.T) {
 			}
 		})
 	}
-	testworld.Together(asks...)
+	racetest.Together(asks...)
 	good.Ask(`{ viewer { id } }`, nil).OK()
 	if n := provider.Requests(); n > 2 {
 		t.Errorf("the provider was asked %d times", n)

@@ -13,7 +13,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/testworld"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 )
 
 // gatewayDB opens the database as a gateway does.
@@ -141,7 +141,7 @@ func TestPurgesInParallelShareTheWork(t *testing.T) {
 			mu.Unlock()
 		})
 	}
-	testworld.Together(all...)
+	racetest.Together(all...)
 	// A purge skips instances that another one has locked.
 	if n, err := instance.Purge(t.Context(), db, 0); err != nil {
 		t.Error(err)
@@ -168,8 +168,8 @@ func TestRestoringRacesWithThePurge(t *testing.T) {
 	w := newWorld(t, neverPurging)
 	ada := w.as("ada")
 	db := w.gatewayDB()
-	var edge testworld.Edge
-	for n := range trials {
+	var edge racetest.Edge
+	for n := range racetest.Trials {
 		name := fmt.Sprint("Edge ", n)
 		ada.createInstance(name).OK()
 		id := w.instance(name)
@@ -177,7 +177,7 @@ func TestRestoringRacesWithThePurge(t *testing.T) {
 		w.Exec(`update instance i set deleted_at = t.until - interval '24 hours', restorable_until = t.until, deleted_by = a.id
 			from (select clock_timestamp() + $2 * interval '1 microsecond' as until) t, account a where i.name = $1 and a.name = 'Ada'`, name, edge.Before().Microseconds())
 		var a answer
-		testworld.Together(
+		racetest.Together(
 			func() { a = ada.restore(id) },
 			func() {
 				// Until it is restored, it becomes due in a moment. The first purge can

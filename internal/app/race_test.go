@@ -8,11 +8,8 @@ import (
 	"sync"
 	"testing"
 
-	"alphacruncher.com/datahub-gateway/internal/testworld"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 )
-
-// trials is how often each race is run.
-const trials = 100
 
 // Two administrators who invite the same people at once, in different orders,
 // make one invitation and one mail for each.
@@ -21,12 +18,12 @@ func TestTwoAdministratorsInvitingTheSamePeopleRace(t *testing.T) {
 	w := newWorld(t)
 	w.grantAdministrator("Mia")
 	ada, mia := w.as("ada"), w.as("mia")
-	for n := range trials {
+	for n := range racetest.Trials {
 		people := []string{fmt.Sprintf("a%d@new.example", n), fmt.Sprintf("b%d@new.example", n), fmt.Sprintf("c%d@new.example", n)}
 		reversed := slices.Clone(people)
 		slices.Reverse(reversed)
 		var first, second answer
-		testworld.Together(
+		racetest.Together(
 			func() { first = ada.invite("Group 1", "VIEWER", people) },
 			func() { second = mia.invite("Group 1", "VIEWER", reversed) })
 		for i := range people {
@@ -42,10 +39,10 @@ func TestTwoAdministratorsInvitingTheSamePeopleRace(t *testing.T) {
 			}
 		}
 	}
-	if n := w.Number(`select count(*) from invitation`); n != 3*trials {
-		t.Errorf("%d invitations of %d", n, 3*trials)
+	if n := w.Number(`select count(*) from invitation`); n != 3*racetest.Trials {
+		t.Errorf("%d invitations of %d", n, 3*racetest.Trials)
 	}
-	w.AwaitMails(3 * trials)
+	w.AwaitMails(3 * racetest.Trials)
 }
 
 // Nobody is invited to an instance after the answer to its deletion.
@@ -53,8 +50,8 @@ func TestInvitingRacesWithDeleting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
-	var r testworld.Race
-	for n := range trials {
+	var r racetest.Race
+	for n := range racetest.Trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		var invitation, deletion answer
 		r.Run(
@@ -81,11 +78,11 @@ func TestInvitingRacesWithDeleting(t *testing.T) {
 }
 
 // Twenty copies of a request at once run once, and all get the same answer.
-func TestParallelInvitationsWithOneKeyRunOnce(t *testing.T) {
+func TestRacingInvitationsWithOneKeyRunOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	const copies, rounds = 20, trials / 20
+	const copies, rounds = 20, racetest.Trials / 20
 	for n := range rounds {
 		answers := make([]answer, copies)
 		var sends []func()
@@ -94,7 +91,7 @@ func TestParallelInvitationsWithOneKeyRunOnce(t *testing.T) {
 				answers[i] = ada.invite("Group 1", "VIEWER", []string{fmt.Sprintf("p%d@new.example", n)}, "idempotencyKey", fmt.Sprint("key ", n))
 			})
 		}
-		testworld.Together(sends...)
+		racetest.Together(sends...)
 		for _, a := range answers {
 			if got := a.OK().At("inviteUsers", "results", 0, "outcome"); got != "INVITED" {
 				t.Fatalf("round %d: %v", n, got)
@@ -111,17 +108,17 @@ func TestParallelInvitationsWithOneKeyRunOnce(t *testing.T) {
 }
 
 // Twenty copies of a deletion at once delete once, and all get that answer.
-func TestParallelDeletionsWithOneKeyRunOnce(t *testing.T) {
+func TestRacingDeletionsWithOneKeyRunOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ed := w.as("ed")
-	for n := range trials / 20 {
+	for n := range racetest.Trials / 20 {
 		answers := make([]answer, 20)
 		var sends []func()
 		for i := range answers {
 			sends = append(sends, func() { answers[i] = ed.delete("Group 1", "idempotencyKey", fmt.Sprint("key ", n)) })
 		}
-		testworld.Together(sends...)
+		racetest.Together(sends...)
 		for _, a := range answers {
 			if a.OK().At("deleteInstance", "deleted") != true {
 				t.Fatalf("round %d: %s", n, a.Body)
@@ -132,12 +129,12 @@ func TestParallelDeletionsWithOneKeyRunOnce(t *testing.T) {
 }
 
 // An instance can be restored until its 24 hours are over, and not after.
-func TestRestoringEndsExactlyAfter24Hours(t *testing.T) {
+func TestRestoringRacesWithTheEndOf24Hours(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	var edge testworld.Edge
-	for n := range trials {
+	var edge racetest.Edge
+	for n := range racetest.Trials {
 		// The deadline passes during the request.
 		w.Exec(`update instance set deleted_at = t.until - interval '24 hours', restorable_until = t.until, deleted_by = (select id from account where name = 'Ada')
 			from (select clock_timestamp() + $1 * interval '1 microsecond' as until) t where name = 'Group 1'`, edge.Before().Microseconds())
@@ -218,7 +215,7 @@ func TestRoleInUseCannotBeRevoked(t *testing.T) {
 }
 
 // Of fifty parallel acceptances one succeeds, and there is one membership.
-func TestParallelAcceptancesMakeOneMembership(t *testing.T) {
+func TestRacingAcceptancesMakeOneMembership(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
@@ -232,7 +229,7 @@ func TestParallelAcceptancesMakeOneMembership(t *testing.T) {
 		for i := range answers {
 			accepts = append(accepts, func() { answers[i] = p.accept("token", token) })
 		}
-		testworld.Together(accepts...)
+		racetest.Together(accepts...)
 		accepted := 0
 		for _, a := range answers {
 			if len(a.Errors) == 0 {
@@ -253,8 +250,8 @@ func TestAcceptingRacesWithRevoking(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.as("ada")
-	var r testworld.Race
-	for n := range trials {
+	var r racetest.Race
+	for n := range racetest.Trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		p := w.as(email)
 		ada.invite("Group 1", "VIEWER", []string{email}).OK()
@@ -285,8 +282,8 @@ func TestAcceptingRacesWithDeleting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, ed := w.as("ada"), w.as("ed")
-	var r testworld.Race
-	for n := range trials {
+	var r racetest.Race
+	for n := range racetest.Trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		p := w.as(email)
 		ada.invite("Group 1", "VIEWER", []string{email}).OK()
@@ -332,10 +329,10 @@ func TestTwoAdministratorsResendingRace(t *testing.T) {
 	reversed := slices.Clone(ids)
 	slices.Reverse(reversed)
 	mails := len(ids)
-	for n := range trials / 10 {
+	for n := range racetest.Trials / 10 {
 		w.Exec(`delete from invitation_resend`)
 		var first, second answer
-		testworld.Together(func() { first = ada.resend(ids) }, func() { second = mia.resend(reversed) })
+		racetest.Together(func() { first = ada.resend(ids) }, func() { second = mia.resend(reversed) })
 		sent := 0
 		for _, a := range []answer{first, second} {
 			if len(a.Errors) == 0 {
@@ -362,8 +359,8 @@ func TestInvitingRacesWithTheEndOfAnInvitation(t *testing.T) {
 	w := newWorld(t)
 	w.grantAdministrator("Mia")
 	ada, mia := w.as("ada"), w.as("mia")
-	var r testworld.Race
-	for n := range trials {
+	var r racetest.Race
+	for n := range racetest.Trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		ada.invite("Group 1", "VIEWER", []string{email}).OK()
 		p, id := w.as(email), w.invitationOf(email)
@@ -397,14 +394,14 @@ func TestMembershipChangesRace(t *testing.T) {
 	w.grantAdministrator("Mia")
 	ada, mia, vic := w.as("ada"), w.as("mia"), w.as("vic")
 	adaID, miaID := w.user("Ada"), w.user("Mia")
-	for n := range trials {
+	for n := range racetest.Trials {
 		w.addViewers("Group 1", "Ada", "Mia", "Vic")
 		role := []string{"EDITOR", "VIEWER"}[n%2]
-		testworld.Together(
+		racetest.Together(
 			func() { ada.changeRole("Group 1", miaID, role).OK() },
 			func() { mia.changeRole("Group 1", adaID, role).OK() })
 		left := make([]answer, 2)
-		testworld.Together(func() { left[0] = vic.leave("Group 1") }, func() { left[1] = vic.leave("Group 1") })
+		racetest.Together(func() { left[0] = vic.leave("Group 1") }, func() { left[1] = vic.leave("Group 1") })
 		slices.SortFunc(left, func(a, b answer) int { return len(a.Errors) - len(b.Errors) })
 		if left[0].OK().At("leaveInstance", "left") != true {
 			t.Fatalf("trial %d: %s", n, left[0].Body)
@@ -519,7 +516,7 @@ func TestRandomRequestsInParallel(t *testing.T) {
 	for seed := range uint64(10) {
 		clients = append(clients, func() { work(seed) })
 	}
-	testworld.Together(clients...)
+	racetest.Together(clients...)
 	for wrong, query := range map[string]string{
 		"spaces without administrators":             `select count(*) from space s where not exists (select from space_administrator where space_id = s.id)`,
 		"mails that wait though nothing is deleted": `select count(*) from outbox o join instance i on i.id = o.instance_id where o.state = 'HELD' and i.deleted_at is null`,

@@ -14,8 +14,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app"
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 	"alphacruncher.com/datahub-gateway/internal/instance"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 	"alphacruncher.com/datahub-gateway/internal/request"
-	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
 const requestFields = `id kind status role emails approvedEmails message spaceName instanceName space { name } instance { name }
@@ -450,8 +450,8 @@ func TestApprovingRacesWithRemoving(t *testing.T) {
 	w := newWorld(t, unlimited)
 	w.grantAdministrator("Rita")
 	ada, rita, vic := w.as("ada"), w.as("rita"), w.as("vic")
-	var r testworld.Race
-	for n := range trials {
+	var r racetest.Race
+	for n := range racetest.Trials {
 		w.addViewers("Group 1", "Vic")
 		id := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
 		var approved, removed answer
@@ -477,8 +477,8 @@ func TestRequestingRacesWithDeclining(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
 	ada, vic := w.as("ada"), w.as("vic")
-	var r testworld.Race
-	for range trials {
+	var r racetest.Race
+	for range racetest.Trials {
 		id := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
 		var asked answer
 		r.Run(func() { asked = vic.requestRole("Group 1", "INSTANCE_EDITOR") }, func() { ada.declineRequest(id).OK() })
@@ -706,7 +706,7 @@ func TestRequestingIsIdempotent(t *testing.T) {
 			answers[i] = vic.requestRole("Group 1", "INSTANCE_EDITOR", "idempotencyKey", fmt.Sprint("many", i%2))
 		})
 	}
-	testworld.Together(asks...)
+	racetest.Together(asks...)
 	for _, a := range answers {
 		if a.RequestID() != answers[0].RequestID() {
 			t.Errorf("%s", a.Body)
@@ -837,8 +837,8 @@ func TestApprovingRacesWithDeclining(t *testing.T) {
 	w := newWorld(t, unlimited)
 	w.grantAdministrator("Rita")
 	ada, rita, vic := w.as("ada"), w.as("rita"), w.as("vic")
-	var r testworld.Race
-	for n := range trials {
+	var r racetest.Race
+	for n := range racetest.Trials {
 		w.Exec(`delete from instance_member m using account a where a.id = m.account_id and a.name = 'Vic'`)
 		w.addViewers("Group 1", "Vic")
 		id := vic.requestRole("Group 1", "INSTANCE_EDITOR").RequestID()
@@ -870,8 +870,8 @@ func TestApprovingRacesWithWithdrawing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
 	ada, ed := w.as("ada"), w.as("ed")
-	var r testworld.Race
-	for n := range trials {
+	var r racetest.Race
+	for n := range racetest.Trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		id := ed.requestInvitations("Group 1", "VIEWER", []string{email}).RequestID()
 		var approved, withdrawn answer
@@ -897,8 +897,8 @@ func TestApprovingRacesWithDeleting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, unlimited)
 	ada, ed := w.as("ada"), w.as("ed")
-	var r testworld.Race
-	for n := range trials {
+	var r racetest.Race
+	for n := range racetest.Trials {
 		email := fmt.Sprintf("p%d@new.example", n)
 		id := ed.requestInvitations("Group 1", "VIEWER", []string{email}).RequestID()
 		var approved, deleted answer

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"alphacruncher.com/datahub-gateway/internal/app"
-	"alphacruncher.com/datahub-gateway/internal/testworld"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 )
 
 const lookUp = `query($token: String!) { invitation(token: $token) { email } }`
@@ -145,7 +145,7 @@ func TestLectureHallIsLetIn(t *testing.T) {
 		})
 	}
 	for hall := range slices.Chunk(students, 50) {
-		testworld.Together(hall...)
+		racetest.Together(hall...)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -15,12 +14,10 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
-
-// trials is how often a test lets two requests race.
-const trials = 300
 
 func (w world) create(space globalid.ID, name string) error {
 	_, err := w.Instances.Create(w.t.Context(), w.User("ada"), instance.CreateInstanceInput{SpaceID: space, Name: name})
@@ -84,8 +81,8 @@ func TestCreationsOfOneNameRace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	space := w.Space(testworld.Econometrics)
-	var r testworld.Race
-	for n := range trials {
+	var r racetest.Race
+	for n := range racetest.Trials {
 		lower := fmt.Sprint("race ", n)
 		upper := strings.ToUpper(lower)
 		var refusals [2]string
@@ -164,34 +161,32 @@ func TestRestoringRacesWithCreating(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	space := w.Space(testworld.Econometrics)
-	numbered := 0
-	for n := range trials {
+	var r racetest.Race
+	for n := range racetest.Trials {
 		name := fmt.Sprint("Race ", n)
 		id := w.NewInstance(space, name)
 		w.DeleteInstance(id, w.User("ada"))
 		var refusal string
 		var payload instance.RestoreInstancePayload
 		var err error
-		var racing sync.WaitGroup
-		racing.Go(func() { refusal = testworld.Refusal(w.create(space, name)) })
-		racing.Go(func() {
-			payload, err = w.Instances.Restore(t.Context(), w.User("ada"), instance.InstanceInput{InstanceID: id})
-		})
-		racing.Wait()
+		r.Run(
+			func() { refusal = testworld.Refusal(w.create(space, name)) },
+			func() {
+				payload, err = w.Instances.Restore(t.Context(), w.User("ada"), instance.InstanceInput{InstanceID: id})
+			})
 		if err != nil || !payload.Restored {
 			t.Fatalf("trial %d: %+v, %v", n, payload, err)
 		}
 		switch got := refusal + " " + payload.Instance.Name; got {
-		case "CONFLICT NAME_TAKEN " + name:
 		case " " + name + " (2)":
-			numbered++
+			r.Record(true)
+		case "CONFLICT NAME_TAKEN " + name:
+			r.Record(false)
 		default:
 			t.Fatalf("trial %d: %s", n, got)
 		}
 	}
-	if numbered == 0 || numbered == trials {
-		t.Errorf("%d of %d were numbered", numbered, trials)
-	}
+	r.End(t)
 }
 
 // Instances of before names were unique, and of older gateways, keep their names,

@@ -11,8 +11,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
-	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
 const (
@@ -134,10 +134,10 @@ func TestExpiredInvitationsOfPlacesInUseAreLeft(t *testing.T) {
 	}
 }
 
-func TestRenewingAndDeletingExpiredInvitationsAtOnce(t *testing.T) {
+func TestRenewingRacesWithDeletingExpiredInvitations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	var r testworld.Race
+	var r racetest.Race
 	for i := range 100 {
 		email := fmt.Sprintf("p%d@new.example", i)
 		id := w.invite("Group 1", tenant.Viewer, email)[0].InvitationID

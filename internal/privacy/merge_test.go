@@ -17,6 +17,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/privacy"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
@@ -211,31 +212,32 @@ func TestMergeRacesWithTheMergedPerson(t *testing.T) {
 	w := newWorld(t)
 	ada := w.User("ada")
 	now := time.Now().Add(-time.Hour)
-	accepted, refused := 0, 0
-	for n := range 100 {
+	var r racetest.Race
+	for n := range racetest.Trials {
 		email := fmt.Sprintf("racer%d@new.example", n)
 		// The older account is merged while it holds the address again.
 		kept := w.signIn(email+"/2", email, now)
 		old := w.signIn(email+"/1", email, now.Add(time.Minute))
 		id := w.invite(ada, "Group 1", "", "", email)
-		var race sync.WaitGroup
+		var signIn sync.WaitGroup
 		var acceptErr, signInErr, mergeErr error
-		race.Go(func() {
-			key := "accept"
-			_, acceptErr = w.Invitations.Accept(t.Context(), old, invitation.AnswerInput{InvitationID: &id, IdempotencyKey: &key})
-		})
-		race.Go(func() { _, signInErr = w.trySignIn(email+"/1", email, now.Add(2*time.Minute)) })
-		race.Go(func() { _, mergeErr = account.Merge(t.Context(), w.owner, old.ID, kept.ID, false) })
-		race.Wait()
+		signIn.Go(func() { _, signInErr = w.trySignIn(email+"/1", email, now.Add(2*time.Minute)) })
+		r.Run(
+			func() {
+				key := "accept"
+				_, acceptErr = w.Invitations.Accept(t.Context(), old, invitation.AnswerInput{InvitationID: &id, IdempotencyKey: &key})
+			},
+			func() { _, mergeErr = account.Merge(t.Context(), w.owner, old.ID, kept.ID, false) })
+		signIn.Wait()
 		if signInErr != nil || mergeErr != nil {
 			t.Fatalf("trial %d: sign-in %v, merger %v", n, signInErr, mergeErr)
 		}
 		role := w.Number(`select count(*) from instance_member m join account a on a.id = m.account_id where m.account_id = $1`, kept.ID.UUID)
 		switch {
 		case acceptErr == nil:
-			accepted++
+			r.Record(true)
 		case strings.Contains(acceptErr.Error(), "belongs to another account"):
-			refused++
+			r.Record(false)
 		default:
 			t.Fatalf("trial %d: %v", n, acceptErr)
 		}
@@ -249,7 +251,5 @@ func TestMergeRacesWithTheMergedPerson(t *testing.T) {
 			t.Fatalf("trial %d: %+v", n, got)
 		}
 	}
-	if accepted == 0 || refused == 0 {
-		t.Errorf("accepted %d times, refused %d times", accepted, refused)
-	}
+	r.End(t)
 }

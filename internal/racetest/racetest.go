@@ -1,4 +1,5 @@
-package testworld
+// Package racetest runs requests against each other in tests.
+package racetest
 
 import (
 	"sync"
