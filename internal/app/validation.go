@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -107,8 +109,8 @@ func (s *HTTPSettings) publicURL() (*url.URL, error) {
 		host, err = hostProfile.ToASCII(host)
 		host = strings.TrimSuffix(host, ".") // it may have been another character
 	}
-	if err != nil || host == "" {
-		return nil, setting("DATAHUB_PUBLIC_URL", errors.New("its host is not a valid domain"))
+	if err != nil || !isHost(host) {
+		return nil, setting("DATAHUB_PUBLIC_URL", errors.New("its host is neither a valid domain nor an IP address"))
 	}
 	u.Host = host
 	if strings.Contains(host, ":") { // IPv6
@@ -118,6 +120,19 @@ func (s *HTTPSettings) publicURL() (*url.URL, error) {
 		u.Host = net.JoinHostPort(host, port)
 	}
 	return u, nil
+}
+
+// hostPattern matches domains and IPv4 addresses that browsers open: labels of 1 to 63
+// letters, digits, hyphens and underscores.
+var hostPattern = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$`)
+
+// isHost reports whether a host is a domain in ASCII or an IP address without a zone,
+// whose meaning is another on each machine.
+func isHost(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Zone() == ""
+	}
+	return len(host) <= 253 && hostPattern.MatchString(host)
 }
 
 func (s *DatabaseSettings) validate() error {
