@@ -100,7 +100,11 @@ func (d *Directory) readMerged(ctx context.Context) error {
 // holder of the address (table address_holder) unless another one has proved it by a
 // token that was issued later. A token proves the address once. So an older token of
 // a former holder does not take the address back, and neither does one without a
-// time of issue; a new token does.
+// time of issue; a new token does. The time of the last proof outlives the holder (table
+// address_proof).
+//
+// An account that proves an address takes over what waits for it in an account that
+// nobody has claimed.
 func (d *Directory) Actor(ctx context.Context, id Identity) (access.Actor, error) {
 	id.Name = text.CleanName(id.Name)
 	// The language is no part of the key: browsers may send another one each time.
@@ -122,19 +126,22 @@ func (d *Directory) Actor(ctx context.Context, id Identity) (access.Actor, error
 
 // signIn finds the account of an identity, and stores what is new.
 func (d *Directory) signIn(ctx context.Context, id Identity) (r row, err error) {
-	r, err = d.find(ctx, id.Subject)
+	r, err = d.find(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		if err = d.create(ctx, id); err == nil {
-			r, err = d.find(ctx, id.Subject)
+			r, err = d.find(ctx, id)
 		}
 	}
-	if err != nil || !r.differs(id) {
-		return r, err
+	// Twice where the address was provisioned at the moment of its proof.
+	for range 2 {
+		if err != nil || !r.differs(id) {
+			return r, err
+		}
+		if err = d.update(ctx, r, id); err == nil {
+			r, err = d.find(ctx, id)
+		}
 	}
-	if err := d.update(ctx, r, id); err != nil {
-		return r, err
-	}
-	return d.find(ctx, id.Subject)
+	return r, err
 }
 
 // row is an account, with what is known about the holder of its address.
@@ -147,8 +154,11 @@ type row struct {
 	Locale   string     `db:"locale"`
 	ProvedAt *time.Time `db:"proved_at"` // when the person proved the address; nil: not known
 	Holder   bool       `db:"holder"`    // whether the address belongs to the account
-	// HeldSince is when the holder of the address proved it; nil: nobody has.
+	// HeldSince is when the address was last proved by its holder, or by an earlier one
+	// who has left it; nil: not known to have been.
 	HeldSince *time.Time `db:"held_since"`
+	// Waiting is the account that waits to be claimed for the address of the identity.
+	Waiting uuid.NullUUID `db:"waiting"`
 }
 
 func (r row) actor() access.Actor {
@@ -166,7 +176,7 @@ func (r row) differs(id Identity) bool {
 		return false
 	}
 	return r.Email != id.Email.String() || r.EmailKey != id.Email.Key() || id.Name != "" && r.Name != id.Name || id.Locale != "" && r.Locale != id.Locale ||
-		!r.Holder && r.provedBy(id)
+		!r.Holder && r.provedBy(id) || r.Holder && r.Waiting.Valid
 }
 
 // provedBy reports whether an identity proves the address of an account that does not
@@ -175,18 +185,21 @@ func (r row) provedBy(id Identity) bool {
 	return r.EmailKey != id.Email.Key() || r.HeldSince == nil || id.IssuedAt.After(*r.HeldSince)
 }
 
-// find reads the account of a subject, or the one that it was merged into.
-func (d *Directory) find(ctx context.Context, subject string) (r row, err error) {
+// find reads the account of an identity, or the one that it was merged into.
+func (d *Directory) find(ctx context.Context, id Identity) (r row, err error) {
 	err = d.db.Get(ctx, &r, `
 		select a.id, a.name, a.email, a.email_key, coalesce(a.locale, '') as locale, a.proved_at,
-		       coalesce(h.account_id = a.id, false) as holder, h.proved_at as held_since
+		       coalesce(h.account_id = a.id, false) as holder,
+		       greatest(h.proved_at, (select proved_at from address_proof where address_hash = address_proof_hash(a.email_key))) as held_since,
+		       (select id from account where email_key = $2 and subject is null) as waiting
 		from account a left join address_holder h on h.email_key = a.email_key
-		where a.id = coalesce((select account_id from merged_subject where subject = $1), (select id from account where subject = $1))`, subject)
+		where a.id = coalesce((select account_id from merged_subject where subject = $1), (select id from account where subject = $1))`,
+		id.Subject, id.Email.Key())
 	return r, err
 }
 
-// create takes over the account that was provisioned for the address, or else creates
-// one. It is safe for two requests that see a person for the first time at once: one
+// create takes over the account that was provisioned for the address, unless the
+// address was proved later, or else creates one. It is safe for two requests that see a person for the first time at once: one
 // of them does nothing.
 func (d *Directory) create(ctx context.Context, id Identity) error {
 	_, err := d.db.Exec(ctx, `
@@ -194,7 +207,9 @@ func (d *Directory) create(ctx context.Context, id Identity) error {
 			update account
 			set subject = $2, email = $3, name = coalesce(nullif($5, ''), name), locale = coalesce(nullif($7, ''), locale),
 			    proved_at = coalesce($8, clock_timestamp())
-			where email_key = $4 and subject is null
+			where email_key = $4 and subject is null and not exists (
+				select from address_holder where email_key = $4 and proved_at > $8
+				union all select from address_proof where address_hash = address_proof_hash($4) and proved_at > $8)
 			returning id)
 		insert into account (id, subject, email, email_key, name, locale, proved_at)
 		select $1::uuid, $2, $3, $4, coalesce(nullif($5, ''), $6), nullif($7, ''), coalesce($8, clock_timestamp())
@@ -208,10 +223,21 @@ func (d *Directory) create(ctx context.Context, id Identity) error {
 	return err
 }
 
-// update stores what an identity says about an account, unless a later one has been
-// stored by now.
+// update stores what an identity says about an account, and takes over what waits for
+// the address that it proves.
 func (d *Directory) update(ctx context.Context, r row, id Identity) error {
-	_, err := d.db.Exec(ctx, `
+	if !r.Waiting.Valid {
+		return store(ctx, d.db, r, id)
+	}
+	return d.db.InTx(ctx, func(tx *postgres.Tx) error {
+		return takeOver(ctx, tx, r.Waiting.UUID, r.ID, func() error { return store(ctx, tx, r, id) })
+	})
+}
+
+// store stores what an identity says about an account, unless a later one has been
+// stored by now.
+func store(ctx context.Context, q postgres.Querier, r row, id Identity) error {
+	_, err := q.Exec(ctx, `
 		update account
 		set email = $2, email_key = $3, name = coalesce(nullif($4, ''), name), locale = coalesce(nullif($5, ''), locale),
 		    proved_at = case when $6::timestamptz is not null then $6 when $7 then clock_timestamp() else proved_at end
@@ -225,21 +251,58 @@ func (id Identity) issuedAt() sql.NullTime {
 }
 
 // Provision returns the id of the account that holds an address. Where there is none,
-// it creates one, which the person takes over when they sign in.
-func Provision(ctx context.Context, tx *postgres.Tx, email address.Address, called string) (id uuid.UUID, err error) {
-	if _, err := tx.Exec(ctx, `
-		insert into account (id, email, email_key, name)
-		select $1::uuid, $2, $3, $4 where not exists (select from address_holder where email_key = $3)
-		on conflict (email_key) where subject is null do nothing`,
-		globalid.New(globalid.User).UUID, email.String(), email.Key(), called); err != nil {
-		return uuid.Nil, err
+// it creates one, which the person takes over when they prove the address. Until the
+// end of the transaction, the account keeps the address, and is neither claimed nor
+// merged.
+func Provision(ctx context.Context, tx *postgres.Tx, email address.Address, called string) (uuid.UUID, error) {
+	for {
+		if _, err := tx.Exec(ctx, `
+			insert into account (id, email, email_key, name)
+			select $1::uuid, $2, $3, $4 where not exists (select from address_holder where email_key = $3)
+			on conflict (email_key) where subject is null do nothing`,
+			globalid.New(globalid.User).UUID, email.String(), email.Key(), called); err != nil {
+			return uuid.Nil, err
+		}
+		// Accounts are locked before addresses; see the trigger account_address_holder.
+		var locked []struct {
+			ID        uuid.UUID `db:"id"`
+			Unclaimed bool      `db:"unclaimed"`
+		}
+		if err := tx.Select(ctx, &locked, `
+			select id, subject is null as unclaimed from account a
+			where email_key = $1 and (subject is null or exists (select from address_holder h where h.account_id = a.id))
+			order by id for share of a`, email.Key()); err != nil {
+			return uuid.Nil, err
+		}
+		var holder uuid.NullUUID
+		err := tx.Get(ctx, &holder, `select account_id from address_holder where email_key = $1 for share`, email.Key())
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return uuid.Nil, err
+		}
+		for _, a := range locked {
+			// Nobody holds the address of an account that waits to be claimed where its last
+			// holder has another address now.
+			if holder.Valid && a.ID == holder.UUID || !holder.Valid && a.Unclaimed {
+				return a.ID, nil
+			}
+		}
+		// The address has another holder by now, or none.
 	}
-	// Nobody holds the address of an account that waits to be claimed where its last
-	// holder has another address now.
-	err = tx.Get(ctx, &id, `
-		select coalesce((select account_id from address_holder where email_key = $1),
-		                (select id from account where email_key = $1 and subject is null))`, email.Key())
-	return id, err
+}
+
+// ProofRetention is how long the last proof of an address is kept when its holder has
+// left it: longer than any token is valid (package token), so that no token of before
+// can prove the address again.
+const ProofRetention = 31 * 24 * time.Hour
+
+// DeleteOldProofs deletes the proofs of addresses that are older than ProofRetention,
+// 1,000 at most, and returns their number.
+func DeleteOldProofs(ctx context.Context, q postgres.Querier) (int64, error) {
+	return q.Exec(ctx, `
+		delete from address_proof where address_hash in (
+			select address_hash from address_proof
+			where proved_at <= statement_timestamp() - $1 * interval '1 microsecond' order by proved_at limit 1000 for update skip locked)`,
+		ProofRetention.Microseconds())
 }
 
 // NameFrom returns a name for a person of whom only the address is known: the

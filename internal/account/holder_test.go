@@ -51,11 +51,15 @@ func TestAnAddressBelongsToTheAccountThatProvedItLast(t *testing.T) {
 		// A newer token of a former holder does.
 		{"s1", "ada@uni.example", 13, true, "[ada@uni.example s1]"},
 		{"s3", "ada@uni.example", 12, false, "[ada@uni.example s1]"},
-		// Who has another address now does not hold the old one any more. Then the
-		// first who proves it does.
+		// Who has another address now does not hold the old one any more. The next who
+		// proves it does, but not by a token from before the last proof.
 		{"s1", "countess@uni.example", 14, true, "[countess@uni.example s1]"},
 		{"s1", "ada@uni.example", 13, true, "[countess@uni.example s1]"}, // an old token changes nothing
-		{"s3", "ada@uni.example", 12, true, "[ada@uni.example s3 countess@uni.example s1]"},
+		{"s3", "ada@uni.example", 12, false, "[countess@uni.example s1]"},
+		{"s7", "ada@uni.example", 12, false, "[countess@uni.example s1]"},
+		{"s8", "eve@uni.example", 11, true, "[countess@uni.example s1 eve@uni.example s8]"},
+		{"s8", "ada@uni.example", 12, false, "[countess@uni.example s1]"},
+		{"s3", "ada@uni.example", 14, true, "[ada@uni.example s3 countess@uni.example s1]"},
 		// Tokens without a time prove an address once.
 		{"s5", "ada@uni.example", 0, true, "[ada@uni.example s5 countess@uni.example s1]"},
 		{"s5", "ada@uni.example", 0, true, "[ada@uni.example s5 countess@uni.example s1]"},
@@ -124,6 +128,57 @@ func TestProvisionFindsTheHolder(t *testing.T) {
 	}
 	if third := see(t, db, identity(t, "s3", "ada@uni.example", "")); third.ID.UUID != made || third.FormerHolder {
 		t.Errorf("%+v, want %v", third, made)
+	}
+}
+
+// A provisioned account holds its address, but does not prove it.
+func TestProvisionDoesNotHideTheLastProof(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	proves := func(subject, email string, minute int) access.Actor {
+		id := identity(t, subject, email, "")
+		id.IssuedAt = issued(minute)
+		return see(t, db, id)
+	}
+	proves("s1", "ada@uni.example", 10)
+	proves("s2", "ada@uni.example", 12)
+	proves("s2", "else@uni.example", 13)
+	provision(t, db, "ada@uni.example")
+	if got := proves("s1", "ada@uni.example", 11); !got.FormerHolder {
+		t.Errorf("an old token has taken the address: %v", holders(t, db))
+	}
+	if got := proves("s1", "ada@uni.example", 14); got.FormerHolder {
+		t.Errorf("a new token has not taken the address: %v", holders(t, db))
+	}
+}
+
+// A proof is forgotten when no token of before it can be valid any more.
+func TestDeleteOldProofs(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	last := time.Now().Add(-ProofRetention)
+	for n, at := range []time.Time{last.Add(time.Minute), last.Add(-time.Minute), time.Now()} {
+		id := identity(t, fmt.Sprint("s", n), fmt.Sprintf("a%d@uni.example", n), "")
+		id.IssuedAt = at
+		see(t, db, id)
+		id.Email, id.IssuedAt = parse(t, fmt.Sprintf("b%d@uni.example", n)), at.Add(time.Second)
+		see(t, db, id)
+	}
+	proofs := func() (n int) {
+		t.Helper()
+		if err := db.Get(t.Context(), &n, `select count(*) from address_proof`); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := proofs(); n != 2 { // a proof that is old already is not kept
+		t.Errorf("%d proofs", n)
+	}
+	if _, err := db.Exec(t.Context(), `update address_proof set proved_at = proved_at - interval '2 minutes'`); err != nil {
+		t.Fatal(err)
+	}
+	if deleted, err := DeleteOldProofs(t.Context(), db); deleted != 1 || err != nil || proofs() != 1 {
+		t.Errorf("%d were deleted, %v", deleted, err)
 	}
 }
 

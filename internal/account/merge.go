@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -61,9 +62,36 @@ func merge(ctx context.Context, tx *postgres.Tx, from, into globalid.ID) (done [
 	if _, err := tx.Exec(ctx, `select set_config('datahub.audit_log', 'UPDATE', true)`); err != nil {
 		return nil, err
 	}
+	return move(ctx, tx, from, into, mergeSteps)
+}
+
+// takeOver runs prove, and merges an account that nobody has claimed into another one
+// if that holds its address then. A gateway may do so: it does not change the trail,
+// whose records about the account keep its id.
+func takeOver(ctx context.Context, tx *postgres.Tx, unclaimed, by uuid.UUID, prove func() error) error {
+	from, into := globalid.ID{Kind: globalid.User, UUID: unclaimed}, globalid.ID{Kind: globalid.User, UUID: by}
+	if err := lockMerger(ctx, tx, from, into); err != nil {
+		return err
+	}
+	if err := prove(); err != nil {
+		return err
+	}
+	var due bool
+	if err := tx.Get(ctx, &due, `
+		select exists (select from account a join address_holder h on h.email_key = a.email_key where a.id = $1 and a.subject is null and h.account_id = $2)`,
+		unclaimed, by); err != nil || !due {
+		return err
+	}
+	steps := slices.DeleteFunc(slices.Clone(mergeSteps), func(s mergeStep) bool { return s.owner })
+	_, err := move(ctx, tx, from, into, steps)
+	return err
+}
+
+// move carries out steps of a merger.
+func move(ctx context.Context, tx *postgres.Tx, from, into globalid.ID, steps []mergeStep) (done []Merged, err error) {
 	name := "Merged account " + hex.EncodeToString(from.UUID[12:])
 	email := "merged-" + hex.EncodeToString(from.UUID[:]) + "@merged.invalid" // RFC 2606, section 2
-	for _, s := range mergeSteps {
+	for _, s := range steps {
 		var args []any
 		switch {
 		case s.kind != "":
@@ -182,6 +210,9 @@ type mergeStep struct {
 	kind globalid.Kind
 	// grants selects the roles that the account $2 has got, after the step, for the trail.
 	grants string
+	// owner says that the step needs the rights of the tables' owner. It is not for
+	// accounts that nobody has claimed: they have no subject, and have done nothing.
+	owner bool
 }
 
 // mergeSteps are all steps, in their order: a role is given before it is taken, so that
@@ -257,15 +288,15 @@ var mergeSteps = []mergeStep{
 		query: `delete from rate_limit where subject = $1 and $2::uuid is not null`},
 	{table: "event", what: "changes that the person's pages are told of", done: "moved",
 		query: `update event set place_id = $2 where place_id = $1`},
-	{table: "audit_log", what: "records of the trail of what the person did", done: "moved",
+	{table: "audit_log", owner: true, what: "records of the trail of what the person did", done: "moved",
 		query: `update audit_log set actor_id = $2 where actor_id = $1`},
-	{table: "audit_log", what: "records of the trail about the person", done: "moved", query: `
+	{table: "audit_log", owner: true, what: "records of the trail about the person", done: "moved", query: `
 		update audit_log set details = details || jsonb_build_object('userId', $2::uuid) where details ->> 'userId' = $1::uuid::text`},
 
-	{table: "merged_subject", query: `
+	{table: "merged_subject", owner: true, query: `
 		insert into merged_subject (subject, account_id) select subject, $2::uuid from account where id = $1 and subject is not null
 		on conflict do nothing`},
-	{table: "merged_subject", what: "identity provider's ids of accounts that were merged before", done: "moved",
+	{table: "merged_subject", owner: true, what: "identity provider's ids of accounts that were merged before", done: "moved",
 		query: `update merged_subject set account_id = $2 where account_id = $1`},
 	// The address: of the kept account, which the merged one may have proved later; or the
 	// one that the merged account holds, where the kept one holds none.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
@@ -60,6 +61,7 @@ func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service
 		{"idempotency keys", time.Minute, in(idempotency.DeleteExpired), ""},
 		{"resends", time.Minute, in(invitation.DeleteOldResends), ""},
 		{"events", time.Minute, in(event.DeleteOld), ""},
+		{"proofs of addresses", time.Minute, in(account.DeleteOldProofs), ""},
 		{"limits", time.Minute, in(ratelimit.DeleteExpired), ""},
 		{"instance names", time.Minute, indexNames, ""},
 		{"deleted instances", time.Minute, purge, "purged"},

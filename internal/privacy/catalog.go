@@ -100,6 +100,14 @@ var Catalog = []Table{
 		},
 	},
 	{
+		Name: "address_proof", About: "when an address that an account has left was last proved, by a hash with a key",
+		Purpose: "to give the address to nobody by a token of before",
+		Kept:    "31 days after the proof, longer than any token is valid", Seen: nobody,
+		Columns: []Column{
+			{"address_hash", Hash, "", "", "the hash tells nothing without the address; it stays after the erasure, so that a former holder does not get the address by an old token"},
+		},
+	},
+	{
 		Name: "merged_subject", About: "the identity provider's ids of accounts that were merged into another one",
 		Purpose: "to sign people in to the account that remained",
 		Kept:    "until the account is erased", Seen: nobody,

@@ -272,14 +272,14 @@ var steps = []step{
 		update audit_log l
 		set actor_name = case when l.actor_id = p.account or l.actor_id is null and l.actor_name = any (p.spellings) then p.alias else l.actor_name end,
 		    details = l.details
-		        || case when l.details ->> 'userId' = p.account::text and jsonb_exists(l.details, 'userName')
+		        || case when `+aboutPerson+` and jsonb_exists(l.details, 'userName')
 		           then jsonb_build_object('userName', p.alias) else '{}' end
 		        || case when jsonb_exists_any(l.details -> 'emails', p.spellings)
 		           then jsonb_build_object('emails', to_jsonb(`+replaced(`array(select jsonb_array_elements_text(l.details -> 'emails'))`)+`)) else '{}' end
 		from PERSON
 		where l.actor_id = p.account and l.actor_name <> p.alias
 		   or l.actor_id is null and l.actor_name = any (p.spellings)
-		   or l.details ->> 'userId' = p.account::text and l.details ->> 'userName' <> p.alias
+		   or `+aboutPerson+` and l.details ->> 'userName' <> p.alias
 		   or jsonb_exists_any(l.details -> 'emails', p.spellings)`),
 	newStep("account", "account", "pseudonymised", `
 		update account a

@@ -116,7 +116,7 @@ var sections = []section{
 				else l.details || case when jsonb_exists(l.details, 'emails')
 					then jsonb_build_object('emails', (select coalesce(jsonb_agg(e), '[]') from jsonb_array_elements_text(l.details -> 'emails') e where e = any (p.spellings)))
 					else '{}' end end) as value
-		from PERSON join audit_log l on l.actor_id = p.account or l.details ->> 'userId' = p.account::text
+		from PERSON join audit_log l on l.actor_id = p.account or `+aboutPerson+`
 			or jsonb_exists_any(l.details -> 'emails', p.spellings)`),
 	newSection("idempotencyKeys", "requests of the last 24 hours that are answered only once", `
 		select k.key, json_build_object('key', k.key, 'createdAt', k.created_at, 'response', k.response) as value

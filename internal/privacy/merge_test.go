@@ -193,6 +193,32 @@ func TestMergeKeepsTheAddress(t *testing.T) {
 	}
 }
 
+// Neither a merger nor an erasure of the holder gives an address to a former holder, who
+// still has a token of before. A new token takes it.
+func TestTheLastProofOutlivesTheHolder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	now := time.Now().Add(-time.Hour)
+	for what, end := range map[string]func(holder access.Actor){
+		"merged": func(holder access.Actor) {
+			w.merge(holder.ID, w.signIn("kept", "kept@new.example", now).ID, false)
+		},
+		"erased": func(holder access.Actor) { w.erase(holder.ID.String(), privacy.Options{}) },
+	} {
+		email := what + "@new.example"
+		w.signIn(what+" former", email, now)
+		end(w.signIn(what+" holder", email, now.Add(2*time.Minute)))
+		for _, subject := range []string{" former", " nobody yet"} {
+			if got := w.signIn(what+subject, email, now.Add(time.Minute)); !got.FormerHolder {
+				t.Errorf("%s: the older token of%s has taken the address", what, subject)
+			}
+		}
+		if got := w.signIn(what+" former", email, now.Add(3*time.Minute)); got.FormerHolder {
+			t.Errorf("%s: the newer token has not taken the address", what)
+		}
+	}
+}
+
 // The last administrator of a space can be merged.
 func TestMergeOfALastAdministrator(t *testing.T) {
 	t.Parallel()

@@ -176,6 +176,10 @@ func (p Person) args(more ...any) []any {
 // personTable names the parameters of a query about a person.
 const personTable = `(select $1::uuid as account, $2::text as key, $3::text[] as spellings) p`
 
+// aboutPerson is an SQL condition on a record l of the trail: it is about the person, or
+// about an account that was merged into theirs. Gateways cannot change the trail.
+const aboutPerson = `l.details ->> 'userId' in (select id::text from account where p.account in (id, merged_into))`
+
 // pseudonym is what stands for an erased person where others need to see that there
 // was somebody.
 type pseudonym struct{ name, email string }

@@ -1,17 +1,23 @@
 package space_test
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 	"alphacruncher.com/datahub-gateway/internal/space"
 )
 
@@ -211,4 +217,67 @@ func TestSpaceCannotLackASpecialInstance(t *testing.T) {
 			t.Errorf("%v: %v", kinds, err)
 		}
 	}
+}
+
+// A person has signed in with one address, and proves another one through two gateways
+// while an operator makes that address an administrator: the role is theirs in any order.
+func TestProvisionRacesWithTheProofOfTheAddress(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	var race racetest.Race
+	for n := range racetest.Trials {
+		in := input(t, "University", fmt.Sprintf("Space %d", n), fmt.Sprintf("two%d@uni.example", n))
+		one := input(t, "", "", fmt.Sprintf("one%d@uni.example", n)).Administrator
+		if n%2 == 0 { // the address waits already, with another role
+			if _, _, err := space.Provision(t.Context(), db, input(t, "University", "Before", in.Administrator.String())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		issued := time.Now().Truncate(time.Second) // as tokens say it
+		prove := func(email address.Address, later time.Duration) (access.Actor, error) {
+			return account.NewDirectory(db).Actor(t.Context(), account.Identity{Subject: one.String(), Email: email, IssuedAt: issued.Add(later)})
+		}
+		person, err := prove(one, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var provisioned error
+		var proofs [2]error
+		var made bool
+		race.Run(
+			func() { _, made, provisioned = space.Provision(t.Context(), db, in) },
+			func() {
+				racetest.Together(
+					func() { _, proofs[0] = prove(in.Administrator, time.Minute) },
+					func() { _, proofs[1] = prove(in.Administrator, time.Minute) })
+			})
+		if err := errors.Join(provisioned, proofs[0], proofs[1]); err != nil || !made {
+			t.Fatalf("trial %d: %v", n, err)
+		}
+		var roles []string
+		if err := db.Select(t.Context(), &roles, `
+			select s.name from space_administrator m join space s on s.id = m.space_id where m.account_id = $1 order by 1`, person.ID.UUID); err != nil {
+			t.Fatal(err)
+		}
+		// An empty account that was made at the moment of the proof goes with the next sign-in.
+		if again, err := prove(in.Administrator, time.Minute); err != nil || again.ID != person.ID || again.FormerHolder {
+			t.Fatalf("trial %d: %+v, %v", n, again, err)
+		}
+		want := []string{in.Name}
+		if n%2 == 0 {
+			want = []string{"Before", in.Name}
+		}
+		var waiting, granted int
+		if err := db.Get(t.Context(), &waiting, `select count(*) from account where subject is null and merged_into is null`); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Get(t.Context(), &granted, `select count(*) from audit_log where action = 'ROLE_GRANTED' and space_name = $1`, in.Name); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(roles, want) || waiting != 0 {
+			t.Fatalf("trial %d: administrator of %q, want %q; %d accounts are unclaimed", n, roles, want, waiting)
+		}
+		race.Record(granted == 1)
+	}
+	race.End(t)
 }

@@ -152,6 +152,10 @@ func TestLifetime(t *testing.T) {
 	if got := c.ExpiresAt.Sub(c.IssuedAt.Time); got != 30*24*time.Hour {
 		t.Errorf("a token lives for %v", got)
 	}
+	// It is accepted a while after its end, and may be from a while to come.
+	if longest := maxLifetime + 2*leeway; account.ProofRetention <= longest {
+		t.Errorf("a proof is kept for %v, and a token lives for %v", account.ProofRetention, longest)
+	}
 }
 
 func TestVerify(t *testing.T) {
