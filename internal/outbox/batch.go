@@ -7,18 +7,19 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"alphacruncher.com/datahub-gateway/internal/telemetry/recovery"
 )
 
-// completeDelay is how long an outcome waits for other outcomes, to be stored
-// together with them.
-const completeDelay = 100 * time.Millisecond
-
-// completeTries is how often the queue tries to store outcomes before it leaves the
-// jobs to the end of their lease.
-const completeTries = 3
+const (
+	// completeDelay is how long an outcome waits for other outcomes, to be stored
+	// together with them.
+	completeDelay = 100 * time.Millisecond
+	// longestStorePause bounds the pauses between the tries to store outcomes, which
+	// begin with completeDelay and double.
+	longestStorePause = time.Second
+	// completeTries is how often the queue tries to store outcomes after the time to stop.
+	completeTries = 3
+)
 
 // outcomes are the names of outcomes in logs and metrics, by the state that an
 // attempt leads to.
@@ -36,44 +37,54 @@ type result struct {
 // number of claimed jobs. What it has begun it finishes, even if stop ends.
 func (q *Queue) runBatch(stop context.Context) (int, error) {
 	ctx := context.WithoutCancel(stop)
-	jobs, err := q.claim(ctx)
-	if err != nil || len(jobs) == 0 {
+	jobs, claimed, err := q.claim(ctx)
+	if err != nil || claimed == 0 {
 		return 0, err
 	}
+	defer q.owned.remove(jobs...)
 	start := time.Now()
 	if q.Observer != nil {
 		var end func()
 		ctx, end = q.Observer.Batch(ctx, q.Kind, len(jobs))
 		defer end()
 	}
-	if len(jobs) == batchSize {
+	if claimed == batchSize {
 		q.Wake() // another worker can share what is left
 	}
-	attempted := make(chan struct{})
-	results := make(chan result, len(jobs))
+	ending, cancel := q.afterStop(ctx, stop)
+	defer cancel()
+	results, stored := make(chan result, len(jobs)), make(chan struct{})
 	var storing sync.WaitGroup
-	storing.Go(func() { q.keepLeases(ctx, jobs, attempted) })
-	storing.Go(func() { q.storeResults(ctx, jobs, results) })
-	q.attempt(ctx, stop, jobs, func(i int, err error) { results <- result{i, err, time.Since(start)} })
-	close(attempted)
+	storing.Go(func() { q.keepLeases(ctx, jobs, stored) })
+	storing.Go(func() {
+		defer close(stored)
+		q.storeResults(ctx, ending, jobs, results)
+	})
+	q.attempt(ending, jobs, func(i int, err error) { results <- result{i, err, time.Since(start)} })
 	close(results)
 	storing.Wait()
-	return len(jobs), nil
+	return claimed, nil
+}
+
+// afterStop returns a context that ends StopTimeout after stop.
+func (q *Queue) afterStop(ctx, stop context.Context) (_ context.Context, cancel func()) {
+	ctx, end := context.WithCancel(ctx)
+	timers := make(chan *time.Timer, 1)
+	keep := context.AfterFunc(stop, func() { timers <- time.AfterFunc(cmp.Or(q.StopTimeout, defaultStopTimeout), end) })
+	return ctx, func() {
+		if stopped := !keep(); stopped {
+			(<-timers).Stop()
+		}
+		end()
+	}
 }
 
 // attempt calls Work for the jobs whose last attempt was not lost. The context of Work
-// ends after Timeout or, once stop has ended, after StopTimeout.
-func (q *Queue) attempt(ctx, stop context.Context, jobs []Job, report func(int, error)) {
+// ends after Timeout, or with ctx.
+func (q *Queue) attempt(ctx context.Context, jobs []Job, report func(int, error)) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(q.Timeout, defaultTimeout))
 	defer cancel()
-	timers := make(chan *time.Timer, 1)
-	cancelStop := context.AfterFunc(stop, func() {
-		timers <- time.AfterFunc(cmp.Or(q.StopTimeout, defaultStopTimeout), cancel)
-	})
 	defer func() {
-		if stopped := !cancelStop(); stopped {
-			(<-timers).Stop()
-		}
 		if p := recover(); p != nil {
 			recovery.Log(ctx, q.Log, "outbox", p)
 			for i := range jobs {
@@ -96,31 +107,34 @@ func (q *Queue) attempt(ctx, stop context.Context, jobs []Job, report func(int, 
 }
 
 // storeResults stores results soon after they come, so that a slow job does not
-// delay what is known about the others. It returns when results is closed. If it
-// fails, the leases expire and the jobs are attempted again.
-func (q *Queue) storeResults(ctx context.Context, jobs []Job, results <-chan result) {
-	recovery.Do(ctx, q.Log, "outbox", func() { q.collect(ctx, jobs, results) })
+// delay what is known about the others. While the database does not take them, it
+// keeps them and tries again: otherwise the jobs would be attempted again. It returns
+// when results is closed and all are stored, or when ending has ended.
+func (q *Queue) storeResults(ctx, ending context.Context, jobs []Job, results <-chan result) {
+	recovery.Do(ctx, q.Log, "outbox", func() { q.collect(ctx, ending, jobs, results) })
 	for range results { // after a panic: Work must not block in report
 	}
 }
 
-func (q *Queue) collect(ctx context.Context, jobs []Job, results <-chan result) {
+func (q *Queue) collect(ctx, ending context.Context, jobs []Job, results <-chan result) {
 	open := make(map[int]bool, len(jobs)) // the jobs without a result
 	for i := range jobs {
 		open[i] = true
 	}
 	var collected []result
+	tries := 0 // since the last success
 	timer := time.NewTimer(completeDelay)
 	defer timer.Stop()
-	for {
+	for results != nil || len(collected) > 0 {
 		select {
 		case r, more := <-results:
 			if !more {
+				results = nil
 				for i := range open {
 					collected = append(collected, result{i: i, err: ErrPostponed})
 				}
-				q.store(ctx, jobs, collected)
-				return
+				timer.Reset(0)
+				continue
 			}
 			if !open[r.i] {
 				continue
@@ -130,25 +144,55 @@ func (q *Queue) collect(ctx context.Context, jobs []Job, results <-chan result) 
 				timer.Reset(completeDelay)
 			}
 		case <-timer.C:
-			q.store(ctx, jobs, collected)
-			collected = nil
+			left, err := q.store(ctx, jobs, collected)
+			if err == nil {
+				collected, tries = left, 0
+				if len(left) > 0 {
+					timer.Reset(0)
+				}
+				continue
+			}
+			if tries++; tries == 1 {
+				q.logError(err)
+			}
+			if tries >= completeTries && ending.Err() != nil {
+				for _, r := range collected {
+					q.announce(ctx, jobs[r.i], r, "")
+				}
+				collected = nil
+				continue
+			}
+			timer.Reset(min(longestStorePause, completeDelay<<min(tries-1, 10)))
 		}
 	}
 }
 
-// store completes jobs, and tells the log and the observer.
-func (q *Queue) store(ctx context.Context, jobs []Job, results []result) {
-	var states map[uuid.UUID]string
-	for range completeTries {
-		var err error
-		if states, err = q.complete(ctx, jobs, results); err == nil {
-			break
+// store completes jobs, and tells the log and the observer. It returns the results
+// that have to be stored with a newer lease.
+func (q *Queue) store(ctx context.Context, batch []Job, results []result) (left []result, err error) {
+	if len(results) == 0 {
+		return nil, nil
+	}
+	jobs := make([]Job, len(results))
+	for i, r := range results {
+		jobs[i] = batch[r.i]
+	}
+	ended := q.owned.beginStoring(jobs)
+	leases, again := q.owned.leases(jobs)
+	states, err := q.complete(ctx, jobs, leases, again, results)
+	ended(states)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range results {
+		state, stored := states[jobs[i].ID]
+		if !stored && !q.owned.removeUnlessClaimed(jobs[i], leases[i]) {
+			left = append(left, r)
+			continue
 		}
-		q.logError(err)
+		q.announce(ctx, jobs[i], r, state)
 	}
-	for _, r := range results {
-		q.announce(ctx, jobs[r.i], r, states[jobs[r.i].ID])
-	}
+	return left, nil
 }
 
 // announce tells the log and the observer about an attempt that led to a state; ""

@@ -3,6 +3,7 @@ package outbox
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/postgres"
@@ -12,40 +13,48 @@ import (
 // batchSize is how many jobs a worker claims at most. The limit in claim is the same.
 const batchSize = 20
 
-// claim leases the jobs that have been due longest. Two details let PostgreSQL find
+// claim leases the jobs that have been due longest. It returns those that are not this
+// gateway's already, and how many there were with the others. Two details let PostgreSQL find
 // them by the index outbox_due, however many rows there are: statement_timestamp()
 // is stable, where clock_timestamp() is volatile; and the limit is a literal, because
 // a generic plan expects an unknown limit to return a tenth of all rows.
-func (q *Queue) claim(ctx context.Context) (jobs []Job, err error) {
+//
+// After the database was away, leases that ended meanwhile are left alone for the time
+// of a lease: their gateways could not renew them, and may have outcomes to store.
+func (q *Queue) claim(ctx context.Context) (jobs []Job, claimed int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
+	q.owned.claiming.RLock()
+	defer q.owned.claiming.RUnlock()
 	err = q.DB.Select(ctx, &jobs, `
 		update outbox o
 		set attempts = attempts + 1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() + $2 * interval '1 second'
 		from (select id, submitted and lease is not null as lost from outbox
-		      where kind = $1 and state = 'QUEUED' and next_attempt_at <= statement_timestamp()
+		      where kind = $1 and state = 'QUEUED' and next_attempt_at <= statement_timestamp() and (lease is null or $3)
 		      order by next_attempt_at limit 20 for update skip locked) due
 		where o.id = due.id
 		returning o.id, o.subject_id, coalesce(o.secret, '') as secret, o.attempts, o.lease, o.uncertain, due.lost`,
-		q.Kind, q.lease().Seconds())
+		q.Kind, q.lease().Seconds(), q.owned.takesOver(q.lease()))
+	if err != nil && !errors.Is(err, postgres.ErrPoolFull) {
+		q.owned.databaseFailed()
+	}
 	for i := range jobs {
 		jobs[i].queue = q
 	}
-	return jobs, err
+	return q.owned.add(jobs), len(jobs), err
 }
 
 // keepLeases renews the leases of jobs until done is closed. If it fails, the
-// leases expire and the jobs are attempted again.
+// leases expire and the jobs are attempted again, by another gateway.
 func (q *Queue) keepLeases(ctx context.Context, jobs []Job, done <-chan struct{}) {
 	recovery.Do(ctx, q.Log, "outbox", func() {
-		ids, leases := idsAndLeases(jobs)
 		for {
 			select {
 			case <-done:
 				return
 			case <-time.After(q.lease() / 3):
 			}
-			if err := q.renew(ctx, ids, leases); err != nil {
+			if err := q.renew(ctx, jobs); err != nil {
 				q.logError(err)
 			}
 		}
@@ -54,22 +63,23 @@ func (q *Queue) keepLeases(ctx context.Context, jobs []Job, done <-chan struct{}
 
 // renew extends the leases that are still this gateway's. A job whose outcome is
 // stored already has no lease.
-func (q *Queue) renew(ctx context.Context, ids, leases postgres.UUIDs) error {
+func (q *Queue) renew(ctx context.Context, jobs []Job) error {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
+	leases, _ := q.owned.leases(jobs)
 	_, err := q.DB.Exec(ctx, `
 		update outbox set next_attempt_at = clock_timestamp() + $3 * interval '1 second'
 		where id in (
 			select o.id from outbox o join unnest($1::uuid[], $2::uuid[]) as j (id, lease) on o.id = j.id and o.lease = j.lease
-			order by o.id for no key update of o)`, ids, leases, q.lease().Seconds())
+			order by o.id for no key update of o)`, ids(jobs), leases, q.lease().Seconds())
 	return err
 }
 
 func (q *Queue) lease() time.Duration { return cmp.Or(q.Lease, defaultLease) }
 
-func idsAndLeases(jobs []Job) (ids, leases postgres.UUIDs) {
+func ids(jobs []Job) (ids postgres.UUIDs) {
 	for _, job := range jobs {
-		ids, leases = append(ids, job.ID), append(leases, job.Lease)
+		ids = append(ids, job.ID)
 	}
-	return ids, leases
+	return ids
 }

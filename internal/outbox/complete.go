@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
+
+	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
 const (
@@ -28,24 +30,21 @@ const (
 )
 
 // complete stores the results of jobs whose leases are still this gateway's, and
-// returns the new states of those. A job that was held meanwhile stays held if it
+// returns the new states of those. again says how often each was claimed again. A job that was held meanwhile stays held if it
 // is to be attempted again.
-func (q *Queue) complete(ctx context.Context, batch []Job, results []result) (map[uuid.UUID]string, error) {
-	if len(results) == 0 {
-		return nil, nil
-	}
+func (q *Queue) complete(ctx context.Context, jobs []Job, leases postgres.UUIDs, again []int, results []result) (map[uuid.UUID]string, error) {
 	n := len(results)
-	jobs := make([]Job, n)
 	states, errs, replies, problems := make(pq.StringArray, n), make(pq.StringArray, n), make(pq.StringArray, n), make(pq.StringArray, n)
-	pauses, attempted, counted, uncertain := make(pq.Float64Array, n), make(pq.BoolArray, n), make(pq.BoolArray, n), make(pq.BoolArray, n)
+	pauses, attempted, uncounted, uncertain := make(pq.Float64Array, n), make(pq.BoolArray, n), make(pq.Int64Array, n), make(pq.BoolArray, n)
 	for i, r := range results {
-		jobs[i] = batch[r.i]
 		o := outcomeOf(jobs[i], r.err)
 		states[i], errs[i], replies[i], problems[i] = o.state, o.err, o.reply, o.problem
 		pauses[i], attempted[i], uncertain[i] = o.pause.Seconds(), o.attempted, o.uncertain
-		counted[i] = o.attempted && !errors.Is(r.err, errLost) // a lost attempt was counted when it began
+		uncounted[i] = int64(again[i])
+		if !o.attempted || errors.Is(r.err, errLost) { // a lost attempt was counted when it began
+			uncounted[i]++
+		}
 	}
-	ids, leases := idsAndLeases(jobs)
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
 	var completed []struct {
@@ -58,29 +57,32 @@ func (q *Queue) complete(ctx context.Context, batch []Job, results []result) (ma
 		    lease = null,
 		    submitted = false,
 		    uncertain = o.uncertain + s.uncertain::int,
-		    attempts = o.attempts - case when s.counted then 0 else 1 end,
+		    attempts = greatest(o.attempts - s.uncounted, 0),
 		    attempted_at = case when s.attempted then clock_timestamp() else o.attempted_at end,
 		    last_error = case when s.attempted then nullif(s.error, '') else o.last_error end,
 		    reply = case when s.attempted then nullif(s.reply, '') else o.reply end,
 		    problem = case when s.attempted then nullif(s.problem, '') else o.problem end,
 		    secret = case when s.state = 'QUEUED' then o.secret end,
 		    next_attempt_at = clock_timestamp() + s.pause * interval '1 second'
-		from (select r.id, r.lease, r.error, r.reply, r.problem, r.pause, r.attempted, r.counted, r.uncertain,
+		from (select r.id, r.lease, r.error, r.reply, r.problem, r.pause, r.attempted, r.uncounted, r.uncertain,
 		             case when r.state = 'QUEUED' and r.attempted and h.created_at < clock_timestamp() - $11 * interval '1 second'
 		                  then case when r.uncertain or h.uncertain > 0 then 'UNCERTAIN' else 'FAILED' end
 		                  else r.state end as state
-		      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::bool[], $9::bool[], $10::bool[])
-		           as r (id, lease, state, error, reply, problem, pause, attempted, counted, uncertain)
+		      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::bool[], $9::int[], $10::bool[])
+		           as r (id, lease, state, error, reply, problem, pause, attempted, uncounted, uncertain)
 		      join outbox h on h.id = r.id and h.lease = r.lease
 		      order by h.id for no key update of h) s
 		where o.id = s.id
 		returning o.id, o.state`,
-		ids, leases, states, errs, replies, problems, pauses, attempted, counted, uncertain, giveUpAfter.Seconds())
+		ids(jobs), leases, states, errs, replies, problems, pauses, attempted, uncounted, uncertain, giveUpAfter.Seconds())
+	if err != nil {
+		return nil, err
+	}
 	stateOf := make(map[uuid.UUID]string, len(completed))
 	for _, c := range completed {
 		stateOf[c.ID] = c.State
 	}
-	return stateOf, err
+	return stateOf, nil
 }
 
 // outcome is what an attempt leads to.

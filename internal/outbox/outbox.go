@@ -5,7 +5,9 @@
 //
 // A claimed job is leased to one gateway, which renews the lease while it works.
 // If a gateway is killed, its leases expire and other gateways claim the jobs. A
-// job is therefore attempted at least once, and perhaps more than once.
+// job is therefore attempted at least once, and perhaps more than once. A gateway that
+// lives keeps an outcome until the database has stored it, and never attempts the job
+// again meanwhile.
 //
 // The row of a job stays after the job has ended, to say how it ended. It is
 // deleted with its instance.
@@ -79,6 +81,7 @@ type Job struct {
 	Lost      bool `db:"lost"`      // the attempt before this one was uncertain, because its gateway ended
 
 	queue *Queue
+	owned *ownership
 }
 
 // MarkSubmitted records that the attempt is uncertain unless its outcome is stored.
@@ -89,7 +92,8 @@ func (j Job) MarkSubmitted(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
-	_, err := j.queue.DB.Exec(ctx, `update outbox set submitted = true where id = $1 and lease = $2`, j.ID, j.Lease)
+	leases, _ := j.queue.owned.leases([]Job{j})
+	_, err := j.queue.DB.Exec(ctx, `update outbox set submitted = true where id = $1 and lease = $2`, j.ID, leases[0])
 	return err
 }
 

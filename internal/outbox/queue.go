@@ -66,8 +66,9 @@ type Queue struct {
 	// goes on with the next one. 0: five seconds.
 	SlowAfter time.Duration
 
-	once sync.Once
-	wake chan struct{} // see wakeups
+	once  sync.Once
+	wake  chan struct{} // see wakeups
+	owned owned
 }
 
 // Observer is told what a queue does. Its methods may be called concurrently.

@@ -82,9 +82,10 @@ func TestLeaseOfASubmittedJobExpires(t *testing.T) {
 	g, stop := d.startGated(&outbox.Queue{}, always(nil))
 	d.await("the claims", d.leased)
 	<-g.entered
-	d.exec(`update outbox set submitted = subject_id = $1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() - interval '1 second'`, submitted.UUID)
+	d.exec(`update outbox set submitted = subject_id = $1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() + interval '1 hour'`, submitted.UUID)
 	g.open()
 	stop() // it was taken for dead
+	d.exec(`update outbox set next_attempt_at = clock_timestamp() - interval '1 second'`)
 
 	var attempted counter
 	d.start(&outbox.Queue{Work: func(ctx context.Context, jobs []outbox.Job, report func(int, error)) {

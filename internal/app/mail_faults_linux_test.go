@@ -1,0 +1,158 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"alphacruncher.com/datahub-gateway/internal/app/apptest"
+	"alphacruncher.com/datahub-gateway/internal/demo"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/postgres/embedded"
+)
+
+// addresses returns n addresses of a domain.
+func addresses(domain string, n int) (emails []string) {
+	for i := range n {
+		emails = append(emails, fmt.Sprintf("p%d@%s", i, domain))
+	}
+	return emails
+}
+
+// killableDatabase is a PostgreSQL of the test's own, with the demo world.
+type killableDatabase struct {
+	t      *testing.T
+	dir    string
+	server *embedded.Server
+	admin  *sqlx.DB
+}
+
+func newKillableDatabase(t *testing.T) *killableDatabase {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "datahub-killed-") // short enough for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &killableDatabase{t: t, dir: dir}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	d.start()
+	t.Cleanup(func() { _ = d.server.Stop() })
+	if _, err := postgres.Migrate(t.Context(), d.dsn(), ""); err != nil {
+		t.Fatal(err)
+	}
+	db, err := postgres.Open(d.dsn(), postgres.Options{MaxConnections: 1, StatementTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := demo.Load(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	if d.admin, err = sqlx.Open("postgres", d.dsn()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.admin.Close() })
+	return d
+}
+
+func (d *killableDatabase) dsn() string { return d.server.DSN("postgres") }
+
+// start starts the server. What it has committed survives a kill.
+func (d *killableDatabase) start() {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), apptest.Patience)
+	defer cancel()
+	var err error
+	if d.server, err = embedded.Start(ctx, embedded.Options{Dir: d.dir, Durable: true}); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// kill ends the server without notice.
+func (d *killableDatabase) kill() {
+	d.t.Helper()
+	text, err := os.ReadFile(filepath.Join(d.dir, "data", "postmaster.pid"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(line)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		d.t.Fatal(err)
+	}
+	<-d.server.Done()
+	_ = d.server.Stop() // frees the folder
+}
+
+// The database is killed again and again while gateways send. They live on, and know
+// what they have sent.
+func TestKilledDatabaseMakesNoCopies(t *testing.T) {
+	t.Parallel()
+	for _, gateways := range []int{1, 2} {
+		t.Run(fmt.Sprintf("gateways=%d", gateways), func(t *testing.T) {
+			t.Parallel()
+			const people, kills = 1000, 5
+			s := apptest.NewMailServer(t)
+			d := newKillableDatabase(t)
+			reached := make(chan struct{}, 1)
+			next := people / (kills + 1)
+			var mu sync.Mutex
+			s.OnData(func(a apptest.Attempt) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if a.Number >= next {
+					next = a.Number + people/(kills+1)
+					select {
+					case reached <- struct{}{}:
+					default:
+					}
+				}
+				return nil
+			})
+			w := newWorld(t)
+			var processes []*process
+			for range gateways {
+				processes = append(processes, w.spawn("DATABASE_URL="+d.dsn(), "DATAHUB_SMTP_URL=smtp://"+s.Addr, "DATAHUB_PUBLIC_URL=https://datahub.example"))
+			}
+			var instance string
+			if err := d.admin.Get(&instance, `select 'instance_' || replace(i.id::text, '-', '') from instance i join space s on s.id = i.space_id where s.name = 'Econometrics 2026' and i.name = 'Group 1'`); err != nil {
+				t.Fatal(err)
+			}
+			w.as("ada").through(processes[0]).invite(instance, "VIEWER", addresses("new.example", people)).OK()
+			began := time.Now()
+			for range kills {
+				<-reached
+				d.kill()
+				d.start()
+			}
+			w.Eventually("the last mail", func() bool {
+				var open int
+				return d.admin.Get(&open, `select count(*) from outbox where state <> 'SENT'`) == nil && open == 0
+			})
+			copies := map[string]int{}
+			for _, a := range s.Attempts() {
+				copies[a.To]++
+			}
+			more := len(s.Attempts()) - people
+			t.Logf("%d mails, %d kills of the database: %d copies, the last mail after %v", people, kills, more, time.Since(began).Round(time.Millisecond))
+			if len(copies) != people || more != 0 {
+				t.Errorf("%d people have a mail, and there are %d copies", len(copies), more)
+			}
+			for _, p := range processes {
+				p.end(syscall.SIGTERM)
+			}
+		})
+	}
+}
