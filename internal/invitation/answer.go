@@ -1,6 +1,7 @@
 package invitation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,22 +72,27 @@ func (s *Service) Decline(ctx context.Context, actor access.Actor, in AnswerInpu
 }
 
 // answer finds and locks the invitation, checks that the actor can answer it, and
-// calls end. Then, and for a repeated request, it calls after, which may be nil.
+// calls end. Then, and for a repeated request, it calls after, which may be nil. A
+// request is repeated by the account that made it, whatever its address is by then.
 func (s *Service) answer(ctx context.Context, actor access.Actor, in AnswerInput, operation string,
 	end func(context.Context, *postgres.Tx, access.Actor, *row) error,
 	after func(context.Context, *postgres.Tx, *row) error) (_ *Invitation, err error) {
+	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: operation, Input: in}
 	var known *row // of an id: whether the actor may know of it is decided before all else
 	if in.InvitationID != nil {
 		if known, err = findRow(ctx, s.DB, byIDAndKey, in.InvitationID.As(globalid.Invitation).UUID, actor.EmailKey); err != nil {
 			return nil, err
 		}
 		if known == nil {
-			return nil, access.NotFound()
+			// The actor may have answered it with an address that they had before.
+			if answered, err := idempotency.Executed(ctx, s.DB, key); err != nil || !answered {
+				return nil, cmp.Or(err, error(access.NotFound()))
+			}
 		}
 	}
 	var answered *row
 	read := func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
-		if answered, err = findRow(ctx, tx, byIDAndKey, id.UUID, actor.EmailKey); err != nil {
+		if answered, err = findRow(ctx, tx, byID, id.UUID); err != nil {
 			return err
 		}
 		if answered == nil {
@@ -97,7 +103,6 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, in AnswerInput
 		}
 		return after(ctx, tx, answered)
 	}
-	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: operation, Input: in}
 	_, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[globalid.ID]{
 		Replay: read,
 		Do: func(ctx context.Context, tx *postgres.Tx) (id globalid.ID, err error) {

@@ -232,6 +232,52 @@ func TestAcceptAnswersTheSameKeyWithTheSameInvitation(t *testing.T) {
 	wantRefused(t, err, fault.NotFound, "")
 }
 
+// An answer is replayed to the account, whatever its address is by then.
+func TestAnswersAreReplayedWhenTheAddressHasChanged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	answers := map[string]func(access.Actor, invitation.AnswerInput) (*invitation.Invitation, error){
+		"accepted": func(by access.Actor, in invitation.AnswerInput) (*invitation.Invitation, error) {
+			payload, err := w.Invitations.Accept(t.Context(), by, in)
+			return payload.Invitation, err
+		},
+		"declined": func(by access.Actor, in invitation.AnswerInput) (*invitation.Invitation, error) {
+			payload, err := w.Invitations.Decline(t.Context(), by, in)
+			return payload.Invitation, err
+		},
+	}
+	for name, answer := range answers {
+		for _, by := range []string{"id", "token"} {
+			email := name + "-by-" + by + "@new.example"
+			id := w.invite("Group 1", tenant.Viewer, email)[0].InvitationID
+			in := invitation.AnswerInput{InvitationID: &id, IdempotencyKey: new("key")}
+			if by == "token" {
+				in = invitation.AnswerInput{Token: new(w.secret(id)), IdempotencyKey: in.IdempotencyKey}
+			}
+			person := w.User(email)
+			first, err := answer(person, in)
+			w.must(err)
+			moved, former := person, person
+			moved.Email, moved.EmailKey = "else@new.example", "else@new.example"
+			former.EmailKey, former.FormerHolder = "", true
+			for what, actor := range map[string]access.Actor{"another address": moved, "a former holder": former} {
+				again, err := answer(actor, in)
+				if err != nil || again.ID != first.ID || again.Status != first.Status {
+					t.Errorf("%s by %s, %s: %+v, %v", name, by, what, again, err)
+				}
+				if by == "id" {
+					_, err := answer(actor, invitation.AnswerInput{InvitationID: &id, IdempotencyKey: new("another key")})
+					wantRefused(t, err, fault.NotFound, "")
+				}
+			}
+			_, err = answer(w.User("sam"), in)
+			if err == nil {
+				t.Errorf("%s by %s: another person's key gets the answer", name, by)
+			}
+		}
+	}
+}
+
 func TestParallelAnswersAreOneAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

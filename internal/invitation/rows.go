@@ -169,7 +169,8 @@ func invitationsOf(rows []row) []*Invitation {
 
 var (
 	byToken    = `select ` + columns + ` from invitation v ` + tables + ` where v.token_hash = $1`
-	byIDAndKey = `select ` + columns + ` from invitation v ` + tables + ` where v.id = $1 and v.email_key = $2`
+	byID       = `select ` + columns + ` from invitation v ` + tables + ` where v.id = $1`
+	byIDAndKey = byID + ` and v.email_key = $2`
 	byIDs      = `select ` + columns + ` from invitation v ` + tables + ` where v.id = any ($1::uuid[])`
 )
 

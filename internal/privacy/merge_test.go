@@ -20,6 +20,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/racetest"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
 // signIn returns the person of a subject and an address, as a new gateway knows them.
@@ -215,6 +216,51 @@ func TestTheLastProofOutlivesTheHolder(t *testing.T) {
 		}
 		if got := w.signIn(what+" former", email, now.Add(3*time.Minute)); got.FormerHolder {
 			t.Errorf("%s: the newer token has not taken the address", what)
+		}
+	}
+}
+
+// Whether an invitation of the merged person can be accepted is judged when it is: by
+// what the kept account may do then. Gateways of before left invitations pending whose
+// sender had lost the role.
+func TestMergedInvitationsCountWhileTheKeptAccountMayInvite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	now, space := time.Now(), w.Space(testworld.Econometrics)
+	accept := func(email string, id globalid.ID) string {
+		_, err := w.Invitations.Accept(t.Context(), w.User(email), invitation.AnswerInput{InvitationID: &id})
+		return testworld.Refusal(err)
+	}
+	for name, c := range map[string]struct{ old, kept bool }{
+		"none": {}, "old": {old: true}, "kept": {kept: true}, "both": {true, true},
+	} {
+		old, kept := w.signIn(name+" 1", name+"-1@new.example", now), w.signIn(name+" 2", name+"-2@new.example", now)
+		w.Grant(old, tenant.SpaceAdministrator, space)
+		friend := name + "-friend@new.example"
+		id := w.invite(old, "Group 1", "", "", friend)
+		if !c.old {
+			w.Revoke(old, space)
+			if got := accept(friend, id); !strings.Contains(got, "INVITER_LEFT") {
+				t.Errorf("%s: before the merger: %s", name, got)
+			}
+		}
+		if c.kept {
+			w.Grant(kept, tenant.SpaceAdministrator, space)
+		}
+		w.merge(old.ID, kept.ID, false)
+		if !c.old && !c.kept {
+			if got := accept(friend, id); !strings.Contains(got, "INVITER_LEFT") {
+				t.Errorf("%s: after the merger: %s", name, got)
+			}
+			continue
+		}
+		w.Revoke(kept, space)
+		if got := accept(friend, id); !strings.Contains(got, "INVITER_LEFT") {
+			t.Errorf("%s: without the role again: %s", name, got)
+		}
+		w.Grant(kept, tenant.SpaceAdministrator, space)
+		if got := accept(friend, id); got != "" {
+			t.Errorf("%s: %s", name, got)
 		}
 	}
 }
