@@ -50,10 +50,20 @@ func Publish[S, T any](events []Event, kind globalid.Kind, read func([]globalid.
 	return published, nil
 }
 
-// readSince reads the events in some places that were committed since a snapshot
-// ("": none), in their order, and returns the snapshot and the moment of this read.
-func readSince(ctx context.Context, q postgres.Querier, places []globalid.ID, since string) (events []Event, snapshot string, moment time.Time, err error) {
+// A position is how far a feed has read. Transaction ids, and with them snapshots,
+// have a meaning in the history of one cluster only.
+type position struct {
+	history  string    // the cluster's system identifier and timeline
+	snapshot string    // everything visible in it has been read; "" before the first read
+	moment   time.Time // everything that expired up to it has been read
+}
+
+// readSince reads the events in some places that were committed since a position, in
+// their order, and returns the position of this read. Where the database has another
+// history than that position, it returns no events.
+func readSince(ctx context.Context, q postgres.Querier, places []globalid.ID, since position) (events []Event, now position, err error) {
 	var rows []struct {
+		History  string         `db:"history"`
 		Snapshot string         `db:"snapshot"`
 		Moment   time.Time      `db:"moment"`
 		Topic    *string        `db:"topic"`
@@ -63,24 +73,38 @@ func readSince(ctx context.Context, q postgres.Querier, places []globalid.ID, si
 		Subjects postgres.UUIDs `db:"subjects"`
 	}
 	// Events become visible when their transaction commits, not in the order of
-	// their ids. A snapshot knows which transactions have been committed.
+	// their ids. A snapshot knows which transactions have been committed. The events of a
+	// restored dump have the transaction ids of another cluster: those ahead of this
+	// one's are not news. The name of the current WAL file begins with the timeline; the
+	// control file has that of the last checkpoint.
 	err = q.Select(ctx, &rows, `
-		select p.snapshot::text, p.moment, e.topic, e.place_id, e.change, e.at, e.subjects
-		from (select pg_current_snapshot() as snapshot, clock_timestamp() as moment, nullif($2, '')::pg_snapshot as since) p
-		left join event e on e.place_id = any ($1::uuid[])
+		select p.history, p.snapshot::text, p.moment, e.topic, e.place_id, e.change, e.at, e.subjects
+		from (
+			select pg_current_snapshot() as snapshot, clock_timestamp() as moment, nullif($2, '')::pg_snapshot as since,
+				(select system_identifier from pg_control_system()) || '/'
+				|| case when pg_is_in_recovery() then '' else left(pg_walfile_name(pg_current_wal_lsn()), 8) end as history) p
+		left join event e on p.history = $3 and e.place_id = any ($1::uuid[])
 			and e.xid >= pg_snapshot_xmin(p.since) and not pg_visible_in_snapshot(e.xid, p.since)
-		order by e.id`, postgres.IDs(places), since)
+			and pg_visible_in_snapshot(e.xid, p.snapshot)
+		order by e.id`, postgres.IDs(places), since.snapshot, since.history)
 	if err != nil {
-		return nil, "", time.Time{}, err
+		return nil, position{}, err
 	}
 	for _, r := range rows {
-		snapshot, moment = r.Snapshot, r.Moment
+		now = position{r.History, r.Snapshot, r.Moment}
 		if r.Topic == nil {
 			continue
 		}
 		events = append(events, Event{Topic: *r.Topic, Place: r.PlaceID.UUID, Change: *r.Change, Subjects: r.Subjects, At: *r.At})
 	}
-	return events, snapshot, moment, nil
+	return events, now, nil
+}
+
+// deleteForeign deletes events with transaction ids that this cluster has yet to reach.
+// They come from a dump of another cluster, and would be news when it reaches them.
+func deleteForeign(ctx context.Context, q postgres.Querier) error {
+	_, err := q.Exec(ctx, `delete from event where xid >= pg_snapshot_xmax(pg_current_snapshot())`)
+	return err
 }
 
 // DeleteOld deletes events that are older than an hour, 1,000 at most, and returns

@@ -34,7 +34,12 @@ type world struct {
 
 func newWorld(t *testing.T) world {
 	t.Helper()
-	w := world{t, schematest.New(t), access.Actor{ID: globalid.New(globalid.User)}, globalid.New(globalid.Instance), nil}
+	return newWorldOn(t, schematest.New(t))
+}
+
+func newWorldOn(t *testing.T, db *postgres.DB) world {
+	t.Helper()
+	w := world{t, db, access.Actor{ID: globalid.New(globalid.User)}, globalid.New(globalid.Instance), nil}
 	space := globalid.New(globalid.Space).UUID
 	if err := w.db.InTx(t.Context(), func(tx *postgres.Tx) error {
 		for _, s := range []struct {
@@ -240,7 +245,7 @@ func TestWatchLagsWhenEventsAreGone(t *testing.T) {
 	w := newWorld(t)
 	watch := w.watch()
 	if err := w.feed.exclusively(t.Context(), func(context.Context) error {
-		w.feed.moment = w.feed.moment.Add(-51 * time.Minute)
+		w.feed.read.moment = w.feed.read.moment.Add(-51 * time.Minute)
 		return nil
 	}); err != nil {
 		t.Fatal(err)

@@ -34,9 +34,8 @@ type Feed struct {
 	log     *slog.Logger
 	expired ExpiredFunc
 
-	reading  chan struct{} // a semaphore of one: guards snapshot and moment
-	snapshot string        // everything visible in it has been delivered
-	moment   time.Time     // everything that expired up to it has been delivered
+	reading chan struct{} // a semaphore of one: guards read
+	read    position      // everything up to it has been delivered
 
 	mu      sync.Mutex
 	watches map[*Watch]struct{}
@@ -163,24 +162,31 @@ func (f *Feed) poll(ctx context.Context, check bool) error {
 }
 
 // deliver reads the new events, and delivers them to the watches whose actors may
-// still watch.
+// still watch. Watches may have missed events where the database was away for too long,
+// or has another history: it was restored, or a standby without the last transactions
+// took over.
 func (f *Feed) deliver(ctx context.Context) error {
 	places := f.places()
-	events, snapshot, moment, err := readSince(ctx, f.db, places, f.snapshot)
+	events, now, err := readSince(ctx, f.db, places, f.read)
 	if err != nil {
 		return err
 	}
-	if f.expired != nil && len(places) > 0 {
-		expired, err := f.expired(ctx, f.db, places, f.moment, moment)
+	newHistory := now.history != f.read.history
+	if newHistory {
+		if err := deleteForeign(ctx, f.db); err != nil {
+			return err
+		}
+	}
+	if newHistory || now.moment.Sub(f.read.moment) > kept {
+		for _, w := range f.allWatches() {
+			w.markLagged()
+		}
+	} else if f.expired != nil && len(places) > 0 {
+		expired, err := f.expired(ctx, f.db, places, f.read.moment, now.moment)
 		if err != nil {
 			return err
 		}
 		events = append(events, expired...)
-	}
-	if moment.Sub(f.moment) > kept {
-		for _, w := range f.allWatches() {
-			w.markLagged()
-		}
 	}
 	if len(events) > 0 {
 		// Check the roles after the events were read: a person who lost their role
@@ -192,7 +198,7 @@ func (f *Feed) deliver(ctx context.Context) error {
 			w.enqueue(events)
 		}
 	}
-	f.snapshot, f.moment = snapshot, moment
+	f.read = now
 	return nil
 }
 
