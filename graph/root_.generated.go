@@ -2866,7 +2866,9 @@ type RestoreInstancePayload {
   Declines the invitation of a mail's link, and has DataHub send no more
   invitations by mail to its address: not from anyone. It needs no account, because
   only the owner of the address has the token. It works with an invitation that has
-  ended, too, and repeating it changes nothing.
+  ended, and with the link of an older mail of an invitation that was sent again. It
+  counts for the mailbox: tags after a plus sign, and dots that the provider ignores,
+  make no other one. Repeating it changes nothing.
 
   The address can still be invited. No mail is sent then (SUPPRESSED, see
   InvitationDelivery); the person finds the invitation in ` + "`" + `viewer.invitations` + "`" + `.

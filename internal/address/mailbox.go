@@ -7,8 +7,8 @@ import "strings"
 // local part is left out (RFC 5233 calls it the detail), and so are the marks that
 // some providers ignore.
 //
-// It is for counting only. A server may use the plus sign in another way, and then
-// the mailboxes are two.
+// It is for counting, and for refusals of mail. A server may use the plus sign in
+// another way, and then the mailboxes are two.
 func MailboxKey(key string) string {
 	local, domain := split(key)
 	// A local part that begins with a plus sign has no mailbox before it.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
@@ -17,7 +18,8 @@ import (
 
 // A refusal says that an address gets no invitations by mail, from anybody. It can be
 // invited all the same: the person finds the invitation when they sign in. The table
-// invitation_refusal has a hash with a key instead of the address.
+// invitation_refusal has a hash with a key instead of the address. It counts for the
+// whole mailbox, as limits do.
 
 // RefuseInvitationsInput asks to send no more invitations to the address that a mail
 // with a token was sent to.
@@ -55,7 +57,7 @@ type AllowInvitationsPayload struct {
 // Refuse declines the invitation of a mail's token, if it is pending, and has no more
 // invitations sent to its address. Nobody else has the token, so that it needs no
 // account: the actor is nil where nobody is signed in. It works with the token of an
-// invitation that has ended, too. It fails with INVITATION_NOT_USABLE for an unknown
+// invitation that has ended, or was sent again since, too. It fails with INVITATION_NOT_USABLE for an unknown
 // token, or with RATE_LIMITED for a token after too many unknown ones.
 func (s *Service) Refuse(ctx context.Context, actor *access.Actor, in RefuseInvitationsInput) (payload RefuseInvitationsPayload, err error) {
 	if actor != nil {
@@ -64,6 +66,9 @@ func (s *Service) Refuse(ctx context.Context, actor *access.Actor, in RefuseInvi
 		}
 	}
 	r, err := findRow(ctx, s.DB, byToken, givenTokenHash(in.Token))
+	if r == nil && err == nil {
+		r, err = findRow(ctx, s.DB, byPastToken, givenTokenHash(in.Token))
+	}
 	if err != nil {
 		return payload, err
 	}
@@ -75,9 +80,9 @@ func (s *Service) Refuse(ctx context.Context, actor *access.Actor, in RefuseInvi
 		}
 		return payload, errUnknownToken
 	}
-	// The trail names the person by the address where they have not signed in with it.
+	// The trail names the person by the address where nobody has signed in.
 	by := access.Actor{Name: r.Email}
-	if actor != nil && actor.EmailKey == r.EmailKey {
+	if actor != nil {
 		by = *actor
 	}
 	err = s.DB.InTx(ctx, func(tx *postgres.Tx) error {
@@ -130,7 +135,8 @@ func RefusedAt(ctx context.Context, q postgres.Querier, key keyedhash.Key, email
 	return &at, err
 }
 
-// refusalHash returns what stands for an address in the table invitation_refusal.
+// refusalHash returns what stands for the mailbox of an address in the table
+// invitation_refusal.
 func refusalHash(key keyedhash.Key, emailKey string) []byte {
-	return key.Sum("invitation_refusal", emailKey)
+	return key.Sum("invitation_refusal", address.MailboxKey(emailKey))
 }

@@ -162,14 +162,98 @@ func TestRefusingWithTheTokenOfAnEndedInvitation(t *testing.T) {
 	}
 }
 
-func TestRefusingNamesTheSignedInPersonOfTheAddress(t *testing.T) {
+// A link does so that has been replaced by now: by sending the invitation again, or by
+// inviting the address again after the invitation had expired.
+func TestRefusingWithTheLinkOfAnOlderMail(t *testing.T) {
+	t.Parallel()
+	for _, by := range []string{"resending", "inviting again", "resending twice"} {
+		w := newWorld(t)
+		id := w.invite("Group 1", tenant.Viewer, zoe)[0].InvitationID
+		token := w.Token(zoe)
+		switch by {
+		case "resending twice":
+			w.resend(id)
+			w.Advance(time.Hour)
+			w.resend(id)
+		case "resending":
+			w.resend(id)
+		default:
+			w.Advance(month)
+			if got := w.invite("Group 1", tenant.Viewer, zoe)[0].InvitationID; got != id {
+				t.Fatalf("%s: %v, want %v", by, got, id)
+			}
+		}
+		if newest := w.Token(zoe); newest == token {
+			t.Fatalf("%s: the link is the same", by)
+		}
+		// It shows and answers nothing.
+		if v, err := w.Invitations.ByToken(t.Context(), nil, token); v != nil || err != nil {
+			t.Errorf("%s: the older link shows %+v, %v", by, v, err)
+		}
+		if got := w.refuse(nil, token); got != zoe {
+			t.Errorf("%s: refused for %q", by, got)
+		}
+		if v := w.invitationNow("Group 1", id); v.Status != invitation.Declined {
+			t.Errorf("%s: the invitation is %s", by, v.Status)
+		}
+		if refuses, err := w.Invitations.Refuses(t.Context(), w.User(zoe)); !refuses || err != nil {
+			t.Errorf("%s: refuses %t, %v", by, refuses, err)
+		}
+		w.Exec(`delete from invitation where id = $1`, id.UUID)
+		if n := w.Number(`select count(*) from invitation_past_token`); n != 0 {
+			t.Errorf("%s: %d tokens are left", by, n)
+		}
+	}
+}
+
+// A refusal is of a mailbox, as limits count it, and of no other one.
+func TestRefusalsCoverTheMailbox(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ refused, same, other string }{
+		{"ref@new.example", "REF+tag@new.example", "ref.x@new.example"},
+		{"ref+tag@new.example", "ref@new.example", "refer+tag@new.example"},
+		{"r.ef+a@gmail.com", "re.f+b@googlemail.com", "ref@gmail.example"},
+	} {
+		w := newWorld(t)
+		queued := w.invite("Master", tenant.Viewer, c.same)[0].InvitationID
+		id := w.invite("Group 1", tenant.Viewer, c.refused)[0].InvitationID
+		w.refuse(nil, w.secret(id))
+		results := w.invite("Group 1", tenant.Viewer, c.same, c.other)
+		if got := results[0].Invitation.Delivery().Status; got != invitation.Suppressed {
+			t.Errorf("%s: the mail to %s is %s", c.refused, c.same, got)
+		}
+		if got := results[1].Invitation.Delivery().Status; got != invitation.Queued {
+			t.Errorf("%s: the mail to %s is %s", c.refused, c.other, got)
+		}
+		person := w.User(c.same)
+		if refuses, err := w.Invitations.Refuses(t.Context(), person); !refuses || err != nil {
+			t.Errorf("%s: %s refuses: %t, %v", c.refused, c.same, refuses, err)
+		}
+		// Any address of the mailbox undoes it.
+		_, err := w.Invitations.Allow(t.Context(), person, invitation.AllowInvitationsInput{})
+		w.must(err)
+		if refuses, err := w.Invitations.Refuses(t.Context(), w.User(c.refused)); refuses || err != nil {
+			t.Errorf("%s refuses: %t, %v", c.refused, refuses, err)
+		}
+		w.resend(queued)
+		if n := w.mailsTo(c.same); n == 0 {
+			t.Errorf("%s: no mail to %s", c.refused, c.same)
+		}
+	}
+}
+
+// The trail names the account that did it. Where nobody has signed in, it is the person
+// who has the mail.
+func TestRefusingNamesTheOneWhoDidIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.invite("Group 1", tenant.Viewer, zoe, "bob@new.example")
+	w.invite("Group 1", tenant.Viewer, zoe, "bob@new.example", "eve@new.example")
 	person, other := w.User(zoe), w.User("sam")
 	w.refuse(&person, w.Token(zoe))
 	w.refuse(&other, w.Token("bob@new.example"))
-	wantEqual(t, "trail", []string{"Ada INVITATION_SENT Group 1", "Zoe INVITATION_DECLINED Group 1", "bob@new.example INVITATION_DECLINED Group 1"}, w.Trail())
+	w.refuse(nil, w.Token("eve@new.example"))
+	wantEqual(t, "trail", []string{"Ada INVITATION_SENT Group 1", "Zoe INVITATION_DECLINED Group 1",
+		"Sam INVITATION_DECLINED Group 1", "eve@new.example INVITATION_DECLINED Group 1"}, w.Trail())
 }
 
 func TestUnknownTokensRefuseNothingAndAreLimited(t *testing.T) {

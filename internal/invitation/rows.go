@@ -168,10 +168,11 @@ func invitationsOf(rows []row) []*Invitation {
 }
 
 var (
-	byToken    = `select ` + columns + ` from invitation v ` + tables + ` where v.token_hash = $1`
-	byID       = `select ` + columns + ` from invitation v ` + tables + ` where v.id = $1`
-	byIDAndKey = byID + ` and v.email_key = $2`
-	byIDs      = `select ` + columns + ` from invitation v ` + tables + ` where v.id = any ($1::uuid[])`
+	byToken     = `select ` + columns + ` from invitation v ` + tables + ` where v.token_hash = $1`
+	byID        = `select ` + columns + ` from invitation v ` + tables + ` where v.id = $1`
+	byPastToken = `select ` + columns + ` from invitation v ` + tables + ` where v.id = (select invitation_id from invitation_past_token where token_hash = $1)`
+	byIDAndKey  = byID + ` and v.email_key = $2`
+	byIDs       = `select ` + columns + ` from invitation v ` + tables + ` where v.id = any ($1::uuid[])`
 )
 
 // findRow reads an invitation; nil where there is none.

@@ -167,6 +167,15 @@ var Catalog = []Table{
 		},
 	},
 	{
+		Name: "invitation_past_token", About: "links of invitations that were sent again with another link, as hashes",
+		Purpose: "to let people refuse further invitations with an older mail",
+		Kept:    "as long as the invitation", Seen: nobody,
+		Columns: []Column{
+			id("invitation_id"),
+			{"token_hash", Secret, "", RowDeleted, "a hash of the secret in an older mail's link"},
+		},
+	},
+	{
 		Name: "invitation_resend", About: "when an address was last sent an invitation again",
 		Purpose: "to send nobody many mails",
 		Kept:    "10 minutes", Seen: nobody,
@@ -176,7 +185,7 @@ var Catalog = []Table{
 		},
 	},
 	{
-		Name: "invitation_refusal", About: "addresses that want no invitations by mail, as hashes with a key",
+		Name: "invitation_refusal", About: "mailboxes that want no invitations by mail, as hashes with a key",
 		Purpose: "to send no mails to people who refuse them",
 		Kept:    "until the person allows invitations again", Seen: nobody + "; people who invite the address learn that no mail is sent",
 		Columns: []Column{

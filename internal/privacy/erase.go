@@ -230,6 +230,8 @@ var steps = []step{
 				union all
 				select n.id from PERSON join request r on r.requested_by = p.account join request_notice n on n.request_id = r.id) m on m.id = o.subject_id
 			order by o.id for update of o)`),
+	newStep("invitation_past_token", "links of older mails to the person", "deleted",
+		`delete from invitation_past_token t using PERSON where t.invitation_id in (select id from invitation v where v.email_key = p.key)`),
 	newStep("invitation", "invitations to the person", "deleted",
 		`delete from invitation v using PERSON where v.email_key = p.key`),
 	newStep("invitation_resend", "times of mails that were sent again to the person", "deleted",

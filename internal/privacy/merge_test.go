@@ -220,8 +220,8 @@ func TestTheLastProofOutlivesTheHolder(t *testing.T) {
 	}
 }
 
-// Whether an invitation of the merged person can be accepted is judged when it is: by
-// what the kept account may do then. Gateways of before left invitations pending whose
+// Whether an invitation of the merged person can be accepted is decided at that moment,
+// by what the kept account may do then. Gateways of before left invitations pending whose
 // sender had lost the role.
 func TestMergedInvitationsCountWhileTheKeptAccountMayInvite(t *testing.T) {
 	t.Parallel()

@@ -485,7 +485,7 @@ export const de: Texts = {
     undoneLead: 'Für die Einladungen aus der Zwischenzeit wird keine E-Mail gesendet. Sie finden sie bei Ihren Spaces.',
     unknown: 'Dieser Link gilt nicht mehr',
     unknownLead:
-      'Eine neuere E-Mail hat ihn ersetzt, oder die Einladung wurde gelöscht, und die Adresse mit ihr. Folgen Sie dem Link „Mich nie wieder einladen“ in der neuesten E-Mail.',
+      'Die Einladung wurde gelöscht, und die Adresse mit ihr. Wenn Sie eine neuere E-Mail haben, folgen Sie dem Link „Mich nie wieder einladen“ in ihr.',
     incompleteLead:
       'Folgen Sie dem Link „Mich nie wieder einladen“ in der E-Mail noch einmal, oder kopieren Sie den ganzen Link.',
     support: 'Wenn das nicht hilft, schreiben Sie an',

@@ -452,7 +452,7 @@ export const en = {
     undoneLead: 'No e-mail is sent for the invitations of the meantime. You find them among your spaces.',
     unknown: 'This link does not work any more',
     unknownLead:
-      'A newer e-mail has replaced it, or the invitation was deleted, and the address with it. Follow the link “Never invite me again” in the newest e-mail.',
+      'The invitation was deleted, and the address with it. If you have a newer e-mail, follow the link “Never invite me again” in it.',
     incompleteLead: 'Follow the link “Never invite me again” in the e-mail once more, or copy the whole link.',
     support: 'If this does not help, write to',
   },

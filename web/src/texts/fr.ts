@@ -479,7 +479,7 @@ export const fr: Texts = {
       'Aucun e-mail n’est envoyé pour les invitations reçues entre-temps. Vous les trouvez parmi vos espaces.',
     unknown: 'Ce lien n’est plus valable',
     unknownLead:
-      'Un e-mail plus récent l’a remplacé, ou l’invitation a été supprimée, et l’adresse avec elle. Suivez le lien « Ne plus jamais m’inviter » de l’e-mail le plus récent.',
+      'L’invitation a été supprimée, et l’adresse avec elle. Si vous avez un e-mail plus récent, suivez son lien « Ne plus jamais m’inviter ».',
     incompleteLead:
       'Suivez encore une fois le lien « Ne plus jamais m’inviter » dans l’e-mail, ou copiez le lien entier.',
     support: 'Si cela ne suffit pas, écrivez à',
