@@ -28,6 +28,37 @@ func addresses(domain string, n int) (emails []string) {
 	return emails
 }
 
+// The mail server is away while mails are queued. That is no failure of theirs: once
+// it is back, all are sent without a pause.
+func TestMailServerThatComesBack(t *testing.T) {
+	t.Parallel()
+	const people = 300
+	s := apptest.NewMailServer(t)
+	s.Stop()
+	w := newWorld(t, s.Use, measured)
+	w.as("ada").invite("Group 1", "VIEWER", addresses("new.example", people)).OK()
+	const line = "mail server cannot be reached"
+	w.Await(line, func() bool { return len(w.Log.Lines(line)) > 0 })
+	if reachable := w.scrape()["datahub_mail_server_reachable"]; reachable != 0 {
+		t.Errorf("the gauge is %v", reachable)
+	}
+	w.Eventually("a mail server", func() bool { return s.Listen() == nil })
+	t.Cleanup(s.Stop)
+	began := time.Now()
+	w.sent(people)
+	t.Logf("%d mails were sent %v after the mail server was back", people, time.Since(began).Round(time.Millisecond))
+	if n := w.Number(`select count(*) from outbox where attempts <> 1`); n > 0 {
+		t.Errorf("%d mails do not count one attempt", n)
+	}
+	away, back := w.Log.Lines(line), w.Log.Lines("mail server can be reached again")
+	if len(away) != 1 || away[0]["level"] != "WARN" || away[0]["problem"] != "UNREACHABLE" || len(back) != 1 || back[0]["level"] != "INFO" {
+		t.Errorf("%v, %v", away, back)
+	}
+	if reachable := w.scrape()["datahub_mail_server_reachable"]; reachable != 1 {
+		t.Errorf("the gauge is %v", reachable)
+	}
+}
+
 // killableDatabase is a PostgreSQL of the test's own, with the demo world.
 type killableDatabase struct {
 	t      *testing.T

@@ -217,13 +217,14 @@ func TestMailServerMayStartAfterTheGateway(t *testing.T) {
 	s.Stop()
 	w := newWorld(t, s.Use)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
-	if row := w.tried(1); row.State != "QUEUED" || row.Secret == nil || !strings.Contains(pointed(row.LastError), "connection refused") {
+	var row sending
+	w.Eventually("a try", func() bool { row = w.outbox()[0]; return row.LastError != nil })
+	if row.State != "QUEUED" || row.Attempts != 0 || row.Secret == nil || !strings.Contains(pointed(row.LastError), "connection refused") {
 		t.Fatalf("without a mail server: %+v", row)
 	}
 	// The port is free, unless another connection happens to use it.
 	w.Eventually("a mail server", func() bool { return s.Listen() == nil })
 	t.Cleanup(s.Stop)
-	w.tryNow()
 	w.sent(1)
 	if n := len(s.Attempts()); n != 1 {
 		t.Errorf("%d mails", n)

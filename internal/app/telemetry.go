@@ -14,6 +14,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/event"
+	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/telemetry"
@@ -75,12 +76,18 @@ func (t instruments) statement() func(context.Context, string) func(error) {
 	}
 }
 
-// watch reads the state of the pool and of the feed at every scrape.
-func (t instruments) watch(db *postgres.DB, feed *event.Feed) {
+// watch reads the state of the pool, the feed and the way to the mail server at every scrape.
+func (t instruments) watch(db *postgres.DB, feed *event.Feed, sender *mail.Sender) {
 	t.metrics.Watch("database_connections_max", "Connections to the database that may be taken at once.", false, func() float64 { return float64(db.Pool().Most) })
 	t.metrics.Watch("database_connections_taken", "Connections to the database that are taken.", false, func() float64 { return float64(db.Pool().Taken) })
 	t.metrics.Watch("database_pool_refusals_total", "Calls that found no connection in time.", true, func() float64 { return float64(db.Pool().Refused) })
 	t.metrics.Watch("database_pool_wait_seconds_total", "The time for which calls have waited for a connection.", true, func() float64 { return db.Pool().Waited.Seconds() })
+	t.metrics.Watch("mail_server_reachable", "1 where the gateway could connect to the mail server last time, else 0.", false, func() float64 {
+		if sender.Reachable() {
+			return 1
+		}
+		return 0
+	})
 	t.metrics.Watch("subscriptions", "Subscriptions that are open.", false, func() float64 { return float64(feed.Watching()) })
 }
 

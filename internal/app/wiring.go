@@ -89,7 +89,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 	}
 	var metrics *metricsServer
 	if instruments.metrics != nil {
-		instruments.watch(external.db, services.feed)
+		instruments.watch(external.db, services.feed, external.sender)
 		if metrics, err = startMetricsServer(s.MetricsAddr, instruments.metrics, log); err != nil {
 			return nil, err
 		}
@@ -141,6 +141,7 @@ func openExternal(ctx context.Context, s *Settings, instruments instruments, log
 	if e.sender, err = newSender(&s.MailSettings, e.public, e.mailbox); err != nil {
 		return e, err
 	}
+	e.sender.Log = log
 	e.tokens, e.keys, err = newVerifier(s, log)
 	return e, err
 }
@@ -154,9 +155,9 @@ type services struct {
 }
 
 func newServices(s *Settings, e external, instruments instruments, log *slog.Logger) services {
-	invitationMails := &outbox.Queue{DB: e.db, Log: log, Kind: invitation.MailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(),
+	invitationMails := &outbox.Queue{DB: e.db, Log: log, Kind: invitation.MailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(), Await: e.sender.Await,
 		Work: mail.Work(e.sender, (&invitation.Mailer{DB: e.db, PublicURL: e.public, HashKey: e.hashKey, Retention: s.retention()}).Read)}
-	requestMails := &outbox.Queue{DB: e.db, Log: log, Kind: request.MailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(),
+	requestMails := &outbox.Queue{DB: e.db, Log: log, Kind: request.MailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(), Await: e.sender.Await,
 		Work: mail.Work(e.sender, (&request.Mailer{DB: e.db, PublicURL: e.public}).Read)}
 	feed := event.NewFeed(e.db, log, invitation.ExpiredEvents)
 	instances := &instance.Service{DB: e.db}

@@ -3,6 +3,7 @@ package mail
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -103,7 +104,7 @@ func (b *batch) release() {
 // deliver sends waiting messages until there are none or ctx ends.
 //
 // If it cannot connect, no message can be sent, and the first connection reports
-// that for all of them; a further connection leaves them to the first. After a step
+// ErrUnreachable for all of them; a further connection leaves them to the first. After a step
 // that timed out deliver sends no more messages, so that a slow server does not hold
 // up this batch for minutes: the rest is not reported, and attempted later.
 func (b *batch) deliver(ctx context.Context, first bool) {
@@ -127,7 +128,7 @@ func (b *batch) deliver(ctx context.Context, first bool) {
 		}
 		if c == nil {
 			var err error
-			if c, err = b.sender.dial(ctx); err != nil {
+			if c, err = b.sender.connect(ctx); err != nil {
 				finished()
 				if !first {
 					b.putBack(i)
@@ -159,6 +160,27 @@ func (b *batch) deliver(ctx context.Context, first bool) {
 		}
 		b.progress <- struct{}{}
 	}
+}
+
+// connect connects to the mail server. Its error says what that means for messages.
+func (s *Sender) connect(ctx context.Context) (*connection, error) {
+	if _, err := s.reach.state(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	began := time.Now()
+	c, err := s.dial(ctx)
+	var said *Refusal
+	switch {
+	case err == nil:
+		return c, nil
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
+	case errors.As(err, &said) && said.reply.Code < 500 && s.connections.Load() > 0:
+		// The server is there, and accepts no further connection.
+		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	s.lost(err, began)
+	return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
 
 // slowMessages counts the messages that have been waiting for the mail server, by the

@@ -41,6 +41,7 @@ type connection struct {
 	used   bool        // whether a message was begun
 	open   bool        // whether a transaction was begun that RSET must end (RFC 5321 section 4.1.1.5)
 	broken bool        // whether the connection cannot be used any more
+	closed func()
 }
 
 // dial connects to the mail server.
@@ -76,6 +77,8 @@ func (s *Sender) dial(ctx context.Context) (*connection, error) {
 		return nil, c.dialError(ctx, err)
 	}
 	c.use(session)
+	s.connections.Add(1)
+	c.closed = func() { s.connections.Add(-1) }
 	return c, nil
 }
 
@@ -129,6 +132,9 @@ func (c *connection) close() {
 	}
 	c.detach()
 	_ = c.conn.Close()
+	if c.closed != nil {
+		c.closed()
+	}
 }
 
 // command sends a command and reads the reply, whose code must begin with the digits

@@ -18,6 +18,9 @@ func (s *Sender) SetStallTime(d time.Duration) { s.stallTime = d }
 // before that is recorded as submitted.
 func (s *Sender) SetSubmittedAfter(d time.Duration) { s.submittedAfter = d }
 
+// SetProbeInterval sets how often a sender looks whether the mail server is back.
+func (s *Sender) SetProbeInterval(d time.Duration) { s.probeInterval = d }
+
 // AllowPlain makes a sender sign in without TLS.
 func (s *Sender) AllowPlain() { s.options = append(s.options, mail.WithTLSPolicy(mail.NoTLS)) }
 

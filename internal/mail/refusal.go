@@ -21,6 +21,9 @@ var (
 	// ErrBusy says that the message was not sent, because many others to its domain, or
 	// many at all, have been waiting for an answer.
 	ErrBusy = errors.New("mail: not sent, others wait for the mail server")
+	// ErrUnreachable says that the message was not sent, because the mail server cannot be
+	// reached. See [Sender.Await].
+	ErrUnreachable = errors.New("mail: the mail server cannot be reached")
 	// ErrNotSent says that the message was not sent, and can be at once.
 	ErrNotSent = errors.New("mail: not sent")
 )

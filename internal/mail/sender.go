@@ -8,9 +8,11 @@ package mail
 import (
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/wneessen/go-mail"
@@ -45,6 +47,9 @@ type Sender struct {
 	// AcceptTimeout bounds its answer to the message. RFC 5321 section 4.5.3.2.6 asks
 	// for 10 minutes: a client that does not wait sends the mail a second time.
 	AcceptTimeout time.Duration
+	// Log has a line when the mail server cannot be reached, and one when it can be again.
+	// nil: none.
+	Log *slog.Logger
 
 	from           Mailbox
 	domain         string // of Message-IDs and EHLO
@@ -55,7 +60,10 @@ type Sender struct {
 	options        []mail.Option
 	stallTime      time.Duration
 	submittedAfter time.Duration // see defaultSubmittedAfter
+	probeInterval  time.Duration
 	slow           slowMessages
+	reach          reach
+	connections    atomic.Int32 // that are open
 }
 
 // NewSender returns a sender for the mail server of a URL. smtp://host:port upgrades
@@ -66,7 +74,8 @@ type Sender struct {
 // error says what is wrong with the URL, without quoting it.
 func NewSender(server *url.URL, from Mailbox, domain string) (*Sender, error) {
 	s := &Sender{from: from, domain: domain, host: server.Hostname(), port: 25,
-		CommandTimeout: defaultCommandTimeout, AcceptTimeout: defaultAcceptTimeout, stallTime: defaultStallTime, submittedAfter: defaultSubmittedAfter}
+		CommandTimeout: defaultCommandTimeout, AcceptTimeout: defaultAcceptTimeout, stallTime: defaultStallTime, submittedAfter: defaultSubmittedAfter,
+		probeInterval: defaultProbeInterval, reach: reach{probing: make(chan struct{}, 1)}}
 	s.tls = &tls.Config{ServerName: s.host, MinVersion: tls.VersionTLS12}
 	password, authenticated := server.User.Password()
 	policy := mail.TLSOpportunistic

@@ -199,7 +199,7 @@ func (q *Queue) store(ctx context.Context, batch []Job, results []result) (left 
 // where no state could be stored. The error is left out: a mail server may quote
 // the address in it.
 func (q *Queue) announce(ctx context.Context, job Job, r result, state string) {
-	if errors.Is(r.err, ErrPostponed) || errors.Is(r.err, ErrBusy) {
+	if errors.Is(r.err, ErrPostponed) || errors.Is(r.err, ErrBusy) || errors.Is(r.err, ErrUnavailable) {
 		return
 	}
 	if panicked := new(*recovery.Error); errors.As(r.err, panicked) {

@@ -36,12 +36,14 @@ func (q *Queue) complete(ctx context.Context, jobs []Job, leases postgres.UUIDs,
 	n := len(results)
 	states, errs, replies, problems := make(pq.StringArray, n), make(pq.StringArray, n), make(pq.StringArray, n), make(pq.StringArray, n)
 	pauses, attempted, uncounted, uncertain := make(pq.Float64Array, n), make(pq.BoolArray, n), make(pq.Int64Array, n), make(pq.BoolArray, n)
+	ends := make(pq.BoolArray, n)
 	for i, r := range results {
 		o := outcomeOf(jobs[i], r.err)
 		states[i], errs[i], replies[i], problems[i] = o.state, o.err, o.reply, o.problem
 		pauses[i], attempted[i], uncertain[i] = o.pause.Seconds(), o.attempted, o.uncertain
+		ends[i] = o.attempted && !o.uncounted
 		uncounted[i] = int64(again[i])
-		if !o.attempted || errors.Is(r.err, errLost) { // a lost attempt was counted when it began
+		if !o.attempted || o.uncounted || errors.Is(r.err, errLost) { // a lost attempt was counted when it began
 			uncounted[i]++
 		}
 	}
@@ -65,16 +67,16 @@ func (q *Queue) complete(ctx context.Context, jobs []Job, leases postgres.UUIDs,
 		    secret = case when s.state = 'QUEUED' then o.secret end,
 		    next_attempt_at = clock_timestamp() + s.pause * interval '1 second'
 		from (select r.id, r.lease, r.error, r.reply, r.problem, r.pause, r.attempted, r.uncounted, r.uncertain,
-		             case when r.state = 'QUEUED' and r.attempted and h.created_at < clock_timestamp() - $11 * interval '1 second'
+		             case when r.state = 'QUEUED' and r.ends and h.created_at < clock_timestamp() - $12 * interval '1 second'
 		                  then case when r.uncertain or h.uncertain > 0 then 'UNCERTAIN' else 'FAILED' end
 		                  else r.state end as state
-		      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::bool[], $9::int[], $10::bool[])
-		           as r (id, lease, state, error, reply, problem, pause, attempted, uncounted, uncertain)
+		      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::bool[], $9::int[], $10::bool[], $11::bool[])
+		           as r (id, lease, state, error, reply, problem, pause, attempted, uncounted, uncertain, ends)
 		      join outbox h on h.id = r.id and h.lease = r.lease
 		      order by h.id for no key update of h) s
 		where o.id = s.id
 		returning o.id, o.state`,
-		ids(jobs), leases, states, errs, replies, problems, pauses, attempted, uncounted, uncertain, giveUpAfter.Seconds())
+		ids(jobs), leases, states, errs, replies, problems, pauses, attempted, uncounted, uncertain, ends, giveUpAfter.Seconds())
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +92,7 @@ type outcome struct {
 	state               string
 	err, reply, problem string // to be stored
 	attempted           bool   // false where nothing was attempted
+	uncounted           bool   // what was attempted is no failure of the job
 	uncertain           bool
 	pause               time.Duration // before the next attempt
 }
@@ -105,6 +108,8 @@ func outcomeOf(job Job, err error) outcome {
 		return outcome{state: "QUEUED"}
 	case errors.Is(err, ErrBusy):
 		return outcome{state: "QUEUED", pause: jitter(busyPause)}
+	case errors.Is(err, ErrUnavailable):
+		o.uncounted = true
 	case errors.Is(err, ErrPermanent):
 		o.state = "FAILED"
 	case errors.Is(err, ErrUncertain):

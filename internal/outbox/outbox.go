@@ -57,6 +57,11 @@ var (
 	// others. It is due half a minute later.
 	ErrBusy = errors.New("outbox: not tried, the other side is busy")
 
+	// ErrUnavailable says that the job was not attempted, because the other side is away,
+	// which is no failure of the job: it does not count, and does not end an old job. It is due at once,
+	// so Work must have a [Queue.Await].
+	ErrUnavailable = errors.New("outbox: not tried, the other side is away")
+
 	// errLost is the outcome of an attempt that another gateway began, and was killed
 	// in.
 	errLost = fmt.Errorf("%w: the gateway ended during the attempt", ErrUncertain)

@@ -46,6 +46,10 @@ type Queue struct {
 	Kind string
 	Work WorkFunc
 
+	// Await waits, before jobs are claimed, while none could be attempted, until its context
+	// ends. Optional.
+	Await func(context.Context)
+
 	// Observer is told about attempts. Optional.
 	Observer Observer
 
@@ -109,7 +113,13 @@ func (q *Queue) Run(ctx context.Context) {
 // runWorker works on one batch after the other until ctx ends. A batch that takes long
 // goes on beside the next ones, as long as it finds room among the slow ones.
 func (q *Queue) runWorker(ctx context.Context, running *sync.WaitGroup, slow chan struct{}) {
-	for ctx.Err() == nil {
+	for {
+		if q.Await != nil {
+			recovery.Do(ctx, q.Log, "outbox", func() { q.Await(ctx) })
+		}
+		if ctx.Err() != nil {
+			return
+		}
 		ended := make(chan int, 1)
 		running.Go(func() {
 			claimed := 0

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,6 +155,46 @@ func TestReleaseKeepsThePauseOfAnUncertainJob(t *testing.T) {
 	}
 	if r := d.row(delayed); r.State != "QUEUED" || r.NextAttemptAt.After(r.Now) {
 		t.Errorf("the other one: %v", r)
+	}
+}
+
+// Even a job that is two days old waits until the other side is back.
+func TestJobIsNotCountedWhileTheOtherSideIsAway(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	subject := d.enqueue(1)[0]
+	d.exec(`update outbox set created_at = clock_timestamp() - interval '3 days'`)
+	var away atomic.Bool
+	back := make(chan struct{})
+	goOn := sync.OnceFunc(func() { away.Store(false); close(back) })
+	d.start(&outbox.Queue{
+		Await: func(ctx context.Context) {
+			if away.Load() {
+				select {
+				case <-back:
+				case <-ctx.Done():
+				}
+			}
+		},
+		Work: func(ctx context.Context, jobs []outbox.Job, report func(int, error)) {
+			select {
+			case <-back:
+				always(nil)(ctx, jobs, report)
+			default:
+				away.Store(true)
+				always(outbox.ErrUnavailable)(ctx, jobs, report)
+			}
+		},
+	})
+	t.Cleanup(goOn)
+	var r row
+	d.await("the outcome", func() bool { r = d.row(subject); return r.Lease == nil && r.LastError != nil })
+	if r.State != "QUEUED" || r.Attempts != 0 || r.NextAttemptAt.After(r.Now) {
+		t.Errorf("%v", r)
+	}
+	goOn()
+	if r := d.awaitState(subject, "SENT"); r.Attempts != 1 {
+		t.Errorf("%v", r)
 	}
 }
 
