@@ -28,6 +28,57 @@ func addresses(domain string, n int) (emails []string) {
 	return emails
 }
 
+// The mail server never answers for one domain. Mails to others that were queued
+// later are sent meanwhile.
+func TestHangingDomainDoesNotHoldUpOthers(t *testing.T) {
+	t.Parallel()
+	for _, gateways := range []int{1, 2} {
+		t.Run(fmt.Sprintf("gateways=%d", gateways), func(t *testing.T) {
+			t.Parallel()
+			const hanging, others = 200, 100
+			s := apptest.NewMailServer(t)
+			release := make(chan struct{})
+			goOn := sync.OnceFunc(func() { close(release) })
+			s.OnRcpt(func(to string) error {
+				if strings.HasSuffix(to, "@hangs.example") {
+					<-release
+				}
+				return nil
+			})
+			w := newWorld(t)
+			if err := w.Gateway.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			var processes []*process
+			for range gateways {
+				processes = append(processes, w.spawn("DATAHUB_SMTP_URL=smtp://"+s.Addr, "DATAHUB_PUBLIC_URL=https://datahub.example"))
+			}
+			t.Cleanup(goOn)
+			ada := w.as("ada").through(processes[0])
+			ada.invite("Group 1", "VIEWER", addresses("hangs.example", hanging)).OK()
+			ada.invite("Group 1", "VIEWER", addresses("answers.example", others)).OK()
+			began := time.Now()
+			const sent = `select count(*) from outbox o join invitation i on i.id = o.subject_id where o.state = 'SENT' and i.email like $1`
+			w.Eventually("all mails to the other domain", func() bool { return w.Number(sent, "%@answers.example") == others })
+			t.Logf("%d mails were sent in %v, while %d to another domain hang", others, time.Since(began).Round(time.Millisecond), hanging)
+			if n := w.Number(sent, "%@hangs.example"); n > 0 {
+				t.Errorf("%d mails did not hang", n)
+			}
+			goOn()
+			w.Eventually("all mails", func() bool {
+				w.tryNow()
+				return w.Number(sent, "%") == hanging+others
+			})
+			if n := len(s.Attempts()); n != hanging+others {
+				t.Errorf("%d copies", n-hanging-others)
+			}
+			for _, p := range processes {
+				p.end(syscall.SIGTERM)
+			}
+		})
+	}
+}
+
 // The mail server is away while mails are queued. That is no failure of theirs: once
 // it is back, all are sent without a pause.
 func TestMailServerThatComesBack(t *testing.T) {

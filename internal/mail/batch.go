@@ -16,7 +16,7 @@ import (
 // It does not report messages that it had no time for. Send returns when ctx ends,
 // whatever the server does. It may call report concurrently.
 func (s *Sender) Send(ctx context.Context, messages []Message, report func(i int, err error)) {
-	b := &batch{sender: s, messages: messages, report: report, begun: time.Now(), progress: make(chan struct{}, 2*len(messages))}
+	b := &batch{sender: s, messages: messages, report: report, current: map[int]bool{}, begun: time.Now(), progress: make(chan struct{}, 2*len(messages))}
 	for i := range messages {
 		b.waiting = append(b.waiting, i)
 	}
@@ -40,7 +40,9 @@ func (s *Sender) Send(ctx context.Context, messages []Message, report func(i int
 			stalled.Reset(s.stallTime)
 		case <-stalled.C:
 			switch {
-			case !reached || !b.hasWaiting():
+			case !reached:
+			case !b.hasAdmitted():
+				b.reportSlow()
 			case running < maxConnections:
 				running++
 				start(false)
@@ -60,7 +62,8 @@ type batch struct {
 	progress chan struct{} // a connection was opened, or the server has answered about a message
 
 	mu      sync.Mutex
-	waiting []int // indexes of messages
+	waiting []int        // indexes of messages
+	current map[int]bool // the messages that are being sent
 }
 
 // next takes a message from the waiting ones; false if there is none, or no time to
@@ -73,6 +76,7 @@ func (b *batch) next() (int, bool) {
 	}
 	i := b.waiting[0]
 	b.waiting = b.waiting[1:]
+	b.current[i] = true
 	return i, true
 }
 
@@ -80,13 +84,49 @@ func (b *batch) next() (int, bool) {
 func (b *batch) putBack(i int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	delete(b.current, i)
 	b.waiting = append(b.waiting, i)
 }
 
-func (b *batch) hasWaiting() bool {
+// ended reports the outcome of a message.
+func (b *batch) ended(i int, err error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.waiting) > 0
+	delete(b.current, i)
+	b.mu.Unlock()
+	b.report(i, err)
+}
+
+// hasAdmitted reports whether a message waits that may be sent. It leaves those that may
+// not to a later time.
+func (b *batch) hasAdmitted() bool {
+	b.mu.Lock()
+	var admitted, busy []int
+	for _, i := range b.waiting {
+		if b.sender.slow.admits(b.messages[i].To.Domain()) {
+			admitted = append(admitted, i)
+		} else {
+			busy = append(busy, i)
+		}
+	}
+	b.waiting = admitted
+	b.mu.Unlock()
+	for _, i := range busy {
+		b.report(i, ErrBusy)
+	}
+	return len(admitted) > 0
+}
+
+// reportSlow says that all messages without an outcome wait for the server.
+func (b *batch) reportSlow() {
+	b.mu.Lock()
+	var slow []int
+	for i := range b.current {
+		slow = append(slow, i)
+	}
+	b.mu.Unlock()
+	for _, i := range slow {
+		b.report(i, ErrSlow)
+	}
 }
 
 // release leaves the waiting messages to others: every connection of this batch waits
@@ -123,33 +163,33 @@ func (b *batch) deliver(ctx context.Context, first bool) {
 		}
 		finished, admitted := b.sender.slow.begin(b.messages[i].To.Domain(), b.sender.stallTime)
 		if !admitted {
-			b.report(i, ErrBusy)
+			b.ended(i, ErrBusy)
 			continue
 		}
 		if c == nil {
 			var err error
 			if c, err = b.sender.connect(ctx); err != nil {
-				finished()
+				finished(false, false)
 				if !first {
 					b.putBack(i)
 					return
 				}
 				for ; ok; i, ok = b.next() {
-					b.report(i, err)
+					b.ended(i, err)
 				}
 				return
 			}
 			b.progress <- struct{}{}
 		}
 		err := b.sender.send(ctx, c, b.messages[i])
-		finished()
+		finished(err == nil, c.conn.timedOut)
 		if errors.Is(err, errStale) {
 			b.putBack(i)
 			c.close()
 			c = nil
 			continue
 		}
-		b.report(i, err)
+		b.ended(i, err)
 		if c.conn.timedOut {
 			c.broken = true
 			return
@@ -183,48 +223,90 @@ func (s *Sender) connect(ctx context.Context) (*connection, error) {
 	return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
 
-// slowMessages counts the messages that have been waiting for the mail server, by the
-// domain of their recipients. It keeps those of a slow domain from taking all
-// connections.
+// slowMessages counts the messages that are being sent, by the domain of their
+// recipients. It keeps those of a slow domain from taking all connections.
 type slowMessages struct {
 	mu       sync.Mutex
-	byDomain map[string]int
-	all      int
+	byDomain map[string]*domain
+	all      int // slow messages
 }
 
-// begin admits a message unless many are slow. It counts as slow after a time, until
-// finished is called.
-func (s *slowMessages) begin(domain string, after time.Duration) (finished func(), admitted bool) {
+// domain is what is known about the recipients of a domain.
+type domain struct {
+	sending int
+	slow    int       // of those
+	most    int       // how many may be sent while one is slow; it grows with each slow one that is accepted
+	paused  time.Time // until then none is begun, because the server took too long
+}
+
+// admits reports whether a message to a domain may be begun.
+func (s *slowMessages) admits(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.byDomain[domain] >= maxSlowByDomain || s.all >= maxSlow {
+	return s.admitsLocked(name)
+}
+
+func (s *slowMessages) admitsLocked(name string) bool {
+	d := s.byDomain[name]
+	return s.all < maxSlow && (d == nil || (d.slow == 0 || d.sending < d.most) && time.Now().After(d.paused))
+}
+
+// begin admits a message unless many are slow, or the domain is paused. It counts as slow
+// after a time, until finished is called.
+func (s *slowMessages) begin(name string, after time.Duration) (finished func(accepted, timedOut bool), admitted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.admitsLocked(name) {
 		return nil, false
 	}
+	if s.byDomain == nil {
+		s.byDomain = map[string]*domain{}
+	}
+	d := s.byDomain[name]
+	if d == nil {
+		d = &domain{most: firstSlowByDomain}
+		s.byDomain[name] = d
+	}
+	d.sending++
 	slow, over := false, false
 	timer := time.AfterFunc(after, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if !over {
 			slow = true
-			s.add(domain, 1)
+			d.slow++
+			s.all++
 		}
 	})
-	return func() {
+	return func(accepted, timedOut bool) {
 		timer.Stop()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if over = true; slow {
-			s.add(domain, -1)
+		over = true
+		d.sending--
+		if slow {
+			d.slow--
+			s.all--
+			if accepted {
+				d.most = min(d.most+1, maxSlowByDomain)
+			}
 		}
+		if timedOut {
+			d.paused, d.most = time.Now().Add(domainPause), firstSlowByDomain
+			time.AfterFunc(domainPause, func() { s.forget(name, d) })
+		}
+		s.forgetLocked(name, d)
 	}, true
 }
 
-func (s *slowMessages) add(domain string, n int) {
-	if s.byDomain == nil {
-		s.byDomain = map[string]int{}
-	}
-	s.all += n
-	if s.byDomain[domain] += n; s.byDomain[domain] == 0 {
-		delete(s.byDomain, domain)
+func (s *slowMessages) forget(name string, d *domain) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgetLocked(name, d)
+}
+
+func (s *slowMessages) forgetLocked(name string, d *domain) {
+	if d.sending == 0 && !time.Now().Before(d.paused) && s.byDomain[name] == d {
+		delete(s.byDomain, name)
 	}
 }

@@ -43,7 +43,7 @@ func Work(sender *Sender, read func(context.Context, []outbox.Job) (ComposeFunc,
 // sendOutcome returns the outcome of a job whose message was sent or not.
 func sendOutcome(err error) error {
 	for _, o := range []struct{ of, outcome error }{
-		{ErrRefused, outbox.ErrPermanent}, {ErrUnconfirmed, outbox.ErrUncertain}, {ErrBusy, outbox.ErrBusy}, {ErrUnreachable, outbox.ErrUnavailable}, {ErrNotSent, outbox.ErrPostponed},
+		{ErrRefused, outbox.ErrPermanent}, {ErrUnconfirmed, outbox.ErrUncertain}, {ErrBusy, outbox.ErrBusy}, {ErrSlow, outbox.ErrSlow}, {ErrUnreachable, outbox.ErrUnavailable}, {ErrNotSent, outbox.ErrPostponed},
 	} {
 		if errors.Is(err, o.of) {
 			return fmt.Errorf("%w: %w", o.outcome, err)

@@ -24,6 +24,8 @@ var (
 	// ErrUnreachable says that the message was not sent, because the mail server cannot be
 	// reached. See [Sender.Await].
 	ErrUnreachable = errors.New("mail: the mail server cannot be reached")
+	// ErrSlow is no outcome: the message is being sent, and the server takes long.
+	ErrSlow = errors.New("mail: the mail server takes long")
 	// ErrNotSent says that the message was not sent, and can be at once.
 	ErrNotSent = errors.New("mail: not sent")
 )

@@ -34,9 +34,13 @@ const (
 	maxConnections = 4
 	// maxSlow bounds how many messages of a Sender wait for the server for longer than
 	// the stall time before no others are begun. maxSlowByDomain does so for the
-	// recipients of one domain.
+	// recipients of one domain; it begins with firstSlowByDomain.
 	maxSlow         = 32
 	maxSlowByDomain = 16
+	// firstSlowByDomain is as many as one queue has workers.
+	firstSlowByDomain = 4
+	// domainPause is how long no mail to a domain is begun after one that timed out.
+	domainPause = time.Minute
 )
 
 // Sender sends messages through one mail server. It may be used concurrently. Set its

@@ -35,7 +35,7 @@ type result struct {
 
 // runBatch claims due jobs, attempts them and stores the outcomes. It returns the
 // number of claimed jobs. What it has begun it finishes, even if stop ends.
-func (q *Queue) runBatch(stop context.Context) (int, error) {
+func (q *Queue) runBatch(stop context.Context, slow chan<- struct{}) (int, error) {
 	ctx := context.WithoutCancel(stop)
 	jobs, claimed, err := q.claim(ctx)
 	if err != nil || claimed == 0 {
@@ -53,12 +53,12 @@ func (q *Queue) runBatch(stop context.Context) (int, error) {
 	}
 	ending, cancel := q.afterStop(ctx, stop)
 	defer cancel()
-	results, stored := make(chan result, len(jobs)), make(chan struct{})
+	results, stored := make(chan result, 2*len(jobs)), make(chan struct{})
 	var storing sync.WaitGroup
 	storing.Go(func() { q.keepLeases(ctx, jobs, stored) })
 	storing.Go(func() {
 		defer close(stored)
-		q.storeResults(ctx, ending, jobs, results)
+		q.storeResults(ctx, ending, jobs, results, slow)
 	})
 	q.attempt(ending, jobs, func(i int, err error) { results <- result{i, err, time.Since(start)} })
 	close(results)
@@ -110,17 +110,18 @@ func (q *Queue) attempt(ctx context.Context, jobs []Job, report func(int, error)
 // delay what is known about the others. While the database does not take them, it
 // keeps them and tries again: otherwise the jobs would be attempted again. It returns
 // when results is closed and all are stored, or when ending has ended.
-func (q *Queue) storeResults(ctx, ending context.Context, jobs []Job, results <-chan result) {
-	recovery.Do(ctx, q.Log, "outbox", func() { q.collect(ctx, ending, jobs, results) })
+func (q *Queue) storeResults(ctx, ending context.Context, jobs []Job, results <-chan result, slow chan<- struct{}) {
+	recovery.Do(ctx, q.Log, "outbox", func() { q.collect(ctx, ending, jobs, results, slow) })
 	for range results { // after a panic: Work must not block in report
 	}
 }
 
-func (q *Queue) collect(ctx, ending context.Context, jobs []Job, results <-chan result) {
+func (q *Queue) collect(ctx, ending context.Context, jobs []Job, results <-chan result, slow chan<- struct{}) {
 	open := make(map[int]bool, len(jobs)) // the jobs without a result
 	for i := range jobs {
 		open[i] = true
 	}
+	takesLong := map[int]bool{} // of those
 	var collected []result
 	tries := 0 // since the last success
 	timer := time.NewTimer(completeDelay)
@@ -139,7 +140,18 @@ func (q *Queue) collect(ctx, ending context.Context, jobs []Job, results <-chan 
 			if !open[r.i] {
 				continue
 			}
+			if errors.Is(r.err, ErrSlow) {
+				takesLong[r.i] = true
+				if len(takesLong) == len(open) {
+					select {
+					case slow <- struct{}{}:
+					default:
+					}
+				}
+				continue
+			}
 			delete(open, r.i)
+			delete(takesLong, r.i)
 			if collected = append(collected, r); len(collected) == 1 {
 				timer.Reset(completeDelay)
 			}

@@ -62,6 +62,10 @@ var (
 	// so Work must have a [Queue.Await].
 	ErrUnavailable = errors.New("outbox: not tried, the other side is away")
 
+	// ErrSlow is no outcome: the attempt goes on, and takes long. Where that is reported of all
+	// jobs without an outcome, the worker goes on with others.
+	ErrSlow = errors.New("outbox: it takes long")
+
 	// errLost is the outcome of an attempt that another gateway began, and was killed
 	// in.
 	errLost = fmt.Errorf("%w: the gateway ended during the attempt", ErrUncertain)

@@ -120,22 +120,27 @@ func (q *Queue) runWorker(ctx context.Context, running *sync.WaitGroup, slow cha
 		if ctx.Err() != nil {
 			return
 		}
-		ended := make(chan int, 1)
+		ended, takesLong := make(chan int, 1), make(chan struct{}, 1)
 		running.Go(func() {
 			claimed := 0
 			defer func() { ended <- claimed }()
 			recovery.Do(ctx, q.Log, "outbox", func() {
 				var err error
-				if claimed, err = q.runBatch(ctx); err != nil {
+				if claimed, err = q.runBatch(ctx, takesLong); err != nil {
 					q.logError(err)
 				}
 			})
 		})
 		claimed := batchSize
 		timer := time.NewTimer(cmp.Or(q.SlowAfter, defaultSlowAfter))
+		over := false
 		select {
 		case claimed = <-ended:
+			over = true
+		case <-takesLong:
 		case <-timer.C:
+		}
+		if !over {
 			select {
 			case claimed = <-ended:
 			case slow <- struct{}{}:
