@@ -87,7 +87,7 @@ func TestWrongSettingStopsTheStartWithOneLine(t *testing.T) {
 		"DATAHUB_DATA_DIR":    {""},
 		"DATAHUB_PUBLIC_URL": {"datahub.example", "ftp://datahub.example", "https://", "https://me:sesame@datahub.example",
 			"https://a..example", "https://*.example", "https://.example", "https://-a.example", "https://a-.example", "https://a,b.example", "https://a!.example",
-			"https://" + strings.Repeat("a", 64) + ".example", "https://" + strings.Repeat("a.", 124) + "example", "https://[fe80::1%25eth0]", "https://[v1.x]",
+			"https://" + strings.Repeat("a", 64) + ".example", "https://" + strings.Repeat("a.", 124) + "example", "https://[v1.x]",
 			"https://datahub.example/?a=b", "https://datahub.example/#here", "https://data hub.example", "https://:443", "https://bücher\u200b-.example", "https://ü..example", "https://.", "https://。"},
 		"DATAHUB_ALLOWED_ORIGINS": {"*", "app.example", "https://", "https://app.example/", "https://APP.example", "https://app.example/x",
 			"ftp://app.example", "https://a.example https://b.example", "null", "https://a.example,b.example"},

@@ -126,13 +126,10 @@ func (s *HTTPSettings) publicURL() (*url.URL, error) {
 // letters, digits, hyphens and underscores.
 var hostPattern = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$`)
 
-// isHost reports whether a host is a domain in ASCII or an IP address without a zone,
-// whose meaning is another on each machine.
+// isHost reports whether a host is a domain in ASCII or an IP address.
 func isHost(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.Zone() == ""
-	}
-	return len(host) <= 253 && hostPattern.MatchString(host)
+	_, err := netip.ParseAddr(host)
+	return err == nil || len(host) <= 253 && hostPattern.MatchString(host)
 }
 
 func (s *DatabaseSettings) validate() error {
