@@ -2,10 +2,9 @@ package resolvers
 
 import (
 	"context"
-	"errors"
-	"sync/atomic"
 
 	"alphacruncher.com/datahub-gateway/graph"
+	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/request"
@@ -24,7 +23,7 @@ func (s subscription) InvitationChanged(ctx context.Context, instanceID globalid
 	if err != nil {
 		return nil, err
 	}
-	return stream(ctx, s.Root, watch), nil
+	return stream(ctx, watch), nil
 }
 
 func (s subscription) RequestChanged(ctx context.Context) (<-chan *request.Event, error) {
@@ -36,87 +35,129 @@ func (s subscription) RequestChanged(ctx context.Context) (<-chan *request.Event
 	if err != nil {
 		return nil, err
 	}
-	return stream(ctx, s.Root, watch), nil
+	return stream(ctx, watch), nil
 }
 
 // watch is a source of changes.
 type watch[E any] interface {
-	// Next waits for changes. It fails when the watch has ended.
-	Next(context.Context) ([]E, error)
+	// Next waits for updates. It fails when the watch has ended.
+	Next(context.Context) ([]*event.Update, error)
+	// Read returns the change of an update of the latest Next; nil where there is none for
+	// this person.
+	Read(context.Context, *event.Update) (*E, error)
 	// Ended is closed when Next is about to fail.
 	Ended() <-chan struct{}
 	Close()
 }
 
-// stream sends the changes of a watch, until that or the context ends.
-func stream[E any](ctx context.Context, root *Root, w watch[E]) <-chan E {
-	events := make(chan E)
-	go func() {
-		defer close(events)
-		defer w.Close()
-		defer func() {
-			if p := recover(); p != nil {
-				end(ctx, root.Recover(ctx, p))
-			}
-		}()
-		for {
-			changes, err := w.Next(ctx)
-			if err != nil {
-				end(ctx, err)
-				return
-			}
-			if !send(ctx, events, changes, w.Ended()) {
-				return
-			}
-		}
-	}()
-	return events
+// batchSize is the number of octets from which on a subscription's responses are sent
+// before the next change is looked at.
+const batchSize = 64 << 10
+
+// Changes are the changes that a subscription responds to. gqlgen has no way for a
+// subscription to return an error, nor to respond without executing its document.
+type Changes struct{ source source }
+
+type source interface {
+	next(ctx context.Context, execute func() (response []byte, failed bool)) ([][]byte, error)
+	ended() <-chan struct{}
+	close()
 }
 
-// send sends changes one by one, until the watch has ended: nothing is sent after
-// the person lost the role. It reports whether the stream goes on, to the next
-// changes or to the error of the watch.
-func send[E any](ctx context.Context, events chan<- E, changes []E, ended <-chan struct{}) bool {
-	for _, change := range changes {
+type changesKey struct{}
+
+// WithChanges returns a context for a subscription, and its changes.
+func WithChanges(ctx context.Context) (context.Context, *Changes) {
+	c := &Changes{}
+	return context.WithValue(ctx, changesKey{}, c), c
+}
+
+// Started reports whether the subscription has started, once it was dispatched.
+func (c *Changes) Started() bool { return c.source != nil }
+
+// Next waits for changes, and returns the response to each. execute executes the
+// document for the next change that gqlgen gets; what it returns is shared with the
+// subscriptions that respond alike, unless it failed. Next fails when the subscription
+// has ended.
+func (c *Changes) Next(ctx context.Context, execute func() (response []byte, failed bool)) ([][]byte, error) {
+	return c.source.next(ctx, execute)
+}
+
+// Ended is closed when nothing may be sent any more: Next is about to fail.
+func (c *Changes) Ended() <-chan struct{} { return c.source.ended() }
+
+// Close ends the subscription.
+func (c *Changes) Close() { c.source.close() }
+
+// changes gives gqlgen the changes of a watch, one by one.
+type changes[E any] struct {
+	watch[E]
+	events chan *E   // has room for the change that is executed next
+	key    *alikeKey // of the subscriptions that respond alike; nil: the responses depend on the person
+	left   []*event.Update
+}
+
+// stream starts to give gqlgen the changes of a watch.
+func stream[E any](ctx context.Context, w watch[E]) <-chan *E {
+	c := &changes[E]{watch: w, events: make(chan *E, 1), key: alike(ctx)}
+	if holder, ok := ctx.Value(changesKey{}).(*Changes); ok {
+		holder.source = c
+	}
+	return c.events
+}
+
+func (c *changes[E]) ended() <-chan struct{} { return c.Ended() }
+
+func (c *changes[E]) close() {
+	c.Close()
+	close(c.events)
+}
+
+func (c *changes[E]) next(ctx context.Context, execute func() ([]byte, bool)) (responses [][]byte, err error) {
+	if len(c.left) == 0 {
+		if c.left, err = c.Next(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for size := 0; len(c.left) > 0 && size < batchSize; c.left = c.left[1:] {
 		select {
-		case <-ended:
-			return true
+		case <-c.Ended(): // nothing is sent after the person lost the role
+			c.left = nil
+			return nil, nil
 		default:
 		}
-		select {
-		case events <- change:
-		case <-ended:
-			return true
-		case <-ctx.Done():
-			return false
+		response, err := c.respond(ctx, c.left[0], execute)
+		if err != nil {
+			return nil, err
+		}
+		if response != nil {
+			responses = append(responses, response)
+			size += len(response)
 		}
 	}
-	return true
+	return responses, nil
 }
 
-// Ending holds the error that ended a subscription. gqlgen has no way for a
-// subscription to return one.
-type Ending struct{ err atomic.Pointer[error] }
-
-type endingKey struct{}
-
-// WithEnding returns a context for a subscription, and its ending.
-func WithEnding(ctx context.Context) (context.Context, *Ending) {
-	e := &Ending{}
-	return context.WithValue(ctx, endingKey{}, e), e
-}
-
-// Err returns the error that ended the subscription; nil where its context ended.
-// Call it after the last response.
-func (e *Ending) Err() error {
-	if err := e.err.Load(); err != nil {
-		return *err
+// respond returns the response to an update; nil where there is none for this person.
+func (c *changes[E]) respond(ctx context.Context, u *event.Update, execute func() ([]byte, bool)) (response []byte, err error) {
+	var readErr error
+	encode := func() ([]byte, bool) {
+		change, err := c.Read(ctx, u)
+		if err != nil || change == nil {
+			readErr = err
+			return nil, err == nil
+		}
+		c.events <- change
+		response, failed := execute()
+		return response, !failed
 	}
-	return nil
-}
-
-func end(ctx context.Context, err error) {
-	if e, ok := ctx.Value(endingKey{}).(*Ending); ok && !errors.Is(err, context.Canceled) {
-		e.err.Store(&err)
+	if c.key == nil {
+		response, _ = encode()
+	} else {
+		response, err = u.Encoded(ctx, *c.key, encode)
 	}
+	if readErr != nil {
+		return nil, readErr
+	}
+	return response, err
 }

@@ -54,9 +54,8 @@ func (a *api) graphql() http.Handler {
 		Acquire:         newConcurrencyLimit(a.settings.MaxParallel, a.anonymous).acquire,
 		Unauthenticated: resolvers.Unauthenticated,
 		OnStart:         noteOperation,
-		WithEnding: func(ctx context.Context) (context.Context, func() error) {
-			ctx, ending := resolvers.WithEnding(postgres.WithBackgroundPriority(ctx))
-			return ctx, ending.Err
+		WithChanges: func(ctx context.Context) (context.Context, graphqlserver.Changes) {
+			return resolvers.WithChanges(postgres.WithBackgroundPriority(ctx))
 		},
 		TokenExpiry: tokenExpiry,
 		Stopping:    a.lifecycle.draining,

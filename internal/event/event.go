@@ -27,29 +27,6 @@ type Event struct {
 	At       time.Time
 }
 
-// Publish converts events to what a subscriber gets: for each change of each
-// subject that read finds, the result of convert. The subjects' ids are of kind.
-func Publish[S, T any](events []Event, kind globalid.Kind, read func([]globalid.ID) (map[globalid.ID]S, error), convert func(S, Event) T) (published []T, err error) {
-	var ids []globalid.ID
-	for _, e := range events {
-		for _, id := range e.Subjects {
-			ids = append(ids, globalid.ID{Kind: kind, UUID: id})
-		}
-	}
-	found, err := read(ids)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range events {
-		for _, id := range e.Subjects {
-			if subject, ok := found[globalid.ID{Kind: kind, UUID: id}]; ok {
-				published = append(published, convert(subject, e))
-			}
-		}
-	}
-	return published, nil
-}
-
 // A position is how far a feed has read. Transaction ids, and with them snapshots,
 // have a meaning in the history of one cluster only.
 type position struct {

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,15 +91,15 @@ func (w world) watch() *Watch {
 	return watch
 }
 
-func next(t *testing.T, w *Watch) []Event {
+func next(t *testing.T, w *Watch) []*Update {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	events, err := w.Next(ctx)
+	updates, err := w.Next(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return events
+	return updates
 }
 
 func TestWatchReceivesOnlyLaterEvents(t *testing.T) {
@@ -109,7 +109,7 @@ func TestWatchReceivesOnlyLaterEvents(t *testing.T) {
 		w.insert(fmt.Sprint("before ", n), 1)
 		watch := w.watch()
 		w.insert(fmt.Sprint("after ", n), 1)
-		if got := next(t, watch)[0]; got.Change != fmt.Sprint("after ", n) || got.Place != w.master.UUID || len(got.Subjects) != 1 || got.At.IsZero() {
+		if got := next(t, watch)[0]; got.Change != fmt.Sprint("after ", n) || got.Subject == uuid.Nil || got.At.IsZero() {
 			t.Errorf("%+v", got)
 		}
 		watch.Close()
@@ -128,7 +128,7 @@ func TestEachEventIsDeliveredOnce(t *testing.T) {
 		writing.Go(func() {
 			for i := range each {
 				if err := w.db.InTx(context.Background(), func(tx *postgres.Tx) error {
-					_, err := tx.Exec(context.Background(), `insert into event (topic, place_id, change, subjects) values ('T', $1, $2, '{}'), ('other', $1, $2, '{}'), ('T', gen_random_uuid(), $2, '{}')`,
+					_, err := tx.Exec(context.Background(), `insert into event (topic, place_id, change, subjects) select topic, place, $2, array[gen_random_uuid()] from (values ('T', $1::uuid), ('other', $1), ('T', gen_random_uuid())) e (topic, place)`,
 						w.master.UUID, fmt.Sprint(n, " ", i))
 					return err
 				}); err != nil {
@@ -194,21 +194,17 @@ func TestSlowWatchLags(t *testing.T) {
 	received := 0
 	for range 3 {
 		w.insert("MANY", 9_000)
-		for _, e := range next(t, quick) {
-			received += len(e.Subjects)
-		}
+		received += len(next(t, quick))
 	}
 	for received < 27_000 {
-		for _, e := range next(t, quick) {
-			received += len(e.Subjects)
-		}
+		received += len(next(t, quick))
 	}
 	_, err := slow.Next(t.Context())
 	if f, ok := err.(*fault.Fault); !ok || f.Code != fault.Unavailable {
 		t.Errorf("%v", err)
 	}
 	if slow.size > 0 {
-		t.Errorf("%d subjects wait", slow.size)
+		t.Errorf("%d updates wait", slow.size)
 	}
 }
 
@@ -216,25 +212,15 @@ func TestNextReturnsPortions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	watch := w.watch()
-	w.insert("MANY", 230)
-	w.insert("FEW", 5)
-	var got []string
-	for received := 0; received < 235; {
-		portion := 0
-		for _, e := range next(t, watch) {
-			got = append(got, fmt.Sprint(e.Change, " ", len(e.Subjects)))
-			portion += len(e.Subjects)
+	w.insert("MANY", 235)
+	for _, want := range []int{100, 100, 35} {
+		updates := next(t, watch)
+		if len(updates) != want || updates[0].Change != "MANY" {
+			t.Errorf("%d at once, the first is %s", len(updates), updates[0].Change)
 		}
-		if portion > 100 {
-			t.Errorf("%d subjects at once", portion)
-		}
-		received += portion
-	}
-	if want := []string{"MANY 100", "MANY 100", "MANY 30", "FEW 5"}; !slices.Equal(got, want) {
-		t.Errorf("got %v", got)
 	}
 	if watch.size != 0 {
-		t.Errorf("%d subjects wait", watch.size)
+		t.Errorf("%d updates wait", watch.size)
 	}
 }
 
@@ -365,23 +351,70 @@ func TestDeleteOld(t *testing.T) {
 	}
 }
 
-func TestPublishConvertsWhatIsFound(t *testing.T) {
+// The subjects of a portion are read once, for all watches, and again where that failed.
+func TestSubjectsAreReadOnce(t *testing.T) {
 	t.Parallel()
 	known, unknown := uuid.New(), uuid.New()
-	events := []Event{{Change: "CREATED", Subjects: []uuid.UUID{known, unknown}}, {Change: "ENDED", Subjects: []uuid.UUID{known}}, {Change: "EMPTY"}}
-	find := func(ids []globalid.ID) (map[globalid.ID]string, error) {
+	updates := portionsOf([]Event{{Change: "CREATED", Subjects: []uuid.UUID{known, unknown}}, {Change: "ENDED", Subjects: []uuid.UUID{known}}})[0]
+	broken := errors.New("broken")
+	if _, _, err := Read(t.Context(), updates[0], globalid.Request, func(context.Context, []globalid.ID) (map[globalid.ID]string, error) { return nil, broken }); err != broken {
+		t.Errorf("%v", err)
+	}
+	var reads atomic.Int64
+	read := func(_ context.Context, ids []globalid.ID) (map[globalid.ID]string, error) {
+		reads.Add(1)
 		if len(ids) != 3 || ids[1] != (globalid.ID{Kind: globalid.Request, UUID: unknown}) {
 			t.Errorf("asked for %v", ids)
 		}
 		return map[globalid.ID]string{ids[0]: "subject"}, nil
 	}
-	got, err := Publish(events, globalid.Request, find, func(subject string, e Event) string { return subject + " " + e.Change })
-	if err != nil || !slices.Equal(got, []string{"subject CREATED", "subject ENDED"}) {
-		t.Errorf("%q, %v", got, err)
+	var watches sync.WaitGroup
+	for range 20 {
+		watches.Go(func() {
+			for i, want := range []string{"subject", "", "subject"} {
+				got, found, err := Read(t.Context(), updates[i], globalid.Request, read)
+				if got != want || found != (want != "") || err != nil {
+					t.Errorf("%d: %q, %t, %v", i, got, found, err)
+				}
+			}
+		})
 	}
-	broken := errors.New("broken")
-	if _, err := Publish(events, globalid.Request, func([]globalid.ID) (map[globalid.ID]string, error) { return nil, broken },
-		func(string, Event) string { return "" }); err != broken {
-		t.Errorf("%v", err)
+	watches.Wait()
+	if reads.Load() != 1 {
+		t.Errorf("read %d times", reads.Load())
+	}
+}
+
+// An update is encoded once for each key, unless the result is for one watch only.
+func TestUpdatesAreEncodedOnce(t *testing.T) {
+	t.Parallel()
+	update := portionsOf([]Event{{Subjects: []uuid.UUID{uuid.New()}}})[0][0]
+	encoded := func(key, text string, shared bool) string {
+		t.Helper()
+		got, err := update.Encoded(t.Context(), key, func() ([]byte, bool) { return []byte(text), shared })
+		if err != nil {
+			t.Error(err)
+		}
+		return string(got)
+	}
+	for _, c := range []struct {
+		key, text string
+		shared    bool
+		want      string
+	}{{"a", "an error", false, "an error"}, {"a", "first", true, "first"}, {"a", "second", true, "first"}, {"b", "other", true, "other"}} {
+		if got := encoded(c.key, c.text, c.shared); got != c.want {
+			t.Errorf("%s: %s, want %s", c.key, got, c.want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := update.Encoded(t.Context(), "c", func() ([]byte, bool) {
+		_, err := update.Encoded(ctx, "c", nil)
+		if err != context.Canceled {
+			t.Errorf("while another one encodes: %v", err)
+		}
+		return nil, true
+	}); err != nil {
+		t.Error(err)
 	}
 }

@@ -2,12 +2,15 @@ package event
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
@@ -39,7 +42,20 @@ type Feed struct {
 
 	mu      sync.Mutex
 	watches map[*Watch]struct{}
+	own     map[globalid.ID]int // the number of watches of each person
+	joining []*joining
+	join    chan struct{} // wakes Run where watches are joining
 }
+
+// joining is a watch that waits for its place in the feed.
+type joining struct {
+	watch *Watch
+	done  chan error // receives the result; has room for it
+	left  bool       // nobody waits for the result
+}
+
+// errPanicked is the error of watches that were joining when a read panicked.
+var errPanicked = errors.New("event: the read panicked")
 
 // ExpiredFunc returns the events in some places that no transaction causes, because
 // only time passed: those after one moment and up to another.
@@ -48,11 +64,11 @@ type ExpiredFunc func(ctx context.Context, q postgres.Querier, places []globalid
 // NewFeed returns a feed of what is committed and of what expires. expired may be
 // nil.
 func NewFeed(db *postgres.DB, log *slog.Logger, expired ExpiredFunc) *Feed {
-	return &Feed{db: db, log: log, expired: expired, reading: make(chan struct{}, 1), watches: map[*Watch]struct{}{}}
+	return &Feed{db: db, log: log, expired: expired, reading: make(chan struct{}, 1), watches: map[*Watch]struct{}{}, own: map[globalid.ID]int{}, join: make(chan struct{}, 1)}
 }
 
 // Watch subscribes the actor to every change on a topic in a place from now on, for
-// as long as a rule allows it. The caller has checked the rule. It fails with
+// as long as a rule allows it. The caller has checked the rule. Run has to be running. It fails with
 // RATE_LIMITED where the actor, or all people together, have too many watches.
 func (f *Feed) Watch(ctx context.Context, actor access.Actor, place globalid.ID, rule access.Rule, topic string) (*Watch, error) {
 	return f.subscribe(ctx, &Watch{actor: actor, place: place, rule: rule, topic: topic})
@@ -64,19 +80,64 @@ func (f *Feed) WatchOwn(ctx context.Context, actor access.Actor, topic string) (
 	return f.subscribe(ctx, &Watch{actor: actor, place: actor.ID, topic: topic})
 }
 
+// subscribe waits until Run has read the events from before this watch, which must not
+// get them. Run does so once for all who wait.
 func (f *Feed) subscribe(ctx context.Context, w *Watch) (*Watch, error) {
 	w.feed, w.ready, w.ended = f, make(chan struct{}, 1), make(chan struct{})
-	err := f.exclusively(ctx, func(ctx context.Context) error {
-		// Deliver earlier events first: this watch must not get them.
-		if err := f.deliver(ctx); err != nil {
-			return err
-		}
-		return f.add(w)
-	})
-	if err != nil {
-		return nil, err
+	j := &joining{watch: w, done: make(chan error, 1)}
+	f.mu.Lock()
+	f.joining = append(f.joining, j)
+	f.mu.Unlock()
+	select {
+	case f.join <- struct{}{}:
+	default: // Run has yet to take the previous one
 	}
-	return w, nil
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	select {
+	case err := <-j.done:
+		if err != nil {
+			return nil, err
+		}
+		return w, nil
+	case <-ctx.Done():
+		f.leave(j)
+		return nil, ctx.Err()
+	}
+}
+
+// leave ends the joining of a watch, which may have been added in the same moment.
+func (f *Feed) leave(j *joining) {
+	f.mu.Lock()
+	j.left = true
+	f.joining = slices.DeleteFunc(f.joining, func(other *joining) bool { return other == j })
+	f.mu.Unlock()
+	f.remove(j.watch)
+}
+
+// admit adds the watches that are joining.
+func (f *Feed) admit(ctx context.Context) error {
+	return f.exclusively(ctx, func(ctx context.Context) error {
+		f.mu.Lock()
+		all := f.joining
+		f.joining = nil
+		f.mu.Unlock()
+		if len(all) == 0 {
+			return nil
+		}
+		err := errPanicked
+		defer func() {
+			for _, j := range all {
+				if err == nil {
+					j.done <- f.add(j)
+				} else {
+					j.done <- err
+				}
+			}
+		}()
+		err = f.deliver(ctx)
+		return err
+	})
 }
 
 // exclusively calls do, one call at a time, for callTime at most.
@@ -93,16 +154,13 @@ func (f *Feed) exclusively(ctx context.Context, do func(context.Context) error) 
 }
 
 // add adds a watch, within the limits.
-func (f *Feed) add(w *Watch) error {
+func (f *Feed) add(j *joining) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	own := 0
-	for other := range f.watches {
-		if other.actor.ID == w.actor.ID {
-			own++
-		}
-	}
-	switch {
+	w := j.watch
+	switch own := f.own[w.actor.ID]; {
+	case j.left:
+		return nil
 	case own >= maxOfActor:
 		return &fault.Fault{
 			Code:    fault.RateLimited,
@@ -119,7 +177,21 @@ func (f *Feed) add(w *Watch) error {
 		}
 	}
 	f.watches[w] = struct{}{}
+	f.own[w.actor.ID]++
 	return nil
+}
+
+// remove removes a watch, if it is there.
+func (f *Feed) remove(w *Watch) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, there := f.watches[w]; !there {
+		return
+	}
+	delete(f.watches, w)
+	if f.own[w.actor.ID]--; f.own[w.actor.ID] <= 0 {
+		delete(f.own, w.actor.ID)
+	}
 }
 
 // Run delivers events until the context ends.
@@ -129,20 +201,27 @@ func (f *Feed) Run(ctx context.Context) {
 	checked := time.Now()
 	for {
 		select {
+		case <-f.join:
+			f.try(ctx, func() error { return f.admit(ctx) })
 		case <-tick.C:
+			check := time.Since(checked) >= roleChecks
+			f.try(ctx, func() error { return f.poll(ctx, check) })
+			if check {
+				checked = time.Now()
+			}
 		case <-ctx.Done():
 			return
 		}
-		check := time.Since(checked) >= roleChecks
-		recovery.Do(ctx, f.log, "events", func() {
-			if err := f.poll(ctx, check); err != nil && ctx.Err() == nil {
-				f.log.Error("events", "error", postgres.LogSafe(err))
-			}
-		})
-		if check {
-			checked = time.Now()
-		}
 	}
+}
+
+// try logs what goes wrong in a read.
+func (f *Feed) try(ctx context.Context, read func() error) {
+	recovery.Do(ctx, f.log, "events", func() {
+		if err := read(); err != nil && ctx.Err() == nil {
+			f.log.Error("events", "error", postgres.LogSafe(err))
+		}
+	})
 }
 
 // poll delivers what is new. It also drops watches whose actors have lost their roles:
@@ -194,12 +273,32 @@ func (f *Feed) deliver(ctx context.Context) error {
 		if err := f.dropUnauthorized(ctx); err != nil {
 			return err
 		}
-		for _, w := range f.allWatches() {
-			w.enqueue(events)
-		}
+		f.distribute(events)
 	}
 	f.read = now
 	return nil
+}
+
+// distribute gives the events to the watches that they are for.
+func (f *Feed) distribute(events []Event) {
+	type subject struct {
+		topic string
+		place uuid.UUID
+	}
+	byPlace := map[subject][]Event{}
+	for _, e := range events {
+		about := subject{e.Topic, e.Place}
+		byPlace[about] = append(byPlace[about], e)
+	}
+	portions := map[subject][][]*Update{}
+	for about, events := range byPlace {
+		portions[about] = portionsOf(events)
+	}
+	for _, w := range f.allWatches() {
+		if some := portions[subject{w.topic, w.place.UUID}]; len(some) > 0 {
+			w.enqueue(some)
+		}
+	}
 }
 
 // Watching returns the number of watches.

@@ -9,10 +9,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 )
 
-const (
-	backlog = 20_000 // subjects that wait for one watch at most
-	portion = 100    // subjects that Next returns at most
-)
+// backlog is the number of updates that wait for one watch at most.
+const backlog = 20_000
 
 // Watch is one person's subscription to a place.
 type Watch struct {
@@ -23,8 +21,8 @@ type Watch struct {
 	topic string
 
 	mu      sync.Mutex
-	waiting []Event
-	size    int           // of waiting, in subjects
+	waiting [][]*Update
+	size    int           // of waiting, in updates
 	dropped bool          // the actor may no longer watch
 	lagged  bool          // it missed events
 	ready   chan struct{} // wakes Next
@@ -33,21 +31,19 @@ type Watch struct {
 
 // Close ends the subscription.
 func (w *Watch) Close() {
-	w.feed.mu.Lock()
-	defer w.feed.mu.Unlock()
-	delete(w.feed.watches, w)
+	w.feed.remove(w)
 }
 
 // Ended is closed where the actor may not watch any more.
 func (w *Watch) Ended() <-chan struct{} { return w.ended }
 
-// Next waits for events and returns them, at most 100 subjects at once. It returns
-// none where the actor may not watch any more. It fails when the context ends, or
-// with UNAVAILABLE where the caller does not keep up.
-func (w *Watch) Next(ctx context.Context) ([]Event, error) {
+// Next waits for updates and returns them, at most 100 at once. It returns none where
+// the actor may not watch any more. It fails when the context ends, or with UNAVAILABLE
+// where the caller does not keep up.
+func (w *Watch) Next(ctx context.Context) ([]*Update, error) {
 	for {
 		w.mu.Lock()
-		events, dropped, lagged := w.dequeue(), w.dropped, w.lagged
+		updates, dropped, lagged := w.dequeue(), w.dropped, w.lagged
 		w.mu.Unlock()
 		switch {
 		case lagged:
@@ -56,8 +52,8 @@ func (w *Watch) Next(ctx context.Context) ([]Event, error) {
 				Message: "There were more changes than could be delivered. You may have missed some.",
 				Remedy:  "Subscribe again, and then query the current state.",
 			}
-		case dropped || len(events) > 0:
-			return events, nil
+		case dropped || len(updates) > 0:
+			return updates, nil
 		}
 		select {
 		case <-w.ready:
@@ -67,32 +63,23 @@ func (w *Watch) Next(ctx context.Context) ([]Event, error) {
 	}
 }
 
-// dequeue removes and returns a portion of the waiting events.
-func (w *Watch) dequeue() (events []Event) {
-	for room := portion; room > 0 && len(w.waiting) > 0; {
-		e := w.waiting[0]
-		if len(e.Subjects) > room {
-			w.waiting[0].Subjects, e.Subjects = e.Subjects[room:], e.Subjects[:room]
-		} else {
-			w.waiting = w.waiting[1:]
-		}
-		w.size -= len(e.Subjects)
-		room -= max(1, len(e.Subjects))
-		events = append(events, e)
+// dequeue removes and returns the first portion that waits.
+func (w *Watch) dequeue() (updates []*Update) {
+	if len(w.waiting) == 0 {
+		return nil
 	}
-	return events
+	updates, w.waiting = w.waiting[0], w.waiting[1:]
+	w.size -= len(updates)
+	return updates
 }
 
-// enqueue adds those of some events that the watch is about. It marks the watch as
-// lagged where too many wait.
-func (w *Watch) enqueue(events []Event) {
+// enqueue adds portions. It marks the watch as lagged where too many updates wait.
+func (w *Watch) enqueue(portions [][]*Update) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, e := range events {
-		if e.Topic == w.topic && e.Place == w.place.UUID {
-			w.waiting = append(w.waiting, e)
-			w.size += len(e.Subjects)
-		}
+	for _, updates := range portions {
+		w.waiting = append(w.waiting, updates)
+		w.size += len(updates)
 	}
 	if w.size > backlog {
 		w.waiting, w.size, w.lagged = nil, 0, true

@@ -56,14 +56,27 @@ type Operations struct {
 	Acquire func(context.Context, *graphql.OperationContext) (release func(), err error)
 	// OnStart is called before each operation is executed.
 	OnStart func(context.Context, *graphql.OperationContext)
-	// WithEnding returns the context for a subscription, and a function that
-	// returns afterwards the error that ended it; nil where the client need not
-	// know.
-	WithEnding func(context.Context) (context.Context, func() error)
+	// WithChanges returns the context for a subscription, and the changes that it
+	// responds to once it is dispatched.
+	WithChanges func(context.Context) (context.Context, Changes)
 	// TokenExpiry returns when the person's token expires; zero: never.
 	TokenExpiry func(context.Context) time.Time
 	// Stopping is closed when the gateway is about to stop. Subscriptions end then.
 	Stopping <-chan struct{}
+}
+
+// Changes are the changes that a subscription responds to.
+type Changes interface {
+	// Started reports whether the subscription has started. The other methods may be
+	// called only then.
+	Started() bool
+	// Next waits for changes, and returns the response to each, for which it calls execute
+	// or not. It fails when the subscription has ended.
+	Next(ctx context.Context, execute func() (response []byte, failed bool)) ([][]byte, error)
+	// Ended is closed when nothing may be sent any more: Next is about to fail.
+	Ended() <-chan struct{}
+	// Close ends the subscription. execute then returns no response.
+	Close()
 }
 
 // prepare parses and checks an operation, and takes a slot for it, which release
@@ -114,8 +127,9 @@ func countValues(text []byte) (n int) {
 
 // execution is an operation that is being executed.
 type execution struct {
-	// responses are the responses in JSON. It is closed after the last one.
-	responses <-chan []byte
+	// responses are the responses in JSON, several where they came at the same time. It is
+	// closed after the last one.
+	responses <-chan [][]byte
 	// started is closed when the operation has started. A subscription reports
 	// all changes from then on.
 	started <-chan struct{}
@@ -128,12 +142,13 @@ type execution struct {
 // mutation until the timeout at most.
 func (o *Operations) execute(client context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext) execution {
 	o.OnStart(client, operation)
-	ctx, cancel, ending := o.withLimits(client, operation)
-	responses, started := make(chan []byte), make(chan struct{})
+	ctx, cancel, changes := o.withLimits(client, operation)
+	responses, started := make(chan [][]byte), make(chan struct{})
+	var ending error
 	send := func(response *graphql.Response) bool {
 		// Encode it at once: gqlgen reuses its memory for the next response.
 		select {
-		case responses <- encode(response):
+		case responses <- [][]byte{encode(response)}:
 			return true
 		case <-client.Done():
 			return false
@@ -148,11 +163,50 @@ func (o *Operations) execute(client context.Context, exec graphql.GraphExecutor,
 			}
 		}()
 		next, ctx := dispatch(ctx, exec, operation, started)
+		if changes != nil && changes.Started() {
+			ending = o.respond(ctx, changes, next, responses)
+			return
+		}
 		for response := o.first(ctx, operation, next); response != nil && send(response); {
 			response = next(ctx)
 		}
 	}()
-	return execution{responses, started, ending}
+	return execution{responses, started, func() error { return ending }}
+}
+
+// respond sends the responses to changes until the subscription or the context ends. It
+// returns the error that the client should know.
+func (o *Operations) respond(ctx context.Context, changes Changes, next graphql.ResponseHandler, responses chan<- [][]byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = o.Recover(ctx, p)
+		}
+	}()
+	defer changes.Close()
+	execute := func() ([]byte, bool) {
+		response := next(ctx)
+		if response == nil {
+			return nil, true
+		}
+		return encode(response), len(response.Errors) > 0
+	}
+	for {
+		some, err := changes.Next(ctx, execute)
+		switch {
+		case errors.Is(err, context.Canceled):
+			return nil
+		case err != nil:
+			return err
+		case len(some) == 0:
+			continue
+		}
+		select {
+		case responses <- some:
+		case <-changes.Ended():
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 func dispatch(ctx context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext, started chan<- struct{}) (graphql.ResponseHandler, context.Context) {
@@ -171,14 +225,15 @@ func (o *Operations) first(ctx context.Context, operation *graphql.OperationCont
 	return response
 }
 
-// withLimits returns the context in which an operation is executed.
-func (o *Operations) withLimits(client context.Context, operation *graphql.OperationContext) (_ context.Context, cancel context.CancelFunc, ending func() error) {
+// withLimits returns the context in which an operation is executed, and the changes
+// that a subscription responds to.
+func (o *Operations) withLimits(client context.Context, operation *graphql.OperationContext) (context.Context, context.CancelFunc, Changes) {
 	if isSubscription(operation) {
-		ctx, ending := o.WithEnding(client)
-		return ctx, func() {}, ending
+		ctx, changes := o.WithChanges(client)
+		return ctx, func() {}, changes
 	}
 	ctx, cancel := context.WithTimeout(client, o.Timeout)
-	return ctx, cancel, func() error { return nil }
+	return ctx, cancel, nil
 }
 
 func isSubscription(operation *graphql.OperationContext) bool {

@@ -92,13 +92,9 @@ func newServer(t *testing.T) *server {
 			return func() {}, nil
 		},
 		OnStart: func(_ context.Context, o *graphql.OperationContext) { s.started <- o.Operation.Name },
-		WithEnding: func(ctx context.Context) (context.Context, func() error) {
-			return ctx, func() error {
-				if err := s.ending.Load(); err != nil {
-					return *err
-				}
-				return nil
-			}
+		WithChanges: func(ctx context.Context) (context.Context, Changes) {
+			c := &changes{server: s, events: make(chan string, 1)}
+			return context.WithValue(ctx, changesKey{}, c), c
 		},
 		TokenExpiry: func(context.Context) time.Time {
 			if at := s.expiry.Load(); at != nil {
@@ -144,7 +140,9 @@ func (s *server) exec(ctx context.Context) graphql.ResponseHandler {
 	operation := graphql.GetOperationContext(ctx).Operation
 	field := operation.SelectionSet[0].(*ast.Field).Name
 	if operation.Operation == ast.Subscription {
-		return func(ctx context.Context) *graphql.Response { return s.next(ctx, field) }
+		c := ctx.Value(changesKey{}).(*changes)
+		c.subscribed = field == "ticks"
+		return func(ctx context.Context) *graphql.Response { return c.response(ctx, field) }
 	}
 	if field == "late" {
 		<-ctx.Done()
@@ -175,17 +173,50 @@ func (s *server) resolve(ctx context.Context, field string) *graphql.Response {
 	return data(field, "Ada")
 }
 
-func (s *server) next(ctx context.Context, field string) *graphql.Response {
+type changesKey struct{}
+
+// changes are the changes of the subscription "ticks".
+type changes struct {
+	server     *server
+	events     chan string
+	subscribed bool
+}
+
+func (c *changes) Started() bool { return c.subscribed }
+
+func (c *changes) Next(ctx context.Context, execute func() ([]byte, bool)) (responses [][]byte, err error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case ticks := <-c.server.ticks:
+		if ticks == "" {
+			if err := c.server.ending.Load(); err != nil {
+				return nil, *err
+			}
+			return nil, context.Canceled
+		}
+		for tick := range strings.SplitSeq(ticks, ",") {
+			c.events <- tick
+			if response, failed := execute(); !failed {
+				responses = append(responses, response)
+			}
+		}
+		return responses, nil
+	}
+}
+
+func (c *changes) Ended() <-chan struct{} { return nil }
+
+func (c *changes) Close() { close(c.events) }
+
+func (c *changes) response(ctx context.Context, field string) *graphql.Response {
 	if field == "panic" {
 		panic("on purpose")
 	}
 	select {
 	case <-ctx.Done():
 		return nil
-	case tick := <-s.ticks:
-		if tick == "" {
-			return nil
-		}
+	case tick := <-c.events:
 		return data(field, tick)
 	}
 }

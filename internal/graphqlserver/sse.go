@@ -41,12 +41,12 @@ func (t HTTP) stream(ctx context.Context, w http.ResponseWriter, exec graphql.Gr
 	defer alive.Stop()
 	for {
 		select {
-		case response, more := <-x.responses:
+		case responses, more := <-x.responses:
 			if !more {
 				t.endStream(ctx, s, operation, x)
 				return
 			}
-			if s.next(response) != nil {
+			if s.next(responses...) != nil {
 				return
 			}
 		case <-alive.C:
@@ -93,20 +93,32 @@ func startEvents(w http.ResponseWriter) events {
 	return s
 }
 
-func (s events) next(response []byte) error {
-	return s.write("event: next\ndata: " + string(bytes.ReplaceAll(response, []byte("\n"), nil)) + "\n\n")
+func (s events) next(responses ...[]byte) error {
+	size := 0
+	for _, response := range responses {
+		size += len(response) + len("event: next\ndata: \n\n")
+	}
+	text := bytes.NewBuffer(make([]byte, 0, size))
+	for _, response := range responses {
+		text.WriteString("event: next\ndata: ")
+		for line := range bytes.Lines(response) {
+			text.Write(bytes.TrimSuffix(line, []byte("\n")))
+		}
+		text.WriteString("\n\n")
+	}
+	return s.write(text.Bytes())
 }
 
-func (s events) complete() { _ = s.write("event: complete\ndata:\n\n") }
+func (s events) complete() { _ = s.write([]byte("event: complete\ndata:\n\n")) }
 
 // comment sends an empty comment, which clients ignore.
-func (s events) comment() error { return s.write(":\n\n") }
+func (s events) comment() error { return s.write([]byte(":\n\n")) }
 
-func (s events) write(text string) error {
+func (s events) write(text []byte) error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
-	if _, err := s.w.Write([]byte(text)); err != nil {
+	if _, err := s.w.Write(text); err != nil {
 		return err
 	}
 	return s.control.Flush()

@@ -74,8 +74,8 @@ func TestSubscriptionIsAStreamOfEvents(t *testing.T) {
 	r.want(":")
 	s.ticks <- "one"
 	r.want("event: next\ndata: " + `{"data":{"ticks":"one"}}`)
-	s.ticks <- "two"
-	r.want("event: next\ndata: " + `{"data":{"ticks":"two"}}`)
+	s.ticks <- "two,three" // at once
+	r.want("event: next\ndata: "+`{"data":{"ticks":"two"}}`, "event: next\ndata: "+`{"data":{"ticks":"three"}}`)
 	s.ticks <- ""
 	r.want(completed, "EOF")
 }

@@ -76,9 +76,11 @@ func (c *connection) run(ctx context.Context, run *running, params *graphql.RawP
 		<-x.started
 	}
 	started()
-	for response := range x.responses {
-		if ctx.Err() == nil { // the client still listens
-			_ = c.send(ctx, message{ID: run.id, Type: "next", Payload: response})
+	for responses := range x.responses {
+		for _, response := range responses {
+			if ctx.Err() == nil { // the client still listens
+				_ = c.send(ctx, message{ID: run.id, Type: "next", Payload: response})
+			}
 		}
 	}
 	if !c.remove(run) {

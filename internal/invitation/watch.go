@@ -47,12 +47,14 @@ type Event struct {
 // topic is the name of changes of invitations in the table event.
 const topic = "INVITATION"
 
-// Subscription reports the changes of the invitations to an instance.
+// Subscription reports the changes of the invitations to an instance. One goroutine uses
+// it.
 type Subscription struct {
 	service  *Service
 	watch    *event.Watch
 	actor    access.Actor
 	instance globalid.ID
+	seen     *tenant.Instance // as the actor saw it with the latest updates; nil before Read
 }
 
 // Watch subscribes to the changes of the invitations to an instance. It fails with
@@ -83,36 +85,42 @@ func (w *Subscription) checkRole(ctx context.Context) (*tenant.Instance, error) 
 	return i, access.CheckRole(ctx, w.service.DB, i, access.InvitationChanged)
 }
 
-// Next waits for changes, and returns them with the invitations as they are now. It
-// fails with NOT_FOUND or FORBIDDEN where the actor may not watch any more, with
-// UNAVAILABLE where they may have missed changes, and when the context ends.
-func (w *Subscription) Next(ctx context.Context) ([]*Event, error) {
-	for {
-		changes, err := w.watch.Next(ctx)
-		if err != nil {
+// Next waits for updates of invitations. It fails with NOT_FOUND or FORBIDDEN where the
+// actor may not watch any more, with UNAVAILABLE where they may have missed changes, and
+// when the context ends.
+func (w *Subscription) Next(ctx context.Context) ([]*event.Update, error) {
+	updates, err := w.watch.Next(ctx)
+	if len(updates) > 0 || err != nil {
+		w.seen = nil
+		return updates, err
+	}
+	if _, err := w.checkRole(ctx); err != nil {
+		return nil, err
+	}
+	return nil, &fault.Fault{
+		Code:    fault.Unavailable,
+		Message: "You did not have the role for a moment, and may have missed changes.",
+		Remedy:  "Subscribe again.",
+	}
+}
+
+// Read returns an update of the latest Next with the invitation as it is now; nil where
+// it was deleted since. It fails with NOT_FOUND or FORBIDDEN where the actor may not watch
+// any more.
+func (w *Subscription) Read(ctx context.Context, u *event.Update) (*Event, error) {
+	if w.seen == nil {
+		var err error
+		if w.seen, err = w.checkRole(ctx); err != nil {
 			return nil, err
-		}
-		instance, err := w.checkRole(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if len(changes) == 0 {
-			return nil, &fault.Fault{
-				Code:    fault.Unavailable,
-				Message: "You did not have the role for a moment, and may have missed changes.",
-				Remedy:  "Subscribe again.",
-			}
-		}
-		read := func(ids []globalid.ID) (map[globalid.ID]*Invitation, error) {
-			return findInvitations(ctx, w.service.DB, ids)
-		}
-		events, err := event.Publish(changes, globalid.Invitation, read, func(v *Invitation, c event.Event) *Event {
-			return &Event{v.WithPlace(instance), Change(c.Change), c.At}
-		})
-		if len(events) > 0 || err != nil {
-			return events, err
 		}
 	}
+	v, found, err := event.Read(ctx, u, globalid.Invitation, func(ctx context.Context, ids []globalid.ID) (map[globalid.ID]*Invitation, error) {
+		return findInvitations(ctx, w.service.DB, ids)
+	})
+	if !found || err != nil {
+		return nil, err
+	}
+	return &Event{v.WithPlace(w.seen), Change(u.Change), u.At}, nil
 }
 
 // ExpiredEvents returns an event for each invitation to some instances that expired

@@ -18,16 +18,22 @@ import (
 // machine.
 const reportTime = time.Minute
 
-// watch subscribes Ada to Group 1, and starts the feed.
+// watch starts the feed, and subscribes Ada to Group 1.
 func (w *world) watch() *invitation.Subscription {
 	w.t.Helper()
+	w.runEvents()
 	subscription, err := w.Invitations.Watch(w.t.Context(), w.User("ada"), w.Instance("Group 1"))
 	w.must(err)
+	w.t.Cleanup(subscription.Close)
+	return subscription
+}
+
+// runEvents runs the feed until the end of the test.
+func (w *world) runEvents() {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { w.Events.Run(ctx) })
-	w.t.Cleanup(func() { subscription.Close(); stop(); running.Wait() })
-	return subscription
+	w.t.Cleanup(func() { stop(); running.Wait() })
 }
 
 // next returns the next n changes.
@@ -36,9 +42,15 @@ func (w *world) next(s *invitation.Subscription, n int) (events []*invitation.Ev
 	ctx, cancel := context.WithTimeout(w.t.Context(), reportTime)
 	defer cancel()
 	for len(events) < n {
-		more, err := s.Next(ctx)
+		updates, err := s.Next(ctx)
 		w.must(err)
-		events = append(events, more...)
+		for _, u := range updates {
+			e, err := s.Read(ctx, u)
+			w.must(err)
+			if e != nil {
+				events = append(events, e)
+			}
+		}
 	}
 	return events
 }
@@ -86,17 +98,10 @@ func TestWatchReportsEveryChange(t *testing.T) {
 func TestWatchLeavesOutDeletedInvitations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	subscription, err := w.Invitations.Watch(t.Context(), w.User("ada"), w.Instance("Group 1"))
-	w.must(err)
+	subscription := w.watch()
 	deleted := w.invite("Group 1", tenant.Viewer, "zoe@new.example")[0].InvitationID
 	w.Exec(`delete from invitation where id = $1`, deleted.UUID)
 	id := w.invite("Group 1", tenant.Viewer, "bob@new.example")[0].InvitationID
-	ctx, stop := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() { w.Events.Run(ctx) })
-	defer running.Wait()
-	defer stop()
-	defer subscription.Close()
 	if e := w.next(subscription, 1)[0]; e.Invitation.ID != id {
 		t.Errorf("%+v", e.Invitation)
 	}

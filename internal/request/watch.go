@@ -54,24 +54,20 @@ func (s *Subscription) Close() { s.watch.Close() }
 // Ended is never closed: people may always watch their own requests.
 func (s *Subscription) Ended() <-chan struct{} { return s.watch.Ended() }
 
-// Next waits for changes. It fails when the context ends, and with UNAVAILABLE where
-// the actor has fallen behind.
-func (s *Subscription) Next(ctx context.Context) ([]*Event, error) {
-	for {
-		changes, err := s.watch.Next(ctx)
-		if err != nil {
-			return nil, err
-		}
-		visible := func(ids []globalid.ID) (map[globalid.ID]*Request, error) {
-			return s.service.findVisible(ctx, s.actor, ids)
-		}
-		events, err := event.Publish(changes, globalid.Request, visible, func(r *Request, e event.Event) *Event {
-			return &Event{r, Change(e.Change), e.At}
-		})
-		if len(events) > 0 || err != nil {
-			return events, err
-		}
+// Next waits for updates of requests. It fails when the context ends, and with
+// UNAVAILABLE where the actor has fallen behind.
+func (s *Subscription) Next(ctx context.Context) ([]*event.Update, error) { return s.watch.Next(ctx) }
+
+// Read returns an update of the latest Next with the request as it is now; nil where the
+// actor may not know of it any more. All watches of the updates are this person's.
+func (s *Subscription) Read(ctx context.Context, u *event.Update) (*Event, error) {
+	r, found, err := event.Read(ctx, u, globalid.Request, func(ctx context.Context, ids []globalid.ID) (map[globalid.ID]*Request, error) {
+		return s.service.findVisible(ctx, s.actor, ids)
+	})
+	if !found || err != nil {
+		return nil, err
 	}
+	return &Event{r, Change(u.Change), u.At}, nil
 }
 
 // findVisible reads those of some requests that the actor made or can answer now.
