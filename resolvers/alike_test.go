@@ -44,12 +44,12 @@ func TestSubscriptionsThatRespondAlike(t *testing.T) {
 	a := map[string]any{"id": "instance_a"}
 	for selection, shared := range map[string]bool{
 		`} }`: true,
-		`invitation { email role delivery { status reply } invitedBy { name email } instance { id name state } space { name } } } }`:      true,
-		`invitation { ...f } } } fragment f on Invitation { ... on Invitation { email } }`:                                                true,
-		`invitation { email instance { viewerRoles } } } }`:                                                                               false,
-		`invitation { ...f } } } fragment f on Invitation { ... on Invitation { instance { space { id } } } }`:                            false,
+		`invitation { email role delivery { status reply } invitedBy { name email } instance { id name state } space { name } } } }`:        true,
+		`invitation { ...f } } } fragment f on Invitation { ... on Invitation { email } }`:                                                  true,
+		`invitation { email instance { viewerRoles } } } }`:                                                                                 false,
+		`invitation { ...f } } } fragment f on Invitation { ... on Invitation { instance { space { id } } } }`:                              false,
 		`invitation { accepting { allowed } } } }`:                                                                                          false,
-		`invitation { instance { invitations(first: 1) { nodes { email } } } } } }`:                                                       false,
+		`invitation { instance { invitations(first: 1) { nodes { email } } } } } }`:                                                         false,
 		`invitation { email } } } subscription B($id: ID!) { invitationChanged(instanceId: $id) { invitation { accepting { allowed } } } }`: true,
 	} {
 		if got := key(start+selection, "A", a); (got != nil) != shared {

@@ -15,7 +15,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app/apptest"
 )
 
-// Whatever several people watch together, each gets what they selected, with what is
+// Several people watch one place: each gets what they selected, with what is
 // their own.
 func TestWatchersOfAPlaceGetTheirOwnResponses(t *testing.T) {
 	t.Parallel()

@@ -221,7 +221,7 @@ func TestTheLastProofOutlivesTheHolder(t *testing.T) {
 }
 
 // Whether an invitation of the merged person can be accepted is decided at that moment,
-// by what the kept account may do then. Gateways of before left invitations pending whose
+// by what the kept account may do then. Earlier gateways left invitations pending whose
 // sender had lost the role.
 func TestMergedInvitationsCountWhileTheKeptAccountMayInvite(t *testing.T) {
 	t.Parallel()
