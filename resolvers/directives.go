@@ -59,7 +59,7 @@ func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, _ []ten
 	}); err != nil {
 		return nil, err
 	}
-	return next(context.WithValue(ctx, placesKey{}, found))
+	return next(access.WithPlaces(ctx, found))
 }
 
 // instance implements @instance. It decides by the field's rule, as @role does. A
@@ -78,7 +78,7 @@ func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, _ []t
 		return nil, err
 	}
 	ids, _, _ := idsAt(ctx, of)
-	found, known := ctx.Value(placesKey{}).(map[globalid.ID]tenant.Place) // by @role
+	found, known := access.PlacesOf(ctx) // by @role
 	if !known {
 		if found, err = tenant.FindPlaces(ctx, r.DB, a, ids); err != nil {
 			return nil, err
@@ -96,8 +96,6 @@ func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, _ []t
 	}
 	return next(ctx)
 }
-
-type placesKey struct{}
 
 // ruleOf returns the rule of the field that is being resolved.
 func ruleOf(ctx context.Context) (access.Rule, error) {

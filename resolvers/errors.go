@@ -69,7 +69,12 @@ func (r *Root) faultOf(ctx context.Context, err error) *fault.Fault {
 			Cause:   err,
 		}
 	}
-	if errors.Is(err, postgres.ErrCommitUnknown) {
+	switch {
+	case postgres.IsLocked(err):
+		f.Message = "Somebody else is changing the same place or the same role at the moment. Nothing was done."
+	case postgres.IsReadOnly(err):
+		f.Message = "DataHub's database can only be read at the moment. Nothing was done."
+	case errors.Is(err, postgres.ErrCommitUnknown):
 		f.Reason = fault.OutcomeUnknown
 		f.Message = "The connection to the database was lost when the change was made. It may have been done."
 		f.Remedy = "Send the same request with its idempotency key to find out: it is done once. Without a key, look whether it was done before you send it again."
@@ -77,12 +82,16 @@ func (r *Root) faultOf(ctx context.Context, err error) *fault.Fault {
 	if afterMutation(ctx) {
 		f.Message = "The change was made, but the fields that you selected of the result cannot be read at the moment."
 	}
-	if !errors.Is(err, context.Canceled) {
+	if !errors.Is(err, context.Canceled) && !Cancelled(ctx, err) {
 		r.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("requestId", requestid.Of(ctx)),
 			slog.String("code", string(f.Code)), slog.String("error", postgres.LogSafe(err)))
 	}
 	return f
 }
+
+// Cancelled reports whether an error comes from the end of a request that its client has
+// cancelled. Nobody reads the answer, and nothing is wrong.
+func Cancelled(ctx context.Context, err error) bool { return postgres.IsCancelled(ctx, err) }
 
 // afterMutation reports whether an error occurred in the selected fields of a
 // mutation's result, when the mutation was executed already.

@@ -93,10 +93,49 @@ type Locks struct {
 
 // Take locks until the end of the transaction, as the function Lock does.
 func (l Locks) Take(ctx context.Context, tx *postgres.Tx) error {
+	if err := tx.TakeShares(sharesOf(ctx, l.Places, l.Spaces)...); err != nil {
+		return err
+	}
 	of := byKind(l.Places)
 	_, err := tx.Exec(ctx, lockQueries[l.Strength], postgres.IDs(l.Accounts),
 		of[globalid.Instance], of[globalid.Space], of[globalid.Organization], postgres.IDs(l.Spaces))
 	return err
+}
+
+type placesKey struct{}
+
+// WithPlaces returns a context that knows places which were read already, by their ids or
+// by those of invitations to them.
+func WithPlaces(ctx context.Context, places map[globalid.ID]tenant.Place) context.Context {
+	return context.WithValue(ctx, placesKey{}, places)
+}
+
+// PlacesOf returns the places that the context knows; false where it knows none.
+func PlacesOf(ctx context.Context) (places map[globalid.ID]tenant.Place, known bool) {
+	places, known = ctx.Value(placesKey{}).(map[globalid.ID]tenant.Place)
+	return places, known
+}
+
+// sharesOf returns whose shares of the connections a transaction takes that locks some
+// places: those of their spaces. An instance whose space is not known, and not among
+// spaces, has a share of its own. Requests that wait for one space then leave connections
+// to all others.
+func sharesOf(ctx context.Context, places, spaces []globalid.ID) postgres.UUIDs {
+	known, _ := PlacesOf(ctx)
+	shares := postgres.IDs(spaces)
+	for _, id := range places {
+		switch p := known[id].(type) {
+		case *tenant.Instance:
+			shares = append(shares, p.Space.ID.UUID)
+		case *tenant.Space:
+			shares = append(shares, p.ID.UUID)
+		default:
+			if id.Kind == globalid.Space || id.Kind == globalid.Instance && len(spaces) == 0 {
+				shares = append(shares, id.UUID)
+			}
+		}
+	}
+	return shares
 }
 
 func byKind(ids []globalid.ID) map[globalid.Kind]postgres.UUIDs {
@@ -149,6 +188,9 @@ func LockSelected(ctx context.Context, tx *postgres.Tx, strength LockStrength, q
 // statement decides that and locks. There is no such place then, even where the actor
 // gets a role there before it is read, since nothing would keep it as it is.
 func LockPlaces(ctx context.Context, tx *postgres.Tx, actor Actor, strength LockStrength, ids ...globalid.ID) (map[globalid.ID]tenant.Place, error) {
+	if err := tx.TakeShares(sharesOf(ctx, ids, nil)...); err != nil {
+		return nil, err
+	}
 	of, locked := byKind(ids), lockedPlaces{}
 	if err := tx.Get(ctx, &locked, lockVisibleQueries[strength], postgres.IDs([]globalid.ID{actor.ID}),
 		of[globalid.Instance], of[globalid.Space], of[globalid.Organization], postgres.UUIDs{}, actor.ID.UUID, of[globalid.Invitation]); err != nil {

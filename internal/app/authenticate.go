@@ -11,6 +11,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqlserver"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/token"
 	"alphacruncher.com/datahub-gateway/internal/token/jwks"
 	"alphacruncher.com/datahub-gateway/resolvers"
@@ -83,7 +84,7 @@ func (a *api) signIn(ctx context.Context, header http.Header) (context.Context, 
 	if len(values) == 0 {
 		return ctx, nil
 	}
-	actor, expiry, err := a.actor(ctx, values, header.Get("Accept-Language"))
+	actor, subject, expiry, err := a.actor(ctx, values, header.Get("Accept-Language"))
 	if err != nil {
 		noteCause(ctx, err)
 		switch {
@@ -110,27 +111,27 @@ func (a *api) signIn(ctx context.Context, header http.Header) (context.Context, 
 		return nil, err
 	}
 	noteActor(ctx, actor)
-	return access.WithActor(context.WithValue(ctx, expiryKey{}, expiry), actor), nil
+	return access.WithActor(context.WithValue(postgres.WithShare(ctx, subject), expiryKey{}, expiry), actor), nil
 }
 
-// actor returns the account of a token's person, and when the token expires. The
-// language is the token's, else the one that the client asks for.
-func (a *api) actor(ctx context.Context, authorization []string, languages string) (actor access.Actor, expiry time.Time, err error) {
+// actor returns the account of a token's person, the token's subject, and when the token
+// expires. The language is the token's, else the one that the client asks for.
+func (a *api) actor(ctx context.Context, authorization []string, languages string) (actor access.Actor, subject string, expiry time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.settings.RequestTimeout)
 	defer cancel()
 	scheme, credentials, _ := strings.Cut(authorization[0], " ")
 	if len(authorization) > 1 || !strings.EqualFold(scheme, "Bearer") {
-		return actor, expiry, token.ErrInvalid
+		return actor, "", expiry, token.ErrInvalid
 	}
 	identity, expiry, err := a.tokens.Verify(ctx, strings.TrimSpace(credentials))
 	if err != nil {
-		return actor, expiry, err
+		return actor, "", expiry, err
 	}
 	if identity.Locale == "" {
 		identity.Locale = languages
 	}
-	actor, err = a.accounts.Actor(ctx, identity)
-	return actor, expiry, err
+	actor, err = a.accounts.Actor(postgres.WithShare(ctx, identity.Subject), identity)
+	return actor, identity.Subject, expiry, err
 }
 
 func signedIn(ctx context.Context) bool {

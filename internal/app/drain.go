@@ -41,10 +41,15 @@ const (
 // lifecycle is what requests know about a stop.
 type lifecycle struct {
 	stopping atomic.Bool
-	draining chan struct{} // closed when draining begins
+	serving  context.Context // ends when draining begins
+	drain    context.CancelFunc
+	draining <-chan struct{} // closed when draining begins
 }
 
-func newLifecycle() *lifecycle { return &lifecycle{draining: make(chan struct{})} }
+func newLifecycle() *lifecycle {
+	serving, drain := context.WithCancel(context.Background())
+	return &lifecycle{serving: serving, drain: drain, draining: serving.Done()}
+}
 
 func (l *lifecycle) isStopping() bool { return l.stopping.Load() }
 
@@ -93,7 +98,7 @@ func (g *Gateway) stop() error {
 	life := g.http.api.lifecycle
 	life.stopping.Store(true)
 	time.Sleep(g.stopNotice)
-	close(life.draining)
+	life.drain()
 	g.workers.stop()
 	err := g.http.drain()
 	g.workers.wait()

@@ -83,8 +83,14 @@ func (a *api) forbid(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
 	a.fail(w, r, http.StatusForbidden, f)
 }
 
-// readinessTimeout bounds the time of a check.
-const readinessTimeout = time.Second
+const (
+	// readinessTimeout bounds how long an answer about the readiness takes.
+	readinessTimeout = time.Second
+	// checkTimeout bounds the check itself. Where the first of several servers does not
+	// answer, the connection to the next one takes longer than an answer; it is there for
+	// the next one then.
+	checkTimeout = 15 * time.Second
+)
 
 // ready serves GET /readyz, by which load balancers decide where to send requests.
 func (a *api) ready(w http.ResponseWriter, r *http.Request) {
@@ -95,19 +101,30 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 	plain(w, http.StatusOK, "ready")
 }
 
+var (
+	errClientGone  = errors.New("the client has gone")
+	errNoAnswer    = errors.New("the database does not answer")
+	errWrongSchema = errors.New("the database's schema is not this gateway's")
+	errReadOnly    = errors.New("the database only reads")
+)
+
 // sharedReadiness returns the readiness. Calls at the same time share one check, so that
 // a crowd at /readyz takes one connection to the database.
 func (a *api) sharedReadiness(ctx context.Context) error {
 	check := a.checking.DoChan("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readinessTimeout)
+		ctx, cancel := context.WithTimeout(a.lifecycle.serving, checkTimeout)
 		defer cancel()
 		return nil, a.readiness(ctx)
 	})
+	timeout := time.NewTimer(readinessTimeout)
+	defer timeout.Stop()
 	select {
 	case result := <-check:
 		return result.Err
+	case <-timeout.C:
+		return errNoAnswer
 	case <-ctx.Done():
-		return errors.New("the client has gone")
+		return errClientGone
 	}
 }
 
@@ -117,14 +134,17 @@ func (a *api) readiness(ctx context.Context) error {
 	if a.lifecycle.isStopping() {
 		return errors.New("stopping")
 	}
-	err := a.db.CheckSchema(ctx)
-	if wrong := (*postgres.SchemaError)(nil); errors.As(err, &wrong) {
-		return errors.New("the database's schema is not this gateway's")
+	err := a.db.CheckReady(ctx)
+	wrong := (*postgres.SchemaError)(nil)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong):
+		return errWrongSchema
+	case postgres.IsReadOnly(err):
+		return errReadOnly
 	}
-	if err != nil {
-		return errors.New("the database does not answer")
-	}
-	return nil
+	return errNoAnswer
 }
 
 // plain answers with a line of text.

@@ -70,6 +70,7 @@ type DatabaseSettings struct {
 	HashKey             string        `env:"DATAHUB_HASH_KEY" placeholder:"SECRET" help:"A secret of 32 bytes or more that is mixed into the hashes by which addresses are counted and recognised, so that a dump of the database does not reveal them. The same for all gateways. A new one resets what is counted, and forgets who wants no mail. Unset: the key in the database alone."`
 	DatabaseConnections int           `env:"DATAHUB_DATABASE_CONNECTIONS" default:"20" min:"2" max:"1000" unit:"connections" help:"Maximum number of connections to the database."`
 	StatementTimeout    time.Duration `env:"DATAHUB_STATEMENT_TIMEOUT" default:"10s" min:"100ms" max:"10m" help:"Maximum time of a database statement."`
+	LockTimeout         time.Duration `env:"DATAHUB_LOCK_TIMEOUT" default:"2s" min:"100ms" max:"10m" help:"How long a request waits for what another one is changing in the database, such as a place, before it is answered with UNAVAILABLE. Commands wait for longer."`
 }
 
 // DevelopmentSettings are for developers: of the gateway, and of its clients.

@@ -69,7 +69,7 @@ func (t instruments) statement() func(context.Context, string) func(error) {
 	return func(ctx context.Context, statement string) func(error) {
 		began, ended := time.Now(), t.traces.Statement(ctx, statement)
 		return func(err error) {
-			failed := err != nil && !errors.Is(err, sql.ErrNoRows)
+			failed := err != nil && !errors.Is(err, sql.ErrNoRows) && !postgres.IsCancelled(ctx, err)
 			t.metrics.Statement(time.Since(began), failed)
 			ended(failed)
 		}
@@ -174,7 +174,7 @@ func (s sampler) run(ctx context.Context) {
 func (s sampler) sample(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
 	defer cancel()
-	s.instruments.metrics.Ready(s.readiness(ctx) == nil)
+	s.instruments.metrics.Ready(s.sharedReadiness(ctx) == nil)
 	waiting, err := outbox.ReadBacklog(ctx, s.db)
 	if err != nil {
 		s.instruments.metrics.Outbox(nil) // unknown

@@ -99,6 +99,9 @@ func lockSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, id glob
 	if err := access.CheckRole(ctx, tx, space, access.RemoveMember); err != nil {
 		return nil, err
 	}
+	if err := tx.TakeShares(id.UUID); err != nil {
+		return nil, err
+	}
 	if _, err := tx.Exec(ctx, `select from instance where space_id = $1 order by id for no key update`, id.UUID); err != nil {
 		return nil, err
 	}

@@ -2,11 +2,13 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/lib/pq"
@@ -20,7 +22,7 @@ const maxStatements = 200
 // cancelled.
 const graceTime = 2 * time.Second
 
-// connector connects with lib/pq, and repairs four things about its connections.
+// connector connects with lib/pq, and repairs five things about its connections.
 //
 // A query with arguments costs lib/pq two round trips: one to prepare it and one
 // to run it. A conn prepares each query once.
@@ -31,20 +33,35 @@ const graceTime = 2 * time.Second
 // On a network that stalls, lib/pq asks the server to cancel a statement, and
 // then waits for the answer without a limit. A conn sets a deadline.
 //
+// lib/pq begins transactions as READ WRITE, also where an operator has made the database
+// read-only. A conn leaves that to the database.
+//
 // lib/pq relies on a session of the server; see pooler.go.
 type connector struct {
 	*route
 	statementTimeout time.Duration
 	limit            string // the statements that limit a transaction behind a pooler
+	// generation is that of new connections: those of an older one are not used any more.
+	generation atomic.Int64
 }
 
 // Connect implements driver.Connector.
 func (k *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	generation := k.generation.Load()
 	c, socket, viaPooler, err := k.connect(ctx)
 	if err != nil {
+		if onlyReads(err) {
+			err = fmt.Errorf("%w: %w", ErrReadOnly, err)
+		}
 		return nil, fmt.Errorf("%w: %w", errConnect, err)
 	}
-	return &conn{pqConn: c.(pqConn), connector: k, viaPooler: viaPooler, socket: socket, statements: map[string]driver.Stmt{}}, nil
+	return &conn{pqConn: c.(pqConn), connector: k, generation: generation, viaPooler: viaPooler, socket: socket, statements: map[string]driver.Stmt{}}, nil
+}
+
+// onlyReads reports whether lib/pq refused the servers of a connection string because
+// they only read. It has no other sign of that than its text.
+func onlyReads(err error) bool {
+	return strings.Contains(err.Error(), "session is read-only") || strings.Contains(err.Error(), "server is in hot standby mode")
 }
 
 // Driver implements driver.Connector.
@@ -91,6 +108,7 @@ type pqConn interface {
 type conn struct {
 	pqConn
 	connector  *connector
+	generation int64
 	viaPooler  bool
 	inTx       bool
 	socket     net.Conn
@@ -184,6 +202,10 @@ func (c *conn) classify(query string, err error) error {
 		if server.Code == pqerror.FeatureNotSupported || server.Code == pqerror.InvalidSQLStatementName {
 			delete(c.statements, query)
 		}
+		// After a failover, the next connection may lead to the server that writes.
+		if server.Code == pqerror.ReadOnlySQLTransaction {
+			c.retired = true
+		}
 	case strings.HasPrefix(err.Error(), "pq: server error:"),
 		strings.Contains(err.Error(), "already a query being processed"):
 		c.lose()
@@ -200,32 +222,47 @@ func (c *conn) lose() {
 	_, _ = c.pqConn.BeginTx(context.Background(), driver.TxOptions{})
 }
 
+// begin begins a transaction that reads and writes as far as the database lets it.
+const begin = "begin isolation level read committed"
+
 func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	if level := sql.IsolationLevel(o.Isolation); level != sql.LevelReadCommitted || o.ReadOnly {
+		return nil, fmt.Errorf("postgres: a transaction that is %v is not supported", level)
+	}
 	c.inTx = true
 	ctx, done := c.watch(ctx)
-	t, err := c.begin(ctx, o)
-	if err != nil {
+	if err := c.begin(ctx); err != nil {
 		c.inTx = false
 		done()
 		return nil, c.classify("", err)
 	}
-	return &tx{t, c, done}, nil
+	return &tx{c.pqConn.(driver.Tx), c, done}, nil
 }
 
-func (c *conn) begin(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	t, err := c.pqConn.BeginTx(ctx, o)
-	if err != nil || !c.viaPooler {
-		return t, err
+func (c *conn) begin(ctx context.Context) error {
+	if _, err := c.pqConn.ExecContext(ctx, begin, nil); err != nil || !c.viaPooler {
+		return err
 	}
-	if _, err := c.pqConn.ExecContext(ctx, c.connector.limit, nil); err != nil {
-		_ = t.Rollback()
-		return nil, err
+	_, err := c.pqConn.ExecContext(ctx, c.connector.limit, nil)
+	if err != nil {
+		_ = c.pqConn.(driver.Tx).Rollback()
 	}
-	return t, nil
+	return err
 }
 
 // IsValid implements driver.Validator.
-func (c *conn) IsValid() bool { return !c.retired && c.pqConn.IsValid() }
+func (c *conn) IsValid() bool { return !c.retired && !c.outdated() && c.pqConn.IsValid() }
+
+// ResetSession implements driver.SessionResetter: it is called before a connection is
+// used again.
+func (c *conn) ResetSession(ctx context.Context) error {
+	if c.outdated() {
+		return driver.ErrBadConn
+	}
+	return c.pqConn.ResetSession(ctx)
+}
+
+func (c *conn) outdated() bool { return c.generation != c.connector.generation.Load() }
 
 type tx struct {
 	driver.Tx

@@ -46,6 +46,15 @@ func Migrate(ctx context.Context, dsn, role string, notes ...func(migrations.Add
 		if err := requireSessions(ctx, db, to); err != nil {
 			return err
 		}
+		// lib/pq's transactions would write all the same where an operator has set
+		// default_transaction_read_only.
+		var readOnly bool
+		if err := db.QueryRowContext(ctx, `select `+readOnlyNow).Scan(&readOnly); err != nil {
+			return err
+		}
+		if readOnly {
+			return ErrReadOnly
+		}
 		if applied, err = up(ctx, p); err != nil {
 			return err
 		}
@@ -142,18 +151,6 @@ func CheckSchema(ctx context.Context, dsn string) error {
 	err := withProvider(dsn, nil, func(db *sql.DB, _ *route, _ *goose.Provider) error {
 		return db.QueryRowContext(ctx, schemaQuery).Scan(&e.Found, &e.OldestGateway)
 	})
-	return e.check(err)
-}
-
-// CheckSchema is the function CheckSchema for the pool's database.
-func (db *DB) CheckSchema(ctx context.Context) error {
-	e := &SchemaError{Known: known()}
-	var found struct {
-		Version int64 `db:"version"`
-		Oldest  int64 `db:"oldest"`
-	}
-	err := db.Get(ctx, &found, schemaQuery)
-	e.Found, e.OldestGateway = found.Version, found.Oldest
 	return e.check(err)
 }
 

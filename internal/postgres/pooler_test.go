@@ -115,3 +115,20 @@ func TestMigrateNeedsSessions(t *testing.T) {
 		})
 	}
 }
+
+// Readiness goes through the pooler, and is told while the pool is taken.
+func TestReadinessThroughAPooler(t *testing.T) {
+	for name, pooler := range poolers {
+		t.Run(name, func(t *testing.T) {
+			ctx := withPatience(t)
+			dsn := pgbouncertest.New(t, postgrestest.New(t), pooler.mode, pooler.setting)
+			db := open(t, dsn, postgres.Options{MaxConnections: 1})
+			err := db.InTx(ctx, func(tx *postgres.Tx) error {
+				return errors.Join(tx.Get(ctx, new(int), `select $1::int`, 1), db.CheckReady(ctx))
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

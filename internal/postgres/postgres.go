@@ -39,6 +39,9 @@ var ErrCommitUnknown = errors.New("postgres: it is not known whether the transac
 type Options struct {
 	MaxConnections   int           // at least 1
 	StatementTimeout time.Duration // of one statement, enforced by the server
+	// LockTimeout is how long a statement waits for what another transaction has locked;
+	// 0: until its own end.
+	LockTimeout time.Duration
 	// Statement is called when a statement begins, and returns the function to
 	// call when it ends. It may be nil.
 	Statement func(ctx context.Context, statement string) (ended func(error))
@@ -60,12 +63,17 @@ type Querier interface {
 
 // DB is a pool of connections. A call that finds all of them in use fails with
 // ErrPoolFull after two seconds. A call whose context has no deadline ends after
-// twice the statement timeout.
+// twice the statement timeout. Readiness has a connection of its own.
 type DB struct {
 	pool       *sqlx.DB
+	readiness  *sql.DB
+	readOnly   atomic.Bool // when readiness was checked last
+	connector  *connector
 	slots      chan struct{}
 	background chan struct{} // the slots that calls with background priority may take
 	public     chan struct{} // the slots that calls with public priority may take
+	shares     *shares
+	queueTime  time.Duration // how long a call waits for its turn in a share
 	longest    time.Duration
 	observe    func(context.Context, string) func(error) // may be nil
 
@@ -75,8 +83,9 @@ type DB struct {
 // Tx is a transaction at READ COMMITTED: every statement sees what was
 // committed before it began.
 type Tx struct {
-	tx *sqlx.Tx
-	db *DB
+	tx   *sqlx.Tx
+	db   *DB
+	held *heldShares
 }
 
 var (
@@ -93,20 +102,28 @@ func Open(dsn string, o Options) (*DB, error) {
 		// arguments. Planning it for each call can cost more than running it.
 		"plan_cache_mode": "force_generic_plan",
 	}
+	if o.LockTimeout > 0 {
+		limits["lock_timeout"] = milliseconds(o.LockTimeout)
+	}
 	to, err := newRoute(dsn, limits)
 	if err != nil {
 		return nil, err
 	}
 	to.foundPooler = o.Pooler
-	pool := sqlx.NewDb(sql.OpenDB(&connector{to, o.StatementTimeout, setAll("set local", limits)}), "postgres")
+	through := &connector{route: to, statementTimeout: o.StatementTimeout, limit: setAll("set local", limits)}
+	pool := sqlx.NewDb(sql.OpenDB(through), "postgres")
 	pool.SetMaxOpenConns(o.MaxConnections)
 	pool.SetMaxIdleConns(o.MaxConnections)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	return &DB{
 		pool:       pool,
+		readiness:  newReadiness(through),
+		connector:  through,
 		slots:      make(chan struct{}, o.MaxConnections),
 		background: make(chan struct{}, max(1, o.MaxConnections/4)),
 		public:     make(chan struct{}, max(1, o.MaxConnections/10)),
+		shares:     newShares(max(1, o.MaxConnections/4)),
+		queueTime:  o.StatementTimeout,
 		longest:    2 * o.StatementTimeout,
 		observe:    o.Statement,
 	}, nil
@@ -114,7 +131,7 @@ func Open(dsn string, o Options) (*DB, error) {
 
 // newConnector reads a connection string, and changes what it says.
 func newConnector(dsn string, change func(*pq.Config)) (*pq.Connector, error) {
-	config, err := pq.NewConfig(dsn)
+	config, err := pq.NewConfig(withHostList(dsn))
 	if err != nil {
 		// The driver's message quotes the DSN, and with it the password.
 		return nil, errors.New("postgres: the connection string cannot be read")
@@ -122,6 +139,10 @@ func newConnector(dsn string, change func(*pq.Config)) (*pq.Connector, error) {
 	// On a stalled network, lib/pq's connect has no limit of its own.
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
+	}
+	// Of several servers, only one writes.
+	if len(config.Multi) > 0 && config.TargetSessionAttrs == "" {
+		config.TargetSessionAttrs = pq.TargetSessionAttrsReadWrite
 	}
 	config.ApplicationName = "datahub-gateway"
 	if config.Runtime == nil {
@@ -148,7 +169,7 @@ func setAll(set string, parameters map[string]string) string {
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // Close ends every connection.
-func (db *DB) Close() error { return db.pool.Close() }
+func (db *DB) Close() error { return errors.Join(db.pool.Close(), db.readiness.Close()) }
 
 // Ping fails where the database does not answer.
 func (db *DB) Ping(ctx context.Context) error {
@@ -179,8 +200,13 @@ func (db *DB) begin(ctx context.Context, statement string) (ended func(*error)) 
 }
 
 // InTx runs do in a transaction. It commits where do returns no error; it rolls
-// back where do fails or panics, or the context ends.
+// back where do fails or panics, or the context ends. do runs again where it returns
+// what TakeShares has returned.
 func (db *DB) InTx(ctx context.Context, do func(tx *Tx) error) error {
+	return db.withShares(ctx, func(held *heldShares) error { return db.inTx(ctx, held, do) })
+}
+
+func (db *DB) inTx(ctx context.Context, held *heldShares, do func(tx *Tx) error) error {
 	ctx, release, err := db.acquire(ctx)
 	if err != nil {
 		return err
@@ -194,7 +220,7 @@ func (db *DB) InTx(ctx context.Context, do func(tx *Tx) error) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	if err := do(&Tx{tx, db}); err != nil {
+	if err := do(&Tx{tx, db, held}); err != nil {
 		return err
 	}
 	ended = db.begin(ctx, "commit")
@@ -327,34 +353,45 @@ func (db *DB) Pool() Pool {
 	return Pool{Most: cap(db.slots), Taken: len(db.slots), Refused: db.refused.Load(), Waited: time.Duration(db.waited.Load())}
 }
 
+// turn is a slot that a call waits for.
+type turn struct {
+	slots    chan struct{}
+	patience time.Duration
+}
+
 // acquire takes a slot before database/sql takes a connection, because
 // database/sql cannot wait for a connection for less time than for the
 // statement. It returns the context of the call.
 func (db *DB) acquire(ctx context.Context) (_ context.Context, done func(), err error) {
-	cancel := func() {}
+	end := func() {}
 	if _, bounded := ctx.Deadline(); !bounded {
-		ctx, cancel = context.WithTimeout(ctx, db.longest)
+		ctx, end = context.WithTimeout(ctx, db.longest)
 	}
-	shares, patience := []chan struct{}{db.slots}, acquireTimeout
+	turns := []turn{{db.slots, acquireTimeout}}
 	if own, ok := ctx.Value(publicKey{}).(chan struct{}); ok {
-		shares = []chan struct{}{own, db.public, db.slots}
+		turns = []turn{{own, acquireTimeout}, {db.public, acquireTimeout}, turns[0]}
 	} else if ctx.Value(backgroundKey{}) != nil {
-		shares, patience = []chan struct{}{db.background, db.slots}, db.longest
+		turns = []turn{{db.background, db.longest}, {db.slots, db.longest}}
+	} else if of := ctx.Value(shareKey{}); of != nil {
+		own, leave := db.shares.of(of)
+		cancel := end
+		end = func() { leave(); cancel() }
+		turns = []turn{{own, db.queueTime}, turns[0]}
 	}
-	for i, share := range shares {
-		if err := db.take(ctx, share, patience); err != nil {
-			release(shares[:i])
-			cancel()
+	for i, t := range turns {
+		if err := db.take(ctx, t.slots, t.patience); err != nil {
+			release(turns[:i])
+			end()
 			return nil, nil, err
 		}
 	}
-	return ctx, func() { release(shares); cancel() }, nil
+	return ctx, func() { release(turns); end() }, nil
 }
 
-// release frees a slot of each share, the one that was taken last first.
-func release(shares []chan struct{}) {
-	for _, share := range slices.Backward(shares) {
-		<-share
+// release frees the slots, the one that was taken last first.
+func release(turns []turn) {
+	for _, t := range slices.Backward(turns) {
+		<-t.slots
 	}
 }
 
@@ -395,8 +432,28 @@ func IsUnavailable(err error) bool {
 		pqerror.ClassOperatorIntervention, pqerror.ClassTransactionRollback, pqerror.ClassSystemError:
 		return true
 	}
-	return server.Code == pqerror.LockNotAvailable || server.Code == pqerror.IdleInTransactionSessionTimeout ||
-		server.Code == pqerror.ReadOnlySQLTransaction
+	return server.Code == pqerror.LockNotAvailable || server.Code == pqerror.IdleInTransactionSessionTimeout || IsReadOnly(err)
+}
+
+// IsLocked reports whether a statement has waited in vain for what another transaction
+// has locked.
+func IsLocked(err error) bool { return pq.As(err, pqerror.LockNotAvailable) != nil }
+
+// IsReadOnly reports whether the database only reads: it is a standby, or its operator
+// has set default_transaction_read_only.
+func IsReadOnly(err error) bool {
+	return errors.Is(err, ErrReadOnly) || pq.As(err, pqerror.ReadOnlySQLTransaction) != nil
+}
+
+// IsCancelled reports whether an error comes from the end of a context that somebody
+// cancelled: not from a deadline, and not from the database.
+func IsCancelled(ctx context.Context, err error) bool {
+	if err == nil || !errors.Is(ctx.Err(), context.Canceled) {
+		return false
+	}
+	var network net.Error
+	return errors.Is(err, context.Canceled) || pq.As(err, pqerror.QueryCanceled) != nil || connectionLost(err) ||
+		errors.Is(err, sql.ErrTxDone) || errors.Is(err, ErrCommitUnknown) || errors.As(err, &network)
 }
 
 // LogSafe returns an error's text for the log, without the values that the server

@@ -112,7 +112,7 @@ func (w *World) Settings(change ...func(*app.Settings)) app.Settings {
 	// No limit that a slow machine meets by itself. Connections are more than the
 	// requests of any test at once: those that wait for one would be refused.
 	s.DatabaseURL, s.DatabaseConnections = w.GatewayDSN(), 100
-	s.RequestTimeout, s.StatementTimeout = Patience, Patience
+	s.RequestTimeout, s.StatementTimeout, s.LockTimeout = Patience, Patience, Patience
 	s.Development, s.DataDir = true, w.DataDir
 	s.JWTIssuer, s.JWTAudience = Issuer.Name, Issuer.Audience
 	s.MaxParallel = 100
