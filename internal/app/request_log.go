@@ -20,7 +20,14 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/telemetry"
 	"alphacruncher.com/datahub-gateway/internal/telemetry/requestid"
+	"alphacruncher.com/datahub-gateway/resolvers"
 )
+
+// statusAbandoned is the recorded status of a request that its client has cancelled, as
+// nginx records it. Nobody gets it.
+const statusAbandoned = 499
+
+var errAbandoned = errors.New("the client has cancelled the request")
 
 // record gives every request an id, logs it, counts it, and traces it.
 func (a *api) record(next http.Handler) http.Handler {
@@ -55,12 +62,13 @@ type requestRecord struct {
 	method string
 	route  string
 	actor  string // the id of the person's account
-	cause  error  // why a token was refused
+	cause  error  // why a token was refused, or the request was not answered
 	status int    // 0 until the answer begins
 
 	statements *atomic.Int64 // of the database
 
 	mu        sync.Mutex // resolvers run at the same time
+	abandoned bool       // the client has cancelled the request
 	operation string
 	kind      string // query, mutation or subscription
 	codes     map[fault.Code]bool
@@ -78,13 +86,17 @@ func (a *api) begin(ctx context.Context, method, route string) (_ context.Contex
 	}
 	return ctx, rec, func() {
 		took := time.Since(began)
-		if !rec.answered() {
+		switch {
+		case rec.isAbandoned():
+			rec.status = statusAbandoned // whatever was written has not been read
+			rec.cause = errAbandoned
+		case !rec.answered():
 			rec.status = http.StatusOK // as net/http answers
 		}
 		traced(rec.status)
 		a.logRequest(ctx, rec, took)
 		// Without an operation and an error the client has asked for nothing.
-		if outcome := rec.outcome(ctx); rec.route == graphqlRoute && (rec.kind != "" || outcome != telemetry.OK) {
+		if outcome := rec.outcome(); rec.route == graphqlRoute && (rec.kind != "" || outcome != telemetry.OK) {
 			a.instruments.metrics.Request(rec.kind, outcome, took)
 		}
 	}
@@ -153,11 +165,19 @@ func noteOperation(ctx context.Context, operation *graphql.OperationContext) {
 }
 
 // present returns an error as clients may see it. It records the error's code, and
-// the operation, if it was refused for this error.
+// the operation, if it was refused for this error. Where the client has cancelled the
+// request, it records that instead: nobody is shown the error.
 func (a *api) present(ctx context.Context, err error) *gqlerror.Error {
 	presented := a.root.Present(ctx, err)
 	code, _ := presented.Extensions["code"].(fault.Code)
-	if r, ok := recordOf(ctx); ok {
+	r, recorded := recordOf(ctx)
+	if resolvers.Cancelled(ctx, err) {
+		if recorded {
+			r.abandon()
+		}
+		return presented
+	}
+	if recorded {
 		if graphql.HasOperationContext(ctx) {
 			noteOperation(ctx, graphql.GetOperationContext(ctx))
 		}
@@ -169,6 +189,19 @@ func (a *api) present(ctx context.Context, err error) *gqlerror.Error {
 		a.instruments.metrics.Limited(limit)
 	}
 	return presented
+}
+
+// abandon records that the client has cancelled the request.
+func (r *requestRecord) abandon() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.abandoned = true
+}
+
+func (r *requestRecord) isAbandoned() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.abandoned
 }
 
 func (r *requestRecord) noteCode(code fault.Code) {
@@ -205,18 +238,18 @@ func (r *requestRecord) errorCodes() (codes []string) {
 }
 
 // outcome returns the request's outcome in the metrics.
-func (r *requestRecord) outcome(ctx context.Context) string {
+func (r *requestRecord) outcome() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case len(r.codes) == 0:
-		return telemetry.OK
 	case r.codes[fault.InternalServerError]:
 		return telemetry.Failed
+	case r.abandoned:
+		return telemetry.Abandoned
+	case len(r.codes) == 0:
+		return telemetry.OK
 	case !r.codes[fault.Unavailable]:
 		return telemetry.Refused
-	case errors.Is(ctx.Err(), context.Canceled):
-		return telemetry.Abandoned
 	}
 	return telemetry.Failed
 }

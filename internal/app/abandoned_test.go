@@ -1,0 +1,142 @@
+package app_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// hangUps send an operation, and return what closes its connection.
+var hangUps = map[string]func(p person, query string, variables map[string]any) (hangUp func()){
+	"HTTP": func(p person, query string, variables map[string]any) func() {
+		return p.sendAndLeave(p.Request(query, variables))
+	},
+	"SSE": func(p person, query string, variables map[string]any) func() {
+		r := p.Request(query, variables)
+		r.Header.Set("Accept", "text/event-stream")
+		return p.sendAndLeave(r)
+	},
+	"WebSocket": func(p person, query string, variables map[string]any) func() {
+		s := p.connect()
+		s.subscribe("1", query, variables)
+		return func() { s.conn.CloseNow() }
+	},
+}
+
+// sendAndLeave sends a request without waiting for the answer.
+func (p person) sendAndLeave(r *http.Request) (leave func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.Header.Set("Authorization", "Bearer "+p.Token)
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		if response, err := p.world.HTTP.Do(r.WithContext(ctx)); err == nil {
+			_, _ = io.Copy(io.Discard, response.Body)
+			response.Body.Close()
+		}
+	})
+	return func() { cancel(); sending.Wait() }
+}
+
+// A client that hangs up is neither an error nor an answer: its request is logged as what
+// it is, and no alarm counts it.
+func TestClientHangsUpDuringAStatement(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, measured)
+	ada := w.as("ada")
+	for way, send := range hangUps {
+		release := w.holdLocks(holdGroups)
+		before := len(w.Log.Lines("request"))
+		hangUp := send(ada, deleteGroup, map[string]any{"i": w.instance("Group 1")})
+		w.Eventually("a statement that waits", func() bool { return w.lockWaiters("instance") == 1 })
+		hangUp()
+		w.Await(way+": the request's line", func() bool {
+			for _, line := range w.Log.Lines("request")[before:] {
+				if line["kind"] == "mutation" {
+					if line["status"] != 499.0 || line["cause"] != "the client has cancelled the request" || line["codes"] != nil || line["level"] != "INFO" {
+						t.Errorf("%s: %v", way, line)
+					}
+					return true
+				}
+			}
+			return false
+		})
+		release()
+	}
+	if failed := w.Log.Lines("request failed"); failed != nil {
+		t.Errorf("%v", failed)
+	}
+	counted := w.scrape()
+	for series, want := range map[string]float64{
+		`datahub_requests_total{kind="mutation",outcome="abandoned"}`: float64(len(hangUps)),
+		`datahub_requests_total{kind="mutation",outcome="failed"}`:    0,
+		`datahub_errors_total{code="UNAVAILABLE"}`:                    0,
+		`datahub_statement_duration_seconds_count{outcome="failed"}`:  0,
+		`datahub_panics_total`:                                        0,
+	} {
+		if counted[series] != want {
+			t.Errorf("%s: %v, want %v", series, counted[series], want)
+		}
+	}
+	ada.delete("Group 1").OK()
+}
+
+// Clients hang up at any octet of their requests and of the answers. No request fails for
+// that, none panics, and nothing is left behind.
+func TestClientsHangUpAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	const clients, requests = 8, 40
+	w := newWorld(t)
+	ada, group := w.as("ada"), w.instance("Group 1")
+	operations := []struct {
+		query     string
+		variables map[string]any
+	}{
+		{`{ viewer { name spaces { nodes { name instances { nodes { name members { nodes { role } } invitations { nodes { email } } } } } } requestsToAnswer { totalCount } } }`, nil},
+		{inviteUsers, map[string]any{"input": map[string]any{"instanceId": group, "role": "VIEWER", "emails": []string{"zoe@new.example", "kim@new.example"}}}},
+		{invitationChanged, map[string]any{"id": group}},
+	}
+	host := strings.TrimPrefix(w.Gateway.URL(), "http://")
+	var all sync.WaitGroup
+	for range clients {
+		all.Go(func() {
+			for n := range requests {
+				operation := operations[n%len(operations)]
+				body, _ := json.Marshal(map[string]any{"query": operation.query, "variables": operation.variables})
+				accept := []string{"application/json", "text/event-stream"}[n%2]
+				request := fmt.Sprintf("POST /graphql HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nAccept: %s\r\nContent-Length: %d\r\n\r\n%s",
+					host, ada.Token, accept, len(body), body)
+				c, err := net.Dial("tcp", host)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				sent := len(request)
+				if n%4 == 0 {
+					sent = rand.IntN(sent)
+				}
+				_, _ = io.WriteString(c, request[:sent])
+				if n%4 == 1 {
+					_, _ = io.CopyN(io.Discard, c, rand.Int64N(200))
+				}
+				c.Close()
+			}
+		})
+	}
+	all.Wait()
+	ada.Ask(operations[0].query, nil).OK()
+	if failed := w.Log.Lines("request failed"); failed != nil {
+		t.Errorf("%d requests failed, such as %v", len(failed), failed[0])
+	}
+	outcomes := map[any]int{}
+	for _, line := range w.Log.Lines("request") {
+		outcomes[line["status"]]++
+	}
+	t.Logf("requests by status: %v", outcomes)
+}
