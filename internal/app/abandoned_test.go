@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -91,7 +92,7 @@ func TestClientHangsUpDuringAStatement(t *testing.T) {
 // that, none panics, and nothing is left behind.
 func TestClientsHangUpAtAnyMoment(t *testing.T) {
 	t.Parallel()
-	const clients, requests = 8, 40
+	const clients, requests = 8, 72
 	w := newWorld(t)
 	ada, group := w.as("ada"), w.instance("Group 1")
 	operations := []struct {
@@ -103,15 +104,29 @@ func TestClientsHangUpAtAnyMoment(t *testing.T) {
 		{invitationChanged, map[string]any{"id": group}},
 	}
 	host := strings.TrimPrefix(w.Gateway.URL(), "http://")
+	overHTTP := func(accept string, fields any) string {
+		body, _ := json.Marshal(fields)
+		return fmt.Sprintf("POST /graphql HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nAccept: %s\r\nContent-Length: %d\r\n\r\n%s",
+			host, ada.Token, accept, len(body), body)
+	}
+	overWebSocket := func(fields any) string {
+		return fmt.Sprintf("GET /graphql HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n", host) +
+			frame(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + ada.Token}}) +
+			frame(map[string]any{"id": "1", "type": "subscribe", "payload": fields}) +
+			frame(map[string]any{"id": "2", "type": "subscribe", "payload": fields}) +
+			frame(map[string]any{"id": "1", "type": "complete"})
+	}
 	var all sync.WaitGroup
 	for range clients {
 		all.Go(func() {
 			for n := range requests {
 				operation := operations[n%len(operations)]
-				body, _ := json.Marshal(map[string]any{"query": operation.query, "variables": operation.variables})
-				accept := []string{"application/json", "text/event-stream"}[n%2]
-				request := fmt.Sprintf("POST /graphql HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nAccept: %s\r\nContent-Length: %d\r\n\r\n%s",
-					host, ada.Token, accept, len(body), body)
+				fields := map[string]any{"query": operation.query, "variables": operation.variables}
+				request := [...]func() string{
+					func() string { return overHTTP("application/json", fields) },
+					func() string { return overHTTP("text/event-stream", fields) },
+					func() string { return overWebSocket(fields) },
+				}[n/len(operations)%3]()
 				c, err := net.Dial("tcp", host)
 				if err != nil {
 					t.Error(err)
@@ -139,4 +154,14 @@ func TestClientsHangUpAtAnyMoment(t *testing.T) {
 		outcomes[line["status"]]++
 	}
 	t.Logf("requests by status: %v", outcomes)
+}
+
+// frame is a message as a client sends it over a WebSocket (RFC 6455, section 5.2).
+func frame(message any) string {
+	content, _ := json.Marshal(message)
+	masked := "\x81\xfe" + string(binary.BigEndian.AppendUint16(nil, uint16(len(content)))) + "\x00\x00\x00\x00"
+	if len(content) < 126 {
+		masked = "\x81" + string([]byte{0x80 | byte(len(content))}) + "\x00\x00\x00\x00"
+	}
+	return masked + string(content)
 }

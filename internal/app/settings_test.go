@@ -133,6 +133,7 @@ var bounds = []struct{ name, min, max, below, above string }{
 	{"DATAHUB_SMTP_ACCEPT_TIMEOUT", "10s", "1h", "9s", "3601s"},
 	{"DATAHUB_DATABASE_CONNECTIONS", "2", "1000", "1", "1001"},
 	{"DATAHUB_STATEMENT_TIMEOUT", "100ms", "10m", "99ms", "601s"},
+	{"DATAHUB_LOCK_TIMEOUT", "100ms", "10m", "99ms", "601s"},
 	{"DATAHUB_MAX_QUERY_TOKENS", "10", "100000", "9", "100001"},
 	{"DATAHUB_MAX_DEPTH", "1", "100", "0", "101"},
 	{"DATAHUB_MAX_ALIASES", "0", "100000", "-1", "100001"},

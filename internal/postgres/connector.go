@@ -126,8 +126,10 @@ func (c *conn) watch(ctx context.Context) (_ context.Context, done func()) {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.socket.SetDeadline(time.Now().Add(graceTime)) })
 	return ctx, func() {
-		if !stop() {
-			c.retired = true // its deadline has been set
+		// Its deadline has been set, or is about to be; and the server may be about to
+		// cancel what runs then.
+		if !stop() || ctx.Err() != nil {
+			c.retired = true
 		}
 		cancel()
 	}
