@@ -273,7 +273,8 @@ func TestOtherRoutes(t *testing.T) {
 // gateway works again by itself.
 func TestGatewayRecoversFromADatabaseThatIsAway(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections = 2 })
+	// Behind a pooler, statements wait for a server that cannot be reached.
+	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections, s.StatementTimeout = 2, 5 * time.Second })
 	w.Log.DatabaseWasAway = true
 	ada := w.as("ada")
 	ada.Ask(`{ viewer { id } }`, nil).OK()
