@@ -274,7 +274,7 @@ func TestOtherRoutes(t *testing.T) {
 func TestGatewayRecoversFromADatabaseThatIsAway(t *testing.T) {
 	t.Parallel()
 	// Behind a pooler, statements wait for a server that cannot be reached.
-	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections, s.StatementTimeout = 2, 5 * time.Second })
+	w := newWorld(t, func(s *app.Settings) { s.DatabaseConnections, s.StatementTimeout = 2, 5*time.Second })
 	w.Log.DatabaseWasAway = true
 	ada := w.as("ada")
 	ada.Ask(`{ viewer { id } }`, nil).OK()
