@@ -124,6 +124,8 @@ func (c *changes[E]) next(ctx context.Context, execute func() ([]byte, bool)) (r
 		case <-c.Ended(): // nothing is sent after the person lost the role
 			c.left = nil
 			return nil, nil
+		case <-ctx.Done(): // gqlgen takes no more changes
+			return nil, ctx.Err()
 		default:
 		}
 		response, err := c.respond(ctx, c.left[0], execute)
