@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -71,13 +72,5 @@ func allAlike(selection ast.SelectionSet) bool {
 }
 
 func isAlike(object, field string) bool {
-	if field == "__typename" {
-		return true
-	}
-	for _, name := range alikeFields[object] {
-		if name == field {
-			return true
-		}
-	}
-	return false
+	return field == "__typename" || slices.Contains(alikeFields[object], field)
 }
