@@ -8,28 +8,17 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
-	"github.com/maypok86/otter/v2"
 	"golang.org/x/text/language"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
-	"alphacruncher.com/datahub-gateway/internal/cache"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/text"
-)
-
-const (
-	cacheSize = 10_000      // identities
-	cacheTime = time.Minute // roles are not cached: every request reads them
-
-	watchInterval = time.Second
 )
 
 // Identity is what an identity provider says about a person.
@@ -43,85 +32,6 @@ type Identity struct {
 	// IssuedAt is when the provider said so (RFC 7519, section 4.1.6); zero where
 	// that is not known.
 	IssuedAt time.Time
-}
-
-// Directory finds accounts. It is safe for concurrent use.
-type Directory struct {
-	db    *postgres.DB
-	known *otter.Cache[Identity, sighting]
-	// merged is the number of merged accounts when it was read last; see Watch.
-	merged atomic.Int64
-}
-
-type sighting struct {
-	actor  access.Actor
-	at     time.Time
-	merged int64 // Directory.merged, before the account was read
-}
-
-// NewDirectory returns a directory of the accounts in a database.
-func NewDirectory(db *postgres.DB) *Directory {
-	return &Directory{db: db, known: cache.BySize[Identity, sighting](cacheSize)}
-}
-
-// Watch makes the directory forget what it knows when accounts are merged, within a
-// second. It returns when the context ends.
-func (d *Directory) Watch(ctx context.Context) {
-	ctx = postgres.WithBackgroundPriority(ctx)
-	ticker := time.NewTicker(watchInterval)
-	defer ticker.Stop()
-	for {
-		// Where the database does not answer, what is known gets old by itself.
-		_ = d.readMerged(ctx)
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// readMerged counts the merged accounts. They never become fewer.
-func (d *Directory) readMerged(ctx context.Context) error {
-	var n int64
-	err := d.db.Get(ctx, &n, `select count(*) from account where merged_into is not null`)
-	if err == nil {
-		d.merged.Store(n)
-	}
-	return err
-}
-
-// Actor returns the person of an identity. It creates their account when it sees
-// them for the first time; an account that was provisioned for their address
-// becomes theirs. A new address, name or language replaces the old one, at once
-// or within a minute.
-//
-// Each address belongs to the account that proved it last: the account becomes the
-// holder of the address (table address_holder) unless another one has proved it by a
-// token that was issued later. A token proves the address once. So an older token of
-// a former holder does not take the address back, and neither does one without a
-// time of issue; a new token does. The time of the last proof outlives the holder (table
-// address_proof).
-//
-// An account that proves an address takes over what waits for it in an account that
-// nobody has claimed.
-func (d *Directory) Actor(ctx context.Context, id Identity) (access.Actor, error) {
-	id.Name = text.CleanName(id.Name)
-	// The language is no part of the key: browsers may send another one each time.
-	same := id
-	same.Locale = ""
-	merged := d.merged.Load()
-	if s, ok := d.known.GetIfPresent(same); ok && time.Since(s.at) < cacheTime && s.merged == merged {
-		return s.actor, nil
-	}
-	id.Locale = languages(id.Locale)
-	row, err := d.signIn(ctx, id)
-	if err != nil {
-		return access.Actor{}, err
-	}
-	actor := row.actor()
-	d.known.Set(same, sighting{actor, time.Now(), merged})
-	return actor, nil
 }
 
 // signIn finds the account of an identity, and stores what is new.
@@ -146,6 +56,7 @@ func (d *Directory) signIn(ctx context.Context, id Identity) (r row, err error) 
 
 // row is an account, with what is known about the holder of its address.
 type row struct {
+	Position int       `db:"position"` // of the identity among those that were asked for
 	ID       uuid.UUID `db:"id"`
 	Name     string    `db:"name"`
 	Email    string    `db:"email"`
@@ -187,15 +98,31 @@ func (r row) provedBy(id Identity) bool {
 
 // find reads the account of an identity, or the one that it was merged into.
 func (d *Directory) find(ctx context.Context, id Identity) (r row, err error) {
-	err = d.db.Get(ctx, &r, `
-		select a.id, a.name, a.email, a.email_key, coalesce(a.locale, '') as locale, a.proved_at,
+	rows, err := d.findMany(ctx, []Identity{id})
+	if err != nil {
+		return r, err
+	}
+	if len(rows) == 0 {
+		return r, sql.ErrNoRows
+	}
+	return rows[0], nil
+}
+
+// findMany reads the accounts of identities. Those that have none are left out.
+func (d *Directory) findMany(ctx context.Context, ids []Identity) (rows []row, err error) {
+	subjects, keys := make(pq.StringArray, len(ids)), make(pq.StringArray, len(ids))
+	for i, id := range ids {
+		subjects[i], keys[i] = id.Subject, id.Email.Key()
+	}
+	err = d.db.Select(ctx, &rows, `
+		select i.position - 1 as position, a.id, a.name, a.email, a.email_key, coalesce(a.locale, '') as locale, a.proved_at,
 		       coalesce(h.account_id = a.id, false) as holder,
 		       greatest(h.proved_at, (select proved_at from address_proof where address_hash = address_proof_hash(a.email_key))) as held_since,
-		       (select id from account where email_key = $2 and subject is null) as waiting
-		from account a left join address_holder h on h.email_key = a.email_key
-		where a.id = coalesce((select account_id from merged_subject where subject = $1), (select id from account where subject = $1))`,
-		id.Subject, id.Email.Key())
-	return r, err
+		       (select id from account where email_key = i.email_key and subject is null) as waiting
+		from unnest($1::text[], $2::text[]) with ordinality i(subject, email_key, position)
+		join account a on a.id = coalesce((select account_id from merged_subject where subject = i.subject), (select id from account where subject = i.subject))
+		left join address_holder h on h.email_key = a.email_key`, subjects, keys)
+	return rows, err
 }
 
 // create takes over the account that was provisioned for the address, unless the

@@ -81,8 +81,8 @@ func TestAnAddressBelongsToTheAccountThatProvedItLast(t *testing.T) {
 	}
 }
 
-// Nothing is written while nothing changes, also for a former holder, and one token is
-// looked up once a minute.
+// Nothing is written while nothing changes, also for a former holder, and a known token is
+// not looked up.
 func TestKnownTokensWriteNothing(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)

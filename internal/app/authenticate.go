@@ -17,13 +17,14 @@ import (
 	"alphacruncher.com/datahub-gateway/resolvers"
 )
 
-// newVerifier returns the verifier of tokens: of the development key in
-// development, and of the identity provider where its keys are named. keys, which
-// else is nil, fetches these.
-func newVerifier(s *Settings, log *slog.Logger) (v token.Verifier, keys *jwks.Set, err error) {
+// newTokens returns what verifies tokens: of the development key in development, and of
+// the identity provider where its keys are named. keys, which else is nil, fetches
+// these.
+func newTokens(s *Settings, log *slog.Logger) (tokens *token.Cache, keys *jwks.Set, err error) {
+	var v token.Verifier
 	if s.Development {
 		if v.Development, err = openDevelopmentKey(s); err != nil {
-			return v, nil, err
+			return nil, nil, err
 		}
 	}
 	if s.JWKSURL != "" {
@@ -32,7 +33,7 @@ func newVerifier(s *Settings, log *slog.Logger) (v token.Verifier, keys *jwks.Se
 			Name: s.JWTIssuer, Audience: s.JWTAudience, EmailClaim: s.JWTEmailClaim, EmailVerified: s.JWTEmailVerified,
 		})
 	}
-	return v, keys, nil
+	return token.NewCache(v), keys, nil
 }
 
 // authenticate finds the person who sends a request. A request without a token

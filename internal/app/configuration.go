@@ -75,7 +75,7 @@ func (a *api) configuration() http.Handler {
 		if err != nil || !loaded {
 			return signIn{Kind: "development", People: []demoPerson{}}, err
 		}
-		people, err := demoPeople(a.tokens.Development)
+		people, err := demoPeople(a.tokens.Development())
 		return signIn{Kind: "development", People: people}, err
 	})
 	return origins(nil).guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

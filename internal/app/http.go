@@ -30,7 +30,7 @@ type api struct {
 	log         *slog.Logger
 	db          *postgres.DB
 	root        *resolvers.Root
-	tokens      token.Verifier
+	tokens      *token.Cache
 	accounts    *account.Directory
 	mailbox     *mailbox.Mailbox         // nil where mails go to a mail server
 	operations  graphql.HandlerExtension // finds operations by their ids

@@ -113,7 +113,7 @@ type external struct {
 	public   *url.URL         // what links in mails begin with
 	mailbox  *mailbox.Mailbox // nil where mails go to a mail server
 	sender   *mail.Sender
-	tokens   token.Verifier
+	tokens   *token.Cache
 	keys     *jwks.Set // the identity provider's; nil without one
 }
 
@@ -142,7 +142,7 @@ func openExternal(ctx context.Context, s *Settings, instruments instruments, log
 		return e, err
 	}
 	e.sender.Log = log
-	e.tokens, e.keys, err = newVerifier(s, log)
+	e.tokens, e.keys, err = newTokens(s, log)
 	return e, err
 }
 

@@ -60,23 +60,40 @@ type Verifier struct {
 // jwks.ErrUnavailable before the provider's keys were fetched. Only the error for an
 // authentic token is also ErrEmailMissing or ErrEmailNotVerified.
 func (v Verifier) Verify(ctx context.Context, token string) (id account.Identity, until time.Time, err error) {
-	alg, err := inspect(token)
-	if err != nil {
-		return id, until, fmt.Errorf("%w: %w", ErrInvalid, err)
+	verified, err := v.verify(ctx, token)
+	return verified.identity, verified.until, err
+}
+
+// verified is an authentic token, and the key that its signature was verified with.
+type verified struct {
+	identity account.Identity
+	until    time.Time
+	kid, alg string
+	key      any
+}
+
+func (v Verifier) verify(ctx context.Context, token string) (r verified, err error) {
+	if r.alg, err = inspect(token); err != nil {
+		return r, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	issuer, parser, key := v.of(ctx, alg)
+	issuer, parser, find := v.of(ctx, r.alg)
 	claims := jwt.MapClaims{} // a struct would take Email for email
-	if _, err := parser.ParseWithClaims(token, claims, key); errors.Is(err, jwks.ErrUnavailable) {
-		return id, until, err
+	parsed, err := parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
+		key, err := find(t)
+		r.key = key
+		return key, err
+	})
+	if errors.Is(err, jwks.ErrUnavailable) {
+		return r, err
 	} else if err != nil {
-		return id, until, fmt.Errorf("%w: %w", ErrInvalid, classify(err))
+		return r, fmt.Errorf("%w: %w", ErrInvalid, classify(err))
 	}
-	expiry, err := checkLifetime(claims, time.Now())
-	if err != nil {
-		return id, until, fmt.Errorf("%w: %w", ErrInvalid, err)
+	r.kid, _ = parsed.Header["kid"].(string)
+	if r.until, err = checkLifetime(claims, time.Now()); err != nil {
+		return r, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	id, err = issuer.identity(claims)
-	return id, expiry, err
+	r.identity, err = issuer.identity(claims)
+	return r, err
 }
 
 var errLifetime = fmt.Errorf("it is valid for more than %d days", maxLifetime/(24*time.Hour))
@@ -118,9 +135,14 @@ func classify(err error) error {
 	return jwt.ErrTokenInvalidClaims
 }
 
+// isDevelopment reports whether the development key verifies tokens of an algorithm.
+func (v Verifier) isDevelopment(alg string) bool {
+	return v.Provider == nil || v.Development != nil && alg == jwt.SigningMethodHS256.Alg()
+}
+
 // of returns the issuer, the parser and the key for an algorithm.
 func (v Verifier) of(ctx context.Context, alg string) (Issuer, *jwt.Parser, jwt.Keyfunc) {
-	if v.Provider == nil || v.Development != nil && alg == jwt.SigningMethodHS256.Alg() {
+	if v.isDevelopment(alg) {
 		return v.Development.issuer, v.Development.parser, v.Development.key
 	}
 	return v.Provider.issuer, v.Provider.parser, v.Provider.key(ctx)

@@ -3,6 +3,7 @@ package postgrestest
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -40,8 +41,11 @@ func NewStandby(t testing.TB, dsn string) string {
 		}
 	}
 	port := fmt.Sprint(primary.Port)
+	// Not t.Context(), which ends before cleanups that still need the server.
+	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(stop)
 	run := func(name string, args ...string) *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), serverProgram(t, name), args...)
+		cmd := exec.CommandContext(ctx, serverProgram(t, name), args...)
 		cmd.Dir = dir
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: account}
 		return cmd
@@ -66,7 +70,7 @@ func NewStandby(t testing.TB, dsn string) string {
 		close(ended)
 	}()
 	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGQUIT)
+		stop()
 		<-ended
 	})
 	through := strings.Replace(dsn, "'"+primary.Host+"'", "'"+dir+"'", 1)
