@@ -8,4 +8,4 @@ import (
 	_ "honnef.co/go/tools/cmd/staticcheck"
 )
 
-//go:generate go run github.com/99designs/gqlgen generate
+//go:generate go run ./internal/graphqlserver/generate

@@ -7,8 +7,8 @@ import (
 	"math"
 	"strconv"
 	"sync/atomic"
-	"time"
 
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
@@ -58,48 +58,10 @@ func (ec *executionContext) fieldContext_ChangeMemberRolePayload_member(_ contex
 	return fc, nil
 }
 
-func (ec *executionContext) _ChangeMemberRolePayload_previousRole(ctx context.Context, field graphql.CollectedField, obj *membership.ChangeMemberRolePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ChangeMemberRolePayload_previousRole(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.PreviousRole, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v tenant.InstanceRole) graphql.Marshaler {
-			return ec.marshalNInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐInstanceRole(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
 func (ec *executionContext) fieldContext_ChangeMemberRolePayload_previousRole(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ChangeMemberRolePayload", field, false, false, "InstanceRole")
 }
 
-func (ec *executionContext) _ChangeMemberRolePayload_changed(ctx context.Context, field graphql.CollectedField, obj *membership.ChangeMemberRolePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ChangeMemberRolePayload_changed(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Changed, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
-			return ec.marshalNBoolean2bool(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
 func (ec *executionContext) fieldContext_ChangeMemberRolePayload_changed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ChangeMemberRolePayload", field, false, false, "Boolean")
 }
@@ -136,48 +98,10 @@ func (ec *executionContext) fieldContext_InstanceMember_user(_ context.Context, 
 	return fc, nil
 }
 
-func (ec *executionContext) _InstanceMember_role(ctx context.Context, field graphql.CollectedField, obj *membership.Member) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InstanceMember_role(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Role, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v tenant.InstanceRole) graphql.Marshaler {
-			return ec.marshalNInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐInstanceRole(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
 func (ec *executionContext) fieldContext_InstanceMember_role(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("InstanceMember", field, false, false, "InstanceRole")
 }
 
-func (ec *executionContext) _InstanceMember_since(ctx context.Context, field graphql.CollectedField, obj *membership.Member) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InstanceMember_since(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Since, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
-			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
 func (ec *executionContext) fieldContext_InstanceMember_since(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("InstanceMember", field, false, false, "DateTime")
 }
@@ -223,7 +147,7 @@ func (ec *executionContext) _InstanceMemberConnection_edges(ctx context.Context,
 			return ec.fieldContext_InstanceMemberConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*relay.Edge[*membership.Member]) graphql.Marshaler {
@@ -237,7 +161,7 @@ func (ec *executionContext) fieldContext_InstanceMemberConnection_edges(_ contex
 	fc = &graphql.FieldContext{
 		Object:     "InstanceMemberConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_InstanceMemberEdge(ctx, field)
@@ -255,7 +179,7 @@ func (ec *executionContext) _InstanceMemberConnection_pageInfo(ctx context.Conte
 			return ec.fieldContext_InstanceMemberConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *relay.PageInfo) graphql.Marshaler {
@@ -269,7 +193,7 @@ func (ec *executionContext) fieldContext_InstanceMemberConnection_pageInfo(_ con
 	fc = &graphql.FieldContext{
 		Object:     "InstanceMemberConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)
@@ -278,48 +202,10 @@ func (ec *executionContext) fieldContext_InstanceMemberConnection_pageInfo(_ con
 	return fc, nil
 }
 
-func (ec *executionContext) _InstanceMemberConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *relay.Connection[*membership.Member]) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InstanceMemberConnection_totalCount(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
 func (ec *executionContext) fieldContext_InstanceMemberConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("InstanceMemberConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _InstanceMemberEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *relay.Edge[*membership.Member]) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InstanceMemberEdge_cursor(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Cursor, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNString2string(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
 func (ec *executionContext) fieldContext_InstanceMemberEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("InstanceMemberEdge", field, false, false, "String")
 }
@@ -356,94 +242,18 @@ func (ec *executionContext) fieldContext_InstanceMemberEdge_node(_ context.Conte
 	return fc, nil
 }
 
-func (ec *executionContext) _LeaveInstancePayload_left(ctx context.Context, field graphql.CollectedField, obj *membership.LeaveInstancePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LeaveInstancePayload_left(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Left, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
-			return ec.marshalNBoolean2bool(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
 func (ec *executionContext) fieldContext_LeaveInstancePayload_left(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("LeaveInstancePayload", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _RemoveMemberPayload_removed(ctx context.Context, field graphql.CollectedField, obj *membership.RemoveMemberPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RemoveMemberPayload_removed(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Removed, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
-			return ec.marshalNBoolean2bool(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
 func (ec *executionContext) fieldContext_RemoveMemberPayload_removed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RemoveMemberPayload", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _RemoveMemberPayload_revokedInvitationCount(ctx context.Context, field graphql.CollectedField, obj *membership.RemoveMemberPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RemoveMemberPayload_revokedInvitationCount(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Revoked, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
 func (ec *executionContext) fieldContext_RemoveMemberPayload_revokedInvitationCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RemoveMemberPayload", field, false, false, "Int")
 }
 
-func (ec *executionContext) _RemoveMemberPayload_takenOverInvitationCount(ctx context.Context, field graphql.CollectedField, obj *membership.RemoveMemberPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RemoveMemberPayload_takenOverInvitationCount(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.TakenOver, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
 func (ec *executionContext) fieldContext_RemoveMemberPayload_takenOverInvitationCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RemoveMemberPayload", field, false, false, "Int")
 }
@@ -652,7 +462,7 @@ func (ec *executionContext) _ChangeMemberRolePayload(ctx context.Context, sel as
 	fields := graphql.CollectFields(ec.OperationContext, sel, changeMemberRolePayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferred := graphql.NewDeferredGroup(ctx)
+	deferred := graphql.DeferredGroup{}
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -663,12 +473,12 @@ func (ec *executionContext) _ChangeMemberRolePayload(ctx context.Context, sel as
 				out.Invalids++
 			}
 		case "previousRole":
-			out.Values[i] = ec._ChangeMemberRolePayload_previousRole(ctx, field, obj)
+			out.Values[i] = ec.marshalNInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐInstanceRole(ctx, field.Selections, obj.PreviousRole)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "changed":
-			out.Values[i] = ec._ChangeMemberRolePayload_changed(ctx, field, obj)
+			out.Values[i] = ec.marshalNBoolean2bool(ctx, field.Selections, obj.Changed)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -695,7 +505,7 @@ func (ec *executionContext) _InstanceMember(ctx context.Context, sel ast.Selecti
 	fields := graphql.CollectFields(ec.OperationContext, sel, instanceMemberImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferred := graphql.NewDeferredGroup(ctx)
+	deferred := graphql.DeferredGroup{}
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -706,12 +516,12 @@ func (ec *executionContext) _InstanceMember(ctx context.Context, sel ast.Selecti
 				out.Invalids++
 			}
 		case "role":
-			out.Values[i] = ec._InstanceMember_role(ctx, field, obj)
+			out.Values[i] = ec.marshalNInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐInstanceRole(ctx, field.Selections, obj.Role)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "since":
-			out.Values[i] = ec._InstanceMember_since(ctx, field, obj)
+			out.Values[i] = ec.marshalNDateTime2timeᚐTime(ctx, field.Selections, obj.Since)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -738,7 +548,7 @@ func (ec *executionContext) _InstanceMemberConnection(ctx context.Context, sel a
 	fields := graphql.CollectFields(ec.OperationContext, sel, instanceMemberConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferred := graphql.NewDeferredGroup(ctx)
+	deferred := graphql.DeferredGroup{}
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -759,7 +569,7 @@ func (ec *executionContext) _InstanceMemberConnection(ctx context.Context, sel a
 				out.Invalids++
 			}
 		case "totalCount":
-			out.Values[i] = ec._InstanceMemberConnection_totalCount(ctx, field, obj)
+			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.TotalCount)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -786,13 +596,13 @@ func (ec *executionContext) _InstanceMemberEdge(ctx context.Context, sel ast.Sel
 	fields := graphql.CollectFields(ec.OperationContext, sel, instanceMemberEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferred := graphql.NewDeferredGroup(ctx)
+	deferred := graphql.DeferredGroup{}
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("InstanceMemberEdge")
 		case "cursor":
-			out.Values[i] = ec._InstanceMemberEdge_cursor(ctx, field, obj)
+			out.Values[i] = ec.marshalNString2string(ctx, field.Selections, obj.Cursor)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -824,13 +634,13 @@ func (ec *executionContext) _LeaveInstancePayload(ctx context.Context, sel ast.S
 	fields := graphql.CollectFields(ec.OperationContext, sel, leaveInstancePayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferred := graphql.NewDeferredGroup(ctx)
+	deferred := graphql.DeferredGroup{}
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("LeaveInstancePayload")
 		case "left":
-			out.Values[i] = ec._LeaveInstancePayload_left(ctx, field, obj)
+			out.Values[i] = ec.marshalNBoolean2bool(ctx, field.Selections, obj.Left)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -857,23 +667,23 @@ func (ec *executionContext) _RemoveMemberPayload(ctx context.Context, sel ast.Se
 	fields := graphql.CollectFields(ec.OperationContext, sel, removeMemberPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferred := graphql.NewDeferredGroup(ctx)
+	deferred := graphql.DeferredGroup{}
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("RemoveMemberPayload")
 		case "removed":
-			out.Values[i] = ec._RemoveMemberPayload_removed(ctx, field, obj)
+			out.Values[i] = ec.marshalNBoolean2bool(ctx, field.Selections, obj.Removed)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "revokedInvitationCount":
-			out.Values[i] = ec._RemoveMemberPayload_revokedInvitationCount(ctx, field, obj)
+			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.Revoked)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "takenOverInvitationCount":
-			out.Values[i] = ec._RemoveMemberPayload_takenOverInvitationCount(ctx, field, obj)
+			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.TakenOver)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -904,7 +714,7 @@ func (ec *executionContext) unmarshalNChangeMemberRoleInput2alphacruncherᚗcom�
 }
 
 func (ec *executionContext) marshalNInstanceMember2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐMemberᚄ(ctx context.Context, sel ast.SelectionSet, v []*membership.Member) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNInstanceMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐMember(ctx, sel, v[i])
@@ -928,7 +738,7 @@ func (ec *executionContext) marshalNInstanceMember2ᚖalphacruncherᚗcomᚋdata
 }
 
 func (ec *executionContext) marshalNInstanceMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*relay.Edge[*membership.Member]) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNInstanceMemberEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdge(ctx, sel, v[i])

@@ -25,10 +25,10 @@ func (f instanceFields) Members(ctx context.Context, obj *tenant.Instance, first
 }
 
 func (f instanceFields) Invitations(ctx context.Context, obj *tenant.Instance, first *int, after *string, status *invitation.Status) (*invitation.Connection, error) {
-	wanted := orAny(status)
+	filter := invitation.Filter{Status: orAny(status), Stored: nodesHaveOnly(ctx, storedFields)}
 	return connection(ctx, f.Root, first, after, invitationID, func(page relay.Page) (relay.List[*invitation.Invitation], error) {
-		list, err := ofInstances(obj, listQuery{"invitations", string(wanted), page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*invitation.Invitation], error) {
-			return f.Root.Invitations.List(ctx, ids, wanted, page)
+		list, err := ofInstances(obj, listQuery{"invitations", string(filter.Status), filter.Stored, page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*invitation.Invitation], error) {
+			return f.Root.Invitations.List(ctx, ids, filter, page)
 		})
 		return invitationsTo(obj, list), err
 	})

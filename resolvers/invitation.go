@@ -56,6 +56,11 @@ func (f invitationFields) Accepting(ctx context.Context, obj *invitation.Invitat
 	return readiness(fault.List{obstacle}, nil)
 }
 
+// storedFields are the fields of the type Invitation that invitation.Filter.Stored has.
+var storedFields = map[string]bool{
+	"__typename": true, "id": true, "email": true, "role": true, "status": true, "message": true, "createdAt": true, "expiresAt": true,
+}
+
 // invitationsTo returns invitations that know the place they are for. It copies
 // the list, which other fields with the same arguments share.
 func invitationsTo(place tenant.Place, list relay.List[*invitation.Invitation]) relay.List[*invitation.Invitation] {

@@ -65,6 +65,35 @@ func (r *Root) page(ctx context.Context, first *int, after *string) (relay.Page,
 	return page, faults.Err()
 }
 
+// nodesHaveOnly reports whether, below a connection, no other fields of the nodes are
+// selected than some.
+func nodesHaveOnly(ctx context.Context, some map[string]bool) bool {
+	operation := graphql.GetOperationContext(ctx)
+	only := func(node graphql.CollectedField) bool {
+		for _, f := range graphql.CollectFields(operation, node.Selections, nil) {
+			if !some[f.Name] {
+				return false
+			}
+		}
+		return true
+	}
+	for _, f := range graphql.CollectFieldsCtx(ctx, nil) {
+		switch f.Name {
+		case "nodes":
+			if !only(f) {
+				return false
+			}
+		case "edges":
+			for _, f := range graphql.CollectFields(operation, f.Selections, nil) {
+				if f.Name == "node" && !only(f) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
 // viewerConnection is connection for lists of a person that only they
 // themselves can read. It fails with FORBIDDEN for any other person.
 func viewerConnection[T any](ctx context.Context, u user, obj *tenant.User, first *int, after *string, id func(T) globalid.ID,
@@ -95,6 +124,7 @@ func viewerSelf(ctx context.Context, obj *tenant.User) (access.Actor, error) {
 type listQuery struct {
 	list   string // name of the field
 	status string // "": any
+	stored bool   // see invitation.Filter
 	page   relay.Page
 }
 

@@ -41,10 +41,10 @@ func (s spaceFields) Members(ctx context.Context, obj *tenant.Space, first *int,
 }
 
 func (s spaceFields) Invitations(ctx context.Context, obj *tenant.Space, first *int, after *string, status *invitation.Status) (*invitation.Connection, error) {
-	wanted := orAny(status)
+	filter := invitation.Filter{Status: orAny(status), Stored: nodesHaveOnly(ctx, storedFields)}
 	return connection(ctx, s.Root, first, after, invitationID, func(page relay.Page) (relay.List[*invitation.Invitation], error) {
-		list, err := ofSpaces(obj, listQuery{"invitations", string(wanted), page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*invitation.Invitation], error) {
-			return s.Root.Invitations.List(ctx, ids, wanted, page)
+		list, err := ofSpaces(obj, listQuery{"invitations", string(filter.Status), filter.Stored, page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*invitation.Invitation], error) {
+			return s.Root.Invitations.List(ctx, ids, filter, page)
 		})
 		return invitationsTo(obj, list), err
 	})
@@ -53,7 +53,7 @@ func (s spaceFields) Invitations(ctx context.Context, obj *tenant.Space, first *
 func (s spaceFields) Requests(ctx context.Context, obj *tenant.Space, status *request.Status, first *int, after *string) (*request.Connection, error) {
 	wanted := orAny(status)
 	return connection(ctx, s.Root, first, after, requestID, func(page relay.Page) (relay.List[*request.Request], error) {
-		return ofSpaces(obj, listQuery{"requests", string(wanted), page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*request.Request], error) {
+		return ofSpaces(obj, listQuery{list: "requests", status: string(wanted), page: page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*request.Request], error) {
 			return s.Root.Requests.ListInSpaces(ctx, ids, wanted, page)
 		})
 	})

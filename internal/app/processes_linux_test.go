@@ -221,6 +221,26 @@ func TestSubscriptionsSeeChangesOfOtherProcesses(t *testing.T) {
 	}
 }
 
+// The program collects its heap less often than Go does, unless the operator decides.
+func TestGarbageCollection(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for variable, want := range map[string]map[string]float64{
+		"GOGC=":               {"go_gc_gogc_percent": 200},
+		"GOGC=50":             {"go_gc_gogc_percent": 50},
+		"GOMEMLIMIT=77000000": {"go_gc_gomemlimit_bytes": 77_000_000},
+	} {
+		g := w.spawn("DATAHUB_METRICS_ADDR=127.0.0.1:0", variable)
+		metrics := w.scrapeAt(g.metrics)
+		for name, value := range want {
+			if metrics[name] != value {
+				t.Errorf("%s: %s is %v", variable, name, metrics[name])
+			}
+		}
+		g.end(syscall.SIGTERM)
+	}
+}
+
 // A gateway's memory does not grow with the number of different documents.
 func TestDocumentsDoNotFillTheMemory(t *testing.T) {
 	t.Parallel()

@@ -32,6 +32,7 @@ func (c serveCommand) Run(ctx context.Context, t terminal, s *Settings) (err err
 		}
 	}
 	log := slog.New(slog.NewJSONHandler(t.err, nil))
+	tuneGC()
 	besideDatabase := s.Development && s.DatabaseURL != ""
 	if c.Reset {
 		if err := reset(ctx, s); err != nil {

@@ -102,7 +102,7 @@ func (w *world) mailCount(id globalid.ID) int {
 func (w *world) invitationNow(instance string, id globalid.ID) *invitation.Invitation {
 	w.t.Helper()
 	place := w.Instance(instance)
-	lists, err := w.Invitations.List(w.t.Context(), []globalid.ID{place}, "", relay.Page{First: 100})
+	lists, err := w.Invitations.List(w.t.Context(), []globalid.ID{place}, invitation.Filter{}, relay.Page{First: 100})
 	w.must(err)
 	for _, v := range lists[place].Nodes {
 		if v.ID == id {

@@ -53,7 +53,7 @@ func TestListFiltersByStatus(t *testing.T) {
 		{space, invitation.Expired, []string{}},
 		{globalid.New(globalid.Instance), "", []string{}},
 	} {
-		lists, err := w.Invitations.List(t.Context(), []globalid.ID{c.place}, c.status, relay.Page{First: 100, Total: true})
+		lists, err := w.Invitations.List(t.Context(), []globalid.ID{c.place}, invitation.Filter{Status: c.status}, relay.Page{First: 100, Total: true})
 		w.must(err)
 		list := lists[c.place]
 		wantEqual(t, fmt.Sprint(c.place.Kind, " ", c.status), c.want, emailsOf(list))
@@ -81,7 +81,7 @@ func TestListPagesEachPlaceByItself(t *testing.T) {
 	w.invite("Master", tenant.Viewer, master[:2]...)
 	slices.Reverse(group1) // newest first
 	for _, status := range []invitation.Status{"", invitation.Pending} {
-		lists, err := w.Invitations.List(t.Context(), places, status, relay.Page{First: 2, Total: true})
+		lists, err := w.Invitations.List(t.Context(), places, invitation.Filter{Status: status}, relay.Page{First: 2, Total: true})
 		w.must(err)
 		wantEqual(t, "Group 1", group1[:2], emailsOf(lists[places[0]]))
 		wantEqual(t, "Master", []string{"m1@new.example", "m0@new.example"}, emailsOf(lists[places[1]]))
@@ -95,7 +95,7 @@ func TestListPagesEachPlaceByItself(t *testing.T) {
 		var walked []string
 		page := relay.Page{First: 2}
 		for {
-			lists, err := w.Invitations.List(t.Context(), places[:1], status, page)
+			lists, err := w.Invitations.List(t.Context(), places[:1], invitation.Filter{Status: status}, page)
 			w.must(err)
 			list := lists[places[0]]
 			walked = append(walked, emailsOf(list)...)
@@ -150,5 +150,33 @@ func TestWithPlaceOfNoInvitationIsNone(t *testing.T) {
 	t.Parallel()
 	if v := (*invitation.Invitation)(nil).WithPlace(nil); v != nil {
 		t.Error(v)
+	}
+}
+
+// The stored fields of a list are the same with and without the details.
+func TestListOfStoredFields(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	places := []globalid.ID{w.Instance("Group 1"), w.Instance("Master")}
+	w.invite("Group 1", tenant.Viewer, "a@new.example", "b@new.example", "c@new.example")
+	w.invite("Master", tenant.Editor, "a@new.example")
+	for _, status := range []invitation.Status{"", invitation.Pending, invitation.Expired} {
+		page := relay.Page{First: 2, Total: true}
+		detailed, err := w.Invitations.List(t.Context(), places, invitation.Filter{Status: status}, page)
+		w.must(err)
+		stored, err := w.Invitations.List(t.Context(), places, invitation.Filter{Status: status, Stored: true}, page)
+		w.must(err)
+		for _, place := range places {
+			want, got := detailed[place], stored[place]
+			if got.HasNext != want.HasNext || got.Total != want.Total || len(got.Nodes) != len(want.Nodes) {
+				t.Fatalf("%s: %+v, want %+v", status, got, want)
+			}
+			for i, v := range got.Nodes {
+				of := want.Nodes[i]
+				if v.ID != of.ID || v.Email != of.Email || *v.Role != *of.Role || v.Status != of.Status || v.Message != of.Message || !v.CreatedAt.Equal(of.CreatedAt) || !v.ExpiresAt.Equal(of.ExpiresAt) {
+					t.Errorf("%+v, want %+v", v, of)
+				}
+			}
+		}
 	}
 }

@@ -94,7 +94,7 @@ func TestListsGoOnAfterDeletedInvitations(t *testing.T) {
 	place := w.Instance("Group 1")
 	page := func(after globalid.ID) (emails []string, total int) {
 		t.Helper()
-		lists, err := w.Invitations.List(t.Context(), []globalid.ID{place}, "", relay.Page{First: 2, After: after.UUID, Total: true})
+		lists, err := w.Invitations.List(t.Context(), []globalid.ID{place}, invitation.Filter{}, relay.Page{First: 2, After: after.UUID, Total: true})
 		w.must(err)
 		for _, v := range lists[place].Nodes {
 			emails = append(emails, strings.TrimSuffix(v.Email, "@new.example"))

@@ -2,12 +2,15 @@ package relay
 
 import "alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 
-// Connection is a page of a list.
+// Connection is a page of a list. Its edges and cursors are made where they are asked
+// for.
 type Connection[T any] struct {
 	Nodes      []T
-	Edges      []*Edge[T]
-	PageInfo   *PageInfo
 	TotalCount int
+
+	page    Page
+	hasNext bool
+	id      func(T) globalid.ID
 }
 
 // Edge is a row of a page.
@@ -24,21 +27,25 @@ type PageInfo struct {
 	EndCursor       *string
 }
 
-// NewConnection makes a connection of a page; id gives what a row's cursor names.
+// NewConnection makes a connection of a page; id returns what a row's cursor names.
 func NewConnection[T any](list List[T], page Page, id func(T) globalid.ID) *Connection[T] {
-	c := &Connection[T]{
-		Nodes:      list.Nodes,
-		Edges:      make([]*Edge[T], len(list.Nodes)),
-		PageInfo:   &PageInfo{HasNextPage: list.HasNext, HasPreviousPage: page.HasPrevious()},
-		TotalCount: list.Total,
+	return &Connection[T]{Nodes: list.Nodes, TotalCount: list.Total, page: page, hasNext: list.HasNext, id: id}
+}
+
+// Edges returns the rows with their cursors.
+func (c *Connection[T]) Edges() []*Edge[T] {
+	edges := make([]*Edge[T], len(c.Nodes))
+	for i, node := range c.Nodes {
+		edges[i] = &Edge[T]{Cursor(c.id(node)), node}
 	}
-	for i, node := range list.Nodes {
-		cursor := Cursor(id(node))
-		c.Edges[i] = &Edge[T]{cursor, node}
-		if i == 0 {
-			c.PageInfo.StartCursor = &cursor
-		}
-		c.PageInfo.EndCursor = &cursor
+	return edges
+}
+
+// PageInfo says where the page ends.
+func (c *Connection[T]) PageInfo() *PageInfo {
+	info := &PageInfo{HasNextPage: c.hasNext, HasPreviousPage: c.page.HasPrevious()}
+	if n := len(c.Nodes); n > 0 {
+		info.StartCursor, info.EndCursor = new(Cursor(c.id(c.Nodes[0]))), new(Cursor(c.id(c.Nodes[n-1])))
 	}
-	return c
+	return info
 }
