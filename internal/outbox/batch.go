@@ -49,7 +49,7 @@ func (q *Queue) runBatch(stop context.Context, slow chan<- struct{}) (int, error
 		defer end()
 	}
 	if claimed == batchSize {
-		q.Wake() // another worker can share what is left
+		signal(q.wakeups().more) // another worker can share what is left
 	}
 	ending, cancel := q.afterStop(ctx, stop)
 	defer cancel()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/time/rate"
 
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/telemetry/recovery"
@@ -25,6 +26,9 @@ const (
 
 const (
 	workers = 4
+	// wakeInterval is the least time between two claims because of Wake, so that many
+	// small requests share a claim.
+	wakeInterval = 50 * time.Millisecond
 	// maxSlow is how many batches may take longer than SlowAfter beside those of the
 	// workers.
 	maxSlow = 32
@@ -71,8 +75,15 @@ type Queue struct {
 	SlowAfter time.Duration
 
 	once  sync.Once
-	wake  chan struct{} // see wakeups
+	woken *wakeups // see wakeups
 	owned owned
+}
+
+// wakeups are what workers wait for.
+type wakeups struct {
+	due  chan struct{} // jobs have become due
+	more chan struct{} // a batch was full: there may be more jobs
+	pace *rate.Limiter // of the claims because of due
 }
 
 // Observer is told what a queue does. Its methods may be called concurrently.
@@ -85,18 +96,37 @@ type Observer interface {
 	Job(ctx context.Context, kind string, job uuid.UUID, outcome string, took time.Duration)
 }
 
-// Wake has one waiting worker look for due jobs without delay. Call it after a
-// commit. It never blocks.
-func (q *Queue) Wake() {
+// Wake has a waiting worker look for due jobs: at once, or up to 50 milliseconds after
+// the last one did. Call it after a commit. It never blocks.
+func (q *Queue) Wake() { signal(q.wakeups().due) }
+
+func signal(c chan<- struct{}) {
 	select {
-	case q.wakeups() <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
 
-func (q *Queue) wakeups() chan struct{} {
-	q.once.Do(func() { q.wake = make(chan struct{}, workers) })
-	return q.wake
+func (q *Queue) wakeups() *wakeups {
+	q.once.Do(func() {
+		q.woken = &wakeups{make(chan struct{}, 1), make(chan struct{}, workers), rate.NewLimiter(rate.Every(wakeInterval), 1)}
+	})
+	return q.woken
+}
+
+// await waits until jobs may be due, or ctx ends.
+func (w *wakeups) await(ctx context.Context, pollInterval time.Duration) {
+	select {
+	case <-w.due:
+		_ = w.pace.Wait(ctx) // it fails when ctx ends
+		select {
+		case <-w.due: // the next claim finds those jobs, too
+		default:
+		}
+	case <-w.more:
+	case <-time.After(pollInterval):
+	case <-ctx.Done():
+	}
 }
 
 // Run works on jobs until ctx ends. It returns when the attempts that have begun
@@ -151,11 +181,7 @@ func (q *Queue) runWorker(ctx context.Context, running *sync.WaitGroup, slow cha
 		if claimed == batchSize {
 			continue // more jobs may be due
 		}
-		select {
-		case <-q.wakeups():
-		case <-time.After(jitter(cmp.Or(q.PollInterval, defaultPollInterval))):
-		case <-ctx.Done():
-		}
+		q.wakeups().await(ctx, jitter(cmp.Or(q.PollInterval, defaultPollInterval)))
 	}
 }
 

@@ -156,6 +156,31 @@ func TestWakeStartsJobsBeforeTheNextPoll(t *testing.T) {
 	d.awaitState(second, "SENT")
 }
 
+// Jobs of many small requests share a claim: there is one in 50 milliseconds.
+func TestWakesShareAClaim(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	var batches atomic.Int64
+	q := &outbox.Queue{PollInterval: time.Hour, Work: func(_ context.Context, jobs []outbox.Job, report func(int, error)) {
+		batches.Add(1)
+		for i := range jobs {
+			report(i, nil)
+		}
+	}}
+	d.start(q)
+	began := time.Now()
+	const requests = 100
+	for range requests {
+		d.enqueue(1)
+		q.Wake()
+	}
+	d.await("all jobs", func() bool { return d.count(`state = 'SENT'`) == requests })
+	const workers = 4 // claim when they start
+	if most := int64(time.Since(began)/(50*time.Millisecond)) + 1 + workers; batches.Load() > most {
+		t.Errorf("%d batches for %d requests, at most %d", batches.Load(), requests, most)
+	}
+}
+
 func TestFastJobsAreStoredWhileASlowOneRuns(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
