@@ -115,13 +115,12 @@ func Write(ctx context.Context, tx *postgres.Tx, records ...Record) error {
 		spaces, spaceNames = append(spaces, r.Space.ID), append(spaceNames, r.Space.Name)
 		instances, instanceNames = append(instances, r.Instance.ID), append(instanceNames, r.Instance.Name)
 	}
-	_, err := tx.Exec(ctx, `
+	return tx.Later(ctx, `
 		insert into audit_log (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)
 		select r.action, r.actor_id, r.actor_name, r.space_id, r.space_name, r.instance_id, nullif(r.instance_name, ''), r.details::jsonb
 		from unnest($1::text[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[])
 		     as r (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)`,
 		actions, actors, actorNames, spaces, spaceNames, instances, instanceNames, details)
-	return err
 }
 
 // validate fails where the trail has no sentence for the record, or the record lacks

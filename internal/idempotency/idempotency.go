@@ -126,9 +126,8 @@ func remember(ctx context.Context, tx *postgres.Tx, r Request, answer any) error
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `update idempotency_key set response = $3 where account_id = $1 and key = $2`,
+	return tx.Later(ctx, `update idempotency_key set response = $3 where account_id = $1 and key = $2`,
 		r.Actor.ID.UUID, *r.Key, string(response))
-	return err
 }
 
 // Executed reports whether a request was executed in the last 24 hours.

@@ -124,10 +124,9 @@ func Enqueue(ctx context.Context, tx *postgres.Tx, kind string, tasks []Task) er
 		ids, subjects = append(ids, uuid.Must(uuid.NewV7())), append(subjects, t.Subject)
 		instances, secrets = append(instances, t.Instance), append(secrets, t.Secret)
 	}
-	_, err := tx.Exec(ctx, `
+	return tx.Later(ctx, `
 		insert into outbox (id, kind, subject_id, instance_id, secret)
 		select t.id, $1, t.subject_id, t.instance_id, t.secret
 		from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) as t (id, subject_id, instance_id, secret)`,
 		kind, ids, subjects, instances, secrets)
-	return err
 }

@@ -83,9 +83,10 @@ type DB struct {
 // Tx is a transaction at READ COMMITTED: every statement sees what was
 // committed before it began.
 type Tx struct {
-	tx   *sqlx.Tx
-	db   *DB
-	held *heldShares
+	tx    *sqlx.Tx
+	db    *DB
+	held  *heldShares
+	later []write // see Later
 }
 
 var (
@@ -220,7 +221,11 @@ func (db *DB) inTx(ctx context.Context, held *heldShares, do func(tx *Tx) error)
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	if err := do(&Tx{tx, db, held}); err != nil {
+	t := &Tx{tx: tx, db: db, held: held}
+	if err := do(t); err != nil {
+		return err
+	}
+	if err := t.flush(ctx); err != nil {
 		return err
 	}
 	ended = db.begin(ctx, "commit")
@@ -284,18 +289,27 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (n int64, err
 
 // Get implements Querier.
 func (tx *Tx) Get(ctx context.Context, dest any, query string, args ...any) (err error) {
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
 	defer tx.db.begin(ctx, query)(&err)
 	return tx.tx.GetContext(ctx, dest, query, args...)
 }
 
 // Select implements Querier.
 func (tx *Tx) Select(ctx context.Context, dest any, query string, args ...any) (err error) {
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
 	defer tx.db.begin(ctx, query)(&err)
 	return tx.tx.SelectContext(ctx, dest, query, args...)
 }
 
 // Exec implements Querier.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (n int64, err error) {
+	if err := tx.flush(ctx); err != nil {
+		return 0, err
+	}
 	defer tx.db.begin(ctx, query)(&err)
 	return rowsAffected(tx.tx.ExecContext(ctx, query, args...))
 }
@@ -310,6 +324,7 @@ func (tx *Tx) Attempt(ctx context.Context, do func() error) error {
 	if err == nil {
 		return nil
 	}
+	tx.later = nil // what was kept before is written: the savepoint is a statement
 	if _, failed := tx.Exec(ctx, `rollback to savepoint attempt`); failed != nil {
 		return errors.Join(err, failed)
 	}

@@ -57,13 +57,13 @@ func HashSubject(key keyedhash.Key, texts ...string) uuid.UUID {
 // are locked in the order of their names and subjects, which prevents deadlocks, as
 // long as the transaction waits for no other lock after Take.
 func Take(ctx context.Context, tx *postgres.Tx, charges ...Charge) error {
-	return join(exceeded(ctx, tx, takeQuery, charges))
+	return join(exceeded(ctx, tx.SelectBesideWrites, takeQuery, charges))
 }
 
 // Exceeded returns a RATE_LIMITED for each charge that would exceed its limit, and
 // nil for each other one. It charges nothing.
 func Exceeded(ctx context.Context, q postgres.Querier, charges ...Charge) ([]*fault.Fault, error) {
-	return exceeded(ctx, q, checkQuery, charges)
+	return exceeded(ctx, q.Select, checkQuery, charges)
 }
 
 // Check fails as Take would. It charges nothing.
@@ -123,7 +123,10 @@ type counter struct {
 	Subject uuid.UUID `db:"subject"`
 }
 
-func exceeded(ctx context.Context, q postgres.Querier, query string, charges []Charge) ([]*fault.Fault, error) {
+// reader is postgres.Querier.Select, or postgres.Tx.SelectBesideWrites.
+type reader func(ctx context.Context, dest any, query string, args ...any) error
+
+func exceeded(ctx context.Context, read reader, query string, charges []Charge) ([]*fault.Fault, error) {
 	faults := make([]*fault.Fault, len(charges))
 	if len(charges) == 0 {
 		return faults, nil
@@ -141,7 +144,7 @@ func exceeded(ctx context.Context, q postgres.Querier, query string, charges []C
 		counter
 		Seconds *float64 `db:"seconds"`
 	}
-	if err := q.Select(ctx, &rows, query, names, subjects, counts, limits, maxima); err != nil || len(rows) == 0 {
+	if err := read(ctx, &rows, query, names, subjects, counts, limits, maxima); err != nil || len(rows) == 0 {
 		return faults, err
 	}
 	over := make(map[counter]*float64, len(rows))
