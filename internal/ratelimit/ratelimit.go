@@ -111,7 +111,8 @@ const (
 		from (select m.until, sum(m.n) over (order by m.until desc) - m.n as rest from unnest(u.untils, u.ns) as m (until, n)) m
 		where m.until > clock_timestamp() and m.until < 'infinity' and m.rest <= l.max) as seconds
 	from used u join unnest($4::text[], $5::int[]) as l (name, max) on l.name = u.name
-	where (select sum(m.n) from unnest(u.untils, u.ns) as m (until, n) where m.until > clock_timestamp()) > l.max`
+	where case when cardinality(u.ns) = 1 then u.ns[1] -- the charge itself, as for most mailboxes
+	      else (select sum(m.n) from unnest(u.untils, u.ns) as m (until, n) where m.until > clock_timestamp()) end > l.max`
 
 	// until is the time from which uses of this minute do not count any more.
 	until = `date_trunc('minute', clock_timestamp()) + interval '61 minutes'`
