@@ -78,14 +78,12 @@ func (r *Root) instance(ctx context.Context, _ any, next graphql.Resolver, _ []t
 		return nil, err
 	}
 	ids, _, _ := idsAt(ctx, of)
-	found, known := access.PlacesOf(ctx) // by @role
-	if !known {
-		if found, err = tenant.FindPlaces(ctx, r.DB, a, ids); err != nil {
-			return nil, err
-		}
+	place, err := access.FindPlace(ctx, r.DB, a, ids[0]) // @role may have read it
+	if err != nil {
+		return nil, err
 	}
 	var refusal error
-	if i, ok := found[ids[0]].(*tenant.Instance); ok {
+	if i, ok := place.(*tenant.Instance); ok {
 		refusal = access.CheckState(ctx, r.DB, i, rule)
 	} else {
 		refusal = access.NotFound()

@@ -102,27 +102,12 @@ func (l Locks) Take(ctx context.Context, tx *postgres.Tx) error {
 	return err
 }
 
-type placesKey struct{}
-
-// WithPlaces returns a context that knows places which were read already, by their ids or
-// by those of invitations to them.
-func WithPlaces(ctx context.Context, places map[globalid.ID]tenant.Place) context.Context {
-	return context.WithValue(ctx, placesKey{}, places)
-}
-
-// PlacesOf returns the places that the context knows; false where it knows none.
-func PlacesOf(ctx context.Context) (places map[globalid.ID]tenant.Place, known bool) {
-	places, known = ctx.Value(placesKey{}).(map[globalid.ID]tenant.Place)
-	return places, known
-}
-
 // sharesOf returns whose shares of the connections a transaction takes that locks some
 // places: those of their spaces. An instance whose space is not known, and not among
 // spaces, has a share of its own. Requests that wait for one space then leave connections
 // to all others.
 func sharesOf(ctx context.Context, places, spaces []globalid.ID) postgres.UUIDs {
-	known, _ := PlacesOf(ctx)
-	shares := postgres.IDs(spaces)
+	known, shares := placesOf(ctx), postgres.IDs(spaces)
 	for _, id := range places {
 		switch p := known[id].(type) {
 		case *tenant.Instance:

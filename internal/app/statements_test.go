@@ -53,8 +53,14 @@ func TestInviteStatementsDoNotGrowWithAddresses(t *testing.T) {
 		{"people invited before, as something else", 11, func(n int) answer {
 			return ada.invite("Group 1", "EDITOR", addresses(n, "new%d.%d@new.example")).OK()
 		}},
-		{"addresses that are not valid", 3, func(n int) answer {
+		{"addresses that are not valid", 2, func(n int) answer {
 			return ada.invite("Group 1", "EDITOR", addresses(n, "new%d.%d@new"))
+		}},
+		{"addresses that are not valid, with a key", 2, func(n int) answer {
+			return ada.invite("Group 1", "EDITOR", addresses(n, "new%d.%d@new"), "idempotencyKey", fmt.Sprint("invalid", n))
+		}},
+		{"addresses that are not valid, as administrators", 2, func(n int) answer {
+			return ada.inviteAdministrators(addresses(n, "new%d.%d@new"))
 		}},
 	}
 	for _, c := range cases {

@@ -145,24 +145,29 @@ func Executed(ctx context.Context, q postgres.Querier, r Request) (executed bool
 // Known reports whether a request of a person with a key was executed in the last
 // 24 hours.
 func Known(ctx context.Context, q postgres.Querier, actor access.Actor, key string) (known bool, err error) {
-	err = q.Get(ctx, &known, `select exists (
-		select from idempotency_key
-		where account_id = $1 and key = $2 and created_at > clock_timestamp() - interval '24 hours')`,
-		actor.ID.UUID, key)
+	err = q.Get(ctx, &known, knownQuery, actor.ID.UUID, key)
 	return known, err
 }
 
-// CheckReuse fails with IDEMPOTENCY_KEY_REUSED where a request's key is known. It is
-// for requests that cannot have been executed, because they are not valid.
-func CheckReuse(ctx context.Context, q postgres.Querier, r Request) error {
-	if r.Key == nil {
-		return nil
-	}
-	known, err := Known(ctx, q, r.Actor, *r.Key)
-	if err == nil && known {
+var knownQuery = `select ` + IsKnown("$1", "$2")
+
+// IsKnown returns the SQL condition that a request of an account with a key was
+// executed in the last 24 hours. account and key are SQL expressions; no key (null) is
+// never known.
+func IsKnown(account, key string) string {
+	return `exists (
+		select from idempotency_key
+		where account_id = ` + account + ` and key = ` + key + ` and created_at > clock_timestamp() - interval '24 hours')`
+}
+
+// CheckReuse fails with IDEMPOTENCY_KEY_REUSED where a request's key is known, as
+// IsKnown says. It is for requests that cannot have been executed, because they are
+// not valid.
+func CheckReuse(known bool) error {
+	if known {
 		return keyReused()
 	}
-	return err
+	return nil
 }
 
 // DeleteExpired deletes keys that are older than 24 hours, 1,000 at most, and returns

@@ -133,24 +133,21 @@ func registeredDomain(key string) string {
 	return registered
 }
 
-// checkInviteLimits fails with RATE_LIMITED where the limits do not allow a
-// request to invite, and charges nothing. Empty invitees are addresses that are
-// not valid.
-func (s *Service) checkInviteLimits(ctx context.Context, actor access.Actor, to destination, invitees []invitee) error {
-	check := func(mails []recipient) error {
-		return ratelimit.Check(ctx, s.DB, s.inviteCharges(actor, to.Space, len(invitees), mails)...)
-	}
-	var mails []recipient
+// possibleMails returns the mails that a request to invite sends where nobody is a member
+// or invited yet. Empty invitees are addresses that are not valid.
+func possibleMails(to destination, invitees []invitee) (mails []recipient) {
 	for i, in := range invitees {
 		if in.key != "" && in.first == i {
 			mails = append(mails, recipient{to.Space, in.address.String(), in.key, i})
 		}
 	}
-	err := check(mails)
-	if err == nil || len(mails) == 0 {
-		return err
-	}
-	// Members and invited people are sent no mail. Find them only where it matters.
+	return mails
+}
+
+// checkNecessaryMails fails with RATE_LIMITED where the limits do not allow a request to
+// invite with those of its possible mails that are sent: members and invited people get
+// none. It is for requests that exceed a limit with all of them.
+func (s *Service) checkNecessaryMails(ctx context.Context, actor access.Actor, to destination, invitees []invitee, mails []recipient) error {
 	members, err := findMembers(ctx, s.DB, to, nil, invitees)
 	if err != nil {
 		return err
@@ -159,14 +156,15 @@ func (s *Service) checkInviteLimits(ctx context.Context, actor access.Actor, to 
 	if err != nil {
 		return err
 	}
-	withoutMail := make(map[string]bool, len(members)+len(pending))
+	known := make(map[string]bool, len(members)+len(pending))
 	for key := range members {
-		withoutMail[key] = true
+		known[key] = true
 	}
 	for _, r := range pending {
-		withoutMail[r.EmailKey] = withoutMail[r.EmailKey] || r.Status == Pending // an expired one is renewed
+		known[r.EmailKey] = known[r.EmailKey] || r.Status == Pending // an expired one is renewed
 	}
-	return check(slices.DeleteFunc(mails, func(m recipient) bool { return withoutMail[m.key] }))
+	mails = slices.DeleteFunc(mails, func(m recipient) bool { return known[m.key] })
+	return ratelimit.Check(ctx, s.DB, s.inviteCharges(actor, to.Space, len(invitees), mails)...)
 }
 
 // tokenCharge is what an unknown token uses of the limits. A token is 256 random

@@ -8,6 +8,7 @@ package ratelimit
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -114,24 +115,76 @@ const (
 	where case when cardinality(u.ns) = 1 then u.ns[1] -- the charge itself, as for most mailboxes
 	      else (select sum(m.n) from unnest(u.untils, u.ns) as m (until, n) where m.until > clock_timestamp()) end > l.max`
 
+	// ExcessColumn is the SQL expression of an Excess: what Check decides by, for a
+	// statement that reads more. It uses the parameters $1 to $5, which are Arguments.
+	ExcessColumn = `(select json_agg(o) from (` + checkQuery + `) o)`
+
 	// until is the time from which uses of this minute do not count any more.
 	until = `date_trunc('minute', clock_timestamp()) + interval '61 minutes'`
 )
 
 // counter is the primary key of the table rate_limit.
 type counter struct {
-	Name    string    `db:"name"`
-	Subject uuid.UUID `db:"subject"`
+	Name    string    `db:"name" json:"name"`
+	Subject uuid.UUID `db:"subject" json:"subject"`
+}
+
+// Excess is which charges exceed their limits.
+type Excess []struct {
+	counter
+	Seconds *float64 `db:"seconds" json:"seconds"` // until the charge fits; nil where it never does
+}
+
+// Scan implements sql.Scanner for ExcessColumn.
+func (e *Excess) Scan(v any) error {
+	*e = nil
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case []byte:
+		return json.Unmarshal(v, e)
+	default:
+		return fmt.Errorf("ratelimit: %T is no Excess", v)
+	}
+}
+
+// Check fails as the function Check does, for the charges that the Excess is of.
+func (e Excess) Check(charges ...Charge) error { return join(e.refusals(charges), nil) }
+
+// refusals returns a RATE_LIMITED for each charge that exceeds its limit, and nil for
+// each other one.
+func (e Excess) refusals(charges []Charge) []*fault.Fault {
+	faults := make([]*fault.Fault, len(charges))
+	if len(e) == 0 {
+		return faults
+	}
+	over := make(map[counter]*float64, len(e))
+	for _, r := range e {
+		over[r.counter] = r.Seconds
+	}
+	for i, c := range charges {
+		if seconds, refused := over[counter{c.Name, c.Subject}]; refused {
+			faults[i] = c.refusal(seconds)
+		}
+	}
+	return faults
 }
 
 // reader is postgres.Querier.Select, or postgres.Tx.SelectBesideWrites.
 type reader func(ctx context.Context, dest any, query string, args ...any) error
 
 func exceeded(ctx context.Context, read reader, query string, charges []Charge) ([]*fault.Fault, error) {
-	faults := make([]*fault.Fault, len(charges))
-	if len(charges) == 0 {
-		return faults, nil
+	var excess Excess
+	if len(charges) > 0 {
+		if err := read(ctx, &excess, query, Arguments(charges...)...); err != nil {
+			return nil, err
+		}
 	}
+	return excess.refusals(charges), nil
+}
+
+// Arguments returns the parameters $1 to $5 of a statement about charges.
+func Arguments(charges ...Charge) []any {
 	names, subjects, counts := make(pq.StringArray, len(charges)), make(postgres.UUIDs, len(charges)), make(pq.Int64Array, len(charges))
 	var limits pq.StringArray
 	var maxima pq.Int64Array
@@ -141,23 +194,7 @@ func exceeded(ctx context.Context, read reader, query string, charges []Charge) 
 			limits, maxima = append(limits, c.Name), append(maxima, int64(c.Max))
 		}
 	}
-	var rows []struct {
-		counter
-		Seconds *float64 `db:"seconds"`
-	}
-	if err := read(ctx, &rows, query, names, subjects, counts, limits, maxima); err != nil || len(rows) == 0 {
-		return faults, err
-	}
-	over := make(map[counter]*float64, len(rows))
-	for _, r := range rows {
-		over[r.counter] = r.Seconds
-	}
-	for i, c := range charges {
-		if seconds, refused := over[counter{c.Name, c.Subject}]; refused {
-			faults[i] = c.refusal(seconds)
-		}
-	}
-	return faults, nil
+	return []any{names, subjects, counts, limits, maxima}
 }
 
 // refusal returns the error of a charge that fits into its limit after some seconds;

@@ -122,6 +122,7 @@ func TestUsesCountForAnHour(t *testing.T) {
 		t.Error("the last one was refused")
 	}
 	between("nothing is left", take(ctx, db, charge(1)), 9*time.Minute, 11*time.Minute)
+	between("nothing is left, in a statement that reads more", checkBeside(t, db, charge(1)), 9*time.Minute, 11*time.Minute)
 	// Exceeded and Check charge nothing.
 	other := ratelimit.Charge{Limit: limit("a", 1), Subject: uuid.New(), Count: 1}
 	for range 3 {
@@ -130,7 +131,7 @@ func TestUsesCountForAnHour(t *testing.T) {
 			t.Fatalf("%v %v", faults, err)
 		}
 	}
-	if err := ratelimit.Check(ctx, db, other); err != nil {
+	if err := errors.Join(ratelimit.Check(ctx, db, other), checkBeside(t, db, other)); err != nil {
 		t.Error(err)
 	}
 	// A rolled back transaction charges nothing.
@@ -167,7 +168,7 @@ func TestEveryExceededLimitIsReported(t *testing.T) {
 		{Limit: limit("a", 1), Subject: uuid.New(), Count: 2},
 		{Limit: limit("b", 5), Subject: ratelimit.HashSubject(key, "zoe@new.example"), Count: 6, Label: "Zoe", Email: "zoe@new.example", Index: &index, InputPath: []any{"emails", 3}},
 	}
-	for _, err := range []error{take(t.Context(), db, charges...), ratelimit.Check(t.Context(), db, charges...)} {
+	for _, err := range []error{take(t.Context(), db, charges...), ratelimit.Check(t.Context(), db, charges...), checkBeside(t, db, charges...)} {
 		var got fault.List
 		if !errors.As(err, &got) {
 			t.Fatal(err)
@@ -185,6 +186,20 @@ func TestEveryExceededLimitIsReported(t *testing.T) {
 	if err := db.Get(t.Context(), &used, `select count(*) from rate_limit`); err != nil || used != 0 {
 		t.Errorf("%d were used, %v", used, err)
 	}
+}
+
+// checkBeside checks charges in a statement that reads more.
+func checkBeside(t *testing.T, db *postgres.DB, charges ...ratelimit.Charge) error {
+	t.Helper()
+	var read struct {
+		More   int              `db:"more"`
+		Excess ratelimit.Excess `db:"excess"`
+	}
+	err := db.Get(t.Context(), &read, `select $6::int as more, `+ratelimit.ExcessColumn+` as excess`, append(ratelimit.Arguments(charges...), 6)...)
+	if err != nil || read.More != 6 {
+		t.Fatal(read.More, err)
+	}
+	return read.Excess.Check(charges...)
 }
 
 // A subject never changes: otherwise its uses would be lost.

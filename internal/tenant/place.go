@@ -65,14 +65,14 @@ func (i *Instance) HolderName(r Role) string {
 
 // FindPlaces reads the places that ids stand for: the id of an organization, a
 // space or an instance stands for itself, that of an invitation for the place that
-// it leads to. The place of an id is nil where there is none that the viewer may
-// know of.
+// it leads to. Each id has an entry: its place, or nil where there is none that the
+// viewer may know of.
 func FindPlaces(ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID) (map[globalid.ID]Place, error) {
-	of := map[globalid.Kind][]globalid.ID{}
+	of, found := map[globalid.Kind][]globalid.ID{}, make(map[globalid.ID]Place, len(ids))
 	for _, id := range ids {
 		of[id.Kind] = append(of[id.Kind], id)
+		found[id] = nil
 	}
-	found := make(map[globalid.ID]Place, len(ids))
 	err := errors.Join(
 		find(ctx, q, viewer, of[globalid.Organization], findOrganizations, found),
 		find(ctx, q, viewer, of[globalid.Space], findSpaces, found),
