@@ -54,8 +54,7 @@ func (c *Colleagues) Domains(ctx context.Context, actor access.Actor) ([]*addres
 		select s.organization_id from space_administrator a join space s on s.id = a.space_id where a.account_id = $1
 		union
 		select s.organization_id
-		from instance_member m join instance i on i.id = m.instance_id join space s on s.id = i.space_id
-		where m.account_id = $1
+		from (select distinct space_id from instance_member where account_id = $1) m join space s on s.id = m.space_id
 		order by organization_id desc limit $2`, actor.ID.UUID, maxOrganizations)
 	if err != nil {
 		return nil, err
@@ -97,7 +96,7 @@ func (c *Colleagues) read(ctx context.Context, organizations postgres.UUIDs) ([]
 				where s.organization_id = o.id
 				union
 				select im.account_id
-				from space s join instance i on i.space_id = s.id join instance_member im on im.instance_id = i.id
+				from space s join instance_member im on im.space_id = s.id
 				where s.organization_id = o.id
 			) m on m.account_id = a.id
 			group by domain having count(*) >= $3 order by members desc, domain limit $2) d`, organizations, maxDomains, minMembers)

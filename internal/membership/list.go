@@ -70,8 +70,8 @@ func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page r
 		(select account_id, since, true as administrator, null as role
 		 from space_administrator where space_id = s.id
 		 union all
-		 select m.account_id, m.since, false, m.role
-		 from instance i join instance_member m on m.instance_id = i.id where i.space_id = s.id) h`
+		 select account_id, since, false, role
+		 from instance_member where space_id = s.id) h`
 	totals, err := postgres.Counts(ctx, s.DB, page.Total, `
 		select s.id, (select count(distinct h.account_id) from `+held+`) as n
 		from unnest($1::uuid[]) as s (id)`, postgres.IDs(spaces))

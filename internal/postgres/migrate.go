@@ -29,9 +29,9 @@ const (
 var ErrRole = errors.New("the role cannot be granted what a gateway needs")
 
 // Migrate brings the database's schema up to date, and returns the number of
-// migrations that it applied. Each migration is one transaction, and a session
-// lock makes callers take turns: it is safe to run several at once, beside
-// serving gateways, and to kill at any moment.
+// migrations that it applied. Each migration is one transaction, or statements that can
+// all be repeated, and a session lock makes callers take turns: it is safe to run
+// several at once, beside serving gateways, and to kill at any moment.
 //
 // Then it grants role, unless that is empty, what a gateway needs, and nothing
 // else. role must not be the owner of the tables, as whom the DSN connects. It

@@ -408,6 +408,46 @@ func TestInvitationsOfTheFirstSchemaLiveOn(t *testing.T) {
 	}
 }
 
+// Memberships of before migration 23 get their space, also those that a migration which
+// was ended in between has left.
+func TestMembershipsGetTheirSpace(t *testing.T) {
+	dsn := newEmptyDatabase(t)
+	db := connect(t, dsn)
+	until, err := goose.NewProvider(goose.DialectPostgres, db, migrations.Files,
+		goose.WithGoMigrations(migrations.InGo(nil)...), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := until.UpTo(withPatience(t), 22); err != nil {
+		t.Fatal(err)
+	}
+	const members = 6000 // more than a batch
+	execute(t, db, `
+		insert into organization (id, name) values ('00000000-0000-0000-0000-000000000001', 'O');
+		begin;
+		insert into space (id, organization_id, name)
+		select n::text::uuid, '00000000-0000-0000-0000-000000000001', n::text from unnest(array['00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-000000000003']) n;
+		insert into instance (id, space_id, name, kind) select gen_random_uuid(), s.id, k, k from space s, unnest(array['MASTER', 'DISTRIBUTED']) k;
+		commit;
+		insert into account (id, email, email_key, name) select gen_random_uuid(), n || '@new.example', n || '@new.example', n::text from generate_series(1, 6000 / 4) n;
+		insert into instance_member (instance_id, account_id, role) select i.id, a.id, 'VIEWER' from instance i, account a`)
+	if _, err := until.UpTo(withPatience(t), 23); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, db, `
+		update instance_member set role = 'EDITOR', space_id = null where account_id in (select id from account order by id limit 10);
+		create index instance_member_space on instance_member (space_id)`)
+	if _, err := postgres.Migrate(withPatience(t), dsn, ""); err != nil {
+		t.Fatal(err)
+	}
+	if n := read[int](t, db, `select count(*) from instance_member m join instance i on i.id = m.instance_id and i.space_id = m.space_id`); n != members {
+		t.Errorf("%d of %d memberships have the space of their instance", n, members)
+	}
+	if got := read[string](t, db, `select pg_get_indexdef('instance_member_space'::regclass)`); !strings.Contains(got, "(space_id, account_id, role)") {
+		t.Error(got)
+	}
+}
+
 // What was done in the hour before the sixth migration counts after it.
 func TestWhatWasCountedStillCounts(t *testing.T) {
 	dsn := newEmptyDatabase(t)

@@ -139,7 +139,7 @@ var Catalog = []Table{
 		Purpose: "to decide what the person may do, and whom others can ask",
 		Kept:    "until the role ends, or the instance is purged", Seen: "administrators of the space and editors of the instance",
 		Columns: []Column{
-			id("instance_id"), word("role"),
+			id("instance_id"), id("space_id"), word("role"),
 			{"account_id", AccountID, "instanceRoles", RowDeleted, ""},
 		},
 	},

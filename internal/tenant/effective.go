@@ -68,8 +68,28 @@ func heldColumns(account string) string {
 	return `
 	om.role as organization_role,
 	exists (select from space_administrator sa where sa.space_id = s.id and sa.account_id = ` + account + `) as administrator,
-	(select string_agg(distinct hm.role, ',') from instance_member hm join instance hi on hi.id = hm.instance_id
-	 where hm.account_id = ` + account + ` and hi.space_id = s.id) as instance_roles`
+	` + rolesInInstancesOfSpace(account) + ` as instance_roles`
+}
+
+// rolesInInstancesOfSpace returns an SQL expression: the different roles that an account
+// holds in instances of space s, with commas between them, or null. It looks up the first
+// role in the index instance_member_space, then the first one after that, and so on.
+// Collecting the roles of all memberships takes long for a person with thousands of them.
+// It looks once more than there are roles, so that an unknown one is an error.
+func rolesInInstancesOfSpace(account string) string {
+	var names []string
+	var lookups strings.Builder
+	for i := range len(rolesInInstances.List()) + 1 {
+		name, after := fmt.Sprintf("r%d", i), ""
+		if i > 0 {
+			lookups.WriteString(" cross join lateral ")
+			after = " and hm.role > " + names[i-1] + ".role"
+		}
+		lookups.WriteString(`(select min(hm.role) as role from instance_member hm
+			where hm.space_id = s.id and hm.account_id = ` + account + after + `) ` + name)
+		names = append(names, name)
+	}
+	return `(select nullif(concat_ws(',', ` + strings.Join(names, ".role, ") + `.role), '') from ` + lookups.String() + `)`
 }
 
 // HasRoleInInstance returns the SQL condition that an account has one of some roles
@@ -82,8 +102,8 @@ func HasRoleInInstance(account string, roles Roles) string {
 			where hm.instance_id = i.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)+`)`)
 	}
 	if elsewhere := bringing(rolesInInstances, roles, inDistributed); elsewhere != 0 {
-		conditions = append(conditions, `i.kind = 'DISTRIBUTED' and exists (select from instance_member hm join instance hi on hi.id = hm.instance_id
-			where hi.space_id = s.id and hm.account_id = `+account+` and hm.role in `+elsewhere.SQL(globalid.Instance)+`)`)
+		conditions = append(conditions, `i.kind = 'DISTRIBUTED' and exists (select from instance_member hm
+			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+elsewhere.SQL(globalid.Instance)+`)`)
 	}
 	return anyOf(conditions)
 }
@@ -96,8 +116,8 @@ func HasRoleInSpace(account string, roles Roles) string {
 	conditions := hasRoleFromAbove(account, roles)
 	direct := roles&rolesInInstances | bringing(rolesInInstances, roles, inDistributed)
 	if direct != 0 {
-		conditions = append(conditions, `exists (select from instance_member hm join instance hi on hi.id = hm.instance_id
-			where hi.space_id = s.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)+`)`)
+		conditions = append(conditions, `exists (select from instance_member hm
+			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)+`)`)
 	}
 	return anyOf(conditions)
 }
