@@ -11,7 +11,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// The queries of List, with any status and with one.
+// The queries of List: with any status, with one, and with one of an ended invitation.
+// The last ones say that it is not pending, because the indexes by status have only those.
 var (
 	countQueries = byPlace(`
 		select v.PLACE as id, count(*) as n from invitation v
@@ -19,9 +20,15 @@ var (
 	countOfStatusQueries = byPlace(`
 		select v.PLACE as id, count(*) as n from invitation v
 		where v.PLACE = any ($1::uuid[]) and ` + status + ` = $2 group by v.PLACE`)
+	countOfEndedQueries = byPlace(`
+		select v.PLACE as id, count(*) as n from invitation v
+		where v.PLACE = any ($1::uuid[]) and ` + endedAs("$2") + ` group by v.PLACE`)
 	listQueries         = map[bool]map[globalid.Kind]string{false: byPlace(listQuery(columns, tables, `true`)), true: byPlace(listQuery(storedColumns, ``, `true`))}
 	listOfStatusQueries = map[bool]map[globalid.Kind]string{false: byPlace(listQuery(columns, tables, status+` = $4`)), true: byPlace(listQuery(storedColumns, ``, status+` = $4`))}
+	listOfEndedQueries  = map[bool]map[globalid.Kind]string{false: byPlace(listQuery(columns, tables, endedAs("$4"))), true: byPlace(listQuery(storedColumns, ``, endedAs("$4")))}
 )
+
+func endedAs(status string) string { return `v.status <> 'PENDING' and v.status = ` + status }
 
 func listQuery(columns, tables, condition string) string {
 	return `
@@ -51,6 +58,9 @@ func (s *Service) List(ctx context.Context, places []globalid.ID, filter Filter,
 	if filter.Status != "" {
 		count, countArgs = countOfStatusQueries[kind], append(countArgs, string(filter.Status))
 		list, listArgs = listOfStatusQueries[filter.Stored][kind], append(listArgs, string(filter.Status))
+		if filter.Status != Pending && filter.Status != Expired {
+			count, list = countOfEndedQueries[kind], listOfEndedQueries[filter.Stored][kind]
+		}
 	}
 	totals, err := postgres.Counts(ctx, s.DB, page.Total, count, countArgs...)
 	if err != nil {

@@ -1,0 +1,261 @@
+package app_test
+
+import (
+	"context"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/outbox"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
+)
+
+// growing are the tables that get a row for what people do.
+var growing = []string{"account", "audit_log", "event", "instance_member", "invitation", "outbox", "request"}
+
+// small are the partial indexes that have few rows however large the table is. They may
+// be read as a whole.
+var small = []string{"outbox_due", "outbox_held", "request_open_restore"}
+
+// Each statement of the reads below finds its rows of a growing table by an index, for
+// any arguments: with the plan that a gateway uses. To check another read, call it here.
+func TestReadsUseIndexes(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	grow(w)
+	var sent statementsSent
+	db, err := postgres.Open(w.DSN, postgres.Options{MaxConnections: 5, StatementTimeout: time.Minute, Statement: sent.add})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	services := w.Services()
+	services.Invitations.DB, services.Memberships.DB, services.Requests.DB = db, db, db
+
+	ada, page := w.User("ada"), relay.Page{First: 10, Total: true}
+	ids := func(ids ...globalid.ID) []globalid.ID { return ids }
+	organization, space, instance := w.Organization("University of Example"), w.Space(testworld.Econometrics), w.Instance("Group 1")
+	reads := map[string]func(context.Context) error{
+		"the places of ids": func(ctx context.Context) error {
+			_, err := tenant.FindPlaces(ctx, db, ada, ids(organization, space, instance, globalid.ID{Kind: globalid.Invitation, UUID: uuid.New()}))
+			return err
+		},
+		"the roles of many people": func(ctx context.Context) error {
+			_, err := tenant.EffectiveRolesOf(ctx, db, []tenant.UserInInstance{{User: ada.ID, Instance: instance}})
+			return err
+		},
+		"the spaces of a person": func(ctx context.Context) error {
+			_, err := tenant.Spaces(ctx, db, ada, page)
+			return err
+		},
+		"the instances of a space": func(ctx context.Context) error {
+			s, err := tenant.FindSpace(ctx, db, ada, space)
+			if err == nil {
+				_, err = s.Instances(ctx, db, ada, "", page)
+			}
+			return err
+		},
+		"the members of an instance": func(ctx context.Context) error {
+			_, err := services.Memberships.ListInInstances(ctx, ids(instance), page)
+			return err
+		},
+		"the people of a space": func(ctx context.Context) error {
+			_, err := services.Memberships.ListInSpaces(ctx, ids(space), page)
+			return err
+		},
+		"the invitations that a person can accept": func(ctx context.Context) error {
+			_, err := services.Invitations.ListPendingFor(ctx, ada, page)
+			return err
+		},
+		"the requests that a person made": func(ctx context.Context) error {
+			_, err := services.Requests.ListMadeBy(ctx, ada, request.Open, page)
+			return err
+		},
+		"the requests that a person can answer": func(ctx context.Context) error {
+			_, err := services.Requests.ListToAnswer(ctx, ada, page)
+			return err
+		},
+		"the requests in a space": func(ctx context.Context) error {
+			_, err := services.Requests.ListInSpaces(ctx, ids(space), request.Open, page)
+			return err
+		},
+		"the trail of a space": func(ctx context.Context) error {
+			_, err := audit.List(ctx, db, ids(space), page)
+			return err
+		},
+		"the backlog": func(ctx context.Context) error {
+			_, err := outbox.ReadBacklog(ctx, db)
+			return err
+		},
+	}
+	for _, status := range []invitation.Status{"", invitation.Pending, invitation.Expired, invitation.Accepted, invitation.Declined, invitation.Revoked} {
+		for _, place := range ids(instance, space) {
+			for name, stored := range map[string]bool{"": false, ", only what is stored": true} {
+				reads["the invitations to a place of the kind "+string(place.Kind)+", status "+string(status)+name] = func(ctx context.Context) error {
+					_, err := services.Invitations.List(ctx, ids(place), invitation.Filter{Status: status, Stored: stored}, page)
+					return err
+				}
+			}
+		}
+	}
+	for name, read := range reads {
+		sent.reset()
+		if err := read(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(sent.queries) == 0 {
+			t.Errorf("%s: no statement", name)
+		}
+		for _, query := range sent.queries {
+			var plans []struct{ Plan planNode }
+			plan := w.Text(`select test_plan($1, $2)`, query, parameters(query))
+			if err := json.Unmarshal([]byte(plan), &plans); err != nil || len(plans) != 1 {
+				t.Fatalf("%s: %v", plan, err)
+			}
+			for _, wrong := range plans[0].Plan.withoutIndex() {
+				t.Errorf("%s: %s\n%s", name, wrong, query)
+			}
+		}
+	}
+
+	// An invitation of a status is found without a look at those of others.
+	for _, status := range []invitation.Status{invitation.Accepted, invitation.Declined, invitation.Revoked} {
+		sent.reset()
+		if _, err := services.Invitations.List(t.Context(), ids(instance), invitation.Filter{Status: status, Stored: true}, page); err != nil {
+			t.Fatal(err)
+		}
+		for _, query := range sent.queries {
+			plan := w.Text(`select test_plan($1, $2)`, query, parameters(query))
+			if !statusInIndex.MatchString(plan) {
+				t.Errorf("no condition of an index on the status %s:\n%s", status, plan)
+			}
+		}
+	}
+}
+
+// statementsSent are the queries that a pool has sent.
+type statementsSent struct {
+	mu      sync.Mutex
+	queries []string
+}
+
+func (s *statementsSent) add(_ context.Context, query string) func(error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if fields := strings.Fields(query); len(fields) > 1 && slices.Contains([]string{"select", "with"}, fields[0]) {
+		s.queries = append(s.queries, query)
+	}
+	return func(error) {}
+}
+
+func (s *statementsSent) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queries = nil
+}
+
+var statusInIndex = regexp.MustCompile(`"Index Cond": "[^"]*\(status = \$`)
+
+var parameter = regexp.MustCompile(`\$\d+`)
+
+// parameters returns as many nulls as a query has parameters: "(null,null)".
+func parameters(query string) string {
+	found := parameter.FindAllString(query, -1)
+	slices.Sort(found)
+	if found = slices.Compact(found); len(found) == 0 {
+		return ""
+	}
+	return "(" + strings.Repeat("null,", len(found)-1) + "null)"
+}
+
+// planNode is a step of a plan, as EXPLAIN (FORMAT JSON) writes it.
+type planNode struct {
+	Type      string     `json:"Node Type"`
+	Table     string     `json:"Relation Name"`
+	Index     string     `json:"Index Name"`
+	Condition string     `json:"Index Cond"`
+	Steps     []planNode `json:"Plans"`
+}
+
+// withoutIndex returns the steps that read a growing table as a whole.
+func (n planNode) withoutIndex() (found []string) {
+	whole := n.Type == "Seq Scan" || n.Index != "" && n.Condition == "" && !slices.Contains(small, n.Index)
+	if whole && (slices.Contains(growing, n.Table) || n.Table == "" && n.Index != "") {
+		found = append(found, strings.Join([]string{n.Type, n.Table, n.Index}, " "))
+	}
+	for _, step := range n.Steps {
+		found = append(found, step.withoutIndex()...)
+	}
+	return found
+}
+
+// grow adds so many rows that reading them all costs more than an index, and the
+// function test_plan, which returns the plan of a statement for any arguments.
+func grow(w *testworld.World) {
+	w.Exec(`
+		create function test_plan(query text, parameters text) returns json language plpgsql
+		set plan_cache_mode = force_generic_plan as $$
+		declare
+			plan json;
+		begin
+			execute 'prepare test_plan as ' || query;
+			execute 'explain (format json) execute test_plan' || parameters into plan;
+			deallocate test_plan;
+			return plan;
+		end $$`)
+	w.Exec(`
+		create function test_grow() returns void language plpgsql set session_replication_role = replica as $$
+		declare
+			organization constant uuid := (select id from organization where name = 'University of Example');
+			accounts  uuid[] := array(select gen_random_uuid() from generate_series(1, 20000));
+			spaces    uuid[] := array(select gen_random_uuid() from generate_series(1, 500));
+			instances uuid[] := array(select gen_random_uuid() from generate_series(1, 2000));
+		begin
+			insert into account (id, subject, email, email_key, name)
+			select id, id, id || '@new.example', id || '@new.example', 'X' from unnest(accounts) id;
+			insert into address_holder (email_key, account_id) select email_key, id from account on conflict do nothing;
+			insert into organization (id, name) select gen_random_uuid(), 'O' || n from generate_series(1, 200) n;
+			insert into space (id, organization_id, name) select id, organization, id::text from unnest(spaces) id;
+			insert into space_administrator (space_id, account_id) select spaces[n], accounts[n % 100 + 1] from generate_series(1, 500) n;
+			insert into instance (id, space_id, name, kind, deleted_at, deleted_by, restorable_until)
+			select instances[n], spaces[n % 500 + 1], n::text, 'WORKING', d.at, case when d.at is not null then accounts[1] end, d.at + interval '1 day'
+			from generate_series(1, 2000) n, lateral (select case when n % 4 = 0 then clock_timestamp() end as at) d;
+			insert into instance_member (instance_id, space_id, account_id, role)
+			select instances[n % 2000 + 1], spaces[n % 2000 % 500 + 1], accounts[n], 'VIEWER' from generate_series(1, 20000) n;
+			insert into invitation (id, instance_id, email, email_key, role, status, token_hash, invited_by, expires_at)
+			select gen_random_uuid(), instances[n % 2000 + 1], n || '@new.example', n || '@new.example', 'VIEWER',
+			       (array['PENDING', 'ACCEPTED', 'REVOKED'])[n % 3 + 1], sha256(n::text::bytea), accounts[n % 500 + 1], clock_timestamp() + (n - 10000) * interval '1 minute'
+			from generate_series(1, 20000) n;
+			insert into invitation (id, space_id, email, email_key, status, token_hash, invited_by, expires_at)
+			select gen_random_uuid(), spaces[n % 500 + 1], n || '@a.example', n || '@a.example',
+			       (array['PENDING', 'ACCEPTED', 'REVOKED'])[n % 3 + 1], sha256((n || 'a')::bytea), accounts[n % 500 + 1], clock_timestamp() + (n - 5000) * interval '1 minute'
+			from generate_series(1, 10000) n;
+			insert into outbox (id, kind, subject_id, state, instance_id)
+			select gen_random_uuid(), 'INVITATION', id, case when email like '1@%' then 'QUEUED' else 'SENT' end, instance_id from invitation;
+			insert into audit_log (action, actor_name, space_id, space_name)
+			select 'INVITED', 'X', spaces[n % 500 + 1], 'S' from generate_series(1, 20000) n;
+			insert into request (id, kind, space_id, instance_id, space_name, instance_name, requested_by, role, lasts_until, expires_at, status, ended_at)
+			select gen_random_uuid(), 'ROLE', spaces[n % 2000 % 500 + 1], instances[n % 2000 + 1], 'S', 'I', accounts[n], 'INSTANCE_VIEWER',
+			       clock_timestamp() + interval '1 day', clock_timestamp() + interval '1 day',
+			       case when n % 20 = 0 then 'OPEN' else 'WITHDRAWN' end, case when n % 20 <> 0 then clock_timestamp() end
+			from generate_series(1, 20000) n;
+			insert into event (topic, place_id, change, subjects) select 'INSTANCE', instances[n % 2000 + 1], 'CREATED', '{}' from generate_series(1, 20000) n;
+		end $$`)
+	w.Exec(`select test_grow()`)
+	for _, table := range append(slices.Clone(growing), "address_holder", "organization", "space", "space_administrator", "instance") {
+		w.Exec(`vacuum analyze ` + table)
+	}
+}
