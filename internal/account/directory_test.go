@@ -24,7 +24,8 @@ func TestAccountsInUseAreReadAgain(t *testing.T) {
 		return actor
 	}
 	ada, ben, pat := identity(t, "s1", "ada@uni.example", "Ada"), identity(t, "s2", "ben@uni.example", "Ben"), identity(t, "s3", "pat@uni.example", "Pat")
-	for _, id := range []*Identity{&ada, &ben, &pat} {
+	eve := identity(t, "s5", "eve@uni.example", "Eve")
+	for _, id := range []*Identity{&ada, &ben, &pat, &eve} {
 		id.IssuedAt = issued(10)
 		actor(*id)
 	}
@@ -38,6 +39,9 @@ func TestAccountsInUseAreReadAgain(t *testing.T) {
 	renamed.Name, renamed.IssuedAt = "Benjamin", issued(11)
 	see(t, db, renamed)
 	if _, err := db.Exec(t.Context(), `delete from account where subject = 's3'`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(t.Context(), `update account set name = 'Changed' where subject = 's5'`); err != nil {
 		t.Fatal(err)
 	}
 
@@ -64,5 +68,9 @@ func TestAccountsInUseAreReadAgain(t *testing.T) {
 	}
 	if actor(pat); statements.Load() == 0 {
 		t.Error("the account that is gone is remembered")
+	}
+	statements.Store(0)
+	if got := actor(eve); got.Name != "Eve" || statements.Load() == 0 {
+		t.Errorf("%+v: the token says something new about the account, and that is not stored", got)
 	}
 }

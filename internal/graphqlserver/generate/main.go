@@ -5,8 +5,8 @@
 // closures of its own, and each element of a list in a goroutine. A field that only
 // reads a Go field, without directives, with a value that has no error, needs none of
 // that; neither does a list, because what its elements load is loaded for all of them at
-// once (package batch). In a list of 400 objects with five fields, this was two thirds
-// of the time.
+// once (package batch). In a list of 400 objects with five fields, this was some 40 % of
+// the server's time, by the shares of two profiles.
 package main
 
 import (
