@@ -14,30 +14,44 @@ import (
 // The queries of List: with any status, with one, and with one of an ended invitation.
 // The last ones say that it is not pending, because the indexes by status have only those.
 var (
-	countQueries = byPlace(`
-		select v.PLACE as id, count(*) as n from invitation v
-		where v.PLACE = any ($1::uuid[]) group by v.PLACE`)
-	countOfStatusQueries = byPlace(`
-		select v.PLACE as id, count(*) as n from invitation v
-		where v.PLACE = any ($1::uuid[]) and ` + status + ` = $2 group by v.PLACE`)
-	countOfEndedQueries = byPlace(`
-		select v.PLACE as id, count(*) as n from invitation v
-		where v.PLACE = any ($1::uuid[]) and ` + endedAs("$2") + ` group by v.PLACE`)
-	listQueries         = map[bool]map[globalid.Kind]string{false: byPlace(listQuery(columns, tables, `true`)), true: byPlace(listQuery(storedColumns, ``, `true`))}
-	listOfStatusQueries = map[bool]map[globalid.Kind]string{false: byPlace(listQuery(columns, tables, status+` = $4`)), true: byPlace(listQuery(storedColumns, ``, status+` = $4`))}
-	listOfEndedQueries  = map[bool]map[globalid.Kind]string{false: byPlace(listQuery(columns, tables, endedAs("$4"))), true: byPlace(listQuery(storedColumns, ``, endedAs("$4")))}
+	ofAnyStatus = newListQueries(func(string) string { return `true` })
+	ofStatus    = newListQueries(func(wanted string) string { return status + ` = ` + wanted })
+	ofEnded     = newListQueries(func(wanted string) string { return `v.status <> 'PENDING' and v.status = ` + wanted })
 )
 
-func endedAs(status string) string { return `v.status <> 'PENDING' and v.status = ` + status }
+// listQueries count and list invitations that meet a condition; stored lists without the
+// details that Filter.Stored leaves out.
+type listQueries struct{ count, list, stored map[globalid.Kind]string }
 
-func listQuery(columns, tables, condition string) string {
-	return `
+// newListQueries makes the queries of a condition, which gets the parameter of the wanted
+// status.
+func newListQueries(condition func(wanted string) string) listQueries {
+	list := func(columns, tables string) map[globalid.Kind]string {
+		return byPlace(`
 		select ` + columns + `
 		from unnest($1::uuid[]) as p (id)
 		cross join lateral (
 			select * from invitation v
-			where v.PLACE = p.id and v.id < $2 and ` + condition + ` order by v.id desc limit $3) v ` + tables + `
-		order by p.id, v.id desc`
+			where v.PLACE = p.id and v.id < $2 and ` + condition("$4") + ` order by v.id desc limit $3) v ` + tables + `
+		order by p.id, v.id desc`)
+	}
+	return listQueries{
+		count: byPlace(`
+		select v.PLACE as id, count(*) as n from invitation v
+		where v.PLACE = any ($1::uuid[]) and ` + condition("$2") + ` group by v.PLACE`),
+		list:   list(columns, tables),
+		stored: list(storedColumns, ``),
+	}
+}
+
+func (f Filter) queries() listQueries {
+	switch f.Status {
+	case "":
+		return ofAnyStatus
+	case Pending, Expired:
+		return ofStatus
+	}
+	return ofEnded
 }
 
 // Filter says which invitations List returns, and how much of them.
@@ -52,21 +66,21 @@ type Filter struct {
 // places are all instances or all spaces. Only administrators of the places may see the
 // invitations: the caller checks that, and adds the places with WithPlace.
 func (s *Service) List(ctx context.Context, places []globalid.ID, filter Filter, page relay.Page) (map[globalid.ID]relay.List[*Invitation], error) {
-	kind := places[0].Kind
-	count, countArgs := countQueries[kind], []any{postgres.IDs(places)}
-	list, listArgs := listQueries[filter.Stored][kind], []any{postgres.IDs(places), page.Before(), page.Limit()}
+	kind, queries := places[0].Kind, filter.queries()
+	countArgs, listArgs := []any{postgres.IDs(places)}, []any{postgres.IDs(places), page.Before(), page.Limit()}
 	if filter.Status != "" {
-		count, countArgs = countOfStatusQueries[kind], append(countArgs, string(filter.Status))
-		list, listArgs = listOfStatusQueries[filter.Stored][kind], append(listArgs, string(filter.Status))
-		if filter.Status != Pending && filter.Status != Expired {
-			count, list = countOfEndedQueries[kind], listOfEndedQueries[filter.Stored][kind]
-		}
+		countArgs, listArgs = append(countArgs, string(filter.Status)), append(listArgs, string(filter.Status))
 	}
-	totals, err := postgres.Counts(ctx, s.DB, page.Total, count, countArgs...)
+	totals, err := postgres.Counts(ctx, s.DB, page.Total, queries.count[kind], countArgs...)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.listRows(ctx, filter, list, listArgs)
+	var rows []row
+	if filter.Stored {
+		rows, err = s.listStored(ctx, queries.stored[kind], listArgs)
+	} else {
+		err = s.DB.Select(ctx, &rows, queries.list[kind], listArgs...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -78,16 +92,12 @@ func (s *Service) List(ctx context.Context, places []globalid.ID, filter Filter,
 	return relay.CutEach(places, invitations, page, totals), nil
 }
 
-func (s *Service) listRows(ctx context.Context, filter Filter, query string, args []any) (rows []row, err error) {
-	if !filter.Stored {
-		err = s.DB.Select(ctx, &rows, query, args...)
-		return rows, err
-	}
+func (s *Service) listStored(ctx context.Context, query string, args []any) ([]row, error) {
 	var stored []storedRow
 	if err := s.DB.Select(ctx, &stored, query, args...); err != nil {
 		return nil, err
 	}
-	rows = make([]row, len(stored))
+	rows := make([]row, len(stored))
 	for i := range stored {
 		rows[i].storedRow = stored[i]
 	}
