@@ -63,15 +63,11 @@ func join(writes []write, query string, args []any) (string, []any) {
 	if len(writes) == 0 {
 		return query, args
 	}
-	queries := make([]string, len(writes))
-	counts := make([]int, len(writes)+1)
-	counts[0] = len(args)
 	all := append([]any(nil), args...)
-	for i, w := range writes {
-		queries[i], counts[i+1] = w.query, len(w.args)
+	for _, w := range writes {
 		all = append(all, w.args...)
 	}
-	return joinQueries(queries, query, counts), all
+	return joinQueries(writes, query, len(args)), all
 }
 
 // joined are the texts that joinQueries has made, by the texts that they are made of.
@@ -80,25 +76,26 @@ var joined sync.Map
 
 var parameter = regexp.MustCompile(`\$\d+`)
 
-// joinQueries joins texts. counts are the numbers of arguments: of query, and of each
-// write.
-func joinQueries(writes []string, query string, counts []int) string {
-	key := strings.Join(append(writes, query), "\x00")
+// joinQueries joins the texts of writes and of a query, which has some arguments.
+func joinQueries(writes []write, query string, arguments int) string {
+	key := query
+	for _, w := range writes {
+		key += "\x00" + w.query
+	}
 	if text, known := joined.Load(key); known {
 		return text.(string)
 	}
 	var b strings.Builder
 	b.WriteString("with ")
-	before := counts[0]
 	for i, w := range writes {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "later_%d as (%s)", i+1, parameter.ReplaceAllStringFunc(w, func(p string) string {
+		fmt.Fprintf(&b, "later_%d as (%s)", i+1, parameter.ReplaceAllStringFunc(w.query, func(p string) string {
 			n, _ := strconv.Atoi(p[1:]) // the pattern has digits only
-			return fmt.Sprintf("$%d", before+n)
+			return fmt.Sprintf("$%d", arguments+n)
 		}))
-		before += counts[i+1]
+		arguments += len(w.args)
 	}
 	query = strings.TrimSpace(query)
 	if rest, has := strings.CutPrefix(query, "with "); has {
