@@ -17,6 +17,7 @@ import (
 
 func TestCacheEndsWithTheToken(t *testing.T) {
 	key := openKey(t, t.TempDir())
+	// The clock is the test's own: sleeping takes no time.
 	synctest.Test(t, func(t *testing.T) {
 		signed := sign(t, key, "ada@uni.example")
 		c := NewCache(Verifier{Development: key})

@@ -117,30 +117,20 @@ func (f *generatedFile) simplify(n ast.Node) bool {
 // plainField returns the expression that marshals the field which a function resolves,
 // where nothing but reading the Go field is needed for that.
 func (f *generatedFile) plainField(function *ast.FuncDecl) (expression string, ok bool) {
-	if len(function.Body.List) != 1 {
-		return "", false
-	}
-	resolve, ok := returned(function.Body, 1)
-	if !ok {
-		return "", false
-	}
-	call, ok := resolve.(*ast.CallExpr)
 	// ResolveField(ctx, operation, field, fieldContext, resolver, middleware, marshal, recover, nonNull)
-	if !ok || f.text(call.Fun) != "graphql.ResolveField" || len(call.Args) != 9 || f.text(call.Args[5]) != "nil" {
+	call, ok := returned(function.Body, 1).(*ast.CallExpr)
+	if !ok || f.text(call.Fun) != "graphql.ResolveField" || len(call.Args) != 9 || f.text(call.Args[5]) != "nil" || !f.isScalar(call.Args[3]) {
 		return "", false
 	}
-	if !f.isScalar(call.Args[3]) {
+	value, ok := returnedBy(call.Args[4], 2).(*ast.SelectorExpr)
+	if !ok || f.text(value.X) != "obj" {
 		return "", false
 	}
-	value, ok := f.readsGoField(call.Args[4])
+	marshal, ok := returnedBy(call.Args[6], 1).(*ast.CallExpr)
 	if !ok {
 		return "", false
 	}
-	marshal, ok := call.Args[6].(*ast.FuncLit)
-	if !ok {
-		return "", false
-	}
-	switch marshal.Type.Params.List[2].Type.(type) {
+	switch call.Args[6].(*ast.FuncLit).Type.Params.List[2].Type.(type) {
 	case *ast.ArrayType: // errors of its elements have a path
 		return "", false
 	case *ast.StarExpr: // it is an error where the field is not nullable
@@ -148,28 +138,12 @@ func (f *generatedFile) plainField(function *ast.FuncDecl) (expression string, o
 			return "", false
 		}
 	}
-	marshaled, ok := returned(marshal.Body, 1)
-	if !ok {
-		return "", false
-	}
-	marshalCall, ok := marshaled.(*ast.CallExpr)
-	if !ok {
-		return "", false
-	}
-	return fmt.Sprintf("%s(ctx, field.Selections, %s)", f.text(marshalCall.Fun), value), true
+	return fmt.Sprintf("%s(ctx, field.Selections, %s)", f.text(marshal.Fun), f.text(value)), true
 }
 
 // isScalar reports whether a function literal returns the field context of a scalar.
 func (f *generatedFile) isScalar(fieldContext ast.Expr) bool {
-	literal, ok := fieldContext.(*ast.FuncLit)
-	if !ok {
-		return false
-	}
-	result, ok := returned(literal.Body, 1)
-	if !ok {
-		return false
-	}
-	call, ok := result.(*ast.CallExpr)
+	call, ok := returnedBy(fieldContext, 1).(*ast.CallExpr)
 	if !ok {
 		return false
 	}
@@ -177,39 +151,28 @@ func (f *generatedFile) isScalar(fieldContext ast.Expr) bool {
 	if !ok {
 		return false
 	}
-	result, ok = returned(function.Body, 1)
-	if !ok {
-		return false
-	}
-	call, ok = result.(*ast.CallExpr)
+	call, ok = returned(function.Body, 1).(*ast.CallExpr)
 	return ok && f.text(call.Fun) == "graphql.NewScalarFieldContext"
 }
 
-// readsGoField returns the expression obj.Field of a resolver that returns it.
-func (f *generatedFile) readsGoField(resolver ast.Expr) (value string, ok bool) {
-	literal, ok := resolver.(*ast.FuncLit)
+// returnedBy is returned for the body of a function literal.
+func returnedBy(e ast.Expr, results int) ast.Expr {
+	literal, ok := e.(*ast.FuncLit)
 	if !ok {
-		return "", false
+		return nil
 	}
-	result, ok := returned(literal.Body, 2)
-	if !ok {
-		return "", false
-	}
-	field, ok := result.(*ast.SelectorExpr)
-	if !ok || f.text(field.X) != "obj" {
-		return "", false
-	}
-	return f.text(field), true
+	return returned(literal.Body, results)
 }
 
-// returned returns the first of the results of a body that only returns them.
-func returned(body *ast.BlockStmt, results int) (ast.Expr, bool) {
+// returned returns the first of the results of a body that only returns them; nil for
+// any other.
+func returned(body *ast.BlockStmt, results int) ast.Expr {
 	if len(body.List) != 1 {
-		return nil, false
+		return nil
 	}
 	r, ok := body.List[0].(*ast.ReturnStmt)
 	if !ok || len(r.Results) != results {
-		return nil, false
+		return nil
 	}
-	return r.Results[0], true
+	return r.Results[0]
 }
