@@ -118,16 +118,20 @@ type conn struct {
 
 // watch sets a deadline on the socket when ctx ends, until done is called.
 // Behind a pooler it also ends the statement in time, outside of a transaction:
-// there is no session whose server could.
+// there is no session whose server could. lib/pq gets the context that is returned.
 func (c *conn) watch(ctx context.Context) (_ context.Context, done func()) {
 	cancel := func() {}
 	if c.viaPooler && !c.inTx {
 		ctx, cancel = context.WithTimeout(ctx, c.connector.statementTimeout)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.socket.SetDeadline(time.Now().Add(graceTime)) })
-	return ctx, func() {
+	forPQ := ctx
+	if c.viaPooler {
+		forPQ = context.WithoutCancel(ctx) // no cancel request
+	}
+	return forPQ, func() {
 		// Its deadline has been set, or is about to be; and the server may be about to
-		// cancel what runs then.
+		// cancel what runs next.
 		if !stop() || ctx.Err() != nil {
 			c.retired = true
 		}

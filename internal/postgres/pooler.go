@@ -22,9 +22,11 @@ import (
 //     be another statement of another client.
 //   - Startup parameters, which a pooler refuses, or takes without handing them on.
 //   - Session locks.
+//   - Cancel requests, which PgBouncer up to 1.24 may end from (pgbouncer#822, #801).
 //
 // So a connection through a pooler sends each query with its arguments in one
-// message of the unnamed statement, and limits each transaction inside of it.
+// message of the unnamed statement, limits each transaction inside of it, and is
+// closed where a statement is to be abandoned.
 
 // marker is a startup parameter that PostgreSQL keeps, as every parameter with a
 // dot in its name, and that no pooler hands on.
@@ -88,7 +90,8 @@ func (r *route) isDirect(ctx context.Context, c driver.Conn, socket net.Conn) (b
 	if err := socket.SetDeadline(time.Now().Add(connectTimeout)); err != nil {
 		return false, err
 	}
-	found, err := readText(ctx, c, `select coalesce(current_setting('`+marker+`', true), '')`)
+	// Without a cancel request, in case that a pooler is there.
+	found, err := readText(context.WithoutCancel(ctx), c, `select coalesce(current_setting('`+marker+`', true), '')`)
 	if err != nil {
 		return false, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/postgres/networktest"
 	"alphacruncher.com/datahub-gateway/internal/postgres/pgbouncertest"
 	"alphacruncher.com/datahub-gateway/internal/postgres/postgrestest"
 )
@@ -94,6 +95,35 @@ func TestPoolerKeepsStatementTimeouts(t *testing.T) {
 				t.Errorf("afterwards: %v", err)
 			}
 		})
+	}
+}
+
+// PgBouncer 1.18 may end when clients cancel statements: a client that hangs up would
+// end the connections of all of them.
+func TestPoolerGetsNoCancelRequests(t *testing.T) {
+	network, dsn := networktest.New(t, pgbouncertest.New(t, postgrestest.New(t), pgbouncertest.Transaction))
+	db := open(t, dsn, postgres.Options{MaxConnections: 2})
+	const endless = `select pg_sleep($1)`
+	for what, run := range map[string]func(context.Context) error{
+		"outside of a transaction": func(ctx context.Context) error {
+			_, err := db.Exec(ctx, endless, 3600)
+			return err
+		},
+		"in a transaction": func(ctx context.Context) error {
+			return db.InTx(ctx, func(tx *postgres.Tx) error { return tx.Get(ctx, new(string), endless, 3600) })
+		},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if err := run(ctx); !postgres.IsUnavailable(err) && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", what, err)
+		}
+		cancel()
+	}
+	if n := network.Cancels(); n > 0 {
+		t.Errorf("%d cancel requests", n)
+	}
+	if err := db.Ping(withPatience(t)); err != nil {
+		t.Error(err)
 	}
 }
 

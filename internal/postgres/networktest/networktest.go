@@ -19,10 +19,11 @@ type Network struct {
 	server   string // the path of its socket
 	pipes    sync.WaitGroup
 
-	mu     sync.Mutex
-	flows  chan struct{} // closed while it does
-	ends   []net.Conn
-	breaks *loss
+	mu      sync.Mutex
+	flows   chan struct{} // closed while it does
+	ends    []net.Conn
+	breaks  *loss
+	cancels int
 }
 
 // loss is the answer that is to be lost: to text, on the connection on which after
@@ -88,6 +89,9 @@ func (n *Network) requests(client, server net.Conn, lost chan<- struct{}) {
 	n.pipe(client, server, func(sent []byte) bool {
 		n.mu.Lock()
 		defer n.mu.Unlock()
+		if bytes.HasPrefix(sent, cancelRequest) {
+			n.cancels++
+		}
 		if n.breaks == nil {
 			return true
 		}
@@ -152,6 +156,16 @@ func (n *Network) Flow() {
 	default:
 		close(n.flows)
 	}
+}
+
+// cancelRequest begins a CancelRequest of PostgreSQL's protocol 3.0.
+var cancelRequest = []byte{0, 0, 0, 16, 4, 210, 22, 46}
+
+// Cancels is the number of requests to cancel a statement that clients have sent.
+func (n *Network) Cancels() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.cancels
 }
 
 // Commit is what a client sends to commit.

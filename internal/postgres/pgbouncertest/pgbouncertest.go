@@ -73,11 +73,14 @@ func New(t testing.TB, dsn, mode string, settings ...string) string {
 		t.Fatal(err)
 	}
 	var drain sync.WaitGroup
-	drain.Go(func() { _, _ = io.Copy(io.Discard, output) })
+	drain.Go(func() { _, _ = io.Copy(t.Output(), output) })
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		drain.Wait()
 		_ = cmd.Wait()
+		if !cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled() {
+			t.Errorf("pgbouncer ended by itself: %v", cmd.ProcessState)
+		}
 	})
 	return fmt.Sprintf("%s host=%s port=%s", dsn, dir, port)
 }
