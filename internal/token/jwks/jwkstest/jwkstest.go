@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/MicahParks/jwkset"
 	"github.com/golang-jwt/jwt/v5"
@@ -94,6 +95,7 @@ type Provider struct {
 	URL string
 
 	t        testing.TB
+	started  time.Time
 	requests atomic.Int64
 	mu       sync.Mutex
 	answer   http.HandlerFunc
@@ -102,7 +104,7 @@ type Provider struct {
 // New starts a provider that publishes keys, until the end of the test.
 func New(t testing.TB, keys ...Key) *Provider {
 	t.Helper()
-	p := &Provider{t: t}
+	p := &Provider{t: t, started: time.Now()}
 	p.Publish(keys...)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.requests.Add(1)
@@ -118,6 +120,15 @@ func New(t testing.TB, keys ...Key) *Provider {
 
 // Requests is how often the provider was asked.
 func (p *Provider) Requests() int { return int(p.requests.Load()) }
+
+// RequestsAtMost fails the test where the provider was asked more often than a number
+// of times at once and once in each interval since its start.
+func (p *Provider) RequestsAtMost(atOnce int, interval time.Duration) {
+	p.t.Helper()
+	if n, most := p.Requests(), atOnce+int(time.Since(p.started)/interval); n > most {
+		p.t.Errorf("the provider was asked %d times, of at most %d", n, most)
+	}
+}
 
 // Publish lets the provider publish these keys, and no others.
 func (p *Provider) Publish(keys ...Key) {
