@@ -186,6 +186,13 @@ func LockPlaces(ctx context.Context, tx *postgres.Tx, actor Actor, strength Lock
 	return found, err
 }
 
+// GetLocking reads the only row of a query that locks a place and writes, in a
+// transaction of its own, as one of the transactions that use the place's space: see
+// postgres.DB.GetWriting.
+func GetLocking(ctx context.Context, db *postgres.DB, place globalid.ID, dest any, query string, args ...any) error {
+	return db.GetWriting(ctx, sharesOf(ctx, []globalid.ID{place}, nil), dest, query, args...)
+}
+
 // LockAndCheckRole locks one place, reads it, and decides by a rule whether the
 // actor may do what they are about to do. It fails with NOT_FOUND, also where the
 // place is of another type than P, or FORBIDDEN.

@@ -194,7 +194,7 @@ func TestRoleInUseCannotBeRevoked(t *testing.T) {
 		from instance i, account a where i.name = 'Group 1' and a.name = 'Mia'`)
 	invited, revoked := make(chan answer, 1), make(chan error, 1)
 	go func() { invited <- ada.invite("Group 1", "VIEWER", []string{"zoe@new.example"}) }()
-	w.Eventually("an invitation that is about to be written", func() bool { return w.lockWaiters("insert into invitation") == 1 })
+	w.Eventually("an invitation that is about to be written", func() bool { return w.lockWaiters("invite_new") == 1 })
 	go func() {
 		_, err := w.Admin.Exec(`delete from space_administrator where account_id = (select id from account where name = 'Ada')`)
 		revoked <- err

@@ -100,17 +100,14 @@ func Write(ctx context.Context, tx *postgres.Tx, records ...Record) error {
 	var actors, spaces, instances postgres.UUIDs
 	var actions, actorNames, spaceNames, instanceNames, details pq.StringArray
 	for _, r := range records {
-		if err := r.validate(); err != nil {
+		text, err := r.DetailsJSON()
+		if err != nil {
 			return err
 		}
 		if r.Actor.Name == "" {
 			r.Actor.Name = "DataHub"
 		}
-		b, err := json.Marshal(r.Details)
-		if err != nil {
-			return err
-		}
-		actions, details = append(actions, string(r.Action)), append(details, string(b))
+		actions, details = append(actions, string(r.Action)), append(details, text)
 		actors, actorNames = append(actors, r.Actor.ID.UUID), append(actorNames, r.Actor.Name)
 		spaces, spaceNames = append(spaces, r.Space.ID), append(spaceNames, r.Space.Name)
 		instances, instanceNames = append(instances, r.Instance.ID), append(instanceNames, r.Instance.Name)
@@ -121,6 +118,16 @@ func Write(ctx context.Context, tx *postgres.Tx, records ...Record) error {
 		from unnest($1::text[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[])
 		     as r (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)`,
 		actions, actors, actorNames, spaces, spaceNames, instances, instanceNames, details)
+}
+
+// DetailsJSON returns the details as they are stored, for a statement that writes the
+// record itself. It fails as Write does.
+func (r Record) DetailsJSON() (string, error) {
+	if err := r.validate(); err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(r.Details)
+	return string(text), err
 }
 
 // validate fails where the trail has no sentence for the record, or the record lacks

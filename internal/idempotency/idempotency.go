@@ -101,15 +101,30 @@ func claim(ctx context.Context, tx *postgres.Tx, r Request) (*executed, error) {
 		return nil, nil
 	}
 	requestHash := hash(r)
-	claimed, err := tx.Exec(ctx, `
-		insert into idempotency_key as k (account_id, key, request_hash) values ($1, $2, $3)
-		on conflict (account_id, key) do update
-		set request_hash = excluded.request_hash, response = null, created_at = clock_timestamp()
-		where k.created_at <= clock_timestamp() - interval '24 hours'`,
+	var claimed struct {
+		New   bool `db:"new"`
+		Known bool `db:"known"`
+		executed
+	}
+	err := tx.Get(ctx, &claimed, `
+		with claimed as (
+			insert into idempotency_key as k (account_id, key, request_hash) values ($1, $2, $3)
+			on conflict (account_id, key) do update
+			set request_hash = excluded.request_hash, response = null, created_at = clock_timestamp()
+			where k.created_at <= clock_timestamp() - interval '24 hours'
+			returning true)
+		select exists (select from claimed) as new, k.response is not null as known,
+		       coalesce(k.request_hash = $3, false) as same_request, k.response
+		from (select) one
+		left join idempotency_key k on k.account_id = $1 and k.key = $2 and k.created_at > clock_timestamp() - interval '24 hours'`,
 		r.Actor.ID.UUID, *r.Key, requestHash)
-	if err != nil || claimed == 1 {
+	if err != nil || claimed.New {
 		return nil, err
 	}
+	if claimed.Known {
+		return &claimed.executed, nil
+	}
+	// A copy was executed while the statement waited for it: a new statement sees that.
 	var known executed
 	err = tx.Get(ctx, &known, `
 		select request_hash = $3 as same_request, response from idempotency_key where account_id = $1 and key = $2`,
@@ -128,6 +143,16 @@ func remember(ctx context.Context, tx *postgres.Tx, r Request, answer any) error
 	}
 	return tx.Later(ctx, `update idempotency_key set response = $3 where account_id = $1 and key = $2`,
 		r.Actor.ID.UUID, *r.Key, string(response))
+}
+
+// Arguments returns the key, the hash and the answer of a request, as a statement stores
+// them that executes it and remembers its answer at once; nil without a key.
+func (r Request) Arguments(answer any) (key, requestHash, response any, err error) {
+	if r.Key == nil {
+		return nil, nil, nil, nil
+	}
+	text, err := json.Marshal(answer)
+	return *r.Key, hash(r), string(text), err
 }
 
 // Executed reports whether a request was executed in the last 24 hours.

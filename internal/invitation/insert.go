@@ -45,6 +45,17 @@ func (t terms) requesterID() (id uuid.NullUUID) {
 	return id
 }
 
+// newRow returns a new invitation with its names.
+func (t terms) newRow(stored storedRow) *row {
+	r := &row{storedRow: stored, ParentSpaceID: t.to.Space.ID.UUID, SpaceName: t.to.Space.Name,
+		OrganizationID: t.to.Space.Organization.ID.UUID, OrganizationName: t.to.Space.Organization.Name}
+	if t.to.Instance != nil {
+		r.InstanceName = &t.to.Instance.Name
+	}
+	t.name(r)
+	return r
+}
+
 // name sets the names of those who invite, which a stored row has by id only.
 func (t terms) name(r *row) {
 	t.nameInviter(r)
@@ -134,14 +145,8 @@ func insertRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*can
 		return err
 	}
 	for _, stored := range inserted {
-		r := &row{storedRow: stored, ParentSpaceID: t.to.Space.ID.UUID, SpaceName: t.to.Space.Name,
-			OrganizationID: t.to.Space.Organization.ID.UUID, OrganizationName: t.to.Space.Organization.Name}
-		if t.to.Instance != nil {
-			r.InstanceName = &t.to.Instance.Name
-		}
-		t.name(r)
-		c := byKey[r.EmailKey]
-		c.row, c.outcome = r, Invited
+		c := byKey[stored.EmailKey]
+		c.row, c.outcome = t.newRow(stored), Invited
 	}
 	if len(inserted) == len(candidates) {
 		return nil

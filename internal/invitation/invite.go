@@ -140,6 +140,14 @@ func (s *Service) invite(ctx context.Context, c inviteCall) (to destination, res
 	if len(invalid) > 0 {
 		return to, nil, s.refuseInvalid(ctx, c, invitees, invalid)
 	}
+	to, results, done, err := s.inviteNew(ctx, c, invitees)
+	if done {
+		s.count(results)
+		s.Outbox.Wake()
+	}
+	if done || err != nil {
+		return to, results, err
+	}
 	mailed := false
 	results, err = idempotency.Run(ctx, s.DB, c.key, idempotency.Steps[[]*InviteResult]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) error {
@@ -198,12 +206,17 @@ func (s *Service) inviteTx(ctx context.Context, tx *postgres.Tx, t terms, invite
 	if err := ratelimit.Take(ctx, tx, charges...); err != nil {
 		return nil, err
 	}
+	s.count(results)
+	return results, nil
+}
+
+// count counts outcomes.
+func (s *Service) count(results []*InviteResult) {
 	if s.CountOutcome != nil {
 		for _, r := range results {
 			s.CountOutcome(r.Outcome)
 		}
 	}
-	return results, nil
 }
 
 // findMembers returns the roles of those who are members of the instance or

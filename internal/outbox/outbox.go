@@ -115,13 +115,16 @@ func Subjects(jobs []Job) postgres.UUIDs {
 	return ids
 }
 
+// NewID returns the id of a new job.
+func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
 // Enqueue writes one job of a kind for each task. The jobs are due as soon as the
 // transaction is committed; call [Queue.Wake] then.
 func Enqueue(ctx context.Context, tx *postgres.Tx, kind string, tasks []Task) error {
 	var ids, subjects, instances postgres.UUIDs
 	var secrets pq.StringArray
 	for _, t := range tasks {
-		ids, subjects = append(ids, uuid.Must(uuid.NewV7())), append(subjects, t.Subject)
+		ids, subjects = append(ids, NewID()), append(subjects, t.Subject)
 		instances, secrets = append(instances, t.Instance), append(secrets, t.Secret)
 	}
 	return tx.Later(ctx, `

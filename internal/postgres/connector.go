@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/lib/pq"
@@ -262,10 +263,31 @@ func (c *conn) IsValid() bool { return !c.retired && !c.outdated() && c.pqConn.I
 // ResetSession implements driver.SessionResetter: it is called before a connection is
 // used again.
 func (c *conn) ResetSession(ctx context.Context) error {
-	if c.outdated() {
+	if c.outdated() || !c.idle() {
 		return driver.ErrBadConn
 	}
 	return c.pqConn.ResetSession(ctx)
+}
+
+// idle reports whether nothing has arrived since the last answer. The server says so
+// when it closes a connection: what is sent afterwards is lost, and nobody knows whether
+// it was carried out.
+func (c *conn) idle() bool {
+	socket, ok := c.socket.(syscall.Conn)
+	if !ok {
+		return true
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return false
+	}
+	nothing := false
+	err = raw.Read(func(fd uintptr) bool {
+		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		nothing = errors.Is(err, syscall.EAGAIN)
+		return true
+	})
+	return err == nil && nothing
 }
 
 func (c *conn) outdated() bool { return c.generation != c.connector.generation.Load() }
@@ -279,7 +301,7 @@ type tx struct {
 func (t *tx) Commit() error {
 	defer t.end()
 	err := t.Tx.Commit()
-	if err == nil || !t.commitUnknown(err) {
+	if err == nil || !commitUnknown(err) {
 		return t.conn.classify("", err)
 	}
 	return fmt.Errorf("%w: %w", ErrCommitUnknown, t.conn.classify("", err))
@@ -290,15 +312,15 @@ func (t *tx) Rollback() error {
 	return t.conn.classify("", t.Tx.Rollback())
 }
 
-// commitUnknown reports whether the server may have committed although Commit
-// failed. An error of the server says that it has not, unless it says that the
-// connection ends: that can follow the commit.
-func (t *tx) commitUnknown(err error) bool {
+// commitUnknown reports whether the server may have committed although the statement
+// that commits failed. An error of the server says that it has not, unless it says that
+// the connection ends: that can follow the commit.
+func commitUnknown(err error) bool {
 	var server *pq.Error
 	if errors.As(err, &server) {
-		return server.Code.Class() == pqerror.ClassOperatorIntervention
+		return server.Code.Class() == pqerror.ClassOperatorIntervention && server.Code != pqerror.QueryCanceled
 	}
-	return !errors.Is(err, pq.ErrInFailedTransaction)
+	return !errors.Is(err, pq.ErrInFailedTransaction) && !errors.Is(err, sql.ErrNoRows)
 }
 
 func (t *tx) end() {

@@ -237,6 +237,43 @@ func (db *DB) inTx(ctx context.Context, held *heldShares, do func(tx *Tx) error)
 	return nil
 }
 
+// GetWriting reads the only row of a query that writes, in a transaction of its own that
+// takes no further round trip, as one of the transactions that use some places
+// ([Tx.TakeShares]). It is for what must not be done twice: unlike Get, it never sends the
+// query again, and it fails with ErrCommitUnknown where the answer is lost.
+func (db *DB) GetWriting(ctx context.Context, places []uuid.UUID, dest any, query string, args ...any) error {
+	return db.withShares(ctx, func(held *heldShares) error {
+		if err := db.takeShares(held, places); err != nil {
+			return err
+		}
+		if db.connector.viaPooler.Load() { // the transaction has the limits, which are the session's otherwise
+			return db.inTx(ctx, held, func(tx *Tx) error { return tx.Get(ctx, dest, query, args...) })
+		}
+		return db.getOnce(ctx, dest, query, args...)
+	})
+}
+
+func (db *DB) getOnce(ctx context.Context, dest any, query string, args ...any) (err error) {
+	ctx, release, err := db.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	c, err := db.pool.Connx(ctx) // a statement of a Conn is not repeated
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	defer db.begin(ctx, query)(&err)
+	if err := c.GetContext(ctx, dest, query, args...); err != nil {
+		if commitUnknown(err) {
+			return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
+		}
+		return err
+	}
+	return nil
+}
+
 // errDryRun rolls a transaction back.
 var errDryRun = errors.New("dry run")
 

@@ -146,6 +146,58 @@ func TestCommitWhoseAnswerIsLost(t *testing.T) {
 	}
 }
 
+const writeOne = `insert into note values ($1) returning text`
+
+// A statement that commits by itself is sent once. Where its answer is lost, it may have
+// been carried out, and says so.
+func TestGetWriting(t *testing.T) {
+	dsn, direct := newNotes(t)
+	n, through := networktest.New(t, dsn)
+	db := open(t, through, postgres.Options{MaxConnections: 1})
+	ctx := withPatience(t)
+	write := func(text string) error { return db.GetWriting(ctx, nil, new(string), writeOne, text) }
+	if err := write("first"); err != nil {
+		t.Fatal(err)
+	}
+	n.LoseAnswer("", "kept")
+	if err := write("kept"); !errors.Is(err, postgres.ErrCommitUnknown) {
+		t.Errorf("lost: %v", err)
+	}
+	execute(t, direct, `alter table note add constraint note_short check (length(text) < 10)`)
+	if err := write("much too long"); pq.As(err, pqerror.CheckViolation) == nil || errors.Is(err, postgres.ErrCommitUnknown) {
+		t.Errorf("refused: %v", err)
+	}
+	if got := notes(t, direct); got != "first kept" {
+		t.Errorf("stored: %s", got)
+	}
+}
+
+// A connection that the server has closed is not used any more: a statement that is sent
+// through it would be lost, and nobody would know whether it was carried out.
+func TestClosedConnectionsAreNotUsed(t *testing.T) {
+	dsn, direct := newNotes(t)
+	db := open(t, dsn, postgres.Options{MaxConnections: 1})
+	ctx := withPatience(t)
+	for range 20 {
+		var pid int
+		if err := db.Get(ctx, &pid, `select pg_backend_pid()`); err != nil {
+			t.Fatal(err)
+		}
+		// The server has said that the connection ends before its row is gone.
+		execute(t, direct, fmt.Sprintf(`
+			do $$ begin
+				perform pg_terminate_backend(%d);
+				while exists (select from pg_stat_activity where pid = %[1]d) loop perform pg_stat_clear_snapshot(); end loop;
+			end $$`, pid))
+		if err := db.GetWriting(ctx, nil, new(string), writeOne, "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := read[int](t, direct, `select count(*) from note`); got != 20 {
+		t.Errorf("%d notes", got)
+	}
+}
+
 // The recipes against races need READ COMMITTED, also where the database has
 // another default.
 func TestReadCommitted(t *testing.T) {

@@ -84,15 +84,17 @@ func (h *heldShares) release() {
 // most a quarter of the pool does for each place. Call it before the statement that locks
 // the places, and return its error: where there is no room, the transaction ends, waits
 // without a connection for up to the statement timeout, and runs again.
-func (tx *Tx) TakeShares(places ...uuid.UUID) error {
+func (tx *Tx) TakeShares(places ...uuid.UUID) error { return tx.db.takeShares(tx.held, places) }
+
+func (db *DB) takeShares(held *heldShares, places []uuid.UUID) error {
 	for _, place := range places {
-		if slices.Contains(tx.held.places, place) {
+		if slices.Contains(held.places, place) {
 			continue
 		}
-		slots, leave := tx.db.shares.of(place)
+		slots, leave := db.shares.of(place)
 		select {
 		case slots <- struct{}{}:
-			tx.held.add(place, func() { <-slots; leave() })
+			held.add(place, func() { <-slots; leave() })
 		default:
 			leave()
 			return &shareFullError{places}

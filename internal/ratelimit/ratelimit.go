@@ -80,22 +80,9 @@ func join(faults []*fault.Fault, err error) error {
 }
 
 const (
-	// takeQuery adds first and compares then. A statement that waited for another
-	// transaction sees what that one added only in the row that it updates.
-	takeQuery = `
-	with used as (
-		insert into rate_limit as r (name, subject, untils, ns, until)
-		select c.name, c.subject, array[c.until], array[c.n], c.until
-		from (select *, ` + until + ` as until from unnest($1::text[], $2::uuid[], $3::int[]) as c (name, subject, n)) c
-		order by c.name, c.subject
-		on conflict (name, subject) do update
-		set (untils, ns, until) = (
-			select array_agg(m.until order by m.until), array_agg(m.n order by m.until), max(m.until)
-			from (select m.until, sum(m.n)::int as n
-			      from (select * from unnest(r.untils, r.ns) union all select ` + until + `, excluded.ns[1]) m (until, n)
-			      where m.until > clock_timestamp() group by m.until) m)
-		returning name, subject, untils, ns
-	)` + overQuery
+	// The function adds first and compares then: see migration 26. It decides as
+	// overQuery does.
+	takeQuery = `select name, subject, seconds from rate_limit_take_1($1::text[], $2::uuid[], $3::int[], $4::text[], $5::int[])`
 
 	checkQuery = `
 	with used as (

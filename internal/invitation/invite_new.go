@@ -1,0 +1,101 @@
+package invitation
+
+import (
+	"context"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/outbox"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/ratelimit"
+)
+
+// inviteNewQuery calls the function of migration 26, whose parameters it has in their
+// order.
+const inviteNewQuery = `
+	select created_at, expires_at from invite_new_1(
+		$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::float8 * interval '1 second',
+		$15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)`
+
+// inviteNew does what invite does, in one statement, for the usual request: nobody is a
+// member or invited there already, and nobody has refused invitations. Everything is
+// decided before the statement, and the statement does it where that is still so under
+// its locks. done is false otherwise, also for a copy of an executed request and where a
+// limit is exceeded: nothing was done, and the transaction of invite decides.
+func (s *Service) inviteNew(ctx context.Context, c inviteCall, invitees []invitee) (to destination, results []*InviteResult, done bool, err error) {
+	place, err := access.FindPlace(ctx, s.DB, c.actor, c.placeID)
+	if err != nil {
+		return to, nil, false, err
+	}
+	to = destinationOf(place)
+	if access.CheckRole(ctx, s.DB, place, c.rule) != nil || to.checkState(ctx, s.DB, c.rule) != nil {
+		return to, nil, false, nil
+	}
+	t := terms{actor: c.actor, to: to, role: c.role, message: c.message, ttl: s.Limits.TTL}
+	candidates := newCandidates(invitees, nil)
+	for _, c := range candidates {
+		c.refusalHash = refusalHash(s.HashKey, c.key)
+		c.outcome, c.row = Invited, t.newRow(storedRow{ID: c.id.UUID, InstanceID: to.instanceID(), SpaceID: to.spaceID(),
+			Email: c.address.String(), EmailKey: c.key, Role: t.role, Message: t.message, InvitedBy: t.actor.ID.UUID, Status: Pending})
+		c.row.mailRow = queuedMail
+	}
+	results = inviteResults(to, invitees, nil, candidates)
+	args, err := s.inviteNewArgs(c, t, len(invitees), candidates, results)
+	if err != nil {
+		return to, nil, false, err
+	}
+	var made struct {
+		CreatedAt *time.Time `db:"created_at"`
+		ExpiresAt *time.Time `db:"expires_at"`
+	}
+	err = access.GetLocking(ctx, s.DB, c.placeID, &made, inviteNewQuery, args...)
+	if pq.As(err, pqerror.TRSerializationFailure) != nil {
+		return to, nil, false, nil
+	}
+	if err != nil || made.CreatedAt == nil {
+		return to, nil, false, err
+	}
+	for _, r := range results {
+		r.Invitation.CreatedAt, r.Invitation.ExpiresAt = *made.CreatedAt, *made.ExpiresAt
+		r.Invitation.row.CreatedAt, r.Invitation.row.ExpiresAt = *made.CreatedAt, *made.ExpiresAt
+	}
+	return to, results, true, nil
+}
+
+// inviteNewArgs returns the arguments of inviteNewQuery for a request with n addresses.
+func (s *Service) inviteNewArgs(c inviteCall, t terms, n int, candidates []*candidate, results []*InviteResult) ([]any, error) {
+	key, requestHash, response, err := c.key.Arguments(results)
+	if err != nil {
+		return nil, err
+	}
+	record := inviteRecords(t, results, candidates)[0]
+	details, err := record.DetailsJSON()
+	if err != nil {
+		return nil, err
+	}
+	var instanceName, instanceKind *string
+	if i := t.to.Instance; i != nil {
+		instanceName, instanceKind = &i.Name, (*string)(&i.Kind)
+	}
+	ids, mails := make(postgres.UUIDs, len(candidates)), make(postgres.UUIDs, len(candidates))
+	emails, keys, secrets := make(pq.StringArray, len(candidates)), make(pq.StringArray, len(candidates)), make(pq.StringArray, len(candidates))
+	hashes, refusals := make(pq.ByteaArray, len(candidates)), make(pq.ByteaArray, len(candidates))
+	for i, c := range candidates {
+		ids[i], mails[i] = c.id.UUID, outbox.NewID()
+		emails[i], keys[i], secrets[i] = c.address.String(), c.key, c.token
+		hashes[i], refusals[i] = c.hash, c.refusalHash
+	}
+	args := []any{
+		t.actor.ID.UUID, t.actor.Name, key, requestHash, response,
+		t.to.instanceID(), t.to.Space.ID.UUID, instanceName, instanceKind, t.to.Space.Name, t.to.Space.Organization.Name,
+		t.role, t.message, t.ttl.Seconds(),
+		ids, emails, keys, hashes, refusals,
+		MailKind, mails, secrets,
+		string(record.Action), details,
+	}
+	charges := s.inviteCharges(t.actor, t.to.Space, n, recipientsOf(t.to, candidates))
+	return append(args, ratelimit.Arguments(charges...)...), nil
+}

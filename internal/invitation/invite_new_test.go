@@ -1,0 +1,81 @@
+package invitation_test
+
+import (
+	"slices"
+	"testing"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
+)
+
+// Each case changes something after the place was read and before the people are
+// invited: what is true under the locks counts.
+func TestInviteDecidesAgainUnderItsLocks(t *testing.T) {
+	t.Parallel()
+	const zoe, kim = "zoe@new.example", "kim@new.example"
+	both := []invitation.InviteOutcome{invitation.Invited, invitation.Invited}
+	for name, c := range map[string]struct {
+		change   func(w *world)
+		code     fault.Code // "": everybody gets an outcome
+		outcomes []invitation.InviteOutcome
+		mails    int
+		trail    string // of the request, about Group 1
+	}{
+		"nothing":            {func(*world) {}, "", both, 2, "Ada INVITATION_SENT Group 1"},
+		"the role has ended": {func(w *world) { w.Revoke(w.User("ada"), w.Space(testworld.Econometrics)) }, fault.NotFound, nil, 0, ""},
+		"another role is left": {func(w *world) {
+			w.Grant(w.User("ada"), tenant.InstanceEditor, w.Instance("Group 1"))
+			w.Revoke(w.User("ada"), w.Space(testworld.Econometrics))
+		}, fault.Forbidden, nil, 0, ""},
+		"it is deleted":        {func(w *world) { w.DeleteInstance(w.Instance("Group 1"), w.User("ada")) }, fault.InstanceDeleted, nil, 0, ""},
+		"it is renamed":        {func(w *world) { w.Exec(`update instance set name = 'New' where name = 'Group 1'`) }, "", both, 2, "Ada INVITATION_SENT New"},
+		"the space is renamed": {func(w *world) { w.Exec(`update space set name = 'New' where name = $1`, testworld.Econometrics) }, "", both, 2, "Ada INVITATION_SENT Group 1"},
+		"one is a member": {func(w *world) { w.Grant(w.User(zoe), tenant.InstanceViewer, w.Instance("Group 1")) },
+			"", []invitation.InviteOutcome{invitation.AlreadyMember, invitation.Invited}, 1, "Ada INVITATION_SENT Group 1"},
+		"one administrates": {func(w *world) { w.Grant(w.User(kim), tenant.SpaceAdministrator, w.Space(testworld.Econometrics)) },
+			"", []invitation.InviteOutcome{invitation.Invited, invitation.AlreadyMember}, 1, "Ada INVITATION_SENT Group 1"},
+		"one refuses invitations": {func(w *world) {
+			v := w.invite("Master", tenant.Viewer, zoe)[0]
+			_, err := w.Invitations.Refuse(w.t.Context(), nil, invitation.RefuseInvitationsInput{Token: w.secret(v.InvitationID)})
+			w.must(err)
+			w.Exec(`delete from outbox`)
+		}, "", both, 1, "Ada INVITATION_SENT Group 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			id, ada := w.Instance("Group 1"), w.User("ada")
+			w.Grant(w.User("bea"), tenant.SpaceAdministrator, w.Space(testworld.Econometrics)) // a space has an administrator
+			before, err := tenant.FindPlaces(t.Context(), w.DB, ada, []globalid.ID{id})
+			w.must(err)
+			c.change(w)
+			trail := len(w.Trail())
+			payload, err := w.Invitations.Invite(access.WithPlaces(t.Context(), before), ada, invitation.InviteUsersInput{
+				InstanceID: id, Role: tenant.Viewer, Emails: []string{zoe, kim}, IdempotencyKey: new("once")})
+			if c.code != "" {
+				wantRefused(t, err, c.code, "")
+			} else {
+				w.must(err)
+				wantEqual(t, "outcomes", c.outcomes, outcomes(payload.Results))
+			}
+			written := w.Trail()[trail:]
+			if want := slices.DeleteFunc([]string{c.trail}, func(s string) bool { return s == "" }); !slices.Equal(written, want) {
+				t.Errorf("trail: %q; want %q", written, want)
+			}
+			if n := w.Number(`select count(*) from outbox`); n != c.mails {
+				t.Errorf("%d mails; want %d", n, c.mails)
+			}
+			keys := 1
+			if c.code != "" {
+				keys = 0
+			}
+			if n := w.Number(`select count(*) from idempotency_key`); n != keys {
+				t.Errorf("%d keys", n)
+			}
+		})
+	}
+}

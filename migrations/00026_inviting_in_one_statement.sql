@@ -1,0 +1,124 @@
+-- +goose Up
+
+-- What a request to invite does in the usual case, in one statement: the gateway has
+-- decided that the person may invite and that everybody is new, and this function does
+-- it where that is still so. Each of its statements sees what was committed before it
+-- began. A gateway calls one version of a function, so a change of what a function does is
+-- a new function.
+
+-- Charges limits: see ratelimit.Take. It returns what exceeds its limit, and the
+-- seconds until the charge fits; null where it never does. It adds first and compares
+-- then: a statement that waited for another transaction sees what that one added only in
+-- the row that it updates.
+-- +goose StatementBegin
+create function rate_limit_take_1(names text[], subjects uuid[], counts int[], limits text[], maxima int[])
+returns table (name text, subject uuid, seconds float8) language plpgsql as $$
+#variable_conflict use_column
+begin
+    return query
+    with used as (
+        insert into rate_limit as r (name, subject, untils, ns, until)
+        select c.name, c.subject, array[c.until], array[c.n], c.until
+        from (select *, date_trunc('minute', clock_timestamp()) + interval '61 minutes' as until
+              from unnest(names, subjects, counts) as c (name, subject, n)) c
+        order by c.name, c.subject
+        on conflict on constraint rate_limit_pkey do update
+        set (untils, ns, until) = (
+            select array_agg(m.until order by m.until), array_agg(m.n order by m.until), max(m.until)
+            from (select m.until, sum(m.n)::int as n
+                  from (select * from unnest(r.untils, r.ns) union all select excluded.until, excluded.ns[1]) m (until, n)
+                  where m.until > clock_timestamp() group by m.until) m)
+        returning name, subject, untils, ns
+    )
+    select u.name, u.subject, (
+        select extract(epoch from min(m.until) - clock_timestamp())::float8
+        from (select m.until, sum(m.n) over (order by m.until desc) - m.n as rest from unnest(u.untils, u.ns) as m (until, n)) m
+        where m.until > clock_timestamp() and m.rest <= l.max)
+    from used u join unnest(limits, maxima) as l (name, max) on l.name = u.name
+    where case when cardinality(u.ns) = 1 then u.ns[1] -- the charge itself, as for most mailboxes
+          else (select sum(m.n) from unnest(u.untils, u.ns) as m (until, n) where m.until > clock_timestamp()) end > l.max;
+end $$;
+-- +goose StatementEnd
+
+-- Invites people who are no members and not invited, as an administrator of the space.
+-- The arrays have an element for each of them. Where anything is not as the gateway
+-- expects, it does nothing and returns nulls, or fails with serialization_failure.
+--
+-- It claims the key first, as nobody may wait for a key who holds another lock; then it
+-- locks and waits in the order of other transactions: place, role, addresses, limits.
+-- +goose StatementBegin
+create function invite_new_1(
+    actor_id uuid, actor_name text,
+    key text, request_hash bytea, response json, -- null: without a key
+    -- The place: an instance, or a space without one, and what it is expected to be.
+    in_instance uuid, in_space uuid, instance_name text, instance_kind text, space_name text, organization_name text,
+    role text, message text, ttl interval, -- of the invitations
+    ids uuid[], emails text[], email_keys text[], token_hashes bytea[], refusal_hashes bytea[],
+    mail_kind text, mail_ids uuid[], secrets text[],
+    action text, details jsonb, -- of the trail
+    limit_names text[], limit_subjects uuid[], limit_counts int[], limits text[], maxima int[],
+    out created_at timestamptz, out expires_at timestamptz
+) language plpgsql as $$
+#variable_conflict use_variable
+begin
+    if key is not null then
+        insert into idempotency_key as k (account_id, key, request_hash, response) values (actor_id, key, request_hash, response)
+        on conflict on constraint idempotency_key_pkey do update
+        set request_hash = excluded.request_hash, response = excluded.response, created_at = clock_timestamp()
+        where k.created_at <= clock_timestamp() - interval '24 hours';
+        if not found then
+            return;
+        end if;
+    end if;
+
+    if in_instance is null then
+        perform from space s where s.id = in_space for share;
+    else
+        perform from instance i where i.id = in_instance and i.space_id = in_space
+            and i.name = instance_name and i.kind = instance_kind and i.deleted_at is null for share;
+    end if;
+    if found then
+        perform from space_administrator a where a.space_id = in_space and a.account_id = actor_id for share;
+    end if;
+    if found then
+        perform from space s join organization o on o.id = s.organization_id
+        where s.id = in_space and s.name = space_name and o.name = organization_name
+        and not exists (
+            select from address_holder h where h.email_key = any (email_keys) and (
+                exists (select from instance_member m where m.instance_id = in_instance and m.account_id = h.account_id) or
+                exists (select from space_administrator a where a.space_id = in_space and a.account_id = h.account_id)))
+        and not exists (select from invitation_refusal r where r.address_hash = any (refusal_hashes))
+        and case when in_instance is null
+            then not exists (select from invitation v where v.space_id = in_space and v.email_key = any (email_keys) and v.status = 'PENDING')
+            else not exists (select from invitation v where v.instance_id = in_instance and v.email_key = any (email_keys) and v.status = 'PENDING') end;
+    end if;
+    if not found then
+        delete from idempotency_key k where k.account_id = actor_id and k.key = key;
+        return;
+    end if;
+
+    created_at := clock_timestamp();
+    expires_at := created_at + ttl;
+    insert into invitation (id, instance_id, space_id, email, email_key, role, token_hash, message, invited_by, created_at, expires_at)
+    select c.id, in_instance, case when in_instance is null then in_space end, c.email, c.email_key, role, c.token_hash, message, actor_id, created_at, expires_at
+    from unnest(ids, emails, email_keys, token_hashes) as c (id, email, email_key, token_hash)
+    order by c.email_key
+    on conflict do nothing;
+    declare
+        inserted int;
+    begin
+        get diagnostics inserted = row_count;
+        if inserted < cardinality(ids) then
+            raise serialization_failure using message = 'an address was invited meanwhile';
+        end if;
+    end;
+    insert into outbox (id, kind, subject_id, instance_id, secret)
+    select m.id, mail_kind, m.subject_id, in_instance, m.secret from unnest(mail_ids, ids, secrets) as m (id, subject_id, secret);
+    insert into audit_log (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)
+    values (action, actor_id, actor_name, in_space, space_name, in_instance, instance_name, details);
+    perform from rate_limit_take_1(limit_names, limit_subjects, limit_counts, limits, maxima);
+    if found then
+        raise serialization_failure using message = 'a limit is exceeded';
+    end if;
+end $$;
+-- +goose StatementEnd
