@@ -27,14 +27,12 @@ var (
 	ErrUnknown = errors.New("jwks: the key is not known")
 )
 
-// patience is how long the search for an unknown key waits for the provider.
-const patience = time.Second
-
-// pace is how often the provider is asked.
+// pace is how often the provider is asked, and how long it is waited for.
 type pace struct {
 	interval time.Duration // a withdrawn key is accepted for this long
 	retry    time.Duration // after a failure; then twice as long, up to interval
 	demand   time.Duration // the least time between two fetches for unknown keys
+	patience time.Duration // how long the search for an unknown key waits for a fetch
 }
 
 // Set is the keys of a provider. It keeps the last keys while the provider does
@@ -59,7 +57,7 @@ type id struct{ kid, alg string }
 
 // New returns the set of the keys at a URL. Run fetches them.
 func New(url string, log *slog.Logger) *Set {
-	return newSet(url, log, pace{interval: time.Minute, retry: time.Second, demand: 10 * time.Second})
+	return newSet(url, log, pace{interval: time.Minute, retry: time.Second, demand: 10 * time.Second, patience: time.Second})
 }
 
 func newSet(url string, log *slog.Logger, p pace) *Set {
@@ -135,7 +133,7 @@ func (s *Set) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error
 	}
 	select {
 	case <-fetched:
-	case <-time.After(patience):
+	case <-time.After(s.pace.patience):
 	case <-ctx.Done():
 	}
 	return s.known(id{kid, alg})
