@@ -60,7 +60,7 @@ func (w *world) moveTo(db *postgres.DB) {
 
 func (w *world) lagged(watch *Watch) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	_, err := watch.Next(ctx)
 	if f, ok := err.(*fault.Fault); !ok || f.Code != fault.Unavailable {
