@@ -20,12 +20,16 @@ func Main(m *testing.M) {
 	})
 }
 
+// connections are more than the calls of any test at once: those that wait for one are
+// refused after two seconds, which a busy machine may need for the others.
+const connections = 75
+
 // New opens a database for this test alone, which is closed at its end. Tests
 // that run in parallel may call it.
 func New(t testing.TB) *postgres.DB {
 	t.Helper()
 	dsn := postgrestest.New(t)
-	db, err := postgres.Open(dsn, postgres.Options{MaxConnections: 25, StatementTimeout: time.Minute})
+	db, err := postgres.Open(dsn, postgres.Options{MaxConnections: connections, StatementTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
