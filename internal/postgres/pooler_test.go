@@ -79,7 +79,7 @@ func TestPoolerKeepsStatementTimeouts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx := withPatience(t)
 			dsn := pgbouncertest.New(t, postgrestest.New(t), pooler.mode, pooler.setting)
-			db := open(t, dsn, postgres.Options{StatementTimeout: 200 * time.Millisecond})
+			db := open(t, dsn, postgres.Options{StatementTimeout: 2 * time.Second})
 			const sleep = `select pg_sleep($1)`
 			if _, err := db.Exec(ctx, sleep, 60); !postgres.IsUnavailable(err) {
 				t.Errorf("outside of a transaction: %v", err)

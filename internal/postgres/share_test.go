@@ -82,7 +82,7 @@ func TestShareOfAPerson(t *testing.T) {
 // A call waits for its share for as long as a statement may take.
 func TestShareIsWaitedForInVain(t *testing.T) {
 	dsn := newDatabase(t)
-	db := open(t, dsn, postgres.Options{MaxConnections: 4, StatementTimeout: 100 * time.Millisecond})
+	db := open(t, dsn, postgres.Options{MaxConnections: 4, StatementTimeout: time.Second})
 	ctx, place := withPatience(t), uuid.New()
 	ada := postgres.WithShare(ctx, "ada")
 	// The server may end the transaction meanwhile, because it idles.
@@ -149,7 +149,7 @@ func TestShareOfAPlace(t *testing.T) {
 
 func TestLockTimeout(t *testing.T) {
 	dsn, _, release := newLockedRow(t)
-	db := open(t, dsn, postgres.Options{MaxConnections: 2, LockTimeout: 100 * time.Millisecond})
+	db := open(t, dsn, postgres.Options{MaxConnections: 2, LockTimeout: time.Second})
 	ctx := withPatience(t)
 	var calls sync.WaitGroup
 	calls.Go(func() {

@@ -51,7 +51,7 @@ func TestStalledNetwork(t *testing.T) {
 		},
 	} {
 		n, through := networktest.New(t, dsn)
-		db := open(t, through+" connect_timeout=1", postgres.Options{})
+		db := open(t, through+" connect_timeout=5", postgres.Options{})
 		if err := db.Ping(withPatience(t)); err != nil {
 			t.Fatal(err)
 		}

@@ -24,7 +24,8 @@ const (
 	clonesAtOnce = 4
 
 	startLimit = 3 * time.Minute // the migration included
-	cloneLimit = time.Minute     // for a clone or its end, waiting for others included
+	cloneLimit = 3 * time.Minute // for a clone or its end, waiting for others included
+	leakLimit  = time.Minute     // for goroutines to end after the tests
 )
 
 // server is a PostgreSQL with a migrated template.
