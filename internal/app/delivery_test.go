@@ -49,6 +49,7 @@ func TestDeliveryShowsTheMailServersReply(t *testing.T) {
 		return nil
 	})
 	w := newWorld(t, s.Use)
+	w.delayRetries()
 	ada := w.as("ada")
 	watching := ada.watchSSE(w.instance("Group 1"))
 	people := []string{"nobody@new.example", "full@new.example", "odd@new.example", "blocked@new.example", "zoe@new.example"}
@@ -57,8 +58,6 @@ func TestDeliveryShowsTheMailServersReply(t *testing.T) {
 		watching.next()
 	}
 	watching.expect("FAILED nobody@new.example", "DELAYED full@new.example", "DELAYED odd@new.example", "FAILED blocked@new.example", "SENT zoe@new.example")
-	// On a slow machine, the delayed ones would be due before the end of the test.
-	w.Exec(`update outbox set next_attempt_at = next_attempt_at + interval '1 hour' where state = 'QUEUED'`)
 	for email, want := range map[string]struct {
 		status             string
 		explanation, reply any
@@ -122,12 +121,14 @@ func TestDeliveryShowsThatTheMailServerIsDown(t *testing.T) {
 }
 
 // newBusyMailServer returns a world whose mail server takes no mail before settle is
-// called.
+// called. Each mail is attempted once before tryNow is called.
 func newBusyMailServer(t *testing.T) (w *world, s *apptest.MailServer, settle func()) {
 	t.Helper()
 	s = apptest.NewMailServer(t)
 	s.OnData(func(apptest.Attempt) error { return apptest.Reply(451, "later") })
-	return newWorld(t, s.Use), s, func() { s.OnData(nil) }
+	w = newWorld(t, s.Use)
+	w.delayRetries()
+	return w, s, func() { s.OnData(nil) }
 }
 
 // A mail server takes mails, and hangs up instead of saying so.
