@@ -215,6 +215,27 @@ func serve(t *testing.T) (url string, out, err *printed) {
 	}
 }
 
+// eventually waits for what nothing announces.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); !condition(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it did not come to %s", what)
+		}
+	}
+}
+
+// get returns the status of a page.
+func get(t *testing.T, url string) (status int) {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
+
 func TestServePrintsNoPasswords(t *testing.T) {
 	const password = "open-sesame"
 	dsn := postgrestest.New(t)
@@ -259,14 +280,12 @@ func TestProductionServes(t *testing.T) {
 	if strings.Contains(log.String(), `"level":"WARN"`) {
 		t.Error(log)
 	}
-	for path, want := range map[string]int{"/": 404, "/mailbox": 404, "/mailbox.json": 404, "/healthz": 200, "/readyz": 200, "/schema.graphql": 200} {
-		response, err := http.Get(url + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response.Body.Close()
-		if response.StatusCode != want {
-			t.Errorf("%s: %d, want %d", path, response.StatusCode, want)
+	// At first, a busy machine may have no keys and be too slow for /readyz.
+	eventually(t, "the provider's keys", func() bool { return strings.Contains(log.String(), "the identity provider's keys") })
+	eventually(t, "readiness", func() bool { return get(t, url+"/readyz") == http.StatusOK })
+	for path, want := range map[string]int{"/": 404, "/mailbox": 404, "/mailbox.json": 404, "/healthz": 200, "/schema.graphql": 200} {
+		if status := get(t, url+path); status != want {
+			t.Errorf("%s: %d, want %d", path, status, want)
 		}
 	}
 	ask := func(token, query string) (status int, body string) {
