@@ -19,7 +19,7 @@ import (
 // gatewayDB opens the database as a gateway does.
 func (w *world) gatewayDB() *postgres.DB {
 	w.t.Helper()
-	db, err := postgres.Open(w.GatewayDSN(), postgres.Options{MaxConnections: 4, StatementTimeout: 10 * time.Second})
+	db, err := postgres.Open(w.GatewayDSN(), postgres.Options{MaxConnections: 4, StatementTimeout: apptest.Patience})
 	if err != nil {
 		w.t.Fatal(err)
 	}
