@@ -163,7 +163,8 @@ func TestRestoringRacesWithTheEndOf24Hours(t *testing.T) {
 func TestRestoringChecksTheDeadlineAfterWaiting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.Exec(`update instance set restorable_until = clock_timestamp() + interval '2 seconds' where name = 'Group 2'`)
+	// Until then the request has read that it may be restored, on a busy machine too.
+	w.Exec(`update instance set restorable_until = clock_timestamp() + interval '10 seconds' where name = 'Group 2'`)
 	release := w.holdLocks(`select from instance where name = 'Group 2' for update`)
 	answered := make(chan answer)
 	go func() { answered <- w.as("ada").restore("Group 2") }()

@@ -22,13 +22,16 @@ func TestStopUnderLoadLosesNothing(t *testing.T) {
 	ada := w.as("ada")
 	w.AwaitMails(0)
 	g, _ := w.Start()
+	// Clients send one request right after the other: a connection on which nothing comes
+	// for seconds may be closed.
+	group := w.instance("Group 1")
 	var answered atomic.Int64
 	var clients sync.WaitGroup
 	for client := range 16 {
 		clients.Go(func() {
 			for n := 0; ; n++ {
 				body, _ := json.Marshal(map[string]any{"query": inviteUsers, "variables": map[string]any{
-					"input": map[string]any{"instanceId": w.instance("Group 1"), "role": "VIEWER", "emails": []string{fmt.Sprintf("p%d.%d@new.example", client, n)}}}})
+					"input": map[string]any{"instanceId": group, "role": "VIEWER", "emails": []string{fmt.Sprintf("p%d.%d@new.example", client, n)}}}})
 				r, _ := http.NewRequest(http.MethodPost, g.URL()+"/graphql", bytes.NewReader(body))
 				// With it the client would repeat a request by itself when the
 				// connection is lost, and hide the loss.

@@ -43,10 +43,10 @@ type deletions struct {
 	release func() // lets them continue
 }
 
+// deleteOverStreams needs a Group 4.
 func (p person) deleteOverStreams() deletions {
 	w := p.world
 	w.t.Helper()
-	w.as("ada").createInstance("Group 4").OK()
 	d := deletions{p.connect(), make(chan []string, 1), w.holdLocks(holdGroups)}
 	d.subscribe("1", deleteGroup, map[string]any{"i": w.instance("Group 1")})
 	group4 := map[string]any{"i": w.instance("Group 4")}
@@ -103,7 +103,7 @@ func (s socket) outcome(id string) (lines []string) {
 // An operation over a stream that runs out of time answers UNAVAILABLE.
 func TestTimeoutOfAnOperationOverAStream(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = 3 * time.Second })
+	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = 10 * time.Second })
 	ada := w.as("ada")
 	s := ada.connect()
 	group := map[string]any{"i": w.instance("Group 1")}
@@ -121,6 +121,7 @@ func TestStopFinishesOperationsOverStreams(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	master := map[string]any{"i": w.instance("Master"), "id": w.instance("Master")}
+	w.as("ada").createInstance("Group 4").OK()
 	watching := w.as("ada").watchSSE(w.instance("Master"))
 	d := w.as("ada").deleteOverStreams()
 	d.subscribe("watch", invitationChanged, master)
@@ -144,8 +145,10 @@ func TestExpiringTokenDoesNotCutAMutation(t *testing.T) {
 	t.Parallel()
 	// The mutation waits for a lock until the token has expired.
 	w := newWorld(t, func(s *app.Settings) { s.StatementTimeout = s.RequestTimeout })
-	// Of the leeway of 30 seconds 10 are left, in which all must begin.
-	brief := w.brief("ada", time.Now().Add(-20*time.Second))
+	w.as("ada").createInstance("Group 4").OK()
+	// Of the leeway of 30 seconds 14 are left, in which all must begin. After 15 seconds
+	// the gateway asks whether somebody still reads from the connection.
+	brief := w.brief("ada", time.Now().Add(-16*time.Second))
 	d := brief.deleteOverStreams()
 	if code, _ := brief.connect().closed(); code != 4403 {
 		t.Errorf("closed with %d", code)
@@ -156,7 +159,8 @@ func TestExpiringTokenDoesNotCutAMutation(t *testing.T) {
 // Clients retry by themselves after close code 1013, but not after 4403.
 func TestWebSocketAsksToRetryWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = 3 * time.Second })
+	// Less than the 10 seconds that a connection may take to be initialised.
+	w := newWorld(t, func(s *app.Settings) { s.RequestTimeout = 6 * time.Second })
 	zoe := w.as("zoe@new.example")
 	release := w.holdLocks(`lock table account`)
 	s := zoe.dial()

@@ -82,7 +82,8 @@ type World struct {
 	Gateway *app.Gateway // the first
 	Log     *Log         // of the first gateway
 
-	logged Notifier // about each line that a gateway logs
+	began  time.Time // no gateway has done anything before
+	logged Notifier  // about each line that a gateway logs
 }
 
 // New makes a world with a gateway, whose settings can be changed.
@@ -96,7 +97,7 @@ func New(t testing.TB, change ...func(*app.Settings)) *World {
 	t.Cleanup(func() { db.Close() })
 	transport := &http.Transport{MaxIdleConnsPerHost: requestsAtOnce, ResponseHeaderTimeout: Patience}
 	t.Cleanup(transport.CloseIdleConnections)
-	w := &World{World: of, T: t, Admin: db, DataDir: t.TempDir(), HTTP: &http.Client{Transport: transport}}
+	w := &World{World: of, T: t, began: time.Now(), Admin: db, DataDir: t.TempDir(), HTTP: &http.Client{Transport: transport}}
 	if w.Key, err = token.OpenKey(w.DataDir, Issuer); err != nil {
 		t.Fatal(err)
 	}

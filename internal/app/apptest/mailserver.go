@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -127,7 +126,7 @@ func (s *MailServer) Listen() error {
 
 // Stop ends the server. It fails the test where a client does not hang up.
 func (s *MailServer) Stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	if err := s.server.Shutdown(ctx); err != nil && err != smtp.ErrServerClosed {
 		s.t.Errorf("a client has not hung up: %v", err)
