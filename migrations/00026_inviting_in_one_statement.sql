@@ -42,7 +42,10 @@ end $$;
 
 -- Invites people who are no members and not invited, as an administrator of the space.
 -- The arrays have an element for each of them. Where anything is not as the gateway
--- expects, it does nothing and returns nulls, or fails with serialization_failure.
+-- expects, it does nothing and returns nulls. Where an address was invited at the same
+-- moment, it fails with unique_violation (invitation_pending_key or
+-- invitation_pending_administrator_key), and where a limit is exceeded, with
+-- serialization_failure.
 --
 -- It claims the key first, as nobody may wait for a key who holds another lock; then it
 -- locks and waits in the order of other transactions: place, role, addresses, limits.
@@ -84,9 +87,10 @@ begin
         perform from space s join organization o on o.id = s.organization_id
         where s.id = in_space and s.name = space_name and o.name = organization_name
         and not exists (
-            select from address_holder h where h.email_key = any (email_keys) and (
-                exists (select from instance_member m where m.instance_id = in_instance and m.account_id = h.account_id) or
-                exists (select from space_administrator a where a.space_id = in_space and a.account_id = h.account_id)))
+            select from address_holder h
+            left join instance_member m on m.instance_id = in_instance and m.account_id = h.account_id
+            left join space_administrator a on a.space_id = in_space and a.account_id = h.account_id
+            where h.email_key = any (email_keys) and (m.role is not null or a.account_id is not null))
         and not exists (select from invitation_refusal r where r.address_hash = any (refusal_hashes))
         and case when in_instance is null
             then not exists (select from invitation v where v.space_id = in_space and v.email_key = any (email_keys) and v.status = 'PENDING')
@@ -102,16 +106,7 @@ begin
     insert into invitation (id, instance_id, space_id, email, email_key, role, token_hash, message, invited_by, created_at, expires_at)
     select c.id, in_instance, case when in_instance is null then in_space end, c.email, c.email_key, role, c.token_hash, message, actor_id, created_at, expires_at
     from unnest(ids, emails, email_keys, token_hashes) as c (id, email, email_key, token_hash)
-    order by c.email_key
-    on conflict do nothing;
-    declare
-        inserted int;
-    begin
-        get diagnostics inserted = row_count;
-        if inserted < cardinality(ids) then
-            raise serialization_failure using message = 'an address was invited meanwhile';
-        end if;
-    end;
+    order by c.email_key;
     insert into outbox (id, kind, subject_id, instance_id, secret)
     select m.id, mail_kind, m.subject_id, in_instance, m.secret from unnest(mail_ids, ids, secrets) as m (id, subject_id, secret);
     insert into audit_log (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)

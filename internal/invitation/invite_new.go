@@ -52,7 +52,7 @@ func (s *Service) inviteNew(ctx context.Context, c inviteCall, invitees []invite
 		ExpiresAt *time.Time `db:"expires_at"`
 	}
 	err = access.GetLocking(ctx, s.DB, c.placeID, &made, inviteNewQuery, args...)
-	if pq.As(err, pqerror.TRSerializationFailure) != nil {
+	if pq.As(err, pqerror.TRSerializationFailure, pqerror.UniqueViolation) != nil {
 		return to, nil, false, nil
 	}
 	if err != nil || made.CreatedAt == nil {
