@@ -25,7 +25,9 @@ const (
 	// poll is how often the queues of tests look for due jobs.
 	poll = 10 * time.Millisecond
 	// watchdog ends a test that waits for something that never happens.
-	watchdog = time.Minute
+	watchdog = 2 * time.Minute
+	// lease is longer than any test: where it expires by itself, a job is attempted again.
+	lease = time.Hour
 )
 
 // database is a database with queues that work on it.
@@ -43,7 +45,7 @@ func newDatabase(t *testing.T) *database {
 	d := &database{t: t, log: &signallingLog{next: make(chan struct{})}}
 	dsn := postgrestest.New(t)
 	open := func(o postgres.Options) *postgres.DB {
-		o.MaxConnections, o.StatementTimeout = 12, time.Minute
+		o.MaxConnections, o.StatementTimeout = 12, watchdog
 		db, err := postgres.Open(dsn, o)
 		if err != nil {
 			t.Fatal(err)
@@ -68,6 +70,9 @@ func (d *database) start(q *outbox.Queue) (stop func()) {
 	q.DB, q.Kind, q.Log = d.queues, kind, slog.New(slog.NewJSONHandler(d.log, nil))
 	if q.PollInterval == 0 {
 		q.PollInterval = poll
+	}
+	if q.Lease == 0 {
+		q.Lease = lease
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
