@@ -143,7 +143,7 @@ func newForeignWorld(t *testing.T) *foreignWorld {
 	t.Helper()
 	world := testworld.New(t)
 	var err error
-	if world.DB, err = postgres.Open(world.GatewayDSN(), postgres.Options{MaxConnections: 4, StatementTimeout: 10 * time.Second, Statement: recordStatement}); err != nil {
+	if world.DB, err = postgres.Open(world.GatewayDSN(), postgres.Options{MaxConnections: 4, StatementTimeout: time.Minute, Statement: recordStatement}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { world.DB.Close() })

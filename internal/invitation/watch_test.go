@@ -16,7 +16,7 @@ import (
 
 // reportTime is how long something that is certain to happen may take, on a busy
 // machine.
-const reportTime = time.Minute
+const reportTime = 2 * time.Minute
 
 // watch starts the feed, and subscribes Ada to Group 1.
 func (w *world) watch() *invitation.Subscription {

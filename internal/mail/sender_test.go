@@ -276,7 +276,7 @@ func TestSlowMailIsNoFailureWhereTheServerAcceptsOneConnection(t *testing.T) {
 	sender := s.sender(t)
 	// Longer than a refused connection takes on a busy machine: where all wait for the
 	// server, Send leaves the other mails to others.
-	sender.SetStallTime(500 * time.Millisecond)
+	sender.SetStallTime(time.Second)
 	var names []string
 	for i := range people {
 		names = append(names, fmt.Sprintf("p@p%d.example", i))
@@ -302,7 +302,7 @@ func TestSendStopsAfterAStepThatTimesOut(t *testing.T) {
 	defer close(ended)
 	s := newServer(t, script{to: func(string) error { <-ended; return nil }})
 	sender := s.sender(t)
-	sender.CommandTimeout = 2 * time.Second // which a slow machine must not need to connect
+	sender.CommandTimeout = 5 * time.Second // which a slow machine must not need to connect
 	errs := sendAll(sender, t.Context(), messages(t, "zoe", "bob"))
 	if errs[0] == nil || !strings.Contains(errs[0].Error(), "i/o timeout") || errors.Is(errs[0], mail.ErrRefused) || !errors.Is(errs[1], errNotReported) {
 		t.Errorf("%v", errs)

@@ -16,7 +16,7 @@ import (
 )
 
 // closeTimeout is how long a server waits for clients that should be gone.
-const closeTimeout = 10 * time.Second
+const closeTimeout = time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

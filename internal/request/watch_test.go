@@ -35,7 +35,7 @@ func (w world) watch(who string) *request.Subscription {
 // receive returns the next n events of a subscription.
 func receive(t *testing.T, s *request.Subscription, n int) (lines []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for len(lines) < n {
 		updates, err := s.Next(ctx)

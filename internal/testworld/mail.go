@@ -20,7 +20,7 @@ const PublicURL = "https://datahub.example"
 
 // deliveryTime is how long the delivery of all queued mails may take, on a busy
 // machine.
-const deliveryTime = time.Minute
+const deliveryTime = 2 * time.Minute
 
 // mailServer takes a world's mails. It starts with the first call of Mails.
 type mailServer struct {

@@ -371,7 +371,7 @@ func open(t *testing.T, dir string) *mailbox.Mailbox {
 
 func closed(t *testing.T, box *mailbox.Mailbox) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := box.Close(ctx); err != nil {
 		t.Fatal(err)
