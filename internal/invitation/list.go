@@ -40,7 +40,7 @@ func newListQueries(condition func(wanted string) string) listQueries {
 		select v.PLACE as id, count(*) as n from invitation v
 		where v.PLACE = any ($1::uuid[]) and ` + condition("$2") + ` group by v.PLACE`),
 		list:   list(columns, tables),
-		stored: list(storedColumns, ``),
+		stored: list(listedColumns, ``),
 	}
 }
 
@@ -52,6 +52,20 @@ func (f Filter) queries() listQueries {
 		return ofStatus
 	}
 	return ofEnded
+}
+
+// listedColumns are what Filter.Stored reads, as listed scans it.
+const listedColumns = `p.id, v.id, v.email, v.role, v.message, v.created_at, v.expires_at, ` + status
+
+// listed is an invitation without its details, and the id of its place.
+type listed struct {
+	place      uuid.UUID
+	invitation Invitation
+}
+
+func (l *listed) columns() []any {
+	v := &l.invitation
+	return []any{&l.place, &v.ID.UUID, &v.Email, &v.Role, &v.Message, &v.CreatedAt, &v.ExpiresAt, &v.Status}
 }
 
 // Filter says which invitations List returns, and how much of them.
@@ -75,33 +89,27 @@ func (s *Service) List(ctx context.Context, places []globalid.ID, filter Filter,
 	if err != nil {
 		return nil, err
 	}
-	var rows []row
-	if filter.Stored {
-		rows, err = s.listStored(ctx, queries.stored[kind], listArgs)
-	} else {
-		err = s.DB.Select(ctx, &rows, queries.list[kind], listArgs...)
-	}
-	if err != nil {
-		return nil, err
-	}
 	invitations := make(map[uuid.UUID][]*Invitation, len(places))
-	for i := range rows {
-		place := rows[i].placeID().UUID
-		invitations[place] = append(invitations[place], rows[i].invitation())
+	if filter.Stored {
+		rows, err := postgres.Collect(ctx, s.DB, (*listed).columns, queries.stored[kind], listArgs...)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			r.invitation.ID.Kind = globalid.Invitation
+			invitations[r.place] = append(invitations[r.place], &r.invitation)
+		}
+	} else {
+		var rows []row
+		if err := s.DB.Select(ctx, &rows, queries.list[kind], listArgs...); err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			place := rows[i].placeID().UUID
+			invitations[place] = append(invitations[place], rows[i].invitation())
+		}
 	}
 	return relay.CutEach(places, invitations, page, totals), nil
-}
-
-func (s *Service) listStored(ctx context.Context, query string, args []any) ([]row, error) {
-	var stored []storedRow
-	if err := s.DB.Select(ctx, &stored, query, args...); err != nil {
-		return nil, err
-	}
-	rows := make([]row, len(stored))
-	for i := range stored {
-		rows[i].storedRow = stored[i]
-	}
-	return rows, nil
 }
 
 // fromAcceptable selects from the invitations that account $2 can accept while it holds

