@@ -3,6 +3,8 @@ package app_test
 import (
 	"fmt"
 	"testing"
+
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
 // statements returns the number of SQL statements of an answer's request.
@@ -33,24 +35,29 @@ func TestInviteStatementsDoNotGrowWithAddresses(t *testing.T) {
 		}
 		return emails
 	}
+	// Everything in one statement is tried first, which a transaction limits behind a pooler.
+	transaction := 0
+	if testworld.Pooled {
+		transaction = 2
+	}
 	cases := []struct {
 		what string
 		most int
 		send func(n int) answer
 	}{
-		{"new people, without a key", 2, func(n int) answer {
+		{"new people, without a key", 2 + transaction, func(n int) answer {
 			return ada.invite("Group 1", "VIEWER", addresses(n, "new%d.%d@new.example")).OK()
 		}},
-		{"new people, with a key", 2, func(n int) answer {
+		{"new people, with a key", 2 + transaction, func(n int) answer {
 			return ada.invite("Group 1", "VIEWER", addresses(n, "key%d.%d@new.example"), "idempotencyKey", fmt.Sprint("k", n)).OK()
 		}},
-		{"a retry", 8, func(n int) answer {
+		{"a retry", 8 + transaction, func(n int) answer {
 			return ada.invite("Group 1", "VIEWER", addresses(n, "key%d.%d@new.example"), "idempotencyKey", fmt.Sprint("k", n)).OK()
 		}},
-		{"people invited before", 10, func(n int) answer {
+		{"people invited before", 10 + transaction, func(n int) answer {
 			return ada.invite("Group 1", "VIEWER", addresses(n, "new%d.%d@new.example")).OK()
 		}},
-		{"people invited before, as something else", 11, func(n int) answer {
+		{"people invited before, as something else", 11 + transaction, func(n int) answer {
 			return ada.invite("Group 1", "EDITOR", addresses(n, "new%d.%d@new.example")).OK()
 		}},
 		{"addresses that are not valid", 2, func(n int) answer {

@@ -10,6 +10,9 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres/pgbouncertest"
 )
 
+// Pooled says that the database is reached through a pooler of connections.
+const Pooled = true
+
 // throughPooler puts a PgBouncer before the database. The variable PGBOUNCER_MODE
 // is "transaction", as which it counts where it is not set, or "session".
 func throughPooler(t testing.TB, dsn string) string {
