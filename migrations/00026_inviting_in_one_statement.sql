@@ -56,8 +56,8 @@ create function invite_new_1(
     -- The place: an instance, or a space without one, and what it is expected to be.
     in_instance uuid, in_space uuid, instance_name text, instance_kind text, space_name text, organization_name text,
     role text, message text, ttl interval, -- of the invitations
-    ids uuid[], emails text[], email_keys text[], token_hashes bytea[], refusal_hashes bytea[],
-    mail_kind text, mail_ids uuid[], secrets text[],
+    ids uuid[], emails text[], email_keys text[], refusal_hashes bytea[],
+    mail_kind text, mail_ids uuid[], secrets text[], -- the secrets are base64url
     action text, details jsonb, -- of the trail
     limit_names text[], limit_subjects uuid[], limit_counts int[], limits text[], maxima int[],
     out created_at timestamptz, out expires_at timestamptz
@@ -104,8 +104,8 @@ begin
     created_at := clock_timestamp();
     expires_at := created_at + ttl;
     insert into invitation (id, instance_id, space_id, email, email_key, role, token_hash, message, invited_by, created_at, expires_at)
-    select c.id, in_instance, case when in_instance is null then in_space end, c.email, c.email_key, role, c.token_hash, message, actor_id, created_at, expires_at
-    from unnest(ids, emails, email_keys, token_hashes) as c (id, email, email_key, token_hash)
+    select c.id, in_instance, case when in_instance is null then in_space end, c.email, c.email_key, role, sha256(c.secret::bytea), message, actor_id, created_at, expires_at
+    from unnest(ids, emails, email_keys, secrets) as c (id, email, email_key, secret)
     order by c.email_key;
     insert into outbox (id, kind, subject_id, instance_id, secret)
     select m.id, mail_kind, m.subject_id, in_instance, m.secret from unnest(mail_ids, ids, secrets) as m (id, subject_id, secret);

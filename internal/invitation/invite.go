@@ -303,7 +303,8 @@ func inviteResults(to destination, invitees []invitee, members map[string]*tenan
 		results[i] = r
 		if c := byKey[in.key]; c != nil {
 			r.Outcome, r.Role, r.PreviousRole = c.outcome, c.row.Role, c.previousRole
-			r.InvitationID, r.Invitation = c.row.invitationID(), c.row.invitation().WithPlace(to.place())
+			r.InvitationID, r.Invitation = c.row.invitationID(), c.row.invitation()
+			r.Invitation.place = to.place()
 		} else {
 			r.Outcome, r.Role = AlreadyMember, members[in.key]
 		}

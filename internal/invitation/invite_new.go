@@ -18,7 +18,7 @@ import (
 const inviteNewQuery = `
 	select created_at, expires_at from invite_new_1(
 		$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::float8 * interval '1 second',
-		$15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)`
+		$15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)`
 
 // inviteNew does what invite does, in one statement, for the usual request: nobody is a
 // member or invited there already, and nobody has refused invitations. Everything is
@@ -82,17 +82,17 @@ func (s *Service) inviteNewArgs(c inviteCall, t terms, n int, candidates []*cand
 	}
 	ids, mails := make(postgres.UUIDs, len(candidates)), make(postgres.UUIDs, len(candidates))
 	emails, keys, secrets := make(pq.StringArray, len(candidates)), make(pq.StringArray, len(candidates)), make(pq.StringArray, len(candidates))
-	hashes, refusals := make(pq.ByteaArray, len(candidates)), make(pq.ByteaArray, len(candidates))
+	refusals := make(pq.ByteaArray, len(candidates))
 	for i, c := range candidates {
 		ids[i], mails[i] = c.id.UUID, outbox.NewID()
 		emails[i], keys[i], secrets[i] = c.address.String(), c.key, c.token
-		hashes[i], refusals[i] = c.hash, c.refusalHash
+		refusals[i] = c.refusalHash
 	}
 	args := []any{
 		t.actor.ID.UUID, t.actor.Name, key, requestHash, response,
 		t.to.instanceID(), t.to.Space.ID.UUID, instanceName, instanceKind, t.to.Space.Name, t.to.Space.Organization.Name,
 		t.role, t.message, t.ttl.Seconds(),
-		ids, emails, keys, hashes, refusals,
+		ids, emails, keys, refusals,
 		MailKind, mails, secrets,
 		string(record.Action), details,
 	}

@@ -14,6 +14,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash"
+	"sync"
 
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
@@ -22,7 +24,10 @@ import (
 const MinSecret = 32
 
 // Key is the key of hashes. The zero value is a key that everybody knows.
-type Key struct{ key [sha256.Size]byte }
+type Key struct {
+	key  [sha256.Size]byte
+	macs *sync.Pool // of hash.Hash: making one takes longer than using it; nil in the zero value
+}
 
 // Read returns the key of a database, with the operator's secret mixed in; "" is no
 // secret.
@@ -36,23 +41,30 @@ func Read(ctx context.Context, q postgres.Querier, secret string) (k Key, err er
 
 // New returns the key that Read makes of a stored key and a secret.
 func New(stored []byte, secret string) Key {
-	return Key{[sha256.Size]byte(sum(stored, "key", secret))}
+	key := [sha256.Size]byte(sum(hmac.New(sha256.New, stored), "key", secret))
+	return Key{key, &sync.Pool{New: func() any { return hmac.New(sha256.New, key[:]) }}}
 }
 
 // Sum returns the hash of texts for a purpose, such as the name of a table, 32
 // octets. Hashes for different purposes cannot be compared. The same texts have the
 // same hash for as long as the key is the same.
 func (k Key) Sum(purpose string, texts ...string) []byte {
-	return sum(k.key[:], append([]string{purpose}, texts...)...)
+	if k.macs == nil {
+		return sum(hmac.New(sha256.New, k.key[:]), append([]string{purpose}, texts...)...)
+	}
+	mac := k.macs.Get().(hash.Hash)
+	defer k.macs.Put(mac)
+	return sum(mac, append([]string{purpose}, texts...)...)
 }
 
 // sum is HMAC-SHA-256 (RFC 2104). Each text follows its length, so that no two lists
 // of texts are hashed alike.
-func sum(key []byte, texts ...string) []byte {
-	h := hmac.New(sha256.New, key)
+func sum(mac hash.Hash, texts ...string) []byte {
+	mac.Reset()
+	var b []byte
 	for _, text := range texts {
-		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(text))))
-		h.Write([]byte(text))
+		b = append(binary.BigEndian.AppendUint64(b, uint64(len(text))), text...)
 	}
-	return h.Sum(nil)
+	mac.Write(b)
+	return mac.Sum(nil)
 }
