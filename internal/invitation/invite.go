@@ -164,8 +164,7 @@ func (s *Service) invite(ctx context.Context, c inviteCall) (to destination, res
 			if err := to.checkState(ctx, tx, c.rule); err != nil {
 				return nil, err
 			}
-			t := terms{actor: c.actor, to: to, role: c.role, message: c.message, ttl: s.Limits.TTL}
-			results, err := s.inviteTx(ctx, tx, t, invitees)
+			results, err := s.inviteTx(ctx, tx, s.newTerms(c, to), invitees)
 			mailed = slices.ContainsFunc(results, (*InviteResult).mailed)
 			return results, err
 		},
@@ -174,6 +173,10 @@ func (s *Service) invite(ctx context.Context, c inviteCall) (to destination, res
 		s.Outbox.Wake()
 	}
 	return to, results, err
+}
+
+func (s *Service) newTerms(c inviteCall, to destination) terms {
+	return terms{actor: c.actor, to: to, role: c.role, message: c.message, ttl: s.Limits.TTL}
 }
 
 // inviteTx invites people in a transaction that has locked the place and checked

@@ -34,15 +34,8 @@ func (s *Service) inviteNew(ctx context.Context, c inviteCall, invitees []invite
 	if access.CheckRole(ctx, s.DB, place, c.rule) != nil || to.checkState(ctx, s.DB, c.rule) != nil {
 		return to, nil, false, nil
 	}
-	t := terms{actor: c.actor, to: to, role: c.role, message: c.message, ttl: s.Limits.TTL}
-	candidates := newCandidates(invitees, nil)
-	for _, c := range candidates {
-		c.refusalHash = refusalHash(s.HashKey, c.key)
-		c.outcome, c.row = Invited, t.newRow(storedRow{ID: c.id.UUID, InstanceID: to.instanceID(), SpaceID: to.spaceID(),
-			Email: c.address.String(), EmailKey: c.key, Role: t.role, Message: t.message, InvitedBy: t.actor.ID.UUID, Status: Pending})
-		c.row.mailRow = queuedMail
-	}
-	results = inviteResults(to, invitees, nil, candidates)
+	t := s.newTerms(c, to)
+	candidates, results := s.expectNew(t, invitees)
 	args, err := s.inviteNewArgs(c, t, len(invitees), candidates, results)
 	if err != nil {
 		return to, nil, false, err
@@ -63,6 +56,18 @@ func (s *Service) inviteNew(ctx context.Context, c inviteCall, invitees []invite
 		r.Invitation.row.CreatedAt, r.Invitation.row.ExpiresAt = *made.CreatedAt, *made.ExpiresAt
 	}
 	return to, results, true, nil
+}
+
+// expectNew returns what a request leads to where everybody is new, but for the times.
+func (s *Service) expectNew(t terms, invitees []invitee) ([]*candidate, []*InviteResult) {
+	candidates := newCandidates(invitees, nil)
+	for _, c := range candidates {
+		c.refusalHash = refusalHash(s.HashKey, c.key)
+		c.outcome, c.row = Invited, t.newRow(storedRow{ID: c.id.UUID, InstanceID: t.to.instanceID(), SpaceID: t.to.spaceID(),
+			Email: c.address.String(), EmailKey: c.key, Role: t.role, Message: t.message, InvitedBy: t.actor.ID.UUID, Status: Pending})
+		c.row.mailRow = queuedMail
+	}
+	return candidates, inviteResults(t.to, invitees, nil, candidates)
 }
 
 // inviteNewArgs returns the arguments of inviteNewQuery for a request with n addresses.

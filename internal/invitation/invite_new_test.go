@@ -1,6 +1,8 @@
 package invitation_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -8,6 +10,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
@@ -77,5 +80,37 @@ func TestInviteDecidesAgainUnderItsLocks(t *testing.T) {
 				t.Errorf("%d keys", n)
 			}
 		})
+	}
+}
+
+// An address that is invited writes few records of the write-ahead log: the rows of the
+// invitation, its mail and the counter of its mailbox, and their entries in indexes.
+func TestInviteWritesFewRecords(t *testing.T) {
+	t.Parallel()
+	const most, addresses = 17, 200
+	w := newWorld(t)
+	in := invitation.InviteUsersInput{InstanceID: w.Instance("Group 1"), Role: tenant.Viewer}
+	for i := range addresses {
+		in.Emails = append(in.Emails, fmt.Sprintf("p%d@new.example", i))
+	}
+	var account []byte
+	w.must(w.DB.InTx(t.Context(), func(tx *postgres.Tx) (err error) {
+		account, err = w.Invitations.ExplainInvite(t.Context(), tx, w.User("ada"), in)
+		return err
+	}))
+	var explained []struct {
+		Plan struct {
+			Records int `json:"WAL Records"`
+			Octets  int `json:"WAL Bytes"`
+		}
+	}
+	w.must(json.Unmarshal(account, &explained))
+	p := explained[0].Plan
+	t.Logf("%.1f records, %d octets for an address", float64(p.Records)/addresses, p.Octets/addresses)
+	if n := w.Number(`select count(*) from invitation`); n != addresses {
+		t.Errorf("%d invitations", n)
+	}
+	if p.Records == 0 || p.Records > most*addresses {
+		t.Errorf("%d records for %d addresses; at most %d each", p.Records, addresses, most)
 	}
 }
