@@ -26,7 +26,7 @@ begin
         set (untils, ns, until) = (
             select array_agg(m.until order by m.until), array_agg(m.n order by m.until), max(m.until)
             from (select m.until, sum(m.n)::int as n
-                  from (select * from unnest(r.untils, r.ns) union all select excluded.until, excluded.ns[1]) m (until, n)
+                  from (select * from unnest(r.untils, r.ns) union all select date_trunc('minute', clock_timestamp()) + interval '61 minutes', excluded.ns[1]) m (until, n)
                   where m.until > clock_timestamp() group by m.until) m)
         returning name, subject, untils, ns
     )
@@ -94,7 +94,14 @@ begin
         and not exists (select from invitation_refusal r where r.address_hash = any (refusal_hashes))
         and case when in_instance is null
             then not exists (select from invitation v where v.space_id = in_space and v.email_key = any (email_keys) and v.status = 'PENDING')
-            else not exists (select from invitation v where v.instance_id = in_instance and v.email_key = any (email_keys) and v.status = 'PENDING') end;
+            else not exists (select from invitation v where v.instance_id = in_instance and v.email_key = any (email_keys) and v.status = 'PENDING') end
+        -- The limits of the person and the space, which come first: who has used them up
+        -- writes nothing.
+        and not exists (
+            select from unnest(limit_names[1:2], limit_subjects[1:2], limit_counts[1:2]) as c (name, subject, n)
+            join unnest(limits, maxima) as l (name, max) on l.name = c.name
+            join rate_limit r on r.name = c.name and r.subject = c.subject
+            where c.n + (select coalesce(sum(m.n), 0) from unnest(r.untils, r.ns) as m (until, n) where m.until > clock_timestamp()) > l.max);
     end if;
     if not found then
         delete from idempotency_key k where k.account_id = actor_id and k.key = key;

@@ -116,6 +116,8 @@ func Open(dsn string, o Options) (*DB, error) {
 		// Every statement is prepared, and finds its rows by an index for any
 		// arguments. Planning it for each call can cost more than running it.
 		"plan_cache_mode": "force_generic_plan",
+		// A statement that is a transaction of its own has the isolation of InTx.
+		"default_transaction_isolation": "read committed",
 	}
 	if o.LockTimeout > 0 {
 		limits["lock_timeout"] = milliseconds(o.LockTimeout)
@@ -257,22 +259,28 @@ func (db *DB) inTx(ctx context.Context, held *heldShares, do func(tx *Tx) error)
 // query again, and it fails with ErrCommitUnknown where the answer is lost.
 func (db *DB) GetWriting(ctx context.Context, places []uuid.UUID, dest any, query string, args ...any) error {
 	return db.withShares(ctx, func(held *heldShares) error {
-		if err := db.takeShares(held, places); err != nil {
-			return err
+		if !db.connector.viaPooler.Load() {
+			return db.getOnce(ctx, held, places, dest, query, args...)
 		}
-		if db.connector.viaPooler.Load() { // the transaction has the limits, which are the session's otherwise
-			return db.inTx(ctx, held, func(tx *Tx) error { return tx.Get(ctx, dest, query, args...) })
-		}
-		return db.getOnce(ctx, dest, query, args...)
+		// The transaction has the limits, which are the session's otherwise.
+		return db.inTx(ctx, held, func(tx *Tx) error {
+			if err := tx.TakeShares(places...); err != nil {
+				return err
+			}
+			return tx.Get(ctx, dest, query, args...)
+		})
 	})
 }
 
-func (db *DB) getOnce(ctx context.Context, dest any, query string, args ...any) (err error) {
+func (db *DB) getOnce(ctx context.Context, held *heldShares, places []uuid.UUID, dest any, query string, args ...any) (err error) {
 	ctx, release, err := db.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
+	if err := db.takeShares(held, places); err != nil {
+		return err
+	}
 	c, err := db.pool.Connx(ctx) // a statement of a Conn is not repeated
 	if err != nil {
 		return err

@@ -205,6 +205,9 @@ func TestReadCommitted(t *testing.T) {
 	execute(t, direct, `do $$ begin execute format('alter database %I set default_transaction_isolation = serializable', current_database()); end $$`)
 	ctx := withPatience(t)
 	var level string
+	if err := open(t, dsn, postgres.Options{}).GetWriting(ctx, nil, &level, `select current_setting('transaction_isolation')`); err != nil || level != "read committed" {
+		t.Errorf("one statement: %s %v", level, err)
+	}
 	if err := open(t, dsn, postgres.Options{}).InTx(ctx, func(tx *postgres.Tx) error {
 		return tx.Get(ctx, &level, `show transaction_isolation`)
 	}); err != nil {
