@@ -105,9 +105,6 @@ const (
 	// ExcessColumn is the SQL expression of an Excess: what Check decides by, for a
 	// statement that reads more. It uses the parameters $1 to $5, which are Arguments.
 	ExcessColumn = `(select json_agg(o) from (` + checkQuery + `) o)`
-
-	// until is the time from which uses of this minute do not count any more.
-	until = `date_trunc('minute', clock_timestamp()) + interval '61 minutes'`
 )
 
 // counter is the primary key of the table rate_limit.
