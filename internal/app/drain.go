@@ -112,6 +112,7 @@ func (g *Gateway) stop() error {
 func (s *httpServer) drain() error {
 	s.connections.awaitClose()
 	_ = s.listener.Close()
+	s.serving.Wait()           // afterwards, every connection that was accepted is noted
 	s.connections.awaitClose() // also those that waited in the listener's queue
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 	defer cancel()
@@ -123,7 +124,6 @@ func (s *httpServer) drain() error {
 		err = errors.Join(fmt.Errorf("requests were cut off: %w", err), s.server.Close())
 	}
 	s.api.sockets.Wait()
-	s.serving.Wait()
 	return err
 }
 

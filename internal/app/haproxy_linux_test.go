@@ -117,7 +117,9 @@ func TestGatewaysBehindHAProxy(t *testing.T) {
 	for _, who := range []string{"ada", "mia", "vic", "ed", "rita", "sam"} {
 		w.as(who).Ask(ownName, nil).OK() // who signs in for the first time is written down
 	}
-	first, second := w.spawn("DATAHUB_DATABASE_CONNECTIONS=20"), w.spawn("DATAHUB_DATABASE_CONNECTIONS=20")
+	// The notice is long enough for HAProxy to take the gateway off before it refuses
+	// connections.
+	first, second := w.spawn("DATAHUB_DATABASE_CONNECTIONS=20"), w.spawn("DATAHUB_DATABASE_CONNECTIONS=20", "DATAHUB_STOP_NOTICE=10s")
 	b := w.balance(t, first, second)
 	through := func(who string) person {
 		p := w.as(who)

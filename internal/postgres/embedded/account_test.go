@@ -43,6 +43,10 @@ func copyOfThisBinary(t *testing.T, folder string) string {
 		t.Fatal(err)
 	}
 	defer from.Close()
+	// A process that another test starts meanwhile would keep the file open for writing
+	// until its own exec, and nobody can execute it then (ETXTBSY).
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	to, err := os.OpenFile(filepath.Join(folder, "private.test"), os.O_CREATE|os.O_WRONLY, 0o755)
 	if err != nil {
 		t.Fatal(err)
