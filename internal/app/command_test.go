@@ -192,7 +192,7 @@ func TestUnusableDataFolderNamesTheSetting(t *testing.T) {
 func serve(t *testing.T) (url string, out, err *printed) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	out, err = &printed{wrote: make(chan struct{}, 1)}, &printed{}
+	out, err = &printed{wrote: make(chan struct{}, 1)}, &printed{wrote: make(chan struct{}, 1)}
 	code := make(chan int, 1)
 	go func() { code <- Main(ctx, nil, out, err) }()
 	t.Cleanup(func() {
@@ -211,16 +211,6 @@ func serve(t *testing.T) (url string, out, err *printed) {
 		case ended := <-code:
 			code <- ended
 			t.Fatalf("the gateway does not listen: %s", err)
-		}
-	}
-}
-
-// eventually waits for what nothing announces.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !condition(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it did not come to %s", what)
 		}
 	}
 }
@@ -281,8 +271,12 @@ func TestProductionServes(t *testing.T) {
 		t.Error(log)
 	}
 	// At first, a busy machine may have no keys and be too slow for /readyz.
-	eventually(t, "the provider's keys", func() bool { return strings.Contains(log.String(), "the identity provider's keys") })
-	eventually(t, "readiness", func() bool { return get(t, url+"/readyz") == http.StatusOK })
+	log.await(t, "the identity provider's keys")
+	for end := time.Now().Add(patience); get(t, url+"/readyz") != http.StatusOK; {
+		if time.Now().After(end) {
+			t.Fatal("it is not ready")
+		}
+	}
 	for path, want := range map[string]int{"/": 404, "/mailbox": 404, "/mailbox.json": 404, "/healthz": 200, "/schema.graphql": 200} {
 		if status := get(t, url+path); status != want {
 			t.Errorf("%s: %d, want %d", path, status, want)

@@ -29,9 +29,9 @@ func TestLockedRowsLeaveConnectionsToOthers(t *testing.T) {
 	})
 	// All forty have begun when each has read the person's roles: that takes a connection,
 	// which those that wait leave to others.
+	var answered sync.WaitGroup
 	// Not more ask at once than there are connections left, because those that wait for
 	// one are refused after two seconds, which a busy machine may need for the others.
-	var answered sync.WaitGroup
 	turns := make(chan struct{}, atOnce)
 	refused := make(chan string, others)
 	for n := range others {

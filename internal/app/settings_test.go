@@ -511,6 +511,23 @@ func (p *printed) Write(b []byte) (int, error) {
 	return p.all.Write(b)
 }
 
+// patience is how long anything may take that a test waits for, on a busy machine.
+const patience = 2 * time.Minute
+
+// await waits until a text was printed.
+func (p *printed) await(t *testing.T, text string) {
+	t.Helper()
+	end := time.NewTimer(patience)
+	defer end.Stop()
+	for !strings.Contains(p.String(), text) {
+		select {
+		case <-p.wrote:
+		case <-end.C:
+			t.Fatalf("%q was not printed: %s", text, p)
+		}
+	}
+}
+
 func (p *printed) String() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
