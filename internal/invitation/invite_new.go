@@ -13,10 +13,10 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 )
 
-// inviteNewQuery calls the function of migration 26, whose parameters it has in their
+// inviteNewQuery calls the function of migration 28, whose parameters it has in their
 // order.
 const inviteNewQuery = `
-	select created_at, expires_at from invite_new_1(
+	select created_at, expires_at from invite_new_2(
 		$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::float8 * interval '1 second',
 		$15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)`
 

@@ -80,27 +80,16 @@ func join(faults []*fault.Fault, err error) error {
 }
 
 const (
-	// The function adds first and compares then: see migration 26. It decides as
-	// overQuery does.
-	takeQuery = `select name, subject, seconds from rate_limit_take_1($1::text[], $2::uuid[], $3::int[], $4::text[], $5::int[])`
+	// The function adds first and compares then: see migration 28.
+	takeQuery = `select name, subject, seconds from rate_limit_take_2($1::text[], $2::uuid[], $3::int[], $4::text[], $5::int[])`
 
+	// checkQuery asks the rule about what each counter would be.
 	checkQuery = `
-	with used as (
-		select c.name, c.subject, r.untils || timestamptz 'infinity' as untils, r.ns || c.n as ns
-		from unnest($1::text[], $2::uuid[], $3::int[]) as c (name, subject, n)
-		left join rate_limit r on r.name = c.name and r.subject = c.subject
-	)` + overQuery
-
-	// overQuery selects what exceeds its limit, and the seconds until the charge
-	// fits; null where it never does.
-	overQuery = `
-	select u.name, u.subject, (
-		select extract(epoch from min(m.until) - clock_timestamp())
-		from (select m.until, sum(m.n) over (order by m.until desc) - m.n as rest from unnest(u.untils, u.ns) as m (until, n)) m
-		where m.until > clock_timestamp() and m.until < 'infinity' and m.rest <= l.max) as seconds
-	from used u join unnest($4::text[], $5::int[]) as l (name, max) on l.name = u.name
-	where case when cardinality(u.ns) = 1 then u.ns[1] -- the charge itself, as for most mailboxes
-	      else (select sum(m.n) from unnest(u.untils, u.ns) as m (until, n) where m.until > clock_timestamp()) end > l.max`
+	select c.name, c.subject, e.seconds
+	from unnest($1::text[], $2::uuid[], $3::int[]) as c (name, subject, n)
+	join unnest($4::text[], $5::int[]) as l (name, max) on l.name = c.name
+	left join rate_limit r on r.name = c.name and r.subject = c.subject,
+	rate_limit_excess_1(r.untils || timestamptz 'infinity', r.ns || c.n, l.max) e`
 
 	// ExcessColumn is the SQL expression of an Excess: what Check decides by, for a
 	// statement that reads more. It uses the parameters $1 to $5, which are Arguments.

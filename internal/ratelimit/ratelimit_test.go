@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/keyedhash"
@@ -158,6 +159,58 @@ func TestUsesCountForAnHour(t *testing.T) {
 	}
 	if n, err := ratelimit.DeleteExpired(ctx, db); n != 1 || err != nil {
 		t.Errorf("%d deleted, %v", n, err)
+	}
+}
+
+// What was used in the last hour, and how, decides alike for those who charge and for
+// those who only ask.
+func TestTakeAndCheckDecideAlike(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	r := rand.New(rand.NewPCG(1, 2))
+	failure := errors.New("rolled back")
+	refusals := 0
+	for range 100 {
+		of, charges := uuid.New(), ratelimit.Charge{Limit: limit("a", 1+r.IntN(20)), Count: 1 + r.IntN(12)}
+		charges.Subject = of
+		if minutes := r.IntN(4); minutes > 0 {
+			if _, err := db.Exec(t.Context(), `
+				insert into rate_limit (name, subject, untils, ns, until)
+				select 'a', $1, array_agg(m.until order by m.until), array_agg(m.n order by m.until), max(m.until)
+				from (select date_trunc('minute', clock_timestamp()) + ($3::int[])[i] * interval '1 minute' as until, ($4::int[])[i] as n
+				      from generate_series(1, $2::int) i) m`, of, minutes,
+				pq.Array([]int{-20 + r.IntN(20), 10 + r.IntN(20), 40 + r.IntN(20)}),
+				pq.Array([]int{1 + r.IntN(9), 1 + r.IntN(9), 1 + r.IntN(9)})); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checked, beside := ratelimit.Check(t.Context(), db, charges), checkBeside(t, db, charges)
+		taken := db.InTx(t.Context(), func(tx *postgres.Tx) error {
+			if err := ratelimit.Take(t.Context(), tx, charges); err != nil {
+				return err
+			}
+			return failure
+		})
+		if errors.Is(taken, failure) {
+			taken = nil
+		}
+		waits := map[time.Duration]bool{}
+		for _, err := range []error{checked, beside, taken} {
+			wait, refused := limited(t, err)
+			if refused != (taken != nil) {
+				t.Fatalf("%+v: checked %v, beside %v, taken %v", charges, checked, beside, taken)
+			}
+			waits[wait.Round(time.Minute)] = true
+		}
+		if len(waits) > 2 { // a minute may begin
+			t.Errorf("%+v: checked %v, beside %v, taken %v", charges, checked, beside, taken)
+		}
+		if taken != nil {
+			refusals++
+		}
+	}
+	if refusals < 20 || refusals > 80 {
+		t.Errorf("%d of 100 were refused", refusals)
 	}
 }
 
