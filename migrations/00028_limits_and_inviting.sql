@@ -45,7 +45,7 @@ begin
 end $$;
 -- +goose StatementEnd
 
--- invite_new_1 with the functions above: see there.
+-- invite_new_1 with the functions above, and with mails that need no claim: see there.
 -- +goose StatementBegin
 create function invite_new_2(
     actor_id uuid, actor_name text,
@@ -55,6 +55,7 @@ create function invite_new_2(
     role text, message text, ttl interval, -- of the invitations
     ids uuid[], emails text[], email_keys text[], refusal_hashes bytea[],
     mail_kind text, mail_ids uuid[], secrets text[], -- the secrets are base64url
+    mail_lease interval, -- how long the mails are the calling gateway's, as if it had claimed them; null: they are due
     action text, details jsonb, -- of the trail
     limit_names text[], limit_subjects uuid[], limit_counts int[], limits text[], maxima int[],
     out created_at timestamptz, out expires_at timestamptz
@@ -111,8 +112,10 @@ begin
     select c.id, in_instance, case when in_instance is null then in_space end, c.email, c.email_key, role, sha256(c.secret::bytea), message, actor_id, created_at, expires_at
     from unnest(ids, emails, email_keys, secrets) as c (id, email, email_key, secret)
     order by c.email_key;
-    insert into outbox (id, kind, subject_id, instance_id, secret)
-    select m.id, mail_kind, m.subject_id, in_instance, m.secret from unnest(mail_ids, ids, secrets) as m (id, subject_id, secret);
+    insert into outbox (id, kind, subject_id, instance_id, secret, attempts, lease, next_attempt_at)
+    select m.id, mail_kind, m.subject_id, in_instance, m.secret,
+           (mail_lease is not null)::int, case when mail_lease is not null then m.id end, clock_timestamp() + coalesce(mail_lease, interval '0')
+    from unnest(mail_ids, ids, secrets) as m (id, subject_id, secret);
     insert into audit_log (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)
     values (action, actor_id, actor_name, in_space, space_name, in_instance, instance_name, details);
     perform from rate_limit_take_2(limit_names, limit_subjects, limit_counts, limits, maxima);

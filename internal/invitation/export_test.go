@@ -25,7 +25,8 @@ func (s *Service) ExplainInvite(ctx context.Context, tx *postgres.Tx, actor acce
 	}
 	t := s.newTerms(c, destinationOf(place))
 	candidates, results := s.expectNew(t, invitees)
-	args, err := s.inviteNewArgs(c, t, len(invitees), candidates, results)
+	mailJobs(candidates)
+	args, err := s.inviteNewArgs(c, t, len(invitees), candidates, results, nil)
 	if err != nil {
 		return nil, err
 	}

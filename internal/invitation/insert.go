@@ -78,6 +78,8 @@ type candidate struct {
 	id    globalid.ID // of a new invitation
 	token string      // of a new or renewed invitation
 	hash  []byte      // of token
+
+	mailID uuid.UUID // of the mail of a new invitation, where inviteNew enqueues it
 	// refusalHash stands for the address in the table invitation_refusal.
 	refusalHash []byte
 

@@ -18,7 +18,7 @@ import (
 const inviteNewQuery = `
 	select created_at, expires_at from invite_new_2(
 		$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::float8 * interval '1 second',
-		$15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)`
+		$15, $16, $17, $18, $19, $20, $21, $22::float8 * interval '1 second', $23, $24, $25, $26, $27, $28, $29)`
 
 // inviteNew does what invite does, in one statement, for the usual request: nobody is a
 // member or invited there already, and nobody has refused invitations. Everything is
@@ -34,10 +34,11 @@ func (s *Service) inviteNew(ctx context.Context, c inviteCall, invitees []invite
 	if access.CheckRole(ctx, s.DB, place, c.rule) != nil || to.checkState(ctx, s.DB, c.rule) != nil {
 		return to, nil, false, nil
 	}
-	s.inviters.remember(c.actor, c.placeID, to.Space)
 	t := s.newTerms(c, to)
 	candidates, results := s.expectNew(t, invitees)
-	args, err := s.inviteNewArgs(c, t, len(invitees), candidates, results)
+	reserved := s.Outbox.Reserve(mailJobs(candidates))
+	defer reserved.Cancel()
+	args, err := s.inviteNewArgs(c, t, len(invitees), candidates, results, reserved.Lease())
 	if err != nil {
 		return to, nil, false, err
 	}
@@ -51,6 +52,11 @@ func (s *Service) inviteNew(ctx context.Context, c inviteCall, invitees []invite
 	}
 	if err != nil || made.CreatedAt == nil {
 		return to, nil, false, err
+	}
+	if reserved != nil {
+		reserved.Attempt()
+	} else {
+		s.Outbox.Wake()
 	}
 	for _, r := range results {
 		r.Invitation.CreatedAt, r.Invitation.ExpiresAt = *made.CreatedAt, *made.ExpiresAt
@@ -71,8 +77,19 @@ func (s *Service) expectNew(t terms, invitees []invitee) ([]*candidate, []*Invit
 	return candidates, inviteResults(t.to, invitees, nil, candidates)
 }
 
-// inviteNewArgs returns the arguments of inviteNewQuery for a request with n addresses.
-func (s *Service) inviteNewArgs(c inviteCall, t terms, n int, candidates []*candidate, results []*InviteResult) ([]any, error) {
+// mailJobs returns the mails to new people, each with a new id.
+func mailJobs(candidates []*candidate) []outbox.Job {
+	jobs := make([]outbox.Job, len(candidates))
+	for i, c := range candidates {
+		c.mailID = outbox.NewID()
+		jobs[i] = outbox.Job{ID: c.mailID, Subject: c.id.UUID, Secret: c.token}
+	}
+	return jobs
+}
+
+// inviteNewArgs returns the arguments of inviteNewQuery for a request with n addresses,
+// whose mails are leased or not (see outbox.Reservation).
+func (s *Service) inviteNewArgs(c inviteCall, t terms, n int, candidates []*candidate, results []*InviteResult, lease *float64) ([]any, error) {
 	key, requestHash, response, err := c.key.Arguments(results)
 	if err != nil {
 		return nil, err
@@ -90,7 +107,7 @@ func (s *Service) inviteNewArgs(c inviteCall, t terms, n int, candidates []*cand
 	emails, keys, secrets := make(pq.StringArray, len(candidates)), make(pq.StringArray, len(candidates)), make(pq.StringArray, len(candidates))
 	refusals := make(pq.ByteaArray, len(candidates))
 	for i, c := range candidates {
-		ids[i], mails[i] = c.id.UUID, outbox.NewID()
+		ids[i], mails[i] = c.id.UUID, c.mailID
 		emails[i], keys[i], secrets[i] = c.address.String(), c.key, c.token
 		refusals[i] = c.refusalHash
 	}
@@ -99,7 +116,7 @@ func (s *Service) inviteNewArgs(c inviteCall, t terms, n int, candidates []*cand
 		t.to.instanceID(), t.to.Space.ID.UUID, instanceName, instanceKind, t.to.Space.Name, t.to.Space.Organization.Name,
 		t.role, t.message, t.ttl.Seconds(),
 		ids, emails, keys, refusals,
-		MailKind, mails, secrets,
+		MailKind, mails, secrets, lease,
 		string(record.Action), details,
 	}
 	charges := s.inviteCharges(t.actor, t.to.Space, n, recipientsOf(t.to, candidates))

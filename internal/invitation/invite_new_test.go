@@ -1,15 +1,21 @@
 package invitation_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/testworld"
@@ -113,4 +119,50 @@ func TestInviteWritesFewRecords(t *testing.T) {
 	if p.Records == 0 || p.Records > most*addresses {
 		t.Errorf("%d records for %d addresses; at most %d each", p.Records, addresses, most)
 	}
+}
+
+// A gateway that works on the outbox attempts the mails of its own requests without a
+// claim: their rows are written as if they were claimed.
+func TestMailsOfOwnRequestsAreNotClaimed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	type attempt struct{ job, lease, subject uuid.UUID }
+	attempts, able := make(chan attempt, 10), make(chan struct{}, 1)
+	w.Invitations.Outbox.PollInterval = 10 * time.Millisecond
+	w.Invitations.Outbox.Await = func(context.Context) {
+		select {
+		case able <- struct{}{}:
+		default:
+		}
+	}
+	w.Invitations.Outbox.Work = func(_ context.Context, jobs []outbox.Job, report func(int, error)) {
+		for i, job := range jobs {
+			if token := tokenOf(w, job.Subject); token != job.Secret {
+				t.Errorf("the mail has the secret %q, and its row %q", job.Secret, token)
+			}
+			attempts <- attempt{job.ID, job.Lease, job.Subject}
+			report(i, nil)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { w.Invitations.Outbox.Run(ctx) })
+	defer running.Wait()
+	defer stop()
+	for range 5 { // one more than workers: one of them has been able to work
+		<-able
+	}
+	zoe := w.invite("Group 1", tenant.Viewer, "zoe@new.example")[0].InvitationID
+	if a := <-attempts; a.subject != zoe.UUID || a.lease != a.job {
+		t.Errorf("%+v", a)
+	}
+	// With a member among them, a transaction enqueues the mail, which is due.
+	kim := w.invite("Group 1", tenant.Viewer, "kim@new.example", "ed@uni.example")[0].InvitationID
+	if a := <-attempts; a.subject != kim.UUID || a.lease == a.job {
+		t.Errorf("%+v", a)
+	}
+}
+
+func tokenOf(w *world, invitation uuid.UUID) string {
+	return w.Text(`select secret from outbox where subject_id = $1`, invitation)
 }

@@ -33,13 +33,30 @@ type result struct {
 	took time.Duration // since the start of the batch
 }
 
-// runBatch claims due jobs, attempts them and stores the outcomes. It returns the
-// number of claimed jobs. What it has begun it finishes, even if stop ends.
-func (q *Queue) runBatch(stop context.Context, slow chan<- struct{}) (int, error) {
+// runBatch claims due jobs, or takes those that wait in memory, attempts them and stores
+// the outcomes. It returns their number. What it has begun it finishes, even if stop ends.
+func (q *Queue) runBatch(stop context.Context, slow chan<- struct{}, claim bool) (int, error) {
 	ctx := context.WithoutCancel(stop)
+	if !claim {
+		jobs := q.reserved.take(q.lease())
+		q.runJobs(ctx, stop, slow, jobs)
+		return len(jobs), nil
+	}
 	jobs, claimed, err := q.claim(ctx)
-	if err != nil || claimed == 0 {
+	if err != nil {
 		return 0, err
+	}
+	if claimed == batchSize {
+		signal(q.wakeups().more) // another worker can share what is left
+	}
+	q.runJobs(ctx, stop, slow, jobs)
+	return claimed, nil
+}
+
+// runJobs attempts leased jobs and stores the outcomes.
+func (q *Queue) runJobs(ctx, stop context.Context, slow chan<- struct{}, jobs []Job) {
+	if len(jobs) == 0 {
+		return
 	}
 	defer q.owned.remove(jobs...)
 	start := time.Now()
@@ -47,9 +64,6 @@ func (q *Queue) runBatch(stop context.Context, slow chan<- struct{}) (int, error
 		var end func()
 		ctx, end = q.Observer.Batch(ctx, q.Kind, len(jobs))
 		defer end()
-	}
-	if claimed == batchSize {
-		signal(q.wakeups().more) // another worker can share what is left
 	}
 	ending, cancel := q.afterStop(ctx, stop)
 	defer cancel()
@@ -63,7 +77,6 @@ func (q *Queue) runBatch(stop context.Context, slow chan<- struct{}) (int, error
 	q.attempt(ending, jobs, func(i int, err error) { results <- result{i, err, time.Since(start)} })
 	close(results)
 	storing.Wait()
-	return claimed, nil
 }
 
 // afterStop returns a context that ends StopTimeout after stop.

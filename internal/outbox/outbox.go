@@ -1,7 +1,8 @@
 // Package outbox does work that must follow a commit, such as sending a mail. A
 // transaction writes a job beside its data. After the commit any gateway claims
 // the job and attempts it, again and again, until it succeeds, fails for good or
-// has nothing left to do.
+// has nothing left to do. A gateway may write a job as claimed by itself, which is cheaper
+// ([Queue.Reserve]).
 //
 // A claimed job is leased to one gateway, which renews the lease while it works.
 // If a gateway is killed, its leases expire and other gateways claim the jobs. A
@@ -32,6 +33,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
@@ -89,8 +91,9 @@ type Job struct {
 	Uncertain int  `db:"uncertain"` // attempts that were uncertain
 	Lost      bool `db:"lost"`      // the attempt before this one was uncertain, because its gateway ended
 
-	queue *Queue
-	owned *ownership
+	queue    *Queue
+	owned    *ownership
+	leasedAt time.Time // of a job of a Reservation: before the lease began
 }
 
 // MarkSubmitted records that the attempt is uncertain unless its outcome is stored.

@@ -74,16 +74,18 @@ type Queue struct {
 	// goes on with the next one. 0: five seconds.
 	SlowAfter time.Duration
 
-	once  sync.Once
-	woken *wakeups // see wakeups
-	owned owned
+	once     sync.Once
+	woken    *wakeups // see wakeups
+	owned    owned
+	reserved reserved
 }
 
 // wakeups are what workers wait for.
 type wakeups struct {
-	due  chan struct{} // jobs have become due
-	more chan struct{} // a batch was full: there may be more jobs
-	pace *rate.Limiter // of the claims because of due
+	due      chan struct{} // jobs have become due
+	more     chan struct{} // a batch was full: there may be more jobs
+	reserved chan struct{} // jobs wait in memory
+	pace     *rate.Limiter // of the batches because of due or reserved
 }
 
 // Observer is told what a queue does. Its methods may be called concurrently.
@@ -109,13 +111,26 @@ func signal(c chan<- struct{}) {
 
 func (q *Queue) wakeups() *wakeups {
 	q.once.Do(func() {
-		q.woken = &wakeups{make(chan struct{}, 1), make(chan struct{}, workers), rate.NewLimiter(rate.Every(wakeInterval), 1)}
+		q.woken = &wakeups{make(chan struct{}, 1), make(chan struct{}, workers), make(chan struct{}, workers), rate.NewLimiter(rate.Every(wakeInterval), 1)}
 	})
 	return q.woken
 }
 
-// await waits until jobs may be due, or ctx ends.
-func (w *wakeups) await(ctx context.Context, pollInterval time.Duration) {
+// claimNow reports whether jobs have become due, and the last claim was not just now.
+func (w *wakeups) claimNow() bool {
+	if len(w.due) == 0 || !w.pace.Allow() {
+		return false
+	}
+	select {
+	case <-w.due:
+	default:
+	}
+	return true
+}
+
+// await waits until there may be work, or ctx ends. It reports whether that is to be claimed.
+func (q *Queue) await(ctx context.Context) (claim bool) {
+	w := q.wakeups()
 	select {
 	case <-w.due:
 		_ = w.pace.Wait(ctx) // it fails when ctx ends
@@ -123,10 +138,16 @@ func (w *wakeups) await(ctx context.Context, pollInterval time.Duration) {
 		case <-w.due: // the next claim finds those jobs, too
 		default:
 		}
+	case <-w.reserved:
+		if q.reserved.count() < batchSize {
+			_ = w.pace.Wait(ctx)
+		}
+		return false
 	case <-w.more:
-	case <-time.After(pollInterval):
+	case <-time.After(jitter(cmp.Or(q.PollInterval, defaultPollInterval))):
 	case <-ctx.Done():
 	}
+	return true
 }
 
 // Run works on jobs until ctx ends. It returns when the attempts that have begun
@@ -137,12 +158,15 @@ func (q *Queue) Run(ctx context.Context) {
 	for range workers {
 		running.Go(func() { q.runWorker(ctx, &running, slow) })
 	}
+	running.Go(func() { q.returnLate(ctx) })
 	running.Wait()
+	q.postpone(ctx, q.reserved.takeLate(0, true))
 }
 
 // runWorker works on one batch after the other until ctx ends. A batch that takes long
 // goes on beside the next ones, as long as it finds room among the slow ones.
 func (q *Queue) runWorker(ctx context.Context, running *sync.WaitGroup, slow chan struct{}) {
+	claim, claimed := true, time.Now()
 	for {
 		if q.Await != nil {
 			recovery.Do(ctx, q.Log, "outbox", func() { q.Await(ctx) })
@@ -150,39 +174,51 @@ func (q *Queue) runWorker(ctx context.Context, running *sync.WaitGroup, slow cha
 		if ctx.Err() != nil {
 			return
 		}
-		ended, takesLong := make(chan int, 1), make(chan struct{}, 1)
-		running.Go(func() {
-			claimed := 0
-			defer func() { ended <- claimed }()
-			recovery.Do(ctx, q.Log, "outbox", func() {
-				var err error
-				if claimed, err = q.runBatch(ctx, takesLong); err != nil {
-					q.logError(err)
-				}
-			})
-		})
-		claimed := batchSize
-		timer := time.NewTimer(cmp.Or(q.SlowAfter, defaultSlowAfter))
-		over := false
-		select {
-		case claimed = <-ended:
-			over = true
-		case <-takesLong:
-		case <-timer.C:
+		q.reserved.addAble(1)
+		if claim {
+			claimed = time.Now()
 		}
-		if !over {
-			select {
-			case claimed = <-ended:
-			case slow <- struct{}{}:
-				running.Go(func() { recovery.Do(ctx, q.Log, "outbox", func() { <-ended; <-slow }) })
-			}
+		full := q.runNext(ctx, running, slow, claim)
+		switch {
+		case claim && q.reserved.count() > 0:
+			claim = false // both take turns
+		case full && !claim:
+			claim = time.Since(claimed) > cmp.Or(q.PollInterval, defaultPollInterval) || q.wakeups().claimNow()
+		case !full:
+			claim = q.await(ctx)
 		}
-		timer.Stop()
-		if claimed == batchSize {
-			continue // more jobs may be due
-		}
-		q.wakeups().await(ctx, jitter(cmp.Or(q.PollInterval, defaultPollInterval)))
+		q.reserved.addAble(-1)
 	}
+}
+
+// runNext works on a batch, and reports whether it was full.
+func (q *Queue) runNext(ctx context.Context, running *sync.WaitGroup, slow chan struct{}, claim bool) (full bool) {
+	ended, takesLong := make(chan int, 1), make(chan struct{}, 1)
+	running.Go(func() {
+		n := 0
+		defer func() { ended <- n }()
+		recovery.Do(ctx, q.Log, "outbox", func() {
+			var err error
+			if n, err = q.runBatch(ctx, takesLong, claim); err != nil {
+				q.logError(err)
+			}
+		})
+	})
+	n := batchSize
+	timer := time.NewTimer(cmp.Or(q.SlowAfter, defaultSlowAfter))
+	defer timer.Stop()
+	select {
+	case n = <-ended:
+		return n == batchSize
+	case <-takesLong:
+	case <-timer.C:
+	}
+	select {
+	case n = <-ended:
+	case slow <- struct{}{}:
+		running.Go(func() { recovery.Do(ctx, q.Log, "outbox", func() { <-ended; <-slow }) })
+	}
+	return n == batchSize
 }
 
 func (q *Queue) logError(err error) {
