@@ -158,7 +158,7 @@ func (q *Queue) Run(ctx context.Context) {
 	for range workers {
 		running.Go(func() { q.runWorker(ctx, &running, slow) })
 	}
-	running.Go(func() { q.returnLate(ctx) })
+	running.Go(func() { recovery.Keep(ctx, q.Log, "outbox", func() { q.returnLate(ctx) }) })
 	running.Wait()
 	q.postpone(ctx, q.reserved.takeLate(0, true))
 }
