@@ -3,6 +3,7 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/plain"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"github.com/99designs/gqlgen/graphql"
@@ -390,6 +392,84 @@ func (ec *executionContext) _AuditEntry(ctx context.Context, sel ast.SelectionSe
 	return out
 }
 
+func plainAuditEntry(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[audit.Entry] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool {
+			return plain.Value(b, graphql.MarshalString("AuditEntry"))
+		}
+	case "id":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool { obj.ID.MarshalGQL(b); return true }
+	case "at":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool {
+			return plain.Value(b, graphqltypes.MarshalDateTime(obj.At))
+		}
+	case "action":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool {
+			return plain.Value(b, graphqltypes.MarshalString(string(obj.Action)))
+		}
+	case "actorId":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool {
+			if obj.ActorID == nil {
+				return plain.Null(b)
+			}
+			obj.ActorID.MarshalGQL(b)
+			return true
+		}
+	case "actorName":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.ActorName))
+		}
+	case "instanceId":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool {
+			if obj.InstanceID == nil {
+				return plain.Null(b)
+			}
+			obj.InstanceID.MarshalGQL(b)
+			return true
+		}
+	case "instanceName":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool {
+			if obj.InstanceName == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalString(*obj.InstanceName))
+		}
+	case "userId":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool {
+			if obj.UserID == nil {
+				return plain.Null(b)
+			}
+			obj.UserID.MarshalGQL(b)
+			return true
+		}
+	case "userName":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool {
+			if obj.UserName == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalString(*obj.UserName))
+		}
+	case "role":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool {
+			if obj.Role == nil {
+				return plain.Null(b)
+			}
+			obj.Role.MarshalGQL(b)
+			return true
+		}
+	case "previousRole":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool {
+			if obj.PreviousRole == nil {
+				return plain.Null(b)
+			}
+			obj.PreviousRole.MarshalGQL(b)
+			return true
+		}
+	}
+	return nil
+}
+
 var auditEntryConnectionImplementors = []string{"AuditEntryConnection"}
 
 func (ec *executionContext) _AuditEntryConnection(ctx context.Context, sel ast.SelectionSet, obj *relay.Connection[*audit.Entry]) graphql.Marshaler {
@@ -476,6 +556,31 @@ func (ec *executionContext) _AuditEntryEdge(ctx context.Context, sel ast.Selecti
 	return out
 }
 
+func plainAuditEntryEdge(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[relay.Edge[*audit.Entry]] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *relay.Edge[*audit.Entry]) bool {
+			return plain.Value(b, graphql.MarshalString("AuditEntryEdge"))
+		}
+	case "cursor":
+		return func(b *bytes.Buffer, obj *relay.Edge[*audit.Entry]) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Cursor))
+		}
+	case "node":
+		value := plain.Compile(of, field.Selections, auditEntryImplementors, plainAuditEntry)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *relay.Edge[*audit.Entry]) bool {
+			if obj.Node == nil {
+				return false
+			}
+			return value.Write(b, obj.Node)
+		}
+	}
+	return nil
+}
+
 // endregion **************************** object.gotpl ****************************
 
 // region    ***************************** type.gotpl *****************************
@@ -496,6 +601,9 @@ func (ec *executionContext) marshalNAuditAction2alphacruncherᚗcomᚋdatahubᚑ
 }
 
 func (ec *executionContext) marshalNAuditEntry2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐEntryᚄ(ctx context.Context, sel ast.SelectionSet, v []*audit.Entry) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, auditEntryImplementors, plainAuditEntry, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -520,6 +628,9 @@ func (ec *executionContext) marshalNAuditEntry2ᚖalphacruncherᚗcomᚋdatahub�
 }
 
 func (ec *executionContext) marshalNAuditEntryEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*relay.Edge[*audit.Entry]) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, auditEntryEdgeImplementors, plainAuditEntryEdge, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]

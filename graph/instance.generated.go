@@ -3,6 +3,7 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -11,6 +12,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/plain"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
@@ -859,6 +861,62 @@ func (ec *executionContext) _Instance(ctx context.Context, sel ast.SelectionSet,
 	return out
 }
 
+func plainInstance(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[tenant.Instance] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *tenant.Instance) bool {
+			return plain.Value(b, graphql.MarshalString("Instance"))
+		}
+	case "id":
+		return func(b *bytes.Buffer, obj *tenant.Instance) bool { obj.ID.MarshalGQL(b); return true }
+	case "name":
+		return func(b *bytes.Buffer, obj *tenant.Instance) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Name))
+		}
+	case "kind":
+		return func(b *bytes.Buffer, obj *tenant.Instance) bool {
+			return plain.Value(b, graphqltypes.MarshalString(string(obj.Kind)))
+		}
+	case "space":
+		value := plain.Compile(of, field.Selections, spaceImplementors, plainSpace)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *tenant.Instance) bool {
+			if obj.Space == nil {
+				return false
+			}
+			return value.Write(b, obj.Space)
+		}
+	case "deletedAt":
+		return func(b *bytes.Buffer, obj *tenant.Instance) bool {
+			if obj.DeletedAt == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalDateTime(*obj.DeletedAt))
+		}
+	case "deletedBy":
+		value := plain.Compile(of, field.Selections, contactImplementors, plainContact)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *tenant.Instance) bool {
+			if obj.DeletedBy == nil {
+				return plain.Null(b)
+			}
+			return value.Write(b, obj.DeletedBy)
+		}
+	case "restorableUntil":
+		return func(b *bytes.Buffer, obj *tenant.Instance) bool {
+			if obj.RestorableUntil == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalDateTime(*obj.RestorableUntil))
+		}
+	}
+	return nil
+}
+
 var restoreInstancePayloadImplementors = []string{"RestoreInstancePayload"}
 
 func (ec *executionContext) _RestoreInstancePayload(ctx context.Context, sel ast.SelectionSet, obj *instance.RestoreInstancePayload) graphql.Marshaler {
@@ -917,6 +975,9 @@ func (ec *executionContext) unmarshalNDeleteInstanceInput2alphacruncherᚗcomᚋ
 }
 
 func (ec *executionContext) marshalNInstance2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐInstanceᚄ(ctx context.Context, sel ast.SelectionSet, v []*tenant.Instance) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, instanceImplementors, plainInstance, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]

@@ -3,6 +3,7 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/plain"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
@@ -1650,6 +1652,56 @@ func (ec *executionContext) _EmailCheck(ctx context.Context, sel ast.SelectionSe
 	return out
 }
 
+func plainEmailCheck(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[invitation.EmailCheck] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *invitation.EmailCheck) bool {
+			return plain.Value(b, graphql.MarshalString("EmailCheck"))
+		}
+	case "index":
+		return func(b *bytes.Buffer, obj *invitation.EmailCheck) bool {
+			return plain.Value(b, graphqltypes.MarshalInt(obj.Index))
+		}
+	case "input":
+		return func(b *bytes.Buffer, obj *invitation.EmailCheck) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Input))
+		}
+	case "email":
+		return func(b *bytes.Buffer, obj *invitation.EmailCheck) bool {
+			if obj.Email == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalString(*obj.Email))
+		}
+	case "valid":
+		return func(b *bytes.Buffer, obj *invitation.EmailCheck) bool {
+			return plain.Value(b, graphql.MarshalBoolean(obj.Valid))
+		}
+	case "reason":
+		return func(b *bytes.Buffer, obj *invitation.EmailCheck) bool {
+			if obj.Reason == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalString(string(*obj.Reason)))
+		}
+	case "suggestion":
+		return func(b *bytes.Buffer, obj *invitation.EmailCheck) bool {
+			if obj.Suggestion == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalString(*obj.Suggestion))
+		}
+	case "warning":
+		return func(b *bytes.Buffer, obj *invitation.EmailCheck) bool {
+			if obj.Warning == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalString(*obj.Warning))
+		}
+	}
+	return nil
+}
+
 var invitationImplementors = []string{"Invitation"}
 
 func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSet, obj *invitation.Invitation) graphql.Marshaler {
@@ -1761,6 +1813,87 @@ func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSe
 	}
 
 	return out
+}
+
+func plainInvitation(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[invitation.Invitation] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool {
+			return plain.Value(b, graphql.MarshalString("Invitation"))
+		}
+	case "id":
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool { obj.ID.MarshalGQL(b); return true }
+	case "email":
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Email))
+		}
+	case "role":
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool {
+			if obj.Role == nil {
+				return plain.Null(b)
+			}
+			obj.Role.MarshalGQL(b)
+			return true
+		}
+	case "status":
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool { obj.Status.MarshalGQL(b); return true }
+	case "space":
+		value := plain.Compile(of, field.Selections, spaceSummaryImplementors, plainSpaceSummary)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool {
+			if obj.Space == nil {
+				return false
+			}
+			return value.Write(b, obj.Space)
+		}
+	case "instanceName":
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool {
+			if obj.InstanceName == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalString(*obj.InstanceName))
+		}
+	case "message":
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool {
+			if obj.Message == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalString(*obj.Message))
+		}
+	case "invitedBy":
+		value := plain.Compile(of, field.Selections, contactImplementors, plainContact)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool {
+			if obj.InvitedBy == nil {
+				return false
+			}
+			return value.Write(b, obj.InvitedBy)
+		}
+	case "requestedBy":
+		value := plain.Compile(of, field.Selections, contactImplementors, plainContact)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool {
+			if obj.RequestedBy == nil {
+				return plain.Null(b)
+			}
+			return value.Write(b, obj.RequestedBy)
+		}
+	case "createdAt":
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool {
+			return plain.Value(b, graphqltypes.MarshalDateTime(obj.CreatedAt))
+		}
+	case "expiresAt":
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool {
+			return plain.Value(b, graphqltypes.MarshalDateTime(obj.ExpiresAt))
+		}
+	}
+	return nil
 }
 
 var invitationConnectionImplementors = []string{"InvitationConnection"}
@@ -1907,6 +2040,31 @@ func (ec *executionContext) _InvitationEdge(ctx context.Context, sel ast.Selecti
 	return out
 }
 
+func plainInvitationEdge(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[relay.Edge[*invitation.Invitation]] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *relay.Edge[*invitation.Invitation]) bool {
+			return plain.Value(b, graphql.MarshalString("InvitationEdge"))
+		}
+	case "cursor":
+		return func(b *bytes.Buffer, obj *relay.Edge[*invitation.Invitation]) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Cursor))
+		}
+	case "node":
+		value := plain.Compile(of, field.Selections, invitationImplementors, plainInvitation)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *relay.Edge[*invitation.Invitation]) bool {
+			if obj.Node == nil {
+				return false
+			}
+			return value.Write(b, obj.Node)
+		}
+	}
+	return nil
+}
+
 var invitationEventImplementors = []string{"InvitationEvent"}
 
 func (ec *executionContext) _InvitationEvent(ctx context.Context, sel ast.SelectionSet, obj *invitation.Event) graphql.Marshaler {
@@ -2006,6 +2164,55 @@ func (ec *executionContext) _InviteResult(ctx context.Context, sel ast.Selection
 	}
 
 	return out
+}
+
+func plainInviteResult(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[invitation.InviteResult] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *invitation.InviteResult) bool {
+			return plain.Value(b, graphql.MarshalString("InviteResult"))
+		}
+	case "index":
+		return func(b *bytes.Buffer, obj *invitation.InviteResult) bool {
+			return plain.Value(b, graphqltypes.MarshalInt(obj.Index))
+		}
+	case "email":
+		return func(b *bytes.Buffer, obj *invitation.InviteResult) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Email))
+		}
+	case "outcome":
+		return func(b *bytes.Buffer, obj *invitation.InviteResult) bool {
+			return plain.Value(b, graphqltypes.MarshalString(string(obj.Outcome)))
+		}
+	case "role":
+		return func(b *bytes.Buffer, obj *invitation.InviteResult) bool {
+			if obj.Role == nil {
+				return plain.Null(b)
+			}
+			obj.Role.MarshalGQL(b)
+			return true
+		}
+	case "previousRole":
+		return func(b *bytes.Buffer, obj *invitation.InviteResult) bool {
+			if obj.PreviousRole == nil {
+				return plain.Null(b)
+			}
+			obj.PreviousRole.MarshalGQL(b)
+			return true
+		}
+	case "invitation":
+		value := plain.Compile(of, field.Selections, invitationImplementors, plainInvitation)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *invitation.InviteResult) bool {
+			if obj.Invitation == nil {
+				return plain.Null(b)
+			}
+			return value.Write(b, obj.Invitation)
+		}
+	}
+	return nil
 }
 
 var inviteSpaceAdministratorsPayloadImplementors = []string{"InviteSpaceAdministratorsPayload"}
@@ -2193,6 +2400,35 @@ func (ec *executionContext) _ResendResult(ctx context.Context, sel ast.Selection
 	return out
 }
 
+func plainResendResult(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[invitation.SelectionResult] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *invitation.SelectionResult) bool {
+			return plain.Value(b, graphql.MarshalString("ResendResult"))
+		}
+	case "index":
+		return func(b *bytes.Buffer, obj *invitation.SelectionResult) bool {
+			return plain.Value(b, graphqltypes.MarshalInt(obj.Index))
+		}
+	case "invitation":
+		value := plain.Compile(of, field.Selections, invitationImplementors, plainInvitation)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *invitation.SelectionResult) bool {
+			if obj.Invitation == nil {
+				return false
+			}
+			return value.Write(b, obj.Invitation)
+		}
+	case "outcome":
+		return func(b *bytes.Buffer, obj *invitation.SelectionResult) bool {
+			return plain.Value(b, graphqltypes.MarshalString(string(obj.Outcome)))
+		}
+	}
+	return nil
+}
+
 var revokeInvitationsPayloadImplementors = []string{"RevokeInvitationsPayload"}
 
 func (ec *executionContext) _RevokeInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.SelectionPayload) graphql.Marshaler {
@@ -2269,6 +2505,35 @@ func (ec *executionContext) _RevokeResult(ctx context.Context, sel ast.Selection
 	return out
 }
 
+func plainRevokeResult(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[invitation.SelectionResult] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *invitation.SelectionResult) bool {
+			return plain.Value(b, graphql.MarshalString("RevokeResult"))
+		}
+	case "index":
+		return func(b *bytes.Buffer, obj *invitation.SelectionResult) bool {
+			return plain.Value(b, graphqltypes.MarshalInt(obj.Index))
+		}
+	case "invitation":
+		value := plain.Compile(of, field.Selections, invitationImplementors, plainInvitation)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *invitation.SelectionResult) bool {
+			if obj.Invitation == nil {
+				return false
+			}
+			return value.Write(b, obj.Invitation)
+		}
+	case "outcome":
+		return func(b *bytes.Buffer, obj *invitation.SelectionResult) bool {
+			return plain.Value(b, graphqltypes.MarshalString(string(obj.Outcome)))
+		}
+	}
+	return nil
+}
+
 var spaceSummaryImplementors = []string{"SpaceSummary"}
 
 func (ec *executionContext) _SpaceSummary(ctx context.Context, sel ast.SelectionSet, obj *invitation.SpaceSummary) graphql.Marshaler {
@@ -2307,6 +2572,24 @@ func (ec *executionContext) _SpaceSummary(ctx context.Context, sel ast.Selection
 	return out
 }
 
+func plainSpaceSummary(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[invitation.SpaceSummary] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *invitation.SpaceSummary) bool {
+			return plain.Value(b, graphql.MarshalString("SpaceSummary"))
+		}
+	case "name":
+		return func(b *bytes.Buffer, obj *invitation.SpaceSummary) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Name))
+		}
+	case "organizationName":
+		return func(b *bytes.Buffer, obj *invitation.SpaceSummary) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.OrganizationName))
+		}
+	}
+	return nil
+}
+
 // endregion **************************** object.gotpl ****************************
 
 // region    ***************************** type.gotpl *****************************
@@ -2342,6 +2625,9 @@ func (ec *executionContext) marshalNDeliveryStatus2alphacruncherᚗcomᚋdatahub
 }
 
 func (ec *executionContext) marshalNEmailCheck2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐEmailCheckᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.EmailCheck) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, emailCheckImplementors, plainEmailCheck, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -2366,6 +2652,9 @@ func (ec *executionContext) marshalNEmailCheck2ᚖalphacruncherᚗcomᚋdatahub�
 }
 
 func (ec *executionContext) marshalNInvitation2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInvitationᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.Invitation) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, invitationImplementors, plainInvitation, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -2405,6 +2694,9 @@ func (ec *executionContext) marshalNInvitationChange2alphacruncherᚗcomᚋdatah
 }
 
 func (ec *executionContext) marshalNInvitationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*relay.Edge[*invitation.Invitation]) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, invitationEdgeImplementors, plainInvitationEdge, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -2462,6 +2754,9 @@ func (ec *executionContext) marshalNInviteOutcome2alphacruncherᚗcomᚋdatahub�
 }
 
 func (ec *executionContext) marshalNInviteResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.InviteResult) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, inviteResultImplementors, plainInviteResult, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -2521,6 +2816,9 @@ func (ec *executionContext) marshalNResendOutcome2alphacruncherᚗcomᚋdatahub�
 }
 
 func (ec *executionContext) marshalNResendResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.SelectionResult) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, resendResultImplementors, plainResendResult, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -2565,6 +2863,9 @@ func (ec *executionContext) marshalNRevokeOutcome2alphacruncherᚗcomᚋdatahub�
 }
 
 func (ec *executionContext) marshalNRevokeResult2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*invitation.SelectionResult) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, revokeResultImplementors, plainRevokeResult, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]

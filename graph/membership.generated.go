@@ -3,12 +3,14 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"strconv"
 	"sync/atomic"
 
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/plain"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
@@ -542,6 +544,33 @@ func (ec *executionContext) _InstanceMember(ctx context.Context, sel ast.Selecti
 	return out
 }
 
+func plainInstanceMember(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[membership.Member] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *membership.Member) bool {
+			return plain.Value(b, graphql.MarshalString("InstanceMember"))
+		}
+	case "user":
+		value := plain.Compile(of, field.Selections, userImplementors, plainUser)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *membership.Member) bool {
+			if obj.User == nil {
+				return false
+			}
+			return value.Write(b, obj.User)
+		}
+	case "role":
+		return func(b *bytes.Buffer, obj *membership.Member) bool { obj.Role.MarshalGQL(b); return true }
+	case "since":
+		return func(b *bytes.Buffer, obj *membership.Member) bool {
+			return plain.Value(b, graphqltypes.MarshalDateTime(obj.Since))
+		}
+	}
+	return nil
+}
+
 var instanceMemberConnectionImplementors = []string{"InstanceMemberConnection"}
 
 func (ec *executionContext) _InstanceMemberConnection(ctx context.Context, sel ast.SelectionSet, obj *relay.Connection[*membership.Member]) graphql.Marshaler {
@@ -626,6 +655,31 @@ func (ec *executionContext) _InstanceMemberEdge(ctx context.Context, sel ast.Sel
 	}
 
 	return out
+}
+
+func plainInstanceMemberEdge(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[relay.Edge[*membership.Member]] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *relay.Edge[*membership.Member]) bool {
+			return plain.Value(b, graphql.MarshalString("InstanceMemberEdge"))
+		}
+	case "cursor":
+		return func(b *bytes.Buffer, obj *relay.Edge[*membership.Member]) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Cursor))
+		}
+	case "node":
+		value := plain.Compile(of, field.Selections, instanceMemberImplementors, plainInstanceMember)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *relay.Edge[*membership.Member]) bool {
+			if obj.Node == nil {
+				return false
+			}
+			return value.Write(b, obj.Node)
+		}
+	}
+	return nil
 }
 
 var leaveInstancePayloadImplementors = []string{"LeaveInstancePayload"}
@@ -714,6 +768,9 @@ func (ec *executionContext) unmarshalNChangeMemberRoleInput2alphacruncherᚗcom�
 }
 
 func (ec *executionContext) marshalNInstanceMember2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐMemberᚄ(ctx context.Context, sel ast.SelectionSet, v []*membership.Member) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, instanceMemberImplementors, plainInstanceMember, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -738,6 +795,9 @@ func (ec *executionContext) marshalNInstanceMember2ᚖalphacruncherᚗcomᚋdata
 }
 
 func (ec *executionContext) marshalNInstanceMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*relay.Edge[*membership.Member]) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, instanceMemberEdgeImplementors, plainInstanceMemberEdge, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]

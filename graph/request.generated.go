@@ -3,6 +3,7 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -11,6 +12,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/plain"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/request"
@@ -1354,6 +1356,76 @@ func (ec *executionContext) _Request(ctx context.Context, sel ast.SelectionSet, 
 	return out
 }
 
+func plainRequest(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[request.Request] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *request.Request) bool {
+			return plain.Value(b, graphql.MarshalString("Request"))
+		}
+	case "id":
+		return func(b *bytes.Buffer, obj *request.Request) bool { obj.ID.MarshalGQL(b); return true }
+	case "kind":
+		return func(b *bytes.Buffer, obj *request.Request) bool {
+			return plain.Value(b, graphqltypes.MarshalString(string(obj.Kind)))
+		}
+	case "status":
+		return func(b *bytes.Buffer, obj *request.Request) bool { obj.Status.MarshalGQL(b); return true }
+	case "spaceName":
+		return func(b *bytes.Buffer, obj *request.Request) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.SpaceName))
+		}
+	case "instanceName":
+		return func(b *bytes.Buffer, obj *request.Request) bool {
+			if obj.InstanceName == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalString(*obj.InstanceName))
+		}
+	case "role":
+		return func(b *bytes.Buffer, obj *request.Request) bool {
+			if obj.Role == nil {
+				return plain.Null(b)
+			}
+			obj.Role.MarshalGQL(b)
+			return true
+		}
+	case "message":
+		return func(b *bytes.Buffer, obj *request.Request) bool {
+			if obj.Message == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalString(*obj.Message))
+		}
+	case "requestedBy":
+		value := plain.Compile(of, field.Selections, contactImplementors, plainContact)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *request.Request) bool {
+			if obj.RequestedBy == nil {
+				return false
+			}
+			return value.Write(b, obj.RequestedBy)
+		}
+	case "createdAt":
+		return func(b *bytes.Buffer, obj *request.Request) bool {
+			return plain.Value(b, graphqltypes.MarshalDateTime(obj.CreatedAt))
+		}
+	case "expiresAt":
+		return func(b *bytes.Buffer, obj *request.Request) bool {
+			return plain.Value(b, graphqltypes.MarshalDateTime(obj.ExpiresAt))
+		}
+	case "endedAt":
+		return func(b *bytes.Buffer, obj *request.Request) bool {
+			if obj.EndedAt == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalDateTime(*obj.EndedAt))
+		}
+	}
+	return nil
+}
+
 var requestConnectionImplementors = []string{"RequestConnection"}
 
 func (ec *executionContext) _RequestConnection(ctx context.Context, sel ast.SelectionSet, obj *relay.Connection[*request.Request]) graphql.Marshaler {
@@ -1438,6 +1510,31 @@ func (ec *executionContext) _RequestEdge(ctx context.Context, sel ast.SelectionS
 	}
 
 	return out
+}
+
+func plainRequestEdge(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[relay.Edge[*request.Request]] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *relay.Edge[*request.Request]) bool {
+			return plain.Value(b, graphql.MarshalString("RequestEdge"))
+		}
+	case "cursor":
+		return func(b *bytes.Buffer, obj *relay.Edge[*request.Request]) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Cursor))
+		}
+	case "node":
+		value := plain.Compile(of, field.Selections, requestImplementors, plainRequest)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *relay.Edge[*request.Request]) bool {
+			if obj.Node == nil {
+				return false
+			}
+			return value.Write(b, obj.Node)
+		}
+	}
+	return nil
 }
 
 var requestEventImplementors = []string{"RequestEvent"}
@@ -1645,6 +1742,9 @@ func (ec *executionContext) unmarshalNDeclineRequestInput2alphacruncherᚗcomᚋ
 }
 
 func (ec *executionContext) marshalNRequest2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestᚄ(ctx context.Context, sel ast.SelectionSet, v []*request.Request) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, requestImplementors, plainRequest, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -1684,6 +1784,9 @@ func (ec *executionContext) marshalNRequestChange2alphacruncherᚗcomᚋdatahub�
 }
 
 func (ec *executionContext) marshalNRequestEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*relay.Edge[*request.Request]) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, requestEdgeImplementors, plainRequestEdge, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]

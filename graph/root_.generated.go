@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
@@ -2328,7 +2329,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 				}
 			}
 			var buf bytes.Buffer
-			data.MarshalGQL(&buf)
+			graphqltypes.Marshal(data, &buf)
 			response.Data = buf.Bytes()
 			if atomic.LoadInt32(&ec.Deferred) > 0 {
 				hasNext := atomic.LoadInt32(&ec.PendingDeferred) > 0
@@ -2346,7 +2347,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			ctx = graphql.WithLazyInputUnmarshalerIndex(ctx, inputUnmarshalers)
 			data := ec._Mutation(ctx, opCtx.Operation.SelectionSet)
 			var buf bytes.Buffer
-			data.MarshalGQL(&buf)
+			graphqltypes.Marshal(data, &buf)
 
 			return &graphql.Response{
 				Data: buf.Bytes(),
@@ -2363,7 +2364,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			if data == nil {
 				return nil
 			}
-			data.MarshalGQL(&buf)
+			graphqltypes.Marshal(data, &buf)
 
 			return &graphql.Response{
 				Data: buf.Bytes(),

@@ -3,6 +3,7 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -13,6 +14,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/plain"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
@@ -2960,6 +2962,24 @@ func (ec *executionContext) _Contact(ctx context.Context, sel ast.SelectionSet, 
 	return out
 }
 
+func plainContact(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[fault.Contact] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *fault.Contact) bool {
+			return plain.Value(b, graphql.MarshalString("Contact"))
+		}
+	case "name":
+		return func(b *bytes.Buffer, obj *fault.Contact) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Name))
+		}
+	case "email":
+		return func(b *bytes.Buffer, obj *fault.Contact) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Email))
+		}
+	}
+	return nil
+}
+
 var mutationImplementors = []string{"Mutation"}
 
 func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet) graphql.Marshaler {
@@ -3217,6 +3237,40 @@ func (ec *executionContext) _Obstacle(ctx context.Context, sel ast.SelectionSet,
 	}
 
 	return out
+}
+
+func plainObstacle(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[fault.Fault] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *fault.Fault) bool { return plain.Value(b, graphql.MarshalString("Obstacle")) }
+	case "code":
+		return func(b *bytes.Buffer, obj *fault.Fault) bool {
+			return plain.Value(b, graphqltypes.MarshalString(string(obj.Code)))
+		}
+	case "message":
+		return func(b *bytes.Buffer, obj *fault.Fault) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Message))
+		}
+	case "remedy":
+		return func(b *bytes.Buffer, obj *fault.Fault) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Remedy))
+		}
+	case "deletedAt":
+		return func(b *bytes.Buffer, obj *fault.Fault) bool {
+			if obj.DeletedAt == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalDateTime(*obj.DeletedAt))
+		}
+	case "restorableUntil":
+		return func(b *bytes.Buffer, obj *fault.Fault) bool {
+			if obj.RestorableUntil == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalDateTime(*obj.RestorableUntil))
+		}
+	}
+	return nil
 }
 
 var pageInfoImplementors = []string{"PageInfo"}
@@ -3491,6 +3545,28 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 	return out
 }
 
+func plainUser(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[tenant.User] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *tenant.User) bool { return plain.Value(b, graphql.MarshalString("User")) }
+	case "id":
+		return func(b *bytes.Buffer, obj *tenant.User) bool { obj.ID.MarshalGQL(b); return true }
+	case "name":
+		return func(b *bytes.Buffer, obj *tenant.User) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Name))
+		}
+	case "email":
+		return func(b *bytes.Buffer, obj *tenant.User) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Email))
+		}
+	case "formerHolder":
+		return func(b *bytes.Buffer, obj *tenant.User) bool {
+			return plain.Value(b, graphql.MarshalBoolean(obj.FormerHolder))
+		}
+	}
+	return nil
+}
+
 // endregion **************************** object.gotpl ****************************
 
 // region    ***************************** type.gotpl *****************************
@@ -3516,6 +3592,9 @@ func (ec *executionContext) marshalNContact2ᚕalphacruncherᚗcomᚋdatahubᚑg
 }
 
 func (ec *executionContext) marshalNContact2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐContactᚄ(ctx context.Context, sel ast.SelectionSet, v []*fault.Contact) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, contactImplementors, plainContact, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -3572,6 +3651,9 @@ func (ec *executionContext) marshalNDateTime2ᚖtimeᚐTime(ctx context.Context,
 }
 
 func (ec *executionContext) marshalNObstacle2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐFaultᚄ(ctx context.Context, sel ast.SelectionSet, v []*fault.Fault) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, obstacleImplementors, plainObstacle, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]

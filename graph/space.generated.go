@@ -3,6 +3,7 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -12,6 +13,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/plain"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/membership"
@@ -1435,6 +1437,31 @@ func (ec *executionContext) _InstanceEdge(ctx context.Context, sel ast.Selection
 	return out
 }
 
+func plainInstanceEdge(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[relay.Edge[*tenant.Instance]] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *relay.Edge[*tenant.Instance]) bool {
+			return plain.Value(b, graphql.MarshalString("InstanceEdge"))
+		}
+	case "cursor":
+		return func(b *bytes.Buffer, obj *relay.Edge[*tenant.Instance]) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Cursor))
+		}
+	case "node":
+		value := plain.Compile(of, field.Selections, instanceImplementors, plainInstance)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *relay.Edge[*tenant.Instance]) bool {
+			if obj.Node == nil {
+				return false
+			}
+			return value.Write(b, obj.Node)
+		}
+	}
+	return nil
+}
+
 var organizationImplementors = []string{"Organization"}
 
 func (ec *executionContext) _Organization(ctx context.Context, sel ast.SelectionSet, obj *tenant.Organization) graphql.Marshaler {
@@ -1476,6 +1503,22 @@ func (ec *executionContext) _Organization(ctx context.Context, sel ast.Selection
 	}
 
 	return out
+}
+
+func plainOrganization(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[tenant.Organization] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *tenant.Organization) bool {
+			return plain.Value(b, graphql.MarshalString("Organization"))
+		}
+	case "id":
+		return func(b *bytes.Buffer, obj *tenant.Organization) bool { obj.ID.MarshalGQL(b); return true }
+	case "name":
+		return func(b *bytes.Buffer, obj *tenant.Organization) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Name))
+		}
+	}
+	return nil
 }
 
 var organizationConnectionImplementors = []string{"OrganizationConnection"}
@@ -1564,6 +1607,31 @@ func (ec *executionContext) _OrganizationEdge(ctx context.Context, sel ast.Selec
 	return out
 }
 
+func plainOrganizationEdge(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[relay.Edge[*tenant.Organization]] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *relay.Edge[*tenant.Organization]) bool {
+			return plain.Value(b, graphql.MarshalString("OrganizationEdge"))
+		}
+	case "cursor":
+		return func(b *bytes.Buffer, obj *relay.Edge[*tenant.Organization]) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Cursor))
+		}
+	case "node":
+		value := plain.Compile(of, field.Selections, organizationImplementors, plainOrganization)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *relay.Edge[*tenant.Organization]) bool {
+			if obj.Node == nil {
+				return false
+			}
+			return value.Write(b, obj.Node)
+		}
+	}
+	return nil
+}
+
 var spaceImplementors = []string{"Space"}
 
 func (ec *executionContext) _Space(ctx context.Context, sel ast.SelectionSet, obj *tenant.Space) graphql.Marshaler {
@@ -1646,6 +1714,31 @@ func (ec *executionContext) _Space(ctx context.Context, sel ast.SelectionSet, ob
 	}
 
 	return out
+}
+
+func plainSpace(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[tenant.Space] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *tenant.Space) bool { return plain.Value(b, graphql.MarshalString("Space")) }
+	case "id":
+		return func(b *bytes.Buffer, obj *tenant.Space) bool { obj.ID.MarshalGQL(b); return true }
+	case "name":
+		return func(b *bytes.Buffer, obj *tenant.Space) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Name))
+		}
+	case "organization":
+		value := plain.Compile(of, field.Selections, organizationImplementors, plainOrganization)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *tenant.Space) bool {
+			if obj.Organization == nil {
+				return false
+			}
+			return value.Write(b, obj.Organization)
+		}
+	}
+	return nil
 }
 
 var spaceConnectionImplementors = []string{"SpaceConnection"}
@@ -1734,6 +1827,31 @@ func (ec *executionContext) _SpaceEdge(ctx context.Context, sel ast.SelectionSet
 	return out
 }
 
+func plainSpaceEdge(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[relay.Edge[*tenant.Space]] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *relay.Edge[*tenant.Space]) bool {
+			return plain.Value(b, graphql.MarshalString("SpaceEdge"))
+		}
+	case "cursor":
+		return func(b *bytes.Buffer, obj *relay.Edge[*tenant.Space]) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Cursor))
+		}
+	case "node":
+		value := plain.Compile(of, field.Selections, spaceImplementors, plainSpace)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *relay.Edge[*tenant.Space]) bool {
+			if obj.Node == nil {
+				return false
+			}
+			return value.Write(b, obj.Node)
+		}
+	}
+	return nil
+}
+
 var spaceMemberImplementors = []string{"SpaceMember"}
 
 func (ec *executionContext) _SpaceMember(ctx context.Context, sel ast.SelectionSet, obj *membership.SpaceMember) graphql.Marshaler {
@@ -1775,6 +1893,31 @@ func (ec *executionContext) _SpaceMember(ctx context.Context, sel ast.SelectionS
 	}
 
 	return out
+}
+
+func plainSpaceMember(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[membership.SpaceMember] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *membership.SpaceMember) bool {
+			return plain.Value(b, graphql.MarshalString("SpaceMember"))
+		}
+	case "user":
+		value := plain.Compile(of, field.Selections, userImplementors, plainUser)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *membership.SpaceMember) bool {
+			if obj.User == nil {
+				return false
+			}
+			return value.Write(b, obj.User)
+		}
+	case "since":
+		return func(b *bytes.Buffer, obj *membership.SpaceMember) bool {
+			return plain.Value(b, graphqltypes.MarshalDateTime(obj.Since))
+		}
+	}
+	return nil
 }
 
 var spaceMemberConnectionImplementors = []string{"SpaceMemberConnection"}
@@ -1863,6 +2006,31 @@ func (ec *executionContext) _SpaceMemberEdge(ctx context.Context, sel ast.Select
 	return out
 }
 
+func plainSpaceMemberEdge(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[relay.Edge[*membership.SpaceMember]] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *relay.Edge[*membership.SpaceMember]) bool {
+			return plain.Value(b, graphql.MarshalString("SpaceMemberEdge"))
+		}
+	case "cursor":
+		return func(b *bytes.Buffer, obj *relay.Edge[*membership.SpaceMember]) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Cursor))
+		}
+	case "node":
+		value := plain.Compile(of, field.Selections, spaceMemberImplementors, plainSpaceMember)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *relay.Edge[*membership.SpaceMember]) bool {
+			if obj.Node == nil {
+				return false
+			}
+			return value.Write(b, obj.Node)
+		}
+	}
+	return nil
+}
+
 // endregion **************************** object.gotpl ****************************
 
 // region    ***************************** type.gotpl *****************************
@@ -1881,6 +2049,9 @@ func (ec *executionContext) marshalNInstanceConnection2ᚖalphacruncherᚗcomᚋ
 }
 
 func (ec *executionContext) marshalNInstanceEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*relay.Edge[*tenant.Instance]) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, instanceEdgeImplementors, plainInstanceEdge, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -1905,6 +2076,9 @@ func (ec *executionContext) marshalNInstanceEdge2ᚖalphacruncherᚗcomᚋdatahu
 }
 
 func (ec *executionContext) marshalNOrganization2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganizationᚄ(ctx context.Context, sel ast.SelectionSet, v []*tenant.Organization) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, organizationImplementors, plainOrganization, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -1929,6 +2103,9 @@ func (ec *executionContext) marshalNOrganization2ᚖalphacruncherᚗcomᚋdatahu
 }
 
 func (ec *executionContext) marshalNOrganizationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*relay.Edge[*tenant.Organization]) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, organizationEdgeImplementors, plainOrganizationEdge, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -1953,6 +2130,9 @@ func (ec *executionContext) marshalNOrganizationEdge2ᚖalphacruncherᚗcomᚋda
 }
 
 func (ec *executionContext) marshalNSpace2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐSpaceᚄ(ctx context.Context, sel ast.SelectionSet, v []*tenant.Space) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, spaceImplementors, plainSpace, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -1977,6 +2157,9 @@ func (ec *executionContext) marshalNSpace2ᚖalphacruncherᚗcomᚋdatahubᚑgat
 }
 
 func (ec *executionContext) marshalNSpaceEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*relay.Edge[*tenant.Space]) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, spaceEdgeImplementors, plainSpaceEdge, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -2001,6 +2184,9 @@ func (ec *executionContext) marshalNSpaceEdge2ᚖalphacruncherᚗcomᚋdatahub�
 }
 
 func (ec *executionContext) marshalNSpaceMember2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐSpaceMemberᚄ(ctx context.Context, sel ast.SelectionSet, v []*membership.SpaceMember) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, spaceMemberImplementors, plainSpaceMember, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -2025,6 +2211,9 @@ func (ec *executionContext) marshalNSpaceMember2ᚖalphacruncherᚗcomᚋdatahub
 }
 
 func (ec *executionContext) marshalNSpaceMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*relay.Edge[*membership.SpaceMember]) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, spaceMemberEdgeImplementors, plainSpaceMemberEdge, v); list != nil {
+		return list
+	}
 	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]

@@ -80,6 +80,7 @@ func encode(response *graphql.Response) []byte {
 		if body.Len() > 1 {
 			body.WriteByte(',')
 		}
+		body.Grow(len(`"data":`) + len(response.Data) + len("}"))
 		body.WriteString(`"data":`)
 		body.Write(response.Data)
 	}

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strconv"
 )
 
-// WriteEnum writes a value of an enum that is a string in Go.
+// WriteEnum writes a value of an enum that is a string in Go. It is a name, which needs no
+// escapes (GraphQL specification, section 3.9).
 func WriteEnum[T ~string](w io.Writer, value T) {
-	_, _ = io.WriteString(w, strconv.Quote(string(value)))
+	for _, part := range [...]string{`"`, string(value), `"`} {
+		_, _ = io.WriteString(w, part)
+	}
 }
 
 // ReadEnum reads one of the values. It takes them exactly: gqlparser lets a

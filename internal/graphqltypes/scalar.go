@@ -5,6 +5,7 @@ package graphqltypes
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"math"
 	"time"
 
@@ -12,7 +13,14 @@ import (
 )
 
 // MarshalDateTime writes a DateTime: RFC 3339, in UTC.
-func MarshalDateTime(t time.Time) graphql.Marshaler { return graphql.MarshalTime(t.UTC()) }
+func MarshalDateTime(t time.Time) graphql.Marshaler {
+	if t.IsZero() {
+		return graphql.Null
+	}
+	return graphql.WriterFunc(func(w io.Writer) {
+		_, _ = w.Write(t.UTC().AppendFormat(make([]byte, 0, len(time.RFC3339Nano)+2), `"`+time.RFC3339Nano+`"`))
+	})
+}
 
 // UnmarshalDateTime reads a DateTime.
 func UnmarshalDateTime(v any) (time.Time, error) {

@@ -1,5 +1,6 @@
 // Command generate writes the package graph: gqlgen's code for gqlgen.yml, in which
-// plain fields and lists are resolved directly. Run it by go generate.
+// plain fields and lists are resolved directly, and lists of which only plain fields are
+// selected are written straight to JSON. Run it by go generate.
 //
 // gqlgen resolves each field of each object with a context, a field context and four
 // closures of its own, and each element of a list in a goroutine. A field that only

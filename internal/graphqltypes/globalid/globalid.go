@@ -5,7 +5,6 @@ package globalid
 import (
 	"encoding/hex"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -65,21 +64,26 @@ func (id ID) As(kind Kind) ID {
 	return id
 }
 
-func (id ID) String() string {
+func (id ID) String() string { return string(id.append(make([]byte, 0, 64))) }
+
+func (id ID) append(b []byte) []byte {
 	if id.Kind == "" {
-		return ""
+		return b
 	}
-	return string(id.Kind) + "_" + hex.EncodeToString(id.UUID[:])
+	return hex.AppendEncode(append(append(b, id.Kind...), '_'), id.UUID[:])
 }
 
 // MarshalText makes an ID a string in JSON.
-func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+func (id ID) MarshalText() ([]byte, error) { return id.append(nil), nil }
 
 // UnmarshalText is Parse: it accepts everything.
 func (id *ID) UnmarshalText(b []byte) error { *id = Parse(string(b)); return nil }
 
 // MarshalGQL writes the ID scalar.
-func (id ID) MarshalGQL(w io.Writer) { _, _ = io.WriteString(w, strconv.Quote(id.String())) }
+func (id ID) MarshalGQL(w io.Writer) {
+	b := make([]byte, 0, 64)
+	_, _ = w.Write(append(id.append(append(b, '"')), '"'))
+}
 
 // UnmarshalGQL reads the ID scalar. Integers, which the scalar also takes
 // (GraphQL specification, section 3.5.5), are never ids of this gateway.
