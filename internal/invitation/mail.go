@@ -32,7 +32,10 @@ type Mailer struct {
 // composes their mails.
 func (m *Mailer) Read(ctx context.Context, jobs []outbox.Job) (mail.ComposeFunc, error) {
 	invitations, err := m.find(ctx, outbox.Subjects(jobs))
-	return func(job outbox.Job) (mail.Message, error) { return m.compose(job, invitations[job.Subject]) }, err
+	var composer mail.Composer
+	return func(job outbox.Job) (mail.Message, error) {
+		return m.compose(&composer, job, invitations[job.Subject])
+	}, err
 }
 
 // mailedRow is an invitation whose mail is to be sent.
@@ -77,7 +80,7 @@ func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*m
 // mail's link is not valid any more or the person refused invitations, and with outbox.ErrPostponed where the instance
 // was deleted after the job was claimed: deleting holds the job until the instance
 // is restored.
-func (m *Mailer) compose(job outbox.Job, r *mailedRow) (mail.Message, error) {
+func (m *Mailer) compose(composer *mail.Composer, job outbox.Job, r *mailedRow) (mail.Message, error) {
 	switch {
 	case r == nil || r.Status != Pending || r.MailRefused || !bytes.Equal(tokenHash(job.Secret), r.TokenHash):
 		return mail.Message{}, outbox.ErrDropped
@@ -96,9 +99,10 @@ func (m *Mailer) compose(job outbox.Job, r *mailedRow) (mail.Message, error) {
 		Organization: r.OrganizationName,
 		Space:        r.SpaceName,
 		Role:         tenant.SpaceAdministrator,
-		Link:         mail.Link(m.PublicURL, "invitation", job.Secret),
+		Link:         mail.Link(m.PublicURL, "invitation", ""),
 		ExpiresAt:    r.ExpiresAt,
-		RefuseLink:   mail.RefuseLink(m.PublicURL, job.Secret),
+		RefuseLink:   mail.RefuseLink(m.PublicURL, ""),
+		Token:        job.Secret,
 		KeptUntil:    m.Retention.keptUntil(&r.storedRow),
 		LoggedUntil:  m.Retention.loggedUntil(&r.storedRow),
 	}
@@ -111,5 +115,5 @@ func (m *Mailer) compose(job outbox.Job, r *mailedRow) (mail.Message, error) {
 	if r.Message != nil {
 		i.Message = *r.Message
 	}
-	return i.Compose()
+	return composer.Compose(i)
 }

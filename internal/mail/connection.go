@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -193,14 +194,15 @@ func (s *Sender) send(ctx context.Context, c *connection, m Message) error {
 
 // submit sends the content of a message after DATA, and waits for the server's answer.
 func (s *Sender) submit(ctx context.Context, c *connection, m Message, content []byte) error {
-	w := c.text.DotWriter()
-	if _, err := w.Write(content); err != nil {
+	// Each line of the content ends with CRLF; a dot at its beginning is doubled (RFC 5321
+	// section 4.5.2).
+	if _, err := c.text.W.Write(bytes.ReplaceAll(content, []byte("\r\n."), []byte("\r\n.."))); err != nil {
 		c.broken = true
 		return &failure{ProblemNoAnswer, fmt.Errorf("the message: %w", c.cause(ctx, err))} // without its end it is not accepted
 	}
 	c.conn.timeout = s.AcceptTimeout
 	defer func() { c.conn.timeout = s.CommandTimeout }()
-	err := w.Close()
+	err := c.text.PrintfLine(".")
 	if err == nil {
 		if m.Attempt <= 1 && !c.answersWithin(s.submittedAfter) {
 			_ = m.submitted(ctx) // without the record, a killed gateway's message is sent once more

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"crypto/x509"
+	"io"
 	"time"
 
 	"github.com/wneessen/go-mail"
@@ -31,3 +32,16 @@ func Languages() (tags []string) {
 	}
 	return tags
 }
+
+// Encode writes a message as it is sent to a server with SMTPUTF8.
+func (s *Sender) Encode(w io.Writer, m Message) error {
+	e, err := s.encode(m, true)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(e.content)
+	return err
+}
+
+// Layouts returns how many layouts a composer has made.
+func (c *Composer) Layouts() int { return len(c.layouts) }

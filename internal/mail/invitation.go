@@ -20,17 +20,22 @@ type Invitation struct {
 	Instance     string // "" for an administrator of the space
 	Role         tenant.Role
 	Message      string // from the requester, or else from who invites; may be empty
-	Link         string // where the invitation can be reviewed
+	Link         string // where the invitation can be reviewed, without its end, the token
 	ExpiresAt    time.Time
-	// RefuseLink is where the person can refuse to be invited again.
+	// RefuseLink is where the person can refuse to be invited again, without its end, the
+	// token.
 	RefuseLink string
+	Token      string
 	// KeptUntil is when the invitation is deleted if nobody answers it, LoggedUntil
 	// when the record of it is.
 	KeptUntil, LoggedUntil time.Time
 }
 
 // Compose writes the mail. It fails for a role that nobody can be invited to.
-func (i Invitation) Compose() (Message, error) {
+func (i Invitation) Compose() (Message, error) { return i.compose(i.To.String()) }
+
+// compose writes the mail with a text that names the recipient.
+func (i Invitation) compose(to string) (Message, error) {
 	for _, name := range []*string{&i.From.Name, &i.Requester.Name, &i.Organization, &i.Space, &i.Instance} {
 		*name = oneLine(*name)
 	}
@@ -46,11 +51,11 @@ func (i Invitation) Compose() (Message, error) {
 		s.notice = strings.ReplaceAll(s.notice, "{person}", "{requester}") // who entered the address
 	}
 	l := t.newLetter(s, []string{"{person}", i.From.Name, "{requester}", i.Requester.Name}, []string{
-		"{address}", i.From.Email, "{requester address}", i.Requester.Email, "{to}", i.To.String()}, []string{
+		"{address}", i.From.Email, "{requester address}", i.Requester.Email, "{to}", to}, []string{
 		"{until}", t.dateTime(i.ExpiresAt.UTC()),
 		"{kept}", t.date(i.KeptUntil.UTC()), "{logged}", t.date(i.LoggedUntil.UTC())})
 	l.Facts = append(t.placeFacts(i.Instance, i.Space, i.Organization), role)
 	l.Quote = withoutHidden(i.Message)
-	l.Link, l.RefuseLink = i.Link, i.RefuseLink
+	l.Link, l.RefuseLink = i.Link+i.Token, i.RefuseLink+i.Token
 	return l.message(i.ID, i.To, i.From)
 }

@@ -3,9 +3,12 @@ package mail
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"io"
 	"mime"
+	"mime/quotedprintable"
 	netmail "net/mail"
 	"slices"
 	"strings"
@@ -25,6 +28,9 @@ type Message struct {
 	Text     string
 	HTML     string
 	Language string // BCP 47
+
+	// Text and HTML as quoted-printable, from a Composer; "": not encoded yet.
+	quotedText, quotedHTML string
 
 	Attempt int // 0 or 1: the first one
 	// Submitted, unless nil, records that the server has the message and perhaps
@@ -50,6 +56,9 @@ type Mailbox struct{ Name, Email string }
 func (m Mailbox) header() string {
 	return (&netmail.Address{Name: m.Name, Address: m.Email}).String()
 }
+
+// headerSize is more than most messages need beside their texts.
+const headerSize = 1500
 
 // encoded is a message as SMTP sends it.
 type encoded struct {
@@ -85,14 +94,23 @@ func (s *Sender) encode(m Message, utf8 bool) (e encoded, err error) {
 	// No out-of-office replies (RFC 3834 section 5).
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetGenHeader(mail.HeaderContentLang, m.Language)
-	msg.SetBodyString(mail.TypeTextPlain, m.Text)
-	msg.AddAlternativeString(mail.TypeTextHTML, m.HTML)
+	boundary := rand.Text() // nobody can know it, so that it is not in the parts
+	msg.SetGenHeader(mail.HeaderContentType, "multipart/alternative; boundary="+boundary)
 	var content bytes.Buffer
+	content.Grow(headerSize + len(m.Text) + len(m.HTML) + (len(m.Text)+len(m.HTML))/8)
 	if _, err := msg.WriteTo(&content); err != nil {
 		return e, err
 	}
+	for _, p := range []struct{ mediaType, quoted, text string }{{"plain", m.quotedText, m.Text}, {"html", m.quotedHTML, m.HTML}} {
+		content.WriteString("\r\n--" + boundary + "\r\nContent-Transfer-Encoding: quoted-printable\r\nContent-Type: text/" + p.mediaType + "; charset=UTF-8\r\n\r\n")
+		if p.quoted == "" {
+			p.quoted = quotedPrintable(p.text)
+		}
+		content.WriteString(p.quoted)
+	}
+	content.WriteString("\r\n--" + boundary + "--\r\n")
 	e = encoded{from: s.from.Email, to: m.To.Envelope(), content: content.Bytes()}
-	e.eightBit = !isASCII(content.String())
+	e.eightBit = !isASCII(content.Bytes())
 	e.utf8 = e.eightBit || !isASCII(e.from) || !isASCII(e.to) // the texts are encoded in ASCII
 	return e, nil
 }
@@ -133,6 +151,25 @@ func encodeLiterally(text string) string {
 	return strings.Join(words, " ")
 }
 
-func isASCII(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
+func isASCII[T string | []byte](text T) bool {
+	for i := range len(text) {
+		if text[i] > unicode.MaxASCII {
+			return false
+		}
+	}
+	return true
+}
+
+// softBreak ends a line of quoted-printable that is none of the text (RFC 2045 section
+// 6.7).
+const softBreak = "=\r\n"
+
+// quotedPrintable encodes a text whose lines end with \n.
+func quotedPrintable(text string) string {
+	var b strings.Builder
+	b.Grow(len(text) + len(text)/8)
+	w := quotedprintable.NewWriter(&b)
+	_, _ = io.WriteString(w, text) // a Builder takes everything
+	_ = w.Close()
+	return b.String()
 }
