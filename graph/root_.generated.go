@@ -2485,7 +2485,7 @@ type AuditEntryConnection {
   edges: [AuditEntryEdge!]!
   "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows in the whole list."
+  "The number of rows in the whole list, 10,000 at most: where it is 10,000, there may be more."
   totalCount: Int!
 }
 
@@ -3283,7 +3283,7 @@ type InvitationConnection {
   edges: [InvitationEdge!]!
   "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows in the whole list."
+  "The number of rows in the whole list, 10,000 at most: where it is 10,000, there may be more."
   totalCount: Int!
 }
 
@@ -3477,7 +3477,7 @@ type InstanceMemberConnection {
   edges: [InstanceMemberEdge!]!
   "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows in the whole list."
+  "The number of rows in the whole list, 10,000 at most: where it is 10,000, there may be more."
   totalCount: Int!
 }
 
@@ -3776,7 +3776,7 @@ type RequestConnection {
   edges: [RequestEdge!]!
   "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows in the whole list."
+  "The number of rows in the whole list, 10,000 at most: where it is 10,000, there may be more."
   totalCount: Int!
 }
 
@@ -4132,7 +4132,7 @@ type SpaceMemberConnection {
   edges: [SpaceMemberEdge!]!
   "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows in the whole list."
+  "The number of rows in the whole list, 10,000 at most: where it is 10,000, there may be more."
   totalCount: Int!
 }
 
@@ -4152,7 +4152,7 @@ type OrganizationConnection {
   edges: [OrganizationEdge!]!
   "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows in the whole list."
+  "The number of rows in the whole list, 10,000 at most: where it is 10,000, there may be more."
   totalCount: Int!
 }
 
@@ -4172,7 +4172,7 @@ type SpaceConnection {
   edges: [SpaceEdge!]!
   "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows in the whole list."
+  "The number of rows in the whole list, 10,000 at most: where it is 10,000, there may be more."
   totalCount: Int!
 }
 
@@ -4192,7 +4192,7 @@ type InstanceConnection {
   edges: [InstanceEdge!]!
   "The position of this page in the list."
   pageInfo: PageInfo!
-  "The number of rows in the whole list."
+  "The number of rows in the whole list, 10,000 at most: where it is 10,000, there may be more."
   totalCount: Int!
 }
 

@@ -65,6 +65,7 @@ func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service
 		{"limits", time.Minute, in(ratelimit.DeleteExpired), ""},
 		{"instance names", time.Minute, indexNames, ""},
 		{"deleted instances", time.Minute, purge, "purged"},
+		{"expired invitations", time.Minute, in(invitation.MarkExpired), ""},
 		{"ended invitations", time.Minute, after(s.InvitationRetention, invitation.DeleteEnded), "invitationsDeleted"},
 		{"ended requests", time.Minute, after(s.RequestRetention, request.DeleteEnded), "requestsDeleted"},
 		{"finished mails", time.Minute, after(s.MailRetention, outbox.DeleteFinished), "mailsDeleted"},

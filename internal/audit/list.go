@@ -32,10 +32,13 @@ type Entry struct {
 	Request      *string // the kind of the request; nil: none
 }
 
+var countEntries = `
+	select s.id, ` + relay.CountSQL(`select from audit_log where space_id = s.id`) + ` as n
+	from unnest($1::uuid[]) as s (id)`
+
 // List reads a page of the trail of each of some spaces, newest first.
 func List(ctx context.Context, q postgres.Querier, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Entry], error) {
-	totals, err := postgres.Counts(ctx, q, page.Total, `
-		select space_id as id, count(*) as n from audit_log where space_id = any ($1::uuid[]) group by space_id`, postgres.IDs(spaces))
+	totals, err := postgres.Counts(ctx, q, page.Total, countEntries, postgres.IDs(spaces))
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package invitation
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -11,47 +13,95 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// The queries of List: with any status, with one, and with one of an ended invitation.
-// The last ones say that it is not pending, because the indexes by status have only those.
+// The queries of List. Each part of a list has its rows in an index in the order of the list:
+// those of ended ones have their status, too.
 var (
-	ofAnyStatus = newListQueries(func(string) string { return `true` })
-	ofStatus    = newListQueries(func(wanted string) string { return status + ` = ` + wanted })
-	ofEnded     = newListQueries(func(wanted string) string { return `v.status <> 'PENDING' and v.status = ` + wanted })
+	ofAnyStatus = newListQueries(``, invitations(part, `0`, `true`), invitations(part, `1`, `true`), invitations(part, `2`, `true`))
+	ofPending   = newListQueries(``, invitations(part, `1`, `v.expires_at > clock_timestamp()`))
+	ofExpired   = newListQueries(withDue,
+		invitations(part, `2`, `v.expires_at <= clock_timestamp()`),
+		listPart{`from due v where (select count(*) from due) < ` + maxDue + ` and v.PLACE = p.id`, `v.id desc`},
+		// Only where more are due than are read, which lasts until they are marked.
+		invitations(part, `1`, `v.expires_at <= statement_timestamp() and (select count(*) from due) = `+maxDue))
+	ofEnded = newListQueries(``, invitations(`v.status`, `STATUS`, `v.status <> 'PENDING'`))
 )
 
-// listQueries count and list invitations that meet a condition; stored lists without the
-// details that Filter.Stored leaves out.
+const (
+	// part is the expression of the indexes invitation_instance_part and
+	// invitation_space_part: 0 where an invitation has ended, 1 where it is pending, and 2
+	// where it is marked as expired. Other indexes do not have it, so that PostgreSQL
+	// takes these even where it does not know how many rows there are.
+	part = `case when v.status <> 'PENDING' then 0 when v.expired then 2 else 1 end`
+
+	// withDue selects the invitations that have expired, but are not marked: those of the
+	// last minute, of all places. The order and the limit have PostgreSQL read them from
+	// the index invitation_pending_expiry, whatever it knows about the times in the table.
+	withDue = `
+		with due as materialized (
+			select * from invitation where status = 'PENDING' and not expired and expires_at <= statement_timestamp()
+			order by expires_at limit ` + maxDue + `)`
+	maxDue = `10000`
+)
+
+// listPart selects a part of a list, in an order.
+type listPart struct{ from, order string }
+
+// invitations are those to a place that have a value in the second column of an index, and
+// meet a condition. BETWEEN, and the order by that column, keep PostgreSQL from reading the
+// primary key in its order instead, in the hope that it soon meets enough of them.
+func invitations(column, value, condition string) listPart {
+	return listPart{
+		`from invitation v where v.PLACE = p.id and ` + column + ` between ` + value + ` and ` + value + ` and ` + condition,
+		column + ` desc, v.id desc`}
+}
+
+// listQueries count and list invitations of a kind; stored lists without the details that
+// Filter.Stored leaves out.
 type listQueries struct{ count, list, stored map[globalid.Kind]string }
 
-// newListQueries makes the queries of a condition, which gets the parameter of the wanted
-// status.
-func newListQueries(condition func(wanted string) string) listQueries {
+// newListQueries makes the queries of the invitations in some parts of a list, which have
+// none in common. STATUS stands for the parameter of the wanted status.
+func newListQueries(with string, parts ...listPart) listQueries {
+	all := func(columns string, end func(listPart) string) string {
+		var selected []string
+		for _, part := range parts {
+			selected = append(selected, `(select `+columns+` `+part.from+end(part)+`)`)
+		}
+		return strings.Join(selected, ` union all `)
+	}
+	page := func(p listPart) string { return ` and v.id < $2 order by ` + p.order + ` limit $3` }
+	counted := func(listPart) string { return fmt.Sprintf(` limit %d`, relay.MaxTotal) }
+	queries := func(wanted, pattern string) map[globalid.Kind]string {
+		return byPlace(strings.ReplaceAll(with+pattern, "STATUS", wanted))
+	}
 	list := func(columns, tables string) map[globalid.Kind]string {
-		return byPlace(`
-		select ` + columns + `
+		return queries("$4", `
+		select `+columns+`
 		from unnest($1::uuid[]) as p (id)
 		cross join lateral (
-			select * from invitation v
-			where v.PLACE = p.id and v.id < $2 and ` + condition("$4") + ` order by v.id desc limit $3) v ` + tables + `
+			select * from (`+all(`v.*`, page)+`) v order by v.id desc limit $3) v `+tables+`
 		order by p.id, v.id desc`)
 	}
 	return listQueries{
-		count: byPlace(`
-		select v.PLACE as id, count(*) as n from invitation v
-		where v.PLACE = any ($1::uuid[]) and ` + condition("$2") + ` group by v.PLACE`),
+		count: queries("$2", `
+		select p.id, `+relay.CountSQL(`select from (`+all(``, counted)+`) v`)+` as n
+		from unnest($1::uuid[]) as p (id)`),
 		list:   list(columns, tables),
 		stored: list(listedColumns, ``),
 	}
 }
 
-func (f Filter) queries() listQueries {
+// queries returns the queries of the filter, and their arguments after the others.
+func (f Filter) queries() (queries listQueries, args []any) {
 	switch f.Status {
 	case "":
-		return ofAnyStatus
-	case Pending, Expired:
-		return ofStatus
+		return ofAnyStatus, nil
+	case Pending:
+		return ofPending, nil
+	case Expired:
+		return ofExpired, nil
 	}
-	return ofEnded
+	return ofEnded, []any{string(f.Status)}
 }
 
 // listedColumns are what Filter.Stored reads, as listed scans it.
@@ -80,12 +130,10 @@ type Filter struct {
 // places are all instances or all spaces. Only administrators of the places may see the
 // invitations: the caller checks that, and adds the places with WithPlace.
 func (s *Service) List(ctx context.Context, places []globalid.ID, filter Filter, page relay.Page) (map[globalid.ID]relay.List[*Invitation], error) {
-	kind, queries := places[0].Kind, filter.queries()
-	countArgs, listArgs := []any{postgres.IDs(places)}, []any{postgres.IDs(places), page.Before(), page.Limit()}
-	if filter.Status != "" {
-		countArgs, listArgs = append(countArgs, string(filter.Status)), append(listArgs, string(filter.Status))
-	}
-	totals, err := postgres.Counts(ctx, s.DB, page.Total, queries.count[kind], countArgs...)
+	kind := places[0].Kind
+	queries, args := filter.queries()
+	listArgs := append([]any{postgres.IDs(places), page.Before(), page.Limit()}, args...)
+	totals, err := postgres.Counts(ctx, s.DB, page.Total, queries.count[kind], append([]any{postgres.IDs(places)}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +171,7 @@ var fromAcceptable = ` from invitation v ` + tables + `
 func (s *Service) ListPendingFor(ctx context.Context, actor access.Actor, page relay.Page) (list relay.List[*Invitation], err error) {
 	total := 0
 	if page.Total {
-		if err := s.DB.Get(ctx, &total, `select count(*)`+fromAcceptable, actor.EmailKey, actor.ID.UUID); err != nil {
+		if err := s.DB.Get(ctx, &total, `select `+relay.CountSQL(`select`+fromAcceptable), actor.EmailKey, actor.ID.UUID); err != nil {
 			return list, err
 		}
 	}

@@ -53,19 +53,81 @@ func TestListFiltersByStatus(t *testing.T) {
 		{space, invitation.Expired, []string{}},
 		{globalid.New(globalid.Instance), "", []string{}},
 	} {
-		lists, err := w.Invitations.List(t.Context(), []globalid.ID{c.place}, invitation.Filter{Status: c.status}, relay.Page{First: 100, Total: true})
-		w.must(err)
-		list := lists[c.place]
-		wantEqual(t, fmt.Sprint(c.place.Kind, " ", c.status), c.want, emailsOf(list))
-		if list.Total != len(c.want) {
-			t.Errorf("%s %s: total %d", c.place.Kind, c.status, list.Total)
-		}
-		for _, v := range list.Nodes {
-			if c.status != "" && v.Status != c.status {
-				t.Errorf("%s is %s", v.Email, v.Status)
+		// Those that have expired are found whether they are marked or not.
+		for _, marked := range []bool{false, true} {
+			w.Exec(`update invitation set expired = $1 and status = 'PENDING' and expires_at <= clock_timestamp()`, marked)
+			lists, err := w.Invitations.List(t.Context(), []globalid.ID{c.place}, invitation.Filter{Status: c.status}, relay.Page{First: 100, Total: true})
+			w.must(err)
+			list := lists[c.place]
+			wantEqual(t, fmt.Sprint(c.place.Kind, " ", c.status, ", marked: ", marked), c.want, emailsOf(list))
+			if list.Total != len(c.want) {
+				t.Errorf("%s %s: total %d", c.place.Kind, c.status, list.Total)
+			}
+			for _, v := range list.Nodes {
+				if c.status != "" && v.Status != c.status {
+					t.Errorf("%s is %s", v.Email, v.Status)
+				}
 			}
 		}
 	}
+}
+
+// Ten thousand invitations that expire at once are listed before they are marked, too.
+func TestListOfManyThatHaveJustExpired(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	instance := w.Instance("Group 1")
+	w.invite("Group 1", tenant.Viewer, "pending@new.example")
+	w.Exec(`insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
+		select gen_random_uuid(), v.instance_id, n || '@many.example', n || '@many.example', 'VIEWER', sha256(n::text::bytea), v.invited_by, clock_timestamp() - interval '1 second'
+		from invitation v, generate_series(1, $1) n`, relay.MaxTotal+100)
+	list := func(status invitation.Status) relay.List[*invitation.Invitation] {
+		t.Helper()
+		lists, err := w.Invitations.List(t.Context(), []globalid.ID{instance}, invitation.Filter{Status: status}, relay.Page{First: 10, Total: true})
+		w.must(err)
+		return lists[instance]
+	}
+	for _, rest := range []int64{relay.MaxTotal + 100, 0} {
+		expired := list(invitation.Expired)
+		if len(expired.Nodes) != 10 || !expired.HasNext || expired.Total != relay.MaxTotal {
+			t.Errorf("%d expired, total %d", len(expired.Nodes), expired.Total)
+		}
+		wantEqual(t, "pending", []string{"pending@new.example"}, emailsOf(list(invitation.Pending)))
+		n := int64(0)
+		for {
+			some, err := invitation.MarkExpired(t.Context(), w.DB)
+			w.must(err)
+			if n += some; some == 0 {
+				break
+			}
+		}
+		if n != rest {
+			t.Errorf("%d marked, want %d", n, rest)
+		}
+	}
+}
+
+// An expired invitation that is sent again is not marked any more.
+func TestMarkedInvitationIsRenewed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	instance := w.Instance("Group 1")
+	w.invite("Group 1", tenant.Viewer, "zoe@new.example")
+	mark := func(want int64) {
+		t.Helper()
+		if n, err := invitation.MarkExpired(t.Context(), w.DB); n != want || err != nil {
+			t.Errorf("%d marked, want %d: %v", n, want, err)
+		}
+	}
+	mark(0)
+	w.Advance(month)
+	mark(1)
+	mark(0)
+	w.invite("Group 1", tenant.Viewer, "zoe@new.example")
+	lists, err := w.Invitations.List(t.Context(), []globalid.ID{instance}, invitation.Filter{Status: invitation.Pending}, relay.Page{First: 10, Total: true})
+	w.must(err)
+	wantEqual(t, "pending", []string{"zoe@new.example"}, emailsOf(lists[instance]))
+	mark(0)
 }
 
 func TestListPagesEachPlaceByItself(t *testing.T) {

@@ -42,6 +42,17 @@ func (s *Service) LoggedUntil(v *Invitation) time.Time {
 	return s.Retention.loggedUntil(&v.row.storedRow)
 }
 
+// MarkExpired marks invitations that have expired, 1,000 at most, and returns their
+// number: lists find the marked ones by an index. Whether an invitation has expired is
+// decided by its time, not by the mark. Several gateways can do it at the same time.
+func MarkExpired(ctx context.Context, q postgres.Querier) (int64, error) {
+	return q.Exec(ctx, `
+		update invitation set expired = true where id in (
+			select id from invitation
+			where status = 'PENDING' and not expired and expires_at <= statement_timestamp()
+			order by expires_at limit 1000 for no key update skip locked)`)
+}
+
 // DeleteEnded deletes invitations that ended longer than a retention time ago,
 // with the records of their mails, and returns the number of invitations: 500 at
 // most that were accepted, declined or revoked, and 500 at most that expired.
@@ -70,9 +81,14 @@ const (
 	// that are in use at the moment.
 	deleteExpired = `
 		with due as materialized (
-			select id, instance_id, space_id from invitation
-			where status = 'PENDING' and expires_at <= statement_timestamp() - $1 * interval '1 second'
-			order by expires_at limit 500),
+			(select id, instance_id, space_id from invitation
+			 where status = 'PENDING' and expired and expires_at <= statement_timestamp() - $1 * interval '1 second'
+			 order by expires_at limit 500)
+			union all
+			(select id, instance_id, space_id from invitation
+			 where status = 'PENDING' and not expired and expires_at <= statement_timestamp() - $1 * interval '1 second'
+			 order by expires_at limit 500)
+			limit 500),
 		locked as materialized (
 			select id from instance where id in (select instance_id from due) order by id for no key update skip locked),
 		locked_space as materialized (

@@ -134,7 +134,7 @@ func ExpiredEvents(ctx context.Context, q postgres.Querier, instances []globalid
 	}
 	err = q.Select(ctx, &rows, `
 		select id, instance_id, expires_at from invitation
-		where status = 'PENDING' and expires_at > $2 and expires_at <= $3 and instance_id = any ($1::uuid[])
+		where status = 'PENDING' and expired in (false, true) and expires_at > $2 and expires_at <= $3 and instance_id = any ($1::uuid[])
 		order by expires_at, id`, postgres.IDs(instances), after, upTo)
 	for _, r := range rows {
 		events = append(events, event.Event{

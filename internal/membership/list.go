@@ -2,6 +2,7 @@ package membership
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,12 +13,46 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
+var (
+	countInInstances = `
+		select i.id, ` + relay.CountSQL(`select from instance_member where instance_id = i.id`) + ` as n
+		from unnest($1::uuid[]) as i (id)`
+
+	countInSpaces = `
+		select s.id, ` + relay.CountSQL(peopleOfSpace(`true`, strconv.Itoa(relay.MaxTotal))) + ` as n
+		from unnest($1::uuid[]) as s (id)`
+
+	// listInSpaces finds the people of a page first, and then their roles.
+	listInSpaces = `
+		select s.id as space_id, p.account_id, a.name, a.email, ` + tenant.FormerHolder + ` as former_holder, m.administrator, m.instance_roles, m.since
+		from unnest($1::uuid[]) as s (id)
+		cross join lateral (` + peopleOfSpace(`account_id > $2`, `$3`) + ` order by account_id limit $3) p
+		cross join lateral (
+			select min(h.since) as since, bool_or(h.administrator) as administrator, string_agg(distinct h.role, ',') as instance_roles
+			from (select since, true as administrator, null as role
+			      from space_administrator where space_id = s.id and account_id = p.account_id
+			      union all
+			      select since, false, role
+			      from instance_member where space_id = s.id and account_id = p.account_id) h) m
+		join account a on a.id = p.account_id
+		order by s.id, p.account_id`
+)
+
+// peopleOfSpace selects the account_id of the first people with a role in space s, and
+// perhaps of some more, among those who meet a condition. Each part is read in the order
+// of an index up to the limit.
+func peopleOfSpace(condition, limit string) string {
+	return `
+		select account_id from (
+			(select account_id from space_administrator where space_id = s.id and ` + condition + ` order by account_id limit ` + limit + `)
+			union
+			(select distinct account_id from instance_member where space_id = s.id and ` + condition + ` order by account_id limit ` + limit + `)) people`
+}
+
 // ListInInstances reads a page of the members of each instance, in an order that
 // never changes.
 func (s *Service) ListInInstances(ctx context.Context, instances []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Member], error) {
-	totals, err := postgres.Counts(ctx, s.DB, page.Total, `
-		select instance_id as id, count(*) as n from instance_member
-		where instance_id = any ($1::uuid[]) group by instance_id`, postgres.IDs(instances))
+	totals, err := postgres.Counts(ctx, s.DB, page.Total, countInInstances, postgres.IDs(instances))
 	if err != nil {
 		return nil, err
 	}
@@ -62,15 +97,7 @@ func (m *SpaceMember) Roles() []tenant.Role { return m.Held.List() }
 // ListInSpaces reads a page of the people with a role in each space, in an order
 // that never changes.
 func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*SpaceMember], error) {
-	const held = `
-		(select account_id, since, true as administrator, null as role
-		 from space_administrator where space_id = s.id
-		 union all
-		 select account_id, since, false, role
-		 from instance_member where space_id = s.id) h`
-	totals, err := postgres.Counts(ctx, s.DB, page.Total, `
-		select s.id, (select count(distinct h.account_id) from `+held+`) as n
-		from unnest($1::uuid[]) as s (id)`, postgres.IDs(spaces))
+	totals, err := postgres.Counts(ctx, s.DB, page.Total, countInSpaces, postgres.IDs(spaces))
 	if err != nil {
 		return nil, err
 	}
@@ -84,15 +111,7 @@ func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page r
 		InstanceRoles tenant.InstanceRoles `db:"instance_roles"`
 		Since         time.Time            `db:"since"`
 	}
-	err = s.DB.Select(ctx, &rows, `
-		select s.id as space_id, m.account_id, a.name, a.email, `+tenant.FormerHolder+` as former_holder, m.administrator, m.instance_roles, m.since
-		from unnest($1::uuid[]) as s (id)
-		cross join lateral (
-			select h.account_id, min(h.since) as since,
-			       bool_or(h.administrator) as administrator, string_agg(distinct h.role, ',') as instance_roles
-			from `+held+` where h.account_id > $2 group by h.account_id order by h.account_id limit $3) m
-		join account a on a.id = m.account_id
-		order by s.id, m.account_id`, postgres.IDs(spaces), page.After, page.Limit())
+	err = s.DB.Select(ctx, &rows, listInSpaces, postgres.IDs(spaces), page.After, page.Limit())
 	if err != nil {
 		return nil, err
 	}

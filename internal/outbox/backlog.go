@@ -17,7 +17,7 @@ type Backlog struct {
 }
 
 // ReadBacklog returns the backlog of each kind and state. To stay fast it counts at
-// most 100,000 queued jobs, those due first, and at most 100,000 held jobs.
+// most 10,000 queued jobs, those due first, and at most 10,000 held jobs.
 func ReadBacklog(ctx context.Context, q postgres.Querier) (backlogs []Backlog, err error) {
 	err = q.Select(ctx, &backlogs, `
 		select kind,
@@ -27,10 +27,10 @@ func ReadBacklog(ctx context.Context, q postgres.Querier) (backlogs []Backlog, e
 		       extract(epoch from statement_timestamp() - min(created_at))::float8 as age,
 		       coalesce(extract(epoch from statement_timestamp() - min(next_attempt_at) filter (where state = 'QUEUED')), 0)::float8 as overdue
 		from ((select kind, state, next_attempt_at, lease, created_at from outbox
-		       where state = 'QUEUED' order by next_attempt_at limit 100000)
+		       where state = 'QUEUED' order by next_attempt_at limit 10000)
 		      union all
-		      (select o.kind, o.state, o.next_attempt_at, o.lease, o.created_at from instance i join outbox o on o.instance_id = i.id
-		       where i.restorable_until is not null and o.state = 'HELD' limit 100000)) w
+		      (select kind, state, next_attempt_at, lease, created_at from outbox
+		       where state = 'HELD' order by instance_id limit 10000)) w
 		group by 1, 2 order by 1, 2`)
 	return backlogs, err
 }

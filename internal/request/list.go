@@ -13,13 +13,20 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// The queries of a person's lists are put together from these parts. $1 is the
-// person, $2 the status ("": any), $3 the request to begin before, $4 the limit.
-var selectRequests = `select ` + columns + ` from request r ` + tables + ` where `
+// The queries of a person's lists. $1 is the person, $2 the status ("": any), $3 the
+// request to begin before, $4 the limit.
+var (
+	selectRequests = `select ` + columns + ` from request r ` + tables + ` where `
+
+	countMadeBy   = `select ` + relay.CountSQL(`select from request r where `+madeByPerson+withStatus)
+	countToAnswer = `select ` + relay.CountSQL(`select from request r where `+toAnswerByPerson+withStatus)
+
+	countInSpaces = `
+		select p.id, ` + relay.CountSQL(`select from request r where r.space_id = p.id`+withStatus) + ` as n
+		from unnest($1::uuid[]) as p (id)`
+)
 
 const (
-	countRequests = `select count(*) from request r where `
-
 	madeByPerson = `r.requested_by = $1`
 	// The status lets PostgreSQL use the indexes of open requests.
 	toAnswerByPerson = `r.requested_by <> $1
@@ -32,13 +39,13 @@ const (
 // ListMadeBy reads a page of the requests that the actor made, newest first: those
 // of one status, or all ("").
 func (s *Service) ListMadeBy(ctx context.Context, actor access.Actor, status Status, page relay.Page) (relay.List[*Request], error) {
-	return s.list(ctx, countRequests+madeByPerson+withStatus, selectRequests+madeByPerson+withStatus+newestFirst, actor, status, page)
+	return s.list(ctx, countMadeBy, selectRequests+madeByPerson+withStatus+newestFirst, actor, status, page)
 }
 
 // ListToAnswer reads a page of the open requests of others that the actor can
 // answer, newest first.
 func (s *Service) ListToAnswer(ctx context.Context, actor access.Actor, page relay.Page) (relay.List[*Request], error) {
-	return s.list(ctx, countRequests+toAnswerByPerson+withStatus, selectRequests+toAnswerByPerson+withStatus+newestFirst, actor, Open, page)
+	return s.list(ctx, countToAnswer, selectRequests+toAnswerByPerson+withStatus+newestFirst, actor, Open, page)
 }
 
 func (s *Service) list(ctx context.Context, countQuery, pageQuery string, person access.Actor, status Status, page relay.Page) (list relay.List[*Request], err error) {
@@ -59,9 +66,7 @@ func (s *Service) list(ctx context.Context, countQuery, pageQuery string, person
 // those of one status, or all (""). The caller has checked that the actor is an
 // administrator of the spaces.
 func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Request], error) {
-	totals, err := postgres.Counts(ctx, s.DB, page.Total, `
-		select r.space_id as id, count(*) as n from request r
-		where r.space_id = any ($1::uuid[])`+withStatus+` group by r.space_id`, postgres.IDs(spaces), string(status))
+	totals, err := postgres.Counts(ctx, s.DB, page.Total, countInSpaces, postgres.IDs(spaces), string(status))
 	if err != nil {
 		return nil, err
 	}

@@ -119,28 +119,36 @@ func visibleSpacesOf(rows []spaceRow) map[globalid.ID]*Space {
 	return found
 }
 
-// visibleSpaces are those that account $1 may know of.
-var visibleSpaces = ` from ` + spaceTables + ` where s.id in (
-	select space_id from space_administrator where account_id = $1
-	union
-	select space_id from instance_member where account_id = $1
-	union
-	select ms.id from space ms join organization_member m on m.organization_id = ms.organization_id
-	where m.account_id = $1 and m.role in ` + SeesSpaces.SQL(globalid.Organization) + `)`
+// visibleSpaces are the ids of the first $3 spaces after $2 that account $1 may know
+// of. Each part is read in the order of an index up to the limit, however many spaces
+// there are.
+var visibleSpaces = `
+	select id from (
+		(select space_id as id from space_administrator where account_id = $1 and space_id > $2 order by space_id limit $3)
+		union
+		(select distinct space_id from instance_member where account_id = $1 and space_id > $2 order by space_id limit $3)
+		union
+		(select ms.id from organization_member m cross join lateral (
+			select id from space where organization_id = m.organization_id and id > $2 order by id limit $3) ms
+		 where m.account_id = $1 and m.role in ` + SeesSpaces.SQL(globalid.Organization) + `)) visible
+	order by id limit $3`
+
+var countSpaces = `select count(*) from (` + visibleSpaces + `) counted`
+
+var listSpaces = `
+	select ` + spaceColumns + ` from ` + spaceTables + ` where s.id in (` + visibleSpaces + `) order by s.id`
 
 // Spaces reads a page of the spaces that the viewer may know of, in the order
 // of their creation.
 func Spaces(ctx context.Context, q postgres.Querier, viewer User, page relay.Page) (list relay.List[*Space], err error) {
 	total := 0
 	if page.Total {
-		if err := q.Get(ctx, &total, `select count(*)`+visibleSpaces, viewer.ID.UUID); err != nil {
+		if err := q.Get(ctx, &total, countSpaces, viewer.ID.UUID, uuid.Nil, relay.MaxTotal); err != nil {
 			return list, err
 		}
 	}
 	var rows []spaceRow
-	err = q.Select(ctx, &rows, `select `+spaceColumns+visibleSpaces+` and s.id > $2 order by s.id limit $3`,
-		viewer.ID.UUID, page.After, page.Limit())
-	if err != nil {
+	if err := q.Select(ctx, &rows, listSpaces, viewer.ID.UUID, page.After, page.Limit()); err != nil {
 		return list, err
 	}
 	spaces := make([]*Space, len(rows))
@@ -274,7 +282,7 @@ func instances(ctx context.Context, q postgres.Querier, viewer User, spaces []*S
 	args := []any{viewer.ID.UUID, postgres.IDs(ids), pq.BoolArray(seesAll), pq.BoolArray(seesDistributed), string(state)}
 
 	totals, err := postgres.Counts(ctx, q, page.Total, `
-		select of.id, (select count(*) from `+visible+`) as n from `+of, args...)
+		select of.id, `+relay.CountSQL(`select from `+visible)+` as n from `+of, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -365,7 +373,7 @@ func (r organizationRow) organization() *Organization {
 func Organizations(ctx context.Context, q postgres.Querier, viewer User, page relay.Page) (list relay.List[*Organization], err error) {
 	total := 0
 	if page.Total {
-		if err := q.Get(ctx, &total, `select count(*) from organization_member where account_id = $1`, viewer.ID.UUID); err != nil {
+		if err := q.Get(ctx, &total, `select `+relay.CountSQL(`select from organization_member where account_id = $1`), viewer.ID.UUID); err != nil {
 			return list, err
 		}
 	}

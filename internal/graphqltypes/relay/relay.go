@@ -20,7 +20,18 @@ const DefaultFirst = 20
 type Page struct {
 	First int       // rows at most
 	After uuid.UUID // the last row of the page before; zero for the first page
-	Total bool      // whether the whole list is to be counted
+	Total bool      // whether the list is to be counted
+}
+
+// MaxTotal is the highest number that the total of a list can be. What is beyond it is
+// not counted, so that counting takes no longer in a larger table.
+const MaxTotal = 10_000
+
+// CountSQL returns an SQL expression: the number of rows of a query, MaxTotal at most.
+// The limit is written out, because a generic plan expects an unknown one to return a
+// tenth of all rows.
+func CountSQL(rows string) string {
+	return fmt.Sprintf("(select count(*) from (%s limit %d) counted)", rows, MaxTotal)
 }
 
 // Limit is the number of rows to read: one more than the page, to know whether
@@ -72,7 +83,7 @@ func Cursor(id globalid.ID) string {
 type List[T any] struct {
 	Nodes   []T
 	HasNext bool
-	Total   int // 0 where Page.Total is false
+	Total   int // MaxTotal at most; 0 where Page.Total is false
 }
 
 // Cut returns the page that rows make which were read with Page.Limit.
