@@ -13,11 +13,21 @@ import (
 // batchSize is how many jobs a worker claims at most. The limit in claim is the same.
 const batchSize = 20
 
-// claim leases the jobs that have been due longest. It returns those that are not this
-// gateway's already, and how many there were with the others. Two details let PostgreSQL find
+// claimQuery leases the jobs that have been due longest. Two details let PostgreSQL find
 // them by the index outbox_due, however many rows there are: statement_timestamp()
 // is stable, where clock_timestamp() is volatile; and the limit is a literal, because
 // a generic plan expects an unknown limit to return a tenth of all rows.
+const claimQuery = `
+	update outbox o
+	set attempts = attempts + 1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() + $2 * interval '1 second'
+	from (select id, submitted and lease is not null as lost from outbox
+	      where kind = $1 and state = 'QUEUED' and next_attempt_at <= statement_timestamp() and (lease is null or $3)
+	      order by next_attempt_at limit 20 for update skip locked) due
+	where o.id = due.id
+	returning o.id, o.subject_id, coalesce(o.secret, '') as secret, o.attempts, o.lease, o.uncertain, due.lost`
+
+// claim leases the jobs that have been due longest. It returns those that are not this
+// gateway's already, and how many there were with the others.
 //
 // After the database was away, leases that ended meanwhile are left alone for the time
 // of a lease: their gateways could not renew them, and may have outcomes to store.
@@ -26,15 +36,7 @@ func (q *Queue) claim(ctx context.Context) (jobs []Job, claimed int, err error) 
 	defer cancel()
 	q.owned.claiming.RLock()
 	defer q.owned.claiming.RUnlock()
-	err = q.DB.Select(ctx, &jobs, `
-		update outbox o
-		set attempts = attempts + 1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() + $2 * interval '1 second'
-		from (select id, submitted and lease is not null as lost from outbox
-		      where kind = $1 and state = 'QUEUED' and next_attempt_at <= statement_timestamp() and (lease is null or $3)
-		      order by next_attempt_at limit 20 for update skip locked) due
-		where o.id = due.id
-		returning o.id, o.subject_id, coalesce(o.secret, '') as secret, o.attempts, o.lease, o.uncertain, due.lost`,
-		q.Kind, q.lease().Seconds(), q.owned.takesOver(q.lease()))
+	err = q.DB.Select(ctx, &jobs, claimQuery, q.Kind, q.lease().Seconds(), q.owned.takesOver(q.lease()))
 	if err != nil && !errors.Is(err, postgres.ErrPoolFull) {
 		q.owned.databaseFailed()
 	}

@@ -29,10 +29,34 @@ const (
 	maxErrorBytes = 500
 )
 
-// complete stores the results of jobs whose leases are still this gateway's, and
-// returns the new states of those. again says how often each was claimed again. A job that was held meanwhile stays held if it
-// is to be attempted again.
-func (q *Queue) complete(ctx context.Context, jobs []Job, leases postgres.UUIDs, again []int, results []result) (map[uuid.UUID]string, error) {
+// completeQuery stores outcomes; see completeArguments.
+const completeQuery = `
+	update outbox o
+	set state = case when s.state = 'QUEUED' then o.state else s.state end,
+	    lease = null,
+	    submitted = false,
+	    uncertain = o.uncertain + s.uncertain::int,
+	    attempts = greatest(o.attempts - s.uncounted, 0),
+	    attempted_at = case when s.attempted then clock_timestamp() else o.attempted_at end,
+	    last_error = case when s.attempted then nullif(s.error, '') else o.last_error end,
+	    reply = case when s.attempted then nullif(s.reply, '') else o.reply end,
+	    problem = case when s.attempted then nullif(s.problem, '') else o.problem end,
+	    secret = case when s.state = 'QUEUED' then o.secret end,
+	    next_attempt_at = clock_timestamp() + s.pause * interval '1 second'
+	from (select r.id, r.lease, r.error, r.reply, r.problem, r.pause, r.attempted, r.uncounted, r.uncertain,
+	             case when r.state = 'QUEUED' and r.ends and h.created_at < clock_timestamp() - $12 * interval '1 second'
+	                  then case when r.uncertain or h.uncertain > 0 then 'UNCERTAIN' else 'FAILED' end
+	                  else r.state end as state
+	      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::bool[], $9::int[], $10::bool[], $11::bool[])
+	           as r (id, lease, state, error, reply, problem, pause, attempted, uncounted, uncertain, ends)
+	      join outbox h on h.id = r.id and h.lease = r.lease
+	      order by h.id for no key update of h) s
+	where o.id = s.id
+	returning o.id, o.state`
+
+// completeArguments returns the arguments of completeQuery. again says how often each job
+// was claimed again.
+func completeArguments(jobs []Job, leases postgres.UUIDs, again []int, results []result) []any {
 	n := len(results)
 	states, errs, replies, problems := make(pq.StringArray, n), make(pq.StringArray, n), make(pq.StringArray, n), make(pq.StringArray, n)
 	pauses, attempted, uncounted, uncertain := make(pq.Float64Array, n), make(pq.BoolArray, n), make(pq.Int64Array, n), make(pq.BoolArray, n)
@@ -47,36 +71,20 @@ func (q *Queue) complete(ctx context.Context, jobs []Job, leases postgres.UUIDs,
 			uncounted[i]++
 		}
 	}
+	return []any{ids(jobs), leases, states, errs, replies, problems, pauses, attempted, uncounted, uncertain, ends, giveUpAfter.Seconds()}
+}
+
+// complete stores the results of jobs whose leases are still this gateway's, and
+// returns the new states of those. A job that was held meanwhile stays held if it is to be
+// attempted again.
+func (q *Queue) complete(ctx context.Context, jobs []Job, leases postgres.UUIDs, again []int, results []result) (map[uuid.UUID]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
 	var completed []struct {
 		ID    uuid.UUID `db:"id"`
 		State string    `db:"state"`
 	}
-	err := q.DB.Select(ctx, &completed, `
-		update outbox o
-		set state = case when s.state = 'QUEUED' then o.state else s.state end,
-		    lease = null,
-		    submitted = false,
-		    uncertain = o.uncertain + s.uncertain::int,
-		    attempts = greatest(o.attempts - s.uncounted, 0),
-		    attempted_at = case when s.attempted then clock_timestamp() else o.attempted_at end,
-		    last_error = case when s.attempted then nullif(s.error, '') else o.last_error end,
-		    reply = case when s.attempted then nullif(s.reply, '') else o.reply end,
-		    problem = case when s.attempted then nullif(s.problem, '') else o.problem end,
-		    secret = case when s.state = 'QUEUED' then o.secret end,
-		    next_attempt_at = clock_timestamp() + s.pause * interval '1 second'
-		from (select r.id, r.lease, r.error, r.reply, r.problem, r.pause, r.attempted, r.uncounted, r.uncertain,
-		             case when r.state = 'QUEUED' and r.ends and h.created_at < clock_timestamp() - $12 * interval '1 second'
-		                  then case when r.uncertain or h.uncertain > 0 then 'UNCERTAIN' else 'FAILED' end
-		                  else r.state end as state
-		      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::bool[], $9::int[], $10::bool[], $11::bool[])
-		           as r (id, lease, state, error, reply, problem, pause, attempted, uncounted, uncertain, ends)
-		      join outbox h on h.id = r.id and h.lease = r.lease
-		      order by h.id for no key update of h) s
-		where o.id = s.id
-		returning o.id, o.state`,
-		ids(jobs), leases, states, errs, replies, problems, pauses, attempted, uncounted, uncertain, ends, giveUpAfter.Seconds())
+	err := q.DB.Select(ctx, &completed, completeQuery, completeArguments(jobs, leases, again, results)...)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"encoding/json"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -194,5 +195,57 @@ func TestReservedJobsThatWaitAreReturned(t *testing.T) {
 				t.Errorf("%d jobs were returned", n)
 			}
 		})
+	}
+}
+
+// What a job costs after it was enqueued, in records of the write-ahead log: of a row that is
+// stored, a lock, a new version, and the entries in the indexes.
+func TestJobsWriteFewRecords(t *testing.T) {
+	t.Parallel()
+	const jobs = 20
+	d := newDatabase(t)
+	instance := d.newInstance()
+	q := &outbox.Queue{DB: d.tests, Kind: kind, Lease: lease}
+	measure := func(what string, most float64, account []byte, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var explained []struct {
+			Plan struct {
+				Records int `json:"WAL Records"`
+				Octets  int `json:"WAL Bytes"`
+			}
+		}
+		if err := json.Unmarshal(account, &explained); err != nil {
+			t.Fatal(err)
+		}
+		p := explained[0].Plan
+		t.Logf("%s: %.1f records, %d octets for a job", what, float64(p.Records)/jobs, p.Octets/jobs)
+		if p.Records < jobs || float64(p.Records) > most*jobs {
+			t.Errorf("%s: %d records for %d jobs; at most %.1f each", what, p.Records, jobs, most)
+		}
+	}
+	d.enqueueFor(instance, 200) // pages and the indexes have entries
+	d.exec(`update outbox set state = 'SENT', secret = null`)
+	d.exec(`vacuum analyze outbox`)
+	d.enqueueFor(instance, jobs)
+	account, err := q.ExplainClaim(t.Context())
+	measure("claim", 6.5, account, err)
+	if n := d.count(`lease is not null`); n != jobs {
+		t.Errorf("%d jobs were claimed", n)
+	}
+
+	// A reserved job has no claim.
+	var own []outbox.Job
+	for range jobs {
+		own = append(own, outbox.Job{ID: outbox.NewID(), Subject: uuid.New(), Secret: "secret"})
+	}
+	d.insert(own, 3600)
+	d.exec(`update outbox set instance_id = $1 where lease = id`, instance.UUID)
+	account, err = q.ExplainSent(t.Context(), own)
+	measure("completion", 5.5, account, err)
+	if n := d.count(`state = 'SENT' and lease is null and attempted_at is not null`); n != jobs {
+		t.Errorf("%d jobs were completed", n)
 	}
 }
