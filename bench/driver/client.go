@@ -159,18 +159,18 @@ type result struct {
 }
 
 func (r result) fits(op string, at row) bool {
-	switch op {
-	case "Q1":
+	switch {
+	case op == "Q1":
 		return r.ID == strconv.Itoa(at.instance) && r.Space.ID == strconv.Itoa(at.space) && r.ViewerRole != ""
-	case "Q2":
+	case addresses(op) == 0:
 		for _, i := range r.Instances {
 			id, _ := strconv.Atoi(i.ID)
 			if len(i.Members) != min(10, 5+id%11) || len(i.PendingInvitations) != 10 {
 				return false
 			}
 		}
-		return r.ID == strconv.Itoa(at.space) && len(r.Instances) == 20
-	case "MBAD":
+		return r.ID == strconv.Itoa(at.space) && len(r.Instances) == instances(op)
+	case op == "MBAD":
 		return len(r.Errors) == 30 && len(r.Invitations) == 0
 	}
 	ids := map[string]bool{}
@@ -180,5 +180,5 @@ func (r result) fits(op string, at row) bool {
 		}
 		ids[v.ID] = true
 	}
-	return len(ids) == addresses[op] && len(r.Errors) == 0
+	return len(ids) == addresses(op) && len(r.Errors) == 0
 }

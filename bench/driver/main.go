@@ -20,7 +20,7 @@ var home = os.Getenv("BENCH_HOME")
 func main() {
 	log.SetFlags(0)
 	runtime.LockOSThread() // a peer ends with the thread that started it
-	ops := flag.String("ops", "Q1,Q2,M1,M100,M1000,MBAD", "operations")
+	ops := flag.String("ops", "Q1,Q2,M1,M10,M100,M1000,MBAD,L20,L100,L400", "operations")
 	peers := flag.String("peers", "pgbench,full,rest,mercurius,apollo,datahub,datahub-held", "names of files in targets/")
 	rounds := flag.Int("rounds", 4, "cells of each peer and operation")
 	secs := flag.Float64("secs", 4, "length of a cell; pgbench takes whole seconds")
@@ -93,6 +93,9 @@ func main() {
 	writeReport(report, cells)
 	if err := report.Close(); err != nil {
 		log.Fatal(err)
+	}
+	for name, lines := range curves(cells) {
+		writePlot(strings.TrimSuffix(*out, ".jsonl"), name, lines)
 	}
 	fmt.Println("written:", report.Name())
 }

@@ -72,7 +72,7 @@ type load struct {
 
 func (m *meter) measure(t *target, op string, round int, secs, warm float64) cell {
 	c := cell{Time: time.Now().Format(time.RFC3339), Op: op, Peer: t.name, Round: round, Conns: m.conns}
-	script, writes := t.Scripts[op], addresses[op] > 0
+	script, writes := of(t.Scripts, op), addresses(op) > 0
 	if script == "" {
 		t.drive(op, m.conns, warm)
 	}
@@ -140,7 +140,7 @@ func (m *meter) worked(server int) work {
 // checkRows compares what is in the database with the requests, which are those of a
 // cell and of a warm-up after the last reset.
 func (t *target) checkRows(c *cell, requests int) {
-	want := requests * addresses[c.Op]
+	want := requests * addresses(c.Op)
 	if c.Op == "MBAD" {
 		want = 0
 	}
@@ -180,7 +180,7 @@ func (t *target) driveOne(op string, end time.Time) (l load) {
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	c := &client{target: t}
 	defer c.close()
-	o := t.Ops[op]
+	o := of(t.Ops, op)
 	for i := 0; time.Now().Before(end) && l.errors < tooMany; i++ {
 		at := pick(op, random)
 		begin := time.Now()
@@ -207,7 +207,7 @@ func (m *meter) pgbench(t *target, script, op string, secs float64) (before work
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	cmd := exec.Command("pgbench", "-n", "-M", "prepared", "-f", filepath.Join(home, "pgbench", script), "-D", "n="+strconv.Itoa(addresses[op]),
+	cmd := exec.Command("pgbench", "-n", "-M", "prepared", "-f", filepath.Join(home, "pgbench", script), "-D", "n="+strconv.Itoa(addresses(op)),
 		"-c", strconv.Itoa(m.conns), "-j", strconv.Itoa(min(2, m.conns)), "-T", strconv.Itoa(2+max(1, int(secs))), "-l", "--log-prefix", filepath.Join(dir, "log"), t.Database)
 	// Else statements with few addresses would be planned again each time.
 	cmd.Env = append(os.Environ(), "PGOPTIONS=-c plan_cache_mode=force_generic_plan")

@@ -40,12 +40,11 @@ The peers: ` + "`pgbench`" + ` is the limit of bare rows, ` + "`full`" + ` that 
 `
 
 var meanings = map[string]string{
-	"Q1":    "an instance, its space and the own role",
-	"Q2":    "a space, its 20 instances, and 10 members and 10 invitations of each",
-	"M1":    "invite one address",
-	"M100":  "invite 100 addresses",
-	"M1000": "invite 1,000 addresses",
-	"MBAD":  "100 addresses, 30 of them not valid: refused, and nothing is written",
+	"Q1":   "an instance, its space and the own role",
+	"Q2":   "a space, its 20 instances, and 10 members and 10 invitations of each",
+	"M":    "invite as many addresses",
+	"L":    "as Q2, of as many instances as have about this number of members and invitations",
+	"MBAD": "100 addresses, 30 of them not valid: refused, and nothing is written",
 }
 
 func writeReport(w io.Writer, cells []cell) {
@@ -71,7 +70,7 @@ func writeReport(w io.Writer, cells []cell) {
 
 func writeTable(w io.Writer, op string, cells []cell) {
 	fmt.Fprintf(w, "\n## %s: %s\n\n| peer | server CPU ms | ÷ rest | PG CPU ms | ÷ rest | SQL | WAL | p50 | p99 | req/s | capacity ÷ bare | ÷ full | ÷ mercurius | MiB | foreign | errors |\n|---%s|\n",
-		op, meanings[op], strings.Repeat("|--:", 15))
+		op, of(meanings, op), strings.Repeat("|--:", 15))
 	by := map[string][]cell{}
 	for peer := range unique(cells, func(c cell) string { return c.Peer }) {
 		var of []cell

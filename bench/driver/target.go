@@ -52,8 +52,8 @@ type target struct {
 	OwnShape bool                  `json:"own_shape"` // its answers differ in form: only their counts are checked
 	Reset    []string              `json:"reset"`     // removes what was written
 	Rows     string                `json:"rows"`      // counts the invitations and the outbox rows that were written
-	Ops      map[string]*operation `json:"ops"`
-	Scripts  map[string]string     `json:"scripts"` // of pgbench, by operation
+	Ops      map[string]*operation `json:"ops"`       // by name, or by the letter before a number
+	Scripts  map[string]string     `json:"scripts"`   // of pgbench, in the same way
 
 	db     *sql.DB
 	url    string // of the database
@@ -63,8 +63,44 @@ type target struct {
 	cmd    *exec.Cmd
 }
 
+// size is the number at the end of an operation's name.
+func size(op string) int {
+	n, _ := strconv.Atoi(strings.TrimLeft(op, letters))
+	return n
+}
+
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+// of returns the entry of an operation: its own, or that of the letter before its number.
+func of[T any](entries map[string]T, op string) T {
+	if entry, ok := entries[op]; ok {
+		return entry
+	}
+	return entries[strings.TrimRight(op, "0123456789")]
+}
+
 // addresses is how many addresses a request of an operation has.
-var addresses = map[string]int{"M1": 1, "M100": 100, "M1000": 1000, "MBAD": 100}
+func addresses(op string) int {
+	switch {
+	case op == "MBAD":
+		return 100
+	case strings.HasPrefix(op, "M"):
+		return size(op)
+	}
+	return 0
+}
+
+// rowsOfInstance is how many members and invitations of an instance are in the answers
+// of Q2 and L, about.
+const rowsOfInstance = 20
+
+// instances is how many instances are in the answer of an operation.
+func instances(op string) int {
+	if strings.HasPrefix(op, "L") {
+		return size(op) / rowsOfInstance
+	}
+	return 20
+}
 
 // sent numbers addresses and keys, and run tells those of two runs apart.
 var (
@@ -120,13 +156,13 @@ func databaseURL(name string) string {
 }
 
 func (t *target) has(op string) bool {
-	return t.Scripts[op] != "" || len(t.Start) > 0 && t.Ops[op] != nil
+	return of(t.Scripts, op) != "" || len(t.Start) > 0 && of(t.Ops, op) != nil
 }
 
 // row is what a request is about, by the numbers of sql/peers.sql.
 type row struct {
 	instance, space, user int
-	emails                int // in the answer of Q2
+	emails                int // in the answer of Q2 and L
 }
 
 func spaceOf(instance int) int {
@@ -139,9 +175,9 @@ func spaceOf(instance int) int {
 
 func administratorOf(space int) int { return space*7%50000 + 1 }
 
-// emailsIn is the number of members and invitations in the answer of Q2.
-func emailsIn(space int) (emails int) {
-	for i, n := 40*((space-2)/2)+11, 0; n < 20; i++ {
+// emailsIn is the number of members and invitations of the first instances of a space.
+func emailsIn(space, instances int) (emails int) {
+	for i, n := 40*((space-2)/2)+11, 0; n < instances; i++ {
 		if i%20 != 7 {
 			n++
 			emails += min(10, 5+i%11) + 10
@@ -151,16 +187,16 @@ func emailsIn(space int) (emails int) {
 }
 
 func pick(op string, r *rand.Rand) row {
-	switch op {
-	case "Q1":
+	switch {
+	case op == "Q1":
 		for {
 			if i := r.IntN(20000) + 1; i%20 != 7 {
 				return row{instance: i, space: spaceOf(i), user: i*10*7919%50000 + 1}
 			}
 		}
-	case "Q2":
+	case addresses(op) == 0:
 		s := 2 * (r.IntN(500) + 1)
-		return row{space: s, user: administratorOf(s), emails: emailsIn(s)}
+		return row{space: s, user: administratorOf(s), emails: emailsIn(s, instances(op))}
 	}
 	for {
 		if i := 40*r.IntN(500) + 11 + r.IntN(30); i%4 != 0 && i%20 != 7 {
@@ -176,7 +212,7 @@ func (t *target) fill(template, op string, at row) string {
 	}
 	text := strings.NewReplacer(
 		"{{instance}}", t.id("instance", at.instance), "{{space}}", t.id("space", at.space),
-		"{{n}}", strconv.Itoa(addresses[op]), "{{q2emails}}", strconv.Itoa(at.emails)).Replace(template)
+		`"{{instances}}"`, strconv.Itoa(instances(op)), "{{n}}", strconv.Itoa(addresses(op)), "{{q2emails}}", strconv.Itoa(at.emails)).Replace(template)
 	if before, after, found := strings.Cut(text, `"{{invites}}"`); found {
 		return before + t.invites(op) + after
 	}
@@ -191,7 +227,7 @@ func (t *target) id(kind string, number int) string {
 }
 
 func (t *target) invites(op string) string {
-	list := make([]string, addresses[op])
+	list := make([]string, addresses(op))
 	for i := range list {
 		email := fmt.Sprintf("n%d.%s@bench.example.net", sent.Add(1), run)
 		if op == "MBAD" && i%10 < 3 {
