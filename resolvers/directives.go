@@ -42,7 +42,12 @@ func (r *Root) role(ctx context.Context, obj any, next graphql.Resolver, _ []ten
 		return nil, err
 	}
 	ids, path, listed := idsAt(ctx, of)
-	found, err := tenant.FindPlaces(ctx, r.DB, a, ids)
+	var found map[globalid.ID]tenant.Place
+	if in, invites := graphql.GetFieldContext(ctx).Args["input"].(invitation.InviteInput); invites {
+		ctx, found, err = r.Invitations.FindPlace(ctx, a, ids[0], in)
+	} else {
+		found, err = tenant.FindPlaces(ctx, r.DB, a, ids)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,10 @@ func TestInviteStatementsDoNotGrowWithAddresses(t *testing.T) {
 		}
 		return emails
 	}
+	// Where she administrates is remembered after the first request.
+	if n := w.statements(ada.inviteAdministrators(addresses(1, "first%d.%d@new"))); n != 2 {
+		t.Errorf("the first request with addresses that are not valid: %d statements", n)
+	}
 	// Everything in one statement is tried first, which a transaction limits behind a pooler.
 	transaction := 0
 	if testworld.Pooled {
@@ -60,13 +64,13 @@ func TestInviteStatementsDoNotGrowWithAddresses(t *testing.T) {
 		{"people invited before, as something else", 11 + transaction, func(n int) answer {
 			return ada.invite("Group 1", "EDITOR", addresses(n, "new%d.%d@new.example")).OK()
 		}},
-		{"addresses that are not valid", 2, func(n int) answer {
+		{"addresses that are not valid", 1, func(n int) answer {
 			return ada.invite("Group 1", "EDITOR", addresses(n, "new%d.%d@new"))
 		}},
-		{"addresses that are not valid, with a key", 2, func(n int) answer {
+		{"addresses that are not valid, with a key", 1, func(n int) answer {
 			return ada.invite("Group 1", "EDITOR", addresses(n, "new%d.%d@new"), "idempotencyKey", fmt.Sprint("invalid", n))
 		}},
-		{"addresses that are not valid, as administrators", 2, func(n int) answer {
+		{"addresses that are not valid, as administrators", 1, func(n int) answer {
 			return ada.inviteAdministrators(addresses(n, "new%d.%d@new"))
 		}},
 	}

@@ -133,12 +133,13 @@ type inviteCall struct {
 }
 
 func (s *Service) invite(ctx context.Context, c inviteCall) (to destination, results []*InviteResult, err error) {
-	invitees, invalid, err := checkAddresses(ctx, c.emails, nobodyInvited)
+	checked, err := checkOnce(ctx, c.placeID, c.emails)
 	if err != nil {
 		return to, nil, err
 	}
-	if len(invalid) > 0 {
-		return to, nil, s.refuseInvalid(ctx, c, invitees, invalid)
+	invitees := checked.invitees
+	if len(checked.invalid) > 0 {
+		return to, nil, s.refuseInvalid(ctx, c, checked)
 	}
 	to, results, done, err := s.inviteNew(ctx, c, invitees)
 	if done {
@@ -372,48 +373,6 @@ func completeResults(ctx context.Context, q postgres.Querier, to destination, re
 	}
 	return nil
 }
-
-// refuseInvalid returns the error of a request with addresses that are not valid.
-// Everything that Invite checks before the addresses is checked first, without a
-// transaction: nothing will be written.
-func (s *Service) refuseInvalid(ctx context.Context, c inviteCall, invitees []invitee, invalid fault.List) error {
-	place, err := access.FindPlace(ctx, s.DB, c.actor, c.placeID)
-	if err != nil {
-		return err
-	}
-	if err := access.CheckRole(ctx, s.DB, place, c.rule); err != nil {
-		return err
-	}
-	to := destinationOf(place)
-	mails := possibleMails(to, invitees)
-	charges := s.inviteCharges(c.actor, to.Space, len(invitees), mails)
-	var read struct {
-		KeyKnown bool             `db:"key_known"`
-		Excess   ratelimit.Excess `db:"excess"`
-	}
-	if err := s.DB.Get(ctx, &read, refuseQuery, append(ratelimit.Arguments(charges...), c.actor.ID.UUID, c.key.Key)...); err != nil {
-		return err
-	}
-	if err := idempotency.CheckReuse(read.KeyKnown); err != nil {
-		return err
-	}
-	if err := to.checkState(ctx, s.DB, c.rule); err != nil {
-		return err
-	}
-	err = read.Excess.Check(charges...)
-	if err != nil && len(mails) > 0 {
-		err = s.checkNecessaryMails(ctx, c.actor, to, invitees, mails)
-	}
-	if err != nil {
-		return err
-	}
-	return invalid
-}
-
-// refuseQuery reads what decides about a request that will be refused. The place is
-// read before: the limits of mails are counted by hashes of its organization's id and
-// the addresses, with a key that the database does not have.
-var refuseQuery = `select ` + idempotency.IsKnown("$6", "$7") + ` as key_known, ` + ratelimit.ExcessColumn + ` as excess`
 
 // RequestedInvitations are invitations that a person without the right to invite
 // has requested.

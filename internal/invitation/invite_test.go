@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
@@ -271,7 +272,15 @@ func TestInviteFailsWithTheFirstStage(t *testing.T) {
 	} {
 		for _, emails := range [][]string{{"zoe@new.example"}, {"zoe@new.example", "not an address"}} {
 			t.Run(fmt.Sprintf("%s, %d addresses", name, len(emails)), func(t *testing.T) {
-				_, err := w.tryInviteWith(c.who, invitation.InviteUsersInput{InstanceID: c.id, Role: tenant.Viewer, Emails: emails, IdempotencyKey: c.key})
+				in := invitation.InviteUsersInput{InstanceID: c.id, Role: tenant.Viewer, Emails: emails, IdempotencyKey: c.key}
+				_, err := w.tryInviteWith(c.who, in)
+				wantRefused(t, err, c.code, c.reason)
+				// Once more, with what is read before: the place, and all else where the
+				// person is known to have had the right to invite.
+				id := c.id.As(globalid.Instance)
+				ctx, found, err := w.Invitations.FindPlace(t.Context(), w.User(c.who), id, in)
+				w.must(err)
+				_, err = w.Invitations.Invite(access.WithPlaces(ctx, found), w.User(c.who), in)
 				wantRefused(t, err, c.code, c.reason)
 			})
 		}
@@ -279,6 +288,33 @@ func TestInviteFailsWithTheFirstStage(t *testing.T) {
 	if n := w.Number(`select count(*) from invitation`); n != 1 {
 		t.Errorf("%d invitations", n)
 	}
+}
+
+// A request with addresses that are not valid takes one statement where the person has had
+// the right to invite before; losing that right, or the place, is noticed all the same.
+func TestWhatIsRememberedOfInvitersDecidesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	in := invitation.InviteUsersInput{InstanceID: w.Instance("Group 1"), Role: tenant.Viewer, Emails: []string{"zoe@new.example", "x"}}
+	w.Invitations.Limits.ByAddress = 1
+	refuse := func() error {
+		ctx, found, err := w.Invitations.FindPlace(t.Context(), w.User("ada"), in.InstanceID, in)
+		w.must(err)
+		_, err = w.Invitations.Invite(access.WithPlaces(ctx, found), w.User("ada"), in)
+		return err
+	}
+	w.invite("Master", tenant.Viewer, "zoe@new.example")
+	for range 3 { // not remembered, remembered, remembered
+		wantRefused(t, refuse(), fault.RateLimited, fault.InvitationsByAddress)
+	}
+	second := w.NewOrganization("Second University")
+	w.Exec(`update space set organization_id = $1 where name = $2`, second.UUID, testworld.Econometrics)
+	for range 2 { // the mails of another organization count by themselves
+		wantRefused(t, refuse(), fault.InvalidEmail, "AT_SIGN_MISSING")
+	}
+	w.Grant(w.User("bea"), tenant.SpaceAdministrator, w.Space(testworld.Econometrics))
+	w.Revoke(w.User("ada"), w.Space(testworld.Econometrics))
+	wantRefused(t, refuse(), fault.NotFound, "")
 }
 
 func TestInviteAdministratorsIsForAdministrators(t *testing.T) {

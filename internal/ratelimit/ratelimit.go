@@ -8,7 +8,6 @@ package ratelimit
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -79,22 +78,28 @@ func join(faults []*fault.Fault, err error) error {
 	return fault.List(slices.DeleteFunc(faults, func(f *fault.Fault) bool { return f == nil })).Err()
 }
 
-const (
-	// The function adds first and compares then: see migration 28.
-	takeQuery = `select name, subject, seconds from rate_limit_take_2($1::text[], $2::uuid[], $3::int[], $4::text[], $5::int[])`
+// takeQuery calls a function that adds first and compares then: see migration 28.
+const takeQuery = `select name, subject, seconds from rate_limit_take_2($1::text[], $2::uuid[], $3::int[], $4::text[], $5::int[])`
 
-	// checkQuery asks the rule about what each counter would be.
-	checkQuery = `
+// checkQuery asks the rule about what each counter would be.
+var checkQuery = checkQueryOf(1)
+
+// checkQueryOf returns checkQuery with parameters that begin with a number.
+func checkQueryOf(first int) string {
+	return fmt.Sprintf(`
 	select c.name, c.subject, e.seconds
-	from unnest($1::text[], $2::uuid[], $3::int[]) as c (name, subject, n)
-	join unnest($4::text[], $5::int[]) as l (name, max) on l.name = c.name
+	from unnest($%d::text[], $%d::uuid[], $%d::int[]) as c (name, subject, n)
+	join unnest($%d::text[], $%d::int[]) as l (name, max) on l.name = c.name
 	left join rate_limit r on r.name = c.name and r.subject = c.subject,
-	rate_limit_excess_1(r.untils || timestamptz 'infinity', r.ns || c.n, l.max) e`
+	rate_limit_excess_1(r.untils || timestamptz 'infinity', r.ns || c.n, l.max) e`, first, first+1, first+2, first+3, first+4)
+}
 
-	// ExcessColumn is the SQL expression of an Excess: what Check decides by, for a
-	// statement that reads more. It uses the parameters $1 to $5, which are Arguments.
-	ExcessColumn = `(select json_agg(o) from (` + checkQuery + `) o)`
-)
+// ExcessColumn returns the SQL expression of an Excess: what Check decides by, for a
+// statement that reads more. Its parameters are Arguments; first is the number of the
+// first one.
+func ExcessColumn(first int) string {
+	return `(select json_agg(o) from (` + checkQueryOf(first) + `) o)`
+}
 
 // counter is the primary key of the table rate_limit.
 type counter struct {
@@ -102,23 +107,10 @@ type counter struct {
 	Subject uuid.UUID `db:"subject" json:"subject"`
 }
 
-// Excess is which charges exceed their limits.
+// Excess is which charges exceed their limits, as ExcessColumn returns them.
 type Excess []struct {
 	counter
 	Seconds *float64 `db:"seconds" json:"seconds"` // until the charge fits; nil where it never does
-}
-
-// Scan implements sql.Scanner for ExcessColumn.
-func (e *Excess) Scan(v any) error {
-	*e = nil
-	switch v := v.(type) {
-	case nil:
-		return nil
-	case []byte:
-		return json.Unmarshal(v, e)
-	default:
-		return fmt.Errorf("ratelimit: %T is no Excess", v)
-	}
 }
 
 // Check fails as the function Check does, for the charges that the Excess is of.

@@ -2,6 +2,7 @@ package ratelimit_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"strings"
@@ -247,14 +248,20 @@ func TestEveryExceededLimitIsReported(t *testing.T) {
 func checkBeside(t *testing.T, db *postgres.DB, charges ...ratelimit.Charge) error {
 	t.Helper()
 	var read struct {
-		More   int              `db:"more"`
-		Excess ratelimit.Excess `db:"excess"`
+		More   int    `db:"more"`
+		Excess []byte `db:"excess"`
 	}
-	err := db.Get(t.Context(), &read, `select $6::int as more, `+ratelimit.ExcessColumn+` as excess`, append(ratelimit.Arguments(charges...), 6)...)
+	err := db.Get(t.Context(), &read, `select $1::int as more, `+ratelimit.ExcessColumn(2)+` as excess`, append([]any{6}, ratelimit.Arguments(charges...)...)...)
 	if err != nil || read.More != 6 {
 		t.Fatal(read.More, err)
 	}
-	return read.Excess.Check(charges...)
+	var excess ratelimit.Excess
+	if read.Excess != nil {
+		if err := json.Unmarshal(read.Excess, &excess); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return excess.Check(charges...)
 }
 
 // A subject never changes: otherwise its uses would be lost.

@@ -94,10 +94,19 @@ func FindSpace(ctx context.Context, q postgres.Querier, viewer User, id globalid
 	return found[id], err
 }
 
+var (
+	spacesQuery    = spacesQueryWith("")
+	instancesQuery = instancesQueryWith("")
+)
+
+// spacesQueryWith reads the spaces $2, and more columns.
+func spacesQueryWith(more string) string {
+	return `select ` + spaceColumns + more + ` from ` + spaceTables + ` where s.id = any ($2::uuid[])`
+}
+
 func findSpaces(ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID) (map[globalid.ID]*Space, error) {
 	var rows []spaceRow
-	err := q.Select(ctx, &rows, `select `+spaceColumns+` from `+spaceTables+` where s.id = any ($2::uuid[])`,
-		viewer.ID.UUID, postgres.IDs(ids))
+	err := q.Select(ctx, &rows, spacesQuery, viewer.ID.UUID, postgres.IDs(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -176,12 +185,17 @@ type instanceInSpaceRow struct {
 	instanceRow
 }
 
+// instancesQueryWith reads the instances $2 with their spaces, and more columns.
+func instancesQueryWith(more string) string {
+	return `
+		select ` + instanceColumns + `, ` + spaceColumns + more + `
+		from ` + instanceTables + ` join (` + spaceTables + `) on s.id = i.space_id
+		where i.id = any ($2::uuid[])`
+}
+
 func findInstances(ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID) (map[globalid.ID]*Instance, error) {
 	var rows []instanceInSpaceRow
-	err := q.Select(ctx, &rows, `
-		select `+instanceColumns+`, `+spaceColumns+`
-		from `+instanceTables+` join (`+spaceTables+`) on s.id = i.space_id
-		where i.id = any ($2::uuid[])`, viewer.ID.UUID, postgres.IDs(ids))
+	err := q.Select(ctx, &rows, instancesQuery, viewer.ID.UUID, postgres.IDs(ids))
 	if err != nil {
 		return nil, err
 	}
