@@ -35,7 +35,7 @@ func TestInviteStatementsDoNotGrowWithAddresses(t *testing.T) {
 		}
 		return emails
 	}
-	// Where she administrates is remembered after the first request.
+	// Where they administrate is remembered after the first request.
 	if n := w.statements(ada.inviteAdministrators(addresses(1, "first%d.%d@new"))); n != 2 {
 		t.Errorf("the first request with addresses that are not valid: %d statements", n)
 	}
