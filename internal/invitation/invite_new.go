@@ -18,7 +18,7 @@ import (
 const inviteNewQuery = `
 	select created_at, expires_at from invite_new_2(
 		$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::float8 * interval '1 second',
-		$15, $16, $17, $18, $19, $20, $21, $22::float8 * interval '1 second', $23, $24, $25, $26, $27, $28, $29)`
+		$15, $16, $17, $18, $19, $20, $21, $22::float8 * interval '1 second', $23, $24, $25, $26, $27, $28, $29, $30)`
 
 // inviteNew does what invite does, in one statement, for the usual request: nobody is a
 // member or invited there already, and nobody has refused invitations. Everything is
@@ -121,5 +121,5 @@ func (s *Service) inviteNewArgs(c inviteCall, t terms, n int, candidates []*cand
 		string(record.Action), details,
 	}
 	charges := s.inviteCharges(t.actor, t.to.Space, n, recipientsOf(t.to, candidates))
-	return append(args, ratelimit.Arguments(charges...)...), nil
+	return append(args, ratelimit.TakeArguments(charges...)...), nil
 }

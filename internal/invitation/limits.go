@@ -72,7 +72,8 @@ func (l Limits) personCharge(actor access.Actor, n int) ratelimit.Charge {
 }
 
 func (l Limits) spaceCharge(space *tenant.Space, n int) ratelimit.Charge {
-	limit := ratelimit.Limit{Name: fault.InvitationsBySpace, Max: l.BySpace, Text: "%d addresses can be invited to one space in an hour."}
+	limit := ratelimit.Limit{Name: fault.InvitationsBySpace, Max: l.BySpace, Shared: true,
+		Text: "%d addresses can be invited to one space in an hour."}
 	return ratelimit.Charge{Limit: limit, Subject: space.ID.UUID, Count: n}
 }
 
@@ -96,7 +97,8 @@ func (s *Service) mailCharges(list string, mails []recipient) []ratelimit.Charge
 	byAddress := ratelimit.Limit{Name: fault.InvitationsByAddress, Max: s.Limits.ByAddress, Text: "one organization can send %d invitations to one mailbox in an hour."}
 	byMailbox := byAddress
 	byMailbox.Text = "one organization can send %d invitations to one mailbox in an hour. Tags after a plus sign, and dots that the provider ignores, make no other mailbox."
-	byDomain := ratelimit.Limit{Name: fault.InvitationsByDomain, Max: s.Limits.ByDomain, Text: "one organization can send %d invitations to a domain in an hour."}
+	byDomain := ratelimit.Limit{Name: fault.InvitationsByDomain, Max: s.Limits.ByDomain, Shared: true,
+		Text: "one organization can send %d invitations to a domain in an hour."}
 	type within struct{ organization, recipient string }
 	mailboxIndex, domainIndex := make(map[within]int, len(mails)), map[within]int{}
 	var mailboxes, domains []ratelimit.Charge

@@ -32,6 +32,7 @@ var privileges = map[string]string{
 	"request_notice":        "select, insert, delete, update (account_id)",
 	"outbox":                "select, insert, update, delete",
 	"rate_limit":            "select, insert, update, delete",
+	"rate_limit_credit":     "select, insert, update, delete",
 	"hash_key":              "select",
 	"rate_limit_use":        "select, insert, update, delete",
 	"idempotency_key":       "select, insert, update, delete",

@@ -259,6 +259,14 @@ var Catalog = []Table{
 		},
 	},
 	{
+		Name: "rate_limit_credit", About: "uses of such counters of a space or a domain that are set aside",
+		Purpose: "to stop abuse",
+		Kept:    "an hour", Seen: nobody,
+		Columns: []Column{
+			word("name"), id("subject"), id("id"),
+		},
+	},
+	{
 		Name: "rate_limit_use", About: "the same, by gateways before September 2026",
 		Purpose: "to stop abuse",
 		Kept:    "an hour", Seen: nobody,

@@ -26,6 +26,10 @@ type Limit struct {
 	Name string // in the table rate_limit, and the reason of RATE_LIMITED
 	Max  int    // uses
 	Text string // the limit as a sentence, with %d for Max
+
+	// Shared says that many people use one counter at the same time. They do not wait
+	// for each other while it is far from the limit: see Take.
+	Shared bool
 }
 
 // Charge uses a limit Count times for one subject.
@@ -56,14 +60,20 @@ func HashSubject(key keyedhash.Key, texts ...string) uuid.UUID {
 // Until the transaction ends, others that charge one of the same pairs wait. Pairs
 // are locked in the order of their names and subjects, which prevents deadlocks, as
 // long as the transaction waits for no other lock after Take.
+//
+// A counter of a Shared limit that is charged often gets credit: uses that it counts
+// already, in rows of their own (rate_limit_credit). A charge takes from one of them that
+// nobody else has locked, and does not wait. Near the limit, or where there is no such
+// row, it locks the counter; only with all credit locked it is refused. So the limit is
+// as exact as any other.
 func Take(ctx context.Context, tx *postgres.Tx, charges ...Charge) error {
-	return join(exceeded(ctx, tx.SelectBesideWrites, takeQuery, charges))
+	return join(exceeded(ctx, tx.SelectBesideWrites, takeQuery, charges, TakeArguments(charges...)))
 }
 
 // Exceeded returns a RATE_LIMITED for each charge that would exceed its limit, and
 // nil for each other one. It charges nothing.
 func Exceeded(ctx context.Context, q postgres.Querier, charges ...Charge) ([]*fault.Fault, error) {
-	return exceeded(ctx, q.Select, checkQuery, charges)
+	return exceeded(ctx, q.Select, checkQuery, charges, Arguments(charges...))
 }
 
 // Check fails as Take would. It charges nothing.
@@ -79,19 +89,15 @@ func join(faults []*fault.Fault, err error) error {
 }
 
 // takeQuery calls a function that adds first and compares then: see migration 28.
-const takeQuery = `select name, subject, seconds from rate_limit_take_2($1::text[], $2::uuid[], $3::int[], $4::text[], $5::int[])`
+const takeQuery = `select name, subject, seconds from rate_limit_take_2($1::text[], $2::uuid[], $3::int[], $4::text[], $5::int[], $6::text[])`
 
-// checkQuery asks the rule about what each counter would be.
+// checkQuery decides about what each counter would be.
 var checkQuery = checkQueryOf(1)
 
 // checkQueryOf returns checkQuery with parameters that begin with a number.
 func checkQueryOf(first int) string {
-	return fmt.Sprintf(`
-	select c.name, c.subject, e.seconds
-	from unnest($%d::text[], $%d::uuid[], $%d::int[]) as c (name, subject, n)
-	join unnest($%d::text[], $%d::int[]) as l (name, max) on l.name = c.name
-	left join rate_limit r on r.name = c.name and r.subject = c.subject,
-	rate_limit_excess_1(r.untils || timestamptz 'infinity', r.ns || c.n, l.max) e`, first, first+1, first+2, first+3, first+4)
+	return fmt.Sprintf(`select name, subject, seconds from rate_limit_check_1($%d::text[], $%d::uuid[], $%d::int[], $%d::text[], $%d::int[])`,
+		first, first+1, first+2, first+3, first+4)
 }
 
 // ExcessColumn returns the SQL expression of an Excess: what Check decides by, for a
@@ -138,10 +144,10 @@ func (e Excess) refusals(charges []Charge) []*fault.Fault {
 // reader is postgres.Querier.Select, or postgres.Tx.SelectBesideWrites.
 type reader func(ctx context.Context, dest any, query string, args ...any) error
 
-func exceeded(ctx context.Context, read reader, query string, charges []Charge) ([]*fault.Fault, error) {
+func exceeded(ctx context.Context, read reader, query string, charges []Charge, args []any) ([]*fault.Fault, error) {
 	var excess Excess
 	if len(charges) > 0 {
-		if err := read(ctx, &excess, query, Arguments(charges...)...); err != nil {
+		if err := read(ctx, &excess, query, args...); err != nil {
 			return nil, err
 		}
 	}
@@ -160,6 +166,18 @@ func Arguments(charges ...Charge) []any {
 		}
 	}
 	return []any{names, subjects, counts, limits, maxima}
+}
+
+// TakeArguments returns the parameters of a statement that charges: Arguments, and as $6
+// the limits that are shared.
+func TakeArguments(charges ...Charge) []any {
+	var shared pq.StringArray
+	for _, c := range charges {
+		if c.Shared && !slices.Contains(shared, c.Name) {
+			shared = append(shared, c.Name)
+		}
+	}
+	return append(Arguments(charges...), shared)
 }
 
 // refusal returns the error of a charge that fits into its limit after some seconds;
@@ -192,10 +210,14 @@ func FormatMinutes(d time.Duration) string {
 	return "a minute"
 }
 
-// DeleteExpired deletes counters without uses in the last hour, 1,000 at most, and
-// returns their number.
+// DeleteExpired deletes counters without uses in the last hour, and credit of such
+// counters, 1,000 at most of each, and returns their number.
 func DeleteExpired(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
+		with credit as (
+			delete from rate_limit_credit where (name, subject, id) in (
+				select name, subject, id from rate_limit_credit
+				where until <= statement_timestamp() limit 1000 for update skip locked))
 		delete from rate_limit where (name, subject) in (
 			select name, subject from rate_limit
 			where until <= statement_timestamp() order by until limit 1000 for update skip locked)`)

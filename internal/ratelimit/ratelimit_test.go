@@ -163,6 +163,138 @@ func TestUsesCountForAnHour(t *testing.T) {
 	}
 }
 
+// domains is a limit that many share.
+func domains(most int) ratelimit.Limit {
+	l := limit("INVITATIONS_BY_DOMAIN", most)
+	l.Shared = true
+	return l
+}
+
+// creditIn returns how many uses are set aside.
+func creditIn(t *testing.T, q postgres.Querier) (n int) {
+	t.Helper()
+	if err := q.Get(t.Context(), &n, `select coalesce(sum(n), 0)::int from rate_limit_credit`); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Requests of any size, of older gateways too, use exactly what a shared limit allows,
+// also what was set aside and in which minute it was.
+func TestSharedLimitIsExactInParallel(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	const askers, most = 16, 2000
+	one, two := uuid.New(), uuid.New()
+	var used [2]atomic.Int64
+	var asking sync.WaitGroup
+	for seed := range uint64(askers) {
+		asking.Go(func() {
+			r := rand.New(rand.NewPCG(2, seed))
+			for refused := 0; refused < 5; {
+				n := [2]int{1 + r.IntN(12), 1 + r.IntN(5)}
+				charges := []ratelimit.Charge{
+					{Limit: domains(most), Subject: one, Count: n[0]}, {Limit: domains(most), Subject: two, Count: n[1]},
+					{Limit: limit("INVITATIONS_BY_PERSON", 1_000_000), Subject: uuid.UUID{15: 1 + byte(seed/4)}, Count: 1}}
+				err := db.InTx(t.Context(), func(tx *postgres.Tx) error {
+					if seed%4 > 0 {
+						return ratelimit.Take(t.Context(), tx, charges...)
+					}
+					var over []string
+					args := ratelimit.Arguments(charges...)
+					if err := tx.Select(t.Context(), &over, `select name from rate_limit_take_1($1, $2, $3, $4, $5)`, args...); err != nil || over == nil {
+						return err
+					}
+					return fault.List{{Code: fault.RateLimited, Reason: over[0], Message: "There can be fewer.", Remedy: "Wait."}}
+				})
+				if _, over := limited(t, err); over {
+					refused++
+					continue
+				}
+				used[0].Add(int64(n[0]))
+				used[1].Add(int64(n[1]))
+			}
+		})
+	}
+	asking.Wait()
+	// What is left can be used, and no more.
+	for i, of := range []uuid.UUID{one, two} {
+		left := most - int(used[i].Load())
+		if left < 0 {
+			t.Fatalf("%d used of %d", most-left, most)
+		}
+		rest := ratelimit.Charge{Limit: domains(most), Subject: of, Count: left}
+		more := rest
+		more.Count++
+		if _, refused := limited(t, ratelimit.Check(t.Context(), db, more)); !refused {
+			t.Errorf("%d of %d are left, and a check allows one more", left, most)
+		}
+		if _, refused := limited(t, take(t.Context(), db, more)); !refused {
+			t.Errorf("%d of %d are left, and one more was taken", left, most)
+		}
+		if left == 0 {
+			continue
+		}
+		if err := errors.Join(ratelimit.Check(t.Context(), db, rest), take(t.Context(), db, rest)); err != nil {
+			t.Errorf("the last %d of %d: %v", left, most, err)
+		}
+	}
+	if n := creditIn(t, db); n != 0 {
+		t.Errorf("%d are set aside of a limit that is used up", n)
+	}
+}
+
+// Far from the limit, a transaction does not wait for others that have charged it and are
+// not at their end. At the limit it waits for them, and then decides.
+func TestSharedLimitIsUsedAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	const most = 1000
+	minuteBegan, rolledBack := errors.New("a minute began"), errors.New("rolled back")
+	for name, outcome := range map[string]error{"the other one commits": nil, "the other one is rolled back": rolledBack} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := schematest.New(t)
+			one := ratelimit.Charge{Limit: domains(most), Subject: uuid.New(), Count: 1}
+			used, waited, got := 0, make(chan error, 1), minuteBegan
+			for errors.Is(got, minuteBegan) {
+				for range 20 { // often
+					if err := take(t.Context(), db, one); err != nil {
+						t.Fatal(err)
+					}
+					used++
+				}
+				got = db.InTx(t.Context(), func(tx *postgres.Tx) error {
+					if err := ratelimit.Take(t.Context(), tx, one); err != nil {
+						return err
+					}
+					if creditIn(t, tx) == creditIn(t, db) {
+						return minuteBegan // what was set aside counts in another one
+					}
+					if err := take(t.Context(), db, one); err != nil {
+						return err
+					}
+					used++
+					rest := one
+					rest.Count = most - used
+					go func() { waited <- take(t.Context(), db, rest) }()
+					for waiting := 0; waiting == 0; {
+						if err := db.Get(t.Context(), &waiting, `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`); err != nil {
+							return err
+						}
+					}
+					return outcome
+				})
+			}
+			if !errors.Is(got, outcome) {
+				t.Fatal(got)
+			}
+			if _, refused := limited(t, <-waited); refused != (outcome == nil) {
+				t.Errorf("all that the other one left: refused %t", refused)
+			}
+		})
+	}
+}
+
 // What was used in the last hour, and how, decides alike for those who charge and for
 // those who only ask.
 func TestTakeAndCheckDecideAlike(t *testing.T) {
