@@ -126,9 +126,11 @@ begin
     for u in
         with used as (
             insert into rate_limit as r (name, subject, untils, ns, until)
-            select c.name, c.subject, array[c.until], array[c.n], c.until
-            from (select *, date_trunc('minute', clock_timestamp()) + interval '61 minutes' as until
-                  from unnest(names, subjects, counts) as c (name, subject, n)) c
+            -- The times are those when each row is written, which may be after a wait for the one
+            -- before: PostgreSQL computes them after it has sorted.
+            select c.name, c.subject, array[date_trunc('minute', clock_timestamp()) + interval '61 minutes'], array[c.n],
+                   date_trunc('minute', clock_timestamp()) + interval '61 minutes'
+            from unnest(names, subjects, counts) as c (name, subject, n)
             order by c.name, c.subject
             on conflict on constraint rate_limit_pkey do update
             set (untils, ns, until) = (
@@ -194,6 +196,7 @@ begin
             where k.name = g.names[g.last] and k.subject = g.subjects[g.last] and k.id = (
                 select o.id from rate_limit_credit o
                 where o.name = g.names[g.last] and o.subject = g.subjects[g.last] and o.id = any (credit) and o.n >= g.counts[g.last]
+                and o.until = date_trunc('minute', clock_timestamp()) + interval '61 minutes' -- it may be over after a wait
                 limit 1 for no key update skip locked);
             if not found then
                 raise no_data_found;

@@ -55,7 +55,7 @@ func (s *Service) inviteNew(ctx context.Context, c inviteCall, invitees []invite
 		return to, nil, false, err
 	}
 	if reserved != nil {
-		reserved.Attempt()
+		reserved.Attempt(ctx)
 	} else {
 		s.Outbox.Wake()
 	}

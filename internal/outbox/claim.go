@@ -46,16 +46,24 @@ func (q *Queue) claim(ctx context.Context) (jobs []Job, claimed int, err error) 
 	return q.owned.add(jobs), len(jobs), err
 }
 
-// keepLeases renews the leases of jobs until done is closed. If it fails, the
-// leases expire and the jobs are attempted again, by another gateway.
+// keepLeases renews the leases of jobs until done is closed, each time when a third of
+// them is over. If it fails, the leases expire and the jobs are attempted again, by another
+// gateway.
 func (q *Queue) keepLeases(ctx context.Context, jobs []Job, done <-chan struct{}) {
 	recovery.Do(ctx, q.Log, "outbox", func() {
+		next := q.lease() / 3
+		for _, job := range jobs {
+			if !job.leasedAt.IsZero() {
+				next = min(next, q.lease()/3-time.Since(job.leasedAt))
+			}
+		}
 		for {
 			select {
 			case <-done:
 				return
-			case <-time.After(q.lease() / 3):
+			case <-time.After(next):
 			}
+			next = q.lease() / 3
 			if err := q.renew(ctx, jobs); err != nil {
 				q.logError(err)
 			}

@@ -153,6 +153,7 @@ func (q *Queue) await(ctx context.Context) (claim bool) {
 // Run works on jobs until ctx ends. It returns when the attempts that have begun
 // are over, within StopTimeout.
 func (q *Queue) Run(ctx context.Context) {
+	q.reserved.setStopped(false)
 	var running sync.WaitGroup
 	slow := make(chan struct{}, maxSlow)
 	for range workers {
@@ -160,7 +161,6 @@ func (q *Queue) Run(ctx context.Context) {
 	}
 	running.Go(func() { recovery.Keep(ctx, q.Log, "outbox", func() { q.returnLate(ctx) }) })
 	running.Wait()
-	q.postpone(ctx, q.reserved.takeLate(0, true))
 }
 
 // runWorker works on one batch after the other until ctx ends. A batch that takes long
@@ -184,8 +184,8 @@ func (q *Queue) runWorker(ctx context.Context, running *sync.WaitGroup, slow cha
 			claim = false // both take turns
 		case full && !claim:
 			claim = time.Since(claimed) > cmp.Or(q.PollInterval, defaultPollInterval) || q.wakeups().claimNow()
-		case !full:
-			claim = q.await(ctx)
+		case !full: // reserved jobs alone must not keep others waiting
+			claim = q.await(ctx) || time.Since(claimed) > cmp.Or(q.PollInterval, defaultPollInterval)
 		}
 		q.reserved.addAble(-1)
 	}

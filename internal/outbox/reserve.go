@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,8 +22,9 @@ const (
 type reserved struct {
 	mu      sync.Mutex
 	able    int   // workers that do not wait for the other side (Await); 0 also where the queue does not run
+	stopped bool  // the queue was told to stop
 	room    int   // jobs that are about to be enqueued
-	waiting []Job // that no worker has begun with, the oldest first
+	waiting []Job // that no worker has begun with, in the order of their commits
 }
 
 // Reservation is what a gateway knows about jobs that it is about to enqueue and then
@@ -44,7 +46,7 @@ func (q *Queue) Reserve(jobs []Job) *Reservation {
 	q.reserved.mu.Lock()
 	defer q.reserved.mu.Unlock()
 	r := &q.reserved
-	if r.able == 0 || r.room+len(r.waiting)+len(jobs) > maxReserved || len(r.waiting) > 0 && time.Since(r.waiting[0].leasedAt) > longestWait {
+	if r.able == 0 || r.stopped || r.room+len(r.waiting)+len(jobs) > maxReserved || len(r.waiting) > 0 && time.Since(r.waiting[0].leasedAt) > longestWait {
 		return nil
 	}
 	r.room += len(jobs)
@@ -66,8 +68,9 @@ func (r *Reservation) Lease() *float64 {
 	return new(r.queue.lease().Seconds())
 }
 
-// Attempt has workers attempt the jobs, which are committed.
-func (r *Reservation) Attempt() {
+// Attempt has workers attempt the jobs, which are committed. Where the queue was told to
+// stop meanwhile, it makes them due for other gateways.
+func (r *Reservation) Attempt(ctx context.Context) {
 	if r == nil || r.ended {
 		return
 	}
@@ -75,8 +78,15 @@ func (r *Reservation) Attempt() {
 	q := r.queue
 	q.reserved.mu.Lock()
 	q.reserved.room -= len(r.jobs)
-	q.reserved.waiting = append(q.reserved.waiting, r.jobs...)
+	stopped := q.reserved.stopped
+	if !stopped {
+		q.reserved.waiting = append(q.reserved.waiting, r.jobs...)
+	}
 	q.reserved.mu.Unlock()
+	if stopped {
+		q.postpone(ctx, r.jobs)
+		return
+	}
 	for range min(workers, (len(r.jobs)+batchSize-1)/batchSize) {
 		signal(q.wakeups().reserved)
 	}
@@ -102,30 +112,52 @@ func (r *reserved) count() int {
 	return len(r.waiting)
 }
 
-// take takes the oldest jobs, a batch at most, but none whose lease ends soon.
-func (r *reserved) take(lease time.Duration) (jobs []Job) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for len(jobs) < batchSize && len(jobs) < len(r.waiting) && !r.waiting[len(jobs)].endsSoon(lease) {
-		jobs = append(jobs, r.waiting[len(jobs)])
-	}
-	r.waiting = r.waiting[len(jobs):]
-	return jobs
+// take takes the jobs that have waited longest, a batch at most, but none whose lease ends
+// soon.
+func (r *reserved) take(lease time.Duration) []Job {
+	n := 0
+	return r.takeWhere(func(j Job) bool {
+		if n == batchSize || j.endsSoon(lease) {
+			return false
+		}
+		n++
+		return true
+	})
 }
 
-// takeLate takes the jobs whose leases end soon, or all.
-func (r *reserved) takeLate(lease time.Duration, all bool) (jobs []Job) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for len(jobs) < len(r.waiting) && (all || r.waiting[len(jobs)].endsSoon(lease)) {
-		jobs = append(jobs, r.waiting[len(jobs)])
-	}
-	r.waiting = r.waiting[len(jobs):]
-	return jobs
+// takeLate takes the jobs whose leases end soon.
+func (r *reserved) takeLate(lease time.Duration) []Job {
+	return r.takeWhere(func(j Job) bool { return j.endsSoon(lease) })
 }
 
-// endsSoon reports whether a third of the lease is over. A batch renews its leases for the
-// first time when another third is.
+// stop takes all jobs, and has no others wait.
+func (r *reserved) stop() []Job {
+	r.setStopped(true)
+	return r.takeWhere(func(Job) bool { return true })
+}
+
+func (r *reserved) setStopped(stopped bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = stopped
+}
+
+// takeWhere takes the waiting jobs for which a function is true; it is called in their
+// order.
+func (r *reserved) takeWhere(is func(Job) bool) (taken []Job) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting = slices.DeleteFunc(r.waiting, func(j Job) bool {
+		take := is(j)
+		if take {
+			taken = append(taken, j)
+		}
+		return take
+	})
+	return taken
+}
+
+// endsSoon reports whether a third of the lease is over.
 func (j Job) endsSoon(lease time.Duration) bool { return time.Since(j.leasedAt) > lease/3 }
 
 func (r *reserved) addAble(n int) {
@@ -134,16 +166,17 @@ func (r *reserved) addAble(n int) {
 	r.able += n
 }
 
-// returnLate makes jobs due that have waited too long, until ctx ends. Any gateway may claim
-// them then.
+// returnLate makes jobs due that have waited too long, until ctx ends, and then all. Any
+// gateway may claim them then.
 func (q *Queue) returnLate(ctx context.Context) {
 	ticker := time.NewTicker(max(q.lease()/12, time.Millisecond))
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			q.postpone(ctx, q.reserved.takeLate(q.lease(), false))
+			q.postpone(ctx, q.reserved.takeLate(q.lease()))
 		case <-ctx.Done():
+			q.postpone(ctx, q.reserved.stop())
 			return
 		}
 	}
@@ -162,7 +195,11 @@ func (q *Queue) postpone(ctx context.Context, jobs []Job) {
 		for i := range jobs {
 			results[i] = result{i: i, err: ErrPostponed}
 		}
-		if _, err := q.store(ctx, jobs, results); err != nil {
+		var err error
+		for len(results) > 0 && err == nil {
+			results, err = q.store(ctx, jobs, results)
+		}
+		if err != nil {
 			q.logError(err)
 		}
 	})

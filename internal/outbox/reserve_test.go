@@ -60,7 +60,7 @@ func TestReservedJobsAreAttemptedWithoutAClaim(t *testing.T) {
 	d.start(q)
 	subjects, jobs, r := d.reserve(q, 110)
 	d.insert(jobs, *r.Lease())
-	r.Attempt()
+	r.Attempt(t.Context())
 	r.Cancel() // does nothing
 	due := d.enqueue(1)[0]
 	d.await("all jobs", func() bool { return d.count(`state = 'SENT'`) == len(jobs)+1 })
@@ -141,7 +141,7 @@ func TestReservedJobIsNotAttemptedTwice(t *testing.T) {
 	subjects, jobs, r := d.reserve(q, 1)
 	d.insert(jobs, -1)
 	d.await("a claim", func() bool { return d.row(subjects[0]).Attempts == 2 })
-	r.Attempt()
+	r.Attempt(t.Context())
 	if row := d.awaitState(subjects[0], "SENT"); row.Attempts != 1 || done.of(subjects[0].UUID) != 1 {
 		t.Errorf("%d attempts; %v", done.of(subjects[0].UUID), row)
 	}
@@ -155,7 +155,7 @@ func TestCancelledReservationIsClaimed(t *testing.T) {
 	d.start(q)
 	subjects, jobs, r := d.reserve(q, 1)
 	r.Cancel()
-	r.Attempt() // does nothing
+	r.Attempt(t.Context()) // does nothing
 	d.insert(jobs, -1)
 	if row := d.awaitState(subjects[0], "SENT"); row.Attempts != 2 {
 		t.Errorf("%v", row)
@@ -182,7 +182,7 @@ func TestReservedJobsThatWaitAreReturned(t *testing.T) {
 			}
 			_, jobs, r := d.reserve(q, waiting)
 			d.insert(jobs, 3600)
-			r.Attempt()
+			r.Attempt(t.Context())
 			if lease == time.Hour {
 				stop()
 			}
@@ -195,6 +195,52 @@ func TestReservedJobsThatWaitAreReturned(t *testing.T) {
 				t.Errorf("%d jobs were returned", n)
 			}
 		})
+	}
+}
+
+// Jobs that other gateways left, or that are to be repeated, do not wait for those of the
+// gateway's own requests, however many come: these here come as soon as the ones before are
+// attempted, and have no rows.
+func TestReservedJobsDoNotKeepOthersWaiting(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	attempted := make(chan uuid.UUID, 100)
+	q := &outbox.Queue{PollInterval: time.Second, Work: reportAll(func(_ context.Context, jobs []outbox.Job) []error {
+		for _, job := range jobs {
+			attempted <- job.ID
+		}
+		return make([]error, len(jobs))
+	})}
+	d.start(q)
+	var due globalid.ID
+	for i := range 600 {
+		_, jobs, r := d.reserve(q, 1)
+		r.Attempt(t.Context())
+		for id := uuid.Nil; id != jobs[0].ID; {
+			id = <-attempted
+		}
+		if i == 20 { // no worker waits for the first time any more
+			due = d.enqueue(1)[0]
+		}
+		if i > 20 && d.row(due).State == "SENT" {
+			return
+		}
+	}
+	t.Error("the job waits")
+}
+
+// A commit that comes after the stop leaves its jobs to other gateways at once.
+func TestJobsAreReturnedThatAreCommittedAfterTheStop(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	q := &outbox.Queue{Work: always(nil)}
+	stop := d.start(q)
+	_, jobs, r := d.reserve(q, 2)
+	stop()
+	d.insert(jobs, *r.Lease())
+	r.Attempt(t.Context())
+	if n := d.count(`attempts = 0 and lease is null and next_attempt_at <= clock_timestamp()`); n != 2 {
+		t.Errorf("%d jobs can be claimed", n)
 	}
 }
 
