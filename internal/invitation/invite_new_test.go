@@ -93,7 +93,7 @@ func TestInviteDecidesAgainUnderItsLocks(t *testing.T) {
 // invitation, its mail and the counter of its mailbox, and their entries in indexes.
 func TestInviteWritesFewRecords(t *testing.T) {
 	t.Parallel()
-	const most, addresses = 17, 200
+	const most, addresses = 16, 200
 	w := newWorld(t)
 	in := invitation.InviteUsersInput{InstanceID: w.Instance("Group 1"), Role: tenant.Viewer}
 	for i := range addresses {
