@@ -19,7 +19,7 @@ var (
 	ofAnyStatus = newListQueries(``, invitations(part, `0`, `true`), invitations(part, `1`, `true`), invitations(part, `2`, `true`))
 	ofPending   = newListQueries(``, invitations(part, `1`, `v.expires_at > clock_timestamp()`))
 	ofExpired   = newListQueries(withDue,
-		invitations(part, `2`, `true`), // whoever moves the time of the end removes the mark: invitation_renewed
+		invitations(part, `2`, `true`), // moving the time of the end removes the mark: invitation_renewed
 		listPart{`from due v where (select count(*) from due) < ` + maxDue + ` and v.PLACE = p.id`, `v.id desc`},
 		// Only where more are due than are read, which lasts until they are marked.
 		invitations(part, `1`, `v.expires_at <= statement_timestamp() and (select count(*) from due) = `+maxDue))
