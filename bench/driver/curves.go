@@ -2,8 +2,12 @@ package main
 
 import (
 	"cmp"
+	"fmt"
+	"io"
 	"log"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -51,16 +55,23 @@ func curves(cells []cell) map[string][]plot.Line {
 	return lines
 }
 
-// writePlot writes the curves of an axis beside the report.
-func writePlot(path, axis string, lines []plot.Line) {
-	file, err := os.Create(path + "-" + axis + ".svg")
-	if err == nil {
-		err = plot.LogLog(file, axes[axis].title, axes[axis].x, axes[axis].y, lines)
-	}
-	if err == nil {
-		err = file.Close()
-	}
-	if err != nil {
-		log.Fatal(err)
+// writePlots writes the curves of each axis into files of their own, and a section with
+// them into the report.
+func writePlots(report io.Writer, path string, curves map[string][]plot.Line) {
+	for i, axis := range slices.Sorted(maps.Keys(curves)) {
+		if i == 0 {
+			fmt.Fprint(report, "\n## Growth\n")
+		}
+		file, err := os.Create(path + "-" + axis + ".svg")
+		if err == nil {
+			err = plot.LogLog(file, axes[axis].title, axes[axis].x, axes[axis].y, curves[axis])
+		}
+		if err == nil {
+			err = file.Close()
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprintf(report, "\n![%s](%s)\n", axes[axis].title, filepath.Base(file.Name()))
 	}
 }

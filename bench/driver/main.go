@@ -91,11 +91,9 @@ func main() {
 		log.Fatal(err)
 	}
 	writeReport(report, cells)
+	writePlots(report, strings.TrimSuffix(*out, ".jsonl"), curves(cells))
 	if err := report.Close(); err != nil {
 		log.Fatal(err)
-	}
-	for name, lines := range curves(cells) {
-		writePlot(strings.TrimSuffix(*out, ".jsonl"), name, lines)
 	}
 	fmt.Println("written:", report.Name())
 }
