@@ -36,7 +36,7 @@ const legend = `Each figure is a median over the quieter half of a peer's cells,
 - **capacity** = 1 ÷ (server + PG + driver CPU): the throughput of a machine whose cores are all busy. *÷ bare* compares with pgbench that does what the peers do; *÷ full* with pgbench that writes, in one statement, the rows that the gateway writes; *÷ mercurius* with Mercurius.
 - **MiB**: the most memory that the peer's process had in use. **foreign**: cores that other programs used meanwhile. **errors**: cells with a wrong answer or a wrong number of rows.
 
-The peers: ` + "`pgbench`" + ` is the limit of bare rows, ` + "`full`" + ` that of the gateway's rows, ` + "`rest`" + ` the floor in Go; ` + "`datahub`" + ` is the gateway whose mails go to a local server, ` + "`datahub-held`" + ` the gateway whose mails are due a day later.
+The peers: ` + "`pgbench`" + ` is the limit of bare rows, ` + "`full`" + ` that of the gateway's rows, ` + "`rest`" + ` the floor in Go; ` + "`datahub`" + ` is the gateway whose mails go to a local server, ` + "`datahub-held`" + ` the gateway without a mail server, whose mails wait.
 `
 
 var meanings = map[string]string{
