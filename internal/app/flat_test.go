@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -45,14 +44,7 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 	if fresh {
 		w.Exec(`vacuum analyze`)
 	}
-	var sent statementsSent
-	db, err := postgres.Open(w.DSN, postgres.Options{MaxConnections: 5, StatementTimeout: time.Minute, Statement: sent.add})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	services := w.Services()
-	services.Invitations.DB, services.Memberships.DB, services.Requests.DB = db, db, db
+	db, services, sent := observeStatements(t, w)
 	vic := w.User("vic")
 	ids := func(ids ...globalid.ID) []globalid.ID { return ids }
 	space := w.Space(testworld.Econometrics)

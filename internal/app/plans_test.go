@@ -41,14 +41,7 @@ func TestReadsUseIndexes(t *testing.T) {
 	w := testworld.New(t)
 	createPlanner(w)
 	grow(w)
-	var sent statementsSent
-	db, err := postgres.Open(w.DSN, postgres.Options{MaxConnections: 5, StatementTimeout: time.Minute, Statement: sent.add})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	services := w.Services()
-	services.Invitations.DB, services.Memberships.DB, services.Requests.DB = db, db, db
+	db, services, sent := observeStatements(t, w)
 
 	ada, page := w.User("ada"), relay.Page{First: 10, Total: true}
 	ids := func(ids ...globalid.ID) []globalid.ID { return ids }
@@ -155,6 +148,21 @@ func TestReadsUseIndexes(t *testing.T) {
 type statementsSent struct {
 	mu      sync.Mutex
 	queries []string
+}
+
+// observeStatements returns a pool of a world's database, the services that read through
+// it, and what it sends.
+func observeStatements(t *testing.T, w *testworld.World) (*postgres.DB, *testworld.Services, *statementsSent) {
+	t.Helper()
+	sent := new(statementsSent)
+	db, err := postgres.Open(w.DSN, postgres.Options{MaxConnections: 5, StatementTimeout: time.Minute, Statement: sent.add})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	services := w.Services()
+	services.Invitations.DB, services.Memberships.DB, services.Requests.DB = db, db, db
+	return db, services, sent
 }
 
 func (s *statementsSent) add(_ context.Context, query string) func(error) {

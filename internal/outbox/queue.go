@@ -144,7 +144,7 @@ func (q *Queue) await(ctx context.Context) (claim bool) {
 		}
 		return false
 	case <-w.more:
-	case <-time.After(jitter(cmp.Or(q.PollInterval, defaultPollInterval))):
+	case <-time.After(jitter(q.pollInterval())):
 	case <-ctx.Done():
 	}
 	return true
@@ -183,9 +183,9 @@ func (q *Queue) runWorker(ctx context.Context, running *sync.WaitGroup, slow cha
 		case claim && q.reserved.count() > 0:
 			claim = false // both take turns
 		case full && !claim:
-			claim = time.Since(claimed) > cmp.Or(q.PollInterval, defaultPollInterval) || q.wakeups().claimNow()
+			claim = time.Since(claimed) > q.pollInterval() || q.wakeups().claimNow()
 		case !full: // reserved jobs alone must not keep others waiting
-			claim = q.await(ctx) || time.Since(claimed) > cmp.Or(q.PollInterval, defaultPollInterval)
+			claim = q.await(ctx) || time.Since(claimed) > q.pollInterval()
 		}
 		q.reserved.addAble(-1)
 	}
@@ -220,6 +220,8 @@ func (q *Queue) runNext(ctx context.Context, running *sync.WaitGroup, slow chan 
 	}
 	return n == batchSize
 }
+
+func (q *Queue) pollInterval() time.Duration { return cmp.Or(q.PollInterval, defaultPollInterval) }
 
 func (q *Queue) logError(err error) {
 	q.Log.Error("outbox", "kind", q.Kind, "error", postgres.LogSafe(err))
