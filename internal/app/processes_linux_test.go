@@ -46,8 +46,9 @@ type process struct {
 func (w *world) spawn(settings ...string) *process {
 	w.t.Helper()
 	p := &process{t: w.t, cmd: exec.Command(os.Args[0], "serve"), ended: make(chan struct{})}
+	// No limit that a slow machine meets by itself, as in apptest.World.Settings.
 	p.cmd.Env = append(os.Environ(), programVariable+"=1", "DATABASE_URL="+w.GatewayDSN(), "DATAHUB_DEVELOPMENT=true",
-		"DATAHUB_DATA_DIR="+w.DataDir, "DATAHUB_ADDR=127.0.0.1:0",
+		"DATAHUB_DATA_DIR="+w.DataDir, "DATAHUB_ADDR=127.0.0.1:0", "DATAHUB_DATABASE_CONNECTIONS=100",
 		"DATAHUB_REQUEST_TIMEOUT="+apptest.Patience.String(), "DATAHUB_STATEMENT_TIMEOUT="+apptest.Patience.String(), "DATAHUB_LOCK_TIMEOUT="+apptest.Patience.String())
 	p.cmd.Env = append(p.cmd.Env, settings...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -74,7 +74,7 @@ type requestRecord struct {
 	codes     map[fault.Code]bool
 }
 
-// begin begins the record of a request, which done logs and counts.
+// begin begins the record of a request, which done counts and logs.
 func (a *api) begin(ctx context.Context, method, route string) (_ context.Context, rec *requestRecord, done func()) {
 	began := time.Now()
 	ctx, statements := postgres.WithStatementCount(requestid.With(ctx, requestid.New()))
@@ -94,11 +94,11 @@ func (a *api) begin(ctx context.Context, method, route string) (_ context.Contex
 			rec.status = http.StatusOK // as net/http answers
 		}
 		traced(rec.status)
-		a.logRequest(ctx, rec, took)
 		// Without an operation and an error the client has asked for nothing.
 		if outcome := rec.outcome(); rec.route == graphqlRoute && (rec.kind != "" || outcome != telemetry.OK) {
 			a.instruments.metrics.Request(rec.kind, outcome, took)
 		}
+		a.logRequest(ctx, rec, took) // last: who reads the line finds the request counted
 	}
 }
 

@@ -67,7 +67,7 @@ func newDatabase(t *testing.T) *database {
 // start runs a queue until stop is called or the test ends.
 func (d *database) start(q *outbox.Queue) (stop func()) {
 	d.t.Helper()
-	q.DB, q.Kind, q.Log = d.queues, kind, slog.New(slog.NewJSONHandler(d.log, nil))
+	q.DB, q.Kind, q.Log = d.queues, kind, slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if q.PollInterval == 0 {
 		q.PollInterval = poll
 	}

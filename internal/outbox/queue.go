@@ -35,6 +35,9 @@ const (
 	// statementTimeout bounds each statement, because none of them ends with Run's
 	// context.
 	statementTimeout = 10 * time.Second
+	// claimErrorInterval is the least time between two errors of claims in the log: while
+	// the database is away or only reads, every worker fails with every poll.
+	claimErrorInterval = 10 * time.Second
 )
 
 // WorkFunc attempts jobs. It calls report with the index and the outcome of a job
@@ -82,10 +85,11 @@ type Queue struct {
 
 // wakeups are what workers wait for.
 type wakeups struct {
-	due      chan struct{} // jobs have become due
-	more     chan struct{} // a batch was full: there may be more jobs
-	reserved chan struct{} // jobs wait in memory
-	pace     *rate.Limiter // of the batches because of due or reserved
+	due      chan struct{}  // jobs have become due
+	more     chan struct{}  // a batch was full: there may be more jobs
+	reserved chan struct{}  // jobs wait in memory
+	pace     *rate.Limiter  // of the batches because of due or reserved
+	errors   rate.Sometimes // the errors of claims that are logged as such
 }
 
 // Observer is told what a queue does. Its methods may be called concurrently.
@@ -111,7 +115,7 @@ func signal(c chan<- struct{}) {
 
 func (q *Queue) wakeups() *wakeups {
 	q.once.Do(func() {
-		q.woken = &wakeups{make(chan struct{}, 1), make(chan struct{}, workers), make(chan struct{}, workers), rate.NewLimiter(rate.Every(wakeInterval), 1)}
+		q.woken = &wakeups{make(chan struct{}, 1), make(chan struct{}, workers), make(chan struct{}, workers), rate.NewLimiter(rate.Every(wakeInterval), 1), rate.Sometimes{Interval: claimErrorInterval}}
 	})
 	return q.woken
 }
@@ -200,7 +204,7 @@ func (q *Queue) runNext(ctx context.Context, running *sync.WaitGroup, slow chan 
 		recovery.Do(ctx, q.Log, "outbox", func() {
 			var err error
 			if n, err = q.runBatch(ctx, takesLong, claim); err != nil {
-				q.logError(err)
+				q.logClaimError(err)
 			}
 		})
 	})
@@ -222,6 +226,17 @@ func (q *Queue) runNext(ctx context.Context, running *sync.WaitGroup, slow chan 
 }
 
 func (q *Queue) pollInterval() time.Duration { return cmp.Or(q.PollInterval, defaultPollInterval) }
+
+// logClaimError logs one error per claimErrorInterval as such, and the others for debugging.
+func (q *Queue) logClaimError(err error) {
+	logged := false
+	q.wakeups().errors.Do(func() { logged = true })
+	if logged {
+		q.logError(err)
+		return
+	}
+	q.Log.Debug("outbox", "kind", q.Kind, "error", postgres.LogSafe(err))
+}
 
 func (q *Queue) logError(err error) {
 	q.Log.Error("outbox", "kind", q.Kind, "error", postgres.LogSafe(err))

@@ -322,8 +322,12 @@ func TestQueueSurvivesAnUnreachableDatabase(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	d.exec(`alter table outbox rename to elsewhere`)
-	d.start(&outbox.Queue{Work: always(nil)})
-	d.await("a line in the log", func() bool { return strings.Contains(d.log.String(), `"msg":"outbox"`) })
+	began := time.Now()
+	d.start(&outbox.Queue{Work: always(nil), PollInterval: 10 * time.Millisecond})
+	d.await("many claims that fail", func() bool { return strings.Count(d.log.String(), `"msg":"outbox"`) > 20 })
+	if n := strings.Count(d.log.String(), `"level":"ERROR"`); n == 0 || n > 1+int(time.Since(began)/(10*time.Second)) {
+		t.Errorf("%d of them are logged as errors", n)
+	}
 	d.exec(`alter table elsewhere rename to outbox`)
 	d.awaitState(d.enqueue(1)[0], "SENT")
 }
