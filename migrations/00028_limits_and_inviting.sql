@@ -42,7 +42,7 @@ returns table (name text, subject uuid, seconds float8) language sql stable as $
     select c.name, c.subject, e.seconds
     from unnest(names, subjects, counts) as c (name, subject, n)
     join unnest(limits, maxima) as l (name, max) on l.name = c.name
-    left join rate_limit r on r.name = c.name and r.subject = c.subject
+    left join lateral (select r.untils, r.ns from rate_limit r where r.name = c.name and r.subject = c.subject limit 1) r on true
     cross join lateral (
         select array_agg(k.until) as untils, array_agg(-k.n) as ns
         from rate_limit_credit k where k.name = c.name and k.subject = c.subject) k,
@@ -220,6 +220,9 @@ $$;
 -- +goose StatementEnd
 
 -- invite_new_1 with the functions above, and with mails that need no claim: see there.
+--
+-- What it looks up for each address is a subquery with a limit, so that no plan reads a
+-- table as a whole, also none that was made when the table was almost empty.
 -- +goose StatementBegin
 create function invite_new_2(
     actor_id uuid, actor_name text,
@@ -259,14 +262,18 @@ begin
         perform from space s join organization o on o.id = s.organization_id
         where s.id = in_space and s.name = space_name and o.name = organization_name
         and not exists (
-            select from address_holder h
-            left join instance_member m on m.instance_id = in_instance and m.account_id = h.account_id
-            left join space_administrator a on a.space_id = in_space and a.account_id = h.account_id
-            where h.email_key = any (email_keys) and (m.role is not null or a.account_id is not null))
+            select from unnest(email_keys) as e (email_key)
+            cross join lateral (select h.account_id from address_holder h where h.email_key = e.email_key limit 1) h
+            where (select m.account_id from instance_member m where m.instance_id = in_instance and m.account_id = h.account_id) is not null
+               or (select a.account_id from space_administrator a where a.space_id = in_space and a.account_id = h.account_id) is not null)
         and not exists (select from invitation_refusal r where r.address_hash = any (refusal_hashes))
         and case when in_instance is null
-            then not exists (select from invitation v where v.space_id = in_space and v.email_key = any (email_keys) and v.status = 'PENDING')
-            else not exists (select from invitation v where v.instance_id = in_instance and v.email_key = any (email_keys) and v.status = 'PENDING') end
+            then not exists (
+                select from unnest(email_keys) as e (email_key)
+                cross join lateral (select from invitation v where v.space_id = in_space and v.email_key = e.email_key and v.status = 'PENDING' limit 1) v)
+            else not exists (
+                select from unnest(email_keys) as e (email_key)
+                cross join lateral (select from invitation v where v.instance_id = in_instance and v.email_key = e.email_key and v.status = 'PENDING' limit 1) v) end
         -- The limits of the person and the space, which come first: who has used them up
         -- writes nothing.
         and not exists (select from rate_limit_check_1(limit_names[1:2], limit_subjects[1:2], limit_counts[1:2], limits, maxima));
@@ -288,11 +295,12 @@ begin
     from unnest(mail_ids, ids, secrets) as m (id, subject_id, secret);
     insert into audit_log (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)
     values (action, actor_id, actor_name, in_space, space_name, in_instance, instance_name, details);
-    -- Counters that are not charged often have no credit that counts, and are charged at
-    -- once. Where that exceeds a limit, rate_limit_take_2 decides in another transaction.
+    -- Counters that are not charged often have no credit that is worth a look, and are
+    -- charged at once. Where that exceeds a limit, rate_limit_take_2 decides in another transaction.
     if exists (
-        select from unnest(limit_names, limit_subjects) as c (name, subject) join rate_limit r on r.name = c.name and r.subject = c.subject
-        where c.name = any (shared_limits) and r.ns[cardinality(r.ns)] > 16)
+        select from unnest(limit_names, limit_subjects, limit_counts) as c (name, subject, n)
+        cross join lateral (select r.ns from rate_limit r where r.name = c.name and r.subject = c.subject limit 1) r
+        where c.name = any (shared_limits) and r.ns[cardinality(r.ns)] > 16 * c.n)
     then
         perform from rate_limit_take_2(limit_names, limit_subjects, limit_counts, limits, maxima, shared_limits);
     else

@@ -232,11 +232,13 @@ func findMembers(ctx context.Context, q postgres.Querier, to destination, role *
 		Roles         tenant.InstanceRoles `db:"roles"`
 	}
 	err := q.Select(ctx, &rows, `
-		select h.email_key, sa.account_id is not null as administrator, m.role as roles
-		from address_holder h
-		left join instance_member m on m.instance_id = $1 and m.account_id = h.account_id
-		left join space_administrator sa on sa.space_id = $2 and sa.account_id = h.account_id
-		where h.email_key = any ($3) and (m.role is not null or sa.account_id is not null)`,
+		select e.email_key, p.administrator is not null as administrator, p.role as roles
+		from unnest($3::text[]) as e (email_key)
+		cross join lateral (select h.account_id from address_holder h where h.email_key = e.email_key limit 1) h
+		cross join lateral (
+			select (select m.role from instance_member m where m.instance_id = $1 and m.account_id = h.account_id) as role,
+			       (select sa.account_id from space_administrator sa where sa.space_id = $2 and sa.account_id = h.account_id) as administrator) p
+		where p.role is not null or p.administrator is not null`,
 		to.instanceID(), to.Space.ID.UUID, keysOf(invitees))
 	if err != nil {
 		return nil, err

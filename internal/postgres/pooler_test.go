@@ -19,9 +19,9 @@ import (
 // How PgBouncer meets startup parameters that it does not know.
 var poolers = map[string]struct{ mode, setting string }{
 	"transactions, parameters refused": {pgbouncertest.Transaction, ""},
-	"transactions, parameters ignored": {pgbouncertest.Transaction, "ignore_startup_parameters = datahub.direct, default_transaction_isolation, plan_cache_mode, statement_timeout, lock_timeout, idle_in_transaction_session_timeout"},
+	"transactions, parameters ignored": {pgbouncertest.Transaction, "ignore_startup_parameters = datahub.direct, default_transaction_isolation, plan_cache_mode, enable_seqscan, jit, statement_timeout, lock_timeout, idle_in_transaction_session_timeout"},
 	"sessions, parameters refused":     {pgbouncertest.Session, ""},
-	"sessions, parameters ignored":     {pgbouncertest.Session, "ignore_startup_parameters = datahub.direct, default_transaction_isolation, plan_cache_mode, statement_timeout, lock_timeout, idle_in_transaction_session_timeout"},
+	"sessions, parameters ignored":     {pgbouncertest.Session, "ignore_startup_parameters = datahub.direct, default_transaction_isolation, plan_cache_mode, enable_seqscan, jit, statement_timeout, lock_timeout, idle_in_transaction_session_timeout"},
 }
 
 // Every client numbers its statements from one: where a name belonged to a

@@ -140,6 +140,11 @@ func Open(dsn string, o Options) (*DB, error) {
 		// Every statement is prepared, and finds its rows by an index for any
 		// arguments. Planning it for each call can cost more than running it.
 		"plan_cache_mode": "force_generic_plan",
+		// A plan that was made while a table was almost empty is still used when it has
+		// grown. Where a table must be read as a whole, the cost of that seems so high that
+		// PostgreSQL would compile the statement.
+		"enable_seqscan": "off",
+		"jit":            "off",
 		// A statement that is a transaction of its own has the isolation of InTx.
 		"default_transaction_isolation": "read committed",
 	}
