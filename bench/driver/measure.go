@@ -210,7 +210,7 @@ func (m *meter) pgbench(t *target, script, op string, secs float64) (before work
 	cmd := exec.Command("pgbench", "-n", "-M", "prepared", "-f", filepath.Join(home, "pgbench", script), "-D", "n="+strconv.Itoa(addresses(op)),
 		"-c", strconv.Itoa(m.conns), "-j", strconv.Itoa(min(2, m.conns)), "-T", strconv.Itoa(2+max(1, int(secs))), "-l", "--log-prefix", filepath.Join(dir, "log"), t.Database)
 	// Else statements with few addresses would be planned again each time.
-	cmd.Env = append(os.Environ(), "PGOPTIONS=-c plan_cache_mode=force_generic_plan")
+	cmd.Env = append(os.Environ(), "PGOPTIONS=-c plan_cache_mode=force_generic_plan -c enable_seqscan=off")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
