@@ -56,14 +56,18 @@ func lockQuery(strength LockStrength, instances, spaces string) string {
 		shared_space as materialized (
 			select id from space where id = any ($5::uuid[]) order by id for share),
 		administrator as materialized (
-			select from space_administrator
-			where account_id = any ($1::uuid[])
-			and space_id in (select space_id from locked_instance union select id from locked_space union select id from shared_space)
-			order by space_id, account_id for share),
+			select from (
+				select s.id as space_id, a.id as account_id
+				from (select space_id as id from locked_instance union select id from locked_space union select id from shared_space) s, unnest($1::uuid[]) as a (id)
+				order by s.id, a.id) k
+			cross join lateral (
+				select from space_administrator a where a.space_id = k.space_id and a.account_id = k.account_id limit 1 for share) a),
 		member as materialized (
-			select from instance_member
-			where account_id = any ($1::uuid[]) and instance_id in (select id from locked_instance)
-			order by instance_id, account_id for share),
+			select from (
+				select i.id as instance_id, a.id as account_id from locked_instance i, unnest($1::uuid[]) as a (id)
+				order by i.id, a.id) k
+			cross join lateral (
+				select from instance_member m where m.instance_id = k.instance_id and m.account_id = k.account_id limit 1 for share) m),
 		belonging as materialized (
 			select from organization_member
 			where account_id = any ($1::uuid[]) and organization_id = any ($4::uuid[])

@@ -130,7 +130,7 @@ func lockMerger(ctx context.Context, tx *postgres.Tx, from, into globalid.ID) er
 		`select from organization_member where account_id = any ($1::uuid[]) order by organization_id, account_id for update`,
 		`select from account where id = any ($1::uuid[]) order by id for no key update`,
 		`select from address_holder
-		 where account_id = any ($1::uuid[]) or email_key in (select email_key from account where id = any ($1::uuid[]))
+		 where account_id = any ($1::uuid[]) or email_key = any (array(select email_key from account where id = any ($1::uuid[])))
 		 order by email_key for update`,
 	} {
 		if _, err := tx.Exec(ctx, query, postgres.UUIDs{from.UUID, into.UUID}); err != nil {
@@ -319,5 +319,5 @@ var mergeSteps = []mergeStep{
 	{table: "account", what: "accounts that were merged before", done: "moved", query: `
 		update account set merged_into = $2 where merged_into = $1 and $3::text is not null and $4::text is not null`},
 	// The merged accounts hold their own new addresses now.
-	{table: "address_holder", query: `delete from address_holder where account_id = $1 or account_id in (select id from account where merged_into = $2)`},
+	{table: "address_holder", query: `delete from address_holder where account_id = $1 or account_id = any (array(select id from account where merged_into = $2))`},
 }

@@ -42,10 +42,12 @@ var (
 	revokeEndedQueries = inPlaceOf(`
 		with ended as materialized (
 			select v.id from invitation v ` + placeTables + `
-			where PLACE and v.status = 'PENDING' and (
-				v.id in (select id from invitation where status = 'PENDING' and email_key = (select email_key from address_holder where account_id = $2))
-				and coalesce(v.role <> all ($3::text[]), true)
-				or v.id in (select id from invitation where $4 and status = 'PENDING' and invited_by = $2) and not ` + inviterMay + `)
+			where PLACE and v.status = 'PENDING' and v.id = any (array(
+				select id from invitation where status = 'PENDING' and email_key = (select email_key from address_holder where account_id = $2)
+				union all
+				select id from invitation where $4 and status = 'PENDING' and invited_by = $2))
+			and (v.email_key = (select email_key from address_holder where account_id = $2) and coalesce(v.role <> all ($3::text[]), true)
+				or $4 and v.invited_by = $2 and not ` + inviterMay + `)
 			order by v.email_key, v.instance_id, v.space_id for no key update of v)
 		update invitation v set status = 'REVOKED' from ended where v.id = ended.id
 		returning v.email, v.instance_id, (select name from instance where id = v.instance_id) as instance_name`)

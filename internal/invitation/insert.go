@@ -123,8 +123,10 @@ var (
 		returning ` + storedColumns)
 
 	pendingQueries = byPlace(`
-		select ` + columns + ` from invitation v ` + tables + `
-		where v.PLACE = $1 and v.email_key = any ($2) and v.status = 'PENDING'`)
+		select ` + columns + `
+		from unnest($2::text[]) as e (email_key)
+		cross join lateral (select * from invitation where PLACE = $1 and email_key = e.email_key and status = 'PENDING' limit 1) v
+		` + tables)
 )
 
 // insertRows inserts the invitations of candidates that have no pending one, and

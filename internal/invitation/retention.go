@@ -74,7 +74,7 @@ const (
 			where status <> 'PENDING' and coalesce(ended_at, expires_at) <= statement_timestamp() - $1 * interval '1 second'
 			order by coalesce(ended_at, expires_at) limit 500 for update skip locked),
 		` + deleteMails + `
-		delete from invitation where id in (select id from ended)`
+		delete from invitation where id = any (array(select id from ended))`
 
 	// deleteExpired locks the places first, as everybody does who ends an
 	// invitation: a request to invite may be about to renew it. It leaves out places
@@ -95,14 +95,14 @@ const (
 			select id from space where id in (select space_id from due) order by id for no key update skip locked),
 		ended as materialized (
 			select v.id from invitation v
-			where v.id in (select id from due)
+			where v.id = any (array(select id from due))
 			  and (v.instance_id in (select id from locked) or v.space_id in (select id from locked_space))
 			  and v.status = 'PENDING' and v.expires_at <= statement_timestamp() - $1 * interval '1 second'
 			order by v.id for update of v skip locked),
 		` + deleteMails + `
-		delete from invitation where id in (select id from ended)`
+		delete from invitation where id = any (array(select id from ended))`
 
 	deleteMails = `mails as (
-			delete from outbox where id in (
-				select o.id from outbox o where o.subject_id in (select id from ended) order by o.id for update of o))`
+			delete from outbox where id = any (array(
+				select o.id from outbox o where o.subject_id = any (array(select id from ended)) order by o.id for update)))`
 )

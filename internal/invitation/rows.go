@@ -44,10 +44,10 @@ const (
 	status = `case when v.status = 'PENDING' and v.expires_at <= clock_timestamp() then 'EXPIRED' else v.status end`
 
 	// tables joins the newest mail: an older one says nothing about the link that
-	// is valid now.
+	// is valid now. The other limits keep PostgreSQL from a hash of all accounts.
 	tables = `
-		join account a on a.id = v.invited_by
-		left join account q on q.id = v.requested_by
+		cross join lateral (select * from account where id = v.invited_by limit 1) a
+		left join lateral (select * from account where id = v.requested_by limit 1) q on true
 		left join instance i on i.id = v.instance_id
 		join space s on s.id = coalesce(v.space_id, i.space_id)
 		join organization o on o.id = s.organization_id

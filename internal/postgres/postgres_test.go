@@ -886,3 +886,15 @@ func TestUnavailable(t *testing.T) {
 		}
 	}
 }
+
+// Statements are planned once for a connection, and not to read tables as a whole.
+func TestPlanning(t *testing.T) {
+	t.Parallel()
+	db := open(t, newDatabase(t), postgres.Options{})
+	for parameter, want := range map[string]string{"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"} {
+		var got string
+		if err := db.Get(t.Context(), &got, `select current_setting($1)`, parameter); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", parameter, got, err, want)
+		}
+	}
+}

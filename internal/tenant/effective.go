@@ -67,7 +67,7 @@ var SeesSpaces = func() (roles Roles) {
 func heldColumns(account string) string {
 	return `
 	om.role as organization_role,
-	exists (select from space_administrator sa where sa.space_id = s.id and sa.account_id = ` + account + `) as administrator,
+	(select sa.account_id from space_administrator sa where sa.space_id = s.id and sa.account_id = ` + account + `) is not null as administrator,
 	` + rolesInInstancesOfSpace(account) + ` as instance_roles`
 }
 
@@ -98,12 +98,12 @@ func rolesInInstancesOfSpace(account string) string {
 func HasRoleInInstance(account string, roles Roles) string {
 	conditions := hasRoleFromAbove(account, roles)
 	if direct := roles & rolesInInstances; direct != 0 {
-		conditions = append(conditions, `exists (select from instance_member hm
-			where hm.instance_id = i.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)+`)`)
+		conditions = append(conditions, `(select hm.account_id from instance_member hm
+			where hm.instance_id = i.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)+`) is not null`)
 	}
 	if elsewhere := bringing(rolesInInstances, roles, inDistributed); elsewhere != 0 {
-		conditions = append(conditions, `i.kind = 'DISTRIBUTED' and exists (select from instance_member hm
-			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+elsewhere.SQL(globalid.Instance)+`)`)
+		conditions = append(conditions, `i.kind = 'DISTRIBUTED' and (select hm.account_id from instance_member hm
+			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+elsewhere.SQL(globalid.Instance)+` limit 1) is not null`)
 	}
 	return anyOf(conditions)
 }
@@ -116,8 +116,8 @@ func HasRoleInSpace(account string, roles Roles) string {
 	conditions := hasRoleFromAbove(account, roles)
 	direct := roles&rolesInInstances | bringing(rolesInInstances, roles, inDistributed)
 	if direct != 0 {
-		conditions = append(conditions, `exists (select from instance_member hm
-			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)+`)`)
+		conditions = append(conditions, `(select hm.account_id from instance_member hm
+			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)+` limit 1) is not null`)
 	}
 	return anyOf(conditions)
 }
@@ -127,11 +127,11 @@ func HasRoleInSpace(account string, roles Roles) string {
 func hasRoleFromAbove(account string, roles Roles) (conditions []string) {
 	above := bringing(RolesOf(AllRoles()...)&^rolesInInstances, roles, everywhereInSpace)
 	if len(above.HeldIn(globalid.Space)) > 0 {
-		conditions = append(conditions, `exists (select from space_administrator ha where ha.space_id = s.id and ha.account_id = `+account+`)`)
+		conditions = append(conditions, `(select ha.account_id from space_administrator ha where ha.space_id = s.id and ha.account_id = `+account+`) is not null`)
 	}
 	if len(above.HeldIn(globalid.Organization)) > 0 {
-		conditions = append(conditions, `exists (select from organization_member ho
-			where ho.organization_id = s.organization_id and ho.account_id = `+account+` and ho.role in `+above.SQL(globalid.Organization)+`)`)
+		conditions = append(conditions, `(select ho.account_id from organization_member ho
+			where ho.organization_id = s.organization_id and ho.account_id = `+account+` and ho.role in `+above.SQL(globalid.Organization)+`) is not null`)
 	}
 	return conditions
 }
@@ -239,4 +239,4 @@ var effectiveRolesQuery = `
 	join instance i on i.id = p.instance_id
 	join space s on s.id = i.space_id
 	left join organization_member om on om.organization_id = s.organization_id and om.account_id = p.account_id
-	left join instance_member im on im.instance_id = i.id and im.account_id = p.account_id`
+	left join lateral (select im.role from instance_member im where im.instance_id = i.id and im.account_id = p.account_id limit 1) im on true`
