@@ -390,6 +390,8 @@ func createFill(w *testworld.World) {
 			insert into invitation (id, instance_id, space_id, email, email_key, role, expired, token_hash, invited_by, expires_at)
 			select other_id(n, most), case when n % 4 < 2 then test_id(1) end, case when n % 4 > 1 then test_id(1) end, e, e, case when n % 4 < 2 then 'VIEWER' end, n % 2 = 0, sha256(e::bytea), ada, clock_timestamp() + (n % 2 - 0.5) * interval '1 year'
 			from generate_series(first, most) n, lateral (select n || '@other.example' as e) x;
+			insert into outbox (id, kind, subject_id, state, instance_id, next_attempt_at)
+			select id, 'INVITATION', id, 'QUEUED', instance_id, clock_timestamp() + interval '1 day' from invitation where instance_id = test_id(1) on conflict do nothing;
 			insert into audit_log (id, action, actor_name, space_id, space_name) select other_id(n, most), 'INVITED', 'X', test_id(1), 'S' from generate_series(first, most) n;
 		end $$`)
 }

@@ -10,12 +10,15 @@ import (
 // Every statement of this package that locks several rows locks them in the order
 // of their ids, so that two of them cannot deadlock.
 
+// The states are parameters of the statements below: a literal lets PostgreSQL read the
+// partial index of all jobs in that state, of whatever instance.
+
 // Hold stops further attempts at the jobs of an instance. An attempt that is
 // running is not interrupted; if it would be repeated, the job is held instead.
 func Hold(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
 	_, err := tx.Exec(ctx, `
 		update outbox set state = 'HELD'
-		where id in (select id from outbox where instance_id = $1 and state = 'QUEUED' order by id for no key update)`, instance.UUID)
+		where id in (select id from outbox where instance_id = $1 and state = $2 order by id for no key update)`, instance.UUID, "QUEUED")
 	return err
 }
 
@@ -25,6 +28,6 @@ func Release(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
 	_, err := tx.Exec(ctx, `
 		update outbox
 		set state = 'QUEUED', next_attempt_at = case when lease is null and uncertain = 0 then clock_timestamp() else next_attempt_at end
-		where id in (select id from outbox where instance_id = $1 and state = 'HELD' order by id for no key update)`, instance.UUID)
+		where id in (select id from outbox where instance_id = $1 and state = $2 order by id for no key update)`, instance.UUID, "HELD")
 	return err
 }
