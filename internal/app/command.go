@@ -105,7 +105,7 @@ func withDatabase(ctx context.Context, s *Settings, do func(*postgres.DB) error)
 	if err := checkSchema(ctx, &s.DatabaseSettings); err != nil {
 		return err
 	}
-	db, err := openDatabase(&s.DatabaseSettings, 0, nil, slog.New(slog.DiscardHandler))
+	db, err := openDatabase(&s.DatabaseSettings, postgres.Options{WholeTables: true}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -118,7 +118,7 @@ type external struct {
 }
 
 func openExternal(ctx context.Context, s *Settings, instruments instruments, log *slog.Logger, resources *resources) (e external, err error) {
-	if e.db, err = openDatabase(&s.DatabaseSettings, s.LockTimeout, instruments.statement(), log); err != nil {
+	if e.db, err = openDatabase(&s.DatabaseSettings, postgres.Options{LockTimeout: s.LockTimeout, Statement: instruments.statement()}, log); err != nil {
 		return e, err
 	}
 	resources.opened(func() { _ = e.db.Close() })
@@ -203,19 +203,13 @@ func checkSchema(ctx context.Context, s *DatabaseSettings) error {
 	return nil
 }
 
-// openDatabase opens the pool. Its statements wait for locks for as long as lockTimeout,
-// or where that is 0 for as long as they may take. observe, which may be nil, is called
-// for every statement.
-func openDatabase(s *DatabaseSettings, lockTimeout time.Duration, observe func(context.Context, string) func(error), log *slog.Logger) (*postgres.DB, error) {
-	db, err := postgres.Open(s.DatabaseURL, postgres.Options{
-		MaxConnections:   s.DatabaseConnections,
-		StatementTimeout: s.StatementTimeout,
-		LockTimeout:      lockTimeout,
-		Statement:        observe,
-		Pooler: func() {
-			log.Info("the database is reached through a pooler: statements are planned each time that they run")
-		},
-	})
+// openDatabase opens the pool, with what the settings say added to its options.
+func openDatabase(s *DatabaseSettings, o postgres.Options, log *slog.Logger) (*postgres.DB, error) {
+	o.MaxConnections, o.StatementTimeout = s.DatabaseConnections, s.StatementTimeout
+	o.Pooler = func() {
+		log.Info("the database is reached through a pooler: statements are planned each time that they run")
+	}
+	db, err := postgres.Open(s.DatabaseURL, o)
 	if err != nil {
 		return nil, setting("DATABASE_URL", err)
 	}

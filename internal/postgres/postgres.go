@@ -42,6 +42,9 @@ type Options struct {
 	// LockTimeout is how long a statement waits for what another transaction has locked;
 	// 0: until its own end.
 	LockTimeout time.Duration
+	// WholeTables lets statements read tables as a whole where that takes less time: those
+	// of an operator's commands, not those of requests.
+	WholeTables bool
 	// Statement is called when a statement begins, and returns the function to
 	// call when it ends. It may be nil.
 	Statement func(ctx context.Context, statement string) (ended func(error))
@@ -140,13 +143,14 @@ func Open(dsn string, o Options) (*DB, error) {
 		// Every statement is prepared, and finds its rows by an index for any
 		// arguments. Planning it for each call can cost more than running it.
 		"plan_cache_mode": "force_generic_plan",
+		// A statement that is a transaction of its own has the isolation of InTx.
+		"default_transaction_isolation": "read committed",
+	}
+	if !o.WholeTables {
 		// A plan that was made while a table was almost empty is still used when it has
 		// grown. Where a table must be read as a whole, the cost of that seems so high that
 		// PostgreSQL would compile the statement.
-		"enable_seqscan": "off",
-		"jit":            "off",
-		// A statement that is a transaction of its own has the isolation of InTx.
-		"default_transaction_isolation": "read committed",
+		limits["enable_seqscan"], limits["jit"] = "off", "off"
 	}
 	if o.LockTimeout > 0 {
 		limits["lock_timeout"] = milliseconds(o.LockTimeout)

@@ -887,14 +887,17 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// Statements are planned once for a connection, and not to read tables as a whole.
+// Statements are planned once for a connection, and those of requests not to read tables
+// as a whole.
 func TestPlanning(t *testing.T) {
 	t.Parallel()
-	db := open(t, newDatabase(t), postgres.Options{})
-	for parameter, want := range map[string]string{"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"} {
+	dsn := newDatabase(t)
+	for wholeTables, want := range map[bool]string{false: "force_generic_plan off off", true: "force_generic_plan on on"} {
+		db := open(t, dsn, postgres.Options{WholeTables: wholeTables})
 		var got string
-		if err := db.Get(t.Context(), &got, `select current_setting($1)`, parameter); err != nil || got != want {
-			t.Errorf("%s: %q, %v, want %q", parameter, got, err, want)
+		err := db.Get(t.Context(), &got, `select concat_ws(' ', current_setting('plan_cache_mode'), current_setting('enable_seqscan'), current_setting('jit'))`)
+		if err != nil || got != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
 		}
 	}
 }
