@@ -890,7 +890,6 @@ func TestUnavailable(t *testing.T) {
 // Statements are planned once for a connection, and those of requests not to read tables
 // as a whole.
 func TestPlanning(t *testing.T) {
-	t.Parallel()
 	dsn := newDatabase(t)
 	for wholeTables, want := range map[bool]string{false: "force_generic_plan off off", true: "force_generic_plan on on"} {
 		db := open(t, dsn, postgres.Options{WholeTables: wholeTables})
