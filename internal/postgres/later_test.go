@@ -14,7 +14,6 @@ import (
 // Writes that are kept are done with the next statement or the commit, in as few
 // statements as possible.
 func TestLater(t *testing.T) {
-	t.Parallel()
 	dsn := newEmptyDatabase(t)
 	admin := connect(t, dsn)
 	execute(t, admin, `create table note (id bigint generated always as identity, text text not null unique)`)
