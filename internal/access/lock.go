@@ -45,6 +45,8 @@ func lockQueriesOf(instances, spaces string) map[LockStrength]string {
 	return map[LockStrength]string{Shared: lockQuery(Shared, instances, spaces), Exclusive: lockQuery(Exclusive, instances, spaces)}
 }
 
+// The roles are looked up by place and account: an account alone can have thousands.
+//
 // The counts force PostgreSQL to run the queries of the WITH clause: an
 // unreferenced SELECT is skipped.
 func lockQuery(strength LockStrength, instances, spaces string) string {
@@ -61,7 +63,7 @@ func lockQuery(strength LockStrength, instances, spaces string) string {
 				from (select space_id as id from locked_instance union select id from locked_space union select id from shared_space) s, unnest($1::uuid[]) as a (id)
 				order by s.id, a.id) k
 			cross join lateral (
-				select from space_administrator a where a.space_id = k.space_id and a.account_id = k.account_id limit 1 for share) a),
+				select from space_administrator sa where sa.space_id = k.space_id and sa.account_id = k.account_id limit 1 for share) sa),
 		member as materialized (
 			select from (
 				select i.id as instance_id, a.id as account_id from locked_instance i, unnest($1::uuid[]) as a (id)

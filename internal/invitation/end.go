@@ -38,7 +38,8 @@ func (s *Service) EndOf(ctx context.Context, tx *postgres.Tx, actor access.Actor
 // Both queries lock in the order of insertQueries. $1 is the place, $2 the person.
 var (
 	// Of the invitations to the person, those stay whose role they still hold: $3. $4
-	// says whether those that the person has sent are revoked, too.
+	// says whether those that the person has sent are revoked, too. The array has the ids of
+	// both by indexes, so that the others of the place are not read.
 	revokeEndedQueries = inPlaceOf(`
 		with ended as materialized (
 			select v.id from invitation v ` + placeTables + `

@@ -229,17 +229,15 @@ func (q *Queue) pollInterval() time.Duration { return cmp.Or(q.PollInterval, def
 
 // logClaimError logs one error per claimErrorInterval as such, and the others for debugging.
 func (q *Queue) logClaimError(err error) {
-	logged := false
-	q.wakeups().errors.Do(func() { logged = true })
-	if logged {
-		q.logError(err)
-		return
-	}
-	q.Log.Debug("outbox", "kind", q.Kind, "error", postgres.LogSafe(err))
+	level := slog.LevelDebug
+	q.wakeups().errors.Do(func() { level = slog.LevelError })
+	q.log(level, err)
 }
 
-func (q *Queue) logError(err error) {
-	q.Log.Error("outbox", "kind", q.Kind, "error", postgres.LogSafe(err))
+func (q *Queue) logError(err error) { q.log(slog.LevelError, err) }
+
+func (q *Queue) log(level slog.Level, err error) {
+	q.Log.Log(context.Background(), level, "outbox", "kind", q.Kind, "error", postgres.LogSafe(err))
 }
 
 // jitter returns a random duration from half of d to one and a half, so that

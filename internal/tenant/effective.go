@@ -67,7 +67,7 @@ var SeesSpaces = func() (roles Roles) {
 func heldColumns(account string) string {
 	return `
 	om.role as organization_role,
-	(select sa.account_id from space_administrator sa where sa.space_id = s.id and sa.account_id = ` + account + `) is not null as administrator,
+	` + found(`space_administrator sa where sa.space_id = s.id and sa.account_id = `+account) + ` as administrator,
 	` + rolesInInstancesOfSpace(account) + ` as instance_roles`
 }
 
@@ -98,12 +98,12 @@ func rolesInInstancesOfSpace(account string) string {
 func HasRoleInInstance(account string, roles Roles) string {
 	conditions := hasRoleFromAbove(account, roles)
 	if direct := roles & rolesInInstances; direct != 0 {
-		conditions = append(conditions, `(select hm.account_id from instance_member hm
-			where hm.instance_id = i.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)+`) is not null`)
+		conditions = append(conditions, found(`instance_member hm
+			where hm.instance_id = i.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)))
 	}
 	if elsewhere := bringing(rolesInInstances, roles, inDistributed); elsewhere != 0 {
-		conditions = append(conditions, `i.kind = 'DISTRIBUTED' and (select hm.account_id from instance_member hm
-			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+elsewhere.SQL(globalid.Instance)+` limit 1) is not null`)
+		conditions = append(conditions, `i.kind = 'DISTRIBUTED' and `+found(`instance_member hm
+			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+elsewhere.SQL(globalid.Instance)))
 	}
 	return anyOf(conditions)
 }
@@ -116,8 +116,8 @@ func HasRoleInSpace(account string, roles Roles) string {
 	conditions := hasRoleFromAbove(account, roles)
 	direct := roles&rolesInInstances | bringing(rolesInInstances, roles, inDistributed)
 	if direct != 0 {
-		conditions = append(conditions, `(select hm.account_id from instance_member hm
-			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)+` limit 1) is not null`)
+		conditions = append(conditions, found(`instance_member hm
+			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)))
 	}
 	return anyOf(conditions)
 }
@@ -127,11 +127,11 @@ func HasRoleInSpace(account string, roles Roles) string {
 func hasRoleFromAbove(account string, roles Roles) (conditions []string) {
 	above := bringing(RolesOf(AllRoles()...)&^rolesInInstances, roles, everywhereInSpace)
 	if len(above.HeldIn(globalid.Space)) > 0 {
-		conditions = append(conditions, `(select ha.account_id from space_administrator ha where ha.space_id = s.id and ha.account_id = `+account+`) is not null`)
+		conditions = append(conditions, found(`space_administrator ha where ha.space_id = s.id and ha.account_id = `+account))
 	}
 	if len(above.HeldIn(globalid.Organization)) > 0 {
-		conditions = append(conditions, `(select ho.account_id from organization_member ho
-			where ho.organization_id = s.organization_id and ho.account_id = `+account+` and ho.role in `+above.SQL(globalid.Organization)+`) is not null`)
+		conditions = append(conditions, found(`organization_member ho
+			where ho.organization_id = s.organization_id and ho.account_id = `+account+` and ho.role in `+above.SQL(globalid.Organization)))
 	}
 	return conditions
 }
@@ -146,6 +146,10 @@ func bringing(of, wanted Roles, brings func(held Roles) Roles) (found Roles) {
 	}
 	return found
 }
+
+// found returns the SQL condition that there is a row; rows is what follows FROM. Unlike
+// EXISTS, a scalar subquery is never answered from a hash of the whole table.
+func found(rows string) string { return `((select true from ` + rows + ` limit 1) is not null)` }
 
 func anyOf(conditions []string) string {
 	if len(conditions) == 0 {

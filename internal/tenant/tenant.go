@@ -29,15 +29,14 @@ type User struct {
 }
 
 // FormerHolder is the SQL condition that account a does not hold its address
-// (User.FormerHolder). Unlike EXISTS, a scalar subquery is never answered from a hash of
-// the whole table.
-const FormerHolder = `((select true from address_holder h where h.account_id = a.id) is null)`
+// (User.FormerHolder).
+var FormerHolder = `(not ` + found(`address_holder h where h.account_id = a.id`) + `)`
 
 // HeldEmail returns an SQL expression: the address of an account, an alias of the table,
 // or "" where the account does not hold it. An address stands for its present holder:
 // wherever people are named as somebody to write to, they have this one.
 func HeldEmail(account string) string {
-	return `case when (select true from address_holder where account_id = ` + account + `.id) then ` + account + `.email else '' end`
+	return `case when ` + found(`address_holder where account_id = `+account+`.id`) + ` then ` + account + `.email else '' end`
 }
 
 // Contact returns the person as somebody to write to; see HeldEmail.

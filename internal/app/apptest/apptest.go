@@ -131,7 +131,7 @@ func (w *World) Settings(change ...func(*app.Settings)) app.Settings {
 func (w *World) Start(change ...func(*app.Settings)) (*app.Gateway, *Log) {
 	w.T.Helper()
 	log := &Log{Written: &w.logged}
-	g, err := app.Start(context.Background(), w.Settings(change...), slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	g, err := app.Start(context.Background(), w.Settings(change...), slog.New(slog.NewJSONHandler(log, nil)))
 	if err != nil {
 		w.T.Fatal(err)
 	}
