@@ -98,6 +98,20 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 			}
 		}
 	}
+	for _, status := range []request.Status{"", request.Open, request.Expired, request.Approved, request.Declined, request.Withdrawn} {
+		reads["the requests in a space, "+string(status)] = func(ctx context.Context, page relay.Page) (int, int, error) {
+			lists, err := services.Requests.ListInSpaces(ctx, ids(space), status, page)
+			return len(lists[space].Nodes), lists[space].Total, err
+		}
+		reads["the requests of a person, "+string(status)] = func(ctx context.Context, page relay.Page) (int, int, error) {
+			list, err := services.Requests.ListMadeBy(ctx, vic, status, page)
+			return len(list.Nodes), list.Total, err
+		}
+	}
+	reads["the requests to answer"] = func(ctx context.Context, page relay.Page) (int, int, error) {
+		list, err := services.Requests.ListToAnswer(ctx, w.User("ada"), page)
+		return len(list.Nodes), list.Total, err
+	}
 	cost := func(name string, most int, read func(context.Context) error) {
 		t.Helper()
 		before := rowsRead(t, db)
@@ -132,7 +146,9 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 			return err
 		})
 	}
-	for _, name := range []string{"the members of an instance", "the people of a space", "the trail", "the spaces of a member"} {
+	for _, name := range []string{
+		"the members of an instance", "the people of a space", "the trail", "the spaces of a member",
+		"the requests in a space, OPEN", "the requests of a person, WITHDRAWN", "the requests to answer"} {
 		if _, total, err := reads[name](t.Context(), relay.Page{Total: true}); total != relay.MaxTotal || err != nil {
 			t.Errorf("%s: total %d, %v", name, total, err)
 		}
@@ -346,7 +362,9 @@ func housekeepingOf(db *postgres.DB, services *testworld.Services) map[string]fu
 
 // fill makes lists of inLongLists rows in the space Econometrics 2026. Of its instances, Group 1
 // has pending invitations, Master expired ones and Distributed those that were answered or
-// revoked, but for the oldest ten of each other status; the space has all in turns.
+// revoked, but for the oldest ten of each other status; the space has all in turns. The
+// requests in the space are open, and those of Vic withdrawn, but for the oldest ten of each
+// other status.
 // Row n of a table has the id test_id(n). Half as many rows elsewhere have greater ids, and half as many
 // smaller ones.
 func fill(w *testworld.World) {
@@ -364,6 +382,7 @@ func createFill(w *testworld.World) {
 			ada constant uuid := (select id from account where name = 'Ada');
 			vic constant uuid := (select id from account where name = 'Vic');
 			statuses constant text[] := array['PENDING', 'EXPIRED', 'ACCEPTED', 'DECLINED', 'REVOKED'];
+			requested constant text[] := array['OPEN', 'WITHDRAWN', 'APPROVED', 'DECLINED', 'EXPIRED'];
 		begin
 			insert into account (id, subject, email, email_key, name) select test_id(n), n, n || '@many.example', n || '@many.example', 'X' from generate_series(first, most) n;
 			insert into address_holder (email_key, account_id) select email_key, id from account on conflict do nothing;
@@ -379,6 +398,11 @@ func createFill(w *testworld.World) {
 				select n || '.' || place || '@many.example', case when place = 4 or n <= 50 then statuses[n % 5 + 1] when place < 3 then statuses[place] else statuses[n % 3 + 3] end) x (e, status);
 			insert into outbox (id, kind, subject_id, state, instance_id) select id, 'INVITATION', id, 'SENT', instance_id from invitation on conflict do nothing;
 			insert into audit_log (id, action, actor_name, space_id, space_name) select test_id(n), 'INVITED', 'X', in_space, 'S' from generate_series(first, most) n;
+			insert into request (id, kind, space_id, instance_id, space_name, instance_name, requested_by, role, lasts_until, expires_at, status, ended_at, answered_by)
+			select test_id(n + place * 1000000), 'ROLE', case place when 1 then in_space else test_id(n) end, case place when 1 then instances[1] else test_id(n) end, 'S', 'I',
+			       case place when 1 then test_id(n) else vic end, 'INSTANCE_VIEWER', at, at, status, case when status <> 'OPEN' then at end, case when status in ('APPROVED', 'DECLINED') then ada end
+			from generate_series(1, 2) place, generate_series(first, most) n, lateral (
+				select clock_timestamp() + interval '1 day', case when n <= 50 then requested[n % 5 + 1] else requested[place] end) x (at, status);
 			insert into rate_limit (name, subject, untils, ns, until)
 			select 'INVITATIONS_BY_SPACE', test_id(n), array[u], array[1], u from generate_series(first, most) n, lateral (select clock_timestamp() + interval '1 hour' as u) x;
 
@@ -392,6 +416,9 @@ func createFill(w *testworld.World) {
 			from generate_series(first, most) n, lateral (select n || '@other.example' as e) x;
 			insert into outbox (id, kind, subject_id, state, instance_id, next_attempt_at)
 			select id, 'INVITATION', id, 'QUEUED', instance_id, clock_timestamp() + interval '1 day' from invitation where instance_id = test_id(1) on conflict do nothing;
+			insert into request (id, kind, space_id, instance_id, space_name, instance_name, requested_by, role, lasts_until, expires_at, status, ended_at)
+			select other_id(n, most), 'ROLE', test_id(1), test_id(1), 'S', 'I', other_id(n, most), 'INSTANCE_VIEWER', at, at, status, case when status <> 'OPEN' then at end
+			from generate_series(first, most) n, lateral (select clock_timestamp() + interval '1 day', case n % 2 when 0 then 'OPEN' else 'EXPIRED' end) x (at, status);
 			insert into audit_log (id, action, actor_name, space_id, space_name) select other_id(n, most), 'INVITED', 'X', test_id(1), 'S' from generate_series(first, most) n;
 		end $$`)
 }

@@ -2,6 +2,8 @@ package request
 
 import (
 	"context"
+	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
@@ -13,77 +15,170 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// The queries of a person's lists. $1 is the person, $2 the status ("": any), $3 the
-// request to begin before, $4 the limit.
+// The queries of the lists of the requests that people made, and of those in spaces, by
+// the status of the requests.
 var (
-	selectRequests = `select ` + columns + ` from request r ` + tables + ` where `
-
-	countMadeBy   = `select ` + relay.CountSQL(`select from request r where `+madeByPerson+withStatus)
-	countToAnswer = `select ` + relay.CountSQL(`select from request r where `+toAnswerByPerson+withStatus)
-
-	countInSpaces = `
-		select p.id, ` + relay.CountSQL(`select from request r where r.space_id = p.id`+withStatus) + ` as n
-		from unnest($1::uuid[]) as p (id)`
+	ofAnyStatus = newListQueries(
+		withStatus(`'OPEN'`, `true`), withStatus(`'APPROVED'`, `true`), withStatus(`'DECLINED'`, `true`),
+		withStatus(`'WITHDRAWN'`, `true`), withStatus(`'EXPIRED'`, `true`))
+	ofOpen    = newListQueries(withStatus(`'OPEN'`, `r.expires_at > clock_timestamp()`))
+	ofExpired = newListQueries(withStatus(`'EXPIRED'`, `true`), dueButOpen)
+	ofEnded   = newListQueries(withStatus(`STATUS`, `true`))
 )
+
+// listPart returns conditions on request r, an order and a limit, which select a part of
+// a list from a request on ("id" is before it): its rows are in an index in this order, or
+// are few.
+type listPart func(before, limit string) string
+
+// withStatus uses the indexes request_space_status and request_requested_by_status. The
+// comparison of rows keeps PostgreSQL from reading the primary key instead, which costs
+// the same in a plan that is made while the table is empty. So could an index without the
+// status: the lists of any status have a part for each.
+func withStatus(status, condition string) listPart {
+	return func(before, limit string) string {
+		return `r.status >= ` + status + ` and (r.status, r.id) < (` + status + `, ` + before + `) and ` + condition + ` order by r.status desc, r.id desc limit ` + limit
+	}
+}
+
+// dueButOpen has the requests of the last minute or so whose end is not stored yet.
+func dueButOpen(before, _ string) string {
+	return `r.id < ` + before + ` and r.status = 'OPEN' and r.expires_at <= statement_timestamp() order by r.expires_at`
+}
+
+// owner is the column of whose list a request is in.
+type owner string
 
 const (
-	madeByPerson = `r.requested_by = $1`
-	// The status lets PostgreSQL use the indexes of open requests.
-	toAnswerByPerson = `r.requested_by <> $1
-		and r.id in (select request_id from request_answerers() where account_id = $1 and status = 'OPEN')`
-
-	withStatus  = ` and ($2 = '' or ` + status + ` = $2)`
-	newestFirst = ` and r.id < $3 order by r.id desc limit $4`
+	madeBy  owner = "requested_by"
+	inSpace owner = "space_id"
 )
+
+// listQueries count and list the requests of owners $1, by the column.
+type listQueries struct{ count, list map[owner]string }
+
+// newListQueries makes the queries of the requests in some parts of a list, which have
+// none in common. STATUS stands for the parameter of the wanted status.
+func newListQueries(parts ...listPart) listQueries {
+	all := func(columns, before, limit string) string {
+		selected := make([]string, len(parts))
+		for i, part := range parts {
+			selected[i] = `(select ` + columns + ` from request r where r.OWNER = p.id and ` + part(before, limit) + `)`
+		}
+		return strings.Join(selected, ` union all `)
+	}
+	queries := func(status, pattern string) map[owner]string {
+		byOwner := map[owner]string{}
+		for _, o := range []owner{madeBy, inSpace} {
+			byOwner[o] = strings.NewReplacer("OWNER", string(o), "STATUS", status).Replace(pattern)
+		}
+		return byOwner
+	}
+	return listQueries{
+		count: queries(`$2`, `
+		select p.id, `+relay.CountSQL(`select from (`+all(``, anyID, maxTotal)+`) r`)+` as n
+		from unnest($1::uuid[]) as p (id)`),
+		list: queries(`$4`, `
+		select `+columns+`
+		from unnest($1::uuid[]) as p (id)
+		cross join lateral (
+			select * from (`+all(`*`, `$2`, `$3`)+`) r order by r.id desc limit $3) r `+tables+`
+		order by p.id, r.id desc`),
+	}
+}
+
+// maxTotal limits what is counted, as relay.CountSQL does.
+var maxTotal = strconv.Itoa(relay.MaxTotal)
+
+// anyID is after the id of every request.
+var anyID = `'` + uuid.Max.String() + `'`
+
+// queriesOf returns the queries of a status ("": any), and their arguments after the others.
+func queriesOf(status Status) (queries listQueries, args []any) {
+	switch status {
+	case "":
+		return ofAnyStatus, nil
+	case Open:
+		return ofOpen, nil
+	case Expired:
+		return ofExpired, nil
+	}
+	return ofEnded, []any{string(status)}
+}
 
 // ListMadeBy reads a page of the requests that the actor made, newest first: those
 // of one status, or all ("").
 func (s *Service) ListMadeBy(ctx context.Context, actor access.Actor, status Status, page relay.Page) (relay.List[*Request], error) {
-	return s.list(ctx, countMadeBy, selectRequests+madeByPerson+withStatus+newestFirst, actor, status, page)
-}
-
-// ListToAnswer reads a page of the open requests of others that the actor can
-// answer, newest first.
-func (s *Service) ListToAnswer(ctx context.Context, actor access.Actor, page relay.Page) (relay.List[*Request], error) {
-	return s.list(ctx, countToAnswer, selectRequests+toAnswerByPerson+withStatus+newestFirst, actor, Open, page)
-}
-
-func (s *Service) list(ctx context.Context, countQuery, pageQuery string, person access.Actor, status Status, page relay.Page) (list relay.List[*Request], err error) {
-	total := 0
-	if page.Total {
-		if err := s.DB.Get(ctx, &total, countQuery, person.ID.UUID, string(status)); err != nil {
-			return list, err
-		}
-	}
-	var rows []row
-	if err := s.DB.Select(ctx, &rows, pageQuery, person.ID.UUID, string(status), page.Before(), page.Limit()); err != nil {
-		return list, err
-	}
-	return relay.Cut(requestsOf(rows), page, total), nil
+	lists, err := s.list(ctx, madeBy, []globalid.ID{actor.ID}, status, page)
+	return lists[actor.ID], err
 }
 
 // ListInSpaces reads a page of the requests in each of some spaces, newest first:
 // those of one status, or all (""). The caller has checked that the actor is an
 // administrator of the spaces.
 func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Request], error) {
-	totals, err := postgres.Counts(ctx, s.DB, page.Total, countInSpaces, postgres.IDs(spaces), string(status))
+	return s.list(ctx, inSpace, spaces, status, page)
+}
+
+func (s *Service) list(ctx context.Context, of owner, ids []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Request], error) {
+	queries, args := queriesOf(status)
+	totals, err := postgres.Counts(ctx, s.DB, page.Total, queries.count[of], append([]any{postgres.IDs(ids)}, args...)...)
 	if err != nil {
 		return nil, err
 	}
 	var rows []row
-	if err := s.DB.Select(ctx, &rows, `
-		select `+columns+`
-		from unnest($1::uuid[]) as p (id)
-		cross join lateral (
-			select * from request r where r.space_id = p.id`+withStatus+newestFirst+`) r `+tables+`
-		order by p.id, r.id desc`, postgres.IDs(spaces), string(status), page.Before(), page.Limit()); err != nil {
+	if err := s.DB.Select(ctx, &rows, queries.list[of], append([]any{postgres.IDs(ids), page.Before(), page.Limit()}, args...)...); err != nil {
 		return nil, err
 	}
-	bySpace := map[uuid.UUID][]*Request{}
+	byOwner := map[uuid.UUID][]*Request{}
 	for _, r := range requestsOf(rows) {
-		bySpace[r.row.SpaceID] = append(bySpace[r.row.SpaceID], r)
+		id := r.row.SpaceID
+		if of == madeBy {
+			id = r.row.RequestedBy
+		}
+		byOwner[id] = append(byOwner[id], r)
 	}
-	return relay.CutEach(spaces, bySpace, page, totals), nil
+	return relay.CutEach(ids, byOwner, page, totals), nil
+}
+
+// The queries of the requests that account $1 can answer: those of request_answerers_1, of
+// which each space and instance adds no more than a page.
+var (
+	countToAnswer = `select ` + relay.CountSQL(toAnswer(anyID, maxTotal))
+	listToAnswer  = `
+		select ` + columns + `
+		from (select id from (` + toAnswer(`$2`, `$3`) + `) r order by id desc limit $3) page
+		cross join lateral (select * from request where id = page.id limit 1) r ` + tables + `
+		order by r.id desc`
+)
+
+func toAnswer(before, limit string) string {
+	requests := func(ofPlace string) string {
+		return `cross join lateral (select r.id from request r where ` + ofPlace + ` and r.requested_by <> $1 and ` +
+			withStatus(`'OPEN'`, `r.expires_at > clock_timestamp()`)(before, limit) + `) r`
+	}
+	return `
+		select r.id from space_administrator a ` + requests(`r.space_id = a.space_id`) + `
+		where a.account_id = $1
+		union
+		select r.id from instance_member m ` + requests(`r.instance_id = m.instance_id and r.kind = 'RESTORE' and r.status = 'OPEN'`) + `
+		where m.account_id = $1 and m.role = 'EDITOR'`
+}
+
+// ListToAnswer reads a page of the open requests of others that the actor can
+// answer, newest first.
+func (s *Service) ListToAnswer(ctx context.Context, actor access.Actor, page relay.Page) (list relay.List[*Request], err error) {
+	total := 0
+	if page.Total {
+		if err := s.DB.Get(ctx, &total, countToAnswer, actor.ID.UUID); err != nil {
+			return list, err
+		}
+	}
+	var rows []row
+	if err := s.DB.Select(ctx, &rows, listToAnswer, actor.ID.UUID, page.Before(), page.Limit()); err != nil {
+		return list, err
+	}
+	return relay.Cut(requestsOf(rows), page, total), nil
 }
 
 // Addresses returns the first n addresses of a request for invitations: of all that

@@ -24,8 +24,8 @@ func notifyAnswerers(ctx context.Context, tx *postgres.Tx, r *row) error {
 	return enqueueMails(ctx, tx, `
 		insert into request_notice (id, request_id, account_id)
 		select uuid_v7(clock_timestamp()), $1, account_id
-		from (select distinct account_id from request_answerers() where request_id = $1 and account_id <> $2) a
-		returning id`, r.ID, r.RequestedBy)
+		from request_answerers_1($2, $3, $4) where account_id <> $5
+		returning id`, r.ID, string(r.Kind), r.SpaceID, r.InstanceID, r.RequestedBy)
 }
 
 // notifyRequesters queues mails to the requesters of some requests that have ended,

@@ -38,7 +38,7 @@ var Kinds = []Kind{Role, Invitations, Restore}
 
 // answerRule returns the rule of an answer (ApproveRequest, DeclineRequest or
 // WithdrawRequest) to requests of the kind, with the roles that can answer them. The
-// SQL function request_answerers says the same for the database.
+// SQL function request_answerers_1 says the same for the database.
 func (k Kind) answerRule(answer access.Rule) access.Rule {
 	answer.Roles = access.Administrators
 	if k == Restore {

@@ -184,9 +184,9 @@ func findKnown(ctx context.Context, q postgres.Querier, id globalid.ID, actor ac
 
 // canAnswer returns the condition that an account, an SQL expression, can answer
 // request r. OFFSET makes PostgreSQL check request by request; it would otherwise
-// read every request that the account can answer.
+// read all who can answer a request.
 func canAnswer(account string) string {
-	return `exists (select from request_answerers() a where a.request_id = r.id and a.account_id = ` + account + ` offset 0)`
+	return `exists (select from request_answerers_1(r.kind, r.space_id, r.instance_id) a where a.account_id = ` + account + ` offset 0)`
 }
 
 // nullableArray returns an array of texts; null where there are none.
