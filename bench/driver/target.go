@@ -38,7 +38,7 @@ type operation struct {
 }
 
 // target is a peer: a file of targets/. One that extends another has its fields,
-// except for those that it sets.
+// except for those that it sets, and its environment before its own.
 type target struct {
 	name     string
 	Database string                `json:"database"`
@@ -145,9 +145,12 @@ func (t *target) read(name string) error {
 			return err
 		}
 	}
+	env := t.Env
+	t.Env = nil
 	if err := json.Unmarshal(text, t); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	t.Env = append(env, t.Env...) // of a setting that is there twice, the last one holds
 	return nil
 }
 

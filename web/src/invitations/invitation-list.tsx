@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next'
 import { type Fault, faultsOf } from '../fault/fault'
 import { FaultList } from '../fault/fault-view'
 import { announce } from '../focus/announcer'
+import { ShowMore } from '../gateway/show-more'
 import { graphql } from '../generated'
 import type { InvitationRowFragment, InvitationStatus } from '../generated/graphql'
 import { useFormats } from '../texts/formats'
@@ -93,15 +94,7 @@ export function InvitationList({ instanceId }: { instanceId: string }) {
           ))}
         </Stack>
       )}
-      {page?.pageInfo.hasNextPage && (
-        <Button
-          variant="subtle"
-          loading={loading}
-          onClick={() => void fetchMore({ variables: { after: page.pageInfo.endCursor } })}
-        >
-          {t('more', { count: page.totalCount - page.nodes.length })}
-        </Button>
-      )}
+      {page && <ShowMore page={page} loading={loading} fetchAfter={(after) => fetchMore({ variables: { after } })} />}
     </Stack>
   )
 }

@@ -1,9 +1,10 @@
 import { useQuery } from '@apollo/client/react'
-import { Alert, Button, Loader, Stack, Tabs, Text, Title } from '@mantine/core'
+import { Alert, Loader, Stack, Tabs, Text, Title } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { useLocation, useNavigate } from 'react-router'
 import { faultsOf } from '../fault/fault'
 import { FaultList } from '../fault/fault-view'
+import { ShowMore } from '../gateway/show-more'
 import { graphql } from '../generated'
 import type { RequestRowFragment } from '../generated/graphql'
 import { idOfHash } from '../review/link'
@@ -128,15 +129,7 @@ function RequestList({ direction, page, selectedId }: RequestListProps) {
       {page.nodes.map((request) => (
         <RequestCard key={request.id} request={request} direction={direction} selected={request.id === selectedId} />
       ))}
-      {page.pageInfo.hasNextPage && (
-        <Button
-          variant="subtle"
-          loading={loading}
-          onClick={() => void fetchMore({ variables: { [after]: page.pageInfo.endCursor } })}
-        >
-          {t('more', { count: page.totalCount - page.nodes.length })}
-        </Button>
-      )}
+      <ShowMore page={page} loading={loading} fetchAfter={(cursor) => fetchMore({ variables: { [after]: cursor } })} />
     </Stack>
   )
 }

@@ -1,9 +1,10 @@
 import { useQuery } from '@apollo/client/react'
-import { Anchor, Badge, Button, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
+import { Anchor, Badge, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { faultsOf } from '../fault/fault'
 import { FaultList } from '../fault/fault-view'
+import { ShowMore } from '../gateway/show-more'
 import { graphql } from '../generated'
 import type { SpacesQuery } from '../generated/graphql'
 import { Countdown } from '../instance/countdown'
@@ -95,14 +96,8 @@ export function SpacesPage() {
       {spaces?.nodes.map((space) => (
         <SpaceSection key={space.id} space={space} />
       ))}
-      {spaces?.pageInfo.hasNextPage && (
-        <Button
-          variant="subtle"
-          loading={loading}
-          onClick={() => void fetchMore({ variables: { after: spaces.pageInfo.endCursor } })}
-        >
-          {t('more', { count: spaces.totalCount - spaces.nodes.length })}
-        </Button>
+      {spaces && (
+        <ShowMore page={spaces} loading={loading} fetchAfter={(after) => fetchMore({ variables: { after } })} />
       )}
       {data?.viewer.refusesInvitations && <RefusalReminder email={data.viewer.email} />}
     </Stack>

@@ -4,6 +4,7 @@ export const de: Texts = {
   loading: 'Wird geladen',
   more_one: 'Einen weiteren Eintrag anzeigen',
   more_other: 'Mehr anzeigen (noch {{count}})',
+  moreThanCounted: 'Mehr anzeigen',
   role: {
     VIEWER: 'Lesezugriff',
     EDITOR: 'Bearbeitung',

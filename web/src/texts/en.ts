@@ -3,6 +3,7 @@ export const en = {
   loading: 'Loading',
   more_one: 'Show one more',
   more_other: 'Show more ({{count}} left)',
+  moreThanCounted: 'Show more',
   role: {
     VIEWER: 'Viewer',
     EDITOR: 'Editor',

@@ -4,6 +4,7 @@ export const fr: Texts = {
   loading: 'Chargement',
   more_one: 'Afficher un élément de plus',
   more_other: 'Afficher plus (encore {{count}})',
+  moreThanCounted: 'Afficher plus',
   role: {
     VIEWER: 'Lecture',
     EDITOR: 'Édition',
