@@ -3504,7 +3504,9 @@ type InstanceMemberEdge {
   """
   Asks the administrators of a space to invite people to an instance. The
   addresses are checked at once, as by inviteUsers. The invitations name the
-  person who approves the request and the person who made it.
+  person who approves the request and the person who made it. If the person
+  already has an open request to invite people to the instance, that request is
+  returned as it is, with ` + "`" + `created: false` + "`" + `: withdraw it to ask for other people.
 
   Errors: NOT_FOUND, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, CONFLICT (NOT_NEEDED),
   RATE_LIMITED, INVALID_EMAIL.

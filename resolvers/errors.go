@@ -168,7 +168,7 @@ func isInput(ctx context.Context, g *gqlerror.Error) bool {
 func present(ctx context.Context, err error, f *fault.Fault) *gqlerror.Error {
 	extensions := map[string]any{
 		"code":      f.Code,
-		"retryable": f.Code.Retryable(),
+		"retryable": f.Retryable(),
 		"requestId": requestid.Of(ctx),
 	}
 	add := func(name string, value any, given bool) {

@@ -165,6 +165,33 @@ func TestClientsHangUpAtAnyMoment(t *testing.T) {
 	t.Logf("requests by status: %v", outcomes)
 }
 
+// Who sends a part of a body and still listens learns that the same request can be sent
+// again.
+func TestBodyThatDoesNotArriveCanBeSentAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	host := strings.TrimPrefix(w.Gateway.URL(), "http://")
+	c, err := net.Dial("tcp", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "POST /graphql HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"query\": ",
+		host, w.as("ada").Token)
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"HTTP/1.1 400 ", `"BAD_REQUEST"`, `"retryable":true`, "with the same idempotencyKey"} {
+		if !strings.Contains(string(answer), part) {
+			t.Errorf("no %s in %s", part, answer)
+		}
+	}
+}
+
 // frame is a message as a client sends it over a WebSocket (RFC 6455, section 5.2).
 func frame(message any) string {
 	content, _ := json.Marshal(message)

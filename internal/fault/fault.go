@@ -92,11 +92,6 @@ const (
 var RateLimitReasons = []string{InvitationsByPerson, InvitationsBySpace, InvitationsByAddress, InvitationsByDomain, ResendsByAddress, RequestsByPerson, RequestsBySpace,
 	TokensByPerson, SubscriptionsByPerson, SubscriptionsByGateway, OperationsByPerson, OperationsByConnection, OperationsByClient, OperationsWithoutAccount}
 
-// Retryable reports whether the same request can succeed later.
-func (c Code) Retryable() bool {
-	return c == Unavailable || c == InternalServerError || c == RateLimited
-}
-
 // Contact is a person to ask.
 type Contact struct {
 	Name string `json:"name" db:"name"`
@@ -146,6 +141,7 @@ type Fault struct {
 	DeletedAt       *time.Time
 	RestorableUntil *time.Time
 	RetryAfter      time.Duration // until the same request may succeed
+	Retry           *bool         // whether it ever can; nil: as of all faults with the code
 
 	Cause error // for the log
 }
@@ -166,6 +162,14 @@ func (f *Fault) Error() string {
 }
 
 func (f *Fault) Unwrap() error { return f.Cause }
+
+// Retryable reports whether the same request can succeed later.
+func (f *Fault) Retryable() bool {
+	if f.Retry != nil {
+		return *f.Retry
+	}
+	return f.Code == Unavailable || f.Code == InternalServerError || f.Code == RateLimited
+}
 
 // List is several faults of one stage, all to be shown.
 type List []*Fault

@@ -83,7 +83,9 @@ func (t HTTP) receiveBody(w http.ResponseWriter, r *http.Request) ([]byte, *http
 		return nil, refusal(http.StatusRequestEntityTooLarge, "The body has more than "+strconv.FormatInt(t.MaxBody, 10)+" octets.")
 	}
 	if err != nil {
-		return nil, badRequest("The body did not arrive completely.")
+		incomplete := badRequest("The body did not arrive completely. Nothing was done.")
+		incomplete.Remedy, incomplete.Retry = "Send the request again, with the same idempotencyKey.", new(true)
+		return nil, incomplete
 	}
 	// PowerShell and .NET begin texts with a byte order mark, which may be ignored (RFC
 	// 8259, section 8.1).

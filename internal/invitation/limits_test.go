@@ -81,7 +81,7 @@ func TestEveryExceededLimitIsReported(t *testing.T) {
 		faults := faultsOf(t, err)
 		wantEqual(t, "errors", []string{"RATE_LIMITED INVITATIONS_BY_PERSON", "RATE_LIMITED INVITATIONS_BY_SPACE", "RATE_LIMITED INVITATIONS_BY_DOMAIN",
 			"RATE_LIMITED INVITATIONS_BY_ADDRESS", "RATE_LIMITED INVITATIONS_BY_ADDRESS"}, described(faults))
-		if f := faults[0]; f.RetryAfter != 0 || f.Remedy != "Send a smaller request." {
+		if f := faults[0]; f.Retryable() || f.RetryAfter != 0 || f.Remedy != "Send a smaller request." {
 			t.Errorf("more than fits into an hour: %v %q", f.RetryAfter, f.Remedy)
 		}
 		if *faults[4].Index != 1 {

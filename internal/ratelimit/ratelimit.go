@@ -187,7 +187,6 @@ func (c Charge) refusal(seconds *float64) *fault.Fault {
 		Code:      fault.RateLimited,
 		Reason:    c.Name,
 		Message:   fmt.Sprintf(c.Text, c.Max) + " Nothing was done.",
-		Remedy:    "Send a smaller request.",
 		Email:     c.Email,
 		Index:     c.Index,
 		InputPath: c.InputPath,
@@ -195,10 +194,12 @@ func (c Charge) refusal(seconds *float64) *fault.Fault {
 	if c.Label != "" {
 		f.Message = c.Label + ": " + f.Message
 	}
-	if c.Count <= c.Max && seconds != nil {
-		f.RetryAfter = time.Duration(math.Ceil(max(1, *seconds))) * time.Second
-		f.Remedy = "Wait " + FormatMinutes(f.RetryAfter) + ", and then try again."
+	if c.Count > c.Max || seconds == nil {
+		f.Remedy, f.Retry = "Send a smaller request.", new(false)
+		return f
 	}
+	f.RetryAfter = time.Duration(math.Ceil(max(1, *seconds))) * time.Second
+	f.Remedy = "Wait " + FormatMinutes(f.RetryAfter) + ", and then try again."
 	return f
 }
 

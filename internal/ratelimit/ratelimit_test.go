@@ -362,8 +362,8 @@ func TestEveryExceededLimitIsReported(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := fault.List{
-			{Code: fault.RateLimited, Reason: "a", Message: "There can be 1 in an hour. Nothing was done.", Remedy: "Send a smaller request."},
-			{Code: fault.RateLimited, Reason: "b", Message: "Zoe: There can be 5 in an hour. Nothing was done.", Remedy: "Send a smaller request.",
+			{Code: fault.RateLimited, Reason: "a", Message: "There can be 1 in an hour. Nothing was done.", Remedy: "Send a smaller request.", Retry: new(false)},
+			{Code: fault.RateLimited, Reason: "b", Message: "Zoe: There can be 5 in an hour. Nothing was done.", Remedy: "Send a smaller request.", Retry: new(false),
 				Email: "zoe@new.example", Index: &index, InputPath: []any{"emails", 3}},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -32,20 +32,21 @@ type answer struct {
 // the answer, and reads the request as it is then. A repeated call reads it as it is
 // now.
 func (s *Service) answer(ctx context.Context, actor access.Actor, a answer) (payload AnswerPayload, err error) {
-	r, err := s.findAnswerable(ctx, actor, a)
+	found, err := s.findAnswerable(ctx, actor, a)
 	if err != nil {
 		return AnswerPayload{}, err
 	}
+	var r *row
 	var place tenant.Place
 	read := func(ctx context.Context, tx *postgres.Tx) (err error) {
-		if r, err = findRow(ctx, tx, r.ID); err == nil {
+		if r, err = findRow(ctx, tx, found.ID); err == nil {
 			payload.Request = requestOf(r)
 		}
 		return err
 	}
 	payload.Results, err = idempotency.Run(ctx, s.DB, a.key, idempotency.Steps[[]*invitation.InviteResult]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			if r, place, err = r.lock(ctx, tx, actor, a.lock); err != nil {
+			if r, place, err = found.lock(ctx, tx, actor, a.lock); err != nil {
 				return err
 			}
 			return checkActor(ctx, tx, actor, r, place, a)

@@ -2,6 +2,8 @@ package request_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +11,8 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/testworld"
@@ -368,6 +372,38 @@ func TestApprovingChecksThePlaceAndTheRequester(t *testing.T) {
 		}
 		if got := w.decline("ada", id); got != "" {
 			t.Errorf("%s: declining: %q", test.kind, got)
+		}
+	}
+}
+
+// A person who finds the connections of a place taken waits without one, and starts again: the
+// first answer counts, and the others are refused.
+func TestAnswersOfManyAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	db, err := postgres.Open(w.DSN, postgres.Options{MaxConnections: 4, StatementTimeout: time.Minute}) // one for each place
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	w.Requests.DB = db
+	id := w.request("vic", request.Invitations)
+	refusals := make([]string, 12)
+	var answers []func()
+	for n := range refusals {
+		answers = append(answers, func() {
+			if n%2 == 0 {
+				refusals[n] = w.approve("ada", id)
+			} else {
+				refusals[n] = w.withdraw("vic", id)
+			}
+		})
+	}
+	racetest.Together(answers...)
+	slices.Sort(refusals)
+	for n, refusal := range refusals {
+		if refusal == "" != (n == 0) || n > 0 && !strings.HasPrefix(refusal, "CONFLICT ") {
+			t.Fatalf("%q", refusals)
 		}
 	}
 }
