@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -19,8 +20,9 @@ import (
 	"alphacruncher.com/datahub-gateway/web"
 )
 
-// page is the built files, by their paths below /app/, in memory. It serves the
-// single-page application.
+// page is the built files, by their paths below /app/. It serves the single-page
+// application. A file is read when somebody asks for it: the playground is megabytes, of
+// which most gateways never send one.
 //
 // vearutop/statigz, the library for precompressed files, does not serve them
 // correctly: its ETags are not quoted, so that If-None-Match with a weak tag or a
@@ -50,9 +52,8 @@ func readPage(built fs.FS) (page, error) {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		content, err := fs.ReadFile(built, name)
-		p[name] = newFile(name, content)
-		return err
+		p[name] = newFile(built, name)
+		return nil
 	})
 }
 
@@ -88,11 +89,11 @@ func (p page) hint(name string) string {
 
 // file is a file of the page.
 type file struct {
-	content     []byte
+	open        func() io.ReadSeeker
 	gzipped     func() []byte // nil where compressing is in vain
 	contentType string
 	caching     string
-	tag         string
+	tag         func() string
 }
 
 // contentTypes are those of the files that a build has, the same on every
@@ -118,9 +119,20 @@ var contentTypes = map[string]struct {
 	".ttf":         {"font/ttf", true},
 }
 
-func newFile(name string, content []byte) *file {
-	sum := sha256.Sum256(content)
-	f := &file{content: content, caching: "no-cache", contentType: "application/octet-stream", tag: base64.RawURLEncoding.EncodeToString(sum[:12])}
+func newFile(built fs.FS, name string) *file {
+	f := &file{caching: "no-cache", contentType: "application/octet-stream"}
+	f.open = func() io.ReadSeeker {
+		opened, err := built.Open(name)
+		if err != nil {
+			panic(err) // it is part of the program
+		}
+		return opened.(io.ReadSeeker) // see embed.FS
+	}
+	f.tag = sync.OnceValue(func() string {
+		sum := sha256.New()
+		_, _ = io.Copy(sum, f.open()) // in memory, which is read without errors
+		return base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:12])
+	})
 	if strings.HasPrefix(name, assetsFolder) {
 		f.caching = "public, max-age=31536000, immutable"
 	}
@@ -132,7 +144,7 @@ func newFile(name string, content []byte) *file {
 		f.gzipped = sync.OnceValue(func() []byte {
 			var b bytes.Buffer
 			compressing := gzip.NewWriter(&b)
-			_, _ = compressing.Write(content) // to memory, which takes it
+			_, _ = io.Copy(compressing, f.open()) // from memory to memory
 			_ = compressing.Close()
 			return b.Bytes()
 		})
@@ -146,16 +158,16 @@ func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", f.contentType)
 	header.Set("Cache-Control", f.caching)
-	content, tag := f.content, f.tag
+	content, tag := f.open(), f.tag()
 	if f.gzipped != nil {
 		header.Set("Vary", "Accept-Encoding")
 		if takesGzip(r.Header) {
 			header.Set("Content-Encoding", "gzip")
-			content, tag = f.gzipped(), tag+"-gzip"
+			content, tag = bytes.NewReader(f.gzipped()), tag+"-gzip"
 		}
 	}
 	header.Set("ETag", `"`+tag+`"`)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	http.ServeContent(w, r, "", time.Time{}, content)
 }
 
 // takesGzip reports whether a client asks for gzip by its name (RFC 9110,

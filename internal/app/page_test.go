@@ -248,8 +248,12 @@ func TestBuiltPageIsServedUnderApp(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, f := range p {
-		if name == indexFile && !bytes.Contains(f.content, []byte("/app/"+assetsFolder)) {
-			t.Errorf("the page is not made for /app/: %s", f.content)
+		content, err := io.ReadAll(f.open())
+		if err != nil {
+			t.Error(err)
+		}
+		if name == indexFile && !bytes.Contains(content, []byte("/app/"+assetsFolder)) {
+			t.Errorf("the page is not made for /app/: %s", content)
 		}
 	}
 }
