@@ -2567,7 +2567,7 @@ enum ErrorCode {
   GRAPHQL_PARSE_FAILED
   "The document is not valid against the schema."
   GRAPHQL_VALIDATION_FAILED
-  "The HTTP request is not a GraphQL request."
+  "The HTTP request is not a GraphQL request, or did not arrive completely; then ` + "`" + `retryable` + "`" + ` is true."
   BAD_REQUEST
   "The gateway does not know the persisted query. Send the query's text together with its hash."
   PERSISTED_QUERY_NOT_FOUND

@@ -5,23 +5,17 @@
 -- at those of others. A request that has expired is open until a gateway has written it
 -- down; it is found by the time of its end.
 --
--- The first two replace indexes without the status, which would be read instead of them by
--- plans that were made while the table was short. Gateways of the last release find the
--- same, but read all requests of a person or a space for a page of any status.
---
 -- Every statement can be repeated, as in migration 24.
 drop index concurrently if exists request_space_status;
 create index concurrently request_space_status on request (space_id, status, id);
 drop index concurrently if exists request_requested_by_status;
 create index concurrently request_requested_by_status on request (requested_by, status, id);
+drop index concurrently if exists request_instance_status;
+create index concurrently request_instance_status on request (instance_id, kind, status, id) where instance_id is not null;
 drop index concurrently if exists request_open_expiry_in_space;
 create index concurrently request_open_expiry_in_space on request (space_id, expires_at) where status = 'OPEN';
 drop index concurrently if exists request_open_expiry_by_person;
 create index concurrently request_open_expiry_by_person on request (requested_by, expires_at) where status = 'OPEN';
-
-drop index concurrently if exists request_space;
-drop index concurrently if exists request_requested_by;
-drop index concurrently if exists request_open_in_space;
 
 -- Which accounts can answer a request of a kind about a place. It replaces
 -- request_answerers, which gateways of the last release still use: that joined the table

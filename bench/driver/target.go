@@ -38,7 +38,7 @@ type operation struct {
 }
 
 // target is a peer: a file of targets/. One that extends another has its fields,
-// except for those that it sets, and its environment before its own.
+// except for those that it sets. Their environments are joined: its own settings win.
 type target struct {
 	name     string
 	Database string                `json:"database"`

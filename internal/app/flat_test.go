@@ -112,6 +112,12 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 		list, err := services.Requests.ListToAnswer(ctx, w.User("ada"), page)
 		return len(list.Nodes), list.Total, err
 	}
+	editor := vic
+	editor.ID.UUID = testID(w, 1) // of an instance that many ask to restore
+	reads["the requests to answer as an editor"] = func(ctx context.Context, page relay.Page) (int, int, error) {
+		list, err := services.Requests.ListToAnswer(ctx, editor, page)
+		return len(list.Nodes), list.Total, err
+	}
 	cost := func(name string, most int, read func(context.Context) error) {
 		t.Helper()
 		before := rowsRead(t, db)
@@ -127,11 +133,13 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 			}
 		}
 	}
-	// The middle of every list: ids are in the order of the numbers of rows.
-	middle := testID(w, inLongLists/2)
+	pages := map[string]relay.Page{"the first page": {First: 10}}
+	for place := range 5 { // see fill: the rows of a list are those of a place, or have no place (0)
+		pages[fmt.Sprint("a page in the middle of those of place ", place)] = relay.Page{First: 10, After: testID(w, place*1_000_000+inLongLists/2)}
+	}
 	for name, read := range reads {
 		full := false
-		for what, page := range map[string]relay.Page{"the first page": {First: 10}, "a page in the middle": {First: 10, After: middle}} {
+		for what, page := range pages {
 			cost(name+", "+what, 500, func(ctx context.Context) error {
 				nodes, _, err := read(ctx, page)
 				full = full || nodes == 10
@@ -365,7 +373,8 @@ func housekeepingOf(db *postgres.DB, services *testworld.Services) map[string]fu
 // revoked, but for the oldest ten of each other status; the space has all in turns. The
 // requests in the space are open, and those of Vic withdrawn, but for the oldest ten of each
 // other status.
-// Row n of a table has the id test_id(n). Half as many rows elsewhere have greater ids, and half as many
+// Row n of a table has the id test_id(n); of invitations and requests, row n of each place
+// has test_id(n + place * 1,000,000). Half as many rows elsewhere have greater ids, and half as many
 // smaller ones.
 func fill(w *testworld.World) {
 	createFill(w)
@@ -416,9 +425,10 @@ func createFill(w *testworld.World) {
 			from generate_series(first, most) n, lateral (select n || '@other.example' as e) x;
 			insert into outbox (id, kind, subject_id, state, instance_id, next_attempt_at)
 			select id, 'INVITATION', id, 'QUEUED', instance_id, clock_timestamp() + interval '1 day' from invitation where instance_id = test_id(1) on conflict do nothing;
-			insert into request (id, kind, space_id, instance_id, space_name, instance_name, requested_by, role, lasts_until, expires_at, status, ended_at)
-			select other_id(n, most), 'ROLE', test_id(1), test_id(1), 'S', 'I', other_id(n, most), 'INSTANCE_VIEWER', at, at, status, case when status <> 'OPEN' then at end
-			from generate_series(first, most) n, lateral (select clock_timestamp() + interval '1 day', case n % 2 when 0 then 'OPEN' else 'EXPIRED' end) x (at, status);
+			insert into instance_member (instance_id, space_id, account_id, role) values (test_id(1), test_id(1), test_id(1), 'EDITOR') on conflict do nothing;
+			insert into request (id, kind, space_id, instance_id, space_name, instance_name, requested_by, lasts_until, expires_at, status, ended_at)
+			select other_id(n, most), 'RESTORE', test_id(1), test_id(1), 'S', 'I', other_id(n, most), at, at, status, case when status <> 'OPEN' then at end
+			from generate_series(first, most) n, lateral (select clock_timestamp() + interval '1 day', case when n % 20 > 0 then 'OPEN' else 'EXPIRED' end) x (at, status);
 			insert into audit_log (id, action, actor_name, space_id, space_name) select other_id(n, most), 'INVITED', 'X', test_id(1), 'S' from generate_series(first, most) n;
 		end $$`)
 }

@@ -21,8 +21,8 @@ import (
 )
 
 // page is the built files, by their paths below /app/. It serves the single-page
-// application. A file is read when somebody asks for it: the playground is megabytes, of
-// which most gateways never send one.
+// application. A file is read when somebody asks for it: the playground is megabytes, and
+// most gateways never send it.
 //
 // vearutop/statigz, the library for precompressed files, does not serve them
 // correctly: its ETags are not quoted, so that If-None-Match with a weak tag or a

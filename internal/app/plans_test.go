@@ -28,7 +28,7 @@ var growing = []string{"account", "address_holder", "audit_log", "event", "insta
 
 // small are the partial indexes that have few rows however large the table is. They may
 // be read as a whole.
-var small = []string{"outbox_due", "outbox_held", "request_open_restore"}
+var small = []string{"outbox_due", "outbox_held"}
 
 // Each statement of the reads below finds its rows of a growing table by an index, for
 // any arguments: with the plan that a gateway uses. To check another read, call it here.

@@ -141,7 +141,7 @@ type Fault struct {
 	DeletedAt       *time.Time
 	RestorableUntil *time.Time
 	RetryAfter      time.Duration // until the same request may succeed
-	Retry           *bool         // whether it ever can; nil: as of all faults with the code
+	Retry           *bool         // whether it ever can; nil: as the code says
 
 	Cause error // for the log
 }

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -82,10 +83,13 @@ func (t HTTP) receiveBody(w http.ResponseWriter, r *http.Request) ([]byte, *http
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, refusal(http.StatusRequestEntityTooLarge, "The body has more than "+strconv.FormatInt(t.MaxBody, 10)+" octets.")
 	}
-	if err != nil {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrDeadlineExceeded) {
 		incomplete := badRequest("The body did not arrive completely. Nothing was done.")
 		incomplete.Remedy, incomplete.Retry = "Send the request again, with the same idempotencyKey.", new(true)
 		return nil, incomplete
+	}
+	if err != nil {
+		return nil, badRequest("The body cannot be read.")
 	}
 	// PowerShell and .NET begin texts with a byte order mark, which may be ignored (RFC
 	// 8259, section 8.1).

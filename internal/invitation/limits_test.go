@@ -81,8 +81,13 @@ func TestEveryExceededLimitIsReported(t *testing.T) {
 		faults := faultsOf(t, err)
 		wantEqual(t, "errors", []string{"RATE_LIMITED INVITATIONS_BY_PERSON", "RATE_LIMITED INVITATIONS_BY_SPACE", "RATE_LIMITED INVITATIONS_BY_DOMAIN",
 			"RATE_LIMITED INVITATIONS_BY_ADDRESS", "RATE_LIMITED INVITATIONS_BY_ADDRESS"}, described(faults))
-		if f := faults[0]; f.Retryable() || f.RetryAfter != 0 || f.Remedy != "Send a smaller request." {
+		if f := faults[0]; f.RetryAfter != 0 || f.Remedy != "Send a smaller request." {
 			t.Errorf("more than fits into an hour: %v %q", f.RetryAfter, f.Remedy)
+		}
+		for _, f := range faults {
+			if f.Retryable() {
+				t.Errorf("a request that can never succeed: %+v", f)
+			}
 		}
 		if *faults[4].Index != 1 {
 			t.Errorf("the second address has index %d", *faults[4].Index)

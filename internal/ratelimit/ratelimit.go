@@ -133,9 +133,16 @@ func (e Excess) refusals(charges []Charge) []*fault.Fault {
 	for _, r := range e {
 		over[r.counter] = r.Seconds
 	}
+	tooLarge := false
 	for i, c := range charges {
 		if seconds, refused := over[counter{c.Name, c.Subject}]; refused {
 			faults[i] = c.refusal(seconds)
+			tooLarge = tooLarge || faults[i].RetryAfter == 0
+		}
+	}
+	for _, f := range faults {
+		if f != nil && tooLarge {
+			f.Retry = new(false) // none of the request's limits makes it succeed later
 		}
 	}
 	return faults
@@ -195,7 +202,7 @@ func (c Charge) refusal(seconds *float64) *fault.Fault {
 		f.Message = c.Label + ": " + f.Message
 	}
 	if c.Count > c.Max || seconds == nil {
-		f.Remedy, f.Retry = "Send a smaller request.", new(false)
+		f.Remedy = "Send a smaller request."
 		return f
 	}
 	f.RetryAfter = time.Duration(math.Ceil(max(1, *seconds))) * time.Second

@@ -402,7 +402,7 @@ func TestAnswersOfManyAtOnce(t *testing.T) {
 	racetest.Together(answers...)
 	slices.Sort(refusals)
 	for n, refusal := range refusals {
-		if refusal == "" != (n == 0) || n > 0 && !strings.HasPrefix(refusal, "CONFLICT ") {
+		if (refusal == "") != (n == 0) || n > 0 && !strings.HasPrefix(refusal, "CONFLICT ") {
 			t.Fatalf("%q", refusals)
 		}
 	}

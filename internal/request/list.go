@@ -18,27 +18,35 @@ import (
 // The queries of the lists of the requests that people made, and of those in spaces, by
 // the status of the requests.
 var (
-	ofAnyStatus = newListQueries(
-		withStatus(`'OPEN'`, `true`), withStatus(`'APPROVED'`, `true`), withStatus(`'DECLINED'`, `true`),
-		withStatus(`'WITHDRAWN'`, `true`), withStatus(`'EXPIRED'`, `true`))
-	ofOpen    = newListQueries(withStatus(`'OPEN'`, `r.expires_at > clock_timestamp()`))
-	ofExpired = newListQueries(withStatus(`'EXPIRED'`, `true`), dueButOpen)
-	ofEnded   = newListQueries(withStatus(`STATUS`, `true`))
+	ofAnyStatus = newListQueries(ofEachStatus()...)
+	ofOpen      = newListQueries(withStatus(`'OPEN'`, `r.expires_at > clock_timestamp()`))
+	ofExpired   = newListQueries(withStatus(`'EXPIRED'`, `true`), dueButOpen)
+	ofEnded     = newListQueries(withStatus(`STATUS`, `true`))
 )
 
-// listPart returns conditions on request r, an order and a limit, which select a part of
-// a list from a request on ("id" is before it): its rows are in an index in this order, or
-// are few.
+// listPart selects a part of a list: it returns conditions on request r, an order and a
+// limit. Only requests whose id is less than before are wanted. An index has the part in
+// this order; or the part is small, and needs no limit.
 type listPart func(before, limit string) string
 
-// withStatus uses the indexes request_space_status and request_requested_by_status. The
-// comparison of rows keeps PostgreSQL from reading the primary key instead, which costs
-// the same in a plan that is made while the table is empty. So could an index without the
-// status: the lists of any status have a part for each.
+// withStatus selects the requests with a status, by the indexes request_space_status,
+// request_requested_by_status and request_instance_status. The comparison of rows keeps
+// PostgreSQL from reading the primary key instead, which costs the same in a plan that is
+// made while the table is empty.
 func withStatus(status, condition string) listPart {
 	return func(before, limit string) string {
 		return `r.status >= ` + status + ` and (r.status, r.id) < (` + status + `, ` + before + `) and ` + condition + ` order by r.status desc, r.id desc limit ` + limit
 	}
+}
+
+// ofEachStatus returns a part for each status: no index has all requests of a person or
+// a space in the order of their ids, because PostgreSQL could not tell it from those with
+// the status while the table is empty.
+func ofEachStatus() (parts []listPart) {
+	for _, status := range Statuses {
+		parts = append(parts, withStatus(`'`+string(status)+`'`, `true`))
+	}
+	return parts
 }
 
 // dueButOpen has the requests of the last minute or so whose end is not stored yet.
@@ -153,15 +161,14 @@ var (
 )
 
 func toAnswer(before, limit string) string {
-	requests := func(ofPlace string) string {
-		return `cross join lateral (select r.id from request r where ` + ofPlace + ` and r.requested_by <> $1 and ` +
-			withStatus(`'OPEN'`, `r.expires_at > clock_timestamp()`)(before, limit) + `) r`
-	}
+	open := withStatus(`'OPEN'`, `r.requested_by <> $1 and r.expires_at > clock_timestamp()`)(before, limit)
 	return `
-		select r.id from space_administrator a ` + requests(`r.space_id = a.space_id`) + `
+		select r.id from space_administrator a
+		cross join lateral (select r.id from request r where r.space_id = a.space_id and ` + open + `) r
 		where a.account_id = $1
 		union
-		select r.id from instance_member m ` + requests(`r.instance_id = m.instance_id and r.kind = 'RESTORE' and r.status = 'OPEN'`) + `
+		select r.id from instance_member m
+		cross join lateral (select r.id from request r where r.instance_id = m.instance_id and r.kind = 'RESTORE' and ` + open + `) r
 		where m.account_id = $1 and m.role = 'EDITOR'`
 }
 

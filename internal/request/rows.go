@@ -183,10 +183,9 @@ func findKnown(ctx context.Context, q postgres.Querier, id globalid.ID, actor ac
 }
 
 // canAnswer returns the condition that an account, an SQL expression, can answer
-// request r. OFFSET makes PostgreSQL check request by request; it would otherwise
-// read all who can answer a request.
+// request r.
 func canAnswer(account string) string {
-	return `exists (select from request_answerers_1(r.kind, r.space_id, r.instance_id) a where a.account_id = ` + account + ` offset 0)`
+	return `exists (select from request_answerers_1(r.kind, r.space_id, r.instance_id) a where a.account_id = ` + account + `)`
 }
 
 // nullableArray returns an array of texts; null where there are none.

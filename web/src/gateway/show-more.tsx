@@ -16,7 +16,7 @@ type ShowMoreProps = {
   fetchAfter: (cursor: string | null | undefined) => Promise<unknown>
 }
 
-/** The button below a list that adds the next page of its connection, and says how many entries are left. */
+/** The button below a list that adds the next page of its connection, and says how many entries are left, where they are counted. */
 export function ShowMore({ page, loading, fetchAfter }: ShowMoreProps) {
   const { t } = useTranslation()
   if (!page.pageInfo.hasNextPage) return null
