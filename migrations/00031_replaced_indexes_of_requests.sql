@@ -2,9 +2,8 @@
 -- +goose Up
 
 -- The indexes with the status replace these, which would be read instead of them by plans
--- that are made while the table is empty. Gateways of the last
--- release find the same, but read all requests of a person or a space for a page of any
--- status.
+-- that are made while the table is empty. Gateways of the last release find the same, but
+-- read all requests of a person or a space for a page of any status.
 --
 -- Every statement can be repeated, as in migration 24. It is a migration of its own: one
 -- that is repeated does not begin again with the new indexes.

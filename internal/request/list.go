@@ -98,8 +98,8 @@ func newListQueries(parts ...listPart) listQueries {
 // maxTotal limits what is counted, as relay.CountSQL does.
 var maxTotal = strconv.Itoa(relay.MaxTotal)
 
-// anyID is after the id of every request.
-var anyID = `'` + uuid.Max.String() + `'`
+// anyID is after the id of every request, as at the beginning of a list.
+var anyID = `'` + relay.Page{}.Before().String() + `'`
 
 // queriesOf returns the queries of a status ("": any), and their arguments after the others.
 func queriesOf(status Status) (queries listQueries, args []any) {
