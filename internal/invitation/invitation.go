@@ -42,8 +42,6 @@ type Service struct {
 	// CountOutcome is called with the outcome of every invited address; it may be
 	// nil.
 	CountOutcome func(InviteOutcome)
-
-	inviters inviters
 }
 
 // Status is the state of an invitation.

@@ -3,13 +3,8 @@ package invitation
 import (
 	"context"
 	"slices"
-	"sync"
-
-	"github.com/google/uuid"
-	"github.com/maypok86/otter/v2"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
-	"alphacruncher.com/datahub-gateway/internal/cache"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
@@ -18,12 +13,7 @@ import (
 )
 
 // A request with addresses that are not valid writes nothing, and one statement reads all
-// that decides which error comes first: the place, the key and the limits. The limits of
-// mails are counted by hashes of the organization's id and the addresses, with a key that
-// the database does not have, so that the statement needs to know the organization. The
-// gateway remembers it for those who had the right to invite to the place before. For
-// others the place is read first, and decides; the statement comes second then. It is only
-// remembered, and compared with the place that is read.
+// that decides which error comes first: the place, the key and the limits.
 
 // InviteInput is the input of a mutation that invites.
 type InviteInput interface {
@@ -45,18 +35,26 @@ type checkedAddresses struct {
 }
 
 // invalidReading is what decides about a request with addresses that are not valid, beside
-// its place.
+// its place. It is read only for people who may invite there: the time that it takes would
+// tell others that the place is one.
 type invalidReading struct {
-	space   *tenant.Space // by whose organization mails are counted; it may have ids only
-	mails   []recipient
-	charges []ratelimit.Charge
-
 	KeyKnown bool             `json:"keyKnown"`
 	Excess   ratelimit.Excess `json:"excess"`
 }
 
-// readingColumn is the JSON of an invalidReading, for the account $1. $3 is the key.
-var readingColumn = `json_build_object('keyKnown', ` + idempotency.IsKnown("$1", "$3") + `, 'excess', ` + ratelimit.ExcessColumn(4) + `)`
+// readingColumn is the JSON of an invalidReading, for the account $1. $3 is the key. The
+// counted subjects of the limits depend on the place, which only the statement knows.
+var readingColumn = `case when ` + tenant.HasRoleInSpace("$1", access.InviteUsers.Roles|access.InviteSpaceAdministrators.Roles) + ` then
+	json_build_object('keyKnown', ` + idempotency.IsKnown("$1", "$3") + `, 'excess', ` + ratelimit.ExcessColumn(4, subjectsInPlace) + `) end`
+
+// subjectsInPlace returns the SQL expression of the counted subjects of inviteCharges, in
+// space s of organization o, of those for an unknown space.
+func subjectsInPlace(subjects string) string {
+	return `(` + subjects + `)[1:1] || s.id || ` + ratelimit.SubjectsWithin(`(`+subjects+`)[3:]`, "o.id")
+}
+
+// unknownSpace stands for a space that is not read yet.
+var unknownSpace = &tenant.Space{Organization: &tenant.Organization{}}
 
 var placeAndReading = tenant.NewBeside(readingColumn)
 
@@ -73,15 +71,9 @@ func checkOnce(ctx context.Context, placeID globalid.ID, emails []string) (check
 }
 
 // FindPlace reads the place of a request to invite, and returns it as tenant.FindPlaces
-// does. Where it can, it reads all that decides about the request at the same time, which
-// Invite then finds in the context.
+// does. It checks the addresses before, and reads all that decides about a request with
+// addresses that are not valid at the same time. Invite finds both in the context.
 func (s *Service) FindPlace(ctx context.Context, actor access.Actor, id globalid.ID, in InviteInput) (context.Context, map[globalid.ID]tenant.Place, error) {
-	space := s.inviters.spaceOf(actor, id)
-	if space == nil {
-		// Nothing is done for people who may have no right to invite.
-		found, err := tenant.FindPlaces(ctx, s.DB, actor, []globalid.ID{id})
-		return ctx, found, err
-	}
 	emails, key := in.emailsAndKey()
 	checked, err := checkOnce(ctx, id, emails)
 	if err != nil {
@@ -90,7 +82,7 @@ func (s *Service) FindPlace(ctx context.Context, actor access.Actor, id globalid
 	var found map[globalid.ID]tenant.Place
 	if len(checked.invalid) > 0 {
 		var place tenant.Place
-		place, checked.reading, err = s.readInvalid(ctx, actor, space, checked, key)
+		place, checked.reading, err = s.readInvalid(ctx, actor, checked, key)
 		found = map[globalid.ID]tenant.Place{id: place}
 	} else {
 		found, err = tenant.FindPlaces(ctx, s.DB, actor, []globalid.ID{id})
@@ -99,82 +91,40 @@ func (s *Service) FindPlace(ctx context.Context, actor access.Actor, id globalid
 }
 
 // readInvalid reads the place of a request with addresses that are not valid, nil where
-// there is none that the actor may know of, and what else decides about it in this space.
-func (s *Service) readInvalid(ctx context.Context, actor access.Actor, space *tenant.Space, checked checkedAddresses, key *string) (tenant.Place, *invalidReading, error) {
-	r := &invalidReading{space: space, mails: possibleMails(destination{Space: space}, checked.invitees)}
-	r.charges = s.inviteCharges(actor, space, len(checked.invitees), r.mails)
-	place, err := placeAndReading.Find(ctx, s.DB, actor, checked.placeID, r, append([]any{key}, ratelimit.Arguments(r.charges...)...)...)
-	return place, r, err
+// there is none that the actor may know of, and what else decides about it.
+func (s *Service) readInvalid(ctx context.Context, actor access.Actor, checked checkedAddresses, key *string) (tenant.Place, *invalidReading, error) {
+	var reading invalidReading
+	charges := s.possibleCharges(actor, unknownSpace, checked.invitees)
+	place, err := placeAndReading.Find(ctx, s.DB, actor, checked.placeID, &reading, append([]any{key}, ratelimit.Arguments(charges...)...)...)
+	return place, &reading, err
 }
 
 // refuseInvalid returns the error of a request with addresses that are not valid.
 // Everything that Invite checks before the addresses is checked first, without a
 // transaction: nothing will be written.
-func (s *Service) refuseInvalid(ctx context.Context, c inviteCall, checked checkedAddresses) error {
-	place, err := access.FindPlace(ctx, s.DB, c.actor, c.placeID)
+func (s *Service) refuseInvalid(ctx context.Context, c inviteCall, checked checkedAddresses) (err error) {
+	reading := checked.reading
+	var place tenant.Place
+	if reading != nil {
+		place, err = access.FindPlace(ctx, s.DB, c.actor, c.placeID)
+	} else {
+		place, reading, err = s.readInvalid(ctx, c.actor, checked, c.key.Key)
+	}
 	if err == nil {
 		err = access.CheckRole(ctx, s.DB, place, c.rule)
 	}
+	if err == nil {
+		err = idempotency.CheckReuse(reading.KeyKnown)
+	}
 	if err != nil {
 		return err
 	}
-	to, reading := destinationOf(place), checked.reading
-	s.inviters.remember(c.actor, c.placeID, to.Space)
-	if reading == nil || !sameSpace(reading.space, to.Space) {
-		if place, reading, err = s.readInvalid(ctx, c.actor, to.Space, checked, c.key.Key); err == nil {
-			err = access.CheckRole(ctx, s.DB, place, c.rule)
-		}
-		if err != nil {
-			return err
-		}
-		to = destinationOf(place)
-	}
-	if err := idempotency.CheckReuse(reading.KeyKnown); err != nil {
-		return err
-	}
+	to := destinationOf(place)
 	if err := to.checkState(ctx, s.DB, c.rule); err != nil {
 		return err
 	}
-	err = reading.Excess.Check(reading.charges...)
-	if err != nil && len(reading.mails) > 0 {
-		err = s.checkNecessaryMails(ctx, c.actor, to, checked.invitees, reading.mails)
-	}
-	if err != nil {
+	if err := s.checkPossibleMails(ctx, c.actor, to, checked.invitees, reading.Excess); err != nil {
 		return err
 	}
 	return checked.invalid
-}
-
-func sameSpace(a, b *tenant.Space) bool {
-	return a.ID == b.ID && a.Organization.ID == b.Organization.ID
-}
-
-// inviters remembers the spaces of places, and their organizations, for people who had the
-// right to invite there. Nothing is remembered for others, because the time that a
-// request takes would tell them that the place is one. The zero value is ready.
-type inviters struct {
-	spaces *otter.Cache[inviter, *tenant.Space] // with their ids only
-	made   sync.Once
-}
-
-type inviter struct{ account, place uuid.UUID }
-
-// invitersSize is how many are remembered, some 300 octets each.
-const invitersSize = 10_000
-
-func (i *inviters) cache() *otter.Cache[inviter, *tenant.Space] {
-	i.made.Do(func() { i.spaces = cache.BySize[inviter, *tenant.Space](invitersSize) })
-	return i.spaces
-}
-
-// spaceOf returns nil where none is remembered.
-func (i *inviters) spaceOf(actor access.Actor, place globalid.ID) *tenant.Space {
-	space, _ := i.cache().GetIfPresent(inviter{actor.ID.UUID, place.UUID})
-	return space
-}
-
-func (i *inviters) remember(actor access.Actor, place globalid.ID, space *tenant.Space) {
-	if known := i.spaceOf(actor, place); known == nil || !sameSpace(known, space) {
-		i.cache().Set(inviter{actor.ID.UUID, place.UUID}, &tenant.Space{ID: space.ID, Organization: &tenant.Organization{ID: space.Organization.ID}})
-	}
 }

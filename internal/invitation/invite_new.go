@@ -34,7 +34,6 @@ func (s *Service) inviteNew(ctx context.Context, c inviteCall, invitees []invite
 	if access.CheckRole(ctx, s.DB, place, c.rule) != nil || to.checkState(ctx, s.DB, c.rule) != nil {
 		return to, nil, false, nil
 	}
-	s.inviters.remember(c.actor, c.placeID, to.Space)
 	t := s.newTerms(c, to)
 	candidates, results := s.expectNew(t, invitees)
 	reserved := s.Outbox.Reserve(mailJobs(candidates))

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/net/publicsuffix"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
@@ -99,15 +100,18 @@ func (s *Service) mailCharges(list string, mails []recipient) []ratelimit.Charge
 	byMailbox.Text = "one organization can send %d invitations to one mailbox in an hour. Tags after a plus sign, and dots that the provider ignores, make no other mailbox."
 	byDomain := ratelimit.Limit{Name: fault.InvitationsByDomain, Max: s.Limits.ByDomain, Shared: true,
 		Text: "one organization can send %d invitations to a domain in an hour."}
-	type within struct{ organization, recipient string }
+	type within struct {
+		organization uuid.UUID
+		recipient    string
+	}
 	mailboxIndex, domainIndex := make(map[within]int, len(mails)), map[within]int{}
 	var mailboxes, domains []ratelimit.Charge
 	for _, m := range mails {
-		organization, mailbox := m.space.Organization.ID.String(), address.MailboxKey(m.key)
+		organization, mailbox := m.space.Organization.ID.UUID, address.MailboxKey(m.key)
 		i, known := mailboxIndex[within{organization, mailbox}]
 		if !known {
 			i, mailboxIndex[within{organization, mailbox}] = len(mailboxes), len(mailboxes)
-			mailboxes = append(mailboxes, ratelimit.Charge{Limit: byAddress, Subject: ratelimit.HashSubject(s.HashKey, organization, mailbox),
+			mailboxes = append(mailboxes, ratelimit.Charge{Limit: byAddress, Subject: ratelimit.HashSubject(s.HashKey, mailbox), Within: organization,
 				Label: m.email, Email: m.email, Index: &m.index, InputPath: []any{"input", list, m.index}})
 		}
 		mailboxes[i].Count++
@@ -117,7 +121,7 @@ func (s *Service) mailCharges(list string, mails []recipient) []ratelimit.Charge
 		domain := registeredDomain(m.key)
 		if i, known = domainIndex[within{organization, domain}]; !known {
 			i, domainIndex[within{organization, domain}] = len(domains), len(domains)
-			domains = append(domains, ratelimit.Charge{Limit: byDomain, Subject: ratelimit.HashSubject(s.HashKey, organization, domain), Label: domain})
+			domains = append(domains, ratelimit.Charge{Limit: byDomain, Subject: ratelimit.HashSubject(s.HashKey, domain), Within: organization, Label: domain})
 		}
 		domains[i].Count++
 	}
@@ -135,21 +139,35 @@ func registeredDomain(key string) string {
 	return registered
 }
 
-// possibleMails returns the mails that a request to invite sends where nobody is a member
-// or invited yet. Empty invitees are addresses that are not valid.
-func possibleMails(to destination, invitees []invitee) (mails []recipient) {
+// possibleMails returns the mails that a request to invite to a space, or to an instance of
+// it, sends where nobody is a member or invited yet. Empty invitees are addresses that are
+// not valid.
+func possibleMails(space *tenant.Space, invitees []invitee) (mails []recipient) {
 	for i, in := range invitees {
 		if in.key != "" && in.first == i {
-			mails = append(mails, recipient{to.Space, in.address.String(), in.key, i})
+			mails = append(mails, recipient{space, in.address.String(), in.key, i})
 		}
 	}
 	return mails
 }
 
-// checkNecessaryMails fails with RATE_LIMITED where the limits do not allow a request to
-// invite with those of its possible mails that are sent: members and invited people get
-// none. It is for requests that exceed a limit with all of them.
-func (s *Service) checkNecessaryMails(ctx context.Context, actor access.Actor, to destination, invitees []invitee, mails []recipient) error {
+// possibleCharges are inviteCharges with possibleMails.
+func (s *Service) possibleCharges(actor access.Actor, space *tenant.Space, invitees []invitee) []ratelimit.Charge {
+	return s.inviteCharges(actor, space, len(invitees), possibleMails(space, invitees))
+}
+
+// checkPossibleMails fails with RATE_LIMITED where the limits do not allow a request to
+// invite. excess are those of possibleCharges that exceed a limit. Members and invited
+// people get no mail: which of them there are is read only where it matters.
+func (s *Service) checkPossibleMails(ctx context.Context, actor access.Actor, to destination, invitees []invitee, excess ratelimit.Excess) error {
+	if len(excess) == 0 {
+		return nil
+	}
+	mails := possibleMails(to.Space, invitees)
+	err := excess.Check(s.inviteCharges(actor, to.Space, len(invitees), mails)...)
+	if err == nil || len(mails) == 0 {
+		return err
+	}
 	members, err := findMembers(ctx, s.DB, to, nil, invitees)
 	if err != nil {
 		return err

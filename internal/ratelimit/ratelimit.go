@@ -8,6 +8,7 @@ package ratelimit
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"slices"
@@ -36,6 +37,7 @@ type Limit struct {
 type Charge struct {
 	Limit
 	Subject uuid.UUID
+	Within  uuid.UUID // for whom the subject is counted by itself; zero: for all together
 	Count   int
 
 	// What a refusal says about a charge that is one of many; see fault.Fault.
@@ -51,6 +53,22 @@ func HashSubject(key keyedhash.Key, texts ...string) uuid.UUID {
 	id := uuid.UUID(key.Sum("rate_limit", texts...)[:len(uuid.UUID{})])
 	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // version 8 (RFC 9562, section 5.8)
 	return id
+}
+
+// counter returns the counter of a charge.
+func (c Charge) counter() counter {
+	if c.Within == uuid.Nil {
+		return counter{c.Name, c.Subject}
+	}
+	sum := sha256.Sum256(append(c.Within[:], c.Subject[:]...))
+	return counter{c.Name, uuid.UUID(sum[:len(uuid.UUID{})])}
+}
+
+// SubjectsWithin returns the SQL expression of the counted subjects, in their order, of
+// charges with some subjects within another one. Both are SQL expressions: uuid[], and uuid.
+func SubjectsWithin(subjects, within string) string {
+	return `array(select encode(substr(sha256(uuid_send(` + within + `) || uuid_send(c.subject)), 1, 16), 'hex')::uuid
+		from unnest(` + subjects + `) with ordinality as c (subject, n) order by c.n)`
 }
 
 // Take charges limits in a transaction. Each pair of limit and subject may be
@@ -92,19 +110,21 @@ func join(faults []*fault.Fault, err error) error {
 const takeQuery = `select name, subject, seconds from rate_limit_take_2($1::text[], $2::uuid[], $3::int[], $4::text[], $5::int[], $6::text[])`
 
 // checkQuery decides about what each counter would be.
-var checkQuery = checkQueryOf(1)
+var checkQuery = checkQueryOf(1, "$2::uuid[]")
 
-// checkQueryOf returns checkQuery with parameters that begin with a number.
-func checkQueryOf(first int) string {
-	return fmt.Sprintf(`select name, subject, seconds from rate_limit_check_1($%d::text[], $%d::uuid[], $%d::int[], $%d::text[], $%d::int[])`,
-		first, first+1, first+2, first+3, first+4)
+// checkQueryOf returns checkQuery with parameters that begin with a number, and with an
+// SQL expression of the subjects.
+func checkQueryOf(first int, subjects string) string {
+	return fmt.Sprintf(`select name, subject, seconds from rate_limit_check_1($%d::text[], %s, $%d::int[], $%d::text[], $%d::int[])`,
+		first, subjects, first+2, first+3, first+4)
 }
 
 // ExcessColumn returns the SQL expression of an Excess: what Check decides by, for a
 // statement that reads more. Its parameters are Arguments; first is the number of the
-// first one.
-func ExcessColumn(first int) string {
-	return `(select json_agg(o) from (` + checkQueryOf(first) + `) o)`
+// first one. subjects is an SQL expression, which makes of the argument of the subjects
+// those that are counted: the statement may know more of them than the caller.
+func ExcessColumn(first int, subjects func(argument string) string) string {
+	return `(select json_agg(o) from (` + checkQueryOf(first, subjects(fmt.Sprintf("$%d::uuid[]", first+1))) + `) o)`
 }
 
 // counter is the primary key of the table rate_limit.
@@ -135,7 +155,7 @@ func (e Excess) refusals(charges []Charge) []*fault.Fault {
 	}
 	tooLarge := false
 	for i, c := range charges {
-		if seconds, refused := over[counter{c.Name, c.Subject}]; refused {
+		if seconds, refused := over[c.counter()]; refused {
 			faults[i] = c.refusal(seconds)
 			tooLarge = tooLarge || faults[i].RetryAfter == 0
 		}
@@ -167,7 +187,7 @@ func Arguments(charges ...Charge) []any {
 	var limits pq.StringArray
 	var maxima pq.Int64Array
 	for i, c := range charges {
-		names[i], subjects[i], counts[i] = c.Name, c.Subject, int64(c.Count)
+		names[i], subjects[i], counts[i] = c.Name, c.counter().Subject, int64(c.Count)
 		if !slices.Contains(limits, c.Name) {
 			limits, maxima = append(limits, c.Name), append(maxima, int64(c.Max))
 		}

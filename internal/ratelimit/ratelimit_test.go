@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -383,17 +384,54 @@ func checkBeside(t *testing.T, db *postgres.DB, charges ...ratelimit.Charge) err
 		More   int    `db:"more"`
 		Excess []byte `db:"excess"`
 	}
-	err := db.Get(t.Context(), &read, `select $1::int as more, `+ratelimit.ExcessColumn(2)+` as excess`, append([]any{6}, ratelimit.Arguments(charges...)...)...)
+	sent := func(subjects string) string { return subjects }
+	err := db.Get(t.Context(), &read, `select $1::int as more, `+ratelimit.ExcessColumn(2, sent)+` as excess`, append([]any{6}, ratelimit.Arguments(charges...)...)...)
 	if err != nil || read.More != 6 {
 		t.Fatal(read.More, err)
 	}
-	var excess ratelimit.Excess
-	if read.Excess != nil {
-		if err := json.Unmarshal(read.Excess, &excess); err != nil {
+	return excessOf(t, read.Excess).Check(charges...)
+}
+
+func excessOf(t *testing.T, column []byte) (excess ratelimit.Excess) {
+	t.Helper()
+	if column != nil {
+		if err := json.Unmarshal(column, &excess); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return excess.Check(charges...)
+	return excess
+}
+
+// A subject within another one has a counter of its own, which a statement finds that is
+// given the subject alone, and knows what it is within.
+func TestSubjectsWithinOthersCountByThemselves(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	subjects, within := []uuid.UUID{uuid.New(), uuid.New()}, []uuid.UUID{uuid.Nil, uuid.New(), uuid.New()}
+	charge := func(within uuid.UUID, counts ...int) (charges []ratelimit.Charge) {
+		for i, n := range counts {
+			charges = append(charges, ratelimit.Charge{Limit: limit("a", 2), Subject: subjects[i], Within: within, Count: n, Label: fmt.Sprint(i)})
+		}
+		return charges
+	}
+	if err := take(t.Context(), db, charge(within[1], 1, 2)...); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"", "1: There can be 2 in an hour. Nothing was done.", ""} {
+		var excess []byte
+		if err := db.Get(t.Context(), &excess, `select `+ratelimit.ExcessColumn(2, func(subjects string) string {
+			return `case when $1::uuid = '` + uuid.Nil.String() + `' then ` + subjects + ` else ` + ratelimit.SubjectsWithin(subjects, "$1::uuid") + ` end`
+		}), append([]any{within[i]}, ratelimit.Arguments(charge(uuid.Nil, 1, 1)...)...)...); err != nil {
+			t.Fatal(err)
+		}
+		charges := charge(within[i], 1, 1)
+		for _, err := range []error{ratelimit.Check(t.Context(), db, charges...), excessOf(t, excess).Check(charges...)} {
+			var refused fault.List
+			if errors.As(err, &refused); (want == "") != (err == nil) || want != "" && (len(refused) != 1 || refused[0].Message != want) {
+				t.Errorf("within %d: %v", i, err)
+			}
+		}
+	}
 }
 
 // A subject never changes: otherwise its uses would be lost.
