@@ -34,7 +34,7 @@ var (
 			      union all
 			      select since, false, role
 			      from instance_member where space_id = s.id and account_id = p.account_id) h) m
-		join account a on a.id = p.account_id
+		cross join lateral (select * from account where id = p.account_id limit 1) a
 		order by s.id, p.account_id`
 )
 
@@ -69,7 +69,7 @@ func (s *Service) ListInInstances(ctx context.Context, instances []globalid.ID, 
 		cross join lateral (
 			select * from instance_member
 			where instance_id = i.id and account_id > $2 order by account_id limit $3) m
-		join account a on a.id = m.account_id
+		cross join lateral (select * from account where id = m.account_id limit 1) a
 		order by m.instance_id, m.account_id`, postgres.IDs(instances), page.After, page.Limit())
 	if err != nil {
 		return nil, err

@@ -2,12 +2,15 @@ package request
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
+	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
@@ -53,33 +56,71 @@ func (s *Service) end(ctx context.Context, tx *postgres.Tx, actor access.Actor, 
 	return notifyRequesters(ctx, tx, actor, r.ID)
 }
 
+// openAbout locks the open requests of kinds $2 about instance $1 after id $3, endBatch at
+// most, and selects their ids. It is bounded, and compares rows, because a plan that is
+// made for any instance may read all open requests otherwise: see withStatus.
+var openAbout = fmt.Sprintf(`
+	select id from request where status = 'OPEN' and id = any (array(
+		select r.id from unnest($2::text[]) as k (kind) cross join lateral (
+			select r.id from request r
+			where r.instance_id = $1 and r.kind = k.kind and r.status <= 'OPEN' and (r.status, r.id) > ('OPEN', $3)
+			order by r.status, r.id limit %[1]d) r
+		order by r.id limit %[1]d))
+	order by id for no key update`, endBatch)
+
+// endBatch is how many requests about an instance one statement changes.
+const endBatch = 1000
+
 // InstanceDeleted shortens the open requests about an instance: they end when it
 // can no longer be restored, at the latest. The transaction has deleted the
 // instance.
 func (s *Service) InstanceDeleted(ctx context.Context, tx *postgres.Tx, i *tenant.Instance) error {
-	_, err := tx.Exec(ctx, `
-		update request set expires_at = least(lasts_until, $2)
-		where id in (select id from request where instance_id = $1 and status = 'OPEN' order by id for no key update)`,
-		i.ID.UUID, i.RestorableUntil)
-	return err
+	return changeAbout(ctx, tx, i.ID, Kinds, shortenAbout, i.RestorableUntil)
 }
 
 // InstanceRestored approves the open requests to restore an instance, in the name
 // of the actor who has restored it, and undoes InstanceDeleted for the others.
 func (s *Service) InstanceRestored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *tenant.Instance) error {
-	if _, err := tx.Exec(ctx, `
-		update request set expires_at = lasts_until
-		where id in (select id from request where instance_id = $1 and kind <> 'RESTORE' and status = 'OPEN' order by id for no key update)`,
-		i.ID.UUID); err != nil {
+	if err := changeAbout(ctx, tx, i.ID, []Kind{Role, Invitations}, prolongAbout); err != nil {
 		return err
 	}
-	_, err := s.endAll(ctx, tx, actor, audit.RequestApproved, `
-		with r as (
-			update request set status = 'APPROVED', ended_at = clock_timestamp(), answered_by = $2
-			where id in (select id from request where instance_id = $1 and kind = 'RESTORE' and status = 'OPEN' order by id for no key update)
-			returning *)
-		select `+allColumns+` from r `+tables+` order by r.id`, i.ID.UUID, actor.ID.UUID)
-	return err
+	for {
+		n, err := s.endAll(ctx, tx, actor, audit.RequestApproved, approveAbout, i.ID.UUID, pq.Array([]Kind{Restore}), uuid.Nil, actor.ID.UUID)
+		if n < endBatch || err != nil {
+			return err
+		}
+	}
+}
+
+var approveAbout = `
+	with r as (
+		update request set status = 'APPROVED', ended_at = clock_timestamp(), answered_by = $4
+		where id in (` + openAbout + `)
+		returning *)
+	select ` + allColumns + ` from r ` + tables + ` order by r.id`
+
+var (
+	shortenAbout = changeAboutQuery(`expires_at = least(lasts_until, $4)`)
+	prolongAbout = changeAboutQuery(`expires_at = lasts_until`)
+)
+
+func changeAboutQuery(change string) string {
+	return `
+		with changed as (update request set ` + change + ` where id in (` + openAbout + `) returning id)
+		select id from changed order by id`
+}
+
+// changeAbout runs a query of changeAboutQuery for all open requests of some kinds about
+// an instance. The arguments are those after openAbout's.
+func changeAbout(ctx context.Context, tx *postgres.Tx, instance globalid.ID, kinds []Kind, query string, args ...any) error {
+	for after := uuid.Nil; ; {
+		var changed []uuid.UUID
+		err := tx.Select(ctx, &changed, query, append([]any{instance.UUID, pq.Array(kinds), after}, args...)...)
+		if len(changed) < endBatch || err != nil {
+			return err
+		}
+		after = changed[len(changed)-1]
+	}
 }
 
 // EndExpired stores that requests have expired, of 100 at most, queues mails to

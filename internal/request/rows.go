@@ -32,14 +32,16 @@ var (
 	allColumns = columns + `, r.emails, r.approved`
 )
 
+// The limits keep PostgreSQL from reading all accounts, which a plan that is made for any
+// page of any list may do.
 const (
 	status = `case when r.status = 'OPEN' and r.expires_at <= clock_timestamp() then 'EXPIRED' else r.status end`
 
 	tables = `
-		join account q on q.id = r.requested_by
-		left join account w on w.id = r.answered_by
-		join space s on s.id = r.space_id
-		join organization o on o.id = s.organization_id`
+		cross join lateral (select * from account where id = r.requested_by limit 1) q
+		left join lateral (select * from account where id = r.answered_by limit 1) w on true
+		cross join lateral (select * from space where id = r.space_id limit 1) s
+		cross join lateral (select * from organization where id = s.organization_id limit 1) o`
 )
 
 // row is a request with the names of those concerned.

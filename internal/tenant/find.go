@@ -32,10 +32,11 @@ var instanceColumns = `
 	coalesce(i.restorable_until > clock_timestamp(), false) as restorable,
 	d.name as deleted_by_name, ` + HeldEmail("d") + ` as deleted_by_email, im.role as membership`
 
-// The limit keeps PostgreSQL from reading all memberships of account $1, however many.
+// The limits keep PostgreSQL from reading all memberships of account $1, however many, and
+// all accounts.
 const instanceTables = `
 	instance i
-	left join account d on d.id = i.deleted_by
+	left join lateral (select * from account where id = i.deleted_by limit 1) d on true
 	left join lateral (select im.role from instance_member im where im.instance_id = i.id and im.account_id = $1 limit 1) im on true`
 
 type spaceRow struct {
