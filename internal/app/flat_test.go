@@ -327,6 +327,10 @@ func writesOf(w *testworld.World, services *testworld.Services) map[string]func(
 			_, err = services.Instances.Restore(ctx, ada, of)
 			return err
 		},
+		"declining a request": func(ctx context.Context, n int) error {
+			_, err := services.Requests.Decline(ctx, ada, request.DeclineRequestInput{RequestID: globalid.ID{Kind: globalid.Request, UUID: testID(w, 1_000_000+n+2*perWrite)}})
+			return err
+		},
 		"asking for a role, and withdrawing": func(ctx context.Context, _ int) error {
 			asked, err := services.Requests.RequestRole(ctx, vic, request.RequestRoleInput{InstanceID: &group, Role: tenant.InstanceEditor})
 			if err == nil {

@@ -88,6 +88,6 @@ func deleteForeign(ctx context.Context, q postgres.Querier) error {
 // their number.
 func DeleteOld(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
-		delete from event where id in (
-			select id from event where at <= statement_timestamp() - interval '1 hour' order by at limit 1000)`)
+		delete from event where id = any (array(
+			select id from event where at <= statement_timestamp() - interval '1 hour' order by at limit 1000))`)
 }

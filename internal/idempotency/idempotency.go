@@ -199,9 +199,9 @@ func CheckReuse(known bool) error {
 // their number.
 func DeleteExpired(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
-		delete from idempotency_key where (account_id, key) in (
-			select account_id, key from idempotency_key
-			where created_at <= statement_timestamp() - interval '24 hours' limit 1000 for update skip locked)`)
+		delete from idempotency_key where ctid = any (array(
+			select ctid from idempotency_key
+			where created_at <= statement_timestamp() - interval '24 hours' limit 1000 for update skip locked))`)
 }
 
 func keyReused() *fault.Fault {

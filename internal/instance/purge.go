@@ -61,14 +61,16 @@ func purgePart(ctx context.Context, tx *postgres.Tx, grace time.Duration) (found
 		return false, false, err
 	}
 	for _, part := range []string{
-		`delete from outbox where id in (select id from outbox where instance_id = $1 limit $2)`,
-		`delete from invitation where id in (select id from invitation where instance_id = $1 limit $2)`,
-		`delete from outbox where id in (
-			select o.id from request r join request_notice n on n.request_id = r.id join outbox o on o.subject_id = n.id
-			where r.instance_id = $1 limit $2)`,
-		`delete from request where id in (select id from request where instance_id = $1 limit $2)`,
-		`delete from instance_member where (instance_id, account_id) in (
-			select instance_id, account_id from instance_member where instance_id = $1 limit $2)`,
+		`delete from outbox where id = any (array(select id from outbox where instance_id = $1 limit $2))`,
+		`delete from invitation where id = any (array(select id from invitation where instance_id = $1 limit $2))`,
+		`delete from outbox where id = any (array(
+			select o.id from request r
+			cross join lateral (select id from request_notice where request_id = r.id limit $2) n
+			cross join lateral (select id from outbox where subject_id = n.id limit $2) o
+			where r.instance_id = $1 limit $2))`,
+		`delete from request where id = any (array(select id from request where instance_id = $1 limit $2))`,
+		`delete from instance_member where instance_id = $1 and account_id = any (array(
+			select account_id from instance_member where instance_id = $1 limit $2))`,
 	} {
 		if n, err := tx.Exec(ctx, part, i.ID, purgeBatch); n == purgeBatch || err != nil {
 			return true, false, err

@@ -50,7 +50,7 @@ var (
 			and (v.email_key = (select email_key from address_holder where account_id = $2) and coalesce(v.role <> all ($3::text[]), true)
 				or $4 and v.invited_by = $2 and not ` + inviterMay + `)
 			order by v.email_key, v.instance_id, v.space_id for no key update of v)
-		update invitation v set status = 'REVOKED' from ended where v.id = ended.id
+		update invitation v set status = 'REVOKED' where v.id = any (array(select id from ended))
 		returning v.email, v.instance_id, (select name from instance where id = v.instance_id) as instance_name`)
 
 	// $3 is who takes them over.
@@ -59,7 +59,7 @@ var (
 			select v.id from invitation v ` + placeTables + `
 			where PLACE and v.status = 'PENDING' and v.invited_by = $2 and not ` + inviterMay + `
 			order by v.email_key, v.instance_id, v.space_id for no key update of v)
-		update invitation v set invited_by = $3 from sent where v.id = sent.id
+		update invitation v set invited_by = $3 where v.id = any (array(select id from sent))
 		returning v.email, v.instance_id, (select name from instance where id = v.instance_id) as instance_name`)
 )
 

@@ -115,7 +115,7 @@ var (
 	insertQueries = byPlace(`
 		insert into invitation as v (id, instance_id, space_id, email, email_key, role, token_hash, message, invited_by, requested_by, expires_at, mail_refused)
 		select c.id, t.instance_id, t.space_id, c.email, c.email_key, t.role, c.token_hash, t.message, t.invited_by, t.requested_by, clock_timestamp() + t.ttl,
-		       exists (select from invitation_refusal r where r.address_hash = c.refusal_hash)
+		       ` + refusedBy(`c.refusal_hash`) + `
 		from ` + termsTable + `
 		cross join unnest($8::uuid[], $9::text[], $10::text[], $11::bytea[], $12::bytea[]) as c (id, email, email_key, token_hash, refusal_hash)
 		order by c.email_key
@@ -182,7 +182,7 @@ func findPending(ctx context.Context, q postgres.Querier, to destination, keys [
 
 // replaceQuery locks in the order of insertQueries. It decides again which
 // invitations are expired: time has passed since they were read.
-const replaceQuery = `
+var replaceQuery = `
 	update invitation v
 	set role         = t.role,
 	    token_hash   = case when old.expired then c.token_hash else v.token_hash end,
@@ -190,12 +190,12 @@ const replaceQuery = `
 	    invited_by   = t.invited_by,
 	    requested_by = case when old.expired then t.requested_by else v.requested_by end,
 	    expires_at   = case when old.expired then clock_timestamp() + t.ttl else v.expires_at end,
-	    mail_refused = case when old.expired then exists (select from invitation_refusal r where r.address_hash = c.refusal_hash) else v.mail_refused end
+	    mail_refused = case when old.expired then ` + refusedBy(`c.refusal_hash`) + ` else v.mail_refused end
 	from ` + termsTable + `
 	cross join (select id, role, expires_at <= clock_timestamp() as expired
 	            from invitation where id = any ($8::uuid[]) order by email_key for no key update) old
 	join unnest($8::uuid[], $9::bytea[], $10::bytea[]) as c (id, token_hash, refusal_hash) on c.id = old.id
-	where v.id = old.id
+	where v.id = old.id and v.id = any ($8::uuid[])
 	returning ` + storedColumns + `, old.role as previous_role, old.expired`
 
 // replaceRows renews the candidates' expired invitations, and changes the role of

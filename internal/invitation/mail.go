@@ -67,8 +67,8 @@ func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*m
 	var refused []uuid.UUID
 	err = m.DB.Select(ctx, &refused, `
 		update invitation v set mail_refused = true
-		from unnest($1::uuid[], $2::bytea[]) as n (id, refusal_hash) join invitation_refusal r on r.address_hash = n.refusal_hash
-		where v.id = n.id and not v.mail_refused
+		from unnest($1::uuid[], $2::bytea[]) as n (id, refusal_hash)
+		where v.id = n.id and v.id = any ($1::uuid[]) and not v.mail_refused and `+refusedBy(`n.refusal_hash`)+`
 		returning v.id`, read, refusals)
 	for _, id := range refused {
 		byID[id].MailRefused = true

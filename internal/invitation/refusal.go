@@ -135,6 +135,12 @@ func RefusedAt(ctx context.Context, q postgres.Querier, key keyedhash.Key, email
 	return &at, err
 }
 
+// refusedBy returns the SQL condition that the mailbox of a hash has refused invitations.
+// Unlike EXISTS, it is never answered from a hash of the whole table.
+func refusedBy(hash string) string {
+	return `((select true from invitation_refusal where address_hash = ` + hash + ` limit 1) is not null)`
+}
+
 // refusalHash returns what stands for the mailbox of an address in the table
 // invitation_refusal.
 func refusalHash(key keyedhash.Key, emailKey string) []byte {

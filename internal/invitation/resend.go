@@ -148,9 +148,9 @@ func (s *Service) renew(ctx context.Context, tx *postgres.Tx, actor access.Actor
 		with renewed as (
 			update invitation v
 			set token_hash = n.token_hash, invited_by = $3, expires_at = clock_timestamp() + $4 * interval '1 second',
-			    mail_refused = exists (select from invitation_refusal r where r.address_hash = n.refusal_hash)
+			    mail_refused = `+refusedBy(`n.refusal_hash`)+`
 			from unnest($1::uuid[], $2::bytea[], $5::bytea[]) as n (id, token_hash, refusal_hash)
-			where v.id = n.id
+			where v.id = n.id and v.id = any ($1::uuid[])
 			returning v.id, v.mail_refused)
 		select id from renewed where mail_refused`, postgres.IDs(ids), hashes, actor.ID.UUID, s.Limits.TTL.Seconds(), refusals); err != nil {
 		return nil, err
@@ -202,8 +202,8 @@ func recordResends(ctx context.Context, tx *postgres.Tx, pending []pendingInvita
 	}
 	if err := tx.Select(ctx, &waits, `
 		select r.space_id, r.email_key, extract(epoch from r.at + $3 * interval '1 second' - clock_timestamp()) as seconds
-		from invitation_resend r
-		where (r.space_id, r.email_key) in (select * from unnest($1::uuid[], $2::text[]))`,
+		from unnest($1::uuid[], $2::text[]) as n (space_id, email_key)
+		cross join lateral (select * from invitation_resend where space_id = n.space_id and email_key = n.email_key limit 1) r`,
 		spaces, keys, resendPause.Seconds()); err != nil {
 		return nil, err
 	}
@@ -236,7 +236,7 @@ func resentTooSoon(v pendingInvitation, wait time.Duration) *fault.Fault {
 // at most, and returns their number.
 func DeleteOldResends(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
-		delete from invitation_resend where (space_id, email_key) in (
-			select space_id, email_key from invitation_resend
-			where at <= statement_timestamp() - $1 * interval '1 second' limit 1000 for update skip locked)`, resendPause.Seconds())
+		delete from invitation_resend where ctid = any (array(
+			select ctid from invitation_resend
+			where at <= statement_timestamp() - $1 * interval '1 second' limit 1000 for update skip locked))`, resendPause.Seconds())
 }

@@ -47,10 +47,10 @@ func (s *Service) LoggedUntil(v *Invitation) time.Time {
 // decided by its time, not by the mark. Several gateways can do it at the same time.
 func MarkExpired(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
-		update invitation set expired = true where id in (
+		update invitation set expired = true where id = any (array(
 			select id from invitation
 			where status = 'PENDING' and not expired and expires_at <= statement_timestamp()
-			order by expires_at limit 1000 for no key update skip locked)`)
+			order by expires_at limit 1000 for no key update skip locked))`)
 }
 
 // DeleteEnded deletes invitations that ended longer than a retention time ago,

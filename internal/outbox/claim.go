@@ -13,17 +13,20 @@ import (
 // batchSize is how many jobs a worker claims at most. The limit in claim is the same.
 const batchSize = 20
 
-// claimQuery leases the jobs that have been due longest. Two details let PostgreSQL find
-// them by the index outbox_due, however many rows there are: statement_timestamp()
-// is stable, where clock_timestamp() is volatile; and the limit is a literal, because
-// a generic plan expects an unknown limit to return a tenth of all rows.
+// claimQuery leases the jobs that have been due longest. Three details let PostgreSQL find
+// them by the index outbox_due and by their ids, however many rows there are:
+// statement_timestamp() is stable, where clock_timestamp() is volatile; the limit is a
+// literal, because a generic plan expects an unknown limit to return a tenth of all rows;
+// and the array has the ids, where a plan for a join may read the whole table.
 const claimQuery = `
+	with due as materialized (
+		select id, submitted and lease is not null as lost from outbox
+		where kind = $1 and state = 'QUEUED' and next_attempt_at <= statement_timestamp() and (lease is null or $3)
+		order by next_attempt_at limit 20 for update skip locked)
 	update outbox o
 	set attempts = attempts + 1, lease = gen_random_uuid(), next_attempt_at = clock_timestamp() + $2 * interval '1 second'
-	from (select id, submitted and lease is not null as lost from outbox
-	      where kind = $1 and state = 'QUEUED' and next_attempt_at <= statement_timestamp() and (lease is null or $3)
-	      order by next_attempt_at limit 20 for update skip locked) due
-	where o.id = due.id
+	from due
+	where o.id = due.id and o.id = any (array(select id from due))
 	returning o.id, o.subject_id, coalesce(o.secret, '') as secret, o.attempts, o.lease, o.uncertain, due.lost`
 
 // claim leases the jobs that have been due longest. It returns those that are not this
@@ -79,9 +82,9 @@ func (q *Queue) renew(ctx context.Context, jobs []Job) error {
 	leases, _ := q.owned.leases(jobs)
 	_, err := q.DB.Exec(ctx, `
 		update outbox set next_attempt_at = clock_timestamp() + $3 * interval '1 second'
-		where id in (
+		where id = any (array(
 			select o.id from outbox o join unnest($1::uuid[], $2::uuid[]) as j (id, lease) on o.id = j.id and o.lease = j.lease
-			order by o.id for no key update of o)`, ids(jobs), leases, q.lease().Seconds())
+			where o.id = any ($1::uuid[]) order by o.id for no key update of o))`, ids(jobs), leases, q.lease().Seconds())
 	return err
 }
 

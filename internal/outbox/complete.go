@@ -49,9 +49,9 @@ const completeQuery = `
 	                  else r.state end as state
 	      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::bool[], $9::int[], $10::bool[], $11::bool[])
 	           as r (id, lease, state, error, reply, problem, pause, attempted, uncounted, uncertain, ends)
-	      join outbox h on h.id = r.id and h.lease = r.lease
+	      join outbox h on h.id = r.id and h.lease = r.lease and h.id = any ($1::uuid[])
 	      order by h.id for no key update of h) s
-	where o.id = s.id
+	where o.id = s.id and o.id = any ($1::uuid[])
 	returning o.id, o.state`
 
 // completeArguments returns the arguments of completeQuery. again says how often each job

@@ -18,7 +18,7 @@ import (
 func Hold(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
 	_, err := tx.Exec(ctx, `
 		update outbox set state = 'HELD'
-		where id in (select id from outbox where instance_id = $1 and state = $2 order by id for no key update)`, instance.UUID, "QUEUED")
+		where id = any (array(select id from outbox where instance_id = $1 and state = $2 order by id for no key update))`, instance.UUID, "QUEUED")
 	return err
 }
 
@@ -28,6 +28,6 @@ func Release(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
 	_, err := tx.Exec(ctx, `
 		update outbox
 		set state = 'QUEUED', next_attempt_at = case when lease is null and uncertain = 0 then clock_timestamp() else next_attempt_at end
-		where id in (select id from outbox where instance_id = $1 and state = $2 order by id for no key update)`, instance.UUID, "HELD")
+		where id = any (array(select id from outbox where instance_id = $1 and state = $2 order by id for no key update))`, instance.UUID, "HELD")
 	return err
 }

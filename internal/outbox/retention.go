@@ -15,12 +15,12 @@ import (
 // are in the order of the time, so that what is due is among the first rows.
 func DeleteFinished(ctx context.Context, q postgres.Querier, retention time.Duration) (int64, error) {
 	return q.Exec(ctx, `
-		delete from outbox where id in (
+		delete from outbox where id = any (array(
 			select id from outbox
-			where id in (
+			where id = any (array(
 				select id from (
 					select id, state, coalesce(attempted_at, created_at) as at from outbox order by id limit 5000) oldest
 				where state not in ('QUEUED', 'HELD') and at <= statement_timestamp() - $1 * interval '1 second'
-				limit 1000)
-			order by id for update skip locked)`, retention.Seconds())
+				limit 1000))
+			order by id for update skip locked))`, retention.Seconds())
 }

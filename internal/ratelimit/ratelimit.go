@@ -245,9 +245,9 @@ func FormatMinutes(d time.Duration) string {
 func DeleteExpired(ctx context.Context, q postgres.Querier) (int64, error) {
 	return q.Exec(ctx, `
 		with credit as (
-			delete from rate_limit_credit where (name, subject, id) in (
-				select name, subject, id from rate_limit_credit
-				where until <= statement_timestamp() limit 1000 for update skip locked)),
+			delete from rate_limit_credit where ctid = any (array(
+				select ctid from rate_limit_credit
+				where until <= statement_timestamp() limit 1000 for update skip locked))),
 		part as (
 			select floor(extract(epoch from statement_timestamp()) / 60)::bigint
 			       % (pg_relation_size('rate_limit') / current_setting('block_size')::int / 4000 + 1) * 4000 as block)

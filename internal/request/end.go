@@ -95,7 +95,7 @@ func (s *Service) InstanceRestored(ctx context.Context, tx *postgres.Tx, actor a
 var approveAbout = `
 	with r as (
 		update request set status = 'APPROVED', ended_at = clock_timestamp(), answered_by = $4
-		where id in (` + openAbout + `)
+		where id = any (array(` + openAbout + `))
 		returning *)
 	select ` + allColumns + ` from r ` + tables + ` order by r.id`
 
@@ -106,7 +106,7 @@ var (
 
 func changeAboutQuery(change string) string {
 	return `
-		with changed as (update request set ` + change + ` where id in (` + openAbout + `) returning id)
+		with changed as (update request set ` + change + ` where id = any (array(` + openAbout + `)) returning id)
 		select id from changed order by id`
 }
 
@@ -144,7 +144,8 @@ func expireQuery(condition string) string {
 	return `
 		with r as (
 			update request set status = 'EXPIRED', ended_at = expires_at
-			where id in (select id from request where status = 'OPEN' and expires_at <= statement_timestamp() and ` + condition + `)
+			where id = any (array(
+				select id from request where status = 'OPEN' and expires_at <= statement_timestamp() and ` + condition + `))
 			returning *)
 		select ` + allColumns + ` from r ` + tables + ` order by r.id`
 }

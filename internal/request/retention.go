@@ -17,8 +17,9 @@ func DeleteEnded(ctx context.Context, q postgres.Querier, retention time.Duratio
 			where ended_at <= statement_timestamp() - $1 * interval '1 second'
 			order by ended_at limit 500 for update skip locked),
 		mails as (
-			delete from outbox where id in (
-				select o.id from request_notice n join outbox o on o.subject_id = n.id
-				where n.request_id in (select id from ended) order by o.id for update of o))
-		delete from request where id in (select id from ended)`, retention.Seconds())
+			delete from outbox where id = any (array(
+				select id from outbox where subject_id = any (array(
+					select id from request_notice where request_id = any (array(select id from ended))))
+				order by id for update)))
+		delete from request where id = any (array(select id from ended))`, retention.Seconds())
 }
