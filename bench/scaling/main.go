@@ -180,6 +180,8 @@ var jobs = map[string]string{
 	"backlog of mails":                                 "%select kind,%case when state = %",
 	"finished mails to delete (none)":                  "%delete from outbox where id in (%as at from outbox order by id limit%",
 	"records of the trail to delete (none)":            "select audit_log_delete_old%",
+	"requests that have expired (none)":                "%update request set status = %expires_at <= statement_timestamp()%limit%",
+	"ended requests to delete (none)":                  "%select id from request%ended_at <= statement_timestamp()%",
 	"mails to send (none)":                             "%update outbox o%attempts = attempts +%",
 }
 

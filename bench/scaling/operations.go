@@ -31,6 +31,7 @@ const (
 	administrator = 1
 	member        = 2 // of rows / 500 + 100 instances
 	manager       = 3
+	requester     = 5 // of a tenth as many requests as there are invitations
 
 	reads  = 15
 	writes = 9
@@ -92,7 +93,33 @@ func operations(rows int) (all []operation) {
 	}
 	read("20 instances with 10 members and 10 pending invitations each", administrator,
 		"query($id: ID!) { space(id: $id) { instances(first: 20) { nodes { id members(first: 10) { nodes { role } } invitations(first: 10, status: PENDING) { "+nodes+" } } } } }", map[string]any{"id": spaceID(1)})
-	read("requests to answer", administrator, "{ viewer { requestsToAnswer { totalCount nodes { id } } } }", nil)
+
+	requests := []struct {
+		name     string
+		person   int
+		query    string // up to the list
+		middle   int    // row
+		statuses []string
+	}{
+		{"requests in a space", administrator, `space(id: "` + spaceID(1) + `") { requests`, rows / 20, []string{"", "OPEN", "APPROVED", "DECLINED", "WITHDRAWN", "EXPIRED"}},
+		{"own requests", requester, "viewer { requests", rows / 20 * 3, []string{"", "OPEN", "APPROVED", "DECLINED", "WITHDRAWN", "EXPIRED"}},
+		{"requests to answer", administrator, "viewer { requestsToAnswer", rows / 20, []string{""}},
+	}
+	for _, list := range requests {
+		for _, status := range list.statuses {
+			name, filter := list.name+":", ""
+			if status != "" {
+				name, filter = name+" "+status+",", ", status: "+status
+			}
+			query := func(fields string) string {
+				return "query($after: String) { " + list.query + "(first: 100, after: $after" + filter + ") { " + fields + " } } }"
+			}
+			const nodes = "nodes { id status requestedBy { name } }"
+			read(name+" first page", list.person, query(nodes), nil)
+			read(name+" page in the middle", list.person, query(nodes), map[string]any{"after": cursor("request", 8, list.middle)})
+			read(name+" totalCount", list.person, query("totalCount"), nil)
+		}
+	}
 	read("own invitations", administrator, "{ viewer { invitations { totalCount nodes { id } } } }", nil)
 
 	const invite = "mutation($in: InviteUsersInput!) { inviteUsers(input: $in) { results { outcome } } }"
@@ -119,6 +146,21 @@ func operations(rows int) (all []operation) {
 			all = append(all, operation{name: m.name, person: administrator, repeats: 1, variables: map[string]any{"id": instanceID(4 + i%2)},
 				query: "mutation($id: ID!) { " + m.field + "(input: {instanceId: $id}) { " + m.done + " } }"})
 		}
+	}
+
+	// People with open requests have even numbers. Each run takes others.
+	change := func(name string, person int, mutation string) {
+		all = append(all, operation{name: name, person: person, repeats: 1, query: "mutation { " + mutation + " }"})
+	}
+	for i := range 5 {
+		asks := 100 + 2*((int(run/1000)*20+4*i)%(rows/20-150))
+		answer := func(field string, person int) string {
+			return fmt.Sprintf(`%s(input: {requestId: "request_%s"}) { request { status } }`, field, uuid(8, person))
+		}
+		change("asking for a role", asks+1, fmt.Sprintf(`requestRole(input: {instanceId: "%s", role: INSTANCE_EDITOR}) { created }`, instanceID(3)))
+		change("withdrawing a request", asks, answer("withdrawRequest", asks))
+		change("declining a request", administrator, answer("declineRequest", asks+2))
+		change("approving a request", administrator, answer("approveRequest", asks+4))
 	}
 	return all
 }

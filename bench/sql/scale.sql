@@ -1,10 +1,12 @@
 -- A database of one size: :rows invitations, as many mails and records of the trail, a tenth as many accounts and
--- memberships. In the space 1, whose administrator is the account 1:
+-- memberships, a fifth as many requests. In the space 1, whose administrator is the account 1:
 --   instance 3  three tenths of the invitations: pending, but for the oldest three of each other status
 --   instance 4  three tenths: expired, but for the oldest three of each other status; mails of which a tenth failed
 --   instance 5  three tenths: accepted, declined and revoked, but for the oldest three that are pending and expired
 --   instance 6  a thousand, deleted and to be purged
 --   space 1     one tenth: administrators', pending and expired in turns
+--   requests    for an editor's role in the instance 3: one of each account from 100, mostly open where the number of the
+--               account is even, and ended in each way where it is odd; and as many of the account 5, mostly ended
 -- The members of the instance 3 are all accounts. The account 2 is a member of :rows / 500 + 100 other instances, in
 -- :rows / 5000 + 20 spaces, and the account 3 is the manager of their organization.
 -- id(kind, n) is the UUID of row n of a kind. Indexes are made after the rows.
@@ -16,9 +18,9 @@ create function pg_temp.id(kind int, n bigint) returns uuid language sql immutab
  $$ select ('01900000-0000-7000-8'||lpad(to_hex(kind),3,'0')||'-'||lpad(to_hex(n),12,'0'))::uuid $$;
 
 begin;
-truncate account, organization, space, instance, instance_member, invitation, outbox, audit_log, event cascade;
+truncate account, organization, space, instance, instance_member, invitation, outbox, audit_log, request, event cascade;
 create temp table made as select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition
-  from pg_index where indrelid in ('invitation'::regclass, 'outbox'::regclass, 'audit_log'::regclass, 'instance_member'::regclass, 'account'::regclass)
+  from pg_index where indrelid in ('invitation'::regclass, 'outbox'::regclass, 'audit_log'::regclass, 'instance_member'::regclass, 'account'::regclass, 'request'::regclass)
   and not exists (select from pg_constraint where conindid = indexrelid);
 select format('drop index %s', name) from made \gexec
 alter table invitation drop constraint invitation_token_hash_key;
@@ -68,6 +70,13 @@ insert into audit_log (at, action, actor_id, actor_name, space_id, space_name, i
   select '2025-03-01'::timestamptz + n * interval '1 second', 'INVITATION_SENT', pg_temp.id(2, 1), 'User Name 1', pg_temp.id(3, 1), 'Space 1',
     pg_temp.id(4, 3), 'Instance 3', jsonb_build_object('emails', jsonb_build_array('guest'||n||'@mail.example.org'), 'role', 'VIEWER'), pg_temp.id(7, n)
   from generate_series(1, :rows) n;
+insert into request (id, kind, space_id, instance_id, space_name, instance_name, requested_by, role, created_at, lasts_until, expires_at, status, ended_at, answered_by)
+  select pg_temp.id(8, n), 'ROLE', pg_temp.id(3, 1), pg_temp.id(4, 3), 'Space 1', 'Instance 3', pg_temp.id(2, case when n <= :rows / 10 then n else 5 end),
+    'INSTANCE_EDITOR', at, '2099-01-01', '2099-01-01', status, case when status <> 'OPEN' then now() end,
+    case when status in ('APPROVED', 'DECLINED') then pg_temp.id(2, 1) end
+  from generate_series(100, :rows / 5) n,
+    lateral (select '2025-03-01'::timestamptz + n * interval '1 second', case when n <= :rows / 10 and n % 2 = 0 then 'OPEN'
+      else (array['APPROVED', 'DECLINED', 'WITHDRAWN', 'EXPIRED'])[n / 2 % 4 + 1] end) x (at, status);
 select definition from made \gexec
 alter table invitation add constraint invitation_token_hash_key unique (token_hash);
 commit;
