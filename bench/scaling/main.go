@@ -120,8 +120,12 @@ func (g *gateway) measure(url, binary string, to *json.Encoder) (err error) {
 	if err := g.awaitHousekeeping(); err != nil {
 		return err
 	}
+	open, err := openRequests(fmt.Sprintf(url, g.database))
+	if err != nil {
+		return err
+	}
 	byName := map[string][]measurement{}
-	for _, op := range operations(g.rows) {
+	for _, op := range operations(g.rows, open) {
 		ms, err := g.run(op)
 		if err != nil {
 			return err
@@ -143,6 +147,29 @@ func (g *gateway) measure(url, binary string, to *json.Encoder) (err error) {
 		}
 	}
 	return g.housekeeping(to)
+}
+
+// openRequests returns the numbers of the oldest open requests of a database: see
+// sql/scale.sql.
+func openRequests(url string) (open []int, err error) {
+	db, err := sql.Open("postgres", url)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	rows, err := db.Query(`select ('x' || right(id::text, 12))::bit(48)::bigint from request where status = 'OPEN' order by id limit 15`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var n int
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		open = append(open, n)
+	}
+	return open, rows.Err()
 }
 
 func (g *gateway) awaitReady() error {

@@ -37,8 +37,9 @@ const (
 	writes = 9
 )
 
-// operations returns what is measured in a database of so many invitations.
-func operations(rows int) (all []operation) {
+// operations returns what is measured in a database of so many invitations, with some open
+// requests to answer, of which no run answers one again.
+func operations(rows int, open []int) (all []operation) {
 	const nodes = "nodes { id email role status expiresAt }"
 	read := func(name string, person int, query string, variables map[string]any) {
 		all = append(all, operation{name: name, person: person, query: query, variables: variables, repeats: reads})
@@ -148,19 +149,17 @@ func operations(rows int) (all []operation) {
 		}
 	}
 
-	// People with open requests have even numbers. Each run takes others.
 	change := func(name string, person int, mutation string) {
 		all = append(all, operation{name: name, person: person, repeats: 1, query: "mutation { " + mutation + " }"})
 	}
-	for i := range 5 {
-		asks := 100 + 2*((int(run/1000)*20+4*i)%(rows/20-150))
-		answer := func(field string, person int) string {
-			return fmt.Sprintf(`%s(input: {requestId: "request_%s"}) { request { status } }`, field, uuid(8, person))
-		}
-		change("asking for a role", asks+1, fmt.Sprintf(`requestRole(input: {instanceId: "%s", role: INSTANCE_EDITOR}) { created }`, instanceID(3)))
-		change("withdrawing a request", asks, answer("withdrawRequest", asks))
-		change("declining a request", administrator, answer("declineRequest", asks+2))
-		change("approving a request", administrator, answer("approveRequest", asks+4))
+	answer := func(field string, request int) string {
+		return fmt.Sprintf(`%s(input: {requestId: "request_%s"}) { request { status } }`, field, uuid(8, request))
+	}
+	for ; len(open) >= 3; open = open[3:] {
+		change("asking for a role", open[0]+1, fmt.Sprintf(`requestRole(input: {instanceId: "%s", role: INSTANCE_EDITOR}) { created }`, instanceID(3)))
+		change("withdrawing a request", open[0], answer("withdrawRequest", open[0])) // request n is of person n
+		change("declining a request", administrator, answer("declineRequest", open[1]))
+		change("approving a request", administrator, answer("approveRequest", open[2]))
 	}
 	return all
 }
