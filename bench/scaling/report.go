@@ -64,7 +64,7 @@ func writeReport(from, to string) error {
 	commit, _ := exec.Command("git", "-C", to, "describe", "--always", "--dirty").Output()
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Scale\n\nMeasured by `bench/scale` (see [README.md](README.md#scale)): %s, commit %s, on %d cores.\n\n", time.Now().UTC().Format(time.RFC3339), strings.TrimSpace(string(commit)), runtime.NumCPU())
-	b.WriteString("Milliseconds of a request (median), one at a time, by the number of invitations in the database; the milliseconds of its statements, and the buffers of 8 KiB that they read, in the smallest and in the largest. Buffers do not depend on what else the machine does; times do. Jobs of the housekeeping are single statements, as PostgreSQL counts them.\n\nA list in the smallest database has some 3,000 rows, and is counted as a whole; in the others it has more than the 10,000 that are counted.\n\n![times by the number of rows](scale.svg)\n\n| operation |")
+	b.WriteString("Milliseconds of a request (median), one at a time, by the number of invitations in the database; the milliseconds of its statements, and the buffers of 8 KiB that they read, in the smallest and in the largest. Buffers do not depend on what else the machine does; times do. Jobs of the housekeeping are single statements, as PostgreSQL counts them.\n\nA list in the smallest database has some 3,000 rows, and is counted as a whole; in the others it has more than the 10,000 that are counted: counting grows by that.\n\n![times by the number of rows](scale.svg)\n\n| operation |")
 	for _, rows := range sizes {
 		fmt.Fprintf(&b, " %s |", power(rows))
 	}
