@@ -110,21 +110,26 @@ func join(faults []*fault.Fault, err error) error {
 const takeQuery = `select name, subject, seconds from rate_limit_take_2($1::text[], $2::uuid[], $3::int[], $4::text[], $5::int[], $6::text[])`
 
 // checkQuery decides about what each counter would be.
-var checkQuery = checkQueryOf(1, "$2::uuid[]")
+var checkQuery = checkQueryOf(1, sentSubjects)
 
-// checkQueryOf returns checkQuery with parameters that begin with a number, and with an
-// SQL expression of the subjects.
-func checkQueryOf(first int, subjects string) string {
-	return fmt.Sprintf(`select name, subject, seconds from rate_limit_check_1($%d::text[], %s, $%d::int[], $%d::text[], $%d::int[])`,
-		first, subjects, first+2, first+3, first+4)
+// sentSubjects is for ExcessColumn, where the caller knows the subjects.
+func sentSubjects(argument string) string { return argument }
+
+// checkQueryOf returns checkQuery with parameters that begin with a number. The subjects
+// are an expression beside the function, because PostgreSQL does not inline a function
+// with a subquery in its arguments.
+func checkQueryOf(first int, subjects func(argument string) string) string {
+	return fmt.Sprintf(`select c.name, c.subject, c.seconds from (select %s as subjects) of
+		cross join lateral rate_limit_check_1($%d::text[], of.subjects, $%d::int[], $%d::text[], $%d::int[]) c`,
+		subjects(fmt.Sprintf("$%d::uuid[]", first+1)), first, first+2, first+3, first+4)
 }
 
 // ExcessColumn returns the SQL expression of an Excess: what Check decides by, for a
 // statement that reads more. Its parameters are Arguments; first is the number of the
-// first one. subjects is an SQL expression, which makes of the argument of the subjects
-// those that are counted: the statement may know more of them than the caller.
+// first one. subjects returns an SQL expression of the counted subjects, from that of the
+// argument: the statement may know more of them than the caller.
 func ExcessColumn(first int, subjects func(argument string) string) string {
-	return `(select json_agg(o) from (` + checkQueryOf(first, subjects(fmt.Sprintf("$%d::uuid[]", first+1))) + `) o)`
+	return `(select json_agg(o) from (` + checkQueryOf(first, subjects) + `) o)`
 }
 
 // counter is the primary key of the table rate_limit.
