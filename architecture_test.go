@@ -48,12 +48,13 @@ func TestImports(t *testing.T) {
 		"/internal/invitation":                append(domain("/internal/invitation", "/internal/membership"), "github.com/wneessen/"),
 		"/internal/mail":                      append(domain("/internal/mail"), module+"/internal/postgres"),
 		"/internal/membership":                domain("/internal/membership"),
+		"/internal/organization":              append(domain("/internal/organization", "/internal/membership"), "github.com/lib/pq"),
 		"/internal/outbox":                    append(telemetry, module+"/internal/telemetry"),
 		"/internal/postgres":                  append(telemetry, module+"/internal/telemetry"),
 		"/internal/privacy":                   {"github.com/prometheus/", "go.opentelemetry.io/", "github.com/99designs/", "github.com/jmoiron/sqlx", "net/http", module + "/graph", module + "/resolvers", module + "/internal/app"},
 		"/internal/ratelimit":                 domain("/internal/ratelimit"),
 		"/internal/request":                   domain("/internal/request", "/internal/instance", "/internal/invitation", "/internal/membership"), // an approval performs what was requested
-		"/internal/space":                     domain("/internal/space", "/internal/membership"),
+		"/internal/space":                     domain("/internal/space", "/internal/membership", "/internal/organization"),
 		"/internal/telemetry":                 {module + "/internal/postgres", module + "/internal/outbox", module + "/resolvers", module + "/internal/app", "github.com/99designs/", "github.com/jmoiron/sqlx", "github.com/lib/pq"},
 		"/internal/telemetry/recovery":        {module + "/internal/postgres", "github.com/"},
 		"/internal/tenant":                    append(domain("/internal/tenant"), module+"/internal/access"),
@@ -180,7 +181,7 @@ func sources(t *testing.T) map[string]map[string]*ast.File {
 // What grants a role builds on membership: all roles are granted there.
 func domain(of ...string) []string {
 	rule := []string{"github.com/prometheus/", "go.opentelemetry.io/", module + "/internal/telemetry", "github.com/99designs/", "github.com/jmoiron/sqlx", "net/http", module + "/graph", module + "/resolvers", module + "/internal/app"}
-	for _, subject := range []string{"/internal/instance", "/internal/invitation", "/internal/membership", "/internal/request", "/internal/space"} {
+	for _, subject := range []string{"/internal/instance", "/internal/invitation", "/internal/membership", "/internal/organization", "/internal/request", "/internal/space"} {
 		if !slices.Contains(of, subject) {
 			rule = append(rule, module+subject)
 		}

@@ -184,14 +184,19 @@ func recordGrants(ctx context.Context, tx *postgres.Tx, from, into globalid.ID, 
 		InstanceName *string              `db:"instance_name"`
 		Role         *tenant.InstanceRole `db:"role"`
 		UserName     string               `db:"user_name"`
+
+		// Of an organization; there is no space then.
+		OrganizationID   uuid.UUID                `db:"organization_id"`
+		OrganizationName string                   `db:"organization_name"`
+		OrganizationRole *tenant.OrganizationRole `db:"organization_role"`
 	}
 	if err := tx.Select(ctx, &grants, query, from.UUID, into.UUID); err != nil {
 		return err
 	}
 	records := make([]audit.Record, len(grants))
 	for i, g := range grants {
-		records[i] = audit.Record{Action: audit.RoleGranted, Target: audit.Target{Space: audit.Name{ID: g.SpaceID, Name: g.SpaceName}},
-			Details: audit.Details{Role: g.Role, UserID: uuid.NullUUID{UUID: into.UUID, Valid: true}, UserName: g.UserName}}
+		records[i] = audit.Record{Action: audit.RoleGranted, Target: audit.Target{Space: audit.Name{ID: g.SpaceID, Name: g.SpaceName}, Organization: audit.Name{ID: g.OrganizationID, Name: g.OrganizationName}},
+			Details: audit.Details{Role: g.Role, OrganizationRole: g.OrganizationRole, UserID: uuid.NullUUID{UUID: into.UUID, Valid: true}, UserName: g.UserName}}
 		if g.InstanceName != nil {
 			records[i].Target.Instance = audit.Name{ID: g.InstanceID.UUID, Name: *g.InstanceName}
 		}
@@ -239,9 +244,16 @@ var mergeSteps = []mergeStep{
 	{table: "instance", what: "instances that the person deleted", done: "moved",
 		query: `update instance set deleted_by = $2 where deleted_by = $1`},
 
-	{table: "organization_member", kind: globalid.Organization, query: `
-		insert into organization_member as k (organization_id, account_id, role)
-		select organization_id, $2::uuid, role from organization_member where account_id = $1 order by organization_id
+	{table: "organization_member", kind: globalid.Organization,
+		grants: `
+		select o.id as organization_id, o.name as organization_name, k.role as organization_role, a.name as user_name
+		from organization_member f
+		join organization_member k on k.organization_id = f.organization_id and k.account_id = $2 and k.xmin = pg_current_xact_id()::xid
+		join organization o on o.id = f.organization_id join account a on a.id = $2
+		where f.account_id = $1 order by o.id`,
+		query: `
+		insert into organization_member as k (organization_id, account_id, role, since)
+		select organization_id, $2::uuid, role, since from organization_member where account_id = $1 order by organization_id
 		on conflict (organization_id, account_id) do update set role = excluded.role
 		where array_position($3::text[], excluded.role) < array_position($3::text[], k.role)`},
 	{table: "organization_member", what: "roles in organizations", done: "moved",

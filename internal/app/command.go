@@ -21,15 +21,16 @@ import (
 // commands are the program's commands, one file each, and the settings that all
 // of them share.
 type commands struct {
-	Serve         serveCommand         `cmd:"" default:"withargs" help:"Serve the API. The default command."`
-	Migrate       migrateCommand       `cmd:"" help:"Bring the schema of the database at DATABASE_URL up to date."`
-	Seed          seedCommand          `cmd:"" help:"Load the demo world into DATABASE_URL (development only)."`
-	CreateSpace   createSpaceCommand   `cmd:"" help:"Create a space with an administrator, and its organization: the first step of an installation."`
-	ExportAccount exportAccountCommand `cmd:"" help:"Print everything that is kept about a person, as JSON."`
-	MergeAccounts mergeAccountsCommand `cmd:"" help:"Make two accounts of one person one. As the owner of the tables."`
-	EraseAccount  eraseAccountCommand  `cmd:"" help:"Erase what is kept about a person; the trail keeps a pseudonym. As the owner of the tables."`
-	Token         tokenCommand         `cmd:"" help:"Print a token for a person (development only)."`
-	Schema        schemaCommand        `cmd:"" help:"Print the GraphQL schema."`
+	Serve              serveCommand              `cmd:"" default:"withargs" help:"Serve the API. The default command."`
+	Migrate            migrateCommand            `cmd:"" help:"Bring the schema of the database at DATABASE_URL up to date."`
+	Seed               seedCommand               `cmd:"" help:"Load the demo world into DATABASE_URL (development only)."`
+	CreateOrganization createOrganizationCommand `cmd:"" help:"Create an organization with its first manager: the first step of an installation."`
+	CreateSpace        createSpaceCommand        `cmd:"" help:"Create a space with an administrator, and its organization where there is none."`
+	ExportAccount      exportAccountCommand      `cmd:"" help:"Print everything that is kept about a person, as JSON."`
+	MergeAccounts      mergeAccountsCommand      `cmd:"" help:"Make two accounts of one person one. As the owner of the tables."`
+	EraseAccount       eraseAccountCommand       `cmd:"" help:"Erase what is kept about a person; the trail keeps a pseudonym. As the owner of the tables."`
+	Token              tokenCommand              `cmd:"" help:"Print a token for a person (development only)."`
+	Schema             schemaCommand             `cmd:"" help:"Print the GraphQL schema."`
 
 	Settings `group:"Settings:"`
 }

@@ -84,7 +84,7 @@ func TestMigrateCommand(t *testing.T) {
 func TestCommandsRefuseAnUnknownSchema(t *testing.T) {
 	dsn, db := newEmptyDatabase(t)
 	environment(t, "DATABASE_URL="+dsn, "DATAHUB_DEVELOPMENT=true")
-	commands := []string{"", "serve", "seed", "create-space --organization=U --name=E --administrator=ada@uni.example",
+	commands := []string{"", "serve", "seed", "create-organization --name=U --manager=mia@uni.example", "create-space --organization=U --name=E --administrator=ada@uni.example",
 		"export-account ada@uni.example", "erase-account ada@uni.example"}
 	for _, line := range commands {
 		command(t, strings.Fields(line)...).failed(t, 1, "run datahub-gateway migrate")
@@ -115,6 +115,33 @@ func TestSeedCommand(t *testing.T) {
 			t.Errorf("there are %s, want %s", got, want)
 		}
 	}
+}
+
+func TestCreateOrganizationCommand(t *testing.T) {
+	dsn, db := newEmptyDatabase(t)
+	environment(t, "DATABASE_URL="+dsn)
+	command(t, "migrate").succeeded(t)
+	args := []string{"create-organization", "--name", "University of Example", "--manager", "Mia <mia@uni.example>"}
+	first := command(t, args...).succeeded(t)
+	if !regexp.MustCompile(`^The organization University of Example is made \(organization_[0-9a-f]{32}\); mia@uni\.example is a manager\.\n$`).MatchString(first.out) {
+		t.Errorf("%q", first.out)
+	}
+	if again := command(t, args...).succeeded(t); again.out != strings.NewReplacer("is made", "was there already", "is a manager", "was a manager already").Replace(first.out) {
+		t.Errorf("%q, at first %q", again.out, first.out)
+	}
+	for query, want := range map[string]int{
+		`select count(*) from organization`:                               1,
+		`select count(*) from organization_member where role = 'MANAGER'`: 1,
+		`select count(*) from account where email = 'mia@uni.example'`:    1,
+		`select count(*) from audit_log where action = 'ROLE_GRANTED'`:    1,
+		`select count(*) from space`:                                      0,
+	} {
+		if n := number(t, db, query); n != want {
+			t.Errorf("%s returns %d, want %d", query, n, want)
+		}
+	}
+	command(t, "create-organization", "--name", "U", "--manager", "mia").failed(t, 1, "--manager")
+	command(t, "create-organization", "--name", "", "--manager", "mia@uni.example").failed(t, 1, "name")
 }
 
 func TestCreateSpaceCommand(t *testing.T) {

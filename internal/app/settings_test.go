@@ -236,6 +236,8 @@ func TestWrongCommandLines(t *testing.T) {
 		"token a@b.ch c@d":                       {"c@d"},
 		"schema --loudly":                        {"--loudly"},
 		"--max-emails=many":                      {"--max-emails"},
+		"create-organization":                    {"--name", "--manager"},
+		"create-organization --name=U":           {"--manager"},
 		"create-space":                           {"--organization", "--name", "--administrator"},
 		"create-space --organization=U --name=E": {"--administrator"},
 		"create-space --organization= --name=E --administrator=a@b": {"DATABASE_URL"},
@@ -257,14 +259,14 @@ func TestFlagsGoBeforeTheEnvironment(t *testing.T) {
 
 func TestCommandsNeedDatabase(t *testing.T) {
 	environment(t)
-	for _, line := range []string{"migrate", "seed", "create-space --organization=U --name=E --administrator=ada@uni.example",
+	for _, line := range []string{"migrate", "seed", "create-organization --name=U --manager=mia@uni.example", "create-space --organization=U --name=E --administrator=ada@uni.example",
 		"export-account ada@uni.example", "erase-account ada@uni.example"} {
 		command(t, strings.Fields(line)...).failed(t, 1, "DATABASE_URL: it must name the database")
 	}
 }
 
 // everyCommand lists the commands that connect to the database.
-var everyCommand = []string{"serve", "migrate", "seed", "create-space --organization=U --name=E --administrator=ada@uni.example",
+var everyCommand = []string{"serve", "migrate", "seed", "create-organization --name=U --manager=mia@uni.example", "create-space --organization=U --name=E --administrator=ada@uni.example",
 	"export-account ada@uni.example", "erase-account ada@uni.example"}
 
 func TestDatabasePasswordIsNotPrinted(t *testing.T) {

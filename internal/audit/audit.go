@@ -1,5 +1,5 @@
-// Package audit keeps the trail: who did what in a space, and when. The trail is
-// append-only. Its rows hold names beside ids, so that they stay readable when the
+// Package audit keeps the trail: who did what in a space or an organization, and when.
+// The trail is append-only. Its rows hold names beside ids, so that they stay readable when the
 // people and places are gone.
 package audit
 
@@ -62,8 +62,9 @@ type Record struct {
 }
 
 // Target is the space in which something was done and, if it was done to one, the
-// instance.
-type Target struct{ Space, Instance Name }
+// instance. What was done in an organization itself has the organization instead of a
+// space. A record with both is in the trail of each.
+type Target struct{ Space, Instance, Organization Name }
 
 // Name is the id of a place with its name at the time.
 type Name struct {
@@ -76,7 +77,18 @@ func OnSpace(s *tenant.Space) Target { return Target{Space: Name{s.ID.UUID, s.Na
 
 // OnInstance returns the target of what was done to an instance.
 func OnInstance(i *tenant.Instance) Target {
-	return Target{Name{i.Space.ID.UUID, i.Space.Name}, Name{i.ID.UUID, i.Name}}
+	return Target{Space: Name{i.Space.ID.UUID, i.Space.Name}, Instance: Name{i.ID.UUID, i.Name}}
+}
+
+// OnOrganization returns the target of what was done in an organization itself.
+func OnOrganization(o *tenant.Organization) Target {
+	return Target{Organization: Name{o.ID.UUID, o.Name}}
+}
+
+// OnNewSpace returns the target of what is in the trail of a space and of its
+// organization.
+func OnNewSpace(s *tenant.Space) Target {
+	return Target{Space: Name{s.ID.UUID, s.Name}, Organization: Name{s.Organization.ID.UUID, s.Organization.Name}}
 }
 
 // Details are what else a record says, stored as JSON. Each action has those that its
@@ -86,9 +98,12 @@ type Details struct {
 	MoreEmails   int                  `json:"moreEmails,omitempty"` // number of those left out
 	Role         *tenant.InstanceRole `json:"role,omitempty"`       // nil, of a space: administrator
 	PreviousRole *tenant.InstanceRole `json:"previousRole,omitempty"`
-	UserID       uuid.NullUUID        `json:"userId,omitzero"` // the member or requester
-	UserName     string               `json:"userName,omitempty"`
-	Request      string               `json:"request,omitempty"` // the kind of the request
+	// The same of what was done in an organization.
+	OrganizationRole         *tenant.OrganizationRole `json:"organizationRole,omitempty"`
+	PreviousOrganizationRole *tenant.OrganizationRole `json:"previousOrganizationRole,omitempty"`
+	UserID                   uuid.NullUUID            `json:"userId,omitzero"` // the member or requester
+	UserName                 string                   `json:"userName,omitempty"`
+	Request                  string                   `json:"request,omitempty"` // the kind of the request
 }
 
 // Write adds records to the trail, in the transaction that changes the data. It
@@ -97,8 +112,8 @@ func Write(ctx context.Context, tx *postgres.Tx, records ...Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	var actors, spaces, instances postgres.UUIDs
-	var actions, actorNames, spaceNames, instanceNames, details pq.StringArray
+	var actors, spaces, instances, organizations postgres.UUIDs
+	var actions, actorNames, spaceNames, instanceNames, organizationNames, details pq.StringArray
 	for _, r := range records {
 		text, err := r.DetailsJSON()
 		if err != nil {
@@ -111,13 +126,15 @@ func Write(ctx context.Context, tx *postgres.Tx, records ...Record) error {
 		actors, actorNames = append(actors, r.Actor.ID.UUID), append(actorNames, r.Actor.Name)
 		spaces, spaceNames = append(spaces, r.Space.ID), append(spaceNames, r.Space.Name)
 		instances, instanceNames = append(instances, r.Instance.ID), append(instanceNames, r.Instance.Name)
+		organizations, organizationNames = append(organizations, r.Organization.ID), append(organizationNames, r.Organization.Name)
 	}
 	return tx.Later(ctx, `
-		insert into audit_log (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)
-		select r.action, r.actor_id, r.actor_name, r.space_id, r.space_name, r.instance_id, nullif(r.instance_name, ''), r.details::jsonb
-		from unnest($1::text[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[])
-		     as r (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details)`,
-		actions, actors, actorNames, spaces, spaceNames, instances, instanceNames, details)
+		insert into audit_log (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, organization_id, organization_name, details)
+		select r.action, r.actor_id, r.actor_name, r.space_id, nullif(r.space_name, ''), r.instance_id, nullif(r.instance_name, ''),
+		       r.organization_id, nullif(r.organization_name, ''), r.details::jsonb
+		from unnest($1::text[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::uuid[], $9::text[], $10::text[])
+		     as r (action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, organization_id, organization_name, details)`,
+		actions, actors, actorNames, spaces, spaceNames, instances, instanceNames, organizations, organizationNames, details)
 }
 
 // DetailsJSON returns the details as they are stored, for a statement that writes the
@@ -137,13 +154,14 @@ func (r Record) validate() error {
 	if !known {
 		return fmt.Errorf("audit: there is no sentence for %s %s: add it to sentences", r.Action, r.Request)
 	}
+	inOrganization := r.Space.Name == ""
 	for placeholder, missing := range map[string]bool{
 		"{space}":    r.Space.Name == "",
-		"{place}":    r.Space.Name == "",
+		"{place}":    r.Space.Name == "" && r.Organization.Name == "",
 		"{user}":     r.UserName == "",
 		"{emails}":   len(r.Emails) == 0,
-		"{role}":     r.Role == nil && r.Instance.Name != "",
-		"{previous}": r.PreviousRole == nil,
+		"{role}":     r.Role == nil && r.Instance.Name != "" || r.OrganizationRole == nil && inOrganization,
+		"{previous}": r.PreviousRole == nil && r.PreviousOrganizationRole == nil,
 	} {
 		if missing && strings.Contains(sentence, placeholder) {
 			return fmt.Errorf("audit: a record of %s %s lacks its %s", r.Action, r.Request, placeholder)

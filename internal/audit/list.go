@@ -20,7 +20,7 @@ type Entry struct {
 	Action       Action
 	ActorID      *globalid.ID // nil: the gateway itself
 	ActorName    string
-	SpaceName    string
+	SpaceName    string       // "": it was done in the organization itself
 	InstanceID   *globalid.ID // nil: it was done to the whole space
 	InstanceName *string
 	UserID       *globalid.ID // the member or requester; nil: none
@@ -30,37 +30,57 @@ type Entry struct {
 	Role         *tenant.InstanceRole
 	PreviousRole *tenant.InstanceRole
 	Request      *string // the kind of the request; nil: none
+
+	OrganizationName         string // "": it was done in a space
+	OrganizationRole         *tenant.OrganizationRole
+	PreviousOrganizationRole *tenant.OrganizationRole
 }
 
-var countEntries = `
-	select s.id, ` + relay.CountSQL(`select from audit_log where space_id = s.id`) + ` as n
-	from unnest($1::uuid[]) as s (id)`
+// listQueries count the records of places, and list them.
+type listQueries struct{ count, list string }
 
-// List reads a page of the trail of each of some spaces, newest first.
-func List(ctx context.Context, q postgres.Querier, spaces []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Entry], error) {
-	totals, err := postgres.Counts(ctx, q, page.Total, countEntries, postgres.IDs(spaces))
+// newListQueries makes the queries of the places that a column names.
+func newListQueries(column string) listQueries {
+	return listQueries{
+		count: `
+			select p.id, ` + relay.CountSQL(`select from audit_log where `+column+` = p.id`) + ` as n
+			from unnest($1::uuid[]) as p (id)`,
+		list: `
+			select p.id as place_id, l.* from unnest($1::uuid[]) as p (id)
+			cross join lateral (
+				select id, at, action, actor_id, actor_name, coalesce(space_name, '') as space_name, instance_id, instance_name,
+				       coalesce(organization_name, '') as organization_name, details
+				from audit_log where ` + column + ` = p.id and id < $2 order by id desc limit $3) l
+			order by p.id, l.id desc`,
+	}
+}
+
+var ofPlaces = map[globalid.Kind]listQueries{
+	globalid.Space:        newListQueries("space_id"),
+	globalid.Organization: newListQueries("organization_id"),
+}
+
+// List reads a page of the trail of each of some places, newest first. The places are
+// all spaces or all organizations.
+func List(ctx context.Context, q postgres.Querier, places []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*Entry], error) {
+	queries := ofPlaces[places[0].Kind]
+	totals, err := postgres.Counts(ctx, q, page.Total, queries.count, postgres.IDs(places))
 	if err != nil {
 		return nil, err
 	}
 	var rows []row
-	err = q.Select(ctx, &rows, `
-		select l.* from unnest($1::uuid[]) as s (id)
-		cross join lateral (
-			select id, at, action, actor_id, actor_name, space_id, space_name, instance_id, instance_name, details
-			from audit_log where space_id = s.id and id < $2 order by id desc limit $3) l
-		order by l.space_id, l.id desc`, postgres.IDs(spaces), page.Before(), page.Limit())
-	if err != nil {
+	if err := q.Select(ctx, &rows, queries.list, postgres.IDs(places), page.Before(), page.Limit()); err != nil {
 		return nil, err
 	}
-	entries := make(map[uuid.UUID][]*Entry, len(spaces))
+	entries := make(map[uuid.UUID][]*Entry, len(places))
 	for _, r := range rows {
 		e, err := r.entry()
 		if err != nil {
 			return nil, err
 		}
-		entries[r.SpaceID] = append(entries[r.SpaceID], e)
+		entries[r.PlaceID] = append(entries[r.PlaceID], e)
 	}
-	return relay.CutEach(spaces, entries, page, totals), nil
+	return relay.CutEach(places, entries, page, totals), nil
 }
 
 type row struct {
@@ -69,10 +89,11 @@ type row struct {
 	Action       Action        `db:"action"`
 	ActorID      uuid.NullUUID `db:"actor_id"`
 	ActorName    string        `db:"actor_name"`
-	SpaceID      uuid.UUID     `db:"space_id"`
+	PlaceID      uuid.UUID     `db:"place_id"`
 	SpaceName    string        `db:"space_name"`
 	InstanceID   uuid.NullUUID `db:"instance_id"`
 	InstanceName *string       `db:"instance_name"`
+	Organization string        `db:"organization_name"`
 	Details      []byte        `db:"details"`
 }
 
@@ -95,6 +116,10 @@ func (r row) entry() (*Entry, error) {
 		MoreEmails:   d.MoreEmails,
 		Role:         d.Role,
 		PreviousRole: d.PreviousRole,
+
+		OrganizationName:         r.Organization,
+		OrganizationRole:         d.OrganizationRole,
+		PreviousOrganizationRole: d.PreviousOrganizationRole,
 	}
 	if d.UserName != "" {
 		e.UserName = &d.UserName

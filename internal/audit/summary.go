@@ -8,7 +8,7 @@ import (
 )
 
 // sentences say in English what was done. Summary replaces what stands in braces;
-// {place} is the instance or, without one, the space.
+// {place} is the instance, without one the space, and without both the organization.
 var sentences = map[Action]string{
 	SpaceCreated:          "{actor} created the space {space}.",
 	InstanceCreated:       "{actor} created {place}.",
@@ -70,6 +70,8 @@ func (e *Entry) Summary() string {
 	place := e.SpaceName
 	if e.InstanceName != nil {
 		place = *e.InstanceName
+	} else if place == "" {
+		place = e.OrganizationName
 	}
 	invitation := "invitation"
 	if len(e.Emails) > 1 {
@@ -87,15 +89,19 @@ func (e *Entry) Summary() string {
 		"{user}", user,
 		"{emails}", emails,
 		"{invitation}", invitation,
-		"{role}", roleNoun(e.Role),
-		"{previous}", roleNoun(e.PreviousRole),
+		"{role}", roleNoun(e.Role, e.OrganizationRole),
+		"{previous}", roleNoun(e.PreviousRole, e.PreviousOrganizationRole),
 	).Replace(sentence)
 }
 
-// roleNoun returns what a holder of a role is; of nil, an administrator of the space.
-func roleNoun(role *tenant.InstanceRole) string {
-	if role == nil {
-		return tenant.SpaceAdministrator.Noun()
+// roleNoun returns what a holder of a role in an instance or an organization is; where
+// both are nil, an administrator of the space.
+func roleNoun(role *tenant.InstanceRole, inOrganization *tenant.OrganizationRole) string {
+	switch {
+	case inOrganization != nil:
+		return inOrganization.Role().Noun()
+	case role != nil:
+		return role.Role().Noun()
 	}
-	return role.Role().Noun()
+	return tenant.SpaceAdministrator.Noun()
 }

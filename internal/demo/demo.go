@@ -13,6 +13,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/membership"
+	"alphacruncher.com/datahub-gateway/internal/organization"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/space"
 )
@@ -64,12 +65,12 @@ func (l loader) loadPeople(ctx context.Context) error {
 
 func (l loader) loadSpaces(ctx context.Context) error {
 	for _, s := range spaces {
-		organization, err := space.EnsureOrganization(ctx, l.tx, s.organization)
+		id, _, err := organization.Ensure(ctx, l.tx, s.organization)
 		if err != nil {
 			return err
 		}
-		l.places[s.organization] = globalid.ID{Kind: globalid.Organization, UUID: organization}
-		if l.places[s.name], err = space.Insert(ctx, l.tx, organization, s.name); err != nil {
+		l.places[s.organization] = id
+		if l.places[s.name], err = space.Insert(ctx, l.tx, id.UUID, s.name); err != nil {
 			return err
 		}
 	}

@@ -58,6 +58,7 @@ var world = []string{
 	"EDITOR Ed of Group 2",
 	"EDITOR Ed of Group 3",
 	"MANAGER Mia of University of Example",
+	"MANAGER Rita of Private Institute",
 	"OPEN request INVITATIONS of Mia about Master, for 336 hours",
 	"OPEN request RESTORE of Mia about Group 2, for 22 hours",
 	"OPEN request ROLE of Mia about Econometrics 2026, for 336 hours",

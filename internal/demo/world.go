@@ -16,7 +16,7 @@ var People = []Person{
 	{vic, "viewer of Groups 1 and 2"},
 	{mia, "manager of University of Example"},
 	{sam, "no role at all"},
-	{rita, "administrator of Private Research"},
+	{rita, "administrator of Private Research and manager of Private Institute"},
 }
 
 const (
@@ -61,6 +61,7 @@ var roles = []struct {
 	{ed, tenant.InstanceEditor, "Group 3"},
 	{vic, tenant.InstanceViewer, "Group 1"},
 	{vic, tenant.InstanceViewer, "Group 2"},
+	{rita, tenant.OrganizationManager, institute},
 	{rita, tenant.SpaceAdministrator, research},
 }
 

@@ -228,11 +228,11 @@ var Catalog = []Table{
 		},
 	},
 	{
-		Name: "audit_log", About: "who did what in a space, and to whom",
+		Name: "audit_log", About: "who did what in a space or an organization, and to whom",
 		Purpose: "to prove and explain changes of access",
-		Kept:    "`DATAHUB_AUDIT_RETENTION`", Seen: administrators,
+		Kept:    "`DATAHUB_AUDIT_RETENTION`", Seen: administrators + "; managers of the organization, about the organization itself",
 		Columns: []Column{
-			id("id"), word("action"), id("space_id"), place("space_name"), id("instance_id"), place("instance_name"),
+			id("id"), word("action"), id("space_id"), place("space_name"), id("instance_id"), place("instance_name"), id("organization_id"), place("organization_name"),
 			{"actor_id", AccountID, "auditRecords", "", staysAsID},
 			{"actor_name", PersonName, "auditRecords", Replaced, ""},
 			{"details", Mixed, "auditRecords", Replaced, ""},

@@ -155,6 +155,18 @@ func checkLast(ctx context.Context, tx *postgres.Tx, p Person) error {
 // recordsOfEnding returns what the trail says about the erasure, in the name of the
 // gateway: the roles that end, and the invitations that are revoked.
 func recordsOfEnding(ctx context.Context, tx *postgres.Tx, p Person, alias pseudonym) (records []audit.Record, err error) {
+	var organizations []struct {
+		ID   uuid.UUID `db:"id"`
+		Name string    `db:"name"`
+	}
+	if err := tx.Select(ctx, &organizations, `
+		select o.id, o.name from organization_member m join organization o on o.id = m.organization_id where m.account_id = $1`, p.Account); err != nil {
+		return nil, err
+	}
+	removed := audit.Details{UserID: uuid.NullUUID{UUID: p.Account, Valid: true}, UserName: alias.name}
+	for _, o := range organizations {
+		records = append(records, audit.Record{Action: audit.MemberRemoved, Target: audit.Target{Organization: audit.Name{ID: o.ID, Name: o.Name}}, Details: removed})
+	}
 	var places []struct {
 		SpaceID      uuid.UUID     `db:"space_id"`
 		SpaceName    string        `db:"space_name"`
@@ -176,8 +188,7 @@ func recordsOfEnding(ctx context.Context, tx *postgres.Tx, p Person, alias pseud
 		return nil, err
 	}
 	for _, place := range places {
-		r := audit.Record{Action: audit.MemberRemoved, Target: audit.Target{Space: audit.Name{ID: place.SpaceID, Name: place.SpaceName}},
-			Details: audit.Details{UserID: uuid.NullUUID{UUID: p.Account, Valid: true}, UserName: alias.name}}
+		r := audit.Record{Action: audit.MemberRemoved, Target: audit.Target{Space: audit.Name{ID: place.SpaceID, Name: place.SpaceName}}, Details: removed}
 		if place.InstanceName != nil {
 			r.Target.Instance = audit.Name{ID: place.InstanceID.UUID, Name: *place.InstanceName}
 		}

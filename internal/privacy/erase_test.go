@@ -367,8 +367,9 @@ func TestEraseRefusesTheLastAdministratorUnlessForced(t *testing.T) {
 	if n := w.Number(`select count(*) from space_administrator sa join space s on s.id = sa.space_id where s.name = $1`, testworld.Econometrics); n != 0 {
 		t.Errorf("%d administrators", n)
 	}
-	// A space with another one needs no force.
+	// Where there is another one, no force is needed.
 	w.Grant(w.User("ed"), tenant.SpaceAdministrator, w.Space("Private Research"))
+	w.Grant(w.User("ed"), tenant.OrganizationManager, w.Organization("Private Institute"))
 	w.erase("rita@uni.example", privacy.Options{})
 	if err := w.DB.InTx(t.Context(), func(tx *postgres.Tx) error {
 		_, err := tx.Exec(t.Context(), `delete from space_administrator`)

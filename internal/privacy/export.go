@@ -54,7 +54,7 @@ var sections = []section{
 		select m.subject as key, json_build_object('subject', m.subject) as value
 		from PERSON join merged_subject m on m.account_id = p.account`),
 	newSection("organizationRoles", "roles in organizations", `
-		select o.id::text as key, json_build_object('organization', `+idOf("organization", "o.id")+`, 'name', o.name, 'role', m.role) as value
+		select o.id::text as key, json_build_object('organization', `+idOf("organization", "o.id")+`, 'name', o.name, 'role', m.role, 'since', m.since) as value
 		from PERSON join organization_member m on m.account_id = p.account join organization o on o.id = m.organization_id`),
 	newSection("spaceRoles", "spaces that the person administrates", `
 		select s.id::text as key, json_build_object('space', `+idOf("space", "s.id")+`, 'name', s.name, 'role', 'ADMINISTRATOR', 'since', m.since) as value
@@ -111,7 +111,7 @@ var sections = []section{
 	newSection("auditRecords", "records of the trail of what the person did, or what was done to them", `
 		select l.id::text as key, json_build_object('at', l.at, 'action', l.action,
 			'actor', coalesce(l.actor_id = p.account, l.actor_name = any (p.spellings), false),
-			'actorName', l.actor_name, 'space', l.space_name, 'instance', l.instance_name,
+			'actorName', l.actor_name, 'organization', l.organization_name, 'space', l.space_name, 'instance', l.instance_name,
 			'details', case when l.actor_id = p.account then l.details
 				else l.details || case when jsonb_exists(l.details, 'emails')
 					then jsonb_build_object('emails', (select coalesce(jsonb_agg(e), '[]') from jsonb_array_elements_text(l.details -> 'emails') e where e = any (p.spellings)))

@@ -86,7 +86,7 @@ func TestSigningInTakesOverWhatWaitsForTheAddress(t *testing.T) {
 	}
 
 	// The records about the account are the person's.
-	if export, _ := w.export(person.ID.String()); len(export["auditRecords"].([]any)) != 4 {
+	if export, _ := w.export(person.ID.String()); len(export["auditRecords"].([]any)) != 5 {
 		t.Errorf("%v", export["auditRecords"])
 	}
 	w.erase(person.ID.String(), privacy.Options{})

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/organization"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
 	"alphacruncher.com/datahub-gateway/internal/space"
@@ -36,9 +37,9 @@ func exec(t *testing.T, db *postgres.DB, query string, args ...any) {
 // newOrganization creates the organization "University".
 func newOrganization(t *testing.T, db *postgres.DB) globalid.ID {
 	t.Helper()
-	id := globalid.ID{Kind: globalid.Organization}
+	var id globalid.ID
 	if err := db.InTx(t.Context(), func(tx *postgres.Tx) (err error) {
-		id.UUID, err = space.EnsureOrganization(t.Context(), tx, "University")
+		id, _, err = organization.Ensure(t.Context(), tx, "University")
 		return err
 	}); err != nil {
 		t.Fatal(err)

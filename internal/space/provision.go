@@ -12,6 +12,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/membership"
+	"alphacruncher.com/datahub-gateway/internal/organization"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/text"
@@ -34,11 +35,11 @@ func Provision(ctx context.Context, db *postgres.DB, in ProvisionInput) (id glob
 		}
 	}
 	err = db.InTx(ctx, func(tx *postgres.Tx) error {
-		organization, err := EnsureOrganization(ctx, tx, in.Organization)
+		organization, _, err := organization.Ensure(ctx, tx, in.Organization)
 		if err != nil {
 			return err
 		}
-		if id, created, err = ensure(ctx, tx, organization, in.Name); err != nil {
+		if id, created, err = ensure(ctx, tx, organization.UUID, in.Name); err != nil {
 			return err
 		}
 		administrator, err := account.Provision(ctx, tx, in.Administrator, account.NameFrom(in.Administrator))
@@ -49,17 +50,6 @@ func Provision(ctx context.Context, db *postgres.DB, in ProvisionInput) (id glob
 		return err
 	})
 	return id, created, err
-}
-
-// EnsureOrganization returns the id of the organization with a name, and creates it
-// where there is none.
-func EnsureOrganization(ctx context.Context, tx *postgres.Tx, name string) (id uuid.UUID, err error) {
-	if _, err := tx.Exec(ctx, `insert into organization (id, name) values ($1, $2) on conflict (name) do nothing`,
-		globalid.New(globalid.Organization).UUID, name); err != nil {
-		return uuid.Nil, err
-	}
-	err = tx.Get(ctx, &id, `select id from organization where name = $1`, name)
-	return id, err
 }
 
 // ensure returns the oldest space with a name in an organization, and creates it

@@ -15,6 +15,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/organization"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
 	"alphacruncher.com/datahub-gateway/internal/racetest"
@@ -197,12 +198,12 @@ func TestSpaceCannotLackASpecialInstance(t *testing.T) {
 	ctx := t.Context()
 	for i, kinds := range [][]string{{}, {"MASTER"}, {"DISTRIBUTED"}, {"WORKING", "WORKING"}} {
 		err := db.InTx(ctx, func(tx *postgres.Tx) error {
-			organization, err := space.EnsureOrganization(ctx, tx, "University")
+			university, _, err := organization.Ensure(ctx, tx, "University")
 			if err != nil {
 				return err
 			}
 			id := globalid.New(globalid.Space)
-			if _, err := tx.Exec(ctx, `insert into space (id, organization_id, name) values ($1, $2, $3)`, id.UUID, organization, fmt.Sprint(i)); err != nil {
+			if _, err := tx.Exec(ctx, `insert into space (id, organization_id, name) values ($1, $2, $3)`, id.UUID, university.UUID, fmt.Sprint(i)); err != nil {
 				return err
 			}
 			for _, kind := range kinds {

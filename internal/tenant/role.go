@@ -91,6 +91,12 @@ func (r Role) Noun() string { return roleDefinitions[r].noun }
 // SpaceAdministrator.
 func (r Role) Stored() string { return roleDefinitions[r].stored }
 
+// OrganizationRole returns the role as a member's in an organization; false where it is
+// held elsewhere.
+func (r Role) OrganizationRole() (OrganizationRole, bool) {
+	return OrganizationRole(r.Stored()), r.HeldIn() == globalid.Organization
+}
+
 // InstanceRole returns the role as a member's in an instance; false where it is
 // held elsewhere.
 func (r Role) InstanceRole() (InstanceRole, bool) {
@@ -266,6 +272,66 @@ func (r *InstanceRole) UnmarshalText(text []byte) error {
 
 // Scan implements sql.Scanner.
 func (r *InstanceRole) Scan(v any) error {
+	switch v := v.(type) {
+	case string:
+		return r.UnmarshalText([]byte(v))
+	case []byte:
+		return r.UnmarshalText(v)
+	}
+	return fmt.Errorf("unknown role %v", v)
+}
+
+// OrganizationRole is what a member is in an organization, or an invited person is to
+// become. What is read of it, from anywhere, is a role of the table.
+type OrganizationRole string
+
+// The roles of members of organizations.
+const (
+	Manager OrganizationRole = "MANAGER"
+	Faculty OrganizationRole = "FACULTY"
+	Member  OrganizationRole = "MEMBER"
+)
+
+// AllOrganizationRoles returns every role of members of organizations, the highest
+// first.
+func AllOrganizationRoles() (roles []OrganizationRole) {
+	for _, stored := range RolesOf(AllRoles()...).Stored(globalid.Organization) {
+		roles = append(roles, OrganizationRole(stored))
+	}
+	return roles
+}
+
+// Role returns the same among all roles. It panics for what is no role: nothing
+// reads one.
+func (r OrganizationRole) Role() Role {
+	role, err := storedRole(globalid.Organization, string(r))
+	if err != nil {
+		panic(err)
+	}
+	return role
+}
+
+// MarshalGQL writes the schema's enum OrganizationRole.
+func (r OrganizationRole) MarshalGQL(w io.Writer) { graphqltypes.WriteEnum(w, r) }
+
+// UnmarshalGQL reads the schema's enum OrganizationRole.
+func (r *OrganizationRole) UnmarshalGQL(v any) (err error) {
+	*r, err = graphqltypes.ReadEnum(v, AllOrganizationRoles()...)
+	return err
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler, for JSON.
+func (r *OrganizationRole) UnmarshalText(text []byte) error {
+	role, err := storedRole(globalid.Organization, string(text))
+	if err != nil {
+		return err
+	}
+	*r = OrganizationRole(role.Stored())
+	return nil
+}
+
+// Scan implements sql.Scanner.
+func (r *OrganizationRole) Scan(v any) error {
 	switch v := v.(type) {
 	case string:
 		return r.UnmarshalText([]byte(v))
