@@ -2844,8 +2844,8 @@ type RestoreInstancePayload {
 
   """
   Accepts an invitation, with the account of the invited address. The person
-  becomes a member of the instance or an administrator of the space. A higher
-  role that they already have stays.
+  becomes a member of the instance or an administrator of the space, and a member of
+  the organization. A higher role that they already have stays.
 
   An invitation counts only while the inviting person may invite there. After they
   lost the role, nobody can accept it until a person with the role takes it over: by
@@ -4005,7 +4005,7 @@ enum Role {
   ORGANIZATION_MANAGER
   "Can create spaces in the organization."
   ORGANIZATION_FACULTY
-  "Belongs to the organization."
+  "Belongs to the organization, as everybody does who has accepted an invitation in it."
   ORGANIZATION_MEMBER
   "Runs a space: invites, deletes and restores. Acts as an editor of each of its instances."
   SPACE_ADMINISTRATOR

@@ -120,6 +120,8 @@ func TestForbiddenNamesThoseWhoMay(t *testing.T) {
 	w.Grant(w.User("zoe@uni.example"), tenant.SpaceAdministrator, w.Space(testworld.Econometrics))
 	w.Grant(w.User("member@uni.example"), tenant.OrganizationMember, w.Organization("University of Example"))
 	w.Grant(w.User("berta@uni.example"), tenant.OrganizationFaculty, w.Organization("University of Example"))
+	w.Grant(w.User("guest@uni.example"), tenant.OrganizationMember, w.Organization("University of Example"))
+	w.Exec(`update organization_member set guest = true where account_id = $1`, w.User("guest@uni.example").ID.UUID)
 	for _, c := range []struct {
 		who  string
 		rule access.Rule
@@ -130,6 +132,7 @@ func TestForbiddenNamesThoseWhoMay(t *testing.T) {
 		{"vic", access.InviteUsers, w.Instance("Group 1"), "Ada Zoe"},
 		{"vic", access.CreateInstance, w.Space(testworld.Econometrics), "Ada Zoe"},
 		{"member", access.CreateSpace, w.Organization("University of Example"), "Mia Berta"},
+		{"guest", access.CreateSpace, w.Organization("University of Example"), ""},
 	} {
 		f := faultOf(t, access.CheckRole(t.Context(), w.DB, find(t, w, c.who, c.id), c.rule))
 		if got := names(f.Contacts); got != c.want {

@@ -252,8 +252,8 @@ var mergeSteps = []mergeStep{
 		join organization o on o.id = f.organization_id join account a on a.id = $2
 		where f.account_id = $1 order by o.id`,
 		query: `
-		insert into organization_member as k (organization_id, account_id, role, since)
-		select organization_id, $2::uuid, role, since from organization_member where account_id = $1 order by organization_id
+		insert into organization_member as k (organization_id, account_id, role, since, guest)
+		select organization_id, $2::uuid, role, since, guest from organization_member where account_id = $1 order by organization_id
 		on conflict (organization_id, account_id) do update set role = excluded.role
 		where array_position($3::text[], excluded.role) < array_position($3::text[], k.role)`},
 	{table: "organization_member", what: "roles in organizations", done: "moved",

@@ -94,7 +94,7 @@ func TestAcceptInvitation(t *testing.T) {
 	zoe.Ask(`query($id: ID!) { instance(id: $id) { name } }`, map[string]any{"id": w.instance("Group 1")}).OK()
 
 	accepted := zoe.accept("token", token).OK()
-	if diff := cmp.Diff(any(map[string]any{"id": w.instance("Group 1"), "name": "Group 1", "viewerRoles": []any{"INSTANCE_EDITOR"}}), accepted.At("acceptInvitation", "instance")); diff != "" {
+	if diff := cmp.Diff(any(map[string]any{"id": w.instance("Group 1"), "name": "Group 1", "viewerRoles": []any{"ORGANIZATION_MEMBER", "INSTANCE_EDITOR"}}), accepted.At("acceptInvitation", "instance")); diff != "" {
 		t.Error(diff)
 	}
 	if got := accepted.At("acceptInvitation", "invitation", "status"); got != "ACCEPTED" {

@@ -67,6 +67,28 @@ func TestAcceptGrantsTheRole(t *testing.T) {
 		w.Lines(`select concat_ws(' ', details->>'role', instance_name) as text from audit_log where action = 'INVITATION_ACCEPTED' order by text`))
 }
 
+// Everybody who has accepted an invitation in an organization is a member of it, as a
+// guest, and keeps a higher role.
+func TestAcceptMakesAMemberOfTheOrganization(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	university := w.Organization("University of Example")
+	w.Grant(w.User("max@new.example"), tenant.OrganizationFaculty, university)
+	w.Grant(w.User("eva@new.example"), tenant.OrganizationMember, university)
+	w.invite("Group 1", tenant.Viewer, "zoe@new.example", "max@new.example", "eva@new.example", "declines@new.example")
+	w.inviteAdministrators("noah@new.example")
+	for _, who := range []string{"zoe", "max", "eva", "noah"} {
+		_, err := w.accept(who+"@new.example", w.Invitation(who+"@new.example"))
+		w.must(err)
+	}
+	_, err := w.Invitations.Decline(t.Context(), w.User("declines@new.example"), invitation.AnswerInput{InvitationID: new(w.Invitation("declines@new.example"))})
+	w.must(err)
+	wantEqual(t, "members", []string{"eva MEMBER", "max FACULTY", "noah MEMBER guest", "zoe MEMBER guest"}, w.Lines(`
+		select concat_ws(' ', split_part(a.email, '@', 1), m.role, case when m.guest then 'guest' end)
+		from organization_member m join account a on a.id = m.account_id
+		where m.organization_id = $1 and a.email like '%@new.example' order by 1`, university.UUID))
+}
+
 func TestDeclineEndsTheInvitation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -19,7 +19,7 @@ var privileges = map[string]string{
 	"address_proof":         "select, delete, update (proved_at)",
 	"merged_subject":        "select",
 	"organization":          "select, insert, update (name)",
-	"organization_member":   "select, insert, delete, update (role)",
+	"organization_member":   "select, insert, delete, update (role, guest)",
 	"space":                 "select, insert, update (name)",
 	"space_administrator":   "select, insert, delete, update (since)",
 	"instance":              "select, insert, update, delete",

@@ -26,8 +26,9 @@ type ProvisionInput struct {
 }
 
 // Provision creates what is missing of: the organization, the space with its Master
-// and Distributed instances, the administrator's account, and their role. It
-// returns the space's id, and whether the space is new.
+// and Distributed instances, the administrator's account, and their role, with which
+// they belong to the organization. It returns the space's id, and whether the space is
+// new.
 func Provision(ctx context.Context, db *postgres.DB, in ProvisionInput) (id globalid.ID, created bool, err error) {
 	for _, given := range []struct{ what, name string }{{"organization", in.Organization}, {"name", in.Name}} {
 		if proper, ok := text.ParseName(given.name); !ok || proper != given.name {
@@ -46,7 +47,10 @@ func Provision(ctx context.Context, db *postgres.DB, in ProvisionInput) (id glob
 		if err != nil {
 			return err
 		}
-		_, err = membership.Grant(ctx, tx, administrator, id, tenant.SpaceAdministrator)
+		if _, err := membership.Grant(ctx, tx, administrator, id, tenant.SpaceAdministrator); err != nil {
+			return err
+		}
+		_, err = membership.Grant(ctx, tx, administrator, organization, tenant.OrganizationMember)
 		return err
 	})
 	return id, created, err

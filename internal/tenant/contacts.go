@@ -43,9 +43,9 @@ func (s *Space) Contacts(ctx context.Context, q postgres.Querier, _ Roles) ([]fa
 
 // Contacts implements Place: managers first. Only those who belong to the
 // organization or administrate one of its spaces are told the names of its staff:
-// anyone else may be a guest in one instance.
+// anyone else, guests included, may know one instance alone.
 func (o *Organization) Contacts(ctx context.Context, q postgres.Querier, roles Roles) (contacts []fault.Contact, err error) {
-	if o.Roles == 0 && !o.administers {
+	if belongs := o.Roles != 0 && !(o.guest && o.Roles == RolesOf(OrganizationMember)); !belongs && !o.administers {
 		return nil, nil
 	}
 	err = q.Select(ctx, &contacts, `

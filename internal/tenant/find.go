@@ -346,9 +346,10 @@ func findOrganizations(ctx context.Context, q postgres.Querier, viewer User, ids
 	var rows []struct {
 		organizationRow
 		Administers bool `db:"administers"`
+		Guest       bool `db:"guest"`
 	}
 	err := q.Select(ctx, &rows, `
-		select o.id, o.name, m.role, ad.administers
+		select o.id, o.name, m.role, coalesce(m.guest, false) as guest, ad.administers
 		from organization o
 		left join organization_member m on m.organization_id = o.id and m.account_id = $1
 		cross join lateral (select exists (
@@ -364,7 +365,7 @@ func findOrganizations(ctx context.Context, q postgres.Querier, viewer User, ids
 	found := make(map[globalid.ID]*Organization, len(rows))
 	for _, row := range rows {
 		o := row.organization()
-		o.administers = row.Administers
+		o.administers, o.guest = row.Administers, row.Guest
 		found[o.ID] = o
 	}
 	return found, nil

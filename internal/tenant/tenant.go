@@ -56,6 +56,9 @@ type Organization struct {
 	// administers says whether the person administrates one of its spaces. It is
 	// known where the organization was found by its id.
 	administers bool
+	// guest says that the person is a member because they have accepted an invitation
+	// to a place inside. It is known where administers is.
+	guest bool
 }
 
 // Space is a space as one person sees it.
