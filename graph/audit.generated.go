@@ -122,6 +122,14 @@ func (ec *executionContext) fieldContext_AuditEntry_previousRole(_ context.Conte
 	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "InstanceRole")
 }
 
+func (ec *executionContext) fieldContext_AuditEntry_organizationRole(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "OrganizationRole")
+}
+
+func (ec *executionContext) fieldContext_AuditEntry_previousOrganizationRole(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "OrganizationRole")
+}
+
 func (ec *executionContext) _AuditEntry_request(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -369,6 +377,16 @@ func (ec *executionContext) _AuditEntry(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "organizationRole":
+			out.Values[i] = ec.marshalOOrganizationRole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganizationRole(ctx, field.Selections, obj.OrganizationRole)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "previousOrganizationRole":
+			out.Values[i] = ec.marshalOOrganizationRole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganizationRole(ctx, field.Selections, obj.PreviousOrganizationRole)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "request":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, false,
@@ -464,6 +482,22 @@ func plainAuditEntry(of *graphql.OperationContext, field graphql.CollectedField)
 				return plain.Null(b)
 			}
 			obj.PreviousRole.MarshalGQL(b)
+			return true
+		}
+	case "organizationRole":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool {
+			if obj.OrganizationRole == nil {
+				return plain.Null(b)
+			}
+			obj.OrganizationRole.MarshalGQL(b)
+			return true
+		}
+	case "previousOrganizationRole":
+		return func(b *bytes.Buffer, obj *audit.Entry) bool {
+			if obj.PreviousOrganizationRole == nil {
+				return plain.Null(b)
+			}
+			obj.PreviousOrganizationRole.MarshalGQL(b)
 			return true
 		}
 	}

@@ -25,6 +25,7 @@ import (
 
 type InvitationResolver interface {
 	Instance(ctx context.Context, obj *invitation.Invitation) (*tenant.Instance, error)
+	Organization(ctx context.Context, obj *invitation.Invitation) (*tenant.Organization, error)
 
 	KeptUntil(ctx context.Context, obj *invitation.Invitation) (*time.Time, error)
 	LoggedUntil(ctx context.Context, obj *invitation.Invitation) (*time.Time, error)
@@ -136,6 +137,38 @@ func (ec *executionContext) fieldContext_AcceptInvitationPayload_space(_ context
 	return fc, nil
 }
 
+func (ec *executionContext) _AcceptInvitationPayload_organization(ctx context.Context, field graphql.CollectedField, obj *invitation.AcceptInvitationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AcceptInvitationPayload_organization(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *tenant.Organization) graphql.Marshaler {
+			return ec.marshalOOrganization2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganization(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AcceptInvitationPayload_organization(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AcceptInvitationPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Organization(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _AllowInvitationsPayload_viewer(ctx context.Context, field graphql.CollectedField, obj *invitation.AllowInvitationsPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -240,6 +273,10 @@ func (ec *executionContext) fieldContext_Invitation_role(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("Invitation", field, false, false, "InstanceRole")
 }
 
+func (ec *executionContext) fieldContext_Invitation_organizationRole(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Invitation", field, false, false, "OrganizationRole")
+}
+
 func (ec *executionContext) fieldContext_Invitation_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Invitation", field, false, false, "InvitationStatus")
 }
@@ -271,6 +308,38 @@ func (ec *executionContext) fieldContext_Invitation_instance(_ context.Context, 
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Instance(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Invitation_organization(ctx context.Context, field graphql.CollectedField, obj *invitation.Invitation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Invitation_organization(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Invitation().Organization(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *tenant.Organization) graphql.Marshaler {
+			return ec.marshalOOrganization2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganization(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Invitation_organization(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Invitation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Organization(ctx, field)
 		},
 	}
 	return fc, nil
@@ -1506,6 +1575,11 @@ func (ec *executionContext) _AcceptInvitationPayload(ctx context.Context, sel as
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "organization":
+			out.Values[i] = ec._AcceptInvitationPayload_organization(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -1728,6 +1802,11 @@ func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "organizationRole":
+			out.Values[i] = ec.marshalOOrganizationRole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganizationRole(ctx, field.Selections, obj.OrganizationRole)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "status":
 			out.Values[i] = ec.marshalNInvitationStatus2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐStatus(ctx, field.Selections, obj.Status)
 			if out.Values[i] == graphql.Null {
@@ -1738,6 +1817,12 @@ func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSe
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Invitation_instance(ctx, field, obj)
+				})
+		case "organization":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Invitation_organization(ctx, field, obj)
 				})
 		case "space":
 			out.Values[i] = ec._Invitation_space(ctx, field, obj)
@@ -1833,6 +1918,14 @@ func plainInvitation(of *graphql.OperationContext, field graphql.CollectedField)
 				return plain.Null(b)
 			}
 			obj.Role.MarshalGQL(b)
+			return true
+		}
+	case "organizationRole":
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool {
+			if obj.OrganizationRole == nil {
+				return plain.Null(b)
+			}
+			obj.OrganizationRole.MarshalGQL(b)
 			return true
 		}
 	case "status":

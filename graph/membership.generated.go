@@ -391,7 +391,7 @@ func (ec *executionContext) unmarshalInputRemoveMemberInput(ctx context.Context,
 		asMap["sentInvitations"] = "REVOKE"
 	}
 
-	fieldsInOrder := [...]string{"userId", "instanceId", "spaceId", "sentInvitations", "idempotencyKey"}
+	fieldsInOrder := [...]string{"userId", "instanceId", "spaceId", "organizationId", "sentInvitations", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -419,6 +419,13 @@ func (ec *executionContext) unmarshalInputRemoveMemberInput(ctx context.Context,
 				return it, err
 			}
 			it.SpaceID = data
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := ec.unmarshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
 		case "sentInvitations":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sentInvitations"))
 			data, err := ec.unmarshalOSentInvitations2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐSentInvitations(ctx, v)

@@ -75,6 +75,8 @@ type ConflictReason string
 const (
 	// The person is the last administrator of the space, who cannot be removed and cannot leave.
 	ConflictReasonLastAdministrator ConflictReason = "LAST_ADMINISTRATOR"
+	// The person is the last manager of the organization, who cannot be removed and keeps the role.
+	ConflictReasonLastManager ConflictReason = "LAST_MANAGER"
 	// An active instance of the space has this name: `instances` has it. Names are
 	// compared without regard to case, to spaces, and to characters that nobody sees.
 	ConflictReasonNameTaken ConflictReason = "NAME_TAKEN"
@@ -96,6 +98,7 @@ const (
 
 var AllConflictReason = []ConflictReason{
 	ConflictReasonLastAdministrator,
+	ConflictReasonLastManager,
 	ConflictReasonNameTaken,
 	ConflictReasonNameReserved,
 	ConflictReasonNotNeeded,
@@ -108,7 +111,7 @@ var AllConflictReason = []ConflictReason{
 
 func (e ConflictReason) IsValid() bool {
 	switch e {
-	case ConflictReasonLastAdministrator, ConflictReasonNameTaken, ConflictReasonNameReserved, ConflictReasonNotNeeded, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
+	case ConflictReasonLastAdministrator, ConflictReasonLastManager, ConflictReasonNameTaken, ConflictReasonNameReserved, ConflictReasonNotNeeded, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
 		return true
 	}
 	return false

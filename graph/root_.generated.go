@@ -34,6 +34,7 @@ type ResolverRoot interface {
 	Invitation() InvitationResolver
 	Mutation() MutationResolver
 	Obstacle() ObstacleResolver
+	Organization() OrganizationResolver
 	Query() QueryResolver
 	Request() RequestResolver
 	Space() SpaceResolver
@@ -50,9 +51,10 @@ type DirectiveRoot struct {
 
 type ComplexityRoot struct {
 	AcceptInvitationPayload struct {
-		Instance   func(childComplexity int) int
-		Invitation func(childComplexity int) int
-		Space      func(childComplexity int) int
+		Instance     func(childComplexity int) int
+		Invitation   func(childComplexity int) int
+		Organization func(childComplexity int) int
+		Space        func(childComplexity int) int
 	}
 
 	AllowInvitationsPayload struct {
@@ -65,20 +67,22 @@ type ComplexityRoot struct {
 	}
 
 	AuditEntry struct {
-		Action       func(childComplexity int) int
-		ActorID      func(childComplexity int) int
-		ActorName    func(childComplexity int) int
-		At           func(childComplexity int) int
-		Emails       func(childComplexity int) int
-		ID           func(childComplexity int) int
-		InstanceID   func(childComplexity int) int
-		InstanceName func(childComplexity int) int
-		PreviousRole func(childComplexity int) int
-		Request      func(childComplexity int) int
-		Role         func(childComplexity int) int
-		Summary      func(childComplexity int) int
-		UserID       func(childComplexity int) int
-		UserName     func(childComplexity int) int
+		Action                   func(childComplexity int) int
+		ActorID                  func(childComplexity int) int
+		ActorName                func(childComplexity int) int
+		At                       func(childComplexity int) int
+		Emails                   func(childComplexity int) int
+		ID                       func(childComplexity int) int
+		InstanceID               func(childComplexity int) int
+		InstanceName             func(childComplexity int) int
+		OrganizationRole         func(childComplexity int) int
+		PreviousOrganizationRole func(childComplexity int) int
+		PreviousRole             func(childComplexity int) int
+		Request                  func(childComplexity int) int
+		Role                     func(childComplexity int) int
+		Summary                  func(childComplexity int) int
+		UserID                   func(childComplexity int) int
+		UserName                 func(childComplexity int) int
 	}
 
 	AuditEntryConnection struct {
@@ -94,6 +98,12 @@ type ComplexityRoot struct {
 	}
 
 	ChangeMemberRolePayload struct {
+		Changed      func(childComplexity int) int
+		Member       func(childComplexity int) int
+		PreviousRole func(childComplexity int) int
+	}
+
+	ChangeOrganizationRolePayload struct {
 		Changed      func(childComplexity int) int
 		Member       func(childComplexity int) int
 		PreviousRole func(childComplexity int) int
@@ -182,22 +192,24 @@ type ComplexityRoot struct {
 	}
 
 	Invitation struct {
-		Accepting    func(childComplexity int) int
-		CreatedAt    func(childComplexity int) int
-		Delivery     func(childComplexity int) int
-		Email        func(childComplexity int) int
-		ExpiresAt    func(childComplexity int) int
-		ID           func(childComplexity int) int
-		Instance     func(childComplexity int) int
-		InstanceName func(childComplexity int) int
-		InvitedBy    func(childComplexity int) int
-		KeptUntil    func(childComplexity int) int
-		LoggedUntil  func(childComplexity int) int
-		Message      func(childComplexity int) int
-		RequestedBy  func(childComplexity int) int
-		Role         func(childComplexity int) int
-		Space        func(childComplexity int) int
-		Status       func(childComplexity int) int
+		Accepting        func(childComplexity int) int
+		CreatedAt        func(childComplexity int) int
+		Delivery         func(childComplexity int) int
+		Email            func(childComplexity int) int
+		ExpiresAt        func(childComplexity int) int
+		ID               func(childComplexity int) int
+		Instance         func(childComplexity int) int
+		InstanceName     func(childComplexity int) int
+		InvitedBy        func(childComplexity int) int
+		KeptUntil        func(childComplexity int) int
+		LoggedUntil      func(childComplexity int) int
+		Message          func(childComplexity int) int
+		Organization     func(childComplexity int) int
+		OrganizationRole func(childComplexity int) int
+		RequestedBy      func(childComplexity int) int
+		Role             func(childComplexity int) int
+		Space            func(childComplexity int) int
+		Status           func(childComplexity int) int
 	}
 
 	InvitationConnection struct {
@@ -225,6 +237,11 @@ type ComplexityRoot struct {
 		At         func(childComplexity int) int
 		Change     func(childComplexity int) int
 		Invitation func(childComplexity int) int
+	}
+
+	InviteOrganizationMembersPayload struct {
+		Organization func(childComplexity int) int
+		Results      func(childComplexity int) int
 	}
 
 	InviteResult struct {
@@ -255,11 +272,13 @@ type ComplexityRoot struct {
 		AllowInvitations          func(childComplexity int, input invitation.AllowInvitationsInput) int
 		ApproveRequest            func(childComplexity int, input request.ApproveRequestInput) int
 		ChangeMemberRole          func(childComplexity int, input membership.ChangeMemberRoleInput) int
+		ChangeOrganizationRole    func(childComplexity int, input membership.ChangeOrganizationRoleInput) int
 		CreateInstance            func(childComplexity int, input instance.CreateInstanceInput) int
 		CreateSpace               func(childComplexity int, input space.CreateSpaceInput) int
 		DeclineInvitation         func(childComplexity int, input invitation.AnswerInput) int
 		DeclineRequest            func(childComplexity int, input request.DeclineRequestInput) int
 		DeleteInstance            func(childComplexity int, input instance.InstanceInput) int
+		InviteOrganizationMembers func(childComplexity int, input invitation.InviteOrganizationMembersInput) int
 		InviteSpaceAdministrators func(childComplexity int, input invitation.InviteSpaceAdministratorsInput) int
 		InviteUsers               func(childComplexity int, input invitation.InviteUsersInput) int
 		LeaveInstance             func(childComplexity int, input membership.LeaveInstanceInput) int
@@ -287,8 +306,13 @@ type ComplexityRoot struct {
 	}
 
 	Organization struct {
+		AuditLog    func(childComplexity int, first *int, after *string) int
 		ID          func(childComplexity int) int
+		Invitations func(childComplexity int, first *int, after *string, status *invitation.Status) int
+		Inviting    func(childComplexity int) int
+		Members     func(childComplexity int, first *int, after *string) int
 		Name        func(childComplexity int) int
+		Spaces      func(childComplexity int, first *int, after *string) int
 		ViewerRoles func(childComplexity int) int
 	}
 
@@ -304,6 +328,33 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	OrganizationInviteResult struct {
+		Email                    func(childComplexity int) int
+		Index                    func(childComplexity int) int
+		Invitation               func(childComplexity int) int
+		OrganizationRole         func(childComplexity int) int
+		Outcome                  func(childComplexity int) int
+		PreviousOrganizationRole func(childComplexity int) int
+	}
+
+	OrganizationMember struct {
+		Role  func(childComplexity int) int
+		Since func(childComplexity int) int
+		User  func(childComplexity int) int
+	}
+
+	OrganizationMemberConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	OrganizationMemberEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	PageInfo struct {
 		EndCursor       func(childComplexity int) int
 		HasNextPage     func(childComplexity int) int
@@ -312,11 +363,12 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		CheckEmails func(childComplexity int, emails []string) int
-		Instance    func(childComplexity int, id globalid.ID) int
-		Invitation  func(childComplexity int, token string) int
-		Space       func(childComplexity int, id globalid.ID) int
-		Viewer      func(childComplexity int) int
+		CheckEmails  func(childComplexity int, emails []string) int
+		Instance     func(childComplexity int, id globalid.ID) int
+		Invitation   func(childComplexity int, token string) int
+		Organization func(childComplexity int, id globalid.ID) int
+		Space        func(childComplexity int, id globalid.ID) int
+		Viewer       func(childComplexity int) int
 	}
 
 	Readiness struct {
@@ -420,6 +472,7 @@ type ComplexityRoot struct {
 		ID             func(childComplexity int) int
 		Instances      func(childComplexity int, first *int, after *string, state *tenant.State) int
 		Invitations    func(childComplexity int, first *int, after *string, status *invitation.Status) int
+		Inviting       func(childComplexity int) int
 		Members        func(childComplexity int, first *int, after *string) int
 		Name           func(childComplexity int) int
 		Organization   func(childComplexity int) int
@@ -511,6 +564,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AcceptInvitationPayload.Invitation(childComplexity), true
+	case "AcceptInvitationPayload.organization":
+		if e.ComplexityRoot.AcceptInvitationPayload.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AcceptInvitationPayload.Organization(childComplexity), true
 	case "AcceptInvitationPayload.space":
 		if e.ComplexityRoot.AcceptInvitationPayload.Space == nil {
 			break
@@ -586,6 +645,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEntry.InstanceName(childComplexity), true
+	case "AuditEntry.organizationRole":
+		if e.ComplexityRoot.AuditEntry.OrganizationRole == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.OrganizationRole(childComplexity), true
+	case "AuditEntry.previousOrganizationRole":
+		if e.ComplexityRoot.AuditEntry.PreviousOrganizationRole == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.PreviousOrganizationRole(childComplexity), true
 	case "AuditEntry.previousRole":
 		if e.ComplexityRoot.AuditEntry.PreviousRole == nil {
 			break
@@ -679,6 +750,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ChangeMemberRolePayload.PreviousRole(childComplexity), true
+
+	case "ChangeOrganizationRolePayload.changed":
+		if e.ComplexityRoot.ChangeOrganizationRolePayload.Changed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeOrganizationRolePayload.Changed(childComplexity), true
+	case "ChangeOrganizationRolePayload.member":
+		if e.ComplexityRoot.ChangeOrganizationRolePayload.Member == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeOrganizationRolePayload.Member(childComplexity), true
+	case "ChangeOrganizationRolePayload.previousRole":
+		if e.ComplexityRoot.ChangeOrganizationRolePayload.PreviousRole == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeOrganizationRolePayload.PreviousRole(childComplexity), true
 
 	case "Contact.email":
 		if e.ComplexityRoot.Contact.Email == nil {
@@ -1033,6 +1123,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Invitation.Message(childComplexity), true
+	case "Invitation.organization":
+		if e.ComplexityRoot.Invitation.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.Organization(childComplexity), true
+	case "Invitation.organizationRole":
+		if e.ComplexityRoot.Invitation.OrganizationRole == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.OrganizationRole(childComplexity), true
 	case "Invitation.requestedBy":
 		if e.ComplexityRoot.Invitation.RequestedBy == nil {
 			break
@@ -1152,6 +1254,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InvitationEvent.Invitation(childComplexity), true
 
+	case "InviteOrganizationMembersPayload.organization":
+		if e.ComplexityRoot.InviteOrganizationMembersPayload.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteOrganizationMembersPayload.Organization(childComplexity), true
+	case "InviteOrganizationMembersPayload.results":
+		if e.ComplexityRoot.InviteOrganizationMembersPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteOrganizationMembersPayload.Results(childComplexity), true
+
 	case "InviteResult.email":
 		if e.ComplexityRoot.InviteResult.Email == nil {
 			break
@@ -1266,6 +1381,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ChangeMemberRole(childComplexity, args["input"].(membership.ChangeMemberRoleInput)), true
+	case "Mutation.changeOrganizationRole":
+		if e.ComplexityRoot.Mutation.ChangeOrganizationRole == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_changeOrganizationRole_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ChangeOrganizationRole(childComplexity, args["input"].(membership.ChangeOrganizationRoleInput)), true
 	case "Mutation.createInstance":
 		if e.ComplexityRoot.Mutation.CreateInstance == nil {
 			break
@@ -1321,6 +1447,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteInstance(childComplexity, args["input"].(instance.InstanceInput)), true
+	case "Mutation.inviteOrganizationMembers":
+		if e.ComplexityRoot.Mutation.InviteOrganizationMembers == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_inviteOrganizationMembers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.InviteOrganizationMembers(childComplexity, args["input"].(invitation.InviteOrganizationMembersInput)), true
 	case "Mutation.inviteSpaceAdministrators":
 		if e.ComplexityRoot.Mutation.InviteSpaceAdministrators == nil {
 			break
@@ -1509,18 +1646,68 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Obstacle.RetryAfter(childComplexity), true
 
+	case "Organization.auditLog":
+		if e.ComplexityRoot.Organization.AuditLog == nil {
+			break
+		}
+
+		args, err := ec.field_Organization_auditLog_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Organization.AuditLog(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Organization.id":
 		if e.ComplexityRoot.Organization.ID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Organization.ID(childComplexity), true
+	case "Organization.invitations":
+		if e.ComplexityRoot.Organization.Invitations == nil {
+			break
+		}
+
+		args, err := ec.field_Organization_invitations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Organization.Invitations(childComplexity, args["first"].(*int), args["after"].(*string), args["status"].(*invitation.Status)), true
+	case "Organization.inviting":
+		if e.ComplexityRoot.Organization.Inviting == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Organization.Inviting(childComplexity), true
+	case "Organization.members":
+		if e.ComplexityRoot.Organization.Members == nil {
+			break
+		}
+
+		args, err := ec.field_Organization_members_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Organization.Members(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Organization.name":
 		if e.ComplexityRoot.Organization.Name == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Organization.Name(childComplexity), true
+	case "Organization.spaces":
+		if e.ComplexityRoot.Organization.Spaces == nil {
+			break
+		}
+
+		args, err := ec.field_Organization_spaces_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Organization.Spaces(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Organization.viewerRoles":
 		if e.ComplexityRoot.Organization.ViewerRoles == nil {
 			break
@@ -1565,6 +1752,100 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.OrganizationEdge.Node(childComplexity), true
+
+	case "OrganizationInviteResult.email":
+		if e.ComplexityRoot.OrganizationInviteResult.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationInviteResult.Email(childComplexity), true
+	case "OrganizationInviteResult.index":
+		if e.ComplexityRoot.OrganizationInviteResult.Index == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationInviteResult.Index(childComplexity), true
+	case "OrganizationInviteResult.invitation":
+		if e.ComplexityRoot.OrganizationInviteResult.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationInviteResult.Invitation(childComplexity), true
+	case "OrganizationInviteResult.role":
+		if e.ComplexityRoot.OrganizationInviteResult.OrganizationRole == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationInviteResult.OrganizationRole(childComplexity), true
+	case "OrganizationInviteResult.outcome":
+		if e.ComplexityRoot.OrganizationInviteResult.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationInviteResult.Outcome(childComplexity), true
+	case "OrganizationInviteResult.previousRole":
+		if e.ComplexityRoot.OrganizationInviteResult.PreviousOrganizationRole == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationInviteResult.PreviousOrganizationRole(childComplexity), true
+
+	case "OrganizationMember.role":
+		if e.ComplexityRoot.OrganizationMember.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationMember.Role(childComplexity), true
+	case "OrganizationMember.since":
+		if e.ComplexityRoot.OrganizationMember.Since == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationMember.Since(childComplexity), true
+	case "OrganizationMember.user":
+		if e.ComplexityRoot.OrganizationMember.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationMember.User(childComplexity), true
+
+	case "OrganizationMemberConnection.edges":
+		if e.ComplexityRoot.OrganizationMemberConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationMemberConnection.Edges(childComplexity), true
+	case "OrganizationMemberConnection.nodes":
+		if e.ComplexityRoot.OrganizationMemberConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationMemberConnection.Nodes(childComplexity), true
+	case "OrganizationMemberConnection.pageInfo":
+		if e.ComplexityRoot.OrganizationMemberConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationMemberConnection.PageInfo(childComplexity), true
+	case "OrganizationMemberConnection.totalCount":
+		if e.ComplexityRoot.OrganizationMemberConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationMemberConnection.TotalCount(childComplexity), true
+
+	case "OrganizationMemberEdge.cursor":
+		if e.ComplexityRoot.OrganizationMemberEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationMemberEdge.Cursor(childComplexity), true
+	case "OrganizationMemberEdge.node":
+		if e.ComplexityRoot.OrganizationMemberEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrganizationMemberEdge.Node(childComplexity), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -1625,6 +1906,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Invitation(childComplexity, args["token"].(string)), true
+	case "Query.organization":
+		if e.ComplexityRoot.Query.Organization == nil {
+			break
+		}
+
+		args, err := ec.field_Query_organization_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Organization(childComplexity, args["id"].(globalid.ID)), true
 	case "Query.space":
 		if e.ComplexityRoot.Query.Space == nil {
 			break
@@ -2013,6 +2305,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Space.Invitations(childComplexity, args["first"].(*int), args["after"].(*string), args["status"].(*invitation.Status)), true
+	case "Space.inviting":
+		if e.ComplexityRoot.Space.Inviting == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Space.Inviting(childComplexity), true
 	case "Space.members":
 		if e.ComplexityRoot.Space.Members == nil {
 			break
@@ -2286,11 +2584,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("AllowInvitationsInput", ec.unmarshalInputAllowInvitationsInput),
 			graphql.NewInputUnmarshaler("ApproveRequestInput", ec.unmarshalInputApproveRequestInput),
 			graphql.NewInputUnmarshaler("ChangeMemberRoleInput", ec.unmarshalInputChangeMemberRoleInput),
+			graphql.NewInputUnmarshaler("ChangeOrganizationRoleInput", ec.unmarshalInputChangeOrganizationRoleInput),
 			graphql.NewInputUnmarshaler("CreateInstanceInput", ec.unmarshalInputCreateInstanceInput),
 			graphql.NewInputUnmarshaler("CreateSpaceInput", ec.unmarshalInputCreateSpaceInput),
 			graphql.NewInputUnmarshaler("DeclineInvitationInput", ec.unmarshalInputDeclineInvitationInput),
 			graphql.NewInputUnmarshaler("DeclineRequestInput", ec.unmarshalInputDeclineRequestInput),
 			graphql.NewInputUnmarshaler("DeleteInstanceInput", ec.unmarshalInputDeleteInstanceInput),
+			graphql.NewInputUnmarshaler("InviteOrganizationMembersInput", ec.unmarshalInputInviteOrganizationMembersInput),
 			graphql.NewInputUnmarshaler("InviteSpaceAdministratorsInput", ec.unmarshalInputInviteSpaceAdministratorsInput),
 			graphql.NewInputUnmarshaler("InviteUsersInput", ec.unmarshalInputInviteUsersInput),
 			graphql.NewInputUnmarshaler("LeaveInstanceInput", ec.unmarshalInputLeaveInstanceInput),
@@ -2397,7 +2697,7 @@ func newExecutionContext(
 
 var sources = []*ast.Source{
 	{Name: "../schema/audit.graphqls", Input: `"""
-One action of a person in a space. Names are those at the time of the action;
+One action of a person in a space or an organization. Names are those at the time of the action;
 they stay when the person or the instance is gone.
 """
 type AuditEntry {
@@ -2413,7 +2713,7 @@ type AuditEntry {
   actorId: ID
   "The name of the person who acted, at the time."
   actorName: String!
-  "The id of the instance concerned; ` + "`" + `null` + "`" + ` where the action concerns the whole space."
+  "The id of the instance concerned; ` + "`" + `null` + "`" + ` where the action concerns the whole space or the organization."
   instanceId: ID
   "The name of the instance, at the time."
   instanceName: String
@@ -2423,10 +2723,14 @@ type AuditEntry {
   userName: String
   "The addresses of the invitations; for a request for invitations, the first ten. Empty for other actions."
   emails: [String!]!
-  "The role of the invitations or of the member; ` + "`" + `null` + "`" + ` where there is none."
+  "The role of the invitations or of the member in an instance; ` + "`" + `null` + "`" + ` where there is none."
   role: InstanceRole
-  "The role that the member had before; ` + "`" + `null` + "`" + ` for other actions."
+  "The role that the member of an instance had before; ` + "`" + `null` + "`" + ` for other actions."
   previousRole: InstanceRole
+  "The role of the invitations or of the member in the organization; ` + "`" + `null` + "`" + ` where there is none."
+  organizationRole: OrganizationRole
+  "The role that the member of the organization had before; ` + "`" + `null` + "`" + ` for other actions."
+  previousOrganizationRole: OrganizationRole
   "The kind of the request; ` + "`" + `null` + "`" + ` where the action does not concern a request."
   request: RequestKind
 }
@@ -2443,7 +2747,7 @@ enum AuditAction {
   INSTANCE_RESTORED
   "An instance was removed permanently, some days after its deletion."
   INSTANCE_PURGED
-  "People were invited to an instance, or to administer the space."
+  "People were invited to an instance, to administer the space, or to the organization."
   INVITATION_SENT
   "The role of pending invitations was changed."
   INVITATION_ROLE_CHANGED
@@ -2463,7 +2767,7 @@ enum AuditAction {
   MEMBER_REMOVED
   "A member left an instance."
   MEMBER_LEFT
-  "A person was granted a role that they had requested."
+  "A person was granted a role that they had requested, or was appointed by the operator."
   ROLE_GRANTED
   "A person requested a role, invitations, or a restoration."
   REQUEST_MADE
@@ -2588,6 +2892,8 @@ enum UnauthenticatedReason {
 enum ConflictReason {
   "The person is the last administrator of the space, who cannot be removed and cannot leave."
   LAST_ADMINISTRATOR
+  "The person is the last manager of the organization, who cannot be removed and keeps the role."
+  LAST_MANAGER
   """
   An active instance of the space has this name: ` + "`" + `instances` + "`" + ` has it. Names are
   compared without regard to case, to spaces, and to characters that nobody sees.
@@ -2835,17 +3141,18 @@ type RestoreInstancePayload {
     @role(any: [SPACE_ADMINISTRATOR])
 
   """
-  Invites people to administer a space, with the rules of inviteUsers.
+  Invites people to administer a space, with the rules of inviteUsers. A manager of the
+  organization can do it, too: a space whose administrators have left gets one so.
 
   Errors: NOT_FOUND, FORBIDDEN, RATE_LIMITED, INVALID_EMAIL.
   """
   inviteSpaceAdministrators(input: InviteSpaceAdministratorsInput!): InviteSpaceAdministratorsPayload
-    @role(any: [SPACE_ADMINISTRATOR], of: "input.spaceId")
+    @role(any: [ORGANIZATION_MANAGER, SPACE_ADMINISTRATOR], of: "input.spaceId")
 
   """
   Accepts an invitation, with the account of the invited address. The person
-  becomes a member of the instance or an administrator of the space, and a member of
-  the organization. A higher role that they already have stays.
+  gets the role in the instance, the space or the organization, and is a member of the
+  organization from then on. A higher role that they already have stays.
 
   An invitation counts only while the inviting person may invite there. After they
   lost the role, nobody can accept it until a person with the role takes it over: by
@@ -2888,26 +3195,28 @@ type RestoreInstancePayload {
 
   """
   Revokes pending invitations: all of them or, where the person may not revoke
-  one, none. Invitations that were already answered or revoked are not an error;
+  one, none. Managers may revoke those to the organization itself and to administer its
+  spaces. Invitations that were already answered or revoked are not an error;
   ` + "`" + `results` + "`" + ` has the outcome of each.
 
   Errors: NOT_FOUND, FORBIDDEN.
   """
   revokeInvitations(input: RevokeInvitationsInput!): RevokeInvitationsPayload
-    @role(any: [SPACE_ADMINISTRATOR], of: "input.invitationIds")
+    @role(any: [ORGANIZATION_MANAGER, SPACE_ADMINISTRATOR], of: "input.invitationIds")
 
   """
   Resends pending and expired invitations, with a new link and a new expiry. The
   old link no longer works. The person who resends becomes the inviting person, and
-  so takes over invitations of people who may no longer invite. An address gets one resent mail of a space in ten
-  minutes at most. Resent invitations count towards the limits of inviting.
+  so takes over invitations of people who may no longer invite. Managers may resend those
+  to the organization itself and to administer its spaces. An address gets one resent
+  mail of a space, or of an organization itself, in ten minutes at most. Resent invitations count towards the limits of inviting.
 
   Errors: NOT_FOUND, FORBIDDEN, INSTANCE_DELETED, RATE_LIMITED (one for each
   address that has to wait and for each limit that is reached; nothing is sent
   then).
   """
   resendInvitations(input: ResendInvitationsInput!): ResendInvitationsPayload
-    @role(any: [SPACE_ADMINISTRATOR], of: "input.invitationIds")
+    @role(any: [ORGANIZATION_MANAGER, SPACE_ADMINISTRATOR], of: "input.invitationIds")
 }
 
 extend type Subscription {
@@ -2972,10 +3281,12 @@ input AcceptInvitationInput {
 type AcceptInvitationPayload {
   "The current invitation."
   invitation: Invitation!
-  "The instance that the invitation was for; ` + "`" + `null` + "`" + ` for an invitation to administer a space, and where the person has left since."
+  "The instance that the invitation was for; ` + "`" + `null` + "`" + ` for any other invitation, and where the person has left since."
   instance: Instance
-  "The space that the invitation was for; ` + "`" + `null` + "`" + ` where the person has left since."
+  "The space that the invitation was for; ` + "`" + `null` + "`" + ` for an invitation to an organization itself, and where the person has left since."
   space: Space
+  "The organization that the invitation was for, or that its place belongs to; ` + "`" + `null` + "`" + ` where the person has left the place since."
+  organization: Organization
 }
 
 "Input of declineInvitation. Give either ` + "`" + `token` + "`" + ` or ` + "`" + `invitationId` + "`" + `."
@@ -3156,21 +3467,25 @@ enum InviteOutcome {
   DUPLICATE
 }
 
-"An invitation to become a member of an instance, or an administrator of a space, sent to an address."
+"An invitation to become a member of an instance, an administrator of a space, or a member of an organization, sent to an address."
 type Invitation {
   "The global id. Opaque; never changes."
   id: ID!
   "The address that the invitation was sent to; only an account of this address can accept it."
   email: String!
-  "The role in the instance; ` + "`" + `null` + "`" + ` for an invitation to administer the space."
+  "The role in the instance; ` + "`" + `null` + "`" + ` for an invitation to administer a space, or to an organization itself."
   role: InstanceRole
+  "The role in the organization; ` + "`" + `null` + "`" + ` for an invitation to a space or an instance."
+  organizationRole: OrganizationRole
   "The status."
   status: InvitationStatus!
-  "The instance; ` + "`" + `null` + "`" + ` where the person may not see it, and for an invitation to administer the space."
+  "The instance; ` + "`" + `null` + "`" + ` where the person may not see it, and for any other invitation."
   instance: Instance
-  "The space, as far as an invited person may know it."
+  "The organization; ` + "`" + `null` + "`" + ` where the person may not see it, and for an invitation to a space or an instance."
+  organization: Organization
+  "The space, as far as an invited person may know it. For an invitation to an organization itself, both of its names are the organization's."
   space: SpaceSummary!
-  "The name of the instance; ` + "`" + `null` + "`" + ` for an invitation to administer the space."
+  "The name of the instance; ` + "`" + `null` + "`" + ` for any other invitation."
   instanceName: String
   "The message of the inviting person."
   message: String
@@ -3189,7 +3504,7 @@ type Invitation {
   "Whether the requesting person can accept it and, if not, why and what they can do."
   accepting: Readiness!
   """
-  The delivery of the last mail, for administrators of the space; ` + "`" + `null` + "`" + ` for
+  The delivery of the last mail, for those who list the invitations there; ` + "`" + `null` + "`" + ` for
   everyone else, where the invitation ended before a mail was sent, and where the
   record of the mail is no longer kept.
   """
@@ -3269,7 +3584,7 @@ enum InvitationStatus {
   ACCEPTED
   "The invited person declined."
   DECLINED
-  "An administrator revoked the invitation."
+  "An administrator or a manager revoked the invitation."
   REVOKED
   "The invitation was not answered in time. Inviting the address again renews it."
   EXPIRED
@@ -3362,18 +3677,19 @@ enum EmailReason {
     @role(any: [SPACE_ADMINISTRATOR])
 
   """
-  Ends the roles of a person in one instance or in the whole space. Removing them
-  again succeeds and changes nothing.
+  Ends the roles of a person in one instance, in the whole space, or in the whole
+  organization. Administrators remove people from instances and spaces, managers from
+  organizations. Removing them again succeeds and changes nothing.
 
-  Their own pending invitations there are revoked: to the instance or, with
-  ` + "`" + `spaceId` + "`" + `, to all instances of the space and to administer it. They can be invited
-  again. ` + "`" + `sentInvitations` + "`" + ` says what happens to the pending invitations that they
+  Their own pending invitations there are revoked: to the instance; with ` + "`" + `spaceId` + "`" + `, to
+  all instances of the space and to administer it; with ` + "`" + `organizationId` + "`" + `, to the
+  organization and everything in it. They can be invited again. ` + "`" + `sentInvitations` + "`" + ` says what happens to the pending invitations that they
   sent there and may no longer send.
 
-  Errors: NOT_FOUND, FORBIDDEN, CONFLICT (LAST_ADMINISTRATOR).
+  Errors: NOT_FOUND, FORBIDDEN, CONFLICT (LAST_ADMINISTRATOR, LAST_MANAGER).
   """
   removeMember(input: RemoveMemberInput!): RemoveMemberPayload
-    @role(any: [SPACE_ADMINISTRATOR], of: "input.instanceId|input.spaceId")
+    @role(any: [ORGANIZATION_MANAGER, SPACE_ADMINISTRATOR], of: "input.instanceId|input.spaceId|input.organizationId")
 
   """
   Ends the role of the requesting person in an instance. Roles that they have
@@ -3409,7 +3725,7 @@ type ChangeMemberRolePayload {
   changed: Boolean!
 }
 
-"Input of removeMember. Give either ` + "`" + `instanceId` + "`" + ` or ` + "`" + `spaceId` + "`" + `."
+"Input of removeMember. Give one of ` + "`" + `instanceId` + "`" + `, ` + "`" + `spaceId` + "`" + ` and ` + "`" + `organizationId` + "`" + `."
 input RemoveMemberInput {
   "The id of the person."
   userId: ID!
@@ -3417,6 +3733,8 @@ input RemoveMemberInput {
   instanceId: ID
   "The space: the person is removed from all of its instances and from its administrators."
   spaceId: ID
+  "The organization: the person is removed from it, from all of its spaces and from all their instances."
+  organizationId: ID
   "What happens to the pending invitations that the person sent there and may no longer send."
   sentInvitations: SentInvitations = REVOKE
   "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
@@ -3487,6 +3805,196 @@ type InstanceMemberEdge {
   cursor: String!
   "The row."
   node: InstanceMember!
+}
+`, BuiltIn: false},
+	{Name: "../schema/organization.graphqls", Input: `extend type Mutation {
+  """
+  Invites people to an organization, as managers, faculty or members, with the rules
+  of inviteUsers. Anyone who belongs to the organization already keeps their role: see
+  changeOrganizationRole.
+
+  Errors: NOT_FOUND, FORBIDDEN, RATE_LIMITED, INVALID_EMAIL.
+  """
+  inviteOrganizationMembers(input: InviteOrganizationMembersInput!): InviteOrganizationMembersPayload
+    @role(any: [ORGANIZATION_MANAGER], of: "input.organizationId")
+
+  """
+  Changes the role of a person in an organization itself. A lower role revokes pending
+  invitations of the person to a higher one there. Roles in spaces and instances stay.
+
+  Errors: NOT_FOUND (also where the person does not belong to the organization),
+  FORBIDDEN, CONFLICT (LAST_MANAGER).
+  """
+  changeOrganizationRole(input: ChangeOrganizationRoleInput!): ChangeOrganizationRolePayload
+    @role(any: [ORGANIZATION_MANAGER], of: "input.organizationId")
+}
+
+extend type Query {
+  "An organization that the person belongs to, or in which they have a role in a space; ` + "`" + `null` + "`" + ` for any other id."
+  organization(id: ID!): Organization @authenticated
+}
+
+"An organization, such as a university."
+type Organization {
+  "The global id. Opaque; never changes."
+  id: ID!
+  "The name."
+  name: String!
+  "The roles of the requesting person in the organization itself."
+  viewerRoles: [Role!]!
+  """
+  The people who belong to the organization. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+
+  Errors: FORBIDDEN.
+  """
+  members(first: Int, after: String): OrganizationMemberConnection
+    @role(any: [ORGANIZATION_MANAGER], of: "id")
+  """
+  The invitations to the organization itself, newest first; all of them, or those
+  with one status. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+
+  Errors: FORBIDDEN.
+  """
+  invitations(first: Int, after: String, status: InvitationStatus): InvitationConnection
+    @role(any: [ORGANIZATION_MANAGER], of: "id")
+  """
+  All spaces of the organization, oldest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at
+  most.
+
+  Errors: FORBIDDEN.
+  """
+  spaces(first: Int, after: String): SpaceConnection
+    @role(any: [ORGANIZATION_MANAGER], of: "id")
+  """
+  The audit log of the organization itself, newest first: its people, its invitations,
+  and new spaces. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+
+  Errors: FORBIDDEN.
+  """
+  auditLog(first: Int, after: String): AuditEntryConnection
+    @role(any: [ORGANIZATION_MANAGER], of: "id")
+  "Whether the requesting person can invite people to the organization and, if not, why and what they can do."
+  inviting: Readiness!
+}
+
+"The roles that people hold in an organization."
+enum OrganizationRole {
+  "Sees every instance of the organization as a viewer. Invites, changes and removes people, appoints administrators of spaces, and creates spaces."
+  MANAGER
+  "Can create spaces."
+  FACULTY
+  "Belongs to the organization."
+  MEMBER
+}
+
+"Input of inviteOrganizationMembers."
+input InviteOrganizationMembersInput {
+  "The organization."
+  organizationId: ID!
+  "The role that the invited people get."
+  role: OrganizationRole!
+  "1 to 1,000 addresses, as people type or paste them: ` + "`" + `Ada <ada@uni.example>` + "`" + ` is one address."
+  emails: [String!]!
+  "A message for the mail. Plain text, 2,000 characters at most."
+  message: String
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"Result of inviteOrganizationMembers."
+type InviteOrganizationMembersPayload {
+  "The organization."
+  organization: Organization!
+  "One result for each address, in the order of the input."
+  results: [OrganizationInviteResult!]!
+}
+
+"Result of inviting one address to an organization."
+type OrganizationInviteResult {
+  "The index of the address in ` + "`" + `emails` + "`" + `, from 0."
+  index: Int!
+  "The normalized address."
+  email: String!
+  "The outcome."
+  outcome: InviteOutcome!
+  "The role of the invitation or, for a member, the role they have."
+  role: OrganizationRole
+  "The previous role of the invitation, for ROLE_CHANGED."
+  previousRole: OrganizationRole
+  "The pending invitation; ` + "`" + `null` + "`" + ` for a member."
+  invitation: Invitation
+}
+
+"Input of changeOrganizationRole."
+input ChangeOrganizationRoleInput {
+  "The organization."
+  organizationId: ID!
+  "The id of the person: ` + "`" + `OrganizationMember.user.id` + "`" + `."
+  userId: ID!
+  "The new role."
+  role: OrganizationRole!
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"Result of changeOrganizationRole."
+type ChangeOrganizationRolePayload {
+  "The current member; in the answer to a repeated request, ` + "`" + `null` + "`" + ` where they have left since."
+  member: OrganizationMember
+  "The role before this request."
+  previousRole: OrganizationRole!
+  "Whether this request changed the role; ` + "`" + `false` + "`" + ` where the person already had it."
+  changed: Boolean!
+}
+
+"A person who belongs to an organization."
+type OrganizationMember {
+  "The person."
+  user: User!
+  "The role in the organization itself."
+  role: OrganizationRole!
+  "When the person got their first role in the organization."
+  since: DateTime!
+}
+
+"A page of members of an organization."
+type OrganizationMemberConnection {
+  "The rows of this page."
+  nodes: [OrganizationMember!]!
+  "The rows of this page, each with its cursor."
+  edges: [OrganizationMemberEdge!]!
+  "The position of this page in the list."
+  pageInfo: PageInfo!
+  "The number of rows in the whole list, 10,000 at most: where it is 10,000, there may be more."
+  totalCount: Int!
+}
+
+"One row of a page."
+type OrganizationMemberEdge {
+  "The position of the row, for ` + "`" + `after` + "`" + `. Opaque."
+  cursor: String!
+  "The row."
+  node: OrganizationMember!
+}
+
+"A page of organizations."
+type OrganizationConnection {
+  "The rows of this page."
+  nodes: [Organization!]!
+  "The rows of this page, each with its cursor."
+  edges: [OrganizationEdge!]!
+  "The position of this page in the list."
+  pageInfo: PageInfo!
+  "The number of rows in the whole list, 10,000 at most: where it is 10,000, there may be more."
+  totalCount: Int!
+}
+
+"One row of a page."
+type OrganizationEdge {
+  "The position of the row, for ` + "`" + `after` + "`" + `. Opaque."
+  cursor: String!
+  "The row."
+  node: Organization!
 }
 `, BuiltIn: false},
 	{Name: "../schema/request.graphqls", Input: `extend type Mutation {
@@ -4001,7 +4509,7 @@ type Contact {
 
 "The roles of people. Derived roles count like any other."
 enum Role {
-  "Sees every instance of the organization as a viewer."
+  "Sees every instance of the organization as a viewer. Invites, changes and removes people, appoints administrators of spaces, and creates spaces."
   ORGANIZATION_MANAGER
   "Can create spaces in the organization."
   ORGANIZATION_FACULTY
@@ -4038,16 +4546,6 @@ type PageInfo {
     @role(any: [ORGANIZATION_MANAGER, ORGANIZATION_FACULTY], of: "input.organizationId")
 }
 
-"An organization, such as a university."
-type Organization {
-  "The global id. Opaque; never changes."
-  id: ID!
-  "The name."
-  name: String!
-  "The roles of the requesting person in the organization itself."
-  viewerRoles: [Role!]!
-}
-
 "A course, a research project or a dataset, with its instances."
 type Space {
   "The global id. Opaque; never changes."
@@ -4081,7 +4579,9 @@ type Space {
   Errors: FORBIDDEN.
   """
   invitations(first: Int, after: String, status: InvitationStatus): InvitationConnection
-    @role(any: [SPACE_ADMINISTRATOR], of: "id")
+    @role(any: [ORGANIZATION_MANAGER, SPACE_ADMINISTRATOR], of: "id")
+  "Whether the requesting person can invite people to administer the space and, if not, why and what they can do."
+  inviting: Readiness!
   """
   The requests in the space, newest first; all of them, or those with one status.
   ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
@@ -4146,26 +4646,6 @@ type SpaceMemberEdge {
   node: SpaceMember!
 }
 
-"A page of organizations."
-type OrganizationConnection {
-  "The rows of this page."
-  nodes: [Organization!]!
-  "The rows of this page, each with its cursor."
-  edges: [OrganizationEdge!]!
-  "The position of this page in the list."
-  pageInfo: PageInfo!
-  "The number of rows in the whole list, 10,000 at most: where it is 10,000, there may be more."
-  totalCount: Int!
-}
-
-"One row of a page."
-type OrganizationEdge {
-  "The position of the row, for ` + "`" + `after` + "`" + `. Opaque."
-  cursor: String!
-  "The row."
-  node: Organization!
-}
-
 "A page of spaces."
 type SpaceConnection {
   "The rows of this page."
@@ -4221,6 +4701,8 @@ func (ec *executionContext) childFields_AcceptInvitationPayload(ctx context.Cont
 		return ec.fieldContext_AcceptInvitationPayload_instance(ctx, field)
 	case "space":
 		return ec.fieldContext_AcceptInvitationPayload_space(ctx, field)
+	case "organization":
+		return ec.fieldContext_AcceptInvitationPayload_organization(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AcceptInvitationPayload", field.Name)
 }
@@ -4271,6 +4753,10 @@ func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field gr
 		return ec.fieldContext_AuditEntry_role(ctx, field)
 	case "previousRole":
 		return ec.fieldContext_AuditEntry_previousRole(ctx, field)
+	case "organizationRole":
+		return ec.fieldContext_AuditEntry_organizationRole(ctx, field)
+	case "previousOrganizationRole":
+		return ec.fieldContext_AuditEntry_previousOrganizationRole(ctx, field)
 	case "request":
 		return ec.fieldContext_AuditEntry_request(ctx, field)
 	}
@@ -4311,6 +4797,18 @@ func (ec *executionContext) childFields_ChangeMemberRolePayload(ctx context.Cont
 		return ec.fieldContext_ChangeMemberRolePayload_changed(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ChangeMemberRolePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ChangeOrganizationRolePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return ec.fieldContext_ChangeOrganizationRolePayload_member(ctx, field)
+	case "previousRole":
+		return ec.fieldContext_ChangeOrganizationRolePayload_previousRole(ctx, field)
+	case "changed":
+		return ec.fieldContext_ChangeOrganizationRolePayload_changed(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ChangeOrganizationRolePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Contact(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4485,10 +4983,14 @@ func (ec *executionContext) childFields_Invitation(ctx context.Context, field gr
 		return ec.fieldContext_Invitation_email(ctx, field)
 	case "role":
 		return ec.fieldContext_Invitation_role(ctx, field)
+	case "organizationRole":
+		return ec.fieldContext_Invitation_organizationRole(ctx, field)
 	case "status":
 		return ec.fieldContext_Invitation_status(ctx, field)
 	case "instance":
 		return ec.fieldContext_Invitation_instance(ctx, field)
+	case "organization":
+		return ec.fieldContext_Invitation_organization(ctx, field)
 	case "space":
 		return ec.fieldContext_Invitation_space(ctx, field)
 	case "instanceName":
@@ -4569,6 +5071,16 @@ func (ec *executionContext) childFields_InvitationEvent(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type InvitationEvent", field.Name)
 }
 
+func (ec *executionContext) childFields_InviteOrganizationMembersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "organization":
+		return ec.fieldContext_InviteOrganizationMembersPayload_organization(ctx, field)
+	case "results":
+		return ec.fieldContext_InviteOrganizationMembersPayload_results(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InviteOrganizationMembersPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_InviteResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "index":
@@ -4647,6 +5159,16 @@ func (ec *executionContext) childFields_Organization(ctx context.Context, field 
 		return ec.fieldContext_Organization_name(ctx, field)
 	case "viewerRoles":
 		return ec.fieldContext_Organization_viewerRoles(ctx, field)
+	case "members":
+		return ec.fieldContext_Organization_members(ctx, field)
+	case "invitations":
+		return ec.fieldContext_Organization_invitations(ctx, field)
+	case "spaces":
+		return ec.fieldContext_Organization_spaces(ctx, field)
+	case "auditLog":
+		return ec.fieldContext_Organization_auditLog(ctx, field)
+	case "inviting":
+		return ec.fieldContext_Organization_inviting(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Organization", field.Name)
 }
@@ -4673,6 +5195,60 @@ func (ec *executionContext) childFields_OrganizationEdge(ctx context.Context, fi
 		return ec.fieldContext_OrganizationEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type OrganizationEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_OrganizationInviteResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "index":
+		return ec.fieldContext_OrganizationInviteResult_index(ctx, field)
+	case "email":
+		return ec.fieldContext_OrganizationInviteResult_email(ctx, field)
+	case "outcome":
+		return ec.fieldContext_OrganizationInviteResult_outcome(ctx, field)
+	case "role":
+		return ec.fieldContext_OrganizationInviteResult_role(ctx, field)
+	case "previousRole":
+		return ec.fieldContext_OrganizationInviteResult_previousRole(ctx, field)
+	case "invitation":
+		return ec.fieldContext_OrganizationInviteResult_invitation(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OrganizationInviteResult", field.Name)
+}
+
+func (ec *executionContext) childFields_OrganizationMember(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_OrganizationMember_user(ctx, field)
+	case "role":
+		return ec.fieldContext_OrganizationMember_role(ctx, field)
+	case "since":
+		return ec.fieldContext_OrganizationMember_since(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OrganizationMember", field.Name)
+}
+
+func (ec *executionContext) childFields_OrganizationMemberConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_OrganizationMemberConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_OrganizationMemberConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_OrganizationMemberConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_OrganizationMemberConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OrganizationMemberConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_OrganizationMemberEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_OrganizationMemberEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_OrganizationMemberEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OrganizationMemberEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4897,6 +5473,8 @@ func (ec *executionContext) childFields_Space(ctx context.Context, field graphql
 		return ec.fieldContext_Space_members(ctx, field)
 	case "invitations":
 		return ec.fieldContext_Space_invitations(ctx, field)
+	case "inviting":
+		return ec.fieldContext_Space_inviting(ctx, field)
 	case "requests":
 		return ec.fieldContext_Space_requests(ctx, field)
 	case "auditLog":

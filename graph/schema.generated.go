@@ -44,6 +44,8 @@ type MutationResolver interface {
 	ChangeMemberRole(ctx context.Context, input membership.ChangeMemberRoleInput) (*membership.ChangeMemberRolePayload, error)
 	RemoveMember(ctx context.Context, input membership.RemoveMemberInput) (*membership.RemoveMemberPayload, error)
 	LeaveInstance(ctx context.Context, input membership.LeaveInstanceInput) (*membership.LeaveInstancePayload, error)
+	InviteOrganizationMembers(ctx context.Context, input invitation.InviteOrganizationMembersInput) (*invitation.InviteOrganizationMembersPayload, error)
+	ChangeOrganizationRole(ctx context.Context, input membership.ChangeOrganizationRoleInput) (*membership.ChangeOrganizationRolePayload, error)
 	RequestRole(ctx context.Context, input request.RequestRoleInput) (*request.RequestPayload, error)
 	RequestInvitations(ctx context.Context, input request.RequestInvitationsInput) (*request.RequestPayload, error)
 	RequestRestore(ctx context.Context, input request.RequestRestoreInput) (*request.RequestPayload, error)
@@ -65,6 +67,7 @@ type QueryResolver interface {
 	Instance(ctx context.Context, id globalid.ID) (*tenant.Instance, error)
 	Invitation(ctx context.Context, token string) (*invitation.Invitation, error)
 	CheckEmails(ctx context.Context, emails []string) ([]*invitation.EmailCheck, error)
+	Organization(ctx context.Context, id globalid.ID) (*tenant.Organization, error)
 }
 type SubscriptionResolver interface {
 	InvitationChanged(ctx context.Context, instanceID globalid.ID) (<-chan *invitation.Event, error)
@@ -191,6 +194,20 @@ func (ec *executionContext) field_Mutation_changeMemberRole_args(ctx context.Con
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_changeOrganizationRole_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (membership.ChangeOrganizationRoleInput, error) {
+			return ec.unmarshalNChangeOrganizationRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChangeOrganizationRoleInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_createInstance_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -253,6 +270,20 @@ func (ec *executionContext) field_Mutation_deleteInstance_args(ctx context.Conte
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (instance.InstanceInput, error) {
 			return ec.unmarshalNDeleteInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐInstanceInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_inviteOrganizationMembers_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (invitation.InviteOrganizationMembersInput, error) {
+			return ec.unmarshalNInviteOrganizationMembersInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteOrganizationMembersInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -482,6 +513,20 @@ func (ec *executionContext) field_Query_invitation_args(ctx context.Context, raw
 		return nil, err
 	}
 	args["token"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_organization_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (globalid.ID, error) {
+			return ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
 	return args, nil
 }
 
@@ -966,7 +1011,7 @@ func (ec *executionContext) _Mutation_inviteSpaceAdministrators(ctx context.Cont
 			directive0 := next
 
 			directive1 := func(ctx context.Context) (any, error) {
-				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"ORGANIZATION_MANAGER", "SPACE_ADMINISTRATOR"})
 				if err != nil {
 					var zeroVal *invitation.InviteSpaceAdministratorsPayload
 					return zeroVal, err
@@ -1261,7 +1306,7 @@ func (ec *executionContext) _Mutation_revokeInvitations(ctx context.Context, fie
 			directive0 := next
 
 			directive1 := func(ctx context.Context) (any, error) {
-				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"ORGANIZATION_MANAGER", "SPACE_ADMINISTRATOR"})
 				if err != nil {
 					var zeroVal *invitation.SelectionPayload
 					return zeroVal, err
@@ -1328,7 +1373,7 @@ func (ec *executionContext) _Mutation_resendInvitations(ctx context.Context, fie
 			directive0 := next
 
 			directive1 := func(ctx context.Context) (any, error) {
-				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"ORGANIZATION_MANAGER", "SPACE_ADMINISTRATOR"})
 				if err != nil {
 					var zeroVal *invitation.SelectionPayload
 					return zeroVal, err
@@ -1462,12 +1507,12 @@ func (ec *executionContext) _Mutation_removeMember(ctx context.Context, field gr
 			directive0 := next
 
 			directive1 := func(ctx context.Context) (any, error) {
-				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"ORGANIZATION_MANAGER", "SPACE_ADMINISTRATOR"})
 				if err != nil {
 					var zeroVal *membership.RemoveMemberPayload
 					return zeroVal, err
 				}
-				of, err := ec.unmarshalNString2string(ctx, "input.instanceId|input.spaceId")
+				of, err := ec.unmarshalNString2string(ctx, "input.instanceId|input.spaceId|input.organizationId")
 				if err != nil {
 					var zeroVal *membership.RemoveMemberPayload
 					return zeroVal, err
@@ -1574,6 +1619,140 @@ func (ec *executionContext) fieldContext_Mutation_leaveInstance(ctx context.Cont
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_leaveInstance_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_inviteOrganizationMembers(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_inviteOrganizationMembers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().InviteOrganizationMembers(ctx, fc.Args["input"].(invitation.InviteOrganizationMembersInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"ORGANIZATION_MANAGER"})
+				if err != nil {
+					var zeroVal *invitation.InviteOrganizationMembersPayload
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.organizationId")
+				if err != nil {
+					var zeroVal *invitation.InviteOrganizationMembersPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *invitation.InviteOrganizationMembersPayload
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *invitation.InviteOrganizationMembersPayload) graphql.Marshaler {
+			return ec.marshalOInviteOrganizationMembersPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐInviteOrganizationMembersPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_inviteOrganizationMembers(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InviteOrganizationMembersPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_inviteOrganizationMembers_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_changeOrganizationRole(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_changeOrganizationRole(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ChangeOrganizationRole(ctx, fc.Args["input"].(membership.ChangeOrganizationRoleInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"ORGANIZATION_MANAGER"})
+				if err != nil {
+					var zeroVal *membership.ChangeOrganizationRolePayload
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.organizationId")
+				if err != nil {
+					var zeroVal *membership.ChangeOrganizationRolePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *membership.ChangeOrganizationRolePayload
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.ChangeOrganizationRolePayload) graphql.Marshaler {
+			return ec.marshalOChangeOrganizationRolePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChangeOrganizationRolePayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_changeOrganizationRole(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ChangeOrganizationRolePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_changeOrganizationRole_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -2429,6 +2608,63 @@ func (ec *executionContext) fieldContext_Query_checkEmails(ctx context.Context, 
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_organization(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_organization(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Organization(ctx, fc.Args["id"].(globalid.ID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authenticated == nil {
+					var zeroVal *tenant.Organization
+					return zeroVal, errors.New("directive authenticated is not implemented")
+				}
+				return ec.Directives.Authenticated(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *tenant.Organization) graphql.Marshaler {
+			return ec.marshalOOrganization2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganization(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_organization(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Organization(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_organization_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query___type(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3097,6 +3333,20 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "inviteOrganizationMembers":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_inviteOrganizationMembers(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "changeOrganizationRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_changeOrganizationRole(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "requestRole":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_requestRole(ctx, field)
@@ -3369,6 +3619,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_checkEmails(ctx, field)
+				})
+		case "organization":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_organization(ctx, field)
 				})
 		case "__type":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {

@@ -31,6 +31,7 @@ type SpaceResolver interface {
 	Instances(ctx context.Context, obj *tenant.Space, first *int, after *string, state *tenant.State) (*relay.Connection[*tenant.Instance], error)
 	Members(ctx context.Context, obj *tenant.Space, first *int, after *string) (*relay.Connection[*membership.SpaceMember], error)
 	Invitations(ctx context.Context, obj *tenant.Space, first *int, after *string, status *invitation.Status) (*relay.Connection[*invitation.Invitation], error)
+	Inviting(ctx context.Context, obj *tenant.Space) (*Readiness, error)
 	Requests(ctx context.Context, obj *tenant.Space, status *request.Status, first *int, after *string) (*relay.Connection[*request.Request], error)
 	AuditLog(ctx context.Context, obj *tenant.Space, first *int, after *string) (*relay.Connection[*audit.Entry], error)
 }
@@ -345,173 +346,6 @@ func (ec *executionContext) fieldContext_InstanceEdge_node(_ context.Context, fi
 	return fc, nil
 }
 
-func (ec *executionContext) fieldContext_Organization_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Organization", field, false, false, "ID")
-}
-
-func (ec *executionContext) fieldContext_Organization_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Organization", field, false, false, "String")
-}
-
-func (ec *executionContext) _Organization_viewerRoles(ctx context.Context, field graphql.CollectedField, obj *tenant.Organization) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Organization_viewerRoles(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.ViewerRoles(), nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []tenant.Role) graphql.Marshaler {
-			return ec.marshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Organization_viewerRoles(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Organization", field, true, false, "Role")
-}
-
-func (ec *executionContext) _OrganizationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *relay.Connection[*tenant.Organization]) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_OrganizationConnection_nodes(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Nodes, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*tenant.Organization) graphql.Marshaler {
-			return ec.marshalNOrganization2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganizationᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_OrganizationConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "OrganizationConnection",
-		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_Organization(ctx, field)
-		},
-	}
-	return fc, nil
-}
-
-func (ec *executionContext) _OrganizationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *relay.Connection[*tenant.Organization]) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_OrganizationConnection_edges(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Edges(), nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*relay.Edge[*tenant.Organization]) graphql.Marshaler {
-			return ec.marshalNOrganizationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdgeᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_OrganizationConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "OrganizationConnection",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: false,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_OrganizationEdge(ctx, field)
-		},
-	}
-	return fc, nil
-}
-
-func (ec *executionContext) _OrganizationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *relay.Connection[*tenant.Organization]) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_OrganizationConnection_pageInfo(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.PageInfo(), nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *relay.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐPageInfo(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_OrganizationConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "OrganizationConnection",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: false,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_PageInfo(ctx, field)
-		},
-	}
-	return fc, nil
-}
-
-func (ec *executionContext) fieldContext_OrganizationConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("OrganizationConnection", field, false, false, "Int")
-}
-
-func (ec *executionContext) fieldContext_OrganizationEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("OrganizationEdge", field, false, false, "String")
-}
-
-func (ec *executionContext) _OrganizationEdge_node(ctx context.Context, field graphql.CollectedField, obj *relay.Edge[*tenant.Organization]) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_OrganizationEdge_node(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Node, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *tenant.Organization) graphql.Marshaler {
-			return ec.marshalNOrganization2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganization(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_OrganizationEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "OrganizationEdge",
-		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_Organization(ctx, field)
-		},
-	}
-	return fc, nil
-}
-
 func (ec *executionContext) fieldContext_Space_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Space", field, false, false, "ID")
 }
@@ -734,7 +568,7 @@ func (ec *executionContext) _Space_invitations(ctx context.Context, field graphq
 			directive0 := next
 
 			directive1 := func(ctx context.Context) (any, error) {
-				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"ORGANIZATION_MANAGER", "SPACE_ADMINISTRATOR"})
 				if err != nil {
 					var zeroVal *relay.Connection[*invitation.Invitation]
 					return zeroVal, err
@@ -781,6 +615,38 @@ func (ec *executionContext) fieldContext_Space_invitations(ctx context.Context, 
 	if fc.Args, err = ec.field_Space_invitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Space_inviting(ctx context.Context, field graphql.CollectedField, obj *tenant.Space) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Space_inviting(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Space().Inviting(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Readiness) graphql.Marshaler {
+			return ec.marshalNReadiness2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐReadiness(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Space_inviting(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Space",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Readiness(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -1462,176 +1328,6 @@ func plainInstanceEdge(of *graphql.OperationContext, field graphql.CollectedFiel
 	return nil
 }
 
-var organizationImplementors = []string{"Organization"}
-
-func (ec *executionContext) _Organization(ctx context.Context, sel ast.SelectionSet, obj *tenant.Organization) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, organizationImplementors)
-
-	out := graphql.NewFieldSet(fields)
-	deferred := graphql.DeferredGroup{}
-	for i, field := range fields {
-		switch field.Name {
-		case "__typename":
-			out.Values[i] = graphql.MarshalString("Organization")
-		case "id":
-			out.Values[i] = ec.marshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, field.Selections, obj.ID)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "name":
-			out.Values[i] = ec.marshalNString2string(ctx, field.Selections, obj.Name)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "viewerRoles":
-			out.Values[i] = ec._Organization_viewerRoles(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		default:
-			panic("unknown field " + strconv.Quote(field.Name))
-		}
-	}
-	out.Dispatch(ctx)
-	if out.Invalids > 0 {
-		return graphql.Null
-	}
-
-	if n := len(deferred.Defers); n > 0 {
-		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
-		ec.ProcessDeferredGroup(deferred)
-	}
-
-	return out
-}
-
-func plainOrganization(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[tenant.Organization] {
-	switch field.Name {
-	case "__typename":
-		return func(b *bytes.Buffer, obj *tenant.Organization) bool {
-			return plain.Value(b, graphql.MarshalString("Organization"))
-		}
-	case "id":
-		return func(b *bytes.Buffer, obj *tenant.Organization) bool { obj.ID.MarshalGQL(b); return true }
-	case "name":
-		return func(b *bytes.Buffer, obj *tenant.Organization) bool {
-			return plain.Value(b, graphqltypes.MarshalString(obj.Name))
-		}
-	}
-	return nil
-}
-
-var organizationConnectionImplementors = []string{"OrganizationConnection"}
-
-func (ec *executionContext) _OrganizationConnection(ctx context.Context, sel ast.SelectionSet, obj *relay.Connection[*tenant.Organization]) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, organizationConnectionImplementors)
-
-	out := graphql.NewFieldSet(fields)
-	deferred := graphql.DeferredGroup{}
-	for i, field := range fields {
-		switch field.Name {
-		case "__typename":
-			out.Values[i] = graphql.MarshalString("OrganizationConnection")
-		case "nodes":
-			out.Values[i] = ec._OrganizationConnection_nodes(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "edges":
-			out.Values[i] = ec._OrganizationConnection_edges(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "pageInfo":
-			out.Values[i] = ec._OrganizationConnection_pageInfo(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "totalCount":
-			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.TotalCount)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		default:
-			panic("unknown field " + strconv.Quote(field.Name))
-		}
-	}
-	out.Dispatch(ctx)
-	if out.Invalids > 0 {
-		return graphql.Null
-	}
-
-	if n := len(deferred.Defers); n > 0 {
-		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
-		ec.ProcessDeferredGroup(deferred)
-	}
-
-	return out
-}
-
-var organizationEdgeImplementors = []string{"OrganizationEdge"}
-
-func (ec *executionContext) _OrganizationEdge(ctx context.Context, sel ast.SelectionSet, obj *relay.Edge[*tenant.Organization]) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, organizationEdgeImplementors)
-
-	out := graphql.NewFieldSet(fields)
-	deferred := graphql.DeferredGroup{}
-	for i, field := range fields {
-		switch field.Name {
-		case "__typename":
-			out.Values[i] = graphql.MarshalString("OrganizationEdge")
-		case "cursor":
-			out.Values[i] = ec.marshalNString2string(ctx, field.Selections, obj.Cursor)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "node":
-			out.Values[i] = ec._OrganizationEdge_node(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		default:
-			panic("unknown field " + strconv.Quote(field.Name))
-		}
-	}
-	out.Dispatch(ctx)
-	if out.Invalids > 0 {
-		return graphql.Null
-	}
-
-	if n := len(deferred.Defers); n > 0 {
-		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
-		ec.ProcessDeferredGroup(deferred)
-	}
-
-	return out
-}
-
-func plainOrganizationEdge(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[relay.Edge[*tenant.Organization]] {
-	switch field.Name {
-	case "__typename":
-		return func(b *bytes.Buffer, obj *relay.Edge[*tenant.Organization]) bool {
-			return plain.Value(b, graphql.MarshalString("OrganizationEdge"))
-		}
-	case "cursor":
-		return func(b *bytes.Buffer, obj *relay.Edge[*tenant.Organization]) bool {
-			return plain.Value(b, graphqltypes.MarshalString(obj.Cursor))
-		}
-	case "node":
-		value := plain.Compile(of, field.Selections, organizationImplementors, plainOrganization)
-		if value == nil {
-			return nil
-		}
-		return func(b *bytes.Buffer, obj *relay.Edge[*tenant.Organization]) bool {
-			if obj.Node == nil {
-				return false
-			}
-			return value.Write(b, obj.Node)
-		}
-	}
-	return nil
-}
-
 var spaceImplementors = []string{"Space"}
 
 func (ec *executionContext) _Space(ctx context.Context, sel ast.SelectionSet, obj *tenant.Space) graphql.Marshaler {
@@ -1686,6 +1382,12 @@ func (ec *executionContext) _Space(ctx context.Context, sel ast.SelectionSet, ob
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Space_invitations(ctx, field, obj)
+				})
+		case "inviting":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Space_inviting(ctx, field, obj)
 				})
 		case "requests":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
@@ -2075,60 +1777,6 @@ func (ec *executionContext) marshalNInstanceEdge2ᚖalphacruncherᚗcomᚋdatahu
 	return ec._InstanceEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNOrganization2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganizationᚄ(ctx context.Context, sel ast.SelectionSet, v []*tenant.Organization) graphql.Marshaler {
-	if list := plain.List(ec.OperationContext, sel, organizationImplementors, plainOrganization, v); list != nil {
-		return list
-	}
-	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return ec.marshalNOrganization2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganization(ctx, sel, v[i])
-	})
-
-	for _, e := range ret {
-		if e == graphql.Null {
-			return graphql.Null
-		}
-	}
-
-	return ret
-}
-
-func (ec *executionContext) marshalNOrganization2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganization(ctx context.Context, sel ast.SelectionSet, v *tenant.Organization) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "Organization!")
-		return graphql.Null
-	}
-	return ec._Organization(ctx, sel, v)
-}
-
-func (ec *executionContext) marshalNOrganizationEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*relay.Edge[*tenant.Organization]) graphql.Marshaler {
-	if list := plain.List(ec.OperationContext, sel, organizationEdgeImplementors, plainOrganizationEdge, v); list != nil {
-		return list
-	}
-	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return ec.marshalNOrganizationEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdge(ctx, sel, v[i])
-	})
-
-	for _, e := range ret {
-		if e == graphql.Null {
-			return graphql.Null
-		}
-	}
-
-	return ret
-}
-
-func (ec *executionContext) marshalNOrganizationEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdge(ctx context.Context, sel ast.SelectionSet, v *relay.Edge[*tenant.Organization]) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "OrganizationEdge!")
-		return graphql.Null
-	}
-	return ec._OrganizationEdge(ctx, sel, v)
-}
-
 func (ec *executionContext) marshalNSpace2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐSpaceᚄ(ctx context.Context, sel ast.SelectionSet, v []*tenant.Space) graphql.Marshaler {
 	if list := plain.List(ec.OperationContext, sel, spaceImplementors, plainSpace, v); list != nil {
 		return list
@@ -2242,13 +1890,6 @@ func (ec *executionContext) marshalOCreateSpacePayload2ᚖalphacruncherᚗcomᚋ
 		return graphql.Null
 	}
 	return ec._CreateSpacePayload(ctx, sel, v)
-}
-
-func (ec *executionContext) marshalOOrganizationConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐConnection(ctx context.Context, sel ast.SelectionSet, v *relay.Connection[*tenant.Organization]) graphql.Marshaler {
-	if v == nil {
-		return graphql.Null
-	}
-	return ec._OrganizationConnection(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOSpace2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐSpace(ctx context.Context, sel ast.SelectionSet, v *tenant.Space) graphql.Marshaler {

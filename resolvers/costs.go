@@ -16,14 +16,15 @@ var Costs = map[string]complexity.Field{
 	"Space.administrators": {Length: 70},  // 100 at most
 	"AuditEntry.emails":    {Length: 250}, // 1,000 at most, most often a few
 	// Every edge is an object around the row, with a cursor.
-	"AuditEntryConnection.edges":     {Weight: 1},
-	"InstanceConnection.edges":       {Weight: 1},
-	"InstanceMemberConnection.edges": {Weight: 1},
-	"InvitationConnection.edges":     {Weight: 1},
-	"OrganizationConnection.edges":   {Weight: 1},
-	"RequestConnection.edges":        {Weight: 1},
-	"SpaceConnection.edges":          {Weight: 1},
-	"SpaceMemberConnection.edges":    {Weight: 1},
+	"AuditEntryConnection.edges":         {Weight: 1},
+	"InstanceConnection.edges":           {Weight: 1},
+	"InstanceMemberConnection.edges":     {Weight: 1},
+	"InvitationConnection.edges":         {Weight: 1},
+	"OrganizationConnection.edges":       {Weight: 1},
+	"OrganizationMemberConnection.edges": {Weight: 1},
+	"RequestConnection.edges":            {Weight: 1},
+	"SpaceConnection.edges":              {Weight: 1},
+	"SpaceMemberConnection.edges":        {Weight: 1},
 
 	// Few readinesses have several obstacles; one of them can name 20 people.
 	"Readiness.obstacles": {Length: 2},

@@ -41,6 +41,9 @@ var foreignIDs = []foreignID{
 	{at: "instance id", kind: globalid.Instance, operation: `query($id: ID!) { instance(id: $id) { id } }`},
 	{at: "instance id", kind: globalid.Instance, operation: `query($id: ID!) { own: instance(id: "OWN_INSTANCE") { id } instance(id: $id) { members { totalCount } } }`},
 
+	{at: "organization id", kind: globalid.Organization, operation: `query($id: ID!) { organization(id: $id) { id } }`},
+	{at: "organization id", kind: globalid.Organization, operation: `query($id: ID!) { own: organization(id: "OWN_ORGANIZATION") { id } organization(id: $id) { members { totalCount } } }`},
+
 	{at: "createSpace input.organizationId", kind: globalid.Organization, operation: `createSpace(input: {organizationId: $id, name: "New", idempotencyKey: $key}) { space { id } }`},
 	{at: "createInstance input.spaceId", kind: globalid.Space, operation: `createInstance(input: {spaceId: $id, name: "New", idempotencyKey: $key}) { instance { id } }`},
 	{at: "deleteInstance input.instanceId", kind: globalid.Instance, operation: `deleteInstance(input: {instanceId: $id, idempotencyKey: $key}) { deleted }`},
@@ -49,6 +52,8 @@ var foreignIDs = []foreignID{
 	{at: "inviteUsers input.instanceId", kind: globalid.Instance, operation: `inviteUsers(input: {instanceId: $id, role: VIEWER, emails: ["a@new.example"], idempotencyKey: $key}) { results { email } }`},
 	{at: "inviteUsers input.instanceId", kind: globalid.Instance, operation: `inviteUsers(input: {instanceId: $id, role: VIEWER, emails: ["x"], idempotencyKey: $key}) { results { email } }`},
 	{at: "inviteSpaceAdministrators input.spaceId", kind: globalid.Space, operation: `inviteSpaceAdministrators(input: {spaceId: $id, emails: ["a@new.example"], idempotencyKey: $key}) { results { email } }`},
+	{at: "inviteOrganizationMembers input.organizationId", kind: globalid.Organization, operation: `inviteOrganizationMembers(input: {organizationId: $id, role: MEMBER, emails: ["a@new.example"], idempotencyKey: $key}) { results { email } }`},
+	{at: "inviteOrganizationMembers input.organizationId", kind: globalid.Organization, operation: `inviteOrganizationMembers(input: {organizationId: $id, role: MEMBER, emails: ["x"], idempotencyKey: $key}) { results { email } }`},
 	{at: "acceptInvitation input.invitationId", kind: globalid.Invitation, operation: `acceptInvitation(input: {invitationId: $id, idempotencyKey: $key}) { invitation { id } }`},
 	{at: "declineInvitation input.invitationId", kind: globalid.Invitation, operation: `declineInvitation(input: {invitationId: $id, idempotencyKey: $key}) { invitation { id } }`},
 	{at: "revokeInvitations input.invitationIds", kind: globalid.Invitation, operation: `revokeInvitations(input: {invitationIds: [$id], idempotencyKey: $key}) { results { index } }`},
@@ -64,6 +69,10 @@ var foreignIDs = []foreignID{
 	{at: "removeMember input.spaceId", kind: globalid.Space, operation: `removeMember(input: {spaceId: $id, userId: "ADA", sentInvitations: TAKE_OVER, idempotencyKey: $key}) { removed }`},
 	{at: "removeMember input.userId", kind: globalid.User, own: true, operation: `removeMember(input: {instanceId: "OWN_INSTANCE", userId: $id, idempotencyKey: $key}) { removed revokedInvitationCount takenOverInvitationCount }`},
 	{at: "removeMember input.userId", kind: globalid.User, own: true, operation: `removeMember(input: {spaceId: "OWN_SPACE", userId: $id, sentInvitations: TAKE_OVER, idempotencyKey: $key}) { removed revokedInvitationCount takenOverInvitationCount }`},
+	{at: "changeOrganizationRole input.organizationId", kind: globalid.Organization, operation: `changeOrganizationRole(input: {organizationId: $id, userId: "OWN_USER", role: FACULTY, idempotencyKey: $key}) { changed }`},
+	{at: "changeOrganizationRole input.userId", kind: globalid.User, own: true, operation: `changeOrganizationRole(input: {organizationId: "OWN_ORGANIZATION", userId: $id, role: FACULTY, idempotencyKey: $key}) { changed }`},
+	{at: "removeMember input.organizationId", kind: globalid.Organization, operation: `removeMember(input: {organizationId: $id, userId: "OWN_USER", idempotencyKey: $key}) { removed }`},
+	{at: "removeMember input.userId", kind: globalid.User, own: true, operation: `removeMember(input: {organizationId: "OWN_ORGANIZATION", userId: $id, idempotencyKey: $key}) { removed revokedInvitationCount takenOverInvitationCount }`},
 	{at: "leaveInstance input.instanceId", kind: globalid.Instance, operation: `leaveInstance(input: {instanceId: $id, idempotencyKey: $key}) { left }`},
 
 	{at: "requestRole input.instanceId", kind: globalid.Instance, operation: `requestRole(input: {instanceId: $id, role: INSTANCE_EDITOR, idempotencyKey: $key}) { created }`},
@@ -156,10 +165,14 @@ func newForeignWorld(t *testing.T) *foreignWorld {
 	world.Grant(gus, tenant.InstanceViewer, away)
 	world.Grant(gus, tenant.InstanceViewer, deleted)
 	world.DeleteInstance(deleted, fay)
+	own := world.NewOrganization("Own")
+	world.Grant(world.User("ada"), tenant.OrganizationManager, own)
+	world.Grant(fay, tenant.OrganizationManager, organization)
 	for who, operations := range map[string][]string{
 		"fay@else.example": {
 			`inviteUsers(input: {instanceId: "` + away.String() + `", role: VIEWER, emails: ["hal@else.example"]}) { results { index } }`,
-			`inviteSpaceAdministrators(input: {spaceId: "` + space.String() + `", emails: ["ida@else.example"]}) { results { index } }`},
+			`inviteSpaceAdministrators(input: {spaceId: "` + space.String() + `", emails: ["ida@else.example"]}) { results { index } }`,
+			`inviteOrganizationMembers(input: {organizationId: "` + organization.String() + `", role: MEMBER, emails: ["jan@else.example"]}) { results { index } }`},
 		"gus@else.example": {
 			`requestRole(input: {instanceId: "` + away.String() + `", role: INSTANCE_EDITOR}) { created }`,
 			`requestRole(input: {spaceId: "` + space.String() + `", role: SPACE_ADMINISTRATOR}) { created }`,
@@ -180,13 +193,13 @@ func newForeignWorld(t *testing.T) *foreignWorld {
 		globalid.Space:        {space},
 		globalid.Instance:     {away, deleted},
 		globalid.User:         {fay.ID, gus.ID},
-		globalid.Invitation:   {world.Invitation("hal@else.example"), world.Invitation("ida@else.example")},
+		globalid.Invitation:   {world.Invitation("hal@else.example"), world.Invitation("ida@else.example"), world.Invitation("jan@else.example")},
 		globalid.Request:      w.ids(globalid.Request, `select id::text from request order by id`),
 		globalid.AuditEntry:   w.ids(globalid.AuditEntry, `select id::text from audit_log where space_name = 'Abroad' order by id limit 1`),
 	}
 	// Reading them later could wait for a lock of the test.
 	w.actors = map[string]access.Actor{"ada": world.User("ada"), "sam": world.User("sam"), "gus": gus}
-	w.own = strings.NewReplacer("OWN_INSTANCE", world.Instance("Group 1").String(), "OWN_SPACE", world.Space(testworld.Econometrics).String(),
+	w.own = strings.NewReplacer("OWN_ORGANIZATION", own.String(), "OWN_INSTANCE", world.Instance("Group 1").String(), "OWN_SPACE", world.Space(testworld.Econometrics).String(),
 		"OWN_INVITATION", world.Invitation("zoe@new.example").String(), "OWN_USER", world.User("vic").ID.String(), "ADA", world.User("ada").ID.String())
 	return w
 }
@@ -231,6 +244,7 @@ const (
 		perform from instance where name in ('Away', 'Former') for update;
 		perform from account where email like '%@else.example' for update;
 		perform from instance_member m join account a on a.id = m.account_id where a.email like '%@else.example' for update of m;
+		perform from organization_member m join account a on a.id = m.account_id where a.email like '%@else.example' for update of m;
 		perform from space_administrator m join account a on a.id = m.account_id where a.email like '%@else.example' for update of m;
 		perform from invitation where email like '%@else.example' for update;
 		perform from request r join account a on a.id = r.requested_by where a.email like '%@else.example' for update of r;
@@ -355,11 +369,12 @@ func TestForeignCursorsAnswerLikeUnknownOnes(t *testing.T) {
 	t.Parallel()
 	w := newForeignWorld(t)
 	within := map[string]string{
-		"User":     `{ viewer { FIELD } }`,
-		"Space":    `{ space(id: "OWN_SPACE") { FIELD } }`,
-		"Instance": `{ instance(id: "OWN_INSTANCE") { FIELD } }`,
+		"User":         `{ viewer { FIELD } }`,
+		"Organization": `{ organization(id: "OWN_ORGANIZATION") { FIELD } }`,
+		"Space":        `{ space(id: "OWN_SPACE") { FIELD } }`,
+		"Instance":     `{ instance(id: "OWN_INSTANCE") { FIELD } }`,
 	}
-	ofPeople := []string{"InstanceMember", "SpaceMember"}
+	ofPeople := []string{"InstanceMember", "SpaceMember", "OrganizationMember"}
 	for name, definition := range graph.NewExecutableSchema(graph.Config{}).Schema().Types {
 		for _, field := range definition.Fields {
 			if definition.Kind != ast.Object || field.Arguments.ForName("after") == nil {

@@ -22,10 +22,26 @@ func (f invitationFields) Instance(ctx context.Context, obj *invitation.Invitati
 	return i, err
 }
 
+func (f invitationFields) Organization(ctx context.Context, obj *invitation.Invitation) (*tenant.Organization, error) {
+	place, err := f.place(ctx, obj)
+	o, _ := place.(*tenant.Organization)
+	return o, err
+}
+
 func (f invitationFields) Delivery(ctx context.Context, obj *invitation.Invitation) (*invitation.Delivery, error) {
 	place, err := f.place(ctx, obj)
-	if err != nil || !access.InstanceInvitations.Allows(place) {
+	if err != nil {
 		return nil, err
+	}
+	rule := access.InstanceInvitations
+	switch place.(type) {
+	case *tenant.Space:
+		rule = access.SpaceInvitations
+	case *tenant.Organization:
+		rule = access.OrganizationInvitations
+	}
+	if !rule.Allows(place) {
+		return nil, nil
 	}
 	return obj.Delivery(), nil
 }
@@ -58,7 +74,7 @@ func (f invitationFields) Accepting(ctx context.Context, obj *invitation.Invitat
 
 // storedFields are the fields of the type Invitation that invitation.Filter.Stored has.
 var storedFields = map[string]bool{
-	"__typename": true, "id": true, "email": true, "role": true, "status": true, "message": true, "createdAt": true, "expiresAt": true,
+	"__typename": true, "id": true, "email": true, "role": true, "organizationRole": true, "status": true, "message": true, "createdAt": true, "expiresAt": true,
 }
 
 // invitationsTo returns invitations that know the place they are for. It copies

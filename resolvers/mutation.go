@@ -34,6 +34,10 @@ func (m mutation) InviteSpaceAdministrators(ctx context.Context, input invitatio
 	return call(ctx, m.Invitations.InviteAdministrators, input)
 }
 
+func (m mutation) InviteOrganizationMembers(ctx context.Context, input invitation.InviteOrganizationMembersInput) (*invitation.InviteOrganizationMembersPayload, error) {
+	return call(ctx, m.Invitations.InviteOrganizationMembers, input)
+}
+
 func (m mutation) AcceptInvitation(ctx context.Context, input invitation.AnswerInput) (*invitation.AcceptInvitationPayload, error) {
 	return call(ctx, m.Invitations.Accept, input)
 }
@@ -74,6 +78,10 @@ func (m mutation) RestoreInstance(ctx context.Context, input instance.InstanceIn
 
 func (m mutation) ChangeMemberRole(ctx context.Context, input membership.ChangeMemberRoleInput) (*membership.ChangeMemberRolePayload, error) {
 	return call(ctx, m.Memberships.ChangeRole, input)
+}
+
+func (m mutation) ChangeOrganizationRole(ctx context.Context, input membership.ChangeOrganizationRoleInput) (*membership.ChangeOrganizationRolePayload, error) {
+	return call(ctx, m.Memberships.ChangeOrganizationRole, input)
 }
 
 func (m mutation) RemoveMember(ctx context.Context, input membership.RemoveMemberInput) (*membership.RemoveMemberPayload, error) {

@@ -19,25 +19,27 @@ import (
 
 // cursors are the kinds of ids in the cursors of each connection.
 var cursors = map[string]globalid.Kind{
-	"OrganizationConnection":   globalid.Organization,
-	"SpaceConnection":          globalid.Space,
-	"InstanceConnection":       globalid.Instance,
-	"InstanceMemberConnection": globalid.User,
-	"SpaceMemberConnection":    globalid.User,
-	"InvitationConnection":     globalid.Invitation,
-	"RequestConnection":        globalid.Request,
-	"AuditEntryConnection":     globalid.AuditEntry,
+	"OrganizationConnection":       globalid.Organization,
+	"OrganizationMemberConnection": globalid.User,
+	"SpaceConnection":              globalid.Space,
+	"InstanceConnection":           globalid.Instance,
+	"InstanceMemberConnection":     globalid.User,
+	"SpaceMemberConnection":        globalid.User,
+	"InvitationConnection":         globalid.Invitation,
+	"RequestConnection":            globalid.Request,
+	"AuditEntryConnection":         globalid.AuditEntry,
 }
 
 // What the cursor of each node names.
-func organizationID(o *tenant.Organization) globalid.ID   { return o.ID }
-func spaceID(s *tenant.Space) globalid.ID                 { return s.ID }
-func instanceID(i *tenant.Instance) globalid.ID           { return i.ID }
-func memberID(m *membership.Member) globalid.ID           { return m.User.ID }
-func spaceMemberID(m *membership.SpaceMember) globalid.ID { return m.User.ID }
-func invitationID(v *invitation.Invitation) globalid.ID   { return v.ID }
-func requestID(r *request.Request) globalid.ID            { return r.ID }
-func auditEntryID(e *audit.Entry) globalid.ID             { return e.ID }
+func organizationID(o *tenant.Organization) globalid.ID                 { return o.ID }
+func spaceID(s *tenant.Space) globalid.ID                               { return s.ID }
+func instanceID(i *tenant.Instance) globalid.ID                         { return i.ID }
+func memberID(m *membership.Member) globalid.ID                         { return m.User.ID }
+func organizationMemberID(m *membership.OrganizationMember) globalid.ID { return m.User.ID }
+func spaceMemberID(m *membership.SpaceMember) globalid.ID               { return m.User.ID }
+func invitationID(v *invitation.Invitation) globalid.ID                 { return v.ID }
+func requestID(r *request.Request) globalid.ID                          { return r.ID }
+func auditEntryID(e *audit.Entry) globalid.ID                           { return e.ID }
 
 // connection reads the page that the arguments of a field name, and returns it
 // as a connection. It fails with BAD_USER_INPUT.

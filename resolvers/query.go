@@ -18,6 +18,14 @@ func (query) Viewer(ctx context.Context) (*tenant.User, error) {
 	return &a, err
 }
 
+func (q query) Organization(ctx context.Context, id globalid.ID) (*tenant.Organization, error) {
+	a, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return tenant.FindOrganization(ctx, q.DB, a, id)
+}
+
 func (q query) Space(ctx context.Context, id globalid.ID) (*tenant.Space, error) {
 	a, err := actor(ctx)
 	if err != nil {

@@ -56,6 +56,9 @@ func (r *Root) Subscription() graph.SubscriptionResolver { return subscription{r
 // User implements graph.ResolverRoot.
 func (r *Root) User() graph.UserResolver { return user{r} }
 
+// Organization implements graph.ResolverRoot.
+func (r *Root) Organization() graph.OrganizationResolver { return organizationFields{r} }
+
 // Space implements graph.ResolverRoot.
 func (r *Root) Space() graph.SpaceResolver { return spaceFields{r} }
 

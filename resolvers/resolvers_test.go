@@ -231,6 +231,15 @@ func TestMutations(t *testing.T) {
 	a.ok("zoe@new.example", `mutation { leaveInstance(input: {instanceId: "{Group 1}"}) { left __typename } }`, "__typename")
 	a.ok("ada", `mutation { removeMember(input: {instanceId: "{Group 1}", userId: "{user:ed}"}) { removed __typename } }`, "__typename")
 	a.ok("ada", `mutation { createInstance(input: {spaceId: "{space}", name: "Group 9"}) { instance { name } } }`, "name")
+	nina := a.ok("mia", `mutation { inviteOrganizationMembers(input: {organizationId: "{organization}", role: FACULTY, emails: ["nina@new.example"]}) { organization { name } results { index email outcome role previousRole invitation { id role organizationRole organization { name } space { name organizationName } delivery { status } } } } }`, "id")
+	a.ok("nina@new.example", `mutation { acceptInvitation(input: {token: "`+a.world.Token("nina@new.example")+`"}) { organization { name viewerRoles } space { name } invitation { status } } }`, "status")
+	a.ok("mia", `mutation { changeOrganizationRole(input: {organizationId: "{organization}", userId: "{user:nina@new.example}", role: MEMBER}) { previousRole changed member { role since user { name } } } }`, "role")
+	a.ok("mia", `mutation { removeMember(input: {organizationId: "{organization}", userId: "{user:nina@new.example}"}) { removed __typename } }`, "__typename")
+	a.ok("mia", `mutation { inviteSpaceAdministrators(input: {spaceId: "{space}", emails: ["olga@new.example"]}) { results { outcome } } }`, "outcome")
+	a.ok("mia", `{ organization(id: "{organization}") { inviting { allowed } members { nodes { role user { name } } } invitations { nodes { id status organizationRole } } spaces { nodes { name inviting { allowed } invitations { nodes { email } } } } auditLog { nodes { action summary organizationRole previousOrganizationRole } } } }`, "summary")
+	if nina == "" {
+		t.Error("the invitation has no id")
+	}
 	a.ok("mia", `mutation { createSpace(input: {organizationId: "{organization}", name: "Statistics"}) { space { name } } }`, "name")
 	a.ok("ada", `mutation { deleteInstance(input: {instanceId: "{Group 1}"}) { instance { name } deleted } }`, "name")
 	a.ok("ada", `mutation { restoreInstance(input: {instanceId: "{Group 1}"}) { instance { name } restored } }`, "name")

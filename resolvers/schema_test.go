@@ -154,7 +154,7 @@ func rulesMissing(fields map[string]*ast.FieldDefinition, rules []access.Rule) (
 			continue
 		}
 		declared := argumentOf(field, "role", "any")
-		if want := texts(rule.Roles.List()); !sameSet(declared, want) {
+		if want := texts((rule.Roles | rule.OutsideInstances | rule.InOrganizations).List()); !sameSet(declared, want) {
 			say("%s: @role declares %v, the rule in internal/access/rules.go has %v", name, declared, want)
 		}
 		if anyone := field.Directives.ForName("authenticated") != nil || field.Directives.ForName("public") != nil; anyone != (rule.Roles == 0) {
@@ -207,6 +207,7 @@ func TestEnumsAreTheDomains(t *testing.T) {
 	for name, want := range map[string][]string{
 		"Role":                      texts(tenant.AllRoles()),
 		"InstanceRole":              texts(tenant.AllInstanceRoles()),
+		"OrganizationRole":          texts(tenant.AllOrganizationRoles()),
 		"InstanceKind":              texts([]tenant.Kind{tenant.Master, tenant.Distributed, tenant.Working}),
 		"InstanceState":             texts([]tenant.State{tenant.Active, tenant.Deleted}),
 		"InvitationStatus":          texts([]invitation.Status{invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Revoked, invitation.Expired}),

@@ -50,6 +50,14 @@ func (s spaceFields) Invitations(ctx context.Context, obj *tenant.Space, first *
 	})
 }
 
+func (s spaceFields) Inviting(ctx context.Context, obj *tenant.Space) (*graph.Readiness, error) {
+	a, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return readiness(s.Root.Invitations.Readiness(ctx, a, obj))
+}
+
 func (s spaceFields) Requests(ctx context.Context, obj *tenant.Space, status *request.Status, first *int, after *string) (*request.Connection, error) {
 	wanted := orAny(status)
 	return connection(ctx, s.Root, first, after, requestID, func(page relay.Page) (relay.List[*request.Request], error) {

@@ -14,7 +14,18 @@ import (
 // Allows reports whether the person who read a place has a role that the rule
 // asks for. Nobody has one in nil, a place that they did not find.
 func (r Rule) Allows(p tenant.Place) bool {
-	return p != nil && p.Visible() && p.EffectiveRoles()&r.Roles != 0
+	return p != nil && p.Visible() && p.EffectiveRoles()&r.RolesIn(p) != 0
+}
+
+// RolesIn returns the roles that allow it with a place.
+func (r Rule) RolesIn(p tenant.Place) tenant.Roles {
+	switch p.(type) {
+	case *tenant.Instance:
+		return r.Roles
+	case *tenant.Organization:
+		return r.Roles | r.OutsideInstances | r.InOrganizations
+	}
+	return r.Roles | r.OutsideInstances
 }
 
 // CheckRole decides whether the person who read a place (nil: they found none)
@@ -25,10 +36,10 @@ func CheckRole(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) 
 		return nil
 	}
 	_, organization := p.(*tenant.Organization)
-	if p == nil || !p.Visible() || organization && len(r.Roles.HeldIn(globalid.Organization)) == 0 {
+	if p == nil || !p.Visible() || organization && len(r.RolesIn(p).HeldIn(globalid.Organization)) == 0 {
 		return NotFound()
 	}
-	contacts, err := p.Contacts(ctx, q, r.Roles)
+	contacts, err := p.Contacts(ctx, q, r.RolesIn(p))
 	if err != nil {
 		return err
 	}
@@ -103,15 +114,19 @@ func at(i int, f *fault.Fault, path []any) *fault.Fault {
 	return f
 }
 
-// Obstacles returns all reasons why the person who read an instance cannot do
-// what a rule is about: the refusals of CheckRole and of CheckState, in the order
+// Obstacles returns all reasons why the person who read a place cannot do what a rule
+// is about: the refusals of CheckRole and, of an instance, of CheckState, in the order
 // in which the mutation would fail with them.
-func Obstacles(ctx context.Context, q postgres.Querier, i *tenant.Instance, r Rule) (obstacles fault.List, err error) {
-	err = CheckRole(ctx, q, i, r)
+func Obstacles(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) (obstacles fault.List, err error) {
+	err = CheckRole(ctx, q, p, r)
 	if f := (*fault.Fault)(nil); errors.As(err, &f) {
 		obstacles = append(obstacles, f)
 	} else if err != nil {
 		return nil, err
+	}
+	i, instance := p.(*tenant.Instance)
+	if !instance {
+		return obstacles, nil
 	}
 	for _, f := range r.refusals(i) {
 		if err := addRemedy(ctx, q, i, f); err != nil {

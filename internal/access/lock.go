@@ -23,38 +23,55 @@ const (
 	Exclusive LockStrength = "no key update"
 )
 
-// lockQueries lock places, and the rows that give the accounts $1 their roles there. They
-// lock in the order of the ids, so that two transactions never wait for each other
-// in a circle. Each query is made once, as postgres.Querier asks.
-var lockQueries = lockQueriesOf(
-	`instance i where i.id = any ($2::uuid[])`,
-	`space s where s.id = any ($3::uuid[])`)
+// lockQueries lock places, and the rows that give the accounts $1 their roles there and
+// in the organizations $6. They lock in the order of the ids, so that two transactions
+// never wait for each other in a circle. Each query is made once, as postgres.Querier
+// asks.
+var lockQueries = lockQueriesOf(lockedRows{
+	instances:     `instance i where i.id = any ($2::uuid[])`,
+	spaces:        `space s where s.id = any ($3::uuid[])`,
+	organizations: `organization o where o.id = any ($4::uuid[])`,
+	belongings:    `$6::uuid[]`,
+})
 
 // lockVisibleQueries lock only those places that account $6 may know of, also the
 // places that the invitations $7 lead to. A row that the conditions exclude is not
-// locked: nobody waits for a lock on a place that they may not know of.
-var lockVisibleQueries = lockQueriesOf(
-	`instance i join space s on s.id = i.space_id
+// locked: nobody waits for a lock on a place that they may not know of. Where a space is
+// locked, so is the role in its organization, which may be what lets the account in.
+var lockVisibleQueries = lockQueriesOf(lockedRows{
+	instances: `instance i join space s on s.id = i.space_id
 	where i.id = any ($2::uuid[] || array(select instance_id from invitation where id = any ($7::uuid[])))
-	and `+tenant.HasRoleInInstance("$6", everybody),
-	`space s
+	and ` + tenant.HasRoleInInstance("$6", everybody),
+	spaces: `space s
 	where s.id = any ($3::uuid[] || array(select space_id from invitation where id = any ($7::uuid[])))
-	and `+tenant.HasRoleInSpace("$6", everybody))
+	and ` + tenant.HasRoleInSpace("$6", everybody),
+	organizations: `organization o
+	where o.id = any ($4::uuid[] || array(select organization_id from invitation where id = any ($7::uuid[])))
+	and ` + tenant.HasRoleInOrganization("$6", "o.id", inOrganization),
+	belongings: `array(
+		select s.organization_id from locked_space l cross join lateral (select organization_id from space where id = l.id limit 1) s)`,
+})
 
-func lockQueriesOf(instances, spaces string) map[LockStrength]string {
-	return map[LockStrength]string{Shared: lockQuery(Shared, instances, spaces), Exclusive: lockQuery(Exclusive, instances, spaces)}
+// lockedRows are the places that a query locks, as what follows FROM, and an SQL
+// expression: an array of further organizations, in which roles are locked.
+type lockedRows struct{ instances, spaces, organizations, belongings string }
+
+func lockQueriesOf(rows lockedRows) map[LockStrength]string {
+	return map[LockStrength]string{Shared: lockQuery(Shared, rows), Exclusive: lockQuery(Exclusive, rows)}
 }
 
 // The roles are looked up by place and account: an account alone can have thousands.
 //
 // The counts force PostgreSQL to run the queries of the WITH clause: an
 // unreferenced SELECT is skipped.
-func lockQuery(strength LockStrength, instances, spaces string) string {
+func lockQuery(strength LockStrength, rows lockedRows) string {
 	return `
 		with locked_instance as materialized (
-			select i.id, i.space_id from ` + instances + ` order by i.id for ` + string(strength) + ` of i),
+			select i.id, i.space_id from ` + rows.instances + ` order by i.id for ` + string(strength) + ` of i),
 		locked_space as materialized (
-			select s.id from ` + spaces + ` order by s.id for ` + string(strength) + ` of s),
+			select s.id from ` + rows.spaces + ` order by s.id for ` + string(strength) + ` of s),
+		locked_organization as materialized (
+			select o.id from ` + rows.organizations + ` order by o.id for ` + string(strength) + ` of o),
 		shared_space as materialized (
 			select id from space where id = any ($5::uuid[]) order by id for share),
 		administrator as materialized (
@@ -72,17 +89,17 @@ func lockQuery(strength LockStrength, instances, spaces string) string {
 				select from instance_member m where m.instance_id = k.instance_id and m.account_id = k.account_id limit 1 for share) m),
 		belonging as materialized (
 			select from organization_member
-			where account_id = any ($1::uuid[]) and organization_id = any ($4::uuid[])
+			where account_id = any ($1::uuid[]) and organization_id = any (array(select id from locked_organization) || ` + rows.belongings + `)
 			order by organization_id, account_id for share)
 		select array(select id from locked_instance) as instances, array(select id from locked_space) as spaces,
+		       array(select id from locked_organization) as organizations,
 		       (select count(*) from shared_space) + (select count(*) from administrator) +
 		       (select count(*) from member) + (select count(*) from belonging) as others`
 }
 
-// Lock locks places, and the actor's roles in them, until the end of the
-// transaction. An organization itself is not locked. A statement that had to wait
-// for a lock still sees the data of before the wait, so read what you decide by in
-// a later statement.
+// Lock locks places, and the actor's roles in them, until the end of the transaction. A
+// statement that had to wait for a lock still sees the data of before the wait, so read
+// what you decide by in a later statement.
 func Lock(ctx context.Context, tx *postgres.Tx, actor Actor, strength LockStrength, places ...globalid.ID) error {
 	return Locks{Places: places, Strength: strength, Accounts: []globalid.ID{actor.ID}}.Take(ctx, tx)
 }
@@ -93,6 +110,8 @@ type Locks struct {
 	Strength LockStrength
 	// Spaces are locked Shared. Removing somebody from a space locks it Exclusive.
 	Spaces []globalid.ID
+	// Organizations are not locked, but the roles in them.
+	Organizations []globalid.ID
 	// Accounts are people whose roles in all these must not change.
 	Accounts []globalid.ID
 }
@@ -104,7 +123,7 @@ func (l Locks) Take(ctx context.Context, tx *postgres.Tx) error {
 	}
 	of := byKind(l.Places)
 	_, err := tx.Exec(ctx, lockQueries[l.Strength], postgres.IDs(l.Accounts),
-		of[globalid.Instance], of[globalid.Space], of[globalid.Organization], postgres.IDs(l.Spaces))
+		of[globalid.Instance], of[globalid.Space], of[globalid.Organization], postgres.IDs(l.Spaces), postgres.IDs(l.Organizations))
 	return err
 }
 
@@ -137,11 +156,12 @@ func byKind(ids []globalid.ID) map[globalid.Kind]postgres.UUIDs {
 	return of
 }
 
-// lockedPlaces are the instances and spaces that lockVisibleQueries have locked.
+// lockedPlaces are the places that lockVisibleQueries have locked.
 type lockedPlaces struct {
-	Instances postgres.UUIDs `db:"instances"`
-	Spaces    postgres.UUIDs `db:"spaces"`
-	Others    int            `db:"others"` // other rows
+	Instances     postgres.UUIDs `db:"instances"`
+	Spaces        postgres.UUIDs `db:"spaces"`
+	Organizations postgres.UUIDs `db:"organizations"`
+	Others        int            `db:"others"` // other rows
 }
 
 func (l lockedPlaces) has(p tenant.Place) bool {
@@ -150,25 +170,35 @@ func (l lockedPlaces) has(p tenant.Place) bool {
 		return slices.Contains(l.Instances, p.ID.UUID)
 	case *tenant.Space:
 		return slices.Contains(l.Spaces, p.ID.UUID)
+	case *tenant.Organization:
+		// People without a role in the organization itself may know of it because of a
+		// space. They may do nothing with it, so that it is not locked for them.
+		return slices.Contains(l.Organizations, p.ID.UUID) || p.Roles == 0
 	}
-	return true // an organization itself is not locked
+	return true
 }
 
-// LockSelected locks the places that a query selects, each as instance_id or as space_id,
-// until the end of the transaction. It is for what operators do: nobody's roles are
-// locked.
+// LockSelected locks the places that a query selects, each as instance_id, as space_id or
+// as organization_id, until the end of the transaction. It is for what operators do:
+// nobody's roles are locked.
 func LockSelected(ctx context.Context, tx *postgres.Tx, strength LockStrength, query string, args ...any) error {
 	var rows []struct {
-		Instance uuid.NullUUID `db:"instance_id"`
-		Space    uuid.NullUUID `db:"space_id"`
+		Instance     uuid.NullUUID `db:"instance_id"`
+		Space        uuid.NullUUID `db:"space_id"`
+		Organization uuid.NullUUID `db:"organization_id"`
 	}
 	if err := tx.Select(ctx, &rows, query, args...); err != nil {
 		return err
 	}
 	places := make([]globalid.ID, len(rows))
 	for i, r := range rows {
-		if places[i] = (globalid.ID{Kind: globalid.Space, UUID: r.Space.UUID}); r.Instance.Valid {
+		switch {
+		case r.Instance.Valid:
 			places[i] = globalid.ID{Kind: globalid.Instance, UUID: r.Instance.UUID}
+		case r.Space.Valid:
+			places[i] = globalid.ID{Kind: globalid.Space, UUID: r.Space.UUID}
+		default:
+			places[i] = globalid.ID{Kind: globalid.Organization, UUID: r.Organization.UUID}
 		}
 	}
 	return Lock(ctx, tx, Actor{}, strength, places...)

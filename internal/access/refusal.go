@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
@@ -26,12 +27,16 @@ func NotFound() *fault.Fault {
 // rule asks for.
 func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 	var holders []string
-	for _, role := range slices.Backward(r.Roles.List()) {
+	roles := r.RolesIn(p)
+	if _, organization := p.(*tenant.Organization); organization {
+		roles = tenant.RolesOf(roles.HeldIn(globalid.Organization)...)
+	}
+	for _, role := range slices.Backward(roles.List()) {
 		holders = append(holders, p.HolderName(role))
 	}
 	need := strings.Join(holders, " or ")
 	remedy := "Ask " + namesOr(contacts, need) + " to do it for you"
-	if r.Roles == Administrators {
+	if roles&^managers == Administrators {
 		remedy += ", or to make you an administrator of the space"
 	}
 	f := &fault.Fault{

@@ -25,6 +25,11 @@ type Rule struct {
 	// Roles are those that allow it: any of them is enough. Without any, it is for
 	// everybody with an account (@authenticated), and the domain decides further.
 	Roles tenant.Roles
+	// OutsideInstances are further roles that allow it with a space or with an
+	// organization itself, and not with an instance.
+	OutsideInstances tenant.Roles
+	// InOrganizations are further roles that allow it with an organization itself.
+	InOrganizations tenant.Roles
 	// Kinds are the kinds of instances that it can be done with; nil: any.
 	Kinds []tenant.Kind
 	// States are the states of instances that it can be done in; nil: any.
@@ -40,8 +45,10 @@ type Rule struct {
 // The roles that more than one rule names.
 var (
 	Administrators = tenant.RolesOf(tenant.SpaceAdministrator)
+	managers       = tenant.RolesOf(tenant.OrganizationManager)
 	editors        = tenant.RolesOf(tenant.SpaceAdministrator, tenant.InstanceEditor)
 	everybody      = tenant.RolesOf(tenant.SpaceAdministrator, tenant.InstanceEditor, tenant.InstanceViewer) // who sees the place
+	inOrganization = tenant.RolesOf(tenant.OrganizationManager, tenant.OrganizationFaculty, tenant.OrganizationMember)
 )
 
 // Where people can be invited to, and get a role on request.
@@ -60,17 +67,22 @@ var (
 
 	InviteUsers = Rule{Field: "inviteUsers", Verb: "invite people to", Roles: Administrators,
 		Kinds: invitableKinds, States: invitableStates, Request: "requestInvitations"}
-	InviteSpaceAdministrators = Rule{Field: "inviteSpaceAdministrators", Verb: "invite administrators to", Roles: Administrators}
+	// Managers appoint administrators: a space whose administrators have left gets one so.
+	InviteSpaceAdministrators = Rule{Field: "inviteSpaceAdministrators", Verb: "invite administrators to", Roles: Administrators | managers}
+	InviteOrganizationMembers = Rule{Field: "inviteOrganizationMembers", Verb: "invite people to", Roles: managers}
 	AcceptInvitation          = Rule{Field: "acceptInvitation", Verb: "accept invitations to"}
 	DeclineInvitation         = Rule{Field: "declineInvitation", Verb: "decline invitations to"}
 	RefuseInvitations         = Rule{Field: "refuseInvitations", Verb: "refuse invitations to"}
 	AllowInvitations          = Rule{Field: "allowInvitations", Verb: "allow invitations to"}
-	RevokeInvitations         = Rule{Field: "revokeInvitations", Verb: "revoke invitations to", Roles: Administrators}
-	ResendInvitations         = Rule{Field: "resendInvitations", Verb: "resend invitations to", Roles: Administrators, States: invitableStates}
+	RevokeInvitations         = Rule{Field: "revokeInvitations", Verb: "revoke invitations to", Roles: Administrators, OutsideInstances: managers}
+	ResendInvitations         = Rule{Field: "resendInvitations", Verb: "resend invitations to", Roles: Administrators, OutsideInstances: managers, States: invitableStates}
 
-	ChangeMemberRole = Rule{Field: "changeMemberRole", Verb: "change roles in", Roles: Administrators}
-	RemoveMember     = Rule{Field: "removeMember", Verb: "remove people from", Roles: Administrators}
-	LeaveInstance    = Rule{Field: "leaveInstance", Verb: "leave", Roles: tenant.RolesOf(tenant.InstanceEditor, tenant.InstanceViewer)}
+	ChangeMemberRole       = Rule{Field: "changeMemberRole", Verb: "change roles in", Roles: Administrators}
+	ChangeOrganizationRole = Rule{Field: "changeOrganizationRole", Verb: "change roles in", Roles: managers}
+	// A member of an organization is removed by its managers, of a space by its
+	// administrators.
+	RemoveMember  = Rule{Field: "removeMember", Verb: "remove people from", Roles: Administrators, InOrganizations: managers}
+	LeaveInstance = Rule{Field: "leaveInstance", Verb: "leave", Roles: tenant.RolesOf(tenant.InstanceEditor, tenant.InstanceViewer)}
 
 	RequestRole        = Rule{Field: "requestRole", Verb: "ask for a role in", Roles: everybody, Kinds: invitableKinds, States: invitableStates}
 	RequestInvitations = Rule{Field: "requestInvitations", Verb: "ask for invitations to", Roles: everybody, Kinds: invitableKinds, States: invitableStates}
@@ -88,9 +100,14 @@ var (
 	InstanceMembers     = Rule{Field: "Instance.members", Verb: "list the members of", Roles: editors}
 	InstanceInvitations = Rule{Field: "Instance.invitations", Verb: "list the invitations to", Roles: Administrators}
 	SpaceMembers        = Rule{Field: "Space.members", Verb: "list the members of", Roles: Administrators}
-	SpaceInvitations    = Rule{Field: "Space.invitations", Verb: "list the invitations to", Roles: Administrators}
+	SpaceInvitations    = Rule{Field: "Space.invitations", Verb: "list the invitations to", Roles: Administrators | managers}
 	SpaceRequests       = Rule{Field: "Space.requests", Verb: "list the requests about", Roles: Administrators}
 	SpaceAuditLog       = Rule{Field: "Space.auditLog", Verb: "read the audit log of", Roles: Administrators}
+
+	OrganizationMembers     = Rule{Field: "Organization.members", Verb: "list the members of", Roles: managers}
+	OrganizationInvitations = Rule{Field: "Organization.invitations", Verb: "list the invitations to", Roles: managers}
+	OrganizationSpaces      = Rule{Field: "Organization.spaces", Verb: "list the spaces of", Roles: managers}
+	OrganizationAuditLog    = Rule{Field: "Organization.auditLog", Verb: "read the audit log of", Roles: managers}
 )
 
 // Rules are all rules. A test in package resolvers demands that each mutation of
@@ -98,11 +115,12 @@ var (
 var Rules = []Rule{
 	CreateSpace,
 	CreateInstance, DeleteInstance, RestoreInstance,
-	InviteUsers, InviteSpaceAdministrators, AcceptInvitation, DeclineInvitation, RefuseInvitations, AllowInvitations, RevokeInvitations, ResendInvitations,
-	ChangeMemberRole, RemoveMember, LeaveInstance,
+	InviteUsers, InviteSpaceAdministrators, InviteOrganizationMembers, AcceptInvitation, DeclineInvitation, RefuseInvitations, AllowInvitations, RevokeInvitations, ResendInvitations,
+	ChangeMemberRole, ChangeOrganizationRole, RemoveMember, LeaveInstance,
 	RequestRole, RequestInvitations, RequestRestore, ApproveRequest, DeclineRequest, WithdrawRequest,
 	InvitationChanged,
 	InstanceMembers, InstanceInvitations, SpaceMembers, SpaceInvitations, SpaceRequests, SpaceAuditLog,
+	OrganizationMembers, OrganizationInvitations, OrganizationSpaces, OrganizationAuditLog,
 }
 
 var rulesByField = func() map[string]Rule {

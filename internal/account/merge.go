@@ -120,10 +120,11 @@ func move(ctx context.Context, tx *postgres.Tx, from, into globalid.ID, steps []
 // Later ones find from without any role.
 func lockMerger(ctx context.Context, tx *postgres.Tx, from, into globalid.ID) error {
 	if err := access.LockSelected(ctx, tx, access.Exclusive, `
-		select instance_id, null::uuid as space_id from instance_member where account_id = $1
-		union select null, space_id from space_administrator where account_id = $1
-		union select instance_id, space_id from invitation where invited_by = $1 and status = 'PENDING'
-		union select instance_id, case when instance_id is null then space_id end from request where requested_by = $1 and status = 'OPEN'`, from.UUID); err != nil {
+		select instance_id, null::uuid as space_id, null::uuid as organization_id from instance_member where account_id = $1
+		union select null, space_id, null from space_administrator where account_id = $1
+		union select null, null, organization_id from organization_member where account_id = $1 and not guest
+		union select instance_id, space_id, organization_id from invitation where invited_by = $1 and status = 'PENDING'
+		union select instance_id, case when instance_id is null then space_id end, null from request where requested_by = $1 and status = 'OPEN'`, from.UUID); err != nil {
 		return err
 	}
 	for _, query := range []string{

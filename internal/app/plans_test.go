@@ -26,7 +26,7 @@ import (
 
 // growing are the tables that get a row for what people do.
 var growing = []string{"account", "address_holder", "audit_log", "event", "idempotency_key", "instance_member", "invitation",
-	"invitation_refusal", "invitation_resend", "outbox", "rate_limit", "request", "request_notice"}
+	"invitation_refusal", "invitation_resend", "organization_member", "outbox", "rate_limit", "request", "request_notice"}
 
 // small are the partial indexes that have few rows however large the table is. They may
 // be read as a whole.
@@ -89,6 +89,21 @@ func testReadsUseIndexes(t *testing.T, places int) {
 			_, err := services.Requests.ListToAnswer(ctx, ada, page)
 			return err
 		},
+		"the members of an organization": func(ctx context.Context) error {
+			_, err := services.Memberships.ListInOrganizations(ctx, ids(organization), page)
+			return err
+		},
+		"the spaces of an organization": func(ctx context.Context) error {
+			o, err := tenant.FindOrganization(ctx, db, w.User("mia"), organization)
+			if err == nil {
+				_, err = o.Spaces(ctx, db, w.User("mia"), page)
+			}
+			return err
+		},
+		"the trail of an organization": func(ctx context.Context) error {
+			_, err := audit.List(ctx, db, ids(organization), page)
+			return err
+		},
 		"the trail of a space": func(ctx context.Context) error {
 			_, err := audit.List(ctx, db, ids(space), page)
 			return err
@@ -99,7 +114,7 @@ func testReadsUseIndexes(t *testing.T, places int) {
 		},
 	}
 	for _, status := range []invitation.Status{"", invitation.Pending, invitation.Expired, invitation.Accepted, invitation.Declined, invitation.Revoked} {
-		for _, place := range ids(instance, space) {
+		for _, place := range ids(instance, space, organization) {
 			for name, stored := range map[string]bool{"": false, ", only what is stored": true} {
 				reads["the invitations to a place of the kind "+string(place.Kind)+", status "+string(status)+name] = func(ctx context.Context) error {
 					_, err := services.Invitations.List(ctx, ids(place), invitation.Filter{Status: status, Stored: stored}, page)

@@ -79,6 +79,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 
 	beside := []worker{
 		{"invitation mails", services.invitationMails.Run},
+		{"organization invitation mails", services.organizationMails.Run},
 		{"request mails", services.requestMails.Run},
 		{"events", services.feed.Run},
 		{"merged accounts", api.accounts.Watch},
@@ -148,20 +149,23 @@ func openExternal(ctx context.Context, s *Settings, instruments instruments, log
 
 // services decide what people may do, and do it.
 type services struct {
-	root            *resolvers.Root
-	invitationMails *outbox.Queue
-	requestMails    *outbox.Queue
-	feed            *event.Feed
+	root              *resolvers.Root
+	invitationMails   *outbox.Queue
+	organizationMails *outbox.Queue
+	requestMails      *outbox.Queue
+	feed              *event.Feed
 }
 
 func newServices(s *Settings, e external, instruments instruments, log *slog.Logger) services {
 	invitationMails := &outbox.Queue{DB: e.db, Log: log, Kind: invitation.MailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(), Await: e.sender.Await,
 		Work: mail.Work(e.sender, (&invitation.Mailer{DB: e.db, PublicURL: e.public, HashKey: e.hashKey, Retention: s.retention()}).Read)}
+	organizationMails := &outbox.Queue{DB: e.db, Log: log, Kind: invitation.OrganizationMailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(), Await: e.sender.Await,
+		Work: invitationMails.Work}
 	requestMails := &outbox.Queue{DB: e.db, Log: log, Kind: request.MailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(), Await: e.sender.Await,
 		Work: mail.Work(e.sender, (&request.Mailer{DB: e.db, PublicURL: e.public}).Read)}
 	feed := event.NewFeed(e.db, log, invitation.ExpiredEvents)
 	instances := &instance.Service{DB: e.db}
-	invitations := &invitation.Service{DB: e.db, Outbox: invitationMails, Events: feed, HashKey: e.hashKey, Retention: s.retention(), Limits: invitation.Limits{
+	invitations := &invitation.Service{DB: e.db, Outbox: invitationMails, OrganizationOutbox: organizationMails, Events: feed, HashKey: e.hashKey, Retention: s.retention(), Limits: invitation.Limits{
 		Emails:    s.MaxEmails,
 		Message:   s.MaxMessageLength,
 		TTL:       time.Duration(s.InvitationTTL),
@@ -193,7 +197,7 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		PageSize:    s.MaxPageSize,
 		Hints:       s.introspection(),
 	}
-	return services{root, invitationMails, requestMails, feed}
+	return services{root, invitationMails, organizationMails, requestMails, feed}
 }
 
 func checkSchema(ctx context.Context, s *DatabaseSettings) error {

@@ -40,6 +40,7 @@ const (
 // Reasons of a CONFLICT.
 const (
 	LastAdministrator = "LAST_ADMINISTRATOR"
+	LastManager       = "LAST_MANAGER"
 	NameTaken         = "NAME_TAKEN"
 	NameReserved      = "NAME_RESERVED"
 	NotNeeded         = "NOT_NEEDED"
@@ -51,7 +52,7 @@ const (
 )
 
 // ConflictReasons are all of them.
-var ConflictReasons = []string{LastAdministrator, NameTaken, NameReserved, NotNeeded, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
+var ConflictReasons = []string{LastAdministrator, LastManager, NameTaken, NameReserved, NotNeeded, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
 
 // Reasons of an UNAUTHENTICATED whose token is authentic: signing in again does not
 // help.

@@ -36,13 +36,14 @@ func (in AnswerInput) Validate() (faults fault.List) {
 
 // AcceptInvitationPayload has the invitation and where it leads.
 type AcceptInvitationPayload struct {
-	Invitation *Invitation
-	Instance   *tenant.Instance // nil: it leads to a space, or the actor may not see it any more
-	Space      *tenant.Space    // nil: the actor may not see it any more
+	Invitation   *Invitation
+	Instance     *tenant.Instance     // nil: it leads to no instance, or the actor may not see it any more
+	Space        *tenant.Space        // nil: it leads to an organization, or the actor may not see it any more
+	Organization *tenant.Organization // nil: the actor may not see the place any more
 }
 
-// Accept gives the actor the role of the invitation: as a member of the instance,
-// or as an administrator of the space. A higher role that they have stays. It
+// Accept gives the actor the role of the invitation: as a member of the instance, as
+// an administrator of the space, or as a member of the organization. A higher role that they have stays. It
 // fails with INVITATION_NOT_USABLE, with NOT_FOUND for an id that is not of an
 // invitation to the actor, or with RATE_LIMITED for a token after too many unknown
 // ones.
@@ -58,7 +59,7 @@ func (s *Service) Accept(ctx context.Context, actor access.Actor, in AnswerInput
 		return AcceptInvitationPayload{}, err
 	}
 	d := destinationOf(to)
-	return AcceptInvitationPayload{v.WithPlace(to), d.Instance, d.Space}, nil
+	return AcceptInvitationPayload{v.WithPlace(to), d.Instance, d.Space, d.Organization}, nil
 }
 
 // DeclineInvitationPayload has the declined invitation.
@@ -150,10 +151,13 @@ func (s *Service) lockAnswerable(ctx context.Context, tx *postgres.Tx, actor acc
 	}
 	// The invitation counts while the inviter may invite there: lock their roles, too.
 	locks := access.Locks{
-		Places:   []globalid.ID{r.placeID(), {Kind: globalid.Organization, UUID: r.OrganizationID}},
-		Strength: access.Exclusive,
-		Spaces:   []globalid.ID{r.spaceID()},
-		Accounts: []globalid.ID{actor.ID, {Kind: globalid.User, UUID: r.InvitedBy}},
+		Places:        []globalid.ID{r.placeID()},
+		Strength:      access.Exclusive,
+		Organizations: []globalid.ID{{Kind: globalid.Organization, UUID: r.OrganizationID}},
+		Accounts:      []globalid.ID{actor.ID, {Kind: globalid.User, UUID: r.InvitedBy}},
+	}
+	if r.SpaceName != "" {
+		locks.Spaces = []globalid.ID{r.spaceID()}
 	}
 	if err := locks.Take(ctx, tx); err != nil {
 		return nil, err
@@ -241,11 +245,15 @@ func (r *row) obstacle(ctx context.Context, q postgres.Querier, actor *access.Ac
 	if f == nil || f.Reason != inviterLeft {
 		return f, nil
 	}
-	space, err := tenant.FindSpace(ctx, q, *actor, r.spaceID())
-	if space == nil || err != nil {
+	id := r.placeID()
+	if id.Kind == globalid.Instance {
+		id = r.spaceID()
+	}
+	places, err := tenant.FindPlaces(ctx, q, *actor, []globalid.ID{id})
+	if err != nil || places[id] == nil {
 		return f, err
 	}
-	f.Contacts, err = space.Contacts(ctx, q, access.ResendInvitations.Roles)
+	f.Contacts, err = places[id].Contacts(ctx, q, access.ResendInvitations.OutsideInstances)
 	return f, err
 }
 
@@ -258,7 +266,7 @@ func (r *row) refusal(actor *access.Actor) *fault.Fault {
 	}
 	inviter := r.inviter().String()
 	if r.InviterEmail == "" {
-		inviter += " or an administrator of the space " + r.SpaceName
+		inviter += " or " + r.whoMayInvite()
 	}
 	ask := "Ask " + inviter + " to "
 	switch {
@@ -280,7 +288,7 @@ func (r *row) refusal(actor *access.Actor) *fault.Fault {
 			Remedy:  "Sign in with the account of the address that received the mail, or sign up with this address.",
 		}
 	case r.Status == Accepted:
-		return unusable(string(Accepted), "The invitation is accepted already.", "Look among your spaces. If it is not there any more, "+inviter+" can invite you again.")
+		return unusable(string(Accepted), "The invitation is accepted already.", "Look among your "+r.placesName()+". If it is not there any more, "+inviter+" can invite you again.")
 	case r.Status == Declined:
 		return unusable(string(Declined), "The invitation was declined.", ask+"invite you again.")
 	case r.Status == Revoked:
@@ -293,7 +301,7 @@ func (r *row) refusal(actor *access.Actor) *fault.Fault {
 			Code:    fault.InvitationNotUsable,
 			Reason:  inviterLeft,
 			Message: fmt.Sprintf("%s, who invited you, may not invite people to %s any more.", r.InviterName, r.placeName()),
-			Remedy:  fmt.Sprintf("Ask an administrator of the space %s to resend the invitation. It is valid again then.", r.SpaceName),
+			Remedy:  fmt.Sprintf("Ask %s to resend the invitation. It is valid again then.", r.whoMayInvite()),
 		}
 	case r.InstanceDeleted && !r.Restorable:
 		return unusable(instanceDeleted, "The instance of the invitation was deleted and cannot be restored any more.", ask+"invite you to another one.")
@@ -307,11 +315,7 @@ func accept(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row) er
 	if err := endPending(ctx, tx, actor, r, Accepted, audit.InvitationAccepted); err != nil {
 		return err
 	}
-	role := tenant.SpaceAdministrator
-	if r.Role != nil {
-		role = r.Role.Role()
-	}
-	_, err := membership.Grant(ctx, tx, actor.ID.UUID, r.placeID(), role)
+	_, err := membership.Grant(ctx, tx, actor.ID.UUID, r.placeID(), r.Role)
 	return err
 }
 
@@ -332,7 +336,7 @@ func endPending(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row
 		return r.refusal(&actor)
 	}
 	return audit.Write(ctx, tx, audit.Record{Action: action, Actor: actor, Target: r.auditTarget(),
-		Details: audit.Details{Emails: []string{r.Email}, Role: r.Role}})
+		Details: details(r.Role, r.Email)})
 }
 
 // ByToken returns the invitation of a mail's token; nil where there is none. Only

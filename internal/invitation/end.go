@@ -1,6 +1,7 @@
 package invitation
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -23,24 +24,44 @@ import (
 // instances.
 func (s *Service) EndOf(ctx context.Context, tx *postgres.Tx, actor access.Actor, ended membership.EndedRoles) (n membership.EndedInvitations, err error) {
 	to := destinationOf(ended.Place)
-	n.Revoked, err = endSelected(ctx, tx, actor, to, audit.InvitationRevoked, revokeEndedQueries[to.id().Kind],
-		to.id().UUID, ended.User.UUID, pq.StringArray(ended.Left.Stored(globalid.Instance)), ended.Sent == membership.RevokeSent)
+	kind := to.id().Kind
+	revokeQuery := revokeEndedQueries[kind]
+	if kind == globalid.Organization && ended.Left != 0 {
+		revokeQuery = revokeHigherQuery
+	}
+	n.Revoked, err = endSelected(ctx, tx, actor, to, audit.InvitationRevoked, revokeQuery,
+		to.id().UUID, ended.User.UUID, pq.StringArray(ended.Left.Stored(kind)), ended.Sent == membership.RevokeSent)
 	// People who remove themselves have no right to take over what they sent. It stays,
 	// and nobody can accept it until somebody else takes it over.
 	if err != nil || ended.Sent != membership.TakeOverSent || ended.User == actor.ID {
 		return n, err
 	}
-	n.TakenOver, err = endSelected(ctx, tx, actor, to, audit.InvitationTakenOver, takeOverQueries[to.id().Kind],
+	n.TakenOver, err = endSelected(ctx, tx, actor, to, audit.InvitationTakenOver, takeOverQueries[kind],
 		to.id().UUID, ended.User.UUID, actor.ID.UUID)
 	return n, err
 }
 
-// Both queries lock in the order of insertQueries. $1 is the place, $2 the person.
+// The queries lock in the order of insertQueries. $1 is the place, $2 the person.
 var (
+	revokeEndedQueries = inPlaceOf(revokeEnded)
+
+	// revokeHigherQuery revokes invitations to an organization itself: those to places
+	// inside have other roles.
+	revokeHigherQuery = strings.ReplaceAll(revokeEnded, "PLACE", "v.organization_id = $1")
+
+	// $3 is who takes them over.
+	takeOverQueries = inPlaceOf(`
+		with sent as materialized (
+			select v.id from invitation v ` + placeTables + `
+			where PLACE and v.status = 'PENDING' and v.invited_by = $2 and not ` + inviterMay + `
+			order by v.email_key, v.instance_id, v.space_id, v.organization_id for no key update of v)
+		update invitation v set invited_by = $3 where v.id = any (array(select id from sent))
+		returning ` + endedColumns)
+
 	// Of the invitations to the person, those stay whose role they still hold: $3. $4
 	// says whether those that the person has sent are revoked, too. The array has the ids of
 	// both by indexes, so that the others of the place are not read.
-	revokeEndedQueries = inPlaceOf(`
+	revokeEnded = `
 		with ended as materialized (
 			select v.id from invitation v ` + placeTables + `
 			where PLACE and v.status = 'PENDING' and v.id = any (array(
@@ -49,32 +70,31 @@ var (
 				select id from invitation where $4 and status = 'PENDING' and invited_by = $2))
 			and (v.email_key = (select email_key from address_holder where account_id = $2) and coalesce(v.role <> all ($3::text[]), true)
 				or $4 and v.invited_by = $2 and not ` + inviterMay + `)
-			order by v.email_key, v.instance_id, v.space_id for no key update of v)
+			order by v.email_key, v.instance_id, v.space_id, v.organization_id for no key update of v)
 		update invitation v set status = 'REVOKED' where v.id = any (array(select id from ended))
-		returning v.email, v.instance_id, (select name from instance where id = v.instance_id) as instance_name`)
-
-	// $3 is who takes them over.
-	takeOverQueries = inPlaceOf(`
-		with sent as materialized (
-			select v.id from invitation v ` + placeTables + `
-			where PLACE and v.status = 'PENDING' and v.invited_by = $2 and not ` + inviterMay + `
-			order by v.email_key, v.instance_id, v.space_id for no key update of v)
-		update invitation v set invited_by = $3 where v.id = any (array(select id from sent))
-		returning v.email, v.instance_id, (select name from instance where id = v.instance_id) as instance_name`)
+		returning ` + endedColumns
 )
 
-// placeTables joins what inviterMay is about.
-const placeTables = `
+const (
+	// placeTables joins what inviterMay is about.
+	placeTables = `
 	left join instance i on i.id = v.instance_id
-	join space s on s.id = coalesce(v.space_id, i.space_id)`
+	left join space s on s.id = coalesce(v.space_id, i.space_id)`
 
-// inPlaceOf returns a query about the invitations to an instance, and one about those
-// to a space and all its instances, from a pattern in which PLACE stands for the
-// condition.
+	// endedColumns are the address of an invitation, and the place that it leads to.
+	endedColumns = `v.email, v.instance_id, (select name from instance where id = v.instance_id) as instance_name,
+		` + endedSpace + ` as space_id, (select name from space where id = ` + endedSpace + `) as space_name`
+	endedSpace = `coalesce(v.space_id, (select space_id from instance where id = v.instance_id))`
+)
+
+// inPlaceOf returns a query about the invitations to an instance, one about those to a
+// space and all its instances, and one about those to an organization and everything
+// inside, from a pattern in which PLACE stands for the condition.
 func inPlaceOf(pattern string) map[globalid.Kind]string {
 	return map[globalid.Kind]string{
-		globalid.Instance: strings.ReplaceAll(pattern, "PLACE", "v.instance_id = $1"),
-		globalid.Space:    strings.ReplaceAll(pattern, "PLACE", "s.id = $1"),
+		globalid.Instance:     strings.ReplaceAll(pattern, "PLACE", "v.instance_id = $1"),
+		globalid.Space:        strings.ReplaceAll(pattern, "PLACE", "s.id = $1"),
+		globalid.Organization: strings.ReplaceAll(pattern, "PLACE", "coalesce(v.organization_id, s.organization_id) = $1"),
 	}
 }
 
@@ -85,28 +105,36 @@ func endSelected(ctx context.Context, tx *postgres.Tx, actor access.Actor, to de
 		Email        string        `db:"email"`
 		InstanceID   uuid.NullUUID `db:"instance_id"`
 		InstanceName *string       `db:"instance_name"`
+		SpaceID      uuid.NullUUID `db:"space_id"`
+		SpaceName    *string       `db:"space_name"`
 	}
 	if err := tx.Select(ctx, &rows, query, args...); err != nil {
 		return 0, err
 	}
-	emails, targets := map[uuid.UUID][]string{}, map[uuid.UUID]audit.Target{}
+	emails := map[audit.Target][]string{}
 	for _, r := range rows {
-		target := audit.OnSpace(to.Space)
-		if r.InstanceID.Valid {
+		var target audit.Target
+		switch {
+		case !r.SpaceID.Valid:
+			target = audit.OnOrganization(to.Organization)
+		case r.InstanceID.Valid:
 			target.Instance = audit.Name{ID: r.InstanceID.UUID, Name: *r.InstanceName}
+			fallthrough
+		default:
+			target.Space = audit.Name{ID: r.SpaceID.UUID, Name: *r.SpaceName}
 		}
-		emails[r.InstanceID.UUID], targets[r.InstanceID.UUID] = append(emails[r.InstanceID.UUID], r.Email), target
+		emails[target] = append(emails[target], r.Email)
 	}
 	const maxEmails = 1000 // of a record, as of one that revokeInvitations writes
 	var records []audit.Record
-	for instance, target := range targets {
-		slices.Sort(emails[instance])
-		for some := range slices.Chunk(emails[instance], maxEmails) {
+	for target, emails := range emails {
+		slices.Sort(emails)
+		for some := range slices.Chunk(emails, maxEmails) {
 			records = append(records, audit.Record{Action: action, Actor: actor, Target: target, Details: audit.Details{Emails: some}})
 		}
 	}
 	slices.SortFunc(records, func(a, b audit.Record) int {
-		return strings.Compare(a.Instance.Name+a.Emails[0], b.Instance.Name+b.Emails[0])
+		return cmp.Or(strings.Compare(a.Space.Name, b.Space.Name), strings.Compare(a.Instance.Name+a.Emails[0], b.Instance.Name+b.Emails[0]))
 	})
 	return len(rows), audit.Write(ctx, tx, records...)
 }

@@ -139,6 +139,10 @@ func TestALowerRoleKeepsInvitationsToIt(t *testing.T) {
 func newWorldWithMia(t *testing.T) (w *world, sent []globalid.ID) {
 	t.Helper()
 	w = newWorld(t)
+	// As a manager, Mia could always invite administrators.
+	university := w.Organization("University of Example")
+	w.Grant(w.User("rita"), tenant.OrganizationManager, university)
+	w.Revoke(w.User("mia"), university)
 	w.Grant(w.User("mia"), tenant.SpaceAdministrator, w.Space(testworld.Econometrics))
 	administrators, err := w.Invitations.InviteAdministrators(t.Context(), w.User("mia"), invitation.InviteSpaceAdministratorsInput{
 		SpaceID: w.Space(testworld.Econometrics), Emails: []string{"mia@second.example"}})

@@ -12,7 +12,7 @@ import (
 // account of it as JSON (EXPLAIN).
 func (s *Service) ExplainInvite(ctx context.Context, tx *postgres.Tx, actor access.Actor, in InviteUsersInput) (account []byte, err error) {
 	c := inviteCall{
-		actor: actor, placeID: in.InstanceID, rule: access.InviteUsers, role: &in.Role, emails: in.Emails,
+		actor: actor, placeID: in.InstanceID, rule: access.InviteUsers, role: in.Role.Role(), emails: in.Emails,
 		key: idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.InviteUsers.Field, Input: in},
 	}
 	place, err := access.FindPlace(ctx, tx, actor, in.InstanceID)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"errors"
 	"time"
@@ -22,20 +23,26 @@ type terms struct {
 	actor     access.Actor
 	requester *tenant.User // whose request the actor approved; nil: none
 	to        destination
-	role      *tenant.InstanceRole // nil: administrators of the space
+	role      tenant.Role
 	message   *string
 	ttl       time.Duration
 }
 
-// termsTable names the parameters $1 to $7 of a query: the values of terms.args.
+// termsTable names the parameters $1 to $8 of a query: the values of terms.args.
 const termsTable = `
 	(select $1::uuid as instance_id, $2::uuid as space_id, $3::text as role, $4::text as message,
-	        $5::uuid as invited_by, $6::uuid as requested_by, $7::float8 * interval '1 second' as ttl) t`
+	        $5::uuid as invited_by, $6::uuid as requested_by, $7::float8 * interval '1 second' as ttl, $8::uuid as organization_id) t`
 
 // args returns the arguments of a query that reads termsTable. Those in more
-// begin with $8.
+// begin with $9.
 func (t terms) args(more ...any) []any {
-	return append([]any{t.to.instanceID(), t.to.spaceID(), t.role, t.message, t.actor.ID.UUID, t.requesterID(), t.ttl.Seconds()}, more...)
+	return append([]any{t.to.instanceID(), t.to.column(globalid.Space), t.storedRole(), t.message, t.actor.ID.UUID, t.requesterID(), t.ttl.Seconds(),
+		t.to.column(globalid.Organization)}, more...)
+}
+
+// storedRole returns the role as an invitation has it: null for administrators of a space.
+func (t terms) storedRole() (role sql.NullString) {
+	return sql.NullString{String: t.role.Stored(), Valid: t.role.Stored() != ""}
 }
 
 func (t terms) requesterID() (id uuid.NullUUID) {
@@ -47,8 +54,10 @@ func (t terms) requesterID() (id uuid.NullUUID) {
 
 // newRow returns a new invitation with its names.
 func (t terms) newRow(stored storedRow) *row {
-	r := &row{storedRow: stored, ParentSpaceID: t.to.Space.ID.UUID, SpaceName: t.to.Space.Name,
-		OrganizationID: t.to.Space.Organization.ID.UUID, OrganizationName: t.to.Space.Organization.Name}
+	r := &row{storedRow: stored, OrganizationID: t.to.Organization.ID.UUID, OrganizationName: t.to.Organization.Name}
+	if t.to.Space != nil {
+		r.ParentSpaceID, r.SpaceName = t.to.Space.ID.UUID, t.to.Space.Name
+	}
 	if t.to.Instance != nil {
 		r.InstanceName = &t.to.Instance.Name
 	}
@@ -86,8 +95,8 @@ type candidate struct {
 	// What insertRows and replaceRows did.
 	row          *row
 	outcome      InviteOutcome
-	previousRole *tenant.InstanceRole // of RoleChanged
-	takenOver    bool                 // of AlreadyInvited: from somebody who may not invite any more
+	previousRole tenant.Role // of RoleChanged
+	takenOver    bool        // of AlreadyInvited: from somebody who may not invite any more
 }
 
 func newCandidate(i invitee) *candidate {
@@ -113,11 +122,11 @@ func tokenHash(token string) []byte {
 // addresses from a deadlock: both lock them in the same order.
 var (
 	insertQueries = byPlace(`
-		insert into invitation as v (id, instance_id, space_id, email, email_key, role, token_hash, message, invited_by, requested_by, expires_at, mail_refused)
-		select c.id, t.instance_id, t.space_id, c.email, c.email_key, t.role, c.token_hash, t.message, t.invited_by, t.requested_by, clock_timestamp() + t.ttl,
+		insert into invitation as v (id, instance_id, space_id, organization_id, email, email_key, role, token_hash, message, invited_by, requested_by, expires_at, mail_refused)
+		select c.id, t.instance_id, t.space_id, t.organization_id, c.email, c.email_key, t.role, c.token_hash, t.message, t.invited_by, t.requested_by, clock_timestamp() + t.ttl,
 		       ` + refusedBy(`c.refusal_hash`) + `
 		from ` + termsTable + `
-		cross join unnest($8::uuid[], $9::text[], $10::text[], $11::bytea[], $12::bytea[]) as c (id, email, email_key, token_hash, refusal_hash)
+		cross join unnest($9::uuid[], $10::text[], $11::text[], $12::bytea[], $13::bytea[]) as c (id, email, email_key, token_hash, refusal_hash)
 		order by c.email_key
 		on conflict (email_key, PLACE) where status = 'PENDING' and PLACE is not null do nothing
 		returning ` + storedColumns)
@@ -192,10 +201,10 @@ var replaceQuery = `
 	    expires_at   = case when old.expired then clock_timestamp() + t.ttl else v.expires_at end,
 	    mail_refused = case when old.expired then ` + refusedBy(`c.refusal_hash`) + ` else v.mail_refused end
 	from ` + termsTable + `
-	cross join (select id, role, expires_at <= clock_timestamp() as expired
-	            from invitation where id = any ($8::uuid[]) order by email_key for no key update) old
-	join unnest($8::uuid[], $9::bytea[], $10::bytea[]) as c (id, token_hash, refusal_hash) on c.id = old.id
-	where v.id = old.id and v.id = any ($8::uuid[])
+	cross join (select v.id, ` + roleName + ` as role, v.expires_at <= clock_timestamp() as expired
+	            from invitation v where v.id = any ($9::uuid[]) order by v.email_key for no key update) old
+	join unnest($9::uuid[], $10::bytea[], $11::bytea[]) as c (id, token_hash, refusal_hash) on c.id = old.id
+	where v.id = old.id and v.id = any ($9::uuid[])
 	returning ` + storedColumns + `, old.role as previous_role, old.expired`
 
 // replaceRows renews the candidates' expired invitations, and changes the role of
@@ -206,7 +215,7 @@ func replaceRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*ca
 	var hashes, refusals pq.ByteaArray
 	byID := map[uuid.UUID]*candidate{}
 	for _, c := range candidates {
-		if !sameRole(c.row.Role, t.role) || c.row.Status == Expired || !c.row.InviterMay {
+		if c.row.Role != t.role || c.row.Status == Expired || !c.row.InviterMay {
 			ids, hashes = append(ids, c.row.ID), append(hashes, c.hash)
 			refusals = append(refusals, c.refusalHash)
 			byID[c.row.ID] = c
@@ -217,26 +226,24 @@ func replaceRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*ca
 	}
 	var replaced []struct {
 		storedRow
-		PreviousRole *tenant.InstanceRole `db:"previous_role"`
-		Expired      bool                 `db:"expired"`
+		PreviousRole tenant.Role `db:"previous_role"`
+		Expired      bool        `db:"expired"`
 	}
 	if err := tx.Select(ctx, &replaced, replaceQuery, t.args(ids, hashes, refusals)...); err != nil {
 		return err
 	}
 	for _, r := range replaced {
 		c := byID[r.ID]
-		c.takenOver = !r.Expired && !c.row.InviterMay && sameRole(r.PreviousRole, t.role)
+		c.takenOver = !r.Expired && !c.row.InviterMay && r.PreviousRole == t.role
 		c.row.storedRow = r.storedRow
 		t.nameInviter(c.row)
 		switch {
 		case r.Expired:
 			c.outcome = Invited
 			t.name(c.row)
-		case !sameRole(r.PreviousRole, t.role):
+		case r.PreviousRole != t.role:
 			c.outcome, c.previousRole = RoleChanged, r.PreviousRole
 		}
 	}
 	return nil
 }
-
-func sameRole(a, b *tenant.InstanceRole) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -1,6 +1,7 @@
 // Package invitation holds everything about invitations. An administrator
-// invites people by e-mail to an instance, or to administrate a space. The
-// invited people accept or decline. Administrators list, watch, resend and revoke
+// invites people by e-mail to an instance, or to administrate a space; a manager
+// invites them to an organization. The invited people accept or decline. Those who
+// invite list, watch, resend and revoke
 // invitations.
 //
 // There is one file per use case: invite.go, answer.go, resend.go, revoke.go,
@@ -33,6 +34,9 @@ import (
 type Service struct {
 	DB     *postgres.DB
 	Outbox *outbox.Queue // of mails
+	// OrganizationOutbox has the mails of invitations to organizations.
+	OrganizationOutbox *outbox.Queue
+
 	Events *event.Feed
 	Limits Limits
 	// HashKey is the key of the hashes that stand for addresses.
@@ -66,15 +70,17 @@ func (s *Status) UnmarshalGQL(v any) (err error) {
 	return err
 }
 
-// Invitation asks the owner of an address to become a member of an instance, or
-// an administrator of a space.
+// Invitation asks the owner of an address to become a member of an instance, an
+// administrator of a space, or a member of an organization.
 type Invitation struct {
-	ID        globalid.ID
-	Email     string
-	Role      *tenant.InstanceRole // nil: administrator of the space
-	Status    Status
-	Message   *string
-	InvitedBy *fault.Contact
+	ID    globalid.ID
+	Email string
+	Role  *tenant.InstanceRole // nil: it leads to no instance
+	// OrganizationRole is the role in the organization; nil: it leads to a place inside.
+	OrganizationRole *tenant.OrganizationRole
+	Status           Status
+	Message          *string
+	InvitedBy        *fault.Contact
 	// RequestedBy is the person whose request the inviter approved; nil: there was
 	// no request.
 	RequestedBy *fault.Contact
@@ -82,14 +88,16 @@ type Invitation struct {
 	ExpiresAt   time.Time
 
 	Space        *SpaceSummary
-	InstanceName *string // nil: it leads to a space
+	InstanceName *string // nil: it leads to no instance
 
 	row   *row
 	place tenant.Place              // where it leads, as the actor sees it; nil: see Place
 	group *batch.Group[globalid.ID] // where the invitations lead that were read together
 }
 
-// SpaceSummary is what a person without a role in a space may know about it.
+// SpaceSummary is what a person without a role in a space may know about it. Of an
+// invitation to an organization it has the organization's name twice: it always has been
+// there, and clients show it.
 type SpaceSummary struct{ Name, OrganizationName string }
 
 // WithPlace returns a copy of the invitation that knows the place it leads to, as
@@ -134,65 +142,118 @@ type (
 	Edge       = relay.Edge[*Invitation]
 )
 
-// destination is the place that invitations lead to: an instance, or a space
-// where Instance is nil. Space is always set.
+// destination is the place that invitations lead to: an instance, a space where Instance
+// is nil, or an organization where Space is nil, too. Organization is always set.
 type destination struct {
-	Space    *tenant.Space
-	Instance *tenant.Instance
+	Organization *tenant.Organization
+	Space        *tenant.Space
+	Instance     *tenant.Instance
 }
 
-// destinationOf returns an empty destination for a place that nobody can be
-// invited to.
+// destinationOf returns an empty destination for nil.
 func destinationOf(p tenant.Place) destination {
 	switch p := p.(type) {
 	case *tenant.Instance:
-		return destination{p.Space, p}
+		return destination{p.Space.Organization, p.Space, p}
 	case *tenant.Space:
-		return destination{Space: p}
+		return destination{p.Organization, p, nil}
+	case *tenant.Organization:
+		return destination{Organization: p}
 	}
 	return destination{}
 }
 
 func (d destination) place() tenant.Place {
-	if d.Instance != nil {
+	switch {
+	case d.Instance != nil:
 		return d.Instance
+	case d.Space != nil:
+		return d.Space
 	}
-	return d.Space
+	return d.Organization
 }
 
 func (d destination) id() globalid.ID {
-	if d.Instance != nil {
+	switch {
+	case d.Instance != nil:
 		return d.Instance.ID
+	case d.Space != nil:
+		return d.Space.ID
 	}
-	return d.Space.ID
+	return d.Organization.ID
 }
 
-// instanceID and spaceID are the columns of an invitation: one of them is null.
-func (d destination) instanceID() (id uuid.NullUUID) {
-	if d.Instance != nil {
-		id = uuid.NullUUID{UUID: d.Instance.ID.UUID, Valid: true}
+// limited returns what has a limit of invitations and of resends: the space or, where
+// invitations lead to it, the organization.
+func (d destination) limited() globalid.ID {
+	if d.Space != nil {
+		return d.Space.ID
+	}
+	return d.Organization.ID
+}
+
+// column returns the column of an invitation for a kind of place: null unless it leads
+// to such a place.
+func (d destination) column(kind globalid.Kind) (id uuid.NullUUID) {
+	if d.id().Kind == kind {
+		id = uuid.NullUUID{UUID: d.id().UUID, Valid: true}
 	}
 	return id
 }
 
-func (d destination) spaceID() (id uuid.NullUUID) {
-	if d.Instance == nil {
-		id = uuid.NullUUID{UUID: d.Space.ID.UUID, Valid: true}
-	}
-	return id
-}
+func (d destination) instanceID() uuid.NullUUID { return d.column(globalid.Instance) }
 
 func (d destination) auditTarget() audit.Target {
-	if d.Instance != nil {
+	switch {
+	case d.Instance != nil:
 		return audit.OnInstance(d.Instance)
+	case d.Space != nil:
+		return audit.OnSpace(d.Space)
 	}
-	return audit.OnSpace(d.Space)
+	return audit.OnOrganization(d.Organization)
 }
 
-// checkState checks the kind and state of an instance. Spaces have neither.
+// checkState checks the kind and state of an instance. Other places have neither.
 func (d destination) checkState(ctx context.Context, q postgres.Querier, rule access.Rule) error {
 	if d.Instance == nil {
 		return nil
 	}
 	return access.CheckState(ctx, q, d.Instance, rule)
+}
+
+// queue returns the outbox of the mails to a kind of place, and mailKind its name.
+func (s *Service) queue(place globalid.Kind) *outbox.Queue {
+	if place == globalid.Organization {
+		return s.OrganizationOutbox
+	}
+	return s.Outbox
+}
+
+func mailKind(place globalid.Kind) string {
+	if place == globalid.Organization {
+		return OrganizationMailKind
+	}
+	return MailKind
+}
+
+// instanceRole returns a role as one in an instance; nil where it is held elsewhere.
+func instanceRole(r tenant.Role) *tenant.InstanceRole {
+	if role, ok := r.InstanceRole(); ok {
+		return &role
+	}
+	return nil
+}
+
+// organizationRole returns a role as one in an organization; nil where it is held
+// elsewhere.
+func organizationRole(r tenant.Role) *tenant.OrganizationRole {
+	if role, ok := r.OrganizationRole(); ok {
+		return &role
+	}
+	return nil
+}
+
+// details returns what the trail says about invitations with a role.
+func details(role tenant.Role, emails ...string) audit.Details {
+	return audit.Details{Emails: emails, Role: instanceRole(role), OrganizationRole: organizationRole(role)}
 }

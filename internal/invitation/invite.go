@@ -73,8 +73,12 @@ type InviteResult struct {
 	Outcome      InviteOutcome        `json:"outcome"`
 	Role         *tenant.InstanceRole `json:"role,omitempty"`
 	PreviousRole *tenant.InstanceRole `json:"previousRole,omitempty"`
-	InvitationID globalid.ID          `json:"invitationId,omitzero"`
-	Invitation   *Invitation          `json:"-"`
+	// The same where people are invited to an organization.
+	OrganizationRole         *tenant.OrganizationRole `json:"organizationRole,omitempty"`
+	PreviousOrganizationRole *tenant.OrganizationRole `json:"previousOrganizationRole,omitempty"`
+
+	InvitationID globalid.ID `json:"invitationId,omitzero"`
+	Invitation   *Invitation `json:"-"`
 }
 
 // InviteUsersPayload has one result for each address, in the order of the input.
@@ -100,7 +104,7 @@ func (s *Service) Invite(ctx context.Context, actor access.Actor, in InviteUsers
 		key:     idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.InviteUsers.Field, Input: in},
 		placeID: in.InstanceID.As(globalid.Instance),
 		rule:    access.InviteUsers,
-		role:    &in.Role,
+		role:    in.Role.Role(),
 		emails:  in.Emails,
 		message: text.CleanMessage(in.Message),
 	})
@@ -115,19 +119,20 @@ func (s *Service) InviteAdministrators(ctx context.Context, actor access.Actor, 
 		key:     idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.InviteSpaceAdministrators.Field, Input: in},
 		placeID: in.SpaceID.As(globalid.Space),
 		rule:    access.InviteSpaceAdministrators,
+		role:    tenant.SpaceAdministrator,
 		emails:  in.Emails,
 		message: text.CleanMessage(in.Message),
 	})
 	return InviteSpaceAdministratorsPayload{to.Space, results}, err
 }
 
-// inviteCall is a call of Invite or InviteAdministrators.
+// inviteCall is a call of Invite, InviteAdministrators or InviteOrganizationMembers.
 type inviteCall struct {
 	actor   access.Actor
 	key     idempotency.Request
 	placeID globalid.ID
 	rule    access.Rule
-	role    *tenant.InstanceRole // nil: administrators of the space
+	role    tenant.Role
 	emails  []string
 	message *string
 }
@@ -138,15 +143,20 @@ func (s *Service) invite(ctx context.Context, c inviteCall) (to destination, res
 		return to, nil, err
 	}
 	invitees := checked.invitees
-	if len(checked.invalid) > 0 {
+	inOrganization := c.placeID.Kind == globalid.Organization
+	switch {
+	case len(checked.invalid) > 0 && inOrganization:
+		return to, nil, s.refuseInvalidInOrganization(ctx, c, checked)
+	case len(checked.invalid) > 0:
 		return to, nil, s.refuseInvalid(ctx, c, checked)
-	}
-	to, results, done, err := s.inviteNew(ctx, c, invitees)
-	if done {
-		s.count(results)
-	}
-	if done || err != nil {
-		return to, results, err
+	case !inOrganization:
+		to, results, done, err := s.inviteNew(ctx, c, invitees)
+		if done {
+			s.count(results)
+		}
+		if done || err != nil {
+			return to, results, err
+		}
 	}
 	mailed := false
 	results, err = idempotency.Run(ctx, s.DB, c.key, idempotency.Steps[[]*InviteResult]{
@@ -170,7 +180,7 @@ func (s *Service) invite(ctx context.Context, c inviteCall) (to destination, res
 		},
 	})
 	if mailed && err == nil {
-		s.Outbox.Wake()
+		s.queue(c.placeID.Kind).Wake()
 	}
 	return to, results, err
 }
@@ -182,7 +192,7 @@ func (s *Service) newTerms(c inviteCall, to destination) terms {
 // inviteTx invites people in a transaction that has locked the place and checked
 // that the actor may invite there. It fails with RATE_LIMITED.
 func (s *Service) inviteTx(ctx context.Context, tx *postgres.Tx, t terms, invitees []invitee) ([]*InviteResult, error) {
-	members, err := findMembers(ctx, tx, t.to, t.role, invitees)
+	members, err := findMembers(ctx, tx, t.to, invitees)
 	if err != nil {
 		return nil, err
 	}
@@ -222,10 +232,13 @@ func (s *Service) count(results []*InviteResult) {
 	}
 }
 
-// findMembers returns the roles of those who are members of the instance or
-// administrators of the space, by the keys of the addresses that they hold. The roles
-// are nil where administrators are invited (role is nil).
-func findMembers(ctx context.Context, q postgres.Querier, to destination, role *tenant.InstanceRole, invitees []invitee) (map[string]*tenant.InstanceRole, error) {
+// findMembers returns the roles of those who are members of the instance, administrators
+// of the space, or members of the organization, by the keys of the addresses that they
+// hold.
+func findMembers(ctx context.Context, q postgres.Querier, to destination, invitees []invitee) (map[string]tenant.Role, error) {
+	if to.Space == nil {
+		return findOrganizationMembers(ctx, q, to.Organization.ID, invitees)
+	}
 	var rows []struct {
 		EmailKey      string               `db:"email_key"`
 		Administrator bool                 `db:"administrator"`
@@ -243,23 +256,23 @@ func findMembers(ctx context.Context, q postgres.Querier, to destination, role *
 	if err != nil {
 		return nil, err
 	}
-	members := make(map[string]*tenant.InstanceRole, len(rows))
+	members := make(map[string]tenant.Role, len(rows))
 	for _, r := range rows {
-		members[r.EmailKey] = nil
-		if role == nil {
+		if to.Instance == nil {
+			members[r.EmailKey] = tenant.SpaceAdministrator
 			continue
 		}
 		held := tenant.Roles(r.Roles)
 		if r.Administrator {
 			held |= tenant.SpaceAdministrator.Implies()
 		}
-		members[r.EmailKey] = new(tenant.InstanceRole(held.Stored(globalid.Instance)[0]))
+		members[r.EmailKey] = held.HeldIn(globalid.Instance)[0]
 	}
 	return members, nil
 }
 
 // newCandidates returns a candidate for each address without membership.
-func newCandidates(invitees []invitee, members map[string]*tenant.InstanceRole) (candidates []*candidate) {
+func newCandidates(invitees []invitee, members map[string]tenant.Role) (candidates []*candidate) {
 	for _, in := range distinct(invitees) {
 		if _, member := members[in.key]; !member {
 			candidates = append(candidates, newCandidate(in))
@@ -281,7 +294,7 @@ func enqueueMails(ctx context.Context, tx *postgres.Tx, t terms, candidates []*c
 	if len(tasks) == 0 {
 		return nil
 	}
-	return outbox.Enqueue(ctx, tx, MailKind, tasks)
+	return outbox.Enqueue(ctx, tx, mailKind(t.to.id().Kind), tasks)
 }
 
 // mailed reports whether a mail is sent.
@@ -291,13 +304,13 @@ func (c *candidate) mailed() bool { return c.outcome == Invited && !c.row.MailRe
 func recipientsOf(to destination, candidates []*candidate) (mails []recipient) {
 	for _, c := range candidates {
 		if c.mailed() {
-			mails = append(mails, recipient{to.Space, c.address.String(), c.key, c.first})
+			mails = append(mails, recipient{to.Organization.ID, c.address.String(), c.key, c.first})
 		}
 	}
 	return mails
 }
 
-func inviteResults(to destination, invitees []invitee, members map[string]*tenant.InstanceRole, candidates []*candidate) []*InviteResult {
+func inviteResults(to destination, invitees []invitee, members map[string]tenant.Role, candidates []*candidate) []*InviteResult {
 	byKey := make(map[string]*candidate, len(candidates))
 	for _, c := range candidates {
 		byKey[c.key] = c
@@ -307,14 +320,19 @@ func inviteResults(to destination, invitees []invitee, members map[string]*tenan
 		r := &InviteResult{Index: i, Email: in.address.String()}
 		results[i] = r
 		if c := byKey[in.key]; c != nil {
-			r.Outcome, r.Role, r.PreviousRole = c.outcome, c.row.Role, c.previousRole
+			r.Outcome = c.outcome
+			r.Role, r.OrganizationRole = instanceRole(c.row.Role), organizationRole(c.row.Role)
+			if c.outcome == RoleChanged {
+				r.PreviousRole, r.PreviousOrganizationRole = instanceRole(c.previousRole), organizationRole(c.previousRole)
+			}
 			r.InvitationID, r.Invitation = c.row.invitationID(), c.row.invitation()
 			r.Invitation.place = to.place()
 		} else {
-			r.Outcome, r.Role = AlreadyMember, members[in.key]
+			r.Outcome = AlreadyMember
+			r.Role, r.OrganizationRole = instanceRole(members[in.key]), organizationRole(members[in.key])
 		}
 		if in.first < i {
-			r.Outcome, r.PreviousRole = Duplicate, nil
+			r.Outcome, r.PreviousRole, r.PreviousOrganizationRole = Duplicate, nil, nil
 		}
 	}
 	return results
@@ -352,8 +370,7 @@ func appendRecord(records []audit.Record, t terms, action audit.Action, emails [
 	if emails == nil {
 		return records
 	}
-	return append(records, audit.Record{Action: action, Actor: t.actor, Target: t.to.auditTarget(),
-		Details: audit.Details{Emails: emails, Role: t.role}})
+	return append(records, audit.Record{Action: action, Actor: t.actor, Target: t.to.auditTarget(), Details: details(t.role, emails...)})
 }
 
 // completeResults adds what is not remembered to the results of an earlier
@@ -401,7 +418,7 @@ func (s *Service) InviteOnBehalf(ctx context.Context, tx *postgres.Tx, actor acc
 	if len(invalid) > 0 {
 		return nil, invalid
 	}
-	t := terms{actor: actor, requester: &r.Requester, to: destinationOf(r.Instance), role: &r.Role, message: r.Message, ttl: s.Limits.TTL}
+	t := terms{actor: actor, requester: &r.Requester, to: destinationOf(r.Instance), role: r.Role.Role(), message: r.Message, ttl: s.Limits.TTL}
 	return s.inviteTx(ctx, tx, t, invitees)
 }
 

@@ -8,9 +8,11 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // inviteNewQuery calls the function of migration 28, whose parameters it has in their
@@ -33,6 +35,9 @@ func (s *Service) inviteNew(ctx context.Context, c inviteCall, invitees []invite
 	to = destinationOf(place)
 	if access.CheckRole(ctx, s.DB, place, c.rule) != nil || to.checkState(ctx, s.DB, c.rule) != nil {
 		return to, nil, false, nil
+	}
+	if !place.EffectiveRoles().Has(tenant.SpaceAdministrator) {
+		return to, nil, false, nil // the statement locks an administrator's role, and a manager invites
 	}
 	t := s.newTerms(c, to)
 	candidates, results := s.expectNew(t, invitees)
@@ -70,7 +75,7 @@ func (s *Service) expectNew(t terms, invitees []invitee) ([]*candidate, []*Invit
 	candidates := newCandidates(invitees, nil)
 	for _, c := range candidates {
 		c.refusalHash = refusalHash(s.HashKey, c.key)
-		c.outcome, c.row = Invited, t.newRow(storedRow{ID: c.id.UUID, InstanceID: t.to.instanceID(), SpaceID: t.to.spaceID(),
+		c.outcome, c.row = Invited, t.newRow(storedRow{ID: c.id.UUID, InstanceID: t.to.instanceID(), SpaceID: t.to.column(globalid.Space),
 			Email: c.address.String(), EmailKey: c.key, Role: t.role, Message: t.message, InvitedBy: t.actor.ID.UUID, Status: Pending})
 		c.row.mailRow = queuedMail
 	}
@@ -114,7 +119,7 @@ func (s *Service) inviteNewArgs(c inviteCall, t terms, n int, candidates []*cand
 	args := []any{
 		t.actor.ID.UUID, t.actor.Name, key, requestHash, response,
 		t.to.instanceID(), t.to.Space.ID.UUID, instanceName, instanceKind, t.to.Space.Name, t.to.Space.Organization.Name,
-		t.role, t.message, t.ttl.Seconds(),
+		t.storedRole(), t.message, t.ttl.Seconds(),
 		ids, emails, keys, refusals,
 		MailKind, mails, secrets, lease,
 		string(record.Action), details,

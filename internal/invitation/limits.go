@@ -44,9 +44,13 @@ func (l Limits) validateCount(n int, things string, path ...any) fault.List {
 }
 
 // inviteCharges returns what inviting n addresses to a place in a space uses of
-// the limits, whatever their outcomes, and what the mails use.
+// the limits, whatever their outcomes, and what the mails use. The space is nil for
+// invitations to an organization.
 func (s *Service) inviteCharges(actor access.Actor, space *tenant.Space, n int, mails []recipient) []ratelimit.Charge {
-	charges := []ratelimit.Charge{s.Limits.personCharge(actor, n), s.Limits.spaceCharge(space, n)}
+	charges := []ratelimit.Charge{s.Limits.personCharge(actor, n)}
+	if space != nil {
+		charges = append(charges, s.Limits.spaceCharge(space, n))
+	}
 	return append(charges, s.mailCharges("emails", mails)...)
 }
 
@@ -56,10 +60,13 @@ func (s *Service) resendCharges(actor access.Actor, pending []pendingInvitation)
 	spaces, mails := map[globalid.ID]int{}, make([]recipient, len(pending))
 	for i, v := range pending {
 		mails[i] = v.recipient
-		at, known := spaces[v.space.ID]
+		if v.to.Space == nil {
+			continue
+		}
+		at, known := spaces[v.to.Space.ID]
 		if !known {
-			at, spaces[v.space.ID] = len(charges), len(charges)
-			charges = append(charges, s.Limits.spaceCharge(v.space, 0))
+			at, spaces[v.to.Space.ID] = len(charges), len(charges)
+			charges = append(charges, s.Limits.spaceCharge(v.to.Space, 0))
 		}
 		charges[at].Count++
 	}
@@ -80,10 +87,10 @@ func (l Limits) spaceCharge(space *tenant.Space, n int) ratelimit.Charge {
 
 // recipient is an address that a mail of an invitation is sent to.
 type recipient struct {
-	space *tenant.Space
-	email string
-	key   string // of the address
-	index int    // in the request
+	organization globalid.ID // in which they are invited
+	email        string
+	key          string // of the address
+	index        int    // in the request
 }
 
 // mailCharges returns what mails use of the limits that protect their recipients:
@@ -107,7 +114,7 @@ func (s *Service) mailCharges(list string, mails []recipient) []ratelimit.Charge
 	mailboxIndex, domainIndex := make(map[within]int, len(mails)), map[within]int{}
 	var mailboxes, domains []ratelimit.Charge
 	for _, m := range mails {
-		organization, mailbox := m.space.Organization.ID.UUID, address.MailboxKey(m.key)
+		organization, mailbox := m.organization.UUID, address.MailboxKey(m.key)
 		i, known := mailboxIndex[within{organization, mailbox}]
 		if !known {
 			i, mailboxIndex[within{organization, mailbox}] = len(mailboxes), len(mailboxes)
@@ -139,13 +146,12 @@ func registeredDomain(key string) string {
 	return registered
 }
 
-// possibleMails returns the mails that a request to invite to a space, or to an instance of
-// it, sends where nobody is a member or invited yet. Empty invitees are addresses that are
-// not valid.
-func possibleMails(space *tenant.Space, invitees []invitee) (mails []recipient) {
+// possibleMails returns the mails that a request to invite in an organization sends where
+// nobody is a member or invited yet. Empty invitees are addresses that are not valid.
+func possibleMails(organization globalid.ID, invitees []invitee) (mails []recipient) {
 	for i, in := range invitees {
 		if in.key != "" && in.first == i {
-			mails = append(mails, recipient{space, in.address.String(), in.key, i})
+			mails = append(mails, recipient{organization, in.address.String(), in.key, i})
 		}
 	}
 	return mails
@@ -153,7 +159,7 @@ func possibleMails(space *tenant.Space, invitees []invitee) (mails []recipient) 
 
 // possibleCharges are inviteCharges with possibleMails.
 func (s *Service) possibleCharges(actor access.Actor, space *tenant.Space, invitees []invitee) []ratelimit.Charge {
-	return s.inviteCharges(actor, space, len(invitees), possibleMails(space, invitees))
+	return s.inviteCharges(actor, space, len(invitees), possibleMails(space.Organization.ID, invitees))
 }
 
 // checkPossibleMails fails with RATE_LIMITED where the limits do not allow a request to
@@ -163,12 +169,19 @@ func (s *Service) checkPossibleMails(ctx context.Context, actor access.Actor, to
 	if len(excess) == 0 {
 		return nil
 	}
-	mails := possibleMails(to.Space, invitees)
+	mails := possibleMails(to.Organization.ID, invitees)
 	err := excess.Check(s.inviteCharges(actor, to.Space, len(invitees), mails)...)
 	if err == nil || len(mails) == 0 {
 		return err
 	}
-	members, err := findMembers(ctx, s.DB, to, nil, invitees)
+	return s.checkNecessaryMails(ctx, actor, to, invitees, mails)
+}
+
+// checkNecessaryMails fails with RATE_LIMITED where the limits do not allow a request to
+// invite with those of its possible mails that are sent: members and invited people get
+// none. It is for requests that exceed a limit with all of them.
+func (s *Service) checkNecessaryMails(ctx context.Context, actor access.Actor, to destination, invitees []invitee, mails []recipient) error {
+	members, err := findMembers(ctx, s.DB, to, invitees)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // The queries of List. Each part of a list has its rows in an index in the order of the list:
@@ -105,17 +106,18 @@ func (f Filter) queries() (queries listQueries, args []any) {
 }
 
 // listedColumns are what Filter.Stored reads, as listed scans it.
-const listedColumns = `p.id, v.id, v.email, v.role, v.message, v.created_at, v.expires_at, ` + status
+const listedColumns = `p.id, v.id, v.email, ` + roleName + `, v.message, v.created_at, v.expires_at, ` + status
 
 // listed is an invitation without its details, and the id of its place.
 type listed struct {
 	place      uuid.UUID
+	role       tenant.Role
 	invitation Invitation
 }
 
 func (l *listed) columns() []any {
 	v := &l.invitation
-	return []any{&l.place, &v.ID.UUID, &v.Email, &v.Role, &v.Message, &v.CreatedAt, &v.ExpiresAt, &v.Status}
+	return []any{&l.place, &v.ID.UUID, &v.Email, &l.role, &v.Message, &v.CreatedAt, &v.ExpiresAt, &v.Status}
 }
 
 // Filter says which invitations List returns, and how much of them.
@@ -127,8 +129,8 @@ type Filter struct {
 }
 
 // List returns a page of the invitations to each of some places, newest first. The
-// places are all instances or all spaces. Only administrators of the places may see the
-// invitations: the caller checks that, and adds the places with WithPlace.
+// places are of one kind. Only those who invite to the places may see the invitations:
+// the caller checks that, and adds the places with WithPlace.
 func (s *Service) List(ctx context.Context, places []globalid.ID, filter Filter, page relay.Page) (map[globalid.ID]relay.List[*Invitation], error) {
 	kind := places[0].Kind
 	queries, args := filter.queries()
@@ -145,6 +147,7 @@ func (s *Service) List(ctx context.Context, places []globalid.ID, filter Filter,
 		}
 		for _, r := range rows {
 			r.invitation.ID.Kind = globalid.Invitation
+			r.invitation.Role, r.invitation.OrganizationRole = instanceRole(r.role), organizationRole(r.role)
 			invitations[r.place] = append(invitations[r.place], &r.invitation)
 		}
 	} else {

@@ -14,11 +14,14 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
-	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// MailKind is the outbox's name for the mails of invitations.
-const MailKind = "INVITATION"
+// The outbox's names for the mails of invitations. Those to organizations have their own,
+// because gateways that do not know such invitations would drop their mails.
+const (
+	MailKind             = "INVITATION"
+	OrganizationMailKind = "ORGANIZATION_INVITATION"
+)
 
 // Mailer composes the mails of invitations.
 type Mailer struct {
@@ -28,7 +31,7 @@ type Mailer struct {
 	Retention Retention
 }
 
-// Read reads the invitations of jobs of MailKind, and returns the function that
+// Read reads the invitations of jobs of both kinds, and returns the function that
 // composes their mails.
 func (m *Mailer) Read(ctx context.Context, jobs []outbox.Job) (mail.ComposeFunc, error) {
 	invitations, err := m.find(ctx, outbox.Subjects(jobs))
@@ -98,7 +101,7 @@ func (m *Mailer) compose(composer *mail.Composer, job outbox.Job, r *mailedRow) 
 		From:         mail.Mailbox{Name: r.InviterName, Email: r.InviterEmail},
 		Organization: r.OrganizationName,
 		Space:        r.SpaceName,
-		Role:         tenant.SpaceAdministrator,
+		Role:         r.Role,
 		Link:         mail.Link(m.PublicURL, "invitation", ""),
 		ExpiresAt:    r.ExpiresAt,
 		RefuseLink:   mail.RefuseLink(m.PublicURL, ""),
@@ -107,7 +110,7 @@ func (m *Mailer) compose(composer *mail.Composer, job outbox.Job, r *mailedRow) 
 		LoggedUntil:  m.Retention.loggedUntil(&r.storedRow),
 	}
 	if r.InstanceName != nil {
-		i.Instance, i.Role = *r.InstanceName, r.Role.Role()
+		i.Instance = *r.InstanceName
 	}
 	if r.RequesterName != nil {
 		i.Requester = mail.Mailbox{Name: *r.RequesterName, Email: *r.RequesterEmail}

@@ -100,7 +100,7 @@ func (s *Service) Refuse(ctx context.Context, actor *access.Actor, in RefuseInvi
 			return err
 		}
 		return audit.Write(ctx, tx, audit.Record{Action: audit.InvitationDeclined, Actor: by, Target: r.auditTarget(),
-			Details: audit.Details{Emails: []string{r.Email}, Role: r.Role}})
+			Details: details(r.Role, r.Email)})
 	})
 	return RefuseInvitationsPayload{r.Email}, err
 }

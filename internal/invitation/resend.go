@@ -3,6 +3,7 @@ package invitation
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -31,7 +32,7 @@ const resendPause = 10 * time.Minute
 // RATE_LIMITED.
 func (s *Service) Resend(ctx context.Context, actor access.Actor, in SelectionInput) (payload SelectionPayload, err error) {
 	var places map[globalid.ID]tenant.Place
-	mailed := false
+	var mailed []globalid.Kind // of the places that invitations lead to
 	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.ResendInvitations.Field, Input: in}
 	_, err = idempotency.Run(ctx, s.DB, key, idempotency.Steps[[]SelectionOutcome]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
@@ -50,7 +51,11 @@ func (s *Service) Resend(ctx context.Context, actor access.Actor, in SelectionIn
 			if err != nil {
 				return nil, err
 			}
-			mailed = len(resent) > 0
+			for _, id := range resent {
+				if kind := destinationOf(places[id]).id().Kind; !slices.Contains(mailed, kind) {
+					mailed = append(mailed, kind)
+				}
+			}
 			outcomes := outcomesOf(in.InvitationIDs, resent, OutcomeResent)
 			if payload.Results, err = selectionResults(ctx, tx, in.InvitationIDs, places, outcomes); err != nil {
 				return nil, err
@@ -61,8 +66,8 @@ func (s *Service) Resend(ctx context.Context, actor access.Actor, in SelectionIn
 	if err != nil {
 		return SelectionPayload{}, err
 	}
-	if mailed {
-		s.Outbox.Wake()
+	for _, kind := range mailed {
+		s.queue(kind).Wake()
 	}
 	return payload, nil
 }
@@ -70,11 +75,11 @@ func (s *Service) Resend(ctx context.Context, actor access.Actor, in SelectionIn
 // pendingInvitation is a locked invitation that is to be resent.
 type pendingInvitation struct {
 	recipient
-	id    globalid.ID
-	place globalid.ID
+	id globalid.ID
+	to destination
 }
 
-func (v pendingInvitation) resendKey() resendKey { return resendKey{v.space.ID.UUID, v.key} }
+func (v pendingInvitation) resendKey() resendKey { return resendKey{v.to.limited().UUID, v.key} }
 
 // resendTx resends those invitations that are pending, and returns their ids. It
 // fails with RATE_LIMITED.
@@ -115,7 +120,7 @@ func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places
 	if err := tx.Select(ctx, &rows, `
 		select id, email, email_key from invitation
 		where id = any ($1::uuid[]) and status = 'PENDING'
-		order by email_key, instance_id, space_id for no key update`, postgres.IDs(ids)); err != nil {
+		order by email_key, instance_id, space_id, organization_id for no key update`, postgres.IDs(ids)); err != nil {
 		return nil, err
 	}
 	indexes := make(map[globalid.ID]int, len(ids))
@@ -126,7 +131,7 @@ func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places
 	for i, r := range rows {
 		id := globalid.ID{Kind: globalid.Invitation, UUID: r.ID}
 		to := destinationOf(places[id])
-		pending[i] = pendingInvitation{recipient{to.Space, r.Email, r.EmailKey, indexes[id]}, id, to.id()}
+		pending[i] = pendingInvitation{recipient{to.Organization.ID, r.Email, r.EmailKey, indexes[id]}, id, to}
 	}
 	return pending, nil
 }
@@ -136,12 +141,13 @@ func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places
 func (s *Service) renew(ctx context.Context, tx *postgres.Tx, actor access.Actor, pending []pendingInvitation) (renewed []globalid.ID, err error) {
 	ids, hashes := make([]globalid.ID, len(pending)), make(pq.ByteaArray, len(pending))
 	refusals := make(pq.ByteaArray, len(pending))
-	tasks := make([]outbox.Task, len(pending))
+	tasks := map[string][]outbox.Task{} // by the kind of mail
 	for i, v := range pending {
 		var token string
 		token, hashes[i] = newToken()
 		ids[i], refusals[i] = v.id, refusalHash(s.HashKey, v.key)
-		tasks[i] = outbox.Task{Subject: v.id.UUID, Instance: v.place.As(globalid.Instance).UUID, Secret: token}
+		kind := mailKind(v.to.id().Kind)
+		tasks[kind] = append(tasks[kind], outbox.Task{Subject: v.id.UUID, Instance: v.to.instanceID().UUID, Secret: token})
 	}
 	var refused []uuid.UUID
 	if err := tx.Select(ctx, &refused, `
@@ -155,28 +161,33 @@ func (s *Service) renew(ctx context.Context, tx *postgres.Tx, actor access.Actor
 		select id from renewed where mail_refused`, postgres.IDs(ids), hashes, actor.ID.UUID, s.Limits.TTL.Seconds(), refusals); err != nil {
 		return nil, err
 	}
-	tasks = slices.DeleteFunc(tasks, func(t outbox.Task) bool { return slices.Contains(refused, t.Subject) })
-	if len(tasks) == 0 {
-		return ids, nil
+	for _, kind := range slices.Sorted(maps.Keys(tasks)) {
+		mails := slices.DeleteFunc(tasks[kind], func(t outbox.Task) bool { return slices.Contains(refused, t.Subject) })
+		if len(mails) == 0 {
+			continue
+		}
+		if err := outbox.Enqueue(ctx, tx, kind, mails); err != nil {
+			return nil, err
+		}
 	}
-	return ids, outbox.Enqueue(ctx, tx, MailKind, tasks)
+	return ids, nil
 }
 
 // resendKey is the primary key of the table invitation_resend, which has the time
-// of the last resend.
+// of the last resend. The space may be an organization: see destination.limited.
 type resendKey struct {
 	SpaceID  uuid.UUID `db:"space_id"`
 	EmailKey string    `db:"email_key"`
 }
 
 // recordResends records that invitations are resent now. It returns a RATE_LIMITED
-// for each whose address was resent an invitation of the same space within
-// resendPause: the caller then rolls back. A transaction that resends to the same
+// for each whose address was resent an invitation of the same space, or to the same
+// organization itself, within resendPause: the caller then rolls back. A transaction that resends to the same
 // addresses waits for this one.
 func recordResends(ctx context.Context, tx *postgres.Tx, pending []pendingInvitation) (tooSoon fault.List, err error) {
 	spaces, keys := make(postgres.UUIDs, len(pending)), make(pq.StringArray, len(pending))
 	for i, v := range pending {
-		spaces[i], keys[i] = v.space.ID.UUID, v.key
+		spaces[i], keys[i] = v.to.limited().UUID, v.key
 	}
 	var recorded []resendKey
 	if err := tx.Select(ctx, &recorded, `

@@ -81,11 +81,11 @@ const (
 	// that are in use at the moment.
 	deleteExpired = `
 		with due as materialized (
-			(select id, instance_id, space_id from invitation
+			(select id, instance_id, space_id, organization_id from invitation
 			 where status = 'PENDING' and expired and expires_at <= statement_timestamp() - $1 * interval '1 second'
 			 order by expires_at limit 500)
 			union all
-			(select id, instance_id, space_id from invitation
+			(select id, instance_id, space_id, organization_id from invitation
 			 where status = 'PENDING' and not expired and expires_at <= statement_timestamp() - $1 * interval '1 second'
 			 order by expires_at limit 500)
 			limit 500),
@@ -93,10 +93,13 @@ const (
 			select id from instance where id in (select instance_id from due) order by id for no key update skip locked),
 		locked_space as materialized (
 			select id from space where id in (select space_id from due) order by id for no key update skip locked),
+		locked_organization as materialized (
+			select id from organization where id in (select organization_id from due) order by id for no key update skip locked),
 		ended as materialized (
 			select v.id from invitation v
 			where v.id = any (array(select id from due))
-			  and (v.instance_id in (select id from locked) or v.space_id in (select id from locked_space))
+			  and (v.instance_id in (select id from locked) or v.space_id in (select id from locked_space)
+			       or v.organization_id in (select id from locked_organization))
 			  and v.status = 'PENDING' and v.expires_at <= statement_timestamp() - $1 * interval '1 second'
 			order by v.id for update of v skip locked),
 		` + deleteMails + `

@@ -1,6 +1,7 @@
 package invitation
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -25,21 +26,27 @@ var (
 		a.name as inviter_name, ` + tenant.HeldEmail("a") + ` as inviter_email, ` + inviterMay + ` as inviter_may, q.name as requester_name, ` + tenant.HeldEmail("q") + ` as requester_email,
 		i.name as instance_name, i.deleted_at is not null as instance_deleted,
 		coalesce(i.restorable_until > clock_timestamp(), false) as instance_restorable,
-		s.id as parent_space_id, s.name as space_name, o.id as organization_id, o.name as organization_name,
+		s.id as parent_space_id, coalesce(s.name, '') as space_name, o.id as organization_id, o.name as organization_name,
 		m.state as mail_state, m.attempts as mail_attempts, m.last_error is not null as mail_failed, m.uncertain as mail_uncertain,
 		m.reply as mail_reply, m.problem as mail_problem,
 		m.attempted_at as mail_attempted_at, m.next_attempt_at as mail_next_attempt_at`
 
 	// inviterMay is the condition that the inviter may still invite there, by the
 	// roles that they hold now.
-	inviterMay = `case when v.space_id is null
-		then ` + tenant.HasRoleInInstance("v.invited_by", access.InviteUsers.Roles) + `
-		else ` + tenant.HasRoleInSpace("v.invited_by", access.InviteSpaceAdministrators.Roles) + ` end`
+	inviterMay = `case
+		when v.instance_id is not null then ` + tenant.HasRoleInInstance("v.invited_by", access.InviteUsers.Roles) + `
+		when v.space_id is not null then ` + tenant.HasRoleInSpace("v.invited_by", access.InviteSpaceAdministrators.Roles) + `
+		else ` + tenant.HasRoleInOrganization("v.invited_by", "v.organization_id", access.InviteOrganizationMembers.Roles) + ` end`
 )
 
 const (
 	storedColumns = `
-		v.id, v.instance_id, v.space_id, v.email, v.email_key, v.role, v.message, v.invited_by, v.created_at, v.expires_at, v.ended_at, v.mail_refused, ` + status + ` as status`
+		v.id, v.instance_id, v.space_id, v.organization_id as invited_organization_id, v.email, v.email_key, ` + roleName + ` as role,
+		v.message, v.invited_by, v.created_at, v.expires_at, v.ended_at, v.mail_refused, ` + status + ` as status`
+
+	// roleName is the name of the role among all roles.
+	roleName = `case when v.space_id is not null then 'SPACE_ADMINISTRATOR'
+		when v.organization_id is not null then 'ORGANIZATION_' || v.role else 'INSTANCE_' || v.role end`
 
 	status = `case when v.status = 'PENDING' and v.expires_at <= clock_timestamp() then 'EXPIRED' else v.status end`
 
@@ -49,26 +56,29 @@ const (
 		cross join lateral (select * from account where id = v.invited_by limit 1) a
 		left join lateral (select * from account where id = v.requested_by limit 1) q on true
 		left join instance i on i.id = v.instance_id
-		join space s on s.id = coalesce(v.space_id, i.space_id)
-		join organization o on o.id = s.organization_id
+		left join space s on s.id = coalesce(v.space_id, i.space_id)
+		join organization o on o.id = coalesce(v.organization_id, s.organization_id)
 		left join lateral (
 			select * from outbox where subject_id = v.id order by created_at desc, id desc limit 1) m on true`
 )
 
-// storedRow is a row of the table invitation, as storedColumns selects it. Either
-// InstanceID or SpaceID is valid.
+// storedRow is a row of the table invitation, as storedColumns selects it. One of
+// InstanceID, SpaceID and InvitedOrganizationID is valid.
 type storedRow struct {
-	ID         uuid.UUID            `db:"id"`
-	InstanceID uuid.NullUUID        `db:"instance_id"`
-	SpaceID    uuid.NullUUID        `db:"space_id"`
-	Email      string               `db:"email"`
-	EmailKey   string               `db:"email_key"`
-	Role       *tenant.InstanceRole `db:"role"`
-	Message    *string              `db:"message"`
-	InvitedBy  uuid.UUID            `db:"invited_by"`
-	CreatedAt  time.Time            `db:"created_at"`
-	ExpiresAt  time.Time            `db:"expires_at"`
-	EndedAt    *time.Time           `db:"ended_at"` // nil: it is pending, or was answered before times were stored
+	ID         uuid.UUID     `db:"id"`
+	InstanceID uuid.NullUUID `db:"instance_id"`
+	SpaceID    uuid.NullUUID `db:"space_id"`
+	// InvitedOrganizationID is the organization that the invitation itself leads to.
+	InvitedOrganizationID uuid.NullUUID `db:"invited_organization_id"`
+
+	Email     string      `db:"email"`
+	EmailKey  string      `db:"email_key"`
+	Role      tenant.Role `db:"role"`
+	Message   *string     `db:"message"`
+	InvitedBy uuid.UUID   `db:"invited_by"`
+	CreatedAt time.Time   `db:"created_at"`
+	ExpiresAt time.Time   `db:"expires_at"`
+	EndedAt   *time.Time  `db:"ended_at"` // nil: it is pending, or was answered before times were stored
 	// MailRefused says that no mail is sent, because the person refused invitations.
 	MailRefused bool   `db:"mail_refused"`
 	Status      Status `db:"status"`
@@ -86,7 +96,7 @@ type row struct {
 	InstanceName     *string   `db:"instance_name"`
 	InstanceDeleted  bool      `db:"instance_deleted"`
 	Restorable       bool      `db:"instance_restorable"`
-	ParentSpaceID    uuid.UUID `db:"parent_space_id"`
+	ParentSpaceID    uuid.UUID `db:"parent_space_id"` // nil, as the name is "": it leads to an organization
 	SpaceName        string    `db:"space_name"`
 	OrganizationID   uuid.UUID `db:"organization_id"`
 	OrganizationName string    `db:"organization_name"`
@@ -97,10 +107,13 @@ func (r *row) invitationID() globalid.ID {
 	return globalid.ID{Kind: globalid.Invitation, UUID: r.ID}
 }
 
-// placeID returns the id of the instance or space that the invitation leads to.
+// placeID returns the id of the place that the invitation leads to.
 func (r *row) placeID() globalid.ID {
-	if r.SpaceID.Valid {
+	switch {
+	case r.SpaceID.Valid:
 		return globalid.ID{Kind: globalid.Space, UUID: r.SpaceID.UUID}
+	case r.InvitedOrganizationID.Valid:
+		return globalid.ID{Kind: globalid.Organization, UUID: r.InvitedOrganizationID.UUID}
 	}
 	return globalid.ID{Kind: globalid.Instance, UUID: r.InstanceID.UUID}
 }
@@ -110,10 +123,30 @@ func (r *row) inviter() fault.Contact {
 }
 
 func (r *row) placeName() string {
-	if r.InstanceName != nil {
+	switch {
+	case r.InstanceName != nil:
 		return *r.InstanceName
+	case r.SpaceName != "":
+		return r.SpaceName
 	}
-	return r.SpaceName
+	return r.OrganizationName
+}
+
+// placesName says among what the invited person finds the place afterwards.
+func (r *row) placesName() string {
+	if r.SpaceName == "" {
+		return "organizations"
+	}
+	return "spaces"
+}
+
+// whoMayInvite says who else may invite there: "an administrator of the space
+// Econometrics".
+func (r *row) whoMayInvite() string {
+	if r.SpaceName == "" {
+		return tenant.OrganizationManager.Noun() + " of " + r.OrganizationName
+	}
+	return "an administrator of the space " + r.SpaceName
 }
 
 func (r *row) spaceID() globalid.ID {
@@ -121,6 +154,9 @@ func (r *row) spaceID() globalid.ID {
 }
 
 func (r *row) auditTarget() audit.Target {
+	if r.InvitedOrganizationID.Valid {
+		return audit.Target{Organization: audit.Name{ID: r.OrganizationID, Name: r.OrganizationName}}
+	}
 	target := audit.Target{Space: audit.Name{ID: r.ParentSpaceID, Name: r.SpaceName}}
 	if r.InstanceName != nil {
 		target.Instance = audit.Name{ID: r.InstanceID.UUID, Name: *r.InstanceName}
@@ -135,19 +171,21 @@ func (r *row) invitation() *Invitation {
 	if r.RequesterName != nil {
 		requestedBy = &fault.Contact{Name: *r.RequesterName, Email: *r.RequesterEmail}
 	}
+	space := SpaceSummary{cmp.Or(r.SpaceName, r.OrganizationName), r.OrganizationName}
 	return &Invitation{
-		ID:           r.invitationID(),
-		Email:        r.Email,
-		Role:         r.Role,
-		Status:       r.Status,
-		Message:      r.Message,
-		InvitedBy:    &inviter,
-		RequestedBy:  requestedBy,
-		CreatedAt:    r.CreatedAt,
-		ExpiresAt:    r.ExpiresAt,
-		Space:        &SpaceSummary{r.SpaceName, r.OrganizationName},
-		InstanceName: r.InstanceName,
-		row:          r,
+		ID:               r.invitationID(),
+		Email:            r.Email,
+		Role:             instanceRole(r.Role),
+		OrganizationRole: organizationRole(r.Role),
+		Status:           r.Status,
+		Message:          r.Message,
+		InvitedBy:        &inviter,
+		RequestedBy:      requestedBy,
+		CreatedAt:        r.CreatedAt,
+		ExpiresAt:        r.ExpiresAt,
+		Space:            &space,
+		InstanceName:     r.InstanceName,
+		row:              r,
 	}
 }
 
@@ -198,13 +236,14 @@ func findInvitations(ctx context.Context, q postgres.Querier, ids []globalid.ID)
 	return invitations, nil
 }
 
-// byPlace returns a query about invitations to instances, and one about those to
-// spaces, from a pattern in which PLACE stands for the column. It is called once
+// byPlace returns a query about invitations to instances, one about those to spaces, and
+// one about those to organizations, from a pattern in which PLACE stands for the column. It is called once
 // for each query, when the program starts, because queries must be constants
 // (postgres.Querier).
 func byPlace(pattern string) map[globalid.Kind]string {
 	return map[globalid.Kind]string{
-		globalid.Instance: strings.ReplaceAll(pattern, "PLACE", "instance_id"),
-		globalid.Space:    strings.ReplaceAll(pattern, "PLACE", "space_id"),
+		globalid.Instance:     strings.ReplaceAll(pattern, "PLACE", "instance_id"),
+		globalid.Space:        strings.ReplaceAll(pattern, "PLACE", "space_id"),
+		globalid.Organization: strings.ReplaceAll(pattern, "PLACE", "organization_id"),
 	}
 }

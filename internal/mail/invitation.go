@@ -16,8 +16,8 @@ type Invitation struct {
 	From         Mailbox // who invites
 	Requester    Mailbox // at whose request; zero if nobody requested it
 	Organization string
-	Space        string
-	Instance     string // "" for an administrator of the space
+	Space        string // "" for a role in the organization itself
+	Instance     string // "" for an administrator of the space, too
 	Role         tenant.Role
 	Message      string // from the requester, or else from who invites; may be empty
 	Link         string // where the invitation can be reviewed, without its end, the token

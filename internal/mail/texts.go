@@ -28,7 +28,7 @@ type texts struct {
 	tag language.Tag
 
 	// Labels of facts.
-	instance, space, role, addresses string
+	instance, space, organization, role, addresses string
 	// colon follows a label.
 	colon string
 	// roles are the names of the roles that people are invited to or ask for.
@@ -93,8 +93,12 @@ func textsFor(locale string) texts {
 	return languages[i]
 }
 
-// placeFacts say where something is. The instance is empty for the space itself.
+// placeFacts say where something is. The instance is empty for the space itself, and
+// both are for the organization itself.
 func (t texts) placeFacts(instance, space, organization string) (facts []fact) {
+	if space == "" {
+		return []fact{{Label: t.organization, Values: []string{organization}}}
+	}
 	if instance != "" {
 		facts = append(facts, fact{Label: t.instance, Values: []string{instance}})
 	}

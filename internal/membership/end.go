@@ -41,10 +41,11 @@ func (s SentInvitations) IsZero() bool { return s == "" || s == RevokeSent }
 // EndedRoles says which roles of a person have ended.
 type EndedRoles struct {
 	User globalid.ID
-	// Place is where they have ended: an instance, or a space with all its instances.
+	// Place is where they have ended: an instance, a space with all its instances, or an
+	// organization with all its spaces.
 	Place tenant.Place
-	// Left are the roles in the instance that the person still has, after their role
-	// there was lowered.
+	// Left are the roles in the instance, or in the organization itself, that the person
+	// still has, after their role there was lowered.
 	Left tenant.Roles
 	// Sent says what is to be done with the invitations that the person has sent there
 	// and may not send any more; "": nothing.

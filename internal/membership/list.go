@@ -130,11 +130,62 @@ func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, page r
 	return relay.CutEach(spaces, members, page, totals), nil
 }
 
+// OrganizationMember is a person with a role of their own in an organization itself.
+type OrganizationMember struct {
+	User  *tenant.User
+	Role  tenant.OrganizationRole
+	Since time.Time
+}
+
+var (
+	countInOrganizations = `
+		select o.id, ` + relay.CountSQL(`select from organization_member where organization_id = o.id`) + ` as n
+		from unnest($1::uuid[]) as o (id)`
+
+	listInOrganizations = `
+		select m.organization_id, m.account_id, a.name, a.email, ` + tenant.FormerHolder + `, m.role, m.since
+		from unnest($1::uuid[]) as o (id)
+		cross join lateral (
+			select * from organization_member
+			where organization_id = o.id and account_id > $2 order by account_id limit $3) m
+		cross join lateral (select * from account where id = m.account_id limit 1) a
+		order by m.organization_id, m.account_id`
+)
+
+// ListInOrganizations reads a page of the members of each organization, in an order that
+// never changes.
+func (s *Service) ListInOrganizations(ctx context.Context, organizations []globalid.ID, page relay.Page) (map[globalid.ID]relay.List[*OrganizationMember], error) {
+	totals, err := postgres.Counts(ctx, s.DB, page.Total, countInOrganizations, postgres.IDs(organizations))
+	if err != nil {
+		return nil, err
+	}
+	type memberRow struct {
+		organization uuid.UUID
+		user         tenant.User
+		member       OrganizationMember
+	}
+	rows, err := postgres.Collect(ctx, s.DB, func(r *memberRow) []any {
+		return []any{&r.organization, &r.user.ID.UUID, &r.user.Name, &r.user.Email, &r.user.FormerHolder, &r.member.Role, &r.member.Since}
+	}, listInOrganizations, postgres.IDs(organizations), page.After, page.Limit())
+	if err != nil {
+		return nil, err
+	}
+	members := make(map[uuid.UUID][]*OrganizationMember, len(organizations))
+	for _, row := range rows {
+		row.user.ID.Kind = globalid.User
+		row.member.User = &row.user
+		members[row.organization] = append(members[row.organization], &row.member)
+	}
+	return relay.CutEach(organizations, members, page, totals), nil
+}
+
 // The Relay connections of the package's lists, named for gqlgen.
 type (
-	MemberConnection      = relay.Connection[*Member]
-	SpaceMemberConnection = relay.Connection[*SpaceMember]
+	MemberConnection             = relay.Connection[*Member]
+	SpaceMemberConnection        = relay.Connection[*SpaceMember]
+	OrganizationMemberConnection = relay.Connection[*OrganizationMember]
 
-	MemberEdge      = relay.Edge[*Member]
-	SpaceMemberEdge = relay.Edge[*SpaceMember]
+	MemberEdge             = relay.Edge[*Member]
+	SpaceMemberEdge        = relay.Edge[*SpaceMember]
+	OrganizationMemberEdge = relay.Edge[*OrganizationMember]
 )

@@ -81,9 +81,12 @@ func (w world) change(actor, instance string, user globalid.ID, role tenant.Inst
 func (w world) removeFrom(actor string, place, user globalid.ID, k string) outcome {
 	w.t.Helper()
 	in := membership.RemoveMemberInput{UserID: user, IdempotencyKey: key(k)}
-	if place.Kind == globalid.Space {
+	switch place.Kind {
+	case globalid.Organization:
+		in.OrganizationID = &place
+	case globalid.Space:
 		in.SpaceID = &place
-	} else {
+	default:
 		in.InstanceID = &place
 	}
 	payload, err := w.service.Remove(w.t.Context(), w.User(actor), in)
@@ -108,7 +111,8 @@ func (w world) role(user string, place globalid.ID, want string) {
 func (w world) trail(want ...string) {
 	w.t.Helper()
 	got := w.Lines(`
-		select concat_ws(' ', actor_name, action, details ->> 'userName', details ->> 'previousRole', details ->> 'role', 'in', coalesce(instance_name, space_name))
+		select concat_ws(' ', actor_name, action, details ->> 'userName', coalesce(details ->> 'previousRole', details ->> 'previousOrganizationRole'),
+			coalesce(details ->> 'role', details ->> 'organizationRole'), 'in', coalesce(instance_name, space_name, organization_name))
 		from audit_log order by id`)
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		w.t.Errorf("the trail:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -129,23 +133,26 @@ func TestTheDefaultForSentInvitationsIsNotRemembered(t *testing.T) {
 
 func TestInputsValidateThemselves(t *testing.T) {
 	t.Parallel()
-	instance, space := globalid.New(globalid.Instance), globalid.New(globalid.Space)
+	instance, space, organization := globalid.New(globalid.Instance), globalid.New(globalid.Space), globalid.New(globalid.Organization)
 	good, bad := new("k"), new("\n")
 	for name, c := range map[string]struct {
 		faults fault.List
 		want   int
 	}{
-		"a change with a key":           {membership.ChangeMemberRoleInput{IdempotencyKey: good}.Validate(), 0},
-		"a change with a bad key":       {membership.ChangeMemberRoleInput{IdempotencyKey: bad}.Validate(), 1},
-		"leaving":                       {membership.LeaveInstanceInput{}.Validate(), 0},
-		"leaving with a bad key":        {membership.LeaveInstanceInput{IdempotencyKey: bad}.Validate(), 1},
-		"a removal from an instance":    {membership.RemoveMemberInput{InstanceID: &instance}.Validate(), 0},
-		"a removal from a space":        {membership.RemoveMemberInput{SpaceID: &space}.Validate(), 0},
-		"a removal from both":           {membership.RemoveMemberInput{InstanceID: &instance, SpaceID: &space}.Validate(), 1},
-		"a removal from neither":        {membership.RemoveMemberInput{}.Validate(), 1},
-		"a removal with two mistakes":   {membership.RemoveMemberInput{IdempotencyKey: bad}.Validate(), 2},
-		"a removal with a fine key":     {membership.RemoveMemberInput{SpaceID: &space, IdempotencyKey: good}.Validate(), 0},
-		"a removal with only a bad key": {membership.RemoveMemberInput{SpaceID: &space, IdempotencyKey: bad}.Validate(), 1},
+		"a change with a key":                         {membership.ChangeMemberRoleInput{IdempotencyKey: good}.Validate(), 0},
+		"a change with a bad key":                     {membership.ChangeMemberRoleInput{IdempotencyKey: bad}.Validate(), 1},
+		"leaving":                                     {membership.LeaveInstanceInput{}.Validate(), 0},
+		"leaving with a bad key":                      {membership.LeaveInstanceInput{IdempotencyKey: bad}.Validate(), 1},
+		"a removal from an instance":                  {membership.RemoveMemberInput{InstanceID: &instance}.Validate(), 0},
+		"a removal from a space":                      {membership.RemoveMemberInput{SpaceID: &space}.Validate(), 0},
+		"a removal from an organization":              {membership.RemoveMemberInput{OrganizationID: &organization}.Validate(), 0},
+		"a removal from a space and its organization": {membership.RemoveMemberInput{SpaceID: &space, OrganizationID: &organization}.Validate(), 1},
+		"a change in an organization with a bad key":  {membership.ChangeOrganizationRoleInput{IdempotencyKey: bad}.Validate(), 1},
+		"a removal from both":                         {membership.RemoveMemberInput{InstanceID: &instance, SpaceID: &space}.Validate(), 1},
+		"a removal from neither":                      {membership.RemoveMemberInput{}.Validate(), 1},
+		"a removal with two mistakes":                 {membership.RemoveMemberInput{IdempotencyKey: bad}.Validate(), 2},
+		"a removal with a fine key":                   {membership.RemoveMemberInput{SpaceID: &space, IdempotencyKey: good}.Validate(), 0},
+		"a removal with only a bad key":               {membership.RemoveMemberInput{SpaceID: &space, IdempotencyKey: bad}.Validate(), 1},
 	} {
 		if len(c.faults) != c.want {
 			t.Errorf("%s: %v, want %d faults", name, c.faults, c.want)

@@ -16,12 +16,15 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// RemoveMemberInput asks to end a person's roles in one instance, or in a whole
-// space.
+// RemoveMemberInput asks to end a person's roles in one instance, in a whole space, or
+// in a whole organization.
 type RemoveMemberInput struct {
 	UserID     globalid.ID  `json:"userId"`
 	InstanceID *globalid.ID `json:"instanceId"`
 	SpaceID    *globalid.ID `json:"spaceId"`
+	// OrganizationID is left out of remembered inputs where it is not given: gateways that
+	// did not know it remembered none.
+	OrganizationID *globalid.ID `json:"organizationId,omitempty"`
 	// SentInvitations says what is to be done with the pending invitations that the
 	// person has sent there.
 	SentInvitations SentInvitations `json:"sentInvitations,omitzero"`
@@ -30,8 +33,14 @@ type RemoveMemberInput struct {
 
 // Validate returns what is wrong with the form of the input.
 func (in RemoveMemberInput) Validate() (faults fault.List) {
-	if (in.InstanceID == nil) == (in.SpaceID == nil) {
-		faults = append(faults, fault.Input("Give either instanceId or spaceId, and not both.", "input"))
+	given := 0
+	for _, id := range []*globalid.ID{in.InstanceID, in.SpaceID, in.OrganizationID} {
+		if id != nil {
+			given++
+		}
+	}
+	if given != 1 {
+		faults = append(faults, fault.Input("Give one of instanceId, spaceId and organizationId, and no others.", "input"))
 	}
 	return append(faults, idempotency.ValidateKey(in.IdempotencyKey)...)
 }
@@ -42,24 +51,30 @@ type RemoveMemberPayload struct {
 	EndedInvitations
 }
 
-// Remove ends a person's roles in an instance or in a space, and with them the
-// pending invitations that would return them. Those that the person has sent, and may
-// not send any more, are revoked or taken over. It fails with NOT_FOUND, FORBIDDEN,
-// or CONFLICT for the last administrator of a space.
+// Remove ends a person's roles in an instance, in a space or in an organization, and
+// with them the pending invitations that would return them. Those that the person has
+// sent, and may not send any more, are revoked or taken over. It fails with NOT_FOUND,
+// FORBIDDEN, or CONFLICT for the last administrator of a space and the last manager of
+// an organization.
 func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMemberInput) (RemoveMemberPayload, error) {
 	user := in.UserID.As(globalid.User)
 	var place tenant.Place
 	steps := idempotency.Steps[RemoveMemberPayload]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
-			if in.SpaceID != nil {
+			switch {
+			case in.OrganizationID != nil:
+				place, err = lockOrganization(ctx, tx, actor, *in.OrganizationID, user)
+			case in.SpaceID != nil:
 				place, err = lockSpace(ctx, tx, actor, *in.SpaceID)
-			} else {
+			default:
 				place, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, *in.InstanceID, access.RemoveMember, access.Exclusive)
 			}
 			return err
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) (payload RemoveMemberPayload, err error) {
 			switch place := place.(type) {
+			case *tenant.Organization:
+				payload.Removed, err = endInOrganization(ctx, tx, actor, place, user)
 			case *tenant.Space:
 				payload.Removed, err = endInSpace(ctx, tx, actor, place, user)
 			case *tenant.Instance:
@@ -74,15 +89,7 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMembe
 		},
 	}
 	if in.UserID == actor.ID {
-		// People who have removed themselves may not do it again, but get the answer
-		// when they send the request again.
-		authorize, do := steps.Authorize, steps.Do
-		steps.Authorize, steps.Do = nil, func(ctx context.Context, tx *postgres.Tx) (RemoveMemberPayload, error) {
-			if err := authorize(ctx, tx); err != nil {
-				return RemoveMemberPayload{}, err
-			}
-			return do(ctx, tx)
-		}
+		steps = authorizeInDo(steps)
 	}
 	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.RemoveMember.Field, Input: in}
 	return idempotency.Run(ctx, s.DB, key, steps)

@@ -155,9 +155,9 @@ var Catalog = []Table{
 	{
 		Name: "invitation", About: "who was invited, by whom, to what, with which message and result",
 		Purpose: "to invite a person, and to show the result",
-		Kept:    "`DATAHUB_INVITATION_RETENTION` after its end", Seen: administrators + "; the invited person",
+		Kept:    "`DATAHUB_INVITATION_RETENTION` after its end", Seen: administrators + "; managers of the organization, of invitations to it or to administer a space; the invited person",
 		Columns: []Column{
-			id("id"), id("instance_id"), id("space_id"), word("role"), word("status"),
+			id("id"), id("instance_id"), id("space_id"), id("organization_id"), word("role"), word("status"),
 			{"email", Email, "invitationsReceived", RowDeleted, ""},
 			{"email_key", Email, "invitationsReceived", RowDeleted, ""},
 			{"token_hash", Secret, "", RowDeleted, "a hash of the secret in the mail's link"},

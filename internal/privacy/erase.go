@@ -118,11 +118,12 @@ func erase(ctx context.Context, tx *postgres.Tx, p Person, o Options) (report Re
 // carried out there are waited for.
 func lockPlaces(ctx context.Context, tx *postgres.Tx, p Person) error {
 	return access.LockSelected(ctx, tx, access.Exclusive, `
-		select m.instance_id, null::uuid as space_id from `+personTable+` join instance_member m on m.account_id = p.account
-		union select null, m.space_id from `+personTable+` join space_administrator m on m.account_id = p.account
-		union select v.instance_id, v.space_id from `+personTable+` join invitation v on v.email_key = p.key
-		union select v.instance_id, v.space_id from `+personTable+` join invitation v on v.invited_by = p.account and v.status = 'PENDING'
-		union select null, null from `+personTable+` where false and p.spellings is null`, p.args()...)
+		select m.instance_id, null::uuid as space_id, null::uuid as organization_id from `+personTable+` join instance_member m on m.account_id = p.account
+		union select null, m.space_id, null from `+personTable+` join space_administrator m on m.account_id = p.account
+		union select null, null, m.organization_id from `+personTable+` join organization_member m on m.account_id = p.account and not m.guest
+		union select v.instance_id, v.space_id, v.organization_id from `+personTable+` join invitation v on v.email_key = p.key
+		union select v.instance_id, v.space_id, v.organization_id from `+personTable+` join invitation v on v.invited_by = p.account and v.status = 'PENDING'
+		union select null, null, null from `+personTable+` where false and p.spellings is null`, p.args()...)
 }
 
 // checkLast fails with a *LastError where nobody else administrates a space or
@@ -168,27 +169,31 @@ func recordsOfEnding(ctx context.Context, tx *postgres.Tx, p Person, alias pseud
 		records = append(records, audit.Record{Action: audit.MemberRemoved, Target: audit.Target{Organization: audit.Name{ID: o.ID, Name: o.Name}}, Details: removed})
 	}
 	var places []struct {
-		SpaceID      uuid.UUID     `db:"space_id"`
-		SpaceName    string        `db:"space_name"`
-		InstanceID   uuid.NullUUID `db:"instance_id"`
-		InstanceName *string       `db:"instance_name"`
-		Emails       *string       `db:"emails"` // of the revoked invitations, one a line; nil: a role ends
+		SpaceID          uuid.UUID     `db:"space_id"`
+		SpaceName        string        `db:"space_name"` // "": of an organization itself
+		OrganizationID   uuid.UUID     `db:"organization_id"`
+		OrganizationName string        `db:"organization_name"`
+		InstanceID       uuid.NullUUID `db:"instance_id"`
+		InstanceName     *string       `db:"instance_name"`
+		Emails           *string       `db:"emails"` // of the revoked invitations, one a line; nil: a role ends
 	}
 	if err := tx.Select(ctx, &places, `
-		select s.id as space_id, s.name as space_name, null::uuid as instance_id, null as instance_name, null as emails
+		select s.id as space_id, s.name as space_name, null::uuid as instance_id, null as instance_name, null::uuid as organization_id, '' as organization_name, null as emails
 		from space_administrator m join space s on s.id = m.space_id where m.account_id = $1
 		union all
-		select s.id, s.name, i.id, i.name, null
+		select s.id, s.name, i.id, i.name, null, '', null
 		from instance_member m join instance i on i.id = m.instance_id join space s on s.id = i.space_id where m.account_id = $1
 		union all
-		select s.id, s.name, i.id, i.name, string_agg(v.email, e'\n' order by v.email)
-		from invitation v left join instance i on i.id = v.instance_id join space s on s.id = coalesce(v.space_id, i.space_id)
+		select s.id, coalesce(s.name, ''), i.id, i.name, o.id, coalesce(o.name, ''), string_agg(v.email, e'\n' order by v.email)
+		from invitation v left join instance i on i.id = v.instance_id left join space s on s.id = coalesce(v.space_id, i.space_id)
+		left join organization o on o.id = v.organization_id
 		where v.invited_by = $1 and v.status = 'PENDING' and v.expires_at > clock_timestamp()
-		group by s.id, i.id`, p.Account); err != nil {
+		group by s.id, i.id, o.id`, p.Account); err != nil {
 		return nil, err
 	}
 	for _, place := range places {
-		r := audit.Record{Action: audit.MemberRemoved, Target: audit.Target{Space: audit.Name{ID: place.SpaceID, Name: place.SpaceName}}, Details: removed}
+		r := audit.Record{Action: audit.MemberRemoved, Details: removed, Target: audit.Target{
+			Space: audit.Name{ID: place.SpaceID, Name: place.SpaceName}, Organization: audit.Name{ID: place.OrganizationID, Name: place.OrganizationName}}}
 		if place.InstanceName != nil {
 			r.Target.Instance = audit.Name{ID: place.InstanceID.UUID, Name: *place.InstanceName}
 		}

@@ -68,23 +68,26 @@ var sections = []section{
 		from PERSON join instance i on i.deleted_by = p.account`),
 	newSection("invitationsReceived", "invitations to the address", `
 		select v.id::text as key, json_build_object('id', `+idOf("invitation", "v.id")+`, 'email', v.email, 'emailKey', v.email_key,
-			'space', s.name, 'instance', i.name, 'role', coalesce(v.role, 'ADMINISTRATOR'), 'status', v.status, 'message', v.message,
+			'organization', o.name, 'space', s.name, 'instance', i.name, 'role', coalesce(v.role, 'ADMINISTRATOR'), 'status', v.status, 'message', v.message,
 			'invitedBy', a.name, 'requestedBy', q.name, 'mailRefused', v.mail_refused,
 			'createdAt', v.created_at, 'expiresAt', v.expires_at, 'endedAt', v.ended_at) as value
 		from PERSON join invitation v on v.email_key = p.key
 		join account a on a.id = v.invited_by left join account q on q.id = v.requested_by
-		left join instance i on i.id = v.instance_id join space s on s.id = coalesce(v.space_id, i.space_id)`),
+		left join instance i on i.id = v.instance_id left join space s on s.id = coalesce(v.space_id, i.space_id)
+		join organization o on o.id = coalesce(v.organization_id, s.organization_id)`),
 	newSection("invitationsSent", "invitations that the person sent, or that were sent at their request", `
 		select v.id::text as key, json_build_object('id', `+idOf("invitation", "v.id")+`, 'email', v.email,
-			'space', s.name, 'instance', i.name, 'role', coalesce(v.role, 'ADMINISTRATOR'), 'status', v.status,
+			'organization', o.name, 'space', s.name, 'instance', i.name, 'role', coalesce(v.role, 'ADMINISTRATOR'), 'status', v.status,
 			'message', case when v.invited_by = p.account and v.requested_by is null or v.requested_by = p.account then v.message end,
 			'sent', v.invited_by = p.account, 'requested', v.requested_by is not null and v.requested_by = p.account,
 			'createdAt', v.created_at, 'expiresAt', v.expires_at, 'endedAt', v.ended_at) as value
 		from PERSON join invitation v on v.invited_by = p.account or v.requested_by = p.account
-		left join instance i on i.id = v.instance_id join space s on s.id = coalesce(v.space_id, i.space_id)`),
+		left join instance i on i.id = v.instance_id left join space s on s.id = coalesce(v.space_id, i.space_id)
+		join organization o on o.id = coalesce(v.organization_id, s.organization_id)`),
 	newSection("invitationResends", "when an invitation of a space was last sent again to the address, in the last ten minutes", `
-		select r.space_id::text as key, json_build_object('space', s.name, 'emailKey', r.email_key, 'at', r.at) as value
-		from PERSON join invitation_resend r on r.email_key = p.key join space s on s.id = r.space_id`),
+		select r.space_id::text as key, json_build_object('space', s.name, 'organization', o.name, 'emailKey', r.email_key, 'at', r.at) as value
+		from PERSON join invitation_resend r on r.email_key = p.key
+		left join space s on s.id = r.space_id left join organization o on o.id = r.space_id`),
 	newSection("requestsMade", "requests that the person made", `
 		select r.id::text as key, json_build_object('id', `+idOf("request", "r.id")+`, 'kind', r.kind, 'space', r.space_name, 'instance', r.instance_name,
 			'role', r.role, 'emails', r.emails, 'approved', r.approved, 'message', r.message, 'status', r.status, 'answer', r.answer,

@@ -122,6 +122,13 @@ func HasRoleInSpace(account string, roles Roles) string {
 	return anyOf(conditions)
 }
 
+// HasRoleInOrganization returns the SQL condition that an account holds one of some roles
+// in an organization itself. Both are SQL expressions.
+func HasRoleInOrganization(account, organization string, roles Roles) string {
+	return found(`organization_member ho
+		where ho.organization_id = ` + organization + ` and ho.account_id = ` + account + ` and ho.role in ` + roles.SQL(globalid.Organization))
+}
+
 // hasRoleFromAbove returns the conditions that an account has one of some roles
 // because of a role that it holds in space s or in its organization.
 func hasRoleFromAbove(account string, roles Roles) (conditions []string) {
@@ -130,8 +137,7 @@ func hasRoleFromAbove(account string, roles Roles) (conditions []string) {
 		conditions = append(conditions, found(`space_administrator ha where ha.space_id = s.id and ha.account_id = `+account))
 	}
 	if len(above.HeldIn(globalid.Organization)) > 0 {
-		conditions = append(conditions, found(`organization_member ho
-			where ho.organization_id = s.organization_id and ho.account_id = `+account+` and ho.role in `+above.SQL(globalid.Organization)))
+		conditions = append(conditions, HasRoleInOrganization(account, "s.organization_id", above))
 	}
 	return conditions
 }

@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"slices"
@@ -123,11 +124,32 @@ func visibleSpacesOf(rows []spaceRow) map[globalid.ID]*Space {
 			found[space.ID] = space
 		}
 	}
-	siblings := batch.NewGroup(slices.Collect(maps.Values(found))...)
-	for _, space := range found {
-		space.Siblings = siblings
-	}
+	groupSpaces(slices.Collect(maps.Values(found)))
 	return found
+}
+
+// groupSpaces groups spaces that were read together, and their organizations.
+func groupSpaces(spaces []*Space) {
+	siblings := batch.NewGroup(spaces...)
+	organizations := make([]*Organization, len(spaces))
+	for i, s := range spaces {
+		s.Siblings, organizations[i] = siblings, s.Organization
+	}
+	groupOrganizations(organizations)
+}
+
+// groupOrganizations groups organizations that were read together, some of them several
+// times.
+func groupOrganizations(organizations []*Organization) {
+	ids := make([]globalid.ID, len(organizations))
+	for i, o := range organizations {
+		ids[i] = o.ID
+	}
+	slices.SortFunc(ids, func(a, b globalid.ID) int { return bytes.Compare(a.UUID[:], b.UUID[:]) })
+	siblings := batch.NewGroup(slices.Compact(ids)...)
+	for _, o := range organizations {
+		o.Siblings = siblings
+	}
 }
 
 // visibleSpaces are the ids of the first $3 spaces after $2 that account $1 may know
@@ -166,12 +188,47 @@ func Spaces(ctx context.Context, q postgres.Querier, viewer User, page relay.Pag
 	for i := range rows {
 		spaces[i] = rows[i].space()
 	}
-	siblings := batch.NewGroup(spaces...)
-	for _, s := range spaces {
-		s.Siblings = siblings
-	}
+	groupSpaces(spaces)
 	return relay.Cut(spaces, page, total), nil
 }
+
+// Spaces reads a page of the spaces of an organization, in the order of their creation.
+// It is for those who may know of all of them: see SeesSpaces.
+func (o *Organization) Spaces(ctx context.Context, q postgres.Querier, viewer User, page relay.Page) (relay.List[*Space], error) {
+	type spacesQuery struct {
+		viewer globalid.ID
+		relay.Page
+	}
+	return batch.Load(o.Siblings, o.ID, spacesQuery{viewer.ID, page}, func(organizations []globalid.ID) (map[globalid.ID]relay.List[*Space], error) {
+		totals, err := postgres.Counts(ctx, q, page.Total, countSpacesOf, postgres.IDs(organizations))
+		if err != nil {
+			return nil, err
+		}
+		var rows []spaceRow
+		if err := q.Select(ctx, &rows, listSpacesOf, viewer.ID.UUID, postgres.IDs(organizations), page.After, page.Limit()); err != nil {
+			return nil, err
+		}
+		all, found := make([]*Space, len(rows)), map[uuid.UUID][]*Space{}
+		for i := range rows {
+			all[i] = rows[i].space()
+			found[rows[i].OrganizationID] = append(found[rows[i].OrganizationID], all[i])
+		}
+		groupSpaces(all)
+		return relay.CutEach(organizations, found, page, totals), nil
+	})
+}
+
+var (
+	countSpacesOf = `
+		select of.id, ` + relay.CountSQL(`select from space where organization_id = of.id`) + ` as n from unnest($1::uuid[]) as of (id)`
+
+	listSpacesOf = `
+		select ` + spaceColumns + `
+		from unnest($2::uuid[]) as of (id)
+		cross join lateral (select id from space where organization_id = of.id and id > $3 order by id limit $4) p
+		join (` + spaceTables + `) on s.id = p.id
+		order by of.id, s.id`
+)
 
 // FindInstance reads an instance; nil where there is none that the viewer may
 // know of.
@@ -219,22 +276,23 @@ func visibleInstancesOf(rows []instanceInSpaceRow) map[globalid.ID]*Instance {
 		}
 	}
 	siblings := batch.NewGroup(slices.Collect(maps.Keys(found))...)
-	spacesOf := batch.NewGroup(slices.Collect(maps.Values(spaces))...)
+	groupSpaces(slices.Collect(maps.Values(spaces)))
 	for _, instance := range found {
-		instance.Siblings, instance.Space.Siblings = siblings, spacesOf
+		instance.Siblings = siblings
 	}
 	return found
 }
 
 // findInvitedPlaces reads the places that invitations lead to, each place once. One
-// statement finds the places and what the viewer may know of them, so that nobody
-// learns from the time it takes which invitations exist.
-func findInvitedPlaces(ctx context.Context, q postgres.Querier, viewer User, invitations []globalid.ID) (map[globalid.ID]Place, error) {
+// statement finds the spaces and instances, and what the viewer may know of them, and
+// another one the organizations, where some ids are left: nobody learns from the time it
+// takes which invitations exist.
+func findInvitedPlaces(ctx context.Context, q postgres.Querier, viewer User, invitations []globalid.ID) (found map[globalid.ID]Place, err error) {
 	var rows []struct {
 		Invitations postgres.UUIDs `db:"invitations"`
 		instanceInSpaceRow
 	}
-	err := q.Select(ctx, &rows, `
+	err = q.Select(ctx, &rows, `
 		select v.invitations, `+instanceColumns+`, `+spaceColumns+`
 		from (select instance_id, space_id, array_agg(id) as invitations
 		      from invitation where id = any ($2::uuid[]) group by instance_id, space_id) v
@@ -253,7 +311,7 @@ func findInvitedPlaces(ctx context.Context, q postgres.Querier, viewer User, inv
 		}
 	}
 	instances, spaces := visibleInstancesOf(ofInstances), visibleSpacesOf(ofSpaces)
-	found := make(map[globalid.ID]Place, len(invitations))
+	found = make(map[globalid.ID]Place, len(invitations))
 	for _, r := range rows {
 		var place Place
 		if instance := instances[globalid.ID{Kind: globalid.Instance, UUID: r.ID}]; instance != nil {
@@ -265,6 +323,23 @@ func findInvitedPlaces(ctx context.Context, q postgres.Querier, viewer User, inv
 		}
 		for _, id := range r.Invitations {
 			found[globalid.ID{Kind: globalid.Invitation, UUID: id}] = place
+		}
+	}
+	if !slices.ContainsFunc(invitations, func(id globalid.ID) bool { return found[id] == nil }) {
+		return found, nil
+	}
+	var invited []struct {
+		Invitations postgres.UUIDs `db:"invitations"`
+		organizationViewRow
+	}
+	if err := q.Select(ctx, &invited, invitedOrganizationsQuery, viewer.ID.UUID, postgres.IDs(invitations)); err != nil {
+		return nil, err
+	}
+	for _, r := range invited {
+		organization := r.organization()
+		groupOrganizations([]*Organization{organization})
+		for _, id := range r.Invitations {
+			found[globalid.ID{Kind: globalid.Invitation, UUID: id}] = organization
 		}
 	}
 	return found, nil
@@ -339,36 +414,65 @@ func instances(ctx context.Context, q postgres.Querier, viewer User, spaces []*S
 	return lists, nil
 }
 
-// findOrganizations reads organizations in which the viewer is a member, or
-// holds a role in one of their spaces. OFFSET makes PostgreSQL look into an index for each
-// space of the organization; it could otherwise read all memberships of the viewer.
+// findOrganizations reads organizations in which the viewer is a member, or holds a role
+// in one of their spaces.
 func findOrganizations(ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID) (map[globalid.ID]*Organization, error) {
-	var rows []struct {
-		organizationRow
-		Administers bool `db:"administers"`
-		Guest       bool `db:"guest"`
-	}
-	err := q.Select(ctx, &rows, `
-		select o.id, o.name, m.role, coalesce(m.guest, false) as guest, ad.administers
-		from organization o
-		left join organization_member m on m.organization_id = o.id and m.account_id = $1
-		cross join lateral (select exists (
-			select from space s join space_administrator a on a.space_id = s.id
-			where s.organization_id = o.id and a.account_id = $1) as administers) ad
-		where o.id = any ($2::uuid[]) and (m.role is not null or ad.administers
-			or exists (select from space s where s.organization_id = o.id and exists (
-				select from instance_member im where im.space_id = s.id and im.account_id = $1 offset 0)))`,
-		viewer.ID.UUID, postgres.IDs(ids))
-	if err != nil {
+	var rows []organizationViewRow
+	if err := q.Select(ctx, &rows, organizationsQuery, viewer.ID.UUID, postgres.IDs(ids)); err != nil {
 		return nil, err
 	}
 	found := make(map[globalid.ID]*Organization, len(rows))
 	for _, row := range rows {
 		o := row.organization()
-		o.administers, o.guest = row.Administers, row.Guest
 		found[o.ID] = o
 	}
+	groupOrganizations(slices.Collect(maps.Values(found)))
 	return found, nil
+}
+
+// FindOrganization reads an organization; nil where there is none that the viewer may
+// know of.
+func FindOrganization(ctx context.Context, q postgres.Querier, viewer User, id globalid.ID) (*Organization, error) {
+	id = id.As(globalid.Organization)
+	found, err := findOrganizations(ctx, q, viewer, []globalid.ID{id})
+	return found[id], err
+}
+
+var (
+	organizationsQuery        = organizationsQueryOf(`organization o`, ``) + ` and o.id = any ($2::uuid[])`
+	invitedOrganizationsQuery = organizationsQueryOf(`(
+		select organization_id, array_agg(id) as invitations
+		from invitation where id = any ($2::uuid[]) and organization_id is not null group by organization_id) v
+		join organization o on o.id = v.organization_id`, `, v.invitations`)
+)
+
+// organizationsQueryOf reads those organizations o that account $1 may know of. OFFSET
+// makes PostgreSQL look into an index for each space of the organization; it could
+// otherwise read all memberships of the viewer.
+func organizationsQueryOf(from, more string) string {
+	return `
+		select o.id, o.name, m.role, coalesce(m.guest, false) as guest, ad.administers` + more + `
+		from ` + from + `
+		left join organization_member m on m.organization_id = o.id and m.account_id = $1
+		cross join lateral (select exists (
+			select from space s join space_administrator a on a.space_id = s.id
+			where s.organization_id = o.id and a.account_id = $1) as administers) ad
+		where (m.role is not null or ad.administers
+			or exists (select from space s where s.organization_id = o.id and exists (
+				select from instance_member im where im.space_id = s.id and im.account_id = $1 offset 0)))`
+}
+
+// organizationViewRow is an organization with what decides whom it tells the viewer.
+type organizationViewRow struct {
+	organizationRow
+	Administers bool `db:"administers"`
+	Guest       bool `db:"guest"`
+}
+
+func (r organizationViewRow) organization() *Organization {
+	o := r.organizationRow.organization()
+	o.administers, o.guest = r.Administers, r.Guest
+	return o
 }
 
 type organizationRow struct {
@@ -405,5 +509,6 @@ func Organizations(ctx context.Context, q postgres.Querier, viewer User, page re
 	for i, row := range rows {
 		organizations[i] = row.organization()
 	}
+	groupOrganizations(organizations)
 	return relay.Cut(organizations, page, total), nil
 }

@@ -59,6 +59,9 @@ type Organization struct {
 	// guest says that the person is a member because they have accepted an invitation
 	// to a place inside. It is known where administers is.
 	guest bool
+
+	// Siblings are the organizations read together with this one.
+	Siblings *batch.Group[globalid.ID]
 }
 
 // Space is a space as one person sees it.

@@ -88,14 +88,17 @@ func (w *World) deliver() {
 		w.t.Fatal(err)
 	}
 	invitations, requests := w.queue(invitation.MailKind), w.queue(request.MailKind)
+	toOrganizations := w.queue(invitation.OrganizationMailKind)
 	invitations.Work = mail.Work(w.mails.sender, (&invitation.Mailer{DB: w.DB, PublicURL: public, Retention: retention}).Read)
+	toOrganizations.Work = invitations.Work
 	requests.Work = mail.Work(w.mails.sender, (&request.Mailer{DB: w.DB, PublicURL: public}).Read)
 	tried := make(attempts, len(due))
-	invitations.Observer, requests.Observer = tried, tried
+	invitations.Observer, toOrganizations.Observer, requests.Observer = tried, tried, tried
 
 	ctx, stop := context.WithTimeout(w.t.Context(), deliveryTime)
 	var running sync.WaitGroup
 	running.Go(func() { invitations.Run(ctx) })
+	running.Go(func() { toOrganizations.Run(ctx) })
 	running.Go(func() { requests.Run(ctx) })
 	defer running.Wait()
 	defer stop()

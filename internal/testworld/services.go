@@ -30,7 +30,7 @@ type Services struct {
 func (w *World) Services() *Services {
 	feed := event.NewFeed(w.DB, slog.New(slog.DiscardHandler), invitation.ExpiredEvents)
 	instances := &instance.Service{DB: w.DB}
-	invitations := &invitation.Service{DB: w.DB, Outbox: w.queue(invitation.MailKind), Events: feed, Retention: retention, Limits: invitation.Limits{
+	invitations := &invitation.Service{DB: w.DB, Outbox: w.queue(invitation.MailKind), OrganizationOutbox: w.queue(invitation.OrganizationMailKind), Events: feed, Retention: retention, Limits: invitation.Limits{
 		Emails: 1000, Message: 2000, TTL: 30 * 24 * time.Hour,
 		ByPerson: 5000, BySpace: 10_000, ByAddress: 20, ByDomain: 10_000, Tokens: 20,
 	}}

@@ -24,6 +24,7 @@ export const ReviewedInvitation = graphql(`
     id
     email
     role
+    organizationRole
     status
     instanceName
     message
@@ -401,10 +402,10 @@ function AlreadyAccepted({ invitation }: { invitation: ReviewedInvitationFragmen
 function InvitationFacts({ invitation }: { invitation: ReviewedInvitationFragment }) {
   const { t } = useTranslation()
   const { moment } = useFormats()
-  const { email, role, instanceName, space, requestedBy, expiresAt } = invitation
+  const { email, role, organizationRole, instanceName, space, requestedBy, expiresAt } = invitation
   return (
     <dl className="facts">
-      <dt>{t('review.space')}</dt>
+      <dt>{organizationRole ? t('review.organization') : t('review.space')}</dt>
       <dd>{space.name}</dd>
       {instanceName && (
         <>
@@ -414,9 +415,13 @@ function InvitationFacts({ invitation }: { invitation: ReviewedInvitationFragmen
       )}
       <dt>{t('review.role')}</dt>
       <dd>
-        {role ? t(`role.${role}`) : t('role.administrator')}
+        {organizationRole
+          ? t(`role.ORGANIZATION_${organizationRole}`)
+          : role
+            ? t(`role.${role}`)
+            : t('role.administrator')}
         <Text size="sm" c="dimmed">
-          {t(`review.roleDescription.${role ?? 'ADMINISTRATOR'}`)}
+          {t(`review.roleDescription.${organizationRole ?? role ?? 'ADMINISTRATOR'}`)}
         </Text>
       </dd>
       <dt>{t('review.email')}</dt>

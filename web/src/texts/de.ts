@@ -356,6 +356,10 @@ export const de: Texts = {
       title: 'Die letzte Person in der Administration kann nicht gehen',
       remedy: 'Geben Sie die Rolle zuerst einer anderen Person.',
     },
+    CONFLICT_LAST_MANAGER: {
+      title: 'Die letzte Person in der Leitung kann nicht gehen',
+      remedy: 'Geben Sie die Rolle zuerst einer anderen Person.',
+    },
     CONFLICT_NAME_TAKEN: {
       title: 'Eine Instanz des Space hat diesen Namen schon',
       remedy: 'Wählen Sie einen anderen Namen.',
@@ -494,6 +498,7 @@ export const de: Texts = {
   review: {
     title: '{{name}} lädt Sie zu {{place}} ein',
     space: 'Space',
+    organization: 'Organisation',
     instance: 'Instanz',
     role: 'Ihre Rolle',
     email: 'Gesendet an',
@@ -503,6 +508,10 @@ export const de: Texts = {
       VIEWER: 'Sie können die Instanz ansehen',
       EDITOR: 'Sie können in der Instanz arbeiten, sie löschen und wiederherstellen',
       ADMINISTRATOR: 'Sie können Personen in den Space einladen sowie Instanzen löschen und wiederherstellen',
+      MANAGER:
+        'Sie können Personen in die Organisation einladen, die Administration ihrer Spaces vergeben und Spaces anlegen',
+      FACULTY: 'Sie können Spaces anlegen',
+      MEMBER: 'Sie gehören zur Organisation',
     },
     accept: 'Annehmen',
     decline: 'Ablehnen',

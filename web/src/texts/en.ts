@@ -332,6 +332,10 @@ export const en = {
       title: 'The last administrator cannot leave',
       remedy: 'Make somebody else an administrator first.',
     },
+    CONFLICT_LAST_MANAGER: {
+      title: 'The last manager cannot leave',
+      remedy: 'Make somebody else a manager first.',
+    },
     CONFLICT_NAME_TAKEN: { title: 'An instance of the space has this name already', remedy: 'Choose another name.' },
     CONFLICT_NAME_RESERVED: { title: 'This name is reserved', remedy: 'Choose another name.' },
     CONFLICT_NOT_NEEDED: {
@@ -460,6 +464,7 @@ export const en = {
   review: {
     title: '{{name}} invites you to {{place}}',
     space: 'Space',
+    organization: 'Organization',
     instance: 'Instance',
     role: 'Your role',
     email: 'Sent to',
@@ -469,6 +474,10 @@ export const en = {
       VIEWER: 'You can see the instance',
       EDITOR: 'You can work in the instance, delete it and restore it',
       ADMINISTRATOR: 'You can invite people to the space, and delete and restore its instances',
+      MANAGER:
+        'You can invite people to the organization, appoint administrators of its spaces, and create spaces',
+      FACULTY: 'You can create spaces',
+      MEMBER: 'You belong to the organization',
     },
     accept: 'Accept',
     decline: 'Decline',

@@ -353,6 +353,10 @@ export const fr: Texts = {
       title: 'La dernière personne chargée de l’administration ne peut pas partir',
       remedy: 'Donnez d’abord le rôle à une autre personne.',
     },
+    CONFLICT_LAST_MANAGER: {
+      title: 'La dernière personne chargée de la direction ne peut pas partir',
+      remedy: 'Donnez d’abord le rôle à une autre personne.',
+    },
     CONFLICT_NAME_TAKEN: { title: 'Une instance de l’espace porte déjà ce nom', remedy: 'Choisissez un autre nom.' },
     CONFLICT_NAME_RESERVED: { title: 'Ce nom est réservé', remedy: 'Choisissez un autre nom.' },
     CONFLICT_NOT_NEEDED: {
@@ -488,6 +492,7 @@ export const fr: Texts = {
   review: {
     title: '{{name}} vous invite à {{place}}',
     space: 'Espace',
+    organization: 'Organisation',
     instance: 'Instance',
     role: 'Votre rôle',
     email: 'Envoyée à',
@@ -497,6 +502,10 @@ export const fr: Texts = {
       VIEWER: 'Vous pouvez voir l’instance',
       EDITOR: 'Vous pouvez travailler dans l’instance, la supprimer et la restaurer',
       ADMINISTRATOR: 'Vous pouvez inviter des personnes dans l’espace, et supprimer et restaurer ses instances',
+      MANAGER:
+        'Vous pouvez inviter des personnes dans l’organisation, nommer les administrateurs de ses espaces et créer des espaces',
+      FACULTY: 'Vous pouvez créer des espaces',
+      MEMBER: 'Vous faites partie de l’organisation',
     },
     accept: 'Accepter',
     decline: 'Refuser',

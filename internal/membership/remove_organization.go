@@ -1,0 +1,118 @@
+package membership
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+)
+
+// lockOrganization checks that the actor may remove people from an organization. Then it
+// locks, in the order in which everybody does, the places in which a person has a role or
+// pending invitations end, and the organization. Roles that the person gets in other
+// places meanwhile end, too, since their own membership is locked before roles are ended.
+// It fails with NOT_FOUND or FORBIDDEN.
+func lockOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, id, user globalid.ID) (*tenant.Organization, error) {
+	organization, err := tenant.FindOrganization(ctx, tx, actor, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := access.CheckRole(ctx, tx, organization, access.RemoveMember); err != nil {
+		return nil, err
+	}
+	if err := access.LockSelected(ctx, tx, access.Exclusive, `
+		select m.instance_id, null::uuid as space_id, null::uuid as organization_id
+		from instance_member m join space s on s.id = m.space_id where m.account_id = $2 and s.organization_id = $1
+		union select null, m.space_id, null
+		from space_administrator m join space s on s.id = m.space_id where m.account_id = $2 and s.organization_id = $1
+		union select v.instance_id, v.space_id, v.organization_id
+		from invitation v left join instance i on i.id = v.instance_id left join space s on s.id = coalesce(v.space_id, i.space_id)
+		where v.status = 'PENDING' and coalesce(v.organization_id, s.organization_id) = $1 and v.id = any (array(
+			select id from invitation where status = 'PENDING' and email_key = (select email_key from address_holder where account_id = $2)
+			union all
+			select id from invitation where status = 'PENDING' and invited_by = $2))
+		union select null, null, $1`, organization.ID.UUID, user.UUID); err != nil {
+		return nil, err
+	}
+	return access.LockAndCheckRole[*tenant.Organization](ctx, tx, actor, organization.ID, access.RemoveMember, access.Exclusive)
+}
+
+// endInOrganization ends a person's roles in an organization, its spaces and their
+// instances; false where they have none. It fails with CONFLICT for the last manager, and
+// for the last administrator of a space.
+func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, organization *tenant.Organization, user globalid.ID) (bool, error) {
+	id := organization.ID.UUID
+	belonged, err := tx.Exec(ctx, `delete from organization_member where organization_id = $1 and account_id = $2`, id, user.UUID)
+	if err != nil {
+		return false, lastManagerOr(err)
+	}
+	var spaces []struct {
+		ID   uuid.UUID `db:"id"`
+		Name string    `db:"name"`
+		Last bool      `db:"last"` // whether nobody else administrates it
+	}
+	if err := tx.Select(ctx, &spaces, `
+		select s.id, s.name, bool_or(r.administrator) and not exists (
+			select from space_administrator other where other.space_id = s.id and other.account_id <> $2) as last
+		from (select space_id, true as administrator from space_administrator where account_id = $2
+		      union all
+		      select distinct space_id, false from instance_member where account_id = $2) r
+		join space s on s.id = r.space_id
+		where s.organization_id = $1
+		group by s.id order by s.name, s.id`, id, user.UUID); err != nil {
+		return false, err
+	}
+	var last []string
+	for _, s := range spaces {
+		if s.Last {
+			last = append(last, s.Name)
+		}
+	}
+	if last != nil {
+		return false, lastAdministratorOf(last)
+	}
+	if belonged == 0 && spaces == nil {
+		return false, nil
+	}
+	for _, query := range []string{
+		`delete from space_administrator m using space s where s.id = m.space_id and s.organization_id = $1 and m.account_id = $2`,
+		`delete from instance_member m using space s where s.id = m.space_id and s.organization_id = $1 and m.account_id = $2`,
+	} {
+		if _, err := tx.Exec(ctx, query, id, user.UUID); err != nil {
+			return false, err
+		}
+	}
+	person := tenant.User{ID: user}
+	if err := tx.Get(ctx, &person.Name, `select name from account where id = $1`, user.UUID); err != nil {
+		return false, err
+	}
+	record := audit.Record{Action: audit.MemberRemoved, Actor: actor, Target: audit.OnOrganization(organization), Details: about(&person, audit.Details{})}
+	records := []audit.Record{record}
+	for _, s := range spaces {
+		record.Target = audit.Target{Space: audit.Name{ID: s.ID, Name: s.Name}}
+		records = append(records, record)
+	}
+	return true, audit.Write(ctx, tx, records...)
+}
+
+// lastAdministratorOf is the refusal to remove the last administrator of some spaces
+// from their organization.
+func lastAdministratorOf(spaces []string) *fault.Fault {
+	const maxNamed = 5
+	names := strings.Join(spaces[:min(len(spaces), maxNamed)], ", ")
+	if more := len(spaces) - maxNamed; more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	f := lastAdministrator()
+	f.Message = fmt.Sprintf("A space must have an administrator, and this is the last one of %s. Nothing was changed.", names)
+	f.Remedy = "Appoint another administrator there first, with inviteSpaceAdministrators."
+	return f
+}
