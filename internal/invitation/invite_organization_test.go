@@ -29,8 +29,8 @@ func (w *world) inviteToOrganization(role tenant.OrganizationRole, emails ...str
 	return results
 }
 
-// outcomes returns outcome, role and previous role of each address.
-func outcomes(results []*invitation.InviteResult) (lines []string) {
+// organizationOutcomes returns outcome, role and previous role of each address.
+func organizationOutcomes(results []*invitation.InviteResult) (lines []string) {
 	for _, r := range results {
 		line := string(r.Outcome)
 		for _, role := range []*tenant.OrganizationRole{r.OrganizationRole, r.PreviousOrganizationRole} {
@@ -48,9 +48,9 @@ func TestManagersInviteToTheOrganization(t *testing.T) {
 	w := newWorld(t)
 	w.Grant(w.User("vic"), tenant.OrganizationMember, w.university())
 	wantEqual(t, "first", []string{"INVITED FACULTY", "ALREADY_MEMBER MEMBER", "DUPLICATE FACULTY", "ALREADY_MEMBER MANAGER"},
-		outcomes(w.inviteToOrganization(tenant.Faculty, "zoe@new.example", "vic@uni.example", "ZOE@new.example", "mia@uni.example")))
-	wantEqual(t, "again", []string{"ALREADY_INVITED FACULTY"}, outcomes(w.inviteToOrganization(tenant.Faculty, "zoe@new.example")))
-	wantEqual(t, "another role", []string{"ROLE_CHANGED MANAGER FACULTY"}, outcomes(w.inviteToOrganization(tenant.Manager, "zoe@new.example")))
+		organizationOutcomes(w.inviteToOrganization(tenant.Faculty, "zoe@new.example", "vic@uni.example", "ZOE@new.example", "mia@uni.example")))
+	wantEqual(t, "again", []string{"ALREADY_INVITED FACULTY"}, organizationOutcomes(w.inviteToOrganization(tenant.Faculty, "zoe@new.example")))
+	wantEqual(t, "another role", []string{"ROLE_CHANGED MANAGER FACULTY"}, organizationOutcomes(w.inviteToOrganization(tenant.Manager, "zoe@new.example")))
 	id := w.Invitation("zoe@new.example")
 	wantEqual(t, "mails", 1, w.mailCount(id))
 	wantEqual(t, "events", 2, w.Number(`select count(*) from event where place_id = $1 and change in ('CREATED', 'ROLE_CHANGED')`, w.university().UUID))
@@ -123,7 +123,7 @@ func TestInvitingToTheOrganizationIsRepeatable(t *testing.T) {
 	w.must(err)
 	again, err := w.tryInviteToOrganization("mia", tenant.Faculty, new("k"), "zoe@new.example", "zoe@new.example")
 	w.must(err)
-	wantEqual(t, "outcomes", outcomes(first), outcomes(again))
+	wantEqual(t, "outcomes", organizationOutcomes(first), organizationOutcomes(again))
 	wantEqual(t, "id", first[0].InvitationID, again[0].InvitationID)
 	wantEqual(t, "mails", 1, w.mailCount(first[0].InvitationID))
 }

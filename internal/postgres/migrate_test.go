@@ -446,7 +446,7 @@ func TestMembershipsGetTheirSpace(t *testing.T) {
 	if got := read[string](t, db, `select pg_get_indexdef('instance_member_space'::regclass)`); !strings.Contains(got, "(space_id, account_id, role)") {
 		t.Error(got)
 	}
-	// Migration 33 makes them members of the organization, since they have the role.
+	// Migration 35 makes them members of the organization, since they have the role.
 	if n := read[int](t, db, `
 		select count(*) from organization_member o where o.role = 'MEMBER' and o.guest
 		and o.since = (select min(m.since) from instance_member m where m.account_id = o.account_id)`); n != members/4 {
