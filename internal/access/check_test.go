@@ -11,6 +11,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
@@ -148,6 +149,32 @@ func TestForbiddenNamesThoseWhoMay(t *testing.T) {
 		f := faultOf(t, access.CheckRole(t.Context(), w.DB, find(t, w, c.who, c.id), c.rule))
 		if got := names(f.Contacts); got != c.want {
 			t.Errorf("%s: %s, want %s", c.rule.Field, got, c.want)
+		}
+	}
+}
+
+// A guest of an organization is told none of its staff, however the organization was read.
+func TestGuestsAreToldNoStaff(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	w.Grant(w.User("vic"), tenant.OrganizationMember, w.Organization("University of Example"))
+	w.Exec(`update organization_member set guest = true where account_id = $1`, w.User("vic").ID.UUID)
+	space, err := tenant.FindSpace(t.Context(), w.DB, w.User("vic"), w.Space(testworld.Econometrics))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := tenant.Organizations(t.Context(), w.DB, w.User("vic"), relay.Page{First: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, organization := range map[string]*tenant.Organization{
+		"with a space":     space.Organization,
+		"with an instance": findInstance(t, w, "vic", "Group 1").Space.Organization,
+		"in a list":        list.Nodes[0],
+	} {
+		f := faultOf(t, access.CheckRole(t.Context(), w.DB, organization, access.OrganizationMembers))
+		if f.Code != fault.Forbidden || f.Contacts != nil {
+			t.Errorf("%s: %+v", name, f)
 		}
 	}
 }

@@ -128,9 +128,9 @@ func (l Locks) Take(ctx context.Context, tx *postgres.Tx) error {
 }
 
 // sharesOf returns whose shares of the connections a transaction takes that locks some
-// places: those of their spaces. An instance whose space is not known, and not among
-// spaces, has a share of its own. Requests that wait for one space then leave connections
-// to all others.
+// places: those of their spaces, and those of organizations. An instance whose space is
+// not known, and not among spaces, has a share of its own. Requests that wait for one
+// space then leave connections to all others.
 func sharesOf(ctx context.Context, places, spaces []globalid.ID) postgres.UUIDs {
 	known, shares := placesOf(ctx), postgres.IDs(spaces)
 	for _, id := range places {
@@ -140,7 +140,7 @@ func sharesOf(ctx context.Context, places, spaces []globalid.ID) postgres.UUIDs 
 		case *tenant.Space:
 			shares = append(shares, p.ID.UUID)
 		default:
-			if id.Kind == globalid.Space || id.Kind == globalid.Instance && len(spaces) == 0 {
+			if id.Kind == globalid.Organization || id.Kind == globalid.Space || id.Kind == globalid.Instance && len(spaces) == 0 {
 				shares = append(shares, id.UUID)
 			}
 		}

@@ -28,8 +28,11 @@ func NotFound() *fault.Fault {
 func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 	var holders []string
 	roles := r.RolesIn(p)
-	if _, organization := p.(*tenant.Organization); organization {
-		roles = tenant.RolesOf(roles.HeldIn(globalid.Organization)...)
+	// Nobody holds other roles in an organization itself. CheckRole asks for no refusal
+	// where it leaves none.
+	_, organization := p.(*tenant.Organization)
+	if held := roles.HeldIn(globalid.Organization); organization && len(held) > 0 {
+		roles = tenant.RolesOf(held...)
 	}
 	for _, role := range slices.Backward(roles.List()) {
 		holders = append(holders, p.HolderName(role))

@@ -255,8 +255,10 @@ var mergeSteps = []mergeStep{
 		query: `
 		insert into organization_member as k (organization_id, account_id, role, since, guest)
 		select organization_id, $2::uuid, role, since, guest from organization_member where account_id = $1 order by organization_id
-		on conflict (organization_id, account_id) do update set role = excluded.role
-		where array_position($3::text[], excluded.role) < array_position($3::text[], k.role)`},
+		on conflict (organization_id, account_id) do update
+		set role = case when array_position($3::text[], excluded.role) < array_position($3::text[], k.role) then excluded.role else k.role end,
+		    guest = k.guest and excluded.guest
+		where array_position($3::text[], excluded.role) < array_position($3::text[], k.role) or k.guest and not excluded.guest`},
 	{table: "organization_member", what: "roles in organizations", done: "moved",
 		query: `delete from organization_member where account_id = $1 and $2::uuid is not null`},
 	{table: "space_administrator",

@@ -15,7 +15,6 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
-	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
@@ -198,15 +197,17 @@ func sayTheSame(t testing.TB, m mail.Message) {
 func TestEveryRoleHasANameInEveryLanguage(t *testing.T) {
 	t.Parallel()
 	names := map[string]map[tenant.Role]string{
-		"en": {tenant.InstanceViewer: "Role: viewer", tenant.InstanceEditor: "Role: editor", tenant.SpaceAdministrator: "Role: administrator of the space"},
-		"de": {tenant.InstanceViewer: "Rolle: Lesezugriff", tenant.InstanceEditor: "Rolle: Bearbeitung", tenant.SpaceAdministrator: "Rolle: Administration des Space"},
-		"fr": {tenant.InstanceViewer: "Rôle : lecture", tenant.InstanceEditor: "Rôle : édition", tenant.SpaceAdministrator: "Rôle : administration de l’espace"},
+		"en": {tenant.InstanceViewer: "Role: viewer", tenant.InstanceEditor: "Role: editor", tenant.SpaceAdministrator: "Role: administrator of the space",
+			tenant.OrganizationManager: "Role: manager of the organization", tenant.OrganizationFaculty: "Role: faculty member", tenant.OrganizationMember: "Role: member of the organization"},
+		"de": {tenant.InstanceViewer: "Rolle: Lesezugriff", tenant.InstanceEditor: "Rolle: Bearbeitung", tenant.SpaceAdministrator: "Rolle: Administration des Space",
+			tenant.OrganizationManager: "Rolle: Leitung der Organisation", tenant.OrganizationFaculty: "Rolle: Lehre und Forschung", tenant.OrganizationMember: "Rolle: Mitglied der Organisation"},
+		"fr": {tenant.InstanceViewer: "Rôle : lecture", tenant.InstanceEditor: "Rôle : édition", tenant.SpaceAdministrator: "Rôle : administration de l’espace",
+			tenant.OrganizationManager: "Rôle : direction de l’organisation", tenant.OrganizationFaculty: "Rôle : corps enseignant", tenant.OrganizationMember: "Rôle : membre de l’organisation"},
 	}
 	unknown := tenant.Role(len(tenant.AllRoles()))
 	for _, language := range mail.Languages() {
 		for _, role := range append(tenant.AllRoles(), unknown) {
-			// Nobody is invited to a role in an organization.
-			invitable := role != unknown && role.HeldIn() != globalid.Organization
+			invitable := role != unknown
 			for _, instance := range []string{"Group 1", ""} {
 				i := invitation(t)
 				i.Locale, i.Role, i.Instance = language, role, instance

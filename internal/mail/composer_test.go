@@ -29,6 +29,7 @@ func TestComposerWritesEachMailAsItIs(t *testing.T) {
 		func(i *mail.Invitation) { i.Message = `{to} & <b>"zoe@new.example"</b> '` + token },
 		func(i *mail.Invitation) { i.From.Name, i.Space = `<A> & "B" {to}`, "{address}.example" },
 		func(i *mail.Invitation) { i.Instance, i.Role = "", tenant.SpaceAdministrator },
+		func(i *mail.Invitation) { i.Instance, i.Space, i.Role = "", "", tenant.OrganizationManager },
 		func(i *mail.Invitation) { i.From = mail.Mailbox{Name: "Gone"} },
 		func(i *mail.Invitation) { i.ExpiresAt = i.ExpiresAt.Add(29 * time.Second) },
 		func(i *mail.Invitation) { i.ExpiresAt = i.ExpiresAt.Add(30 * time.Minute) },
@@ -58,7 +59,7 @@ func TestComposerWritesEachMailAsItIs(t *testing.T) {
 			t.Errorf("%+v: %s", i, d)
 		}
 	}
-	const changes, ofTheSameMinute = 12, 1
+	const changes, ofTheSameMinute = 13, 1
 	if n := c.Layouts(); n != changes-ofTheSameMinute {
 		t.Errorf("%d layouts", n)
 	}
@@ -75,9 +76,9 @@ func TestComposerWritesEachMailAsItIs(t *testing.T) {
 		}
 	}
 	unknown := invitation(t)
-	unknown.Role = tenant.OrganizationManager
+	unknown.Role = tenant.Role(len(tenant.AllRoles()))
 	if _, err := c.Compose(unknown); err == nil {
-		t.Error("composed for a role that nobody is invited to")
+		t.Error("composed for a role that there is not")
 	}
 }
 

@@ -15,11 +15,14 @@ import (
 )
 
 // grantQueries give account $2 a role in place $1. $3 is the role as it is
-// stored, and $4 are the lower roles that it replaces.
+// stored, and $4 are the lower roles that it replaces. A guest of an organization who is
+// granted a role in it is no guest any more.
 var grantQueries = map[globalid.Kind]string{
 	globalid.Organization: `
 		insert into organization_member as m (organization_id, account_id, role) values ($1, $2, $3)
-		on conflict (organization_id, account_id) do update set role = excluded.role where m.role = any ($4::text[])`,
+		on conflict (organization_id, account_id) do update
+		set role = case when m.role = any ($4::text[]) then excluded.role else m.role end, guest = false
+		where m.role = any ($4::text[]) or m.guest`,
 	globalid.Instance: `
 		insert into instance_member as m (instance_id, account_id, role) values ($1, $2, $3)
 		on conflict (instance_id, account_id) do update set role = excluded.role where m.role = any ($4::text[])`,

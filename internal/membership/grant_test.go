@@ -20,9 +20,8 @@ func TestGrantNeverLowersARole(t *testing.T) {
 		globalid.Space:        w.Space(testworld.Econometrics),
 		globalid.Instance:     w.Instance("Group 1"),
 	}
-	operator := w.Open(w.DSN) // a gateway may not grant roles in organizations yet
 	grant := func(user tenant.User, role tenant.Role, place globalid.ID) (changed bool, err error) {
-		err = operator.InTx(t.Context(), func(tx *postgres.Tx) (err error) {
+		err = w.DB.InTx(t.Context(), func(tx *postgres.Tx) (err error) {
 			changed, err = membership.Grant(t.Context(), tx, user.ID.UUID, place, role)
 			return err
 		})
@@ -63,6 +62,33 @@ func TestGrantNeverLowersARole(t *testing.T) {
 					t.Errorf("%v granted to %v: %s, want %v", other, granted, got, want)
 				}
 			}
+		}
+	}
+}
+
+// A guest who is granted a role in the organization itself, also the one that they have,
+// is a guest no more.
+func TestGrantedRolesAreNotGuests(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	university := w.Organization("University of Example")
+	for _, role := range []tenant.Role{tenant.OrganizationMember, tenant.OrganizationFaculty} {
+		user := w.User(role.String() + "@new.example")
+		w.Grant(user, tenant.OrganizationMember, university)
+		w.Exec(`update organization_member set guest = true where account_id = $1`, user.ID.UUID)
+		for _, again := range []bool{true, false} {
+			if err := w.DB.InTx(t.Context(), func(tx *postgres.Tx) error {
+				changed, err := membership.Grant(t.Context(), tx, user.ID.UUID, university, role)
+				if changed != again {
+					t.Errorf("%v: changed %t", role, changed)
+				}
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if w.RoleOf(user, university) != role.String() || w.Number(`select count(*) from organization_member where account_id = $1 and guest`, user.ID.UUID) != 0 {
+			t.Errorf("%v: %s, or still a guest", role, w.RoleOf(user, university))
 		}
 	}
 }

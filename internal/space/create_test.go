@@ -127,8 +127,9 @@ func TestSpacesWithTheSameName(t *testing.T) {
 	if _, refusal := create("Finance", new("key")); refusal != "IDEMPOTENCY_KEY_REUSED" {
 		t.Errorf("another request with the key: %q", refusal)
 	}
-	// The creator leaves the space to another administrator, and is a manager no more.
-	other := member(t, db, organization, "Ada", "")
+	// The creator leaves the space to another administrator, and the organization to
+	// another manager.
+	other := member(t, db, organization, "Ada", "MANAGER")
 	exec(t, db, `insert into space_administrator (space_id, account_id) values ($1, $2)`, first.UUID, other.ID.UUID)
 	exec(t, db, `delete from space_administrator where space_id = $1 and account_id = $2`, first.UUID, mia.ID.UUID)
 	exec(t, db, `update organization_member set role = 'FACULTY' where account_id = $1`, mia.ID.UUID)

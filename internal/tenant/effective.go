@@ -66,7 +66,7 @@ var SeesSpaces = func() (roles Roles) {
 // space s, whose membership of the organization is om: see heldRow.
 func heldColumns(account string) string {
 	return `
-	om.role as organization_role,
+	om.role as organization_role, coalesce(om.guest, false) as guest,
 	` + found(`space_administrator sa where sa.space_id = s.id and sa.account_id = `+account) + ` as administrator,
 	` + rolesInInstancesOfSpace(account) + ` as instance_roles`
 }
@@ -166,6 +166,7 @@ func anyOf(conditions []string) string {
 
 type heldRow struct {
 	OrganizationRole OrganizationRoles `db:"organization_role"`
+	Guest            bool              `db:"guest"`
 	Administrator    bool              `db:"administrator"`
 	InstanceRoles    InstanceRoles     `db:"instance_roles"` // in any instance of the space
 }

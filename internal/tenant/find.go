@@ -56,6 +56,9 @@ func (r *spaceRow) space() *Space {
 			ID:    globalid.ID{Kind: globalid.Organization, UUID: r.OrganizationID},
 			Name:  r.OrganizationName,
 			Roles: Roles(r.OrganizationRole),
+
+			administers: r.Administrator,
+			guest:       r.Guest,
 		},
 		held: r.held(),
 	}
@@ -466,12 +469,11 @@ func organizationsQueryOf(from, more string) string {
 type organizationViewRow struct {
 	organizationRow
 	Administers bool `db:"administers"`
-	Guest       bool `db:"guest"`
 }
 
 func (r organizationViewRow) organization() *Organization {
 	o := r.organizationRow.organization()
-	o.administers, o.guest = r.Administers, r.Guest
+	o.administers = r.Administers
 	return o
 }
 
@@ -479,6 +481,7 @@ type organizationRow struct {
 	ID    uuid.UUID         `db:"id"`
 	Name  string            `db:"name"`
 	Roles OrganizationRoles `db:"role"`
+	Guest bool              `db:"guest"`
 }
 
 func (r organizationRow) organization() *Organization {
@@ -486,6 +489,7 @@ func (r organizationRow) organization() *Organization {
 		ID:    globalid.ID{Kind: globalid.Organization, UUID: r.ID},
 		Name:  r.Name,
 		Roles: Roles(r.Roles),
+		guest: r.Guest,
 	}
 }
 
@@ -500,7 +504,7 @@ func Organizations(ctx context.Context, q postgres.Querier, viewer User, page re
 	}
 	var rows []organizationRow
 	err = q.Select(ctx, &rows, `
-		select o.id, o.name, m.role from organization o join organization_member m on m.organization_id = o.id
+		select o.id, o.name, m.role, m.guest from organization o join organization_member m on m.organization_id = o.id
 		where m.account_id = $1 and o.id > $2 order by o.id limit $3`, viewer.ID.UUID, page.After, page.Limit())
 	if err != nil {
 		return list, err

@@ -160,7 +160,7 @@ type pageText struct {
 
 var (
 	textObject = regexp.MustCompile(`(\w+): \{([^{}]*)\}`)
-	textKey    = regexp.MustCompile(`(?m)(?:^|[,{])\s*(\w+): ['"` + "`]")
+	textKey    = regexp.MustCompile(`(?m)(?:^|[,{])\s*(\w+):\s+['"` + "`]")
 )
 
 func pageTexts(t *testing.T) (texts []pageText) {

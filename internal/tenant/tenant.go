@@ -53,11 +53,12 @@ type Organization struct {
 	Name string
 	// Roles are those that the person holds in the organization itself.
 	Roles Roles
-	// administers says whether the person administrates one of its spaces. It is
-	// known where the organization was found by its id.
+	// administers says whether the person administrates one of its spaces. Where the
+	// organization was read with a space, it says so of this space alone, and in the list
+	// of Organizations of none.
 	administers bool
 	// guest says that the person is a member because they have accepted an invitation
-	// to a place inside. It is known where administers is.
+	// to a place inside.
 	guest bool
 
 	// Siblings are the organizations read together with this one.
