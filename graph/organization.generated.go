@@ -239,6 +239,14 @@ func (ec *executionContext) fieldContext_InviteOrganizationMembersPayload_result
 	return fc, nil
 }
 
+func (ec *executionContext) fieldContext_LeaveOrganizationPayload_left(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LeaveOrganizationPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) fieldContext_LeaveOrganizationPayload_revokedInvitationCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LeaveOrganizationPayload", field, false, false, "Int")
+}
+
 func (ec *executionContext) fieldContext_Organization_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Organization", field, false, false, "ID")
 }
@@ -1071,6 +1079,55 @@ func UnmarshalInviteOrganizationMembersInput(ctx context.Context, raw any) (invi
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputLeaveOrganizationInput(ctx context.Context, obj any) (membership.LeaveOrganizationInput, error) {
+	var it membership.LeaveOrganizationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"organizationId", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalLeaveOrganizationInput unmarshals raw into the LeaveOrganizationInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalLeaveOrganizationInput(ctx context.Context, raw any) (membership.LeaveOrganizationInput, error) {
+	var out membership.LeaveOrganizationInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "LeaveOrganizationInput", raw, &out)
+	return out, err
+}
+
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -1140,6 +1197,44 @@ func (ec *executionContext) _InviteOrganizationMembersPayload(ctx context.Contex
 			}
 		case "results":
 			out.Values[i] = ec._InviteOrganizationMembersPayload_results(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var leaveOrganizationPayloadImplementors = []string{"LeaveOrganizationPayload"}
+
+func (ec *executionContext) _LeaveOrganizationPayload(ctx context.Context, sel ast.SelectionSet, obj *membership.LeaveOrganizationPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, leaveOrganizationPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.DeferredGroup{}
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("LeaveOrganizationPayload")
+		case "left":
+			out.Values[i] = ec.marshalNBoolean2bool(ctx, field.Selections, obj.Left)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "revokedInvitationCount":
+			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.RevokedInvitationCount)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -1662,6 +1757,11 @@ func (ec *executionContext) unmarshalNInviteOrganizationMembersInput2alphacrunch
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNLeaveOrganizationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveOrganizationInput(ctx context.Context, v any) (membership.LeaveOrganizationInput, error) {
+	res, err := ec.unmarshalInputLeaveOrganizationInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalNOrganization2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganizationᚄ(ctx context.Context, sel ast.SelectionSet, v []*tenant.Organization) graphql.Marshaler {
 	if list := plain.List(ec.OperationContext, sel, organizationImplementors, plainOrganization, v); list != nil {
 		return list
@@ -1819,6 +1919,13 @@ func (ec *executionContext) marshalOInviteOrganizationMembersPayload2ᚖalphacru
 		return graphql.Null
 	}
 	return ec._InviteOrganizationMembersPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOLeaveOrganizationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveOrganizationPayload(ctx context.Context, sel ast.SelectionSet, v *membership.LeaveOrganizationPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._LeaveOrganizationPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOOrganization2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganization(ctx context.Context, sel ast.SelectionSet, v *tenant.Organization) graphql.Marshaler {

@@ -267,6 +267,11 @@ type ComplexityRoot struct {
 		Left func(childComplexity int) int
 	}
 
+	LeaveOrganizationPayload struct {
+		Left                   func(childComplexity int) int
+		RevokedInvitationCount func(childComplexity int) int
+	}
+
 	Mutation struct {
 		AcceptInvitation          func(childComplexity int, input invitation.AnswerInput) int
 		AllowInvitations          func(childComplexity int, input invitation.AllowInvitationsInput) int
@@ -282,6 +287,7 @@ type ComplexityRoot struct {
 		InviteSpaceAdministrators func(childComplexity int, input invitation.InviteSpaceAdministratorsInput) int
 		InviteUsers               func(childComplexity int, input invitation.InviteUsersInput) int
 		LeaveInstance             func(childComplexity int, input membership.LeaveInstanceInput) int
+		LeaveOrganization         func(childComplexity int, input membership.LeaveOrganizationInput) int
 		RefuseInvitations         func(childComplexity int, input invitation.RefuseInvitationsInput) int
 		RemoveMember              func(childComplexity int, input membership.RemoveMemberInput) int
 		RequestInvitations        func(childComplexity int, input request.RequestInvitationsInput) int
@@ -1337,6 +1343,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LeaveInstancePayload.Left(childComplexity), true
 
+	case "LeaveOrganizationPayload.left":
+		if e.ComplexityRoot.LeaveOrganizationPayload.Left == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LeaveOrganizationPayload.Left(childComplexity), true
+	case "LeaveOrganizationPayload.revokedInvitationCount":
+		if e.ComplexityRoot.LeaveOrganizationPayload.RevokedInvitationCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LeaveOrganizationPayload.RevokedInvitationCount(childComplexity), true
+
 	case "Mutation.acceptInvitation":
 		if e.ComplexityRoot.Mutation.AcceptInvitation == nil {
 			break
@@ -1491,6 +1510,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LeaveInstance(childComplexity, args["input"].(membership.LeaveInstanceInput)), true
+	case "Mutation.leaveOrganization":
+		if e.ComplexityRoot.Mutation.LeaveOrganization == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_leaveOrganization_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LeaveOrganization(childComplexity, args["input"].(membership.LeaveOrganizationInput)), true
 	case "Mutation.refuseInvitations":
 		if e.ComplexityRoot.Mutation.RefuseInvitations == nil {
 			break
@@ -2594,6 +2624,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("InviteSpaceAdministratorsInput", ec.unmarshalInputInviteSpaceAdministratorsInput),
 			graphql.NewInputUnmarshaler("InviteUsersInput", ec.unmarshalInputInviteUsersInput),
 			graphql.NewInputUnmarshaler("LeaveInstanceInput", ec.unmarshalInputLeaveInstanceInput),
+			graphql.NewInputUnmarshaler("LeaveOrganizationInput", ec.unmarshalInputLeaveOrganizationInput),
 			graphql.NewInputUnmarshaler("RefuseInvitationsInput", ec.unmarshalInputRefuseInvitationsInput),
 			graphql.NewInputUnmarshaler("RemoveMemberInput", ec.unmarshalInputRemoveMemberInput),
 			graphql.NewInputUnmarshaler("RequestInvitationsInput", ec.unmarshalInputRequestInvitationsInput),
@@ -3827,6 +3858,17 @@ type InstanceMemberEdge {
   """
   changeOrganizationRole(input: ChangeOrganizationRoleInput!): ChangeOrganizationRolePayload
     @role(any: [ORGANIZATION_MANAGER], of: "input.organizationId")
+
+  """
+  Ends the roles of the requesting person in an organization, in all of its spaces and in
+  all their instances. Pending invitations to the person there are revoked, and so are
+  those that they sent there. To let somebody take these over, ask a manager to call
+  removeMember.
+
+  Errors: NOT_FOUND, FORBIDDEN, CONFLICT (LAST_MANAGER, LAST_ADMINISTRATOR).
+  """
+  leaveOrganization(input: LeaveOrganizationInput!): LeaveOrganizationPayload
+    @role(any: [ORGANIZATION_MANAGER, ORGANIZATION_FACULTY, ORGANIZATION_MEMBER], of: "input.organizationId")
 }
 
 extend type Query {
@@ -3945,6 +3987,22 @@ type ChangeOrganizationRolePayload {
   previousRole: OrganizationRole!
   "Whether this request changed the role; ` + "`" + `false` + "`" + ` where the person already had it."
   changed: Boolean!
+}
+
+"Input of leaveOrganization."
+input LeaveOrganizationInput {
+  "The organization."
+  organizationId: ID!
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"Result of leaveOrganization."
+type LeaveOrganizationPayload {
+  "Whether this request ended a role."
+  left: Boolean!
+  "The number of pending invitations that were revoked, those to the person and those that they sent."
+  revokedInvitationCount: Int!
 }
 
 "A person who belongs to an organization."
@@ -5125,6 +5183,16 @@ func (ec *executionContext) childFields_LeaveInstancePayload(ctx context.Context
 		return ec.fieldContext_LeaveInstancePayload_left(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type LeaveInstancePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_LeaveOrganizationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "left":
+		return ec.fieldContext_LeaveOrganizationPayload_left(ctx, field)
+	case "revokedInvitationCount":
+		return ec.fieldContext_LeaveOrganizationPayload_revokedInvitationCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LeaveOrganizationPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Obstacle(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

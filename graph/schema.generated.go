@@ -46,6 +46,7 @@ type MutationResolver interface {
 	LeaveInstance(ctx context.Context, input membership.LeaveInstanceInput) (*membership.LeaveInstancePayload, error)
 	InviteOrganizationMembers(ctx context.Context, input invitation.InviteOrganizationMembersInput) (*invitation.InviteOrganizationMembersPayload, error)
 	ChangeOrganizationRole(ctx context.Context, input membership.ChangeOrganizationRoleInput) (*membership.ChangeOrganizationRolePayload, error)
+	LeaveOrganization(ctx context.Context, input membership.LeaveOrganizationInput) (*membership.LeaveOrganizationPayload, error)
 	RequestRole(ctx context.Context, input request.RequestRoleInput) (*request.RequestPayload, error)
 	RequestInvitations(ctx context.Context, input request.RequestInvitationsInput) (*request.RequestPayload, error)
 	RequestRestore(ctx context.Context, input request.RequestRestoreInput) (*request.RequestPayload, error)
@@ -326,6 +327,20 @@ func (ec *executionContext) field_Mutation_leaveInstance_args(ctx context.Contex
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (membership.LeaveInstanceInput, error) {
 			return ec.unmarshalNLeaveInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveInstanceInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_leaveOrganization_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (membership.LeaveOrganizationInput, error) {
+			return ec.unmarshalNLeaveOrganizationInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveOrganizationInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1753,6 +1768,73 @@ func (ec *executionContext) fieldContext_Mutation_changeOrganizationRole(ctx con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_changeOrganizationRole_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_leaveOrganization(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_leaveOrganization(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().LeaveOrganization(ctx, fc.Args["input"].(membership.LeaveOrganizationInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"ORGANIZATION_MANAGER", "ORGANIZATION_FACULTY", "ORGANIZATION_MEMBER"})
+				if err != nil {
+					var zeroVal *membership.LeaveOrganizationPayload
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.organizationId")
+				if err != nil {
+					var zeroVal *membership.LeaveOrganizationPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *membership.LeaveOrganizationPayload
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.LeaveOrganizationPayload) graphql.Marshaler {
+			return ec.marshalOLeaveOrganizationPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐLeaveOrganizationPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_leaveOrganization(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LeaveOrganizationPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_leaveOrganization_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -3343,6 +3425,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "changeOrganizationRole":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_changeOrganizationRole(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "leaveOrganization":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_leaveOrganization(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++

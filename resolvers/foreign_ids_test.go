@@ -73,6 +73,7 @@ var foreignIDs = []foreignID{
 	{at: "changeOrganizationRole input.userId", kind: globalid.User, own: true, operation: `changeOrganizationRole(input: {organizationId: "OWN_ORGANIZATION", userId: $id, role: FACULTY, idempotencyKey: $key}) { changed }`},
 	{at: "removeMember input.organizationId", kind: globalid.Organization, operation: `removeMember(input: {organizationId: $id, userId: "OWN_USER", idempotencyKey: $key}) { removed }`},
 	{at: "removeMember input.userId", kind: globalid.User, own: true, operation: `removeMember(input: {organizationId: "OWN_ORGANIZATION", userId: $id, idempotencyKey: $key}) { removed revokedInvitationCount takenOverInvitationCount }`},
+	{at: "leaveOrganization input.organizationId", kind: globalid.Organization, operation: `leaveOrganization(input: {organizationId: $id, idempotencyKey: $key}) { left }`},
 	{at: "leaveInstance input.instanceId", kind: globalid.Instance, operation: `leaveInstance(input: {instanceId: $id, idempotencyKey: $key}) { left }`},
 
 	{at: "requestRole input.instanceId", kind: globalid.Instance, operation: `requestRole(input: {instanceId: $id, role: INSTANCE_EDITOR, idempotencyKey: $key}) { created }`},

@@ -88,6 +88,10 @@ func (m mutation) RemoveMember(ctx context.Context, input membership.RemoveMembe
 	return call(ctx, m.Memberships.Remove, input)
 }
 
+func (m mutation) LeaveOrganization(ctx context.Context, input membership.LeaveOrganizationInput) (*membership.LeaveOrganizationPayload, error) {
+	return call(ctx, m.Memberships.LeaveOrganization, input)
+}
+
 func (m mutation) LeaveInstance(ctx context.Context, input membership.LeaveInstanceInput) (*membership.LeaveInstancePayload, error) {
 	return call(ctx, m.Memberships.Leave, input)
 }

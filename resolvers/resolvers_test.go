@@ -93,7 +93,7 @@ func execute(ctx context.Context, exec graphql.GraphExecutor, document string, v
 	return next(ctx)
 }
 
-var placeholder = regexp.MustCompile(`\{(Master|Distributed|Group \d|space|organization|user:\w+)\}`)
+var placeholder = regexp.MustCompile(`\{(Master|Distributed|Group \d|space|organization|user:[\w@.]+)\}`)
 
 func (a api) withIDs(operation string) string {
 	return placeholder.ReplaceAllStringFunc(operation, func(name string) string {
@@ -234,6 +234,7 @@ func TestMutations(t *testing.T) {
 	nina := a.ok("mia", `mutation { inviteOrganizationMembers(input: {organizationId: "{organization}", role: FACULTY, emails: ["nina@new.example"]}) { organization { name } results { index email outcome role previousRole invitation { id role organizationRole organization { name } space { name organizationName } delivery { status } } } } }`, "id")
 	a.ok("nina@new.example", `mutation { acceptInvitation(input: {token: "`+a.world.Token("nina@new.example")+`"}) { organization { name viewerRoles } space { name } invitation { status } } }`, "status")
 	a.ok("mia", `mutation { changeOrganizationRole(input: {organizationId: "{organization}", userId: "{user:nina@new.example}", role: MEMBER}) { previousRole changed member { role since user { name } } } }`, "role")
+	a.ok("nina@new.example", `mutation { leaveOrganization(input: {organizationId: "{organization}"}) { left revokedInvitationCount __typename } }`, "__typename")
 	a.ok("mia", `mutation { removeMember(input: {organizationId: "{organization}", userId: "{user:nina@new.example}"}) { removed __typename } }`, "__typename")
 	a.ok("mia", `mutation { inviteSpaceAdministrators(input: {spaceId: "{space}", emails: ["olga@new.example"]}) { results { outcome } } }`, "outcome")
 	a.ok("mia", `{ organization(id: "{organization}") { inviting { allowed } members { nodes { role user { name } } } invitations { nodes { id status organizationRole } } spaces { nodes { name inviting { allowed } invitations { nodes { email } } } } auditLog { nodes { action summary organizationRole previousOrganizationRole } } } }`, "summary")

@@ -94,6 +94,7 @@ func TestCheckRole(t *testing.T) {
 		{access.InviteOrganizationMembers, organization, "FFFAFFNN"},
 		{access.ChangeOrganizationRole, organization, "FFFAFFNN"},
 		{access.OrganizationMembers, organization, "FFFAFFNN"},
+		{access.LeaveOrganization, organization, "FFFAAANN"},
 		{access.SpaceAuditLog, space, "AFFFNNNN"},
 		{access.RequestRole, space, "AAAANNNN"},
 		{access.CreateSpace, organization, "FFFAAFNN"},

@@ -84,6 +84,10 @@ var (
 	RemoveMember  = Rule{Field: "removeMember", Verb: "remove people from", Roles: Administrators, InOrganizations: managers}
 	LeaveInstance = Rule{Field: "leaveInstance", Verb: "leave", Roles: tenant.RolesOf(tenant.InstanceEditor, tenant.InstanceViewer)}
 
+	// Roles in places alone, from before people with such a role became members, are left
+	// with leaveInstance and removeMember.
+	LeaveOrganization = Rule{Field: "leaveOrganization", Verb: "leave", Roles: inOrganization}
+
 	RequestRole        = Rule{Field: "requestRole", Verb: "ask for a role in", Roles: everybody, Kinds: invitableKinds, States: invitableStates}
 	RequestInvitations = Rule{Field: "requestInvitations", Verb: "ask for invitations to", Roles: everybody, Kinds: invitableKinds, States: invitableStates}
 	RequestRestore     = Rule{Field: "requestRestore", Verb: "ask for the restoration of", Roles: everybody, Restorable: true}
@@ -116,7 +120,7 @@ var Rules = []Rule{
 	CreateSpace,
 	CreateInstance, DeleteInstance, RestoreInstance,
 	InviteUsers, InviteSpaceAdministrators, InviteOrganizationMembers, AcceptInvitation, DeclineInvitation, RefuseInvitations, AllowInvitations, RevokeInvitations, ResendInvitations,
-	ChangeMemberRole, ChangeOrganizationRole, RemoveMember, LeaveInstance,
+	ChangeMemberRole, ChangeOrganizationRole, RemoveMember, LeaveInstance, LeaveOrganization,
 	RequestRole, RequestInvitations, RequestRestore, ApproveRequest, DeclineRequest, WithdrawRequest,
 	InvitationChanged,
 	InstanceMembers, InstanceInvitations, SpaceMembers, SpaceInvitations, SpaceRequests, SpaceAuditLog,

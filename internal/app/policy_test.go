@@ -32,6 +32,7 @@ var samples = map[string]struct{ place, operation string }{
 	"inviteSpaceAdministrators": {"space", `mutation { inviteSpaceAdministrators(input: {spaceId: "ID", emails: ["x"]}) { results { email } } }`},
 	"inviteOrganizationMembers": {"organization", `mutation { inviteOrganizationMembers(input: {organizationId: "ID", role: MEMBER, emails: ["x"]}) { results { email } } }`},
 	"changeOrganizationRole":    {"organization", `mutation { changeOrganizationRole(input: {organizationId: "ID", userId: "USER", role: FACULTY}) { changed } }`},
+	"leaveOrganization":         {"organization", `mutation { leaveOrganization(input: {organizationId: "ID"}) { left } }`},
 	"deleteInstance":            {"Master", `mutation { deleteInstance(input: {instanceId: "ID"}) { deleted } }`},
 	"restoreInstance":           {"Group 3", `mutation { restoreInstance(input: {instanceId: "ID"}) { restored } }`},
 	"createInstance":            {"space", `mutation { createInstance(input: {spaceId: "ID", name: "New"}) { instance { id } } }`},
@@ -155,6 +156,7 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 		"organization":              byRole("", "", "", "", null),
 		"inviteOrganizationMembers": byRole(forbidden, forbidden, forbidden, "", notFound),
 		"changeOrganizationRole":    byRole(forbidden, forbidden, forbidden, notFound, notFound), // Mia's refusal is about the member
+		"leaveOrganization":         byRole(forbidden, forbidden, forbidden, "", notFound),       // Mia is the last manager
 		"inviteSpaceAdministrators": byRole("", forbidden, forbidden, "", notFound),
 		"changeMemberRole":          byRole(notFound, notFound, notFound, forbidden, notFound), // Ada's refusal is about the member
 		"removeMember":              byRole("", notFound, notFound, forbidden, notFound),

@@ -27,9 +27,9 @@ type LeaveInstancePayload struct {
 }
 
 // Leave ends the actor's own role in an instance, and the pending invitations to them
-// there. What they see of it as an
-// administrator of the space or a manager of the organization, they still see. It
-// fails with NOT_FOUND, or with CONFLICT for the last administrator of the space.
+// there. What they see of it as an administrator of the space or a manager of the
+// organization, they still see. It fails with NOT_FOUND, or with CONFLICT for the last
+// administrator of the space.
 func (s *Service) Leave(ctx context.Context, actor access.Actor, in LeaveInstanceInput) (LeaveInstancePayload, error) {
 	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.LeaveInstance.Field, Input: in}
 	// There is no step Authorize: a person who has left may not know of the
@@ -46,6 +46,48 @@ func (s *Service) Leave(ctx context.Context, actor access.Actor, in LeaveInstanc
 			}
 			_, err = s.endInvitations(ctx, tx, actor, EndedRoles{User: actor.ID, Place: instance})
 			return LeaveInstancePayload{Left: true}, err
+		},
+	})
+}
+
+// LeaveOrganizationInput asks to end one's own roles in an organization.
+type LeaveOrganizationInput struct {
+	OrganizationID globalid.ID `json:"organizationId"`
+	IdempotencyKey *string     `json:"-"`
+}
+
+// Validate returns what is wrong with the form of the input.
+func (in LeaveOrganizationInput) Validate() fault.List {
+	return idempotency.ValidateKey(in.IdempotencyKey)
+}
+
+// LeaveOrganizationPayload is the result of leaving an organization.
+type LeaveOrganizationPayload struct {
+	Left bool `json:"left"`
+	// RevokedInvitationCount is the number of pending invitations that were revoked.
+	RevokedInvitationCount int `json:"revokedInvitationCount,omitempty"`
+}
+
+// LeaveOrganization ends the actor's own roles in an organization, its spaces and their
+// instances, as a removal by a manager does, with the pending invitations to them there
+// and those that they have sent. It fails with NOT_FOUND, with FORBIDDEN for people
+// without a role in the organization itself, or with CONFLICT for the last manager and
+// for the last administrator of a space.
+func (s *Service) LeaveOrganization(ctx context.Context, actor access.Actor, in LeaveOrganizationInput) (LeaveOrganizationPayload, error) {
+	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.LeaveOrganization.Field, Input: in}
+	// There is no step Authorize: see Leave.
+	return idempotency.Run(ctx, s.DB, key, idempotency.Steps[LeaveOrganizationPayload]{
+		Do: func(ctx context.Context, tx *postgres.Tx) (payload LeaveOrganizationPayload, err error) {
+			organization, err := lockOrganization(ctx, tx, actor, in.OrganizationID, actor.ID, access.LeaveOrganization)
+			if err != nil {
+				return payload, err
+			}
+			if payload.Left, err = endInOrganization(ctx, tx, actor, organization, actor.ID, audit.MemberLeft); err != nil {
+				return payload, err
+			}
+			ended, err := s.endInvitations(ctx, tx, actor, EndedRoles{User: actor.ID, Place: organization, Sent: RevokeSent})
+			payload.RevokedInvitationCount = ended.Revoked
+			return payload, err
 		},
 	})
 }

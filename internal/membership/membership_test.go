@@ -143,6 +143,7 @@ func TestInputsValidateThemselves(t *testing.T) {
 		"a change with a bad key":                     {membership.ChangeMemberRoleInput{IdempotencyKey: bad}.Validate(), 1},
 		"leaving":                                     {membership.LeaveInstanceInput{}.Validate(), 0},
 		"leaving with a bad key":                      {membership.LeaveInstanceInput{IdempotencyKey: bad}.Validate(), 1},
+		"leaving an organization with a bad key":      {membership.LeaveOrganizationInput{IdempotencyKey: bad}.Validate(), 1},
 		"a removal from an instance":                  {membership.RemoveMemberInput{InstanceID: &instance}.Validate(), 0},
 		"a removal from a space":                      {membership.RemoveMemberInput{SpaceID: &space}.Validate(), 0},
 		"a removal from an organization":              {membership.RemoveMemberInput{OrganizationID: &organization}.Validate(), 0},

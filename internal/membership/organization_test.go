@@ -164,6 +164,53 @@ func TestRemovalFromAnOrganizationNamesSpacesThatWouldBeLeftAlone(t *testing.T) 
 	w.role("ada", w.Space(testworld.Econometrics), "")
 }
 
+func (w world) leaveOrganization(actor, k string) outcome {
+	w.t.Helper()
+	payload, err := w.service.LeaveOrganization(w.t.Context(), w.User(actor), membership.LeaveOrganizationInput{
+		OrganizationID: w.Organization(universityName), IdempotencyKey: key(k)})
+	return w.outcome(payload.Left, err)
+}
+
+// Members, faculty and managers who are not the last leave with all their roles inside.
+func TestLeavingAnOrganizationEndsAllOwnRolesInIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	university := w.Organization(universityName)
+	w.Grant(w.User("vic"), tenant.OrganizationMember, university)
+	w.Grant(w.User("ed"), tenant.OrganizationFaculty, university)
+	w.Grant(w.User("rita"), tenant.OrganizationManager, university)
+	for _, who := range []string{"vic", "ed", "rita"} {
+		w.leaveOrganization(who, "k").is(t, true)
+		w.leaveOrganization(who, "k").is(t, true) // the answer to a repeated request
+		w.leaveOrganization(who, "").refused(t, fault.NotFound)
+		for _, place := range []globalid.ID{university, w.Instance("Group 1"), w.Instance("Group 2")} {
+			w.role(who, place, "")
+		}
+	}
+	w.role("rita", w.Organization("Private Institute"), "ORGANIZATION_MANAGER")
+	w.trail("Vic MEMBER_LEFT Vic in "+universityName, "Vic MEMBER_LEFT Vic in "+testworld.Econometrics,
+		"Ed MEMBER_LEFT Ed in "+universityName, "Ed MEMBER_LEFT Ed in "+testworld.Econometrics, "Rita MEMBER_LEFT Rita in "+universityName)
+}
+
+func TestWhoMayNotLeaveAnOrganization(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	university := w.Organization(universityName)
+	for actor, code := range map[string]fault.Code{"sam": fault.NotFound, "rita": fault.NotFound, "ed": fault.Forbidden} {
+		w.leaveOrganization(actor, "").refused(t, code)
+	}
+	if f := w.leaveOrganization("mia", "").refused(t, fault.Conflict); f.Reason != fault.LastManager {
+		t.Errorf("%+v", f)
+	}
+	w.Grant(w.User("ada"), tenant.OrganizationMember, university)
+	if f := w.leaveOrganization("ada", "").refused(t, fault.Conflict); f.Reason != fault.LastAdministrator || !strings.Contains(f.Message, testworld.Econometrics) {
+		t.Errorf("%+v", f)
+	}
+	w.role("mia", university, "ORGANIZATION_MANAGER")
+	w.role("ada", university, "ORGANIZATION_MEMBER")
+	w.trail()
+}
+
 // Of two managers who remove or lower each other at the same time, one stays.
 func TestRacingManagersLeaveOne(t *testing.T) {
 	t.Parallel()

@@ -63,7 +63,7 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMembe
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
 			switch {
 			case in.OrganizationID != nil:
-				place, err = lockOrganization(ctx, tx, actor, *in.OrganizationID, user)
+				place, err = lockOrganization(ctx, tx, actor, *in.OrganizationID, user, access.RemoveMember)
 			case in.SpaceID != nil:
 				place, err = lockSpace(ctx, tx, actor, *in.SpaceID)
 			default:
@@ -74,7 +74,7 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMembe
 		Do: func(ctx context.Context, tx *postgres.Tx) (payload RemoveMemberPayload, err error) {
 			switch place := place.(type) {
 			case *tenant.Organization:
-				payload.Removed, err = endInOrganization(ctx, tx, actor, place, user)
+				payload.Removed, err = endInOrganization(ctx, tx, actor, place, user, audit.MemberRemoved)
 			case *tenant.Space:
 				payload.Removed, err = endInSpace(ctx, tx, actor, place, user)
 			case *tenant.Instance:

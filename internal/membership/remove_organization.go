@@ -15,17 +15,17 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// lockOrganization checks that the actor may remove people from an organization. Then it
-// locks, in the order in which everybody does, the places in which a person has a role or
+// lockOrganization checks that a rule lets the actor end a person's roles in an
+// organization. Then it locks, in the order in which everybody does, the places in which a person has a role or
 // pending invitations end, and the organization. Roles that the person gets in other
 // places meanwhile end, too, since their own membership is locked before roles are ended.
 // It fails with NOT_FOUND or FORBIDDEN.
-func lockOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, id, user globalid.ID) (*tenant.Organization, error) {
+func lockOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, id, user globalid.ID, rule access.Rule) (*tenant.Organization, error) {
 	organization, err := tenant.FindOrganization(ctx, tx, actor, id)
 	if err != nil {
 		return nil, err
 	}
-	if err := access.CheckRole(ctx, tx, organization, access.RemoveMember); err != nil {
+	if err := access.CheckRole(ctx, tx, organization, rule); err != nil {
 		return nil, err
 	}
 	if err := access.LockSelected(ctx, tx, access.Exclusive, `
@@ -42,13 +42,13 @@ func lockOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, 
 		union select null, null, $1`, organization.ID.UUID, user.UUID); err != nil {
 		return nil, err
 	}
-	return access.LockAndCheckRole[*tenant.Organization](ctx, tx, actor, organization.ID, access.RemoveMember, access.Exclusive)
+	return access.LockAndCheckRole[*tenant.Organization](ctx, tx, actor, organization.ID, rule, access.Exclusive)
 }
 
 // endInOrganization ends a person's roles in an organization, its spaces and their
 // instances; false where they have none. It fails with CONFLICT for the last manager, and
 // for the last administrator of a space.
-func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, organization *tenant.Organization, user globalid.ID) (bool, error) {
+func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, organization *tenant.Organization, user globalid.ID, action audit.Action) (bool, error) {
 	id := organization.ID.UUID
 	belonged, err := tx.Exec(ctx, `delete from organization_member where organization_id = $1 and account_id = $2`, id, user.UUID)
 	if err != nil {
@@ -94,7 +94,7 @@ func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 	if err := tx.Get(ctx, &person.Name, `select name from account where id = $1`, user.UUID); err != nil {
 		return false, err
 	}
-	record := audit.Record{Action: audit.MemberRemoved, Actor: actor, Target: audit.OnOrganization(organization), Details: about(&person, audit.Details{})}
+	record := audit.Record{Action: action, Actor: actor, Target: audit.OnOrganization(organization), Details: about(&person, audit.Details{})}
 	records := []audit.Record{record}
 	for _, s := range spaces {
 		record.Target = audit.Target{Space: audit.Name{ID: s.ID, Name: s.Name}}
