@@ -16,21 +16,21 @@ func TestAcceptingRacesWithRemovingTheInviter(t *testing.T) {
 			t.Run(sent+" "+to, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, unlimitedInvitations)
-				ada, mia, miaID := w.as("ada"), w.as("mia"), w.user("Mia")
+				ada, rita, ritaID := w.as("ada"), w.as("rita"), w.user("Rita")
 				var r racetest.Race
 				for n := range racetest.Trials {
 					email := fmt.Sprintf("p%d@new.example", n)
 					p := w.as(email)
 					p.Ask(`{ viewer { id } }`, nil).OK()
-					w.grantAdministrator("Mia")
+					w.grantAdministrator("Rita")
 					if to == "the space" {
-						mia.inviteAdministrators([]string{email}).OK()
+						rita.inviteAdministrators([]string{email}).OK()
 					} else {
-						mia.invite("Group 1", "VIEWER", []string{email}).OK()
+						rita.invite("Group 1", "VIEWER", []string{email}).OK()
 					}
 					id := w.invitationOf(email)
 					var accepted, removed answer
-					r.Run(func() { accepted = p.accept("invitationId", id) }, func() { removed = ada.remove("", miaID, "sentInvitations", sent) })
+					r.Run(func() { accepted = p.accept("invitationId", id) }, func() { removed = ada.remove("", ritaID, "sentInvitations", sent) })
 					inTime := acceptedBefore(w, `
 						select max(at) from audit_log where action = 'MEMBER_REMOVED'`)
 					ended := removed.OK().At("removeMember", map[string]string{"REVOKE": "revokedInvitationCount", "TAKE_OVER": "takenOverInvitationCount"}[sent])

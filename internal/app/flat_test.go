@@ -58,7 +58,7 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 	db, services, sent := observeStatements(t, w)
 	vic := w.User("vic")
 	ids := func(ids ...globalid.ID) []globalid.ID { return ids }
-	space := w.Space(testworld.Econometrics)
+	space, organization := w.Space(testworld.Econometrics), w.Organization("University of Example")
 
 	type read func(context.Context, relay.Page) (nodes, total int, err error)
 	reads := map[string]read{
@@ -75,6 +75,22 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 			lists, err := audit.List(ctx, db, ids(space), page)
 			return len(lists[space].Nodes), lists[space].Total, err
 		},
+		"the members of an organization": func(ctx context.Context, page relay.Page) (int, int, error) {
+			lists, err := services.Memberships.ListInOrganizations(ctx, ids(organization), page)
+			return len(lists[organization].Nodes), lists[organization].Total, err
+		},
+		"the trail of an organization": func(ctx context.Context, page relay.Page) (int, int, error) {
+			lists, err := audit.List(ctx, db, ids(organization), page)
+			return len(lists[organization].Nodes), lists[organization].Total, err
+		},
+		"the spaces of an organization": func(ctx context.Context, page relay.Page) (int, int, error) {
+			o, err := tenant.FindOrganization(ctx, db, w.User("mia"), organization)
+			if err != nil {
+				return 0, 0, err
+			}
+			list, err := o.Spaces(ctx, db, w.User("mia"), page)
+			return len(list.Nodes), list.Total, err
+		},
 		"the instances of a space": func(ctx context.Context, page relay.Page) (int, int, error) {
 			s, err := tenant.FindSpace(ctx, db, vic, globalid.ID{Kind: globalid.Space, UUID: testID(w, 2)})
 			if err != nil {
@@ -89,7 +105,7 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 		},
 	}
 	for _, status := range []invitation.Status{"", invitation.Pending, invitation.Expired, invitation.Accepted, invitation.Declined, invitation.Revoked} {
-		for _, place := range []globalid.ID{space, w.Instance("Group 1"), w.Instance("Master"), w.Instance("Distributed")} {
+		for _, place := range []globalid.ID{organization, space, w.Instance("Group 1"), w.Instance("Master"), w.Instance("Distributed")} {
 			for _, stored := range []bool{false, true} {
 				reads[fmt.Sprintf("invitations to %s, %s, only what is stored: %t", place, status, stored)] = func(ctx context.Context, page relay.Page) (int, int, error) {
 					lists, err := services.Invitations.List(ctx, ids(place), invitation.Filter{Status: status, Stored: stored}, page)
@@ -134,7 +150,7 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 		}
 	}
 	pages := map[string]relay.Page{"the first page": {First: 10}}
-	for place := range 5 { // see fill: the rows of a list are those of a place, or have no place (0)
+	for place := range 6 { // see fill: the rows of a list are those of a place, or have no place (0)
 		pages[fmt.Sprint("a page in the middle of those of place ", place)] = relay.Page{First: 10, After: testID(w, place*1_000_000+inLongLists/2)}
 	}
 	for name, read := range reads {
@@ -156,6 +172,7 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 	}
 	for _, name := range []string{
 		"the members of an instance", "the people of a space", "the trail", "the spaces of a member",
+		"the members of an organization", "the trail of an organization", "the spaces of an organization",
 		"the requests in a space, OPEN", "the requests of a person, WITHDRAWN", "the requests to answer"} {
 		if _, total, err := reads[name](t.Context(), relay.Page{Total: true}); total != relay.MaxTotal || err != nil {
 			t.Errorf("%s: total %d, %v", name, total, err)
@@ -255,15 +272,19 @@ const perWrite = 10
 // writesOf returns writes beside the lists of fill. Each is about the rows from a number
 // on, once for each.
 func writesOf(w *testworld.World, services *testworld.Services) map[string]func(context.Context, int) error {
-	ada, vic := w.User("ada"), w.User("vic")
-	group, master, space := w.Instance("Group 1"), w.Instance("Master"), w.Space(testworld.Econometrics)
+	ada, vic, mia := w.User("ada"), w.User("vic"), w.User("mia")
+	group, master, space, organization := w.Instance("Group 1"), w.Instance("Master"), w.Space(testworld.Econometrics), w.Organization("University of Example")
 	invite := func(to globalid.ID, pattern string) func(context.Context, int) error {
 		return func(ctx context.Context, first int) error {
 			emails := make([]string, perWrite)
 			for i := range emails {
 				emails[i] = fmt.Sprintf(pattern, first+i)
 			}
-			if to.Kind == globalid.Space {
+			switch to.Kind {
+			case globalid.Organization:
+				_, err := services.Invitations.InviteOrganizationMembers(ctx, mia, invitation.InviteOrganizationMembersInput{OrganizationID: to, Role: tenant.Faculty, Emails: emails})
+				return err
+			case globalid.Space:
 				_, err := services.Invitations.InviteAdministrators(ctx, ada, invitation.InviteSpaceAdministratorsInput{SpaceID: to, Emails: emails})
 				return err
 			}
@@ -283,6 +304,9 @@ func writesOf(w *testworld.World, services *testworld.Services) map[string]func(
 		"inviting to an instance with pending invitations": invite(group, "a%d@new.example"),
 		"inviting to an instance with members":             invite(master, "b%d@new.example"),
 		"inviting administrators":                          invite(space, "c%d@new.example"),
+		"inviting to an organization":                      invite(organization, "d%d@new.example"),
+		"inviting members to their organization":           invite(organization, "%d@many.example"),
+		"inviting people to an organization who were":      invite(organization, "%d.5@many.example"),
 		"inviting people who are known":                    invite(group, "%d@many.example"),
 		"inviting people who are known to a place of many": invite(master, "%d@other.example"),
 		"inviting members":                                 invite(master, "%d@many.example"),
@@ -313,6 +337,17 @@ func writesOf(w *testworld.World, services *testworld.Services) map[string]func(
 			if err == nil {
 				_, err = services.Memberships.Remove(ctx, ada, membership.RemoveMemberInput{InstanceID: &master, UserID: member(n + 5*perWrite)})
 			}
+			return err
+		},
+		"changing a role in an organization, and removing a member": func(ctx context.Context, n int) error {
+			_, err := services.Memberships.ChangeOrganizationRole(ctx, mia, membership.ChangeOrganizationRoleInput{OrganizationID: organization, UserID: member(n + 8*perWrite), Role: tenant.Faculty})
+			if err == nil {
+				_, err = services.Memberships.Remove(ctx, mia, membership.RemoveMemberInput{OrganizationID: &organization, UserID: member(n + 8*perWrite)})
+			}
+			return err
+		},
+		"leaving an organization": func(ctx context.Context, n int) error {
+			_, err := services.Memberships.LeaveOrganization(ctx, w.User(fmt.Sprintf("%d@many.example", n+11*perWrite)), membership.LeaveOrganizationInput{OrganizationID: organization})
 			return err
 		},
 		"creating, deleting and restoring an instance": func(ctx context.Context, n int) error {
@@ -394,23 +429,27 @@ func createFill(w *testworld.World) {
 		declare
 			ada constant uuid := (select id from account where name = 'Ada');
 			vic constant uuid := (select id from account where name = 'Vic');
+			organization constant uuid := (select organization_id from space where id = in_space);
 			statuses constant text[] := array['PENDING', 'EXPIRED', 'ACCEPTED', 'DECLINED', 'REVOKED'];
 			requested constant text[] := array['OPEN', 'WITHDRAWN', 'APPROVED', 'DECLINED', 'EXPIRED'];
 		begin
 			insert into account (id, subject, email, email_key, name) select test_id(n), n, n || '@many.example', n || '@many.example', 'X' from generate_series(first, most) n;
 			insert into address_holder (email_key, account_id) select email_key, id from account on conflict do nothing;
 			insert into instance_member (instance_id, space_id, account_id, role) select instances[2], in_space, test_id(n), 'VIEWER' from generate_series(first, most) n;
-			insert into space (id, organization_id, name) select test_id(n), organization_id, n::text from space, generate_series(first, most) n where id = in_space;
+			insert into organization_member (organization_id, account_id, role) select organization, test_id(n), 'MEMBER' from generate_series(first, most) n;
+			insert into space (id, organization_id, name) select test_id(n), organization, n::text from generate_series(first, most) n;
 			insert into instance (id, space_id, name, kind) select test_id(n), test_id(n), n::text, 'WORKING' from generate_series(first, most) n;
 			insert into instance_member (instance_id, space_id, account_id, role) select test_id(n), test_id(n), vic, 'VIEWER' from generate_series(first, most) n;
-			insert into invitation (id, instance_id, space_id, email, email_key, role, status, expired, token_hash, invited_by, expires_at, ended_at)
-			select test_id(n + place * 1000000), instances[place], case when place = 4 then in_space end, e, e, case when place < 4 then 'VIEWER' end,
+			insert into invitation (id, instance_id, space_id, organization_id, email, email_key, role, status, expired, token_hash, invited_by, expires_at, ended_at)
+			select test_id(n + place * 1000000), instances[place], case when place = 4 then in_space end, case when place = 5 then organization end,
+			       e, e, case when place < 4 then 'VIEWER' when place = 5 then 'MEMBER' end,
 			       case status when 'EXPIRED' then 'PENDING' else status end, status = 'EXPIRED', sha256(e::bytea), case when n % 2 = 0 then ada else test_id(n) end,
 			       clock_timestamp() + case when status = 'EXPIRED' then - interval '1 day' else interval '1 day' end, case when status not in ('PENDING', 'EXPIRED') then clock_timestamp() end
-			from generate_series(1, 4) place, generate_series(first, most) n, lateral (
-				select n || '.' || place || '@many.example', case when place = 4 or n <= 50 then statuses[n % 5 + 1] when place < 3 then statuses[place] else statuses[n % 3 + 3] end) x (e, status);
+			from generate_series(1, 5) place, generate_series(first, most) n, lateral (
+				select n || '.' || place || '@many.example', case when place > 3 or n <= 50 then statuses[n % 5 + 1] when place < 3 then statuses[place] else statuses[n % 3 + 3] end) x (e, status);
 			insert into outbox (id, kind, subject_id, state, instance_id) select id, 'INVITATION', id, 'SENT', instance_id from invitation on conflict do nothing;
 			insert into audit_log (id, action, actor_name, space_id, space_name) select test_id(n), 'INVITED', 'X', in_space, 'S' from generate_series(first, most) n;
+			insert into audit_log (id, action, actor_name, organization_id, organization_name) select test_id(n + 5000000), 'INVITED', 'X', organization, 'O' from generate_series(first, most) n;
 			insert into request (id, kind, space_id, instance_id, space_name, instance_name, requested_by, role, lasts_until, expires_at, status, ended_at, answered_by)
 			select test_id(n + place * 1000000), 'ROLE', case place when 1 then in_space else test_id(n) end, case place when 1 then instances[1] else test_id(n) end, 'S', 'I',
 			       case place when 1 then test_id(n) else vic end, 'INSTANCE_VIEWER', at, at, status, case when status <> 'OPEN' then at end, case when status in ('APPROVED', 'DECLINED') then ada end
@@ -421,6 +460,7 @@ func createFill(w *testworld.World) {
 
 			-- As much elsewhere, newer and older.
 			insert into account (id, subject, email, email_key, name) select other_id(n, most), 'o' || n, n || '@other.example', n || '@other.example', 'X' from generate_series(first, most) n;
+			insert into organization_member (organization_id, account_id, role) select test_id(1), other_id(n, most), 'MEMBER' from generate_series(first, most) n;
 			insert into instance (id, space_id, name, kind) select other_id(n, most), test_id(1), 'o' || n, 'WORKING' from generate_series(first, most) n;
 			insert into instance_member (instance_id, space_id, account_id, role) select test_id(1), test_id(1), other_id(n, most), 'VIEWER' from generate_series(first, most) n;
 			insert into space (id, organization_id, name) select other_id(n, most), gen_random_uuid(), n::text from generate_series(first, most) n;
@@ -434,6 +474,7 @@ func createFill(w *testworld.World) {
 			select other_id(n, most), 'RESTORE', test_id(1), test_id(1), 'S', 'I', other_id(n, most), at, at, status, case when status <> 'OPEN' then at end
 			from generate_series(first, most) n, lateral (select clock_timestamp() + interval '1 day', case when n % 20 > 0 then 'OPEN' else 'EXPIRED' end) x (at, status);
 			insert into audit_log (id, action, actor_name, space_id, space_name) select other_id(n, most), 'INVITED', 'X', test_id(1), 'S' from generate_series(first, most) n;
+			insert into audit_log (id, action, actor_name, organization_id, organization_name) select other_id(n + 5000000, case when n < most / 2 then 20000000 else 0 end), 'INVITED', 'X', test_id(1), 'O' from generate_series(first, most) n;
 		end $$`)
 }
 

@@ -175,31 +175,31 @@ func TestRemovalEndsInvitationsByAndToThePerson(t *testing.T) {
 		revoked, taken float64
 	}{{"absent", 3, 0}, {nil, 3, 0}, {"REVOKE", 3, 0}, {"TAKE_OVER", 1, 2}} {
 		w := newWorld(t)
-		ada, mia := w.as("ada"), w.as("mia")
-		ada.invite("Group 1", "VIEWER", []string{"mia@uni.example"}).OK() // before they were an administrator
-		w.grantAdministrator("Mia")
-		mia.invite("Group 1", "EDITOR", []string{"crony@new.example"}).OK()
-		mia.inviteAdministrators([]string{"mia@second.example"}).OK()
+		ada, rita := w.as("ada"), w.as("rita")
+		ada.invite("Group 1", "VIEWER", []string{"rita@uni.example"}).OK() // before they were an administrator
+		w.grantAdministrator("Rita")
+		rita.invite("Group 1", "EDITOR", []string{"crony@new.example"}).OK()
+		rita.inviteAdministrators([]string{"rita@second.example"}).OK()
 		w.AwaitMails(3)
 		var more []any
 		if c.sent != "absent" {
 			more = []any{"sentInvitations", c.sent}
 		}
-		removed := ada.remove("", w.user("Mia"), more...).OK()
+		removed := ada.remove("", w.user("Rita"), more...).OK()
 		if removed.At("removeMember", "revokedInvitationCount") != c.revoked || removed.At("removeMember", "takenOverInvitationCount") != c.taken {
 			t.Errorf("%v: %s", c.sent, removed.Body)
 		}
-		if e := mia.accept("token", w.AwaitToken("mia@uni.example")).Refused("INVITATION_NOT_USABLE"); e.Reason() != "REVOKED" {
+		if e := rita.accept("token", w.AwaitToken("rita@uni.example")).Refused("INVITATION_NOT_USABLE"); e.Reason() != "REVOKED" {
 			t.Errorf("%v: %+v", c.sent, e)
 		}
-		for _, email := range []string{"crony@new.example", "mia@second.example"} {
+		for _, email := range []string{"crony@new.example", "rita@second.example"} {
 			if a := w.as(email).accept("token", w.AwaitToken(email)); (len(a.Errors) == 0) != (c.taken > 0) {
 				t.Errorf("%v: %s", c.sent, a.Body)
 			}
 		}
 		// Invited again, they come back.
-		ada.invite("Group 1", "VIEWER", []string{"mia@uni.example"}).OK()
-		mia.accept("invitationId", w.invitationOf("mia@uni.example")).OK()
+		ada.invite("Group 1", "VIEWER", []string{"rita@uni.example"}).OK()
+		rita.accept("invitationId", w.invitationOf("rita@uni.example")).OK()
 	}
 	if codes := newWorld(t).as("ada").remove("", "user_"+strings.Repeat("0", 32), "sentInvitations", "KEEP").Codes(); !slices.Equal(codes, []string{"BAD_USER_INPUT"}) {
 		t.Errorf("an unknown choice: %v", codes)

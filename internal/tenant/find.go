@@ -444,8 +444,10 @@ func FindOrganization(ctx context.Context, q postgres.Querier, viewer User, id g
 var (
 	organizationsQuery        = organizationsQueryOf(`organization o`, ``) + ` and o.id = any ($2::uuid[])`
 	invitedOrganizationsQuery = organizationsQueryOf(`(
-		select organization_id, array_agg(id) as invitations
-		from invitation where id = any ($2::uuid[]) and organization_id is not null group by organization_id) v
+		select v.organization_id, array_agg(i.id) as invitations
+		from unnest($2::uuid[]) as i (id)
+		cross join lateral (select organization_id from invitation where id = i.id limit 1) v
+		where v.organization_id is not null group by v.organization_id) v
 		join organization o on o.id = v.organization_id`, `, v.invitations`)
 )
 
