@@ -3714,8 +3714,8 @@ enum EmailReason {
 
   Their own pending invitations there are revoked: to the instance; with ` + "`" + `spaceId` + "`" + `, to
   all instances of the space and to administer it; with ` + "`" + `organizationId` + "`" + `, to the
-  organization and everything in it. They can be invited again. ` + "`" + `sentInvitations` + "`" + ` says what happens to the pending invitations that they
-  sent there and may no longer send.
+  organization and everything in it. They can be invited again. ` + "`" + `sentInvitations` + "`" + ` says
+  what happens to the pending invitations that they sent there and may no longer send.
 
   Errors: NOT_FOUND, FORBIDDEN, CONFLICT (LAST_ADMINISTRATOR, LAST_MANAGER).
   """
@@ -3778,7 +3778,8 @@ enum SentInvitations {
   REVOKE
   """
   The person who removes becomes their inviter. The links in mails that were sent stay
-  valid. People who remove themselves cannot take over: nobody can accept the
+  valid. People who remove themselves cannot take over, and managers who remove from the
+  organization cannot take over invitations to instances: nobody can accept the
   invitations then, until an administrator resends them.
   """
   TAKE_OVER

@@ -49,11 +49,12 @@ var (
 	// inside have other roles.
 	revokeHigherQuery = strings.ReplaceAll(revokeEnded, "PLACE", "v.organization_id = $1")
 
-	// $3 is who takes them over.
+	// $3 is who takes them over, where they may invite themselves: managers do not invite
+	// to instances.
 	takeOverQueries = inPlaceOf(`
 		with sent as materialized (
 			select v.id from invitation v ` + placeTables + `
-			where PLACE and v.status = 'PENDING' and v.invited_by = $2 and not ` + inviterMay + `
+			where PLACE and v.status = 'PENDING' and v.invited_by = $2 and not ` + inviterMay + ` and ` + mayInvite("$3") + `
 			order by v.email_key, v.instance_id, v.space_id, v.organization_id for no key update of v)
 		update invitation v set invited_by = $3 where v.id = any (array(select id from sent))
 		returning ` + endedColumns)

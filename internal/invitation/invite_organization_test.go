@@ -198,17 +198,26 @@ func TestRemovalFromTheOrganizationEndsInvitations(t *testing.T) {
 			toAnother := w.invite("Master", tenant.Viewer, "bob@new.example")[0].InvitationID
 			w.Grant(w.User("rita"), tenant.OrganizationManager, w.university())
 			byEva := w.inviteAs("eva", "Group 1", tenant.Viewer, "bob@new.example")
+			appointed, err := w.Invitations.InviteAdministrators(t.Context(), eva, invitation.InviteSpaceAdministratorsInput{
+				SpaceID: w.Space(testworld.Econometrics), Emails: []string{"noah@new.example"}})
+			w.must(err)
+			administrator := appointed.Results[0].InvitationID
 			toOrganization := w.inviteToOrganization(tenant.Faculty, "eva@uni.example", "zoe@new.example")
 			payload, err := w.Memberships.Remove(t.Context(), w.User("mia"), membership.RemoveMemberInput{
 				UserID: eva.ID, OrganizationID: new(w.university()), SentInvitations: sent})
 			w.must(err)
-			want, status := membership.EndedInvitations{Revoked: 2}, "REVOKED"
+			want, status, reason := membership.EndedInvitations{Revoked: 3}, "REVOKED", "REVOKED"
 			if sent == membership.TakeOverSent {
-				want, status = membership.EndedInvitations{Revoked: 1, TakenOver: 1}, "PENDING"
+				// Mia may appoint administrators, and not invite to instances.
+				want, status, reason = membership.EndedInvitations{Revoked: 1, TakenOver: 1}, "PENDING", "INVITER_LEFT"
 			}
 			wantEqual(t, "ended", want, payload.EndedInvitations)
-			wantEqual(t, "statuses", []string{status, "REVOKED", "PENDING", "PENDING"},
-				w.statuses(byEva, toOrganization[0].InvitationID, toOrganization[1].InvitationID, toAnother))
+			wantEqual(t, "statuses", []string{status, status, "REVOKED", "PENDING", "PENDING"},
+				w.statuses(byEva, administrator, toOrganization[0].InvitationID, toOrganization[1].InvitationID, toAnother))
+			wantRefused(t, second(w.accept("bob@new.example", byEva)), fault.InvitationNotUsable, reason)
+			if _, err := w.accept("noah@new.example", administrator); (err == nil) != (sent == membership.TakeOverSent) {
+				t.Errorf("the new administrator: %v", err)
+			}
 		})
 	}
 }

@@ -33,11 +33,17 @@ var (
 
 	// inviterMay is the condition that the inviter may still invite there, by the
 	// roles that they hold now.
-	inviterMay = `case
-		when v.instance_id is not null then ` + tenant.HasRoleInInstance("v.invited_by", access.InviteUsers.Roles) + `
-		when v.space_id is not null then ` + tenant.HasRoleInSpace("v.invited_by", access.InviteSpaceAdministrators.Roles) + `
-		else ` + tenant.HasRoleInOrganization("v.invited_by", "v.organization_id", access.InviteOrganizationMembers.Roles) + ` end`
+	inviterMay = mayInvite("v.invited_by")
 )
+
+// mayInvite returns the SQL condition that an account may invite where invitation v
+// leads.
+func mayInvite(account string) string {
+	return `case
+		when v.instance_id is not null then ` + tenant.HasRoleInInstance(account, access.InviteUsers.Roles) + `
+		when v.space_id is not null then ` + tenant.HasRoleInSpace(account, access.InviteSpaceAdministrators.Roles) + `
+		else ` + tenant.HasRoleInOrganization(account, "v.organization_id", access.InviteOrganizationMembers.Roles) + ` end`
+}
 
 const (
 	storedColumns = `
