@@ -1,19 +1,20 @@
 package membership_test
 
 import (
-	"context"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/membership"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
@@ -144,7 +145,7 @@ func TestRemovalFromAnOrganizationEndsAllRolesInIt(t *testing.T) {
 	w.role("vic", w.Instance("Group 1"), "INSTANCE_VIEWER")
 	trail := w.Lines(`select concat_ws(' ', actor_name, action, details ->> 'userName', coalesce(space_name, organization_name)) from audit_log`)
 	slices.Sort(trail)
-	if diff := cmp.Diff([]string{"Mia MEMBER_REMOVED Ed Econometrics 2026", "Mia MEMBER_REMOVED Ed Statistics", "Mia MEMBER_REMOVED Ed " + universityName}, trail); diff != "" {
+	if diff := gocmp.Diff([]string{"Mia MEMBER_REMOVED Ed Econometrics 2026", "Mia MEMBER_REMOVED Ed Statistics", "Mia MEMBER_REMOVED Ed " + universityName}, trail); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -211,33 +212,101 @@ func TestWhoMayNotLeaveAnOrganization(t *testing.T) {
 	w.trail()
 }
 
-// Of two managers who remove or lower each other at the same time, one stays.
-func TestRacingManagersLeaveOne(t *testing.T) {
+// Of two managers who end each other's or their own roles at the same time, one stays, and
+// the other request is refused.
+func TestManagersRaceForTheLastRole(t *testing.T) {
+	t.Parallel()
+	type act func(w world, actor, other tenant.User, university globalid.ID) (done bool, err error)
+	remove := func(w world, actor, other tenant.User, university globalid.ID) (bool, error) {
+		payload, err := w.service.Remove(w.t.Context(), actor, membership.RemoveMemberInput{UserID: other.ID, OrganizationID: &university})
+		return payload.Removed && err == nil, err
+	}
+	lower := func(w world, actor, other tenant.User, university globalid.ID) (bool, error) {
+		payload, err := w.service.ChangeOrganizationRole(w.t.Context(), actor, membership.ChangeOrganizationRoleInput{
+			OrganizationID: university, UserID: other.ID, Role: tenant.Member})
+		return payload.Changed && err == nil, err
+	}
+	leave := func(w world, actor, _ tenant.User, university globalid.ID) (bool, error) {
+		payload, err := w.service.LeaveOrganization(w.t.Context(), actor, membership.LeaveOrganizationInput{OrganizationID: university})
+		return payload.Left && err == nil, err
+	}
+	lowerOneself := func(w world, actor, _ tenant.User, university globalid.ID) (bool, error) {
+		return lower(w, actor, actor, university)
+	}
+	for name, c := range map[string]struct {
+		mia, rita act
+		refused   fault.Code // of who comes second
+	}{
+		"both remove":        {remove, remove, fault.NotFound},
+		"both lower":         {lower, lower, fault.Forbidden},
+		"one removes":        {remove, lower, ""}, // the code depends on who comes second
+		"both leave":         {leave, leave, fault.Conflict},
+		"both lower oneself": {lowerOneself, lowerOneself, fault.Conflict},
+		"one leaves":         {leave, lowerOneself, fault.Conflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			university, mia, rita := w.Organization(universityName), w.User("mia"), w.User("rita")
+			var r racetest.Race
+			for n := range racetest.Trials {
+				for _, manager := range []tenant.User{mia, rita} {
+					w.Grant(manager, tenant.OrganizationManager, university)
+				}
+				var first, second bool
+				var firstErr, secondErr error
+				r.Run(
+					func() { first, firstErr = c.mia(w, mia, rita, university) },
+					func() { second, secondErr = c.rita(w, rita, mia, university) })
+				r.Record(first)
+				if first == second || (firstErr == nil) != first || (secondErr == nil) != second {
+					t.Fatalf("trial %d: Mia %t, %v; Rita %t, %v", n, first, firstErr, second, secondErr)
+				}
+				f := (*fault.Fault)(nil)
+				if err := cmp.Or(firstErr, secondErr); !errors.As(err, &f) || c.refused != "" && f.Code != c.refused || f.Code == fault.Conflict && f.Reason != fault.LastManager {
+					t.Fatalf("trial %d: %v", n, err)
+				}
+				if managers := w.Number(`select count(*) from organization_member where organization_id = $1 and role = 'MANAGER'`, university.UUID); managers != 1 {
+					t.Fatalf("trial %d: %d managers are left", n, managers)
+				}
+			}
+			r.End(t)
+		})
+	}
+}
+
+// A manager leaves while another one appoints a person: the organization has a manager
+// all the time, and the manager leaves only where the person is one already.
+func TestLeavingRacesWithAppointing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	university := w.Organization(universityName)
-	w.Grant(w.User("rita"), tenant.OrganizationManager, university)
-	actors := map[string]tenant.User{"mia": w.User("mia"), "rita": w.User("rita")}
-	for i := range 20 {
-		for _, a := range actors {
-			w.Grant(a, tenant.OrganizationManager, university)
-		}
-		var calls sync.WaitGroup
-		for who, other := range map[string]string{"mia": "rita", "rita": "mia"} {
-			calls.Go(func() {
-				if i%2 == 0 {
-					_, _ = w.service.Remove(context.Background(), actors[who], membership.RemoveMemberInput{UserID: actors[other].ID, OrganizationID: &university})
-				} else {
-					_, _ = w.service.ChangeOrganizationRole(context.Background(), actors[who], membership.ChangeOrganizationRoleInput{
-						OrganizationID: university, UserID: actors[other].ID, Role: tenant.Member})
-				}
+	university, mia := w.Organization(universityName), w.User("mia")
+	// Mia appoints Vic and leaves, in two requests.
+	var r racetest.Race
+	for n := range racetest.Trials {
+		w.Grant(mia, tenant.OrganizationManager, university)
+		w.Exec(`delete from organization_member where account_id = $1`, w.User("vic").ID.UUID)
+		w.Grant(w.User("vic"), tenant.OrganizationMember, university)
+		var appointErr, leaveErr error
+		r.Run(
+			func() {
+				_, appointErr = w.service.ChangeOrganizationRole(t.Context(), mia, membership.ChangeOrganizationRoleInput{
+					OrganizationID: university, UserID: w.User("vic").ID, Role: tenant.Manager})
+			},
+			func() {
+				_, leaveErr = w.service.LeaveOrganization(t.Context(), mia, membership.LeaveOrganizationInput{OrganizationID: university})
 			})
+		r.Record(leaveErr == nil)
+		f := (*fault.Fault)(nil)
+		if appointErr != nil || leaveErr != nil && (!errors.As(leaveErr, &f) || f.Reason != fault.LastManager) {
+			t.Fatalf("trial %d: %v, %v", n, appointErr, leaveErr)
 		}
-		calls.Wait()
-		if n := w.Number(`select count(*) from organization_member where organization_id = $1 and role = 'MANAGER'`, university.UUID); n != 1 {
-			t.Fatalf("%d managers are left", n)
+		w.role("vic", university, "ORGANIZATION_MANAGER")
+		if left := w.RoleOf(mia, university) == ""; left != (leaveErr == nil) {
+			t.Fatalf("trial %d: left %t, %v", n, left, leaveErr)
 		}
 	}
+	r.End(t)
 }
 
 func TestListInOrganizations(t *testing.T) {
@@ -262,7 +331,7 @@ func TestListInOrganizations(t *testing.T) {
 	if u := lists[university]; u.Total != 3 || !u.HasNext || len(u.Nodes) != 2 {
 		t.Errorf("%+v", u)
 	}
-	if diff := cmp.Diff([]string{"Rita MANAGER"}, of(institute)); diff != "" {
+	if diff := gocmp.Diff([]string{"Rita MANAGER"}, of(institute)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -14,8 +14,10 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/privacy"
 	"alphacruncher.com/datahub-gateway/internal/racetest"
 	"alphacruncher.com/datahub-gateway/internal/request"
@@ -326,4 +328,66 @@ func TestMergeRacesWithTheMergedPerson(t *testing.T) {
 		}
 	}
 	r.End(t)
+}
+
+// Of two managers, one leaves while the other's account is erased, or is merged into
+// another one of the same person: the organization has a manager all the time.
+func TestLeavingRacesWithTheEndOfTheOtherManager(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	university, mia := w.Organization("University of Example"), w.User("mia")
+	managers := func() int {
+		return w.Number(`select count(*) from organization_member where organization_id = $1 and role = 'MANAGER'`, university.UUID)
+	}
+	leave := func() error {
+		_, err := w.Memberships.LeaveOrganization(t.Context(), mia, membership.LeaveOrganizationInput{OrganizationID: university})
+		return err
+	}
+	var erasures racetest.Race
+	for n := range racetest.Trials {
+		email := fmt.Sprintf("manager%d@new.example", n)
+		other := w.signIn(email+"/1", email, time.Now().Add(-time.Hour))
+		w.Grant(mia, tenant.OrganizationManager, university)
+		w.Grant(other, tenant.OrganizationManager, university)
+		person := w.find(email)
+		var leaveErr, eraseErr error
+		erasures.Run(
+			func() { leaveErr = leave() },
+			func() { _, eraseErr = privacy.Erase(t.Context(), w.owner, person, privacy.Options{}) })
+		erasures.Record(leaveErr == nil)
+		last, conflict := (*privacy.LastError)(nil), (*fault.Fault)(nil)
+		if (leaveErr == nil) == (eraseErr == nil) || managers() != 1 ||
+			leaveErr != nil && (!errors.As(leaveErr, &conflict) || conflict.Reason != fault.LastManager) || eraseErr != nil && !errors.As(eraseErr, &last) {
+			t.Fatalf("trial %d: %d managers, %v, %v", n, managers(), leaveErr, eraseErr)
+		}
+		w.Grant(mia, tenant.OrganizationManager, university)
+		w.Revoke(other, university)
+	}
+	erasures.End(t)
+
+	var mergers racetest.Race
+	for n := range racetest.Trials {
+		email := fmt.Sprintf("merged%d@new.example", n)
+		other := w.signIn(email+"/1", email, time.Now().Add(-time.Hour))
+		kept := w.signIn(email+"/2", email, time.Now())
+		w.Grant(other, tenant.OrganizationManager, university)
+		var mergeErr error
+		var removal membership.RemoveMemberPayload
+		var removeErr error
+		mergers.Run(
+			func() {
+				removal, removeErr = w.Memberships.Remove(t.Context(), mia, membership.RemoveMemberInput{UserID: other.ID, OrganizationID: &university})
+			},
+			func() { _, mergeErr = account.Merge(t.Context(), w.owner, other.ID, kept.ID, false) })
+		mergers.Record(removal.Removed)
+		want := 2 // the kept account is one
+		if removal.Removed {
+			want = 1
+		}
+		if removeErr != nil || mergeErr != nil || managers() != want {
+			t.Fatalf("trial %d: %d managers, removed %t; %v, %v", n, managers(), removal.Removed, removeErr, mergeErr)
+		}
+		w.Revoke(kept, university)
+	}
+	mergers.End(t)
 }
