@@ -19,31 +19,6 @@ alter table invitation
         when organization_id is not null then coalesce(role in ('MANAGER', 'FACULTY', 'MEMBER'), false)
         else role is null end) not valid;
 
--- When an address was last sent an invitation of a space again, or one to an organization
--- itself: then space_id is the organization's id. The rows are deleted after ten minutes.
-alter table invitation_resend drop constraint invitation_resend_space_fkey;
-
--- An organization that has a manager cannot lose the last one, except where the operator
--- erases their account and says so.
--- +goose StatementBegin
-create function organization_manager_last() returns trigger language plpgsql as $$
-begin
-    -- A transaction that removes another one at the same time waits, and then sees
-    -- this one gone.
-    perform from organization where id = old.organization_id for no key update;
-    if not exists (select from organization_member where organization_id = old.organization_id and role = 'MANAGER')
-       and current_setting('datahub.erasure', true) is distinct from 'FORCED' then
-        raise exception 'organization % would have no manager', old.organization_id
-            using errcode = 'check_violation', constraint = 'organization_manager_last';
-    end if;
-    return null;
-end $$;
--- +goose StatementEnd
-create trigger organization_manager_deleted after delete on organization_member
-    for each row when (old.role = 'MANAGER') execute function organization_manager_last();
-create trigger organization_manager_lowered after update of role on organization_member
-    for each row when (old.role = 'MANAGER' and new.role <> 'MANAGER') execute function organization_manager_last();
-
 -- As before, with invitations to organizations.
 -- +goose StatementBegin
 create or replace function invitation_created() returns trigger language plpgsql as $$
