@@ -22,6 +22,6 @@ drop index concurrently if exists invitation_organization_part;
 create index concurrently invitation_organization_part on invitation
     (organization_id, (case when status <> 'PENDING' then 0 when expired then 2 else 1 end), id) where organization_id is not null;
 
--- For the managers of an organization.
-drop index concurrently if exists organization_member_manager;
-create index concurrently organization_member_manager on organization_member (organization_id, account_id) where role = 'MANAGER';
+-- For the staff of an organization, who are few beside its members.
+drop index concurrently if exists organization_member_staff;
+create index concurrently organization_member_staff on organization_member (organization_id, role, account_id) where role <> 'MEMBER';

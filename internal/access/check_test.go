@@ -145,6 +145,7 @@ func TestForbiddenNamesThoseWhoMay(t *testing.T) {
 		{"vic", access.InviteUsers, w.Instance("Group 1"), "Ada Zoe"},
 		{"vic", access.CreateInstance, w.Space(testworld.Econometrics), "Ada Zoe"},
 		{"member", access.CreateSpace, w.Organization("University of Example"), "Mia Berta"},
+		{"ada", access.LeaveOrganization, w.Organization("University of Example"), "Mia Berta"}, // and not the members
 		{"guest", access.CreateSpace, w.Organization("University of Example"), ""},
 	} {
 		f := faultOf(t, access.CheckRole(t.Context(), w.DB, find(t, w, c.who, c.id), c.rule))

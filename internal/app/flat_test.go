@@ -178,6 +178,13 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 			t.Errorf("%s: total %d, %v", name, total, err)
 		}
 	}
+	cost("whom to ask in an organization", 500, func(ctx context.Context) error {
+		o, err := tenant.FindOrganization(ctx, db, w.User("mia"), organization)
+		if err == nil {
+			_, err = o.Contacts(ctx, db, tenant.RolesOf(tenant.OrganizationManager, tenant.OrganizationFaculty))
+		}
+		return err
+	})
 	cost("the backlog", 4*relay.MaxTotal, func(ctx context.Context) error {
 		_, err := outbox.ReadBacklog(ctx, db)
 		return err

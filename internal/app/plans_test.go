@@ -100,6 +100,13 @@ func testReadsUseIndexes(t *testing.T, places int) {
 			}
 			return err
 		},
+		"whom to ask in an organization": func(ctx context.Context) error {
+			o, err := tenant.FindOrganization(ctx, db, w.User("mia"), organization)
+			if err == nil {
+				_, err = o.Contacts(ctx, db, tenant.RolesOf(tenant.OrganizationManager, tenant.OrganizationFaculty))
+			}
+			return err
+		},
 		"the trail of an organization": func(ctx context.Context) error {
 			_, err := audit.List(ctx, db, ids(organization), page)
 			return err
@@ -338,6 +345,8 @@ func grow(w *testworld.World, places int) {
 			insert into address_holder (email_key, account_id) select email_key, id from account on conflict do nothing;
 			insert into organization (id, name) select gen_random_uuid(), 'O' || n from generate_series(1, 200) n;
 			insert into space (id, organization_id, name) select id, organization, id::text from unnest(spaces) id;
+			insert into organization_member (organization_id, account_id, role)
+			select organization, accounts[n], case when n % 1000 = 0 then 'FACULTY' else 'MEMBER' end from generate_series(1, 20000) n;
 			insert into space_administrator (space_id, account_id) select spaces[n], accounts[n % 100 + 1] from generate_series(1, 500) n;
 			insert into instance (id, space_id, name, kind, deleted_at, deleted_by, restorable_until)
 			select instances[n], spaces[n % 500 + 1], n::text, 'WORKING', d.at, case when d.at is not null then accounts[1] end, d.at + interval '1 day'
@@ -352,10 +361,16 @@ func grow(w *testworld.World, places int) {
 			select gen_random_uuid(), spaces[n % places % 500 + 1], n || '@a.example', n || '@a.example',
 			       (array['PENDING', 'ACCEPTED', 'REVOKED'])[n % 3 + 1], sha256((n || 'a')::bytea), accounts[n % 500 + 1], clock_timestamp() + (n - 5000) * interval '1 minute'
 			from generate_series(1, 10000) n;
+			insert into invitation (id, organization_id, email, email_key, role, status, token_hash, invited_by, expires_at)
+			select gen_random_uuid(), organization, n || '@o.example', n || '@o.example', 'MEMBER',
+			       (array['PENDING', 'ACCEPTED', 'REVOKED'])[n % 3 + 1], sha256((n || 'o')::bytea), accounts[n % 500 + 1], clock_timestamp() + (n - 5000) * interval '1 minute'
+			from generate_series(1, 10000) n;
 			insert into outbox (id, kind, subject_id, state, instance_id)
 			select gen_random_uuid(), 'INVITATION', id, case when email like '1@%' then 'QUEUED' else 'SENT' end, instance_id from invitation;
 			insert into audit_log (action, actor_name, space_id, space_name)
 			select 'INVITED', 'X', spaces[n % places % 500 + 1], 'S' from generate_series(1, 20000) n;
+			insert into audit_log (action, actor_name, organization_id, organization_name)
+			select 'INVITED', 'X', organization, 'O' from generate_series(1, 20000) n;
 			insert into request (id, kind, space_id, instance_id, space_name, instance_name, requested_by, role, lasts_until, expires_at, status, ended_at, answered_by)
 			select gen_random_uuid(), 'ROLE', spaces[n % places % 500 + 1], instances[n % places + 1], 'S', 'I', accounts[n], 'INSTANCE_VIEWER',
 			       clock_timestamp() + interval '1 day', clock_timestamp() + interval '1 day',

@@ -43,14 +43,16 @@ func (s *Space) Contacts(ctx context.Context, q postgres.Querier, _ Roles) ([]fa
 
 // Contacts implements Place: managers first. Only those who belong to the
 // organization or administrate one of its spaces are told the names of its staff:
-// anyone else, guests included, may know one instance alone.
+// anyone else, guests included, may know one instance alone. Plain members are no
+// staff: only managers may know who they are.
 func (o *Organization) Contacts(ctx context.Context, q postgres.Querier, roles Roles) (contacts []fault.Contact, err error) {
 	if belongs := o.Roles != 0 && !(o.guest && o.Roles == RolesOf(OrganizationMember)); !belongs && !o.administers {
 		return nil, nil
 	}
 	err = q.Select(ctx, &contacts, `
-		select a.name, a.email from account a join organization_member m on m.account_id = a.id
-		where m.organization_id = $1 and m.role = any ($2::text[]) and not `+FormerHolder+`
+		select a.name, a.email
+		from organization_member m cross join lateral (select * from account where id = m.account_id limit 1) a
+		where m.organization_id = $1 and m.role = any ($2::text[]) and m.role <> 'MEMBER' and not `+FormerHolder+`
 		order by array_position($2::text[], m.role), a.name, a.id limit $3`,
 		o.ID.UUID, pq.StringArray(roles.Stored(globalid.Organization)), maxContacts)
 	return contacts, err

@@ -249,5 +249,5 @@ var effectiveRolesQuery = `
 	from unnest($1::uuid[], $2::uuid[]) with ordinality as p (account_id, instance_id, n)
 	join instance i on i.id = p.instance_id
 	join space s on s.id = i.space_id
-	left join organization_member om on om.organization_id = s.organization_id and om.account_id = p.account_id
+	left join lateral (select om.role, om.guest from organization_member om where om.organization_id = s.organization_id and om.account_id = p.account_id limit 1) om on true
 	left join lateral (select im.role from instance_member im where im.instance_id = i.id and im.account_id = p.account_id limit 1) im on true`

@@ -24,7 +24,7 @@ var spaceColumns = `
 const spaceTables = `
 	space s
 	join organization o on o.id = s.organization_id
-	left join organization_member om on om.organization_id = o.id and om.account_id = $1`
+	left join lateral (select om.role, om.guest from organization_member om where om.organization_id = o.id and om.account_id = $1 limit 1) om on true`
 
 // instanceColumns are an instance and the membership in it of account $1. Without an
 // instance, in a LEFT JOIN, the id is null.
