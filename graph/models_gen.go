@@ -75,7 +75,7 @@ type ConflictReason string
 const (
 	// The person is the last administrator of the space, who cannot be removed and cannot leave.
 	ConflictReasonLastAdministrator ConflictReason = "LAST_ADMINISTRATOR"
-	// The person is the last manager of the organization, who cannot be removed and keeps the role.
+	// The person is the last manager of the organization, who cannot be removed, cannot leave and keeps the role.
 	ConflictReasonLastManager ConflictReason = "LAST_MANAGER"
 	// An active instance of the space has this name: `instances` has it. Names are
 	// compared without regard to case, to spaces, and to characters that nobody sees.

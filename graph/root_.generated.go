@@ -2923,7 +2923,7 @@ enum UnauthenticatedReason {
 enum ConflictReason {
   "The person is the last administrator of the space, who cannot be removed and cannot leave."
   LAST_ADMINISTRATOR
-  "The person is the last manager of the organization, who cannot be removed and keeps the role."
+  "The person is the last manager of the organization, who cannot be removed, cannot leave and keeps the role."
   LAST_MANAGER
   """
   An active instance of the space has this name: ` + "`" + `instances` + "`" + ` has it. Names are
