@@ -120,11 +120,8 @@ func lockSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, id glob
 // a space be without an administrator.
 func endInSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, space *tenant.Space, user globalid.ID) (bool, error) {
 	administrators, err := tx.Exec(ctx, `delete from space_administrator where space_id = $1 and account_id = $2`, space.ID.UUID, user.UUID)
-	if last := pq.As(err, pqerror.CheckViolation); last != nil && last.Constraint == "space_administrator_last" {
-		return false, lastAdministrator()
-	}
 	if err != nil {
-		return false, err
+		return false, lastAdministratorOr(err)
 	}
 	members, err := tx.Exec(ctx, `
 		delete from instance_member m using instance i
@@ -162,4 +159,13 @@ func endInInstance(ctx context.Context, tx *postgres.Tx, actor access.Actor, ins
 	}
 	return true, audit.Write(ctx, tx, audit.Record{Action: action, Actor: actor, Target: audit.OnInstance(instance),
 		Details: about(member.User, audit.Details{Role: &member.Role})})
+}
+
+// lastAdministratorOr returns the refusal to end the role of a space's last administrator,
+// where that is why a statement failed, and otherwise the error.
+func lastAdministratorOr(err error) error {
+	if last := pq.As(err, pqerror.CheckViolation); last == nil || last.Constraint != "space_administrator_last" {
+		return err
+	}
+	return lastAdministrator()
 }

@@ -71,7 +71,9 @@ func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 		return false, err
 	}
 	var last []string
-	for _, s := range spaces {
+	ids := make(postgres.UUIDs, len(spaces))
+	for i, s := range spaces {
+		ids[i] = s.ID
 		if s.Last {
 			last = append(last, s.Name)
 		}
@@ -83,11 +85,11 @@ func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 		return false, nil
 	}
 	for _, query := range []string{
-		`delete from space_administrator m using space s where s.id = m.space_id and s.organization_id = $1 and m.account_id = $2`,
-		`delete from instance_member m using space s where s.id = m.space_id and s.organization_id = $1 and m.account_id = $2`,
+		`delete from space_administrator where space_id = any ($1::uuid[]) and account_id = $2`,
+		`delete from instance_member where space_id = any ($1::uuid[]) and account_id = $2`,
 	} {
-		if _, err := tx.Exec(ctx, query, id, user.UUID); err != nil {
-			return false, err
+		if _, err := tx.Exec(ctx, query, ids, user.UUID); err != nil {
+			return false, lastAdministratorOr(err) // of a space that they have come to meanwhile
 		}
 	}
 	person := tenant.User{ID: user}
