@@ -569,6 +569,55 @@ fragment Obstacle on Obstacle {
     ],
   },
   {
+    title: 'Organizations',
+    examples: [
+      {
+        title: 'Invite people to an organization',
+        as: mia,
+        query: `mutation InviteOrganizationMembers($input: InviteOrganizationMembersInput!) {
+  inviteOrganizationMembers(input: $input) {
+    results { email outcome role }
+  }
+}`,
+        variables: async (ask) => ({
+          input: {
+            organizationId: await organizationId(ask),
+            role: 'FACULTY',
+            emails: ['nora@new.example'],
+            idempotencyKey: newKey(),
+          },
+        }),
+      },
+      {
+        title: 'People, invitations, spaces and activity',
+        as: mia,
+        query: `query Organization($id: ID!) {
+  organization(id: $id) {
+    name
+    members { nodes { user { name } role since } }
+    invitations { nodes { email organizationRole status } }
+    spaces { nodes { name administrators { name } } }
+    auditLog { nodes { at summary } }
+  }
+}`,
+        variables: async (ask) => ({ id: await organizationId(ask) }),
+      },
+      {
+        title: 'The last manager cannot leave',
+        as: mia,
+        query: `mutation LeaveOrganization($input: LeaveOrganizationInput!) {
+  leaveOrganization(input: $input) {
+    left
+  }
+}`,
+        variables: async (ask) => ({
+          input: { organizationId: await organizationId(ask), idempotencyKey: newKey() },
+        }),
+        refused: 'CONFLICT',
+      },
+    ],
+  },
+  {
     title: 'Subscribe to changes',
     examples: [
       {

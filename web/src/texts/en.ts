@@ -474,8 +474,7 @@ export const en = {
       VIEWER: 'You can see the instance',
       EDITOR: 'You can work in the instance, delete it and restore it',
       ADMINISTRATOR: 'You can invite people to the space, and delete and restore its instances',
-      MANAGER:
-        'You can invite people to the organization, appoint administrators of its spaces, and create spaces',
+      MANAGER: 'You can invite people to the organization, appoint administrators of its spaces, and create spaces',
       FACULTY: 'You can create spaces',
       MEMBER: 'You belong to the organization',
     },
