@@ -6,7 +6,7 @@
 -- their own in the outbox.
 --
 -- The constraints are valid for all rows of before, which satisfied stricter ones.
--- Validating them would read them all while others wait; migration 37 does so.
+-- Validating them would read them all while others wait; migration 36 does so.
 alter table invitation
     add column organization_id uuid,
     add constraint invitation_organization_fkey foreign key (organization_id) references organization not valid,
