@@ -174,3 +174,32 @@ func TestApprovingRacesWithRemovingTheApprover(t *testing.T) {
 	}
 	r.End(t)
 }
+
+// Nobody has a role after the answer to their removal from the organization, whatever is
+// approved at the same time.
+func TestApprovingRacesWithRemovingTheRequester(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, unlimitedInvitations)
+	ada, mia, organization := w.as("ada"), w.as("mia"), w.organization("University of Example")
+	var r racetest.Race
+	for n := range racetest.Trials {
+		email := fmt.Sprintf("p%d@new.example", n)
+		w.newMember(email, asViewer)
+		w.Exec(asMember, email)
+		w.Exec(`delete from rate_limit`)
+		id := fmt.Sprint(w.as(email).requestRole("Group 1", "SPACE_ADMINISTRATOR").OK().At("requestRole", "request", "id"))
+		user := w.id("user", `select id from account where email = $1`, email)
+		var approved, removed answer
+		r.Run(func() { approved = ada.approveRequest(id) }, func() {
+			removed = mia.Ask(`mutation($o: ID!, $u: ID!) { removeMember(input: {organizationId: $o, userId: $u}) { removed } }`,
+				map[string]any{"o": organization, "u": user})
+		})
+		roles := w.Number(`select (select count(*) from space_administrator where account_id = a.id) + (select count(*) from instance_member where account_id = a.id)
+			+ (select count(*) from organization_member where account_id = a.id) from account a where a.email = $1`, email)
+		if removed.OK().At("removeMember", "removed") != true || roles > 0 {
+			t.Fatalf("trial %d: %d roles left: %s %s", n, roles, removed.Body, approved.Body)
+		}
+		r.Record(len(approved.Errors) == 0)
+	}
+	r.End(t)
+}

@@ -16,9 +16,10 @@ import (
 )
 
 // lockOrganization checks that a rule lets the actor end a person's roles in an
-// organization. Then it locks, in the order in which everybody does, the places in which a person has a role or
-// pending invitations end, and the organization. Roles that the person gets in other
-// places meanwhile end, too, since their own membership is locked before roles are ended.
+// organization. Then it locks, in the order in which everybody does, the places in which a
+// person has a role, has asked for one, or pending invitations end, and the organization.
+// Who gives the person a role in another place meanwhile locks the person's own role in
+// the organization before: see request.row.lock and invitation.lockAnswerable.
 // It fails with NOT_FOUND or FORBIDDEN.
 func lockOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, id, user globalid.ID, rule access.Rule) (*tenant.Organization, error) {
 	organization, err := tenant.FindOrganization(ctx, tx, actor, id)
@@ -31,6 +32,11 @@ func lockOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, 
 	if err := access.LockSelected(ctx, tx, access.Exclusive, `
 		select m.instance_id, null::uuid as space_id, null::uuid as organization_id
 		from instance_member m join space s on s.id = m.space_id where m.account_id = $2 and s.organization_id = $1
+		union select null, m.space_id, null
+		from instance_member m join space s on s.id = m.space_id where m.account_id = $2 and s.organization_id = $1
+		union select r.instance_id, case when r.instance_id is null then r.space_id end, null
+		from request r join space s on s.id = r.space_id
+		where r.status = 'OPEN' and r.requested_by = $2 and s.organization_id = $1
 		union select null, m.space_id, null
 		from space_administrator m join space s on s.id = m.space_id where m.account_id = $2 and s.organization_id = $1
 		union select v.instance_id, v.space_id, v.organization_id
@@ -50,6 +56,15 @@ func lockOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, 
 // for the last administrator of a space.
 func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, organization *tenant.Organization, user globalid.ID, action audit.Action) (bool, error) {
 	id := organization.ID.UUID
+	// In the order in which access.Lock locks roles.
+	for _, query := range []string{
+		`select from space_administrator m join space s on s.id = m.space_id where s.organization_id = $1 and m.account_id = $2 order by m.space_id for update of m`,
+		`select from instance_member m join space s on s.id = m.space_id where s.organization_id = $1 and m.account_id = $2 order by m.instance_id for update of m`,
+	} {
+		if _, err := tx.Exec(ctx, query, id, user.UUID); err != nil {
+			return false, err
+		}
+	}
 	belonged, err := tx.Exec(ctx, `delete from organization_member where organization_id = $1 and account_id = $2`, id, user.UUID)
 	if err != nil {
 		return false, lastManagerOr(err)

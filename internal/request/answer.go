@@ -98,12 +98,14 @@ func (s *Service) findAnswerable(ctx context.Context, actor access.Actor, a answ
 // the request and the place. The request is nil where there is none any more, and the
 // place where the actor may not see it.
 func (r *row) lock(ctx context.Context, tx *postgres.Tx, actor access.Actor, strength access.LockStrength) (*row, tenant.Place, error) {
-	// Removing the requester from the space locks it exclusively.
+	// Removing the requester from the space locks it exclusively, and removing them from
+	// the organization ends their role there first.
 	locks := access.Locks{
-		Places:   []globalid.ID{r.placeID()},
-		Strength: strength,
-		Spaces:   []globalid.ID{{Kind: globalid.Space, UUID: r.SpaceID}},
-		Accounts: []globalid.ID{actor.ID},
+		Places:        []globalid.ID{r.placeID()},
+		Strength:      strength,
+		Spaces:        []globalid.ID{{Kind: globalid.Space, UUID: r.SpaceID}},
+		Organizations: []globalid.ID{{Kind: globalid.Organization, UUID: r.OrganizationID}},
+		Accounts:      []globalid.ID{actor.ID, {Kind: globalid.User, UUID: r.RequestedBy}},
 	}
 	if err := locks.Take(ctx, tx); err != nil {
 		return nil, nil, err
