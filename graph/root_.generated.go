@@ -3851,8 +3851,8 @@ type InstanceMemberEdge {
     @role(any: [ORGANIZATION_MANAGER], of: "input.organizationId")
 
   """
-  Changes the role of a person in an organization itself. A lower role revokes pending
-  invitations of the person to a higher one there. Roles in spaces and instances stay.
+  Changes the role of a person in an organization itself. Pending invitations of the
+  person to a higher role there are revoked. Roles in spaces and instances stay.
 
   Errors: NOT_FOUND (also where the person does not belong to the organization),
   FORBIDDEN, CONFLICT (LAST_MANAGER).

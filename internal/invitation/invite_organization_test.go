@@ -236,6 +236,22 @@ func TestALowerRoleInTheOrganizationKeepsOtherInvitations(t *testing.T) {
 	wantEqual(t, "statuses", []string{"PENDING", "REVOKED"}, w.statuses(toInstance, toOrganization))
 }
 
+// A manager who chooses the role that a guest has makes them a member like others, and
+// takes back the invitation to a higher one.
+func TestTheSameRoleInTheOrganizationEndsHigherInvitations(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	higher := w.inviteToOrganization(tenant.Manager, "zoe@new.example")[0].InvitationID
+	_, err := w.accept("zoe@new.example", w.invite("Group 1", tenant.Viewer, "zoe@new.example")[0].InvitationID)
+	w.must(err)
+	payload, err := w.Memberships.ChangeOrganizationRole(t.Context(), w.User("mia"), membership.ChangeOrganizationRoleInput{
+		OrganizationID: w.university(), UserID: w.User("zoe@new.example").ID, Role: tenant.Member})
+	w.must(err)
+	wantEqual(t, "changed", false, payload.Changed)
+	wantEqual(t, "statuses", []string{"REVOKED"}, w.statuses(higher))
+	wantEqual(t, "guests", 0, w.Number(`select count(*) from organization_member where guest`))
+}
+
 // A space whose administrators have left gets one from a manager, who sees what they
 // sent and can take it back.
 func TestManagersAppointAdministrators(t *testing.T) {

@@ -38,8 +38,9 @@ type ChangeOrganizationRolePayload struct {
 	Changed      bool                    `json:"changed"` // false: they had the role already
 }
 
-// ChangeOrganizationRole gives a member of an organization another role, a higher or a
-// lower one. A lower one ends the pending invitations that would return the higher one.
+// ChangeOrganizationRole gives a member of an organization a role, a higher or a lower
+// one. It ends the pending invitations that would give them a higher one, also where they
+// have the role already.
 // It fails with NOT_FOUND, also where the person is no member, with FORBIDDEN, or with
 // CONFLICT for the last manager.
 func (s *Service) ChangeOrganizationRole(ctx context.Context, actor access.Actor, in ChangeOrganizationRoleInput) (ChangeOrganizationRolePayload, error) {
@@ -75,23 +76,20 @@ func (s *Service) changeOrganizationRole(ctx context.Context, tx *postgres.Tx, a
 	}
 	previous := member.Role
 	payload = ChangeOrganizationRolePayload{member, previous, previous != role}
-	if !payload.Changed {
-		return payload, nil
-	}
 	member.Role = role
-	// A member who has had another role is no guest any more.
+	// Somebody whose role a manager has chosen is no guest any more.
 	_, err = tx.Exec(ctx, `update organization_member set role = $3, guest = false where organization_id = $1 and account_id = $2`,
 		organization.ID.UUID, user.UUID, string(role))
 	if err != nil {
 		return payload, lastManagerOr(err)
 	}
-	if err := audit.Write(ctx, tx, audit.Record{Action: audit.MemberRoleChanged, Actor: actor, Target: audit.OnOrganization(organization),
-		Details: about(member.User, audit.Details{OrganizationRole: &role, PreviousOrganizationRole: &previous})}); err != nil {
-		return payload, err
+	if payload.Changed {
+		if err := audit.Write(ctx, tx, audit.Record{Action: audit.MemberRoleChanged, Actor: actor, Target: audit.OnOrganization(organization),
+			Details: about(member.User, audit.Details{OrganizationRole: &role, PreviousOrganizationRole: &previous})}); err != nil {
+			return payload, err
+		}
 	}
-	if previous.Role().Lower().Has(role.Role()) {
-		_, err = s.endInvitations(ctx, tx, actor, EndedRoles{User: user, Place: organization, Left: tenant.RolesOf(role.Role()) | role.Role().Lower()})
-	}
+	_, err = s.endInvitations(ctx, tx, actor, EndedRoles{User: user, Place: organization, Left: tenant.RolesOf(role.Role()) | role.Role().Lower()})
 	return payload, err
 }
 
