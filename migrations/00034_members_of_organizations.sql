@@ -105,3 +105,7 @@ begin
     end loop;
 end $$;
 -- +goose StatementEnd
+
+-- An account that was erased or merged while the batches ran has no roles.
+delete from organization_member m using account a
+where a.id = m.account_id and m.guest and (a.erased_at is not null or a.merged_into is not null);

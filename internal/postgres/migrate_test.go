@@ -448,7 +448,7 @@ func TestMembershipsGetTheirSpace(t *testing.T) {
 	if got := read[string](t, db, `select pg_get_indexdef('instance_member_space'::regclass)`); !strings.Contains(got, "(space_id, account_id, role)") {
 		t.Error(got)
 	}
-	// Migration 35 makes them, and Ada, members of the organization since their first role.
+	// Migration 34 makes them, and Ada, members of the organization since their first role.
 	if n := read[int](t, db, `
 		select count(*) from organization_member o where o.role = 'MEMBER' and o.guest
 		and o.since = least((select min(m.since) from instance_member m where m.account_id = o.account_id),

@@ -54,7 +54,7 @@ var sections = []section{
 		select m.subject as key, json_build_object('subject', m.subject) as value
 		from PERSON join merged_subject m on m.account_id = p.account`),
 	newSection("organizationRoles", "roles in organizations", `
-		select o.id::text as key, json_build_object('organization', `+idOf("organization", "o.id")+`, 'name', o.name, 'role', m.role, 'since', m.since) as value
+		select o.id::text as key, json_build_object('organization', `+idOf("organization", "o.id")+`, 'name', o.name, 'role', m.role, 'invitedToSpacesOnly', m.guest, 'since', m.since) as value
 		from PERSON join organization_member m on m.account_id = p.account join organization o on o.id = m.organization_id`),
 	newSection("spaceRoles", "spaces that the person administrates", `
 		select s.id::text as key, json_build_object('space', `+idOf("space", "s.id")+`, 'name', s.name, 'role', 'ADMINISTRATOR', 'since', m.since) as value
