@@ -23,6 +23,7 @@ func TestRolesAreGrantedReplacedAndRevoked(t *testing.T) {
 	instance := w.NewInstance(space, "Group 1")
 	zoe := w.User("zoe@new.example")
 	w.Grant(w.User("rita"), tenant.SpaceAdministrator, space) // a space cannot be without one
+	w.Grant(w.User("rita"), tenant.OrganizationManager, organization)
 	for _, c := range []struct {
 		role  tenant.Role
 		place globalid.ID
