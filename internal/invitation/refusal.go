@@ -136,9 +136,8 @@ func RefusedAt(ctx context.Context, q postgres.Querier, key keyedhash.Key, email
 }
 
 // refusedBy returns the SQL condition that the mailbox of a hash has refused invitations.
-// Unlike EXISTS, it is never answered from a hash of the whole table.
 func refusedBy(hash string) string {
-	return `((select true from invitation_refusal where address_hash = ` + hash + ` limit 1) is not null)`
+	return postgres.Found(`invitation_refusal where address_hash = ` + hash)
 }
 
 // refusalHash returns what stands for the mailbox of an address in the table

@@ -607,6 +607,10 @@ func LogSafe(err error) string {
 	return err.Error()
 }
 
+// Found returns the SQL condition that there is a row; rows is what follows FROM. Unlike
+// EXISTS, a scalar subquery is never answered from a hash of the whole table.
+func Found(rows string) string { return `((select true from ` + rows + ` limit 1) is not null)` }
+
 // Counts runs a query with the columns id and n, and returns n by id. Where the
 // counts are not wanted, it runs nothing and returns none.
 func Counts(ctx context.Context, q Querier, wanted bool, query string, args ...any) (map[uuid.UUID]int, error) {

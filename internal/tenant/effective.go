@@ -67,7 +67,7 @@ var SeesSpaces = func() (roles Roles) {
 func heldColumns(account string) string {
 	return `
 	om.role as organization_role, coalesce(om.guest, false) as guest,
-	` + found(`space_administrator sa where sa.space_id = s.id and sa.account_id = `+account) + ` as administrator,
+	` + postgres.Found(`space_administrator sa where sa.space_id = s.id and sa.account_id = `+account) + ` as administrator,
 	` + rolesInInstancesOfSpace(account) + ` as instance_roles`
 }
 
@@ -98,11 +98,11 @@ func rolesInInstancesOfSpace(account string) string {
 func HasRoleInInstance(account string, roles Roles) string {
 	conditions := hasRoleFromAbove(account, roles)
 	if direct := roles & rolesInInstances; direct != 0 {
-		conditions = append(conditions, found(`instance_member hm
+		conditions = append(conditions, postgres.Found(`instance_member hm
 			where hm.instance_id = i.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)))
 	}
 	if elsewhere := bringing(rolesInInstances, roles, inDistributed); elsewhere != 0 {
-		conditions = append(conditions, `i.kind = 'DISTRIBUTED' and `+found(`instance_member hm
+		conditions = append(conditions, `i.kind = 'DISTRIBUTED' and `+postgres.Found(`instance_member hm
 			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+elsewhere.SQL(globalid.Instance)))
 	}
 	return anyOf(conditions)
@@ -116,7 +116,7 @@ func HasRoleInSpace(account string, roles Roles) string {
 	conditions := hasRoleFromAbove(account, roles)
 	direct := roles&rolesInInstances | bringing(rolesInInstances, roles, inDistributed)
 	if direct != 0 {
-		conditions = append(conditions, found(`instance_member hm
+		conditions = append(conditions, postgres.Found(`instance_member hm
 			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)))
 	}
 	return anyOf(conditions)
@@ -125,7 +125,7 @@ func HasRoleInSpace(account string, roles Roles) string {
 // HasRoleInOrganization returns the SQL condition that an account holds one of some roles
 // in an organization itself. Both are SQL expressions.
 func HasRoleInOrganization(account, organization string, roles Roles) string {
-	return found(`organization_member ho
+	return postgres.Found(`organization_member ho
 		where ho.organization_id = ` + organization + ` and ho.account_id = ` + account + ` and ho.role in ` + roles.SQL(globalid.Organization))
 }
 
@@ -134,7 +134,7 @@ func HasRoleInOrganization(account, organization string, roles Roles) string {
 func hasRoleFromAbove(account string, roles Roles) (conditions []string) {
 	above := bringing(RolesOf(AllRoles()...)&^rolesInInstances, roles, everywhereInSpace)
 	if len(above.HeldIn(globalid.Space)) > 0 {
-		conditions = append(conditions, found(`space_administrator ha where ha.space_id = s.id and ha.account_id = `+account))
+		conditions = append(conditions, postgres.Found(`space_administrator ha where ha.space_id = s.id and ha.account_id = `+account))
 	}
 	if len(above.HeldIn(globalid.Organization)) > 0 {
 		conditions = append(conditions, HasRoleInOrganization(account, "s.organization_id", above))
@@ -152,10 +152,6 @@ func bringing(of, wanted Roles, brings func(held Roles) Roles) (found Roles) {
 	}
 	return found
 }
-
-// found returns the SQL condition that there is a row; rows is what follows FROM. Unlike
-// EXISTS, a scalar subquery is never answered from a hash of the whole table.
-func found(rows string) string { return `((select true from ` + rows + ` limit 1) is not null)` }
 
 func anyOf(conditions []string) string {
 	if len(conditions) == 0 {

@@ -12,6 +12,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
 // User is a person with an account.
@@ -30,13 +31,13 @@ type User struct {
 
 // FormerHolder is the SQL condition that account a does not hold its address
 // (User.FormerHolder).
-var FormerHolder = `(not ` + found(`address_holder h where h.account_id = a.id`) + `)`
+var FormerHolder = `(not ` + postgres.Found(`address_holder h where h.account_id = a.id`) + `)`
 
 // HeldEmail returns an SQL expression: the address of an account, an alias of the table,
 // or "" where the account does not hold it. An address stands for its present holder:
 // wherever people are named as somebody to write to, they have this one.
 func HeldEmail(account string) string {
-	return `case when ` + found(`address_holder where account_id = `+account+`.id`) + ` then ` + account + `.email else '' end`
+	return `case when ` + postgres.Found(`address_holder where account_id = `+account+`.id`) + ` then ` + account + `.email else '' end`
 }
 
 // Contact returns the person as somebody to write to; see HeldEmail.
