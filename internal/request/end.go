@@ -92,12 +92,7 @@ func (s *Service) InstanceRestored(ctx context.Context, tx *postgres.Tx, actor a
 	}
 }
 
-var approveAbout = `
-	with r as (
-		update request set status = 'APPROVED', ended_at = clock_timestamp(), answered_by = $4
-		where id = any (array(` + openAbout + `))
-		returning *)
-	select ` + allColumns + ` from r ` + tables + ` order by r.id`
+var approveAbout = endQuery(`status = 'APPROVED', ended_at = clock_timestamp(), answered_by = $4`, openAbout)
 
 var (
 	shortenAbout = changeAboutQuery(`expires_at = least(lasts_until, $4)`)
@@ -141,12 +136,14 @@ var (
 )
 
 func expireQuery(condition string) string {
+	return endQuery(`status = 'EXPIRED', ended_at = expires_at`, `
+		select id from request where status = 'OPEN' and expires_at <= statement_timestamp() and `+condition)
+}
+
+// endQuery is for endAll: it changes the requests that a query locks, and selects them.
+func endQuery(change, locked string) string {
 	return `
-		with r as (
-			update request set status = 'EXPIRED', ended_at = expires_at
-			where id = any (array(
-				select id from request where status = 'OPEN' and expires_at <= statement_timestamp() and ` + condition + `))
-			returning *)
+		with r as (update request set ` + change + ` where id = any (array(` + locked + `)) returning *)
 		select ` + allColumns + ` from r ` + tables + ` order by r.id`
 }
 
