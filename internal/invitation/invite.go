@@ -143,13 +143,10 @@ func (s *Service) invite(ctx context.Context, c inviteCall) (to destination, res
 		return to, nil, err
 	}
 	invitees := checked.invitees
-	inOrganization := c.placeID.Kind == globalid.Organization
-	switch {
-	case len(checked.invalid) > 0 && inOrganization:
-		return to, nil, s.refuseInvalidInOrganization(ctx, c, checked)
-	case len(checked.invalid) > 0:
+	if len(checked.invalid) > 0 {
 		return to, nil, s.refuseInvalid(ctx, c, checked)
-	case !inOrganization:
+	}
+	if c.placeID.Kind != globalid.Organization {
 		to, results, done, err := s.inviteNew(ctx, c, invitees)
 		if done {
 			s.count(results)

@@ -93,6 +93,9 @@ func (s *Service) FindPlace(ctx context.Context, actor access.Actor, id globalid
 // readInvalid reads the place of a request with addresses that are not valid, nil where
 // there is none that the actor may know of, and what else decides about it.
 func (s *Service) readInvalid(ctx context.Context, actor access.Actor, checked checkedAddresses, key *string) (tenant.Place, *invalidReading, error) {
+	if checked.placeID.Kind == globalid.Organization {
+		return s.readInvalidInOrganization(ctx, actor, checked, key)
+	}
 	var reading invalidReading
 	charges := s.possibleCharges(actor, unknownSpace, checked.invitees)
 	place, err := placeAndReading.Find(ctx, s.DB, actor, checked.placeID, &reading, append([]any{key}, ratelimit.Arguments(charges...)...)...)

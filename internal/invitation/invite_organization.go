@@ -70,34 +70,19 @@ func findOrganizationMembers(ctx context.Context, q postgres.Querier, organizati
 	return members, err
 }
 
-// refuseInvalidInOrganization returns the error of a request with addresses that are not
-// valid. Everything that is checked before the addresses is checked first, without a
-// transaction: nothing will be written.
-func (s *Service) refuseInvalidInOrganization(ctx context.Context, c inviteCall, checked checkedAddresses) error {
-	place, err := access.FindPlace(ctx, s.DB, c.actor, c.placeID)
-	if err == nil {
-		err = access.CheckRole(ctx, s.DB, place, c.rule)
+// readInvalidInOrganization is readInvalid for an organization, in three statements.
+func (s *Service) readInvalidInOrganization(ctx context.Context, actor access.Actor, checked checkedAddresses, key *string) (tenant.Place, *invalidReading, error) {
+	var reading invalidReading
+	place, err := access.FindPlace(ctx, s.DB, actor, checked.placeID)
+	if err != nil || !access.InviteOrganizationMembers.Allows(place) {
+		return place, &reading, err
 	}
-	if err != nil {
-		return err
-	}
-	if c.key.Key != nil {
-		known, err := idempotency.Known(ctx, s.DB, c.actor, *c.key.Key)
-		if err != nil {
-			return err
-		}
-		if err := idempotency.CheckReuse(known); err != nil {
-			return err
+	if key != nil {
+		if reading.KeyKnown, err = idempotency.Known(ctx, s.DB, actor, *key); err != nil {
+			return nil, nil, err
 		}
 	}
-	to := destinationOf(place)
-	mails := possibleMails(to.Organization.ID, checked.invitees)
-	err = ratelimit.Check(ctx, s.DB, s.inviteCharges(c.actor, nil, len(checked.invitees), mails)...)
-	if err != nil && len(mails) > 0 {
-		err = s.checkNecessaryMails(ctx, c.actor, to, checked.invitees, mails)
-	}
-	if err != nil {
-		return err
-	}
-	return checked.invalid
+	mails := possibleMails(checked.placeID, checked.invitees)
+	reading.Excess, err = ratelimit.FindExcess(ctx, s.DB, s.inviteCharges(actor, nil, len(checked.invitees), mails)...)
+	return place, &reading, err
 }

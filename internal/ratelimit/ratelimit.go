@@ -186,6 +186,11 @@ func exceeded(ctx context.Context, read reader, query string, charges []Charge, 
 	return excess.refusals(charges), nil
 }
 
+// FindExcess returns the Excess of charges. It charges nothing.
+func FindExcess(ctx context.Context, q postgres.Querier, charges ...Charge) (excess Excess, err error) {
+	return excess, q.Select(ctx, &excess, checkQuery, Arguments(charges...)...)
+}
+
 // Arguments returns the parameters $1 to $5 of a statement about charges.
 func Arguments(charges ...Charge) []any {
 	names, subjects, counts := make(pq.StringArray, len(charges)), make(postgres.UUIDs, len(charges)), make(pq.Int64Array, len(charges))
