@@ -179,8 +179,7 @@ func (l lockedPlaces) has(p tenant.Place) bool {
 }
 
 // LockSelected locks the places that a query selects, each as instance_id, as space_id or
-// as organization_id, until the end of the transaction. It is for what operators do:
-// nobody's roles are locked.
+// as organization_id, until the end of the transaction. Nobody's roles are locked.
 func LockSelected(ctx context.Context, tx *postgres.Tx, strength LockStrength, query string, args ...any) error {
 	var rows []struct {
 		Instance     uuid.NullUUID `db:"instance_id"`

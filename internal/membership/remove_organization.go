@@ -33,12 +33,11 @@ func lockOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, 
 		select m.instance_id, null::uuid as space_id, null::uuid as organization_id
 		from instance_member m join space s on s.id = m.space_id where m.account_id = $2 and s.organization_id = $1
 		union select null, m.space_id, null
-		from instance_member m join space s on s.id = m.space_id where m.account_id = $2 and s.organization_id = $1
+		from (select space_id from instance_member where account_id = $2 union select space_id from space_administrator where account_id = $2) m
+		join space s on s.id = m.space_id where s.organization_id = $1
 		union select r.instance_id, case when r.instance_id is null then r.space_id end, null
 		from request r join space s on s.id = r.space_id
 		where r.status = 'OPEN' and r.requested_by = $2 and s.organization_id = $1
-		union select null, m.space_id, null
-		from space_administrator m join space s on s.id = m.space_id where m.account_id = $2 and s.organization_id = $1
 		union select v.instance_id, v.space_id, v.organization_id
 		from invitation v left join instance i on i.id = v.instance_id left join space s on s.id = coalesce(v.space_id, i.space_id)
 		where v.status = 'PENDING' and coalesce(v.organization_id, s.organization_id) = $1 and v.id = any (array(
