@@ -1,3 +1,5 @@
+//go:build plans
+
 package app_test
 
 import (

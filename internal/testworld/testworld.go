@@ -51,6 +51,10 @@ const Role = "test_gateway"
 // as there are parallel tests.
 const connections = 25
 
+// statementTimeout lets a test fill its database with many rows in one statement,
+// on a slow machine.
+const statementTimeout = 5 * time.Minute
+
 // Main runs a package's tests. It ends with an error where a goroutine outlives
 // them.
 func Main(m *testing.M) { postgrestest.Main(m, load) }
@@ -119,7 +123,7 @@ func (w *World) Open(dsn string) *postgres.DB {
 }
 
 func open(dsn string) (*postgres.DB, error) {
-	return postgres.Open(dsn, postgres.Options{MaxConnections: connections, StatementTimeout: time.Minute})
+	return postgres.Open(dsn, postgres.Options{MaxConnections: connections, StatementTimeout: statementTimeout})
 }
 
 // Exec runs a statement as the superuser.
