@@ -166,6 +166,8 @@ const (
 	InvitationNotUsableReasonAccepted InvitationNotUsableReason = "ACCEPTED"
 	// The instance is deleted. The invitation is usable again when the instance is restored.
 	InvitationNotUsableReasonInstanceDeleted InvitationNotUsableReason = "INSTANCE_DELETED"
+	// The space is deleted. The invitation is usable again when the space is restored.
+	InvitationNotUsableReasonSpaceDeleted InvitationNotUsableReason = "SPACE_DELETED"
 	// The invitation was sent to another address than the account's.
 	InvitationNotUsableReasonOtherAddress InvitationNotUsableReason = "OTHER_ADDRESS"
 	// The person who sent the invitation may no longer invite there. It is usable again when a person with the role resends it.
@@ -178,13 +180,14 @@ var AllInvitationNotUsableReason = []InvitationNotUsableReason{
 	InvitationNotUsableReasonDeclined,
 	InvitationNotUsableReasonAccepted,
 	InvitationNotUsableReasonInstanceDeleted,
+	InvitationNotUsableReasonSpaceDeleted,
 	InvitationNotUsableReasonOtherAddress,
 	InvitationNotUsableReasonInviterLeft,
 }
 
 func (e InvitationNotUsableReason) IsValid() bool {
 	switch e {
-	case InvitationNotUsableReasonExpired, InvitationNotUsableReasonRevoked, InvitationNotUsableReasonDeclined, InvitationNotUsableReasonAccepted, InvitationNotUsableReasonInstanceDeleted, InvitationNotUsableReasonOtherAddress, InvitationNotUsableReasonInviterLeft:
+	case InvitationNotUsableReasonExpired, InvitationNotUsableReasonRevoked, InvitationNotUsableReasonDeclined, InvitationNotUsableReasonAccepted, InvitationNotUsableReasonInstanceDeleted, InvitationNotUsableReasonSpaceDeleted, InvitationNotUsableReasonOtherAddress, InvitationNotUsableReasonInviterLeft:
 		return true
 	}
 	return false

@@ -26,7 +26,7 @@ import (
 type OrganizationResolver interface {
 	Members(ctx context.Context, obj *tenant.Organization, first *int, after *string) (*relay.Connection[*membership.OrganizationMember], error)
 	Invitations(ctx context.Context, obj *tenant.Organization, first *int, after *string, status *invitation.Status) (*relay.Connection[*invitation.Invitation], error)
-	Spaces(ctx context.Context, obj *tenant.Organization, first *int, after *string) (*relay.Connection[*tenant.Space], error)
+	Spaces(ctx context.Context, obj *tenant.Organization, first *int, after *string, state *tenant.State) (*relay.Connection[*tenant.Space], error)
 	AuditLog(ctx context.Context, obj *tenant.Organization, first *int, after *string) (*relay.Connection[*audit.Entry], error)
 	Inviting(ctx context.Context, obj *tenant.Organization) (*Readiness, error)
 }
@@ -128,6 +128,14 @@ func (ec *executionContext) field_Organization_spaces_args(ctx context.Context, 
 		return nil, err
 	}
 	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "state",
+		func(ctx context.Context, v any) (*tenant.State, error) {
+			return ec.unmarshalOSpaceState2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐState(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["state"] = arg2
 	return args, nil
 }
 
@@ -422,7 +430,7 @@ func (ec *executionContext) _Organization_spaces(ctx context.Context, field grap
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Organization().Spaces(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
+			return ec.Resolvers.Organization().Spaces(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["state"].(*tenant.State))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next

@@ -135,6 +135,11 @@ type ComplexityRoot struct {
 		Instance func(childComplexity int) int
 	}
 
+	DeleteSpacePayload struct {
+		Deleted func(childComplexity int) int
+		Space   func(childComplexity int) int
+	}
+
 	EmailCheck struct {
 		Email      func(childComplexity int) int
 		Index      func(childComplexity int) int
@@ -283,6 +288,7 @@ type ComplexityRoot struct {
 		DeclineInvitation         func(childComplexity int, input invitation.AnswerInput) int
 		DeclineRequest            func(childComplexity int, input request.DeclineRequestInput) int
 		DeleteInstance            func(childComplexity int, input instance.InstanceInput) int
+		DeleteSpace               func(childComplexity int, input space.Input) int
 		InviteOrganizationMembers func(childComplexity int, input invitation.InviteOrganizationMembersInput) int
 		InviteSpaceAdministrators func(childComplexity int, input invitation.InviteSpaceAdministratorsInput) int
 		InviteUsers               func(childComplexity int, input invitation.InviteUsersInput) int
@@ -295,6 +301,7 @@ type ComplexityRoot struct {
 		RequestRole               func(childComplexity int, input request.RequestRoleInput) int
 		ResendInvitations         func(childComplexity int, input invitation.SelectionInput) int
 		RestoreInstance           func(childComplexity int, input instance.InstanceInput) int
+		RestoreSpace              func(childComplexity int, input space.Input) int
 		RevokeInvitations         func(childComplexity int, input invitation.SelectionInput) int
 		WithdrawRequest           func(childComplexity int, input request.WithdrawRequestInput) int
 	}
@@ -318,7 +325,7 @@ type ComplexityRoot struct {
 		Inviting    func(childComplexity int) int
 		Members     func(childComplexity int, first *int, after *string) int
 		Name        func(childComplexity int) int
-		Spaces      func(childComplexity int, first *int, after *string) int
+		Spaces      func(childComplexity int, first *int, after *string, state *tenant.State) int
 		ViewerRoles func(childComplexity int) int
 	}
 
@@ -462,6 +469,11 @@ type ComplexityRoot struct {
 		Restored     func(childComplexity int) int
 	}
 
+	RestoreSpacePayload struct {
+		Restored func(childComplexity int) int
+		Space    func(childComplexity int) int
+	}
+
 	RevokeInvitationsPayload struct {
 		Results func(childComplexity int) int
 	}
@@ -473,17 +485,22 @@ type ComplexityRoot struct {
 	}
 
 	Space struct {
-		Administrators func(childComplexity int) int
-		AuditLog       func(childComplexity int, first *int, after *string) int
-		ID             func(childComplexity int) int
-		Instances      func(childComplexity int, first *int, after *string, state *tenant.State) int
-		Invitations    func(childComplexity int, first *int, after *string, status *invitation.Status) int
-		Inviting       func(childComplexity int) int
-		Members        func(childComplexity int, first *int, after *string) int
-		Name           func(childComplexity int) int
-		Organization   func(childComplexity int) int
-		Requests       func(childComplexity int, status *request.Status, first *int, after *string) int
-		ViewerRoles    func(childComplexity int) int
+		Administrators  func(childComplexity int) int
+		AuditLog        func(childComplexity int, first *int, after *string) int
+		DeletedAt       func(childComplexity int) int
+		DeletedBy       func(childComplexity int) int
+		ID              func(childComplexity int) int
+		Instances       func(childComplexity int, first *int, after *string, state *tenant.State) int
+		Invitations     func(childComplexity int, first *int, after *string, status *invitation.Status) int
+		Inviting        func(childComplexity int) int
+		Members         func(childComplexity int, first *int, after *string) int
+		Name            func(childComplexity int) int
+		Organization    func(childComplexity int) int
+		Requests        func(childComplexity int, status *request.Status, first *int, after *string) int
+		RestorableUntil func(childComplexity int) int
+		Restoring       func(childComplexity int) int
+		State           func(childComplexity int) int
+		ViewerRoles     func(childComplexity int) int
 	}
 
 	SpaceConnection struct {
@@ -536,7 +553,7 @@ type ComplexityRoot struct {
 		RefusesInvitations func(childComplexity int) int
 		Requests           func(childComplexity int, status *request.Status, first *int, after *string) int
 		RequestsToAnswer   func(childComplexity int, first *int, after *string) int
-		Spaces             func(childComplexity int, first *int, after *string) int
+		Spaces             func(childComplexity int, first *int, after *string, state *tenant.State) int
 	}
 
 	WithdrawRequestPayload struct {
@@ -829,6 +846,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteInstancePayload.Instance(childComplexity), true
+
+	case "DeleteSpacePayload.deleted":
+		if e.ComplexityRoot.DeleteSpacePayload.Deleted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteSpacePayload.Deleted(childComplexity), true
+	case "DeleteSpacePayload.space":
+		if e.ComplexityRoot.DeleteSpacePayload.Space == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteSpacePayload.Space(childComplexity), true
 
 	case "EmailCheck.email":
 		if e.ComplexityRoot.EmailCheck.Email == nil {
@@ -1466,6 +1496,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteInstance(childComplexity, args["input"].(instance.InstanceInput)), true
+	case "Mutation.deleteSpace":
+		if e.ComplexityRoot.Mutation.DeleteSpace == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteSpace_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteSpace(childComplexity, args["input"].(space.Input)), true
 	case "Mutation.inviteOrganizationMembers":
 		if e.ComplexityRoot.Mutation.InviteOrganizationMembers == nil {
 			break
@@ -1598,6 +1639,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RestoreInstance(childComplexity, args["input"].(instance.InstanceInput)), true
+	case "Mutation.restoreSpace":
+		if e.ComplexityRoot.Mutation.RestoreSpace == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_restoreSpace_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RestoreSpace(childComplexity, args["input"].(space.Input)), true
 	case "Mutation.revokeInvitations":
 		if e.ComplexityRoot.Mutation.RevokeInvitations == nil {
 			break
@@ -1737,7 +1789,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Organization.Spaces(childComplexity, args["first"].(*int), args["after"].(*string)), true
+		return e.ComplexityRoot.Organization.Spaces(childComplexity, args["first"].(*int), args["after"].(*string), args["state"].(*tenant.State)), true
 	case "Organization.viewerRoles":
 		if e.ComplexityRoot.Organization.ViewerRoles == nil {
 			break
@@ -2264,6 +2316,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RestoreInstancePayload.Restored(childComplexity), true
 
+	case "RestoreSpacePayload.restored":
+		if e.ComplexityRoot.RestoreSpacePayload.Restored == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RestoreSpacePayload.Restored(childComplexity), true
+	case "RestoreSpacePayload.space":
+		if e.ComplexityRoot.RestoreSpacePayload.Space == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RestoreSpacePayload.Space(childComplexity), true
+
 	case "RevokeInvitationsPayload.results":
 		if e.ComplexityRoot.RevokeInvitationsPayload.Results == nil {
 			break
@@ -2307,6 +2372,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Space.AuditLog(childComplexity, args["first"].(*int), args["after"].(*string)), true
+	case "Space.deletedAt":
+		if e.ComplexityRoot.Space.DeletedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Space.DeletedAt(childComplexity), true
+	case "Space.deletedBy":
+		if e.ComplexityRoot.Space.DeletedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Space.DeletedBy(childComplexity), true
 	case "Space.id":
 		if e.ComplexityRoot.Space.ID == nil {
 			break
@@ -2375,6 +2452,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Space.Requests(childComplexity, args["status"].(*request.Status), args["first"].(*int), args["after"].(*string)), true
+	case "Space.restorableUntil":
+		if e.ComplexityRoot.Space.RestorableUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Space.RestorableUntil(childComplexity), true
+	case "Space.restoring":
+		if e.ComplexityRoot.Space.Restoring == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Space.Restoring(childComplexity), true
+	case "Space.state":
+		if e.ComplexityRoot.Space.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Space.State(childComplexity), true
 	case "Space.viewerRoles":
 		if e.ComplexityRoot.Space.ViewerRoles == nil {
 			break
@@ -2592,7 +2687,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.User.Spaces(childComplexity, args["first"].(*int), args["after"].(*string)), true
+		return e.ComplexityRoot.User.Spaces(childComplexity, args["first"].(*int), args["after"].(*string), args["state"].(*tenant.State)), true
 
 	case "WithdrawRequestPayload.request":
 		if e.ComplexityRoot.WithdrawRequestPayload.Request == nil {
@@ -2620,6 +2715,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DeclineInvitationInput", ec.unmarshalInputDeclineInvitationInput),
 			graphql.NewInputUnmarshaler("DeclineRequestInput", ec.unmarshalInputDeclineRequestInput),
 			graphql.NewInputUnmarshaler("DeleteInstanceInput", ec.unmarshalInputDeleteInstanceInput),
+			graphql.NewInputUnmarshaler("DeleteSpaceInput", ec.unmarshalInputDeleteSpaceInput),
 			graphql.NewInputUnmarshaler("InviteOrganizationMembersInput", ec.unmarshalInputInviteOrganizationMembersInput),
 			graphql.NewInputUnmarshaler("InviteSpaceAdministratorsInput", ec.unmarshalInputInviteSpaceAdministratorsInput),
 			graphql.NewInputUnmarshaler("InviteUsersInput", ec.unmarshalInputInviteUsersInput),
@@ -2632,6 +2728,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("RequestRoleInput", ec.unmarshalInputRequestRoleInput),
 			graphql.NewInputUnmarshaler("ResendInvitationsInput", ec.unmarshalInputResendInvitationsInput),
 			graphql.NewInputUnmarshaler("RestoreInstanceInput", ec.unmarshalInputRestoreInstanceInput),
+			graphql.NewInputUnmarshaler("RestoreSpaceInput", ec.unmarshalInputRestoreSpaceInput),
 			graphql.NewInputUnmarshaler("RevokeInvitationsInput", ec.unmarshalInputRevokeInvitationsInput),
 			graphql.NewInputUnmarshaler("WithdrawRequestInput", ec.unmarshalInputWithdrawRequestInput),
 		)
@@ -2770,6 +2867,12 @@ type AuditEntry {
 enum AuditAction {
   "The space was created."
   SPACE_CREATED
+  "The space was deleted."
+  SPACE_DELETED
+  "The deleted space was restored."
+  SPACE_RESTORED
+  "The space was removed permanently, some days after its deletion."
+  SPACE_PURGED
   "An instance was created."
   INSTANCE_CREATED
   "An instance was deleted."
@@ -2846,12 +2949,12 @@ succeed later) and ` + "`" + `requestId` + "`" + ` (for support). Where they app
 - ` + "`" + `contacts` + "`" + `: the people to ask, ` + "`" + `[{name, email}]` + "`" + `
 - ` + "`" + `request` + "`" + `: the mutation that asks them
 - ` + "`" + `instances` + "`" + `: the instances for which the request would work or, of a NAME_TAKEN, the one that has the name, ` + "`" + `[{id, name}]` + "`" + `
-- ` + "`" + `deletedAt` + "`" + ` and ` + "`" + `restorableUntil` + "`" + `: of a deleted instance
+- ` + "`" + `deletedAt` + "`" + ` and ` + "`" + `restorableUntil` + "`" + `: of a deleted instance or space
 - ` + "`" + `retryAfter` + "`" + `: when to send the request again, in seconds
 - ` + "`" + `support` + "`" + `: the address to write to
 
 A request is checked in stages: UNAUTHENTICATED, BAD_USER_INPUT, NOT_FOUND,
-FORBIDDEN, IDEMPOTENCY_KEY_REUSED, the instance's kind and state, RATE_LIMITED,
+FORBIDDEN, IDEMPOTENCY_KEY_REUSED, the kind and state of the place, RATE_LIMITED,
 INVALID_EMAIL. The first stage that fails reports all of its errors; later
 stages are not checked.
 """
@@ -2873,9 +2976,11 @@ enum ErrorCode {
   INSTANCE_DISTRIBUTED
   "The instance was deleted at ` + "`" + `deletedAt` + "`" + ` and can be restored until ` + "`" + `restorableUntil` + "`" + `."
   INSTANCE_DELETED
+  "The space, or the space of the instance, was deleted at ` + "`" + `deletedAt` + "`" + ` and can be restored until ` + "`" + `restorableUntil` + "`" + `."
+  SPACE_DELETED
   "The instance is a Master or Distributed instance, which cannot be deleted."
   INSTANCE_PROTECTED
-  "The instance was deleted more than 24 hours ago and can no longer be restored."
+  "The instance or the space was deleted more than 24 hours ago and can no longer be restored."
   RESTORE_WINDOW_EXPIRED
   "The invitation cannot be accepted or declined; ` + "`" + `reason` + "`" + ` is an InvitationNotUsableReason, where the person may know it."
   INVITATION_NOT_USABLE
@@ -3012,7 +3117,7 @@ enum UnavailableReason {
   Creates a working instance in a space. No two active instances of a space have
   the same name.
 
-  Errors: NOT_FOUND, FORBIDDEN, CONFLICT (NAME_TAKEN, NAME_RESERVED).
+  Errors: NOT_FOUND, FORBIDDEN, SPACE_DELETED, CONFLICT (NAME_TAKEN, NAME_RESERVED).
   """
   createInstance(input: CreateInstanceInput!): CreateInstancePayload
     @role(any: [SPACE_ADMINISTRATOR], of: "input.spaceId")
@@ -3021,7 +3126,7 @@ enum UnavailableReason {
   Deletes a working instance. It can be restored for 24 hours, with everything
   in it. Deleting it again succeeds and changes nothing.
 
-  Errors: NOT_FOUND, FORBIDDEN, INSTANCE_PROTECTED.
+  Errors: NOT_FOUND, FORBIDDEN, INSTANCE_PROTECTED, SPACE_DELETED.
   """
   deleteInstance(input: DeleteInstanceInput!): DeleteInstancePayload
     @instance(kinds: [WORKING])
@@ -3033,7 +3138,7 @@ enum UnavailableReason {
   gets a number after its name: see ` + "`" + `previousName` + "`" + `. Restoring it again succeeds and
   changes nothing.
 
-  Errors: NOT_FOUND, FORBIDDEN, RESTORE_WINDOW_EXPIRED.
+  Errors: NOT_FOUND, FORBIDDEN, SPACE_DELETED, RESTORE_WINDOW_EXPIRED.
   """
   restoreInstance(input: RestoreInstanceInput!): RestoreInstancePayload
     @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR])
@@ -3047,7 +3152,7 @@ type Instance {
   name: String!
   "Master, Distributed, or a working instance."
   kind: InstanceKind!
-  "Active or deleted."
+  "Active or deleted. An active instance of a deleted space cannot be used either: see ` + "`" + `space.state` + "`" + `."
   state: InstanceState!
   "The space that it belongs to."
   space: Space!
@@ -3164,7 +3269,7 @@ type RestoreInstancePayload {
   INVALID_EMAIL error of its own. People who are already members or invited are
   not an error and get no second mail; ` + "`" + `results` + "`" + ` has the outcome of each address.
 
-  Errors: NOT_FOUND, FORBIDDEN, INSTANCE_DISTRIBUTED, INSTANCE_DELETED,
+  Errors: NOT_FOUND, FORBIDDEN, INSTANCE_DISTRIBUTED, SPACE_DELETED, INSTANCE_DELETED,
   RATE_LIMITED (one for each limit that is reached), INVALID_EMAIL.
   """
   inviteUsers(input: InviteUsersInput!): InviteUsersPayload
@@ -3175,7 +3280,7 @@ type RestoreInstancePayload {
   Invites people to administer a space, with the rules of inviteUsers. A manager of the
   organization can do it, too: a space whose administrators have left gets one so.
 
-  Errors: NOT_FOUND, FORBIDDEN, RATE_LIMITED, INVALID_EMAIL.
+  Errors: NOT_FOUND, FORBIDDEN, SPACE_DELETED, RATE_LIMITED, INVALID_EMAIL.
   """
   inviteSpaceAdministrators(input: InviteSpaceAdministratorsInput!): InviteSpaceAdministratorsPayload
     @role(any: [ORGANIZATION_MANAGER, SPACE_ADMINISTRATOR], of: "input.spaceId")
@@ -3242,9 +3347,9 @@ type RestoreInstancePayload {
   to the organization itself and to administer its spaces. An address gets one resent
   mail of a space, or of an organization itself, in ten minutes at most. Resent invitations count towards the limits of inviting.
 
-  Errors: NOT_FOUND, FORBIDDEN, INSTANCE_DELETED, RATE_LIMITED (one for each
-  address that has to wait and for each limit that is reached; nothing is sent
-  then).
+  Errors: NOT_FOUND, FORBIDDEN, SPACE_DELETED, INSTANCE_DELETED, RATE_LIMITED (one
+  for each address that has to wait and for each limit that is reached; nothing is
+  sent then).
   """
   resendInvitations(input: ResendInvitationsInput!): ResendInvitationsPayload
     @role(any: [ORGANIZATION_MANAGER, SPACE_ADMINISTRATOR], of: "input.invitationIds")
@@ -3593,6 +3698,8 @@ enum InvitationNotUsableReason {
   ACCEPTED
   "The instance is deleted. The invitation is usable again when the instance is restored."
   INSTANCE_DELETED
+  "The space is deleted. The invitation is usable again when the space is restored."
+  SPACE_DELETED
   "The invitation was sent to another address than the account's."
   OTHER_ADDRESS
   "The person who sent the invitation may no longer invite there. It is usable again when a person with the role resends it."
@@ -3901,16 +4008,16 @@ type Organization {
   invitations(first: Int, after: String, status: InvitationStatus): InvitationConnection
     @role(any: [ORGANIZATION_MANAGER], of: "id")
   """
-  All spaces of the organization, oldest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at
-  most.
+  The spaces of the organization, oldest first: those in one state, or all of them with
+  ` + "`" + `state: null` + "`" + `. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
 
   Errors: FORBIDDEN.
   """
-  spaces(first: Int, after: String): SpaceConnection
+  spaces(first: Int, after: String, state: SpaceState = ACTIVE): SpaceConnection
     @role(any: [ORGANIZATION_MANAGER], of: "id")
   """
   The audit log of the organization itself, newest first: its people, its invitations,
-  and new spaces. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+  and new, deleted and restored spaces. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
 
   Errors: FORBIDDEN.
   """
@@ -3922,7 +4029,7 @@ type Organization {
 
 "The roles that people hold in an organization."
 enum OrganizationRole {
-  "Sees every instance of the organization as a viewer. Invites, changes and removes people, appoints administrators of spaces, and creates spaces."
+  "Sees every instance of the organization as a viewer. Invites, changes and removes people, appoints administrators of spaces, and creates and restores spaces."
   MANAGER
   "Can create spaces."
   FACULTY
@@ -4062,8 +4169,8 @@ type OrganizationEdge {
   be an editor or a viewer of an instance. Each of them gets a mail. If the
   person already has an open request for it, that request is returned.
 
-  Errors: NOT_FOUND, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, CONFLICT (NOT_NEEDED),
-  RATE_LIMITED.
+  Errors: NOT_FOUND, INSTANCE_DISTRIBUTED, SPACE_DELETED, INSTANCE_DELETED, CONFLICT
+  (NOT_NEEDED), RATE_LIMITED.
   """
   requestRole(input: RequestRoleInput!): RequestRolePayload
     @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER], of: "input.spaceId|input.instanceId")
@@ -4075,30 +4182,32 @@ type OrganizationEdge {
   already has an open request to invite people to the instance, that request is
   returned as it is, with ` + "`" + `created: false` + "`" + `: withdraw it to ask for other people.
 
-  Errors: NOT_FOUND, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, CONFLICT (NOT_NEEDED),
-  RATE_LIMITED, INVALID_EMAIL.
+  Errors: NOT_FOUND, INSTANCE_DISTRIBUTED, SPACE_DELETED, INSTANCE_DELETED, CONFLICT
+  (NOT_NEEDED), RATE_LIMITED, INVALID_EMAIL.
   """
   requestInvitations(input: RequestInvitationsInput!): RequestInvitationsPayload
     @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER])
 
   """
-  Asks the editors of a deleted instance and the administrators of its space to
-  restore it. The request expires when the instance can no longer be restored.
+  Asks for a deleted instance or space to be restored: an instance by its editors and
+  the administrators of its space, a space by its administrators and the managers of
+  the organization. The request expires when it can no longer be restored.
 
-  Errors: NOT_FOUND, RESTORE_WINDOW_EXPIRED, CONFLICT (NOT_NEEDED), RATE_LIMITED.
+  Errors: NOT_FOUND, SPACE_DELETED, RESTORE_WINDOW_EXPIRED, CONFLICT (NOT_NEEDED),
+  RATE_LIMITED.
   """
   requestRestore(input: RequestRestoreInput!): RequestRestorePayload
-    @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER])
+    @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER], of: "input.spaceId|input.instanceId")
 
   """
   Approves a request and executes it at once: grants the role, invites the people
-  (all of them, or some), or restores the instance. The permission and the state
+  (all of them, or some), or restores the instance or the space. The permission and the state
   are checked again, at the time of the approval. The person who made the request
   gets a mail.
 
   Errors: NOT_FOUND, FORBIDDEN, CONFLICT (REQUEST_APPROVED, REQUEST_DECLINED,
   REQUEST_WITHDRAWN, REQUEST_EXPIRED, REQUESTER_LEFT), INSTANCE_DISTRIBUTED,
-  INSTANCE_DELETED, RESTORE_WINDOW_EXPIRED, RATE_LIMITED.
+  SPACE_DELETED, INSTANCE_DELETED, RESTORE_WINDOW_EXPIRED, RATE_LIMITED.
   """
   approveRequest(input: ApproveRequestInput!): ApproveRequestPayload @authenticated
 
@@ -4197,7 +4306,7 @@ enum RequestKind {
   ROLE
   "Invitations of other people to an instance."
   INVITATIONS
-  "The restoration of a deleted instance."
+  "The restoration of a deleted instance or space."
   RESTORE
 }
 
@@ -4221,7 +4330,7 @@ enum RequestEndReason {
   WITHDRAWN
   "The request expired before anyone answered it."
   EXPIRED
-  "The 24 hours in which the deleted instance could be restored are over."
+  "The 24 hours in which the deleted instance or space could be restored are over."
   RESTORE_WINDOW_EXPIRED
 }
 
@@ -4269,10 +4378,12 @@ type RequestInvitationsPayload {
   created: Boolean!
 }
 
-"Input of requestRestore."
+"Input of requestRestore. Give either ` + "`" + `spaceId` + "`" + ` or ` + "`" + `instanceId` + "`" + `."
 input RequestRestoreInput {
-  "The instance."
-  instanceId: ID!
+  "The deleted space."
+  spaceId: ID
+  "The deleted instance."
+  instanceId: ID
   "A message for the people who answer. Plain text, 2,000 characters at most."
   message: String
   "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
@@ -4373,7 +4484,8 @@ directive @role(any: [Role!]!, of: String! = "input.instanceId") on FIELD_DEFINI
 Requires an instance of one of these kinds, in one of these states; any, where
 not given. ` + "`" + `of` + "`" + ` is the path of its id in the field's arguments.
 
-Fails with INSTANCE_DISTRIBUTED, INSTANCE_PROTECTED or INSTANCE_DELETED.
+Fails with INSTANCE_DISTRIBUTED, INSTANCE_PROTECTED, SPACE_DELETED (the instance's
+space is deleted) or INSTANCE_DELETED.
 """
 directive @instance(kinds: [InstanceKind!], states: [InstanceState!], of: String! = "input.instanceId") on FIELD_DEFINITION
 
@@ -4482,12 +4594,12 @@ type User {
   """
   formerHolder: Boolean!
   """
-  The spaces in which the person has a role, oldest first. ` + "`" + `first` + "`" + ` is 20 by
-  default and 100 at most.
+  The spaces in which the person has a role, oldest first: those in one state, or
+  all of them with ` + "`" + `state: null` + "`" + `. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
 
   Errors: FORBIDDEN (of another person).
   """
-  spaces(first: Int, after: String): SpaceConnection
+  spaces(first: Int, after: String, state: SpaceState = ACTIVE): SpaceConnection
   """
   The organizations that the person belongs to, oldest first. ` + "`" + `first` + "`" + ` is 20 by
   default and 100 at most.
@@ -4550,9 +4662,9 @@ type Obstacle {
   contacts: [Contact!]!
   "The mutation that asks them: requestRole, requestInvitations or requestRestore; ` + "`" + `null` + "`" + ` where there is none."
   request: String
-  "When the instance was deleted; ` + "`" + `null` + "`" + ` where it is not."
+  "When the instance or its space was deleted; ` + "`" + `null` + "`" + ` where it is not."
   deletedAt: DateTime
-  "The time until which the deleted instance can be restored; ` + "`" + `null` + "`" + ` where it is not deleted."
+  "The time until which the deleted instance or space can be restored; ` + "`" + `null` + "`" + ` where it is not deleted."
   restorableUntil: DateTime
   "The seconds until the obstacle goes away by itself; ` + "`" + `null` + "`" + ` where it does not."
   retryAfter: Int
@@ -4568,13 +4680,13 @@ type Contact {
 
 "The roles of people. Derived roles count like any other."
 enum Role {
-  "Sees every instance of the organization as a viewer. Invites, changes and removes people, appoints administrators of spaces, and creates spaces."
+  "Sees every instance of the organization as a viewer. Invites, changes and removes people, appoints administrators of spaces, and creates and restores spaces."
   ORGANIZATION_MANAGER
   "Can create spaces in the organization."
   ORGANIZATION_FACULTY
   "Belongs to the organization, as everybody does who has accepted an invitation in it."
   ORGANIZATION_MEMBER
-  "Runs a space: invites, deletes and restores. Acts as an editor of each of its instances."
+  "Runs a space: invites, deletes and restores, also the space itself. Acts as an editor of each of its instances."
   SPACE_ADMINISTRATOR
   "Works in an instance, and can delete and restore it."
   INSTANCE_EDITOR
@@ -4603,6 +4715,27 @@ type PageInfo {
   """
   createSpace(input: CreateSpaceInput!): CreateSpacePayload
     @role(any: [ORGANIZATION_MANAGER, ORGANIZATION_FACULTY], of: "input.organizationId")
+
+  """
+  Deletes a space. It can be restored for 24 hours, with everything in it. Until
+  then, everybody with a role in it still sees it; nobody can be invited to it or
+  to its instances, and invitations to them wait. Deleting it again succeeds and
+  changes nothing.
+
+  Errors: NOT_FOUND, FORBIDDEN.
+  """
+  deleteSpace(input: DeleteSpaceInput!): DeleteSpacePayload
+    @role(any: [SPACE_ADMINISTRATOR], of: "input.spaceId")
+
+  """
+  Restores a space that was deleted less than 24 hours ago, with its instances, the
+  roles and the invitations. Instances that were deleted before the space stay
+  deleted. Restoring it again succeeds and changes nothing.
+
+  Errors: NOT_FOUND, FORBIDDEN, RESTORE_WINDOW_EXPIRED.
+  """
+  restoreSpace(input: RestoreSpaceInput!): RestoreSpacePayload
+    @role(any: [ORGANIZATION_MANAGER, SPACE_ADMINISTRATOR], of: "input.spaceId")
 }
 
 "A course, a research project or a dataset, with its instances."
@@ -4611,10 +4744,18 @@ type Space {
   id: ID!
   "The name."
   name: String!
+  "Active or deleted."
+  state: SpaceState!
   "The organization that the space belongs to."
   organization: Organization!
   "The roles of the requesting person in the space and its instances, including derived roles."
   viewerRoles: [Role!]!
+  "The time of its deletion; ` + "`" + `null` + "`" + ` while it is active."
+  deletedAt: DateTime
+  "The person who deleted it; ` + "`" + `null` + "`" + ` while it is active."
+  deletedBy: Contact
+  "The time until which it can be restored, 24 hours after its deletion; ` + "`" + `null` + "`" + ` while it is active."
+  restorableUntil: DateTime
   "The administrators of the space, by name; 100 at most."
   administrators: [Contact!]!
   """
@@ -4641,6 +4782,8 @@ type Space {
     @role(any: [ORGANIZATION_MANAGER, SPACE_ADMINISTRATOR], of: "id")
   "Whether the requesting person can invite people to administer the space and, if not, why and what they can do."
   inviting: Readiness!
+  "Whether the requesting person can restore the space with restoreSpace and, if not, why. For an active space it says only whether they have the role."
+  restoring: Readiness!
   """
   The requests in the space, newest first; all of them, or those with one status.
   ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
@@ -4659,6 +4802,17 @@ type Space {
     @role(any: [SPACE_ADMINISTRATOR], of: "id")
 }
 
+"The state of a space."
+enum SpaceState {
+  "The space can be used."
+  ACTIVE
+  """
+  The space is deleted. It can be restored until ` + "`" + `restorableUntil` + "`" + `. What changes it,
+  or an instance of it, fails with SPACE_DELETED; people can leave it and be removed.
+  """
+  DELETED
+}
+
 "Input of createSpace."
 input CreateSpaceInput {
   "The organization in which to create the space."
@@ -4673,6 +4827,38 @@ input CreateSpaceInput {
 type CreateSpacePayload {
   "The new space; in the answer to a repeated request, ` + "`" + `null` + "`" + ` where the person has left it since."
   space: Space
+}
+
+"Input of deleteSpace."
+input DeleteSpaceInput {
+  "The space."
+  spaceId: ID!
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"Result of deleteSpace."
+type DeleteSpacePayload {
+  "The current space."
+  space: Space!
+  "Whether this request deleted it; ` + "`" + `false` + "`" + ` where it was already deleted."
+  deleted: Boolean!
+}
+
+"Input of restoreSpace."
+input RestoreSpaceInput {
+  "The space."
+  spaceId: ID!
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"Result of restoreSpace."
+type RestoreSpacePayload {
+  "The current space."
+  space: Space!
+  "Whether this request restored it; ` + "`" + `false` + "`" + ` where it was already active."
+  restored: Boolean!
 }
 
 "A person with a role of their own in a space or one of its instances."
@@ -4920,6 +5106,16 @@ func (ec *executionContext) childFields_DeleteInstancePayload(ctx context.Contex
 		return ec.fieldContext_DeleteInstancePayload_deleted(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteInstancePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteSpacePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "space":
+		return ec.fieldContext_DeleteSpacePayload_space(ctx, field)
+	case "deleted":
+		return ec.fieldContext_DeleteSpacePayload_deleted(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteSpacePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_EmailCheck(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5504,6 +5700,16 @@ func (ec *executionContext) childFields_RestoreInstancePayload(ctx context.Conte
 	return nil, fmt.Errorf("no field named %q was found under type RestoreInstancePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RestoreSpacePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "space":
+		return ec.fieldContext_RestoreSpacePayload_space(ctx, field)
+	case "restored":
+		return ec.fieldContext_RestoreSpacePayload_restored(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RestoreSpacePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RevokeInvitationsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "results":
@@ -5530,10 +5736,18 @@ func (ec *executionContext) childFields_Space(ctx context.Context, field graphql
 		return ec.fieldContext_Space_id(ctx, field)
 	case "name":
 		return ec.fieldContext_Space_name(ctx, field)
+	case "state":
+		return ec.fieldContext_Space_state(ctx, field)
 	case "organization":
 		return ec.fieldContext_Space_organization(ctx, field)
 	case "viewerRoles":
 		return ec.fieldContext_Space_viewerRoles(ctx, field)
+	case "deletedAt":
+		return ec.fieldContext_Space_deletedAt(ctx, field)
+	case "deletedBy":
+		return ec.fieldContext_Space_deletedBy(ctx, field)
+	case "restorableUntil":
+		return ec.fieldContext_Space_restorableUntil(ctx, field)
 	case "administrators":
 		return ec.fieldContext_Space_administrators(ctx, field)
 	case "instances":
@@ -5544,6 +5758,8 @@ func (ec *executionContext) childFields_Space(ctx context.Context, field graphql
 		return ec.fieldContext_Space_invitations(ctx, field)
 	case "inviting":
 		return ec.fieldContext_Space_inviting(ctx, field)
+	case "restoring":
+		return ec.fieldContext_Space_restoring(ctx, field)
 	case "requests":
 		return ec.fieldContext_Space_requests(ctx, field)
 	case "auditLog":

@@ -54,6 +54,8 @@ type MutationResolver interface {
 	DeclineRequest(ctx context.Context, input request.DeclineRequestInput) (*request.AnswerPayload, error)
 	WithdrawRequest(ctx context.Context, input request.WithdrawRequestInput) (*request.AnswerPayload, error)
 	CreateSpace(ctx context.Context, input space.CreateSpaceInput) (*space.CreateSpacePayload, error)
+	DeleteSpace(ctx context.Context, input space.Input) (*space.DeleteSpacePayload, error)
+	RestoreSpace(ctx context.Context, input space.Input) (*space.RestoreSpacePayload, error)
 }
 type ObstacleResolver interface {
 	Reason(ctx context.Context, obj *fault.Fault) (*string, error)
@@ -75,7 +77,7 @@ type SubscriptionResolver interface {
 	RequestChanged(ctx context.Context) (<-chan *request.Event, error)
 }
 type UserResolver interface {
-	Spaces(ctx context.Context, obj *tenant.User, first *int, after *string) (*relay.Connection[*tenant.Space], error)
+	Spaces(ctx context.Context, obj *tenant.User, first *int, after *string, state *tenant.State) (*relay.Connection[*tenant.Space], error)
 	Organizations(ctx context.Context, obj *tenant.User, first *int, after *string) (*relay.Connection[*tenant.Organization], error)
 	Invitations(ctx context.Context, obj *tenant.User, first *int, after *string) (*relay.Connection[*invitation.Invitation], error)
 	RefusesInvitations(ctx context.Context, obj *tenant.User) (*bool, error)
@@ -279,6 +281,20 @@ func (ec *executionContext) field_Mutation_deleteInstance_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_deleteSpace_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (space.Input, error) {
+			return ec.unmarshalNDeleteSpaceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_inviteOrganizationMembers_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -439,6 +455,20 @@ func (ec *executionContext) field_Mutation_restoreInstance_args(ctx context.Cont
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (instance.InstanceInput, error) {
 			return ec.unmarshalNRestoreInstanceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinstanceᚐInstanceInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_restoreSpace_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (space.Input, error) {
+			return ec.unmarshalNRestoreSpaceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -688,6 +718,14 @@ func (ec *executionContext) field_User_spaces_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "state",
+		func(ctx context.Context, v any) (*tenant.State, error) {
+			return ec.unmarshalOSpaceState2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐState(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["state"] = arg2
 	return args, nil
 }
 
@@ -1996,7 +2034,7 @@ func (ec *executionContext) _Mutation_requestRestore(ctx context.Context, field 
 					var zeroVal *request.RequestPayload
 					return zeroVal, err
 				}
-				of, err := ec.unmarshalNString2string(ctx, "input.instanceId")
+				of, err := ec.unmarshalNString2string(ctx, "input.spaceId|input.instanceId")
 				if err != nil {
 					var zeroVal *request.RequestPayload
 					return zeroVal, err
@@ -2274,6 +2312,140 @@ func (ec *executionContext) fieldContext_Mutation_createSpace(ctx context.Contex
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_createSpace_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteSpace(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteSpace(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteSpace(ctx, fc.Args["input"].(space.Input))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *space.DeleteSpacePayload
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.spaceId")
+				if err != nil {
+					var zeroVal *space.DeleteSpacePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *space.DeleteSpacePayload
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *space.DeleteSpacePayload) graphql.Marshaler {
+			return ec.marshalODeleteSpacePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐDeleteSpacePayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteSpace(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DeleteSpacePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteSpace_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_restoreSpace(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_restoreSpace(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RestoreSpace(ctx, fc.Args["input"].(space.Input))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"ORGANIZATION_MANAGER", "SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *space.RestoreSpacePayload
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.spaceId")
+				if err != nil {
+					var zeroVal *space.RestoreSpacePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *space.RestoreSpacePayload
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *space.RestoreSpacePayload) graphql.Marshaler {
+			return ec.marshalORestoreSpacePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐRestoreSpacePayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_restoreSpace(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RestoreSpacePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_restoreSpace_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -2997,7 +3169,7 @@ func (ec *executionContext) _User_spaces(ctx context.Context, field graphql.Coll
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.User().Spaces(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
+			return ec.Resolvers.User().Spaces(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["state"].(*tenant.State))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *relay.Connection[*tenant.Space]) graphql.Marshaler {
@@ -3481,6 +3653,20 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "createSpace":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_createSpace(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "deleteSpace":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteSpace(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "restoreSpace":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_restoreSpace(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++

@@ -32,6 +32,7 @@ type SpaceResolver interface {
 	Members(ctx context.Context, obj *tenant.Space, first *int, after *string) (*relay.Connection[*membership.SpaceMember], error)
 	Invitations(ctx context.Context, obj *tenant.Space, first *int, after *string, status *invitation.Status) (*relay.Connection[*invitation.Invitation], error)
 	Inviting(ctx context.Context, obj *tenant.Space) (*Readiness, error)
+	Restoring(ctx context.Context, obj *tenant.Space) (*Readiness, error)
 	Requests(ctx context.Context, obj *tenant.Space, status *request.Status, first *int, after *string) (*relay.Connection[*request.Request], error)
 	AuditLog(ctx context.Context, obj *tenant.Space, first *int, after *string) (*relay.Connection[*audit.Entry], error)
 }
@@ -210,6 +211,42 @@ func (ec *executionContext) fieldContext_CreateSpacePayload_space(_ context.Cont
 	return fc, nil
 }
 
+func (ec *executionContext) _DeleteSpacePayload_space(ctx context.Context, field graphql.CollectedField, obj *space.DeleteSpacePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteSpacePayload_space(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Space, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *tenant.Space) graphql.Marshaler {
+			return ec.marshalNSpace2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐSpace(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteSpacePayload_space(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeleteSpacePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Space(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) fieldContext_DeleteSpacePayload_deleted(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteSpacePayload", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _InstanceConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *relay.Connection[*tenant.Instance]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -346,12 +383,71 @@ func (ec *executionContext) fieldContext_InstanceEdge_node(_ context.Context, fi
 	return fc, nil
 }
 
+func (ec *executionContext) _RestoreSpacePayload_space(ctx context.Context, field graphql.CollectedField, obj *space.RestoreSpacePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RestoreSpacePayload_space(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Space, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *tenant.Space) graphql.Marshaler {
+			return ec.marshalNSpace2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐSpace(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RestoreSpacePayload_space(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RestoreSpacePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Space(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) fieldContext_RestoreSpacePayload_restored(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RestoreSpacePayload", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) fieldContext_Space_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Space", field, false, false, "ID")
 }
 
 func (ec *executionContext) fieldContext_Space_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Space", field, false, false, "String")
+}
+
+func (ec *executionContext) _Space_state(ctx context.Context, field graphql.CollectedField, obj *tenant.Space) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Space_state(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.State(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v tenant.State) graphql.Marshaler {
+			return ec.marshalNSpaceState2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐState(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Space_state(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Space", field, true, false, "SpaceState")
 }
 
 func (ec *executionContext) _Space_organization(ctx context.Context, field graphql.CollectedField, obj *tenant.Space) (ret graphql.Marshaler) {
@@ -407,6 +503,46 @@ func (ec *executionContext) _Space_viewerRoles(ctx context.Context, field graphq
 }
 func (ec *executionContext) fieldContext_Space_viewerRoles(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Space", field, true, false, "Role")
+}
+
+func (ec *executionContext) fieldContext_Space_deletedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Space", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _Space_deletedBy(ctx context.Context, field graphql.CollectedField, obj *tenant.Space) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Space_deletedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeletedBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *fault.Contact) graphql.Marshaler {
+			return ec.marshalOContact2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐContact(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Space_deletedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Space",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Contact(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) fieldContext_Space_restorableUntil(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Space", field, false, false, "DateTime")
 }
 
 func (ec *executionContext) _Space_administrators(ctx context.Context, field graphql.CollectedField, obj *tenant.Space) (ret graphql.Marshaler) {
@@ -639,6 +775,38 @@ func (ec *executionContext) _Space_inviting(ctx context.Context, field graphql.C
 	)
 }
 func (ec *executionContext) fieldContext_Space_inviting(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Space",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Readiness(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Space_restoring(ctx context.Context, field graphql.CollectedField, obj *tenant.Space) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Space_restoring(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Space().Restoring(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Readiness) graphql.Marshaler {
+			return ec.marshalNReadiness2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐReadiness(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Space_restoring(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "Space",
 		Field:      field,
@@ -1176,6 +1344,104 @@ func UnmarshalCreateSpaceInput(ctx context.Context, raw any) (space.CreateSpaceI
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputDeleteSpaceInput(ctx context.Context, obj any) (space.Input, error) {
+	var it space.Input
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"spaceId", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "spaceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("spaceId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SpaceID = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDeleteSpaceInput unmarshals raw into the DeleteSpaceInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDeleteSpaceInput(ctx context.Context, raw any) (space.Input, error) {
+	var out space.Input
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteSpaceInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputRestoreSpaceInput(ctx context.Context, obj any) (space.Input, error) {
+	var it space.Input
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"spaceId", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "spaceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("spaceId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SpaceID = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRestoreSpaceInput unmarshals raw into the RestoreSpaceInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRestoreSpaceInput(ctx context.Context, raw any) (space.Input, error) {
+	var out space.Input
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RestoreSpaceInput", raw, &out)
+	return out, err
+}
+
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -1198,6 +1464,44 @@ func (ec *executionContext) _CreateSpacePayload(ctx context.Context, sel ast.Sel
 		case "space":
 			out.Values[i] = ec._CreateSpacePayload_space(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var deleteSpacePayloadImplementors = []string{"DeleteSpacePayload"}
+
+func (ec *executionContext) _DeleteSpacePayload(ctx context.Context, sel ast.SelectionSet, obj *space.DeleteSpacePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteSpacePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.DeferredGroup{}
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteSpacePayload")
+		case "space":
+			out.Values[i] = ec._DeleteSpacePayload_space(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleted":
+			out.Values[i] = ec.marshalNBoolean2bool(ctx, field.Selections, obj.Deleted)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -1328,6 +1632,44 @@ func plainInstanceEdge(of *graphql.OperationContext, field graphql.CollectedFiel
 	return nil
 }
 
+var restoreSpacePayloadImplementors = []string{"RestoreSpacePayload"}
+
+func (ec *executionContext) _RestoreSpacePayload(ctx context.Context, sel ast.SelectionSet, obj *space.RestoreSpacePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, restoreSpacePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.DeferredGroup{}
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RestoreSpacePayload")
+		case "space":
+			out.Values[i] = ec._RestoreSpacePayload_space(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "restored":
+			out.Values[i] = ec.marshalNBoolean2bool(ctx, field.Selections, obj.Restored)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var spaceImplementors = []string{"Space"}
 
 func (ec *executionContext) _Space(ctx context.Context, sel ast.SelectionSet, obj *tenant.Space) graphql.Marshaler {
@@ -1349,6 +1691,11 @@ func (ec *executionContext) _Space(ctx context.Context, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "state":
+			out.Values[i] = ec._Space_state(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "organization":
 			out.Values[i] = ec._Space_organization(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1357,6 +1704,21 @@ func (ec *executionContext) _Space(ctx context.Context, sel ast.SelectionSet, ob
 		case "viewerRoles":
 			out.Values[i] = ec._Space_viewerRoles(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "deletedAt":
+			out.Values[i] = ec.marshalODateTime2ᚖtimeᚐTime(ctx, field.Selections, obj.DeletedAt)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "deletedBy":
+			out.Values[i] = ec._Space_deletedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "restorableUntil":
+			out.Values[i] = ec.marshalODateTime2ᚖtimeᚐTime(ctx, field.Selections, obj.RestorableUntil)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "administrators":
@@ -1388,6 +1750,12 @@ func (ec *executionContext) _Space(ctx context.Context, sel ast.SelectionSet, ob
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Space_inviting(ctx, field, obj)
+				})
+		case "restoring":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Space_restoring(ctx, field, obj)
 				})
 		case "requests":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
@@ -1438,6 +1806,31 @@ func plainSpace(of *graphql.OperationContext, field graphql.CollectedField) plai
 				return false
 			}
 			return value.Write(b, obj.Organization)
+		}
+	case "deletedAt":
+		return func(b *bytes.Buffer, obj *tenant.Space) bool {
+			if obj.DeletedAt == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalDateTime(*obj.DeletedAt))
+		}
+	case "deletedBy":
+		value := plain.Compile(of, field.Selections, contactImplementors, plainContact)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *tenant.Space) bool {
+			if obj.DeletedBy == nil {
+				return plain.Null(b)
+			}
+			return value.Write(b, obj.DeletedBy)
+		}
+	case "restorableUntil":
+		return func(b *bytes.Buffer, obj *tenant.Space) bool {
+			if obj.RestorableUntil == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalDateTime(*obj.RestorableUntil))
 		}
 	}
 	return nil
@@ -1742,6 +2135,11 @@ func (ec *executionContext) unmarshalNCreateSpaceInput2alphacruncherᚗcomᚋdat
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNDeleteSpaceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐInput(ctx context.Context, v any) (space.Input, error) {
+	res, err := ec.unmarshalInputDeleteSpaceInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalNInstanceConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐConnection(ctx context.Context, sel ast.SelectionSet, v *relay.Connection[*tenant.Instance]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "InstanceConnection!")
@@ -1775,6 +2173,11 @@ func (ec *executionContext) marshalNInstanceEdge2ᚖalphacruncherᚗcomᚋdatahu
 		return graphql.Null
 	}
 	return ec._InstanceEdge(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNRestoreSpaceInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐInput(ctx context.Context, v any) (space.Input, error) {
+	res, err := ec.unmarshalInputRestoreSpaceInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNSpace2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐSpaceᚄ(ctx context.Context, sel ast.SelectionSet, v []*tenant.Space) graphql.Marshaler {
@@ -1885,11 +2288,35 @@ func (ec *executionContext) marshalNSpaceMemberEdge2ᚖalphacruncherᚗcomᚋdat
 	return ec._SpaceMemberEdge(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNSpaceState2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐState(ctx context.Context, v any) (tenant.State, error) {
+	var res tenant.State
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSpaceState2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐState(ctx context.Context, sel ast.SelectionSet, v tenant.State) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) marshalOCreateSpacePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐCreateSpacePayload(ctx context.Context, sel ast.SelectionSet, v *space.CreateSpacePayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._CreateSpacePayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalODeleteSpacePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐDeleteSpacePayload(ctx context.Context, sel ast.SelectionSet, v *space.DeleteSpacePayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._DeleteSpacePayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORestoreSpacePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋspaceᚐRestoreSpacePayload(ctx context.Context, sel ast.SelectionSet, v *space.RestoreSpacePayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RestoreSpacePayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOSpace2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐSpace(ctx context.Context, sel ast.SelectionSet, v *tenant.Space) graphql.Marshaler {
@@ -1911,6 +2338,22 @@ func (ec *executionContext) marshalOSpaceMemberConnection2ᚖalphacruncherᚗcom
 		return graphql.Null
 	}
 	return ec._SpaceMemberConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOSpaceState2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐState(ctx context.Context, v any) (*tenant.State, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(tenant.State)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOSpaceState2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐState(ctx context.Context, sel ast.SelectionSet, v *tenant.State) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 // endregion ***************************** type.gotpl *****************************

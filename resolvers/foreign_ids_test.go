@@ -45,6 +45,8 @@ var foreignIDs = []foreignID{
 	{at: "organization id", kind: globalid.Organization, operation: `query($id: ID!) { own: organization(id: "OWN_ORGANIZATION") { id } organization(id: $id) { members { totalCount } } }`},
 
 	{at: "createSpace input.organizationId", kind: globalid.Organization, operation: `createSpace(input: {organizationId: $id, name: "New", idempotencyKey: $key}) { space { id } }`},
+	{at: "deleteSpace input.spaceId", kind: globalid.Space, operation: `deleteSpace(input: {spaceId: $id, idempotencyKey: $key}) { deleted }`},
+	{at: "restoreSpace input.spaceId", kind: globalid.Space, operation: `restoreSpace(input: {spaceId: $id, idempotencyKey: $key}) { restored }`},
 	{at: "createInstance input.spaceId", kind: globalid.Space, operation: `createInstance(input: {spaceId: $id, name: "New", idempotencyKey: $key}) { instance { id } }`},
 	{at: "deleteInstance input.instanceId", kind: globalid.Instance, operation: `deleteInstance(input: {instanceId: $id, idempotencyKey: $key}) { deleted }`},
 	{at: "restoreInstance input.instanceId", kind: globalid.Instance, operation: `restoreInstance(input: {instanceId: $id, idempotencyKey: $key}) { restored }`},
@@ -80,6 +82,7 @@ var foreignIDs = []foreignID{
 	{at: "requestRole input.spaceId", kind: globalid.Space, operation: `requestRole(input: {spaceId: $id, role: SPACE_ADMINISTRATOR, idempotencyKey: $key}) { created }`},
 	{at: "requestInvitations input.instanceId", kind: globalid.Instance, operation: `requestInvitations(input: {instanceId: $id, role: VIEWER, emails: ["x"], idempotencyKey: $key}) { created }`},
 	{at: "requestRestore input.instanceId", kind: globalid.Instance, operation: `requestRestore(input: {instanceId: $id, idempotencyKey: $key}) { created }`},
+	{at: "requestRestore input.spaceId", kind: globalid.Space, operation: `requestRestore(input: {spaceId: $id, idempotencyKey: $key}) { created }`},
 	{at: "approveRequest input.requestId", kind: globalid.Request, operation: `approveRequest(input: {requestId: $id, idempotencyKey: $key}) { request { id } }`},
 	{at: "declineRequest input.requestId", kind: globalid.Request, operation: `declineRequest(input: {requestId: $id, idempotencyKey: $key}) { request { id } }`},
 	{at: "withdrawRequest input.requestId", kind: globalid.Request, operation: `withdrawRequest(input: {requestId: $id, idempotencyKey: $key}) { request { id } }`},

@@ -100,6 +100,14 @@ func (m mutation) CreateSpace(ctx context.Context, input space.CreateSpaceInput)
 	return call(ctx, m.Spaces.Create, input)
 }
 
+func (m mutation) DeleteSpace(ctx context.Context, input space.Input) (*space.DeleteSpacePayload, error) {
+	return call(ctx, m.Spaces.Delete, input)
+}
+
+func (m mutation) RestoreSpace(ctx context.Context, input space.Input) (*space.RestoreSpacePayload, error) {
+	return call(ctx, m.Spaces.Restore, input)
+}
+
 func (m mutation) RequestRole(ctx context.Context, input request.RequestRoleInput) (*request.RequestPayload, error) {
 	return call(ctx, m.Requests.RequestRole, input)
 }

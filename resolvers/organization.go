@@ -35,13 +35,13 @@ func (f organizationFields) Invitations(ctx context.Context, obj *tenant.Organiz
 	})
 }
 
-func (f organizationFields) Spaces(ctx context.Context, obj *tenant.Organization, first *int, after *string) (*tenant.SpaceConnection, error) {
+func (f organizationFields) Spaces(ctx context.Context, obj *tenant.Organization, first *int, after *string, state *tenant.State) (*tenant.SpaceConnection, error) {
 	return connection(ctx, f.Root, first, after, spaceID, func(page relay.Page) (list relay.List[*tenant.Space], err error) {
 		a, err := actor(ctx)
 		if err != nil {
 			return list, err
 		}
-		return obj.Spaces(ctx, f.DB, a, page)
+		return obj.Spaces(ctx, f.DB, a, orAny(state), page)
 	})
 }
 

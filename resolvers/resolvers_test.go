@@ -245,6 +245,13 @@ func TestMutations(t *testing.T) {
 	a.ok("ada", `mutation { deleteInstance(input: {instanceId: "{Group 1}"}) { instance { name } deleted } }`, "name")
 	a.ok("ada", `mutation { restoreInstance(input: {instanceId: "{Group 1}"}) { instance { name } restored } }`, "name")
 
+	a.ok("ada", `mutation { deleteSpace(input: {spaceId: "{space}"}) { deleted space { name state deletedAt deletedBy { name } restorableUntil restoring { allowed } } } }`, "name")
+	a.ok("ada", `{ viewer { spaces(state: DELETED) { nodes { name state } } } }`, "name")
+	a.ok("mia", `{ organization(id: "{organization}") { spaces(state: DELETED) { nodes { name } } } }`, "name")
+	space := a.ok("vic", `mutation { requestRestore(input: {spaceId: "{space}"}) { request { id kind spaceName instanceName space { name } } created } }`, "id")
+	a.ok("vic", `mutation { withdrawRequest(input: {requestId: "`+space+`"}) { request { status } } }`, "status")
+	a.ok("mia", `mutation { restoreSpace(input: {spaceId: "{space}"}) { restored space { name state deletedAt } } }`, "name")
+
 	restore := a.ok("vic", `mutation { requestRestore(input: {instanceId: "{Group 2}", message: "My data is in it."}) { request { id kind } created } }`, "id")
 	a.ok("ada", `mutation { approveRequest(input: {requestId: "`+restore+`"}) { request { status answeredBy { name } answer instance { name } space { name } } } }`, "status")
 	role := a.ok("vic", `mutation { requestRole(input: {instanceId: "{Group 1}", role: INSTANCE_EDITOR}) { request { id role } } }`, "id")

@@ -209,6 +209,7 @@ func TestEnumsAreTheDomains(t *testing.T) {
 		"InstanceRole":              texts(tenant.AllInstanceRoles()),
 		"OrganizationRole":          texts(tenant.AllOrganizationRoles()),
 		"InstanceKind":              texts([]tenant.Kind{tenant.Master, tenant.Distributed, tenant.Working}),
+		"SpaceState":                texts([]tenant.State{tenant.Active, tenant.Deleted}),
 		"InstanceState":             texts([]tenant.State{tenant.Active, tenant.Deleted}),
 		"InvitationStatus":          texts([]invitation.Status{invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Revoked, invitation.Expired}),
 		"DeliveryStatus":            texts([]invitation.DeliveryStatus{invitation.Queued, invitation.Sent, invitation.Delayed, invitation.Failed, invitation.Uncertain, invitation.Suppressed}),
@@ -228,7 +229,7 @@ func TestEnumsAreTheDomains(t *testing.T) {
 		"InviteOutcome":             texts([]invitation.InviteOutcome{invitation.Invited, invitation.AlreadyInvited, invitation.AlreadyMember, invitation.RoleChanged, invitation.Duplicate}),
 		"EmailReason":               texts(address.Reasons),
 		"ErrorCode": texts([]fault.Code{fault.Unauthenticated, fault.Forbidden, fault.NotFound, fault.BadUserInput, fault.InvalidEmail,
-			fault.InstanceDistributed, fault.InstanceDeleted, fault.InstanceProtected, fault.RestoreWindowExpired, fault.InvitationNotUsable,
+			fault.InstanceDistributed, fault.InstanceDeleted, fault.SpaceDeleted, fault.InstanceProtected, fault.RestoreWindowExpired, fault.InvitationNotUsable,
 			fault.Conflict, fault.IdempotencyKeyReused, fault.RateLimited, fault.QueryTooComplex, fault.Unavailable, fault.InternalServerError,
 			fault.GraphQLParseFailed, fault.GraphQLValidationFailed, fault.BadRequest, fault.PersistedQueryNotFound}),
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"alphacruncher.com/datahub-gateway/graph"
+	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
@@ -56,6 +57,10 @@ func (s spaceFields) Inviting(ctx context.Context, obj *tenant.Space) (*graph.Re
 		return nil, err
 	}
 	return readiness(s.Root.Invitations.Readiness(ctx, a, obj))
+}
+
+func (s spaceFields) Restoring(ctx context.Context, obj *tenant.Space) (*graph.Readiness, error) {
+	return readiness(access.Obstacles(ctx, s.DB, obj, access.RestoreSpace))
 }
 
 func (s spaceFields) Requests(ctx context.Context, obj *tenant.Space, status *request.Status, first *int, after *string) (*request.Connection, error) {

@@ -15,9 +15,9 @@ type user struct{ *Root }
 
 var _ graph.UserResolver = user{}
 
-func (u user) Spaces(ctx context.Context, obj *tenant.User, first *int, after *string) (*tenant.SpaceConnection, error) {
+func (u user) Spaces(ctx context.Context, obj *tenant.User, first *int, after *string, state *tenant.State) (*tenant.SpaceConnection, error) {
 	return viewerConnection(ctx, u, obj, first, after, spaceID, func(a access.Actor, page relay.Page) (relay.List[*tenant.Space], error) {
-		return tenant.Spaces(ctx, u.DB, a, page)
+		return tenant.Spaces(ctx, u.DB, a, orAny(state), page)
 	})
 }
 

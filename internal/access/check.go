@@ -46,16 +46,16 @@ func CheckRole(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) 
 	return forbidden(p, r, contacts)
 }
 
-// CheckState decides whether what a rule is about can be done with an instance of
-// this kind, in this state, and explains why not. It fails with
-// INSTANCE_DISTRIBUTED, INSTANCE_PROTECTED, INSTANCE_DELETED or
-// RESTORE_WINDOW_EXPIRED.
-func CheckState(ctx context.Context, q postgres.Querier, i *tenant.Instance, r Rule) error {
-	refusals := r.refusals(i)
+// CheckState decides whether what a rule is about can be done with a place in this state,
+// an instance also of this kind, and explains why not. It fails with
+// INSTANCE_DISTRIBUTED, INSTANCE_PROTECTED, SPACE_DELETED, INSTANCE_DELETED or
+// RESTORE_WINDOW_EXPIRED. Nothing fails with an organization.
+func CheckState(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) error {
+	refusals := r.refusals(p)
 	if len(refusals) == 0 {
 		return nil
 	}
-	if err := addRemedy(ctx, q, i, refusals[0]); err != nil {
+	if err := addRemedy(ctx, q, p, refusals[0]); err != nil {
 		return err
 	}
 	return refusals[0]
@@ -77,15 +77,10 @@ func CheckRoles(ctx context.Context, q postgres.Querier, found map[globalid.ID]t
 	return checkEach(found, ids, path, func(p tenant.Place) error { return CheckRole(ctx, q, p, r) })
 }
 
-// CheckStates decides about the instances among the places that many ids stand
-// for, as CheckState does about one. path leads to the ids in the arguments.
+// CheckStates decides about the places that many ids stand for, as CheckState does about
+// one. path leads to the ids in the arguments.
 func CheckStates(ctx context.Context, q postgres.Querier, found map[globalid.ID]tenant.Place, ids []globalid.ID, r Rule, path ...any) error {
-	return checkEach(found, ids, path, func(p tenant.Place) error {
-		if i, ok := p.(*tenant.Instance); ok {
-			return CheckState(ctx, q, i, r)
-		}
-		return nil
-	})
+	return checkEach(found, ids, path, func(p tenant.Place) error { return CheckState(ctx, q, p, r) })
 }
 
 // checkEach checks each place once, and collects the refusals.
@@ -115,8 +110,8 @@ func at(i int, f *fault.Fault, path []any) *fault.Fault {
 }
 
 // Obstacles returns all reasons why the person who read a place cannot do what a rule
-// is about: the refusals of CheckRole and, of an instance, of CheckState, in the order
-// in which the mutation would fail with them.
+// is about: the refusals of CheckRole and of CheckState, in the order in which the
+// mutation would fail with them.
 func Obstacles(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) (obstacles fault.List, err error) {
 	err = CheckRole(ctx, q, p, r)
 	if f := (*fault.Fault)(nil); errors.As(err, &f) {
@@ -124,12 +119,8 @@ func Obstacles(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) 
 	} else if err != nil {
 		return nil, err
 	}
-	i, instance := p.(*tenant.Instance)
-	if !instance {
-		return obstacles, nil
-	}
-	for _, f := range r.refusals(i) {
-		if err := addRemedy(ctx, q, i, f); err != nil {
+	for _, f := range r.refusals(p) {
+		if err := addRemedy(ctx, q, p, f); err != nil {
 			return nil, err
 		}
 		obstacles = append(obstacles, f)

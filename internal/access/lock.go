@@ -228,6 +228,33 @@ func GetLocking(ctx context.Context, db *postgres.DB, place globalid.ID, dest an
 	return db.GetWriting(ctx, sharesOf(ctx, []globalid.ID{place}, nil), dest, query, args...)
 }
 
+// LockSpace locks a space exclusively, and before it its instances, in the order in which
+// everybody does who locks both. It decides by a rule whether the actor may do what they
+// are about to do, before it locks anything and when it has. It fails with NOT_FOUND or
+// FORBIDDEN.
+func LockSpace(ctx context.Context, tx *postgres.Tx, actor Actor, id globalid.ID, rule Rule) (*tenant.Space, error) {
+	space, err := tenant.FindSpace(ctx, tx, actor, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckRole(ctx, tx, space, rule); err != nil {
+		return nil, err
+	}
+	if err := tx.TakeShares(id.UUID); err != nil {
+		return nil, err
+	}
+	if err := LockInstances(ctx, tx, id); err != nil {
+		return nil, err
+	}
+	return LockAndCheckRole[*tenant.Space](ctx, tx, actor, id, rule, Exclusive)
+}
+
+// LockInstances locks the instances of a space exclusively.
+func LockInstances(ctx context.Context, tx *postgres.Tx, space globalid.ID) error {
+	_, err := tx.Exec(ctx, `select from instance where space_id = $1 order by id for no key update`, space.UUID)
+	return err
+}
+
 // LockAndCheckRole locks one place, reads it, and decides by a rule whether the
 // actor may do what they are about to do. It fails with NOT_FOUND, also where the
 // place is of another type than P, or FORBIDDEN.

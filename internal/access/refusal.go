@@ -39,7 +39,7 @@ func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 	}
 	need := strings.Join(holders, " or ")
 	remedy := "Ask " + namesOr(contacts, need) + " to do it for you"
-	if roles&^managers == Administrators {
+	if roles&^managers == Administrators && r.Request != RequestRestore.Field {
 		remedy += ", or to make you an administrator of the space"
 	}
 	f := &fault.Fault{
@@ -50,10 +50,28 @@ func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 		Request:  request(p, r),
 	}
 	if f.Request == RequestRestore.Field {
-		i := p.(*tenant.Instance)
-		f.DeletedAt, f.RestorableUntil = i.DeletedAt, i.RestorableUntil
+		d, _ := deletionOf(p)
+		f.DeletedAt, f.RestorableUntil = d.at, d.until
 	}
 	return f
+}
+
+// deletion says when a place was deleted, and until when it can be restored.
+type deletion struct {
+	at, until  *time.Time
+	restorable bool
+}
+
+// deletionOf returns the deletion of a space or of an instance itself; false where it is
+// not deleted.
+func deletionOf(p tenant.Place) (d deletion, deleted bool) {
+	switch p := p.(type) {
+	case *tenant.Instance:
+		d = deletion{p.DeletedAt, p.RestorableUntil, p.Restorable}
+	case *tenant.Space:
+		d = deletion{p.DeletedAt, p.RestorableUntil, p.Restorable}
+	}
+	return d, d.at != nil
 }
 
 // request returns the mutation by which people can ask for what they may not do
@@ -61,10 +79,11 @@ func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 func request(p tenant.Place, r Rule) string {
 	i, instance := p.(*tenant.Instance)
 	_, organization := p.(*tenant.Organization)
+	d, _ := deletionOf(p)
 	switch {
 	case organization:
 		return ""
-	case r.Request == RequestRestore.Field && (!instance || !i.Restorable),
+	case r.Request == RequestRestore.Field && !d.restorable,
 		r.Request == RequestInvitations.Field && (!instance || RequestInvitations.refusals(i) != nil),
 		r.Request == "":
 		return RequestRole.Field
@@ -72,50 +91,98 @@ func request(p tenant.Place, r Rule) string {
 	return r.Request
 }
 
-// refusals returns the reasons, of kind and then of state, why what the rule is
-// about cannot be done with an instance.
-func (r Rule) refusals(i *tenant.Instance) (refusals fault.List) {
-	switch {
-	case r.Kinds == nil || slices.Contains(r.Kinds, i.Kind):
-	case i.Kind == tenant.Distributed && slices.Contains(r.Kinds, tenant.Master):
-		refusals = append(refusals, fault.New(fault.InstanceDistributed,
-			fmt.Sprintf("Nobody can %s the Distributed instance of %s.", r.Verb, i.Space.Name)))
-	default:
-		refusals = append(refusals, &fault.Fault{
-			Code:    fault.InstanceProtected,
-			Message: fmt.Sprintf("Nobody can %s %s: the space %s needs it for as long as the space exists.", r.Verb, i.Title(), i.Space.Name),
-			Remedy:  "Choose a working instance: any other instance of the space.",
-		})
+// refusals returns the reasons why what the rule is about cannot be done with a place: the
+// kind of an instance, the state of its space, and its own state.
+func (r Rule) refusals(p tenant.Place) (refusals fault.List) {
+	space, _ := p.(*tenant.Space)
+	i, instance := p.(*tenant.Instance)
+	if instance {
+		space = i.Space
+		refusals = r.refusalsOfKind(i)
 	}
+	if space != nil && r.InActiveSpace && (instance || !r.Restorable) {
+		if d, deleted := deletionOf(space); deleted {
+			refusals = append(refusals, spaceDeleted(p, space, d, r))
+		}
+	}
+	d, deleted := deletionOf(p)
 	switch {
-	case r.States != nil && !slices.Contains(r.States, i.State()):
+	case !deleted:
+	case instance && r.States != nil && !slices.Contains(r.States, tenant.Deleted):
 		f := &fault.Fault{
 			Code:            fault.InstanceDeleted,
-			Message:         fmt.Sprintf("Nobody can %s %s: it was deleted on %s.", r.Verb, i.Title(), moment(*i.DeletedAt)),
-			Remedy:          "Restore it with restoreInstance" + until(i) + ", and then try again.",
-			DeletedAt:       i.DeletedAt,
-			RestorableUntil: i.RestorableUntil,
+			Message:         fmt.Sprintf("Nobody can %s %s: it was deleted on %s.", r.Verb, i.Title(), moment(*d.at)),
+			Remedy:          "Restore it with restoreInstance" + until(d) + ", and then try again.",
+			DeletedAt:       d.at,
+			RestorableUntil: d.until,
 		}
-		if !i.Restorable {
+		if !d.restorable {
 			f.Remedy = "It can no longer be restored. Choose another instance of the space."
 		}
 		refusals = append(refusals, f)
-	case r.Restorable && i.State() == tenant.Deleted && !i.Restorable:
-		refusals = append(refusals, &fault.Fault{
+	case r.Restorable && !d.restorable:
+		f := &fault.Fault{
 			Code: fault.RestoreWindowExpired,
 			Message: fmt.Sprintf("Nobody can %s %s any more: it was deleted on %s, and could be restored until %s.",
-				r.Verb, i.Title(), moment(*i.DeletedAt), moment(*i.RestorableUntil)),
-			Remedy:          "Create a new instance of the space in its place.",
-			DeletedAt:       i.DeletedAt,
-			RestorableUntil: i.RestorableUntil,
-		})
+				r.Verb, p.Title(), moment(*d.at), moment(*d.until)),
+			Remedy:          "Create a new space in its place.",
+			DeletedAt:       d.at,
+			RestorableUntil: d.until,
+		}
+		if instance {
+			f.Remedy = "Create a new instance of the space in its place."
+		}
+		refusals = append(refusals, f)
 	}
 	return refusals
 }
 
-// addRemedy adds to a refusal of CheckState what the person who read the instance
-// can do about it, whom they can ask, and by which mutation.
-func addRemedy(ctx context.Context, q postgres.Querier, i *tenant.Instance, f *fault.Fault) (err error) {
+func (r Rule) refusalsOfKind(i *tenant.Instance) fault.List {
+	switch {
+	case r.Kinds == nil || slices.Contains(r.Kinds, i.Kind):
+		return nil
+	case i.Kind == tenant.Distributed && slices.Contains(r.Kinds, tenant.Master):
+		return fault.List{fault.New(fault.InstanceDistributed,
+			fmt.Sprintf("Nobody can %s the Distributed instance of %s.", r.Verb, i.Space.Name))}
+	}
+	return fault.List{{
+		Code:    fault.InstanceProtected,
+		Message: fmt.Sprintf("Nobody can %s %s: the space %s needs it for as long as the space exists.", r.Verb, i.Title(), i.Space.Name),
+		Remedy:  "Choose a working instance: any other instance of the space.",
+	}}
+}
+
+// spaceDeleted is the refusal of what cannot be done with a deleted space, or with a place
+// in it.
+func spaceDeleted(p tenant.Place, space *tenant.Space, d deletion, r Rule) *fault.Fault {
+	what := "it"
+	if p != tenant.Place(space) {
+		what = "the space " + space.Name
+	}
+	f := &fault.Fault{
+		Code:            fault.SpaceDeleted,
+		Message:         fmt.Sprintf("Nobody can %s %s: %s was deleted on %s.", r.Verb, p.Title(), what, moment(*d.at)),
+		Remedy:          "Restore the space with restoreSpace" + until(d) + ", and then try again.",
+		DeletedAt:       d.at,
+		RestorableUntil: d.until,
+	}
+	if !d.restorable {
+		f.Remedy = "The space can no longer be restored. Choose another space."
+	}
+	return f
+}
+
+// addRemedy adds to a refusal of CheckState what the person who read the place can do
+// about it, whom they can ask, and by which mutation.
+func addRemedy(ctx context.Context, q postgres.Querier, p tenant.Place, f *fault.Fault) (err error) {
+	i, instance := p.(*tenant.Instance)
+	if f.Code == fault.SpaceDeleted || !instance {
+		space, _ := p.(*tenant.Space)
+		if instance {
+			space = i.Space
+		}
+		return addRemedyInSpace(ctx, q, space, f)
+	}
 	administers, restores := i.Roles.Has(tenant.SpaceAdministrator), RestoreInstance.Allows(i)
 	switch {
 	case f.Code == fault.InstanceDistributed && administers:
@@ -131,7 +198,8 @@ func addRemedy(ctx context.Context, q postgres.Querier, i *tenant.Instance, f *f
 		f.Request = RequestRole.Field
 	case f.Code == fault.InstanceDeleted && i.Restorable && !restores:
 		f.Contacts, err = i.Contacts(ctx, q, RestoreInstance.Roles)
-		f.Remedy = "Ask " + namesOr(f.Contacts, "an editor of the instance or an administrator of the space") + " to restore it" + until(i) + "."
+		d, _ := deletionOf(i)
+		f.Remedy = "Ask " + namesOr(f.Contacts, "an editor of the instance or an administrator of the space") + " to restore it" + until(d) + "."
 		f.Request = RequestRestore.Field
 	case f.Code == fault.InstanceDeleted && !i.Restorable && !administers:
 		f.Contacts, err = i.Contacts(ctx, q, Administrators)
@@ -140,8 +208,27 @@ func addRemedy(ctx context.Context, q postgres.Querier, i *tenant.Instance, f *f
 	return err
 }
 
-func until(i *tenant.Instance) string {
-	return ", which is possible until " + moment(*i.RestorableUntil)
+// addRemedyInSpace is addRemedy for what cannot be done because a space is deleted. There
+// is no request where it cannot be restored any more: nobody grants roles there.
+func addRemedyInSpace(ctx context.Context, q postgres.Querier, space *tenant.Space, f *fault.Fault) (err error) {
+	if RestoreSpace.Allows(space) {
+		return nil
+	}
+	f.Contacts, err = space.Contacts(ctx, q, RestoreSpace.Roles)
+	whom := namesOr(f.Contacts, "an administrator of the space or a manager of the organization")
+	switch {
+	case f.Code == fault.RestoreWindowExpired:
+		f.Remedy = "Ask " + whom + " for a new space."
+	case space.Restorable:
+		d, _ := deletionOf(space)
+		f.Remedy = "Ask " + whom + " to restore the space" + until(d) + "."
+		f.Request = RequestRestore.Field
+	}
+	return err
+}
+
+func until(d deletion) string {
+	return ", which is possible until " + moment(*d.until)
 }
 
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,15 @@ func TestInstancesAreRefusedByKindAndState(t *testing.T) {
 func allRefusals(r Rule) map[string]*fault.Fault {
 	all := map[string]*fault.Fault{}
 	ada := []fault.Contact{{Name: "Ada", Email: "ada@uni.example"}}
+	for _, space := range []*tenant.Space{spaceOf(true, true), spaceOf(true, false)} {
+		i := instanceOf(tenant.Working, false, false)
+		i.Space = space
+		for _, place := range []tenant.Place{space, i} {
+			for _, f := range r.refusals(place) {
+				all[fmt.Sprintf("%s: %T, in a space that is restorable: %t", f.Code, place, space.Restorable)] = f
+			}
+		}
+	}
 	for name, i := range everyInstance() {
 		for _, f := range r.refusals(i) {
 			all[fmt.Sprint(f.Code, ": ", name)] = f
@@ -118,6 +128,64 @@ func allRefusals(r Rule) map[string]*fault.Fault {
 		}
 	}
 	return all
+}
+
+// restorable reports whether the way out of a refusal may be to restore the place.
+func restorable(f *fault.Fault) bool {
+	return f.Code == fault.InstanceDeleted || f.Code == fault.SpaceDeleted
+}
+
+// spaceOf is a space: active, deleted, or deleted too long ago.
+func spaceOf(deleted, restorable bool) *tenant.Space {
+	space := instanceOf(tenant.Master, false, false).Space
+	if deleted {
+		space.DeletedAt, space.RestorableUntil, space.Restorable = &deletedAt, &until24h, restorable
+	}
+	return space
+}
+
+// What is done with a deleted space, or with an instance of it, is refused before what the
+// state of the instance rules out; restoring the space is not.
+func TestPlacesAreRefusedByTheStateOfTheSpace(t *testing.T) {
+	t.Parallel()
+	codes := func(p tenant.Place, r Rule) (codes []fault.Code) {
+		for _, f := range r.refusals(p) {
+			codes = append(codes, f.Code)
+			if f.DeletedAt == nil || f.RestorableUntil == nil {
+				t.Errorf("%s, %s: it does not say when", r.Field, f.Code)
+			}
+		}
+		return codes
+	}
+	inSpace := func(deleted, restorable bool) *tenant.Instance {
+		i := instanceOf(tenant.Working, true, true)
+		i.Space = spaceOf(deleted, restorable)
+		return i
+	}
+	for _, rule := range Rules {
+		if got := codes(spaceOf(false, false), rule); got != nil {
+			t.Errorf("%s in an active space: %v", rule.Field, got)
+		}
+		var wanted, gone []fault.Code // of a space that can be restored, and of one that cannot
+		switch rule.Field {
+		case "createInstance", "deleteInstance", "inviteUsers", "inviteSpaceAdministrators", "resendInvitations", "requestRole", "requestInvitations":
+			wanted, gone = []fault.Code{fault.SpaceDeleted}, []fault.Code{fault.SpaceDeleted}
+		case "restoreSpace", "restoreInstance", "requestRestore":
+			gone = []fault.Code{fault.RestoreWindowExpired}
+		}
+		if got := codes(spaceOf(true, true), rule); !slices.Equal(got, wanted) {
+			t.Errorf("%s in a deleted space: %v", rule.Field, got)
+		}
+		if got := codes(spaceOf(true, false), rule); !slices.Equal(got, gone) {
+			t.Errorf("%s in a space that is gone: %v", rule.Field, got)
+		}
+		if rule.InActiveSpace {
+			own := codes(instanceOf(tenant.Working, true, true), rule)
+			if got := codes(inSpace(true, true), rule); !slices.Equal(got, append([]fault.Code{fault.SpaceDeleted}, own...)) {
+				t.Errorf("%s with an instance of a deleted space: %v", rule.Field, got)
+			}
+		}
+	}
 }
 
 // A refusal speaks of what was asked for, and of nothing else that the schema
@@ -137,7 +205,7 @@ func TestNoRefusalUsesTheWordsOfAnotherRule(t *testing.T) {
 				if word(other.Verb).MatchString(f.Message) {
 					t.Errorf("%s, %s: %q says %q, the words of %s", rule.Field, name, f.Message, other.Verb, other.Field)
 				}
-				if word(other.Verb).MatchString(f.Remedy) && !(f.Code == fault.InstanceDeleted && other.Field == RestoreInstance.Field) {
+				if word(other.Verb).MatchString(f.Remedy) && !(restorable(f) && (other.Field == RestoreInstance.Field || other.Field == RestoreSpace.Field)) {
 					t.Errorf("%s, %s: the remedy %q says %q, the words of %s", rule.Field, name, f.Remedy, other.Verb, other.Field)
 				}
 			}
@@ -178,6 +246,18 @@ func TestRefusalTexts(t *testing.T) {
 			"Nobody can invite people to the Distributed instance of Econometrics.", ""},
 		{DeleteInstance.refusals(instanceOf(tenant.Master, false, false))[0],
 			"Nobody can delete Group 1: the space Econometrics needs it for as long as the space exists.", "Choose a working instance: any other instance of the space."},
+		{CreateInstance.refusals(spaceOf(true, true))[0],
+			"Nobody can create instances in Econometrics: it was deleted on 2026-02-28 23:00:00 UTC.",
+			"Restore the space with restoreSpace, which is possible until 2026-03-01 23:00:00 UTC, and then try again."},
+		{InviteSpaceAdministrators.refusals(spaceOf(true, false))[0],
+			"Nobody can invite administrators to Econometrics: it was deleted on 2026-02-28 23:00:00 UTC.",
+			"The space can no longer be restored. Choose another space."},
+		{RestoreSpace.refusals(spaceOf(true, false))[0],
+			"Nobody can restore Econometrics any more: it was deleted on 2026-02-28 23:00:00 UTC, and could be restored until 2026-03-01 23:00:00 UTC.",
+			"Create a new space in its place."},
+		{forbidden(spaceOf(true, true), RestoreSpace, ada),
+			"Only an administrator of the space Econometrics or a manager of University can restore Econometrics.",
+			"Ask Ada (ada@uni.example) to do it for you."},
 		{ResendInvitations.refusals(instanceOf(tenant.Working, true, true))[0],
 			"Nobody can resend invitations to Group 1: it was deleted on 2026-02-28 23:00:00 UTC.",
 			"Restore it with restoreInstance, which is possible until 2026-03-01 23:00:00 UTC, and then try again."},
@@ -218,6 +298,10 @@ func TestForbiddenNamesTheMutationThatAsks(t *testing.T) {
 		{RestoreInstance, instanceOf(tenant.Working, true, false), "requestRole"}, // too late
 		{RestoreInstance, instanceOf(tenant.Working, false, false), "requestRole"},
 		{DeleteInstance, instanceOf(tenant.Working, false, false), "requestRole"},
+		{RestoreSpace, spaceOf(true, true), "requestRestore"},
+		{RestoreSpace, spaceOf(true, false), "requestRole"}, // too late
+		{RestoreSpace, spaceOf(false, false), "requestRole"},
+		{DeleteSpace, spaceOf(false, false), "requestRole"},
 		{InviteSpaceAdministrators, instanceOf(tenant.Master, false, false).Space, "requestRole"},
 		{CreateSpace, instanceOf(tenant.Master, false, false).Space.Organization, ""},
 	} {

@@ -34,9 +34,12 @@ type Rule struct {
 	Kinds []tenant.Kind
 	// States are the states of instances that it can be done in; nil: any.
 	States []tenant.State
-	// Restorable says that it cannot be done with a deleted instance that can no
+	// Restorable says that it cannot be done with a deleted instance or space that can no
 	// longer be restored.
 	Restorable bool
+	// InActiveSpace says that it cannot be done in a deleted space: neither with an instance
+	// of it nor, unless Restorable, with the space itself.
+	InActiveSpace bool
 	// Request is the mutation by which people without the role ask for it to be
 	// done; "": they can ask for a role, with requestRole.
 	Request string
@@ -61,21 +64,25 @@ var (
 var (
 	CreateSpace = Rule{Field: "createSpace", Verb: "create spaces in", Roles: tenant.RolesOf(tenant.OrganizationManager, tenant.OrganizationFaculty)}
 
-	CreateInstance  = Rule{Field: "createInstance", Verb: "create instances in", Roles: Administrators}
-	DeleteInstance  = Rule{Field: "deleteInstance", Verb: "delete", Roles: editors, Kinds: []tenant.Kind{tenant.Working}}
-	RestoreInstance = Rule{Field: "restoreInstance", Verb: "restore", Roles: editors, Restorable: true, Request: "requestRestore"}
+	DeleteSpace = Rule{Field: "deleteSpace", Verb: "delete", Roles: Administrators}
+	// Managers restore, too: the administrators of a space may be away for the 24 hours.
+	RestoreSpace = Rule{Field: "restoreSpace", Verb: "restore", Roles: Administrators | managers, Restorable: true, Request: "requestRestore"}
+
+	CreateInstance  = Rule{Field: "createInstance", Verb: "create instances in", Roles: Administrators, InActiveSpace: true}
+	DeleteInstance  = Rule{Field: "deleteInstance", Verb: "delete", Roles: editors, Kinds: []tenant.Kind{tenant.Working}, InActiveSpace: true}
+	RestoreInstance = Rule{Field: "restoreInstance", Verb: "restore", Roles: editors, Restorable: true, InActiveSpace: true, Request: "requestRestore"}
 
 	InviteUsers = Rule{Field: "inviteUsers", Verb: "invite people to", Roles: Administrators,
-		Kinds: invitableKinds, States: invitableStates, Request: "requestInvitations"}
+		Kinds: invitableKinds, States: invitableStates, InActiveSpace: true, Request: "requestInvitations"}
 	// Managers appoint administrators: a space whose administrators have left gets one so.
-	InviteSpaceAdministrators = Rule{Field: "inviteSpaceAdministrators", Verb: "invite administrators to", Roles: Administrators | managers}
+	InviteSpaceAdministrators = Rule{Field: "inviteSpaceAdministrators", Verb: "invite administrators to", Roles: Administrators | managers, InActiveSpace: true}
 	InviteOrganizationMembers = Rule{Field: "inviteOrganizationMembers", Verb: "invite people to", Roles: managers}
 	AcceptInvitation          = Rule{Field: "acceptInvitation", Verb: "accept invitations to"}
 	DeclineInvitation         = Rule{Field: "declineInvitation", Verb: "decline invitations to"}
 	RefuseInvitations         = Rule{Field: "refuseInvitations", Verb: "refuse invitations to"}
 	AllowInvitations          = Rule{Field: "allowInvitations", Verb: "allow invitations to"}
 	RevokeInvitations         = Rule{Field: "revokeInvitations", Verb: "revoke invitations to", Roles: Administrators, OutsideInstances: managers}
-	ResendInvitations         = Rule{Field: "resendInvitations", Verb: "resend invitations to", Roles: Administrators, OutsideInstances: managers, States: invitableStates}
+	ResendInvitations         = Rule{Field: "resendInvitations", Verb: "resend invitations to", Roles: Administrators, OutsideInstances: managers, States: invitableStates, InActiveSpace: true}
 
 	ChangeMemberRole       = Rule{Field: "changeMemberRole", Verb: "change roles in", Roles: Administrators}
 	ChangeOrganizationRole = Rule{Field: "changeOrganizationRole", Verb: "change roles in", Roles: managers}
@@ -88,9 +95,9 @@ var (
 	// with leaveInstance and removeMember.
 	LeaveOrganization = Rule{Field: "leaveOrganization", Verb: "leave", Roles: inOrganization}
 
-	RequestRole        = Rule{Field: "requestRole", Verb: "ask for a role in", Roles: everybody, Kinds: invitableKinds, States: invitableStates}
-	RequestInvitations = Rule{Field: "requestInvitations", Verb: "ask for invitations to", Roles: everybody, Kinds: invitableKinds, States: invitableStates}
-	RequestRestore     = Rule{Field: "requestRestore", Verb: "ask for the restoration of", Roles: everybody, Restorable: true}
+	RequestRole        = Rule{Field: "requestRole", Verb: "ask for a role in", Roles: everybody, Kinds: invitableKinds, States: invitableStates, InActiveSpace: true}
+	RequestInvitations = Rule{Field: "requestInvitations", Verb: "ask for invitations to", Roles: everybody, Kinds: invitableKinds, States: invitableStates, InActiveSpace: true}
+	RequestRestore     = Rule{Field: "requestRestore", Verb: "ask for the restoration of", Roles: everybody, Restorable: true, InActiveSpace: true}
 	ApproveRequest     = Rule{Field: "approveRequest", Verb: "approve requests about"}
 	DeclineRequest     = Rule{Field: "declineRequest", Verb: "decline requests about"}
 	WithdrawRequest    = Rule{Field: "withdrawRequest", Verb: "withdraw requests about"}
@@ -117,7 +124,7 @@ var (
 // Rules are all rules. A test in package resolvers demands that each mutation of
 // the schema has one, and that the schema's directives declare the same.
 var Rules = []Rule{
-	CreateSpace,
+	CreateSpace, DeleteSpace, RestoreSpace,
 	CreateInstance, DeleteInstance, RestoreInstance,
 	InviteUsers, InviteSpaceAdministrators, InviteOrganizationMembers, AcceptInvitation, DeclineInvitation, RefuseInvitations, AllowInvitations, RevokeInvitations, ResendInvitations,
 	ChangeMemberRole, ChangeOrganizationRole, RemoveMember, LeaveInstance, LeaveOrganization,

@@ -242,6 +242,8 @@ var mergeSteps = []mergeStep{
 		where account_id = $1 and exists (select from request_notice k where k.request_id = n.request_id and k.account_id = $2)`},
 	{table: "request_notice", what: "notices about requests", done: "moved",
 		query: `update request_notice set account_id = $2 where account_id = $1`},
+	{table: "space", what: "spaces that the person deleted", done: "moved",
+		query: `update space set deleted_by = $2 where deleted_by = $1`},
 	{table: "instance", what: "instances that the person deleted", done: "moved",
 		query: `update instance set deleted_by = $2 where deleted_by = $1`},
 

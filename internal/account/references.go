@@ -20,6 +20,7 @@ var References = []Reference{
 	{"organization_member", "account_id", true},
 	{"space_administrator", "account_id", true},
 	{"instance_member", "account_id", true},
+	{"space", "deleted_by", false},
 	{"instance", "deleted_by", false},
 	{"invitation", "invited_by", false},
 	{"invitation", "requested_by", false},

@@ -32,7 +32,7 @@ var growing = []string{"account", "address_holder", "audit_log", "event", "idemp
 
 // small are the partial indexes that have few rows however large the table is. They may
 // be read as a whole.
-var small = []string{"instance_without_name_key", "outbox_due", "outbox_held"}
+var small = []string{"instance_without_name_key", "space_deleted", "space_purge", "outbox_due", "outbox_held"}
 
 // Each statement of the reads below finds its rows of a growing table by an index, for
 // any arguments: with the plan that a gateway uses. To check another read, call it here.
@@ -65,7 +65,18 @@ func testReadsUseIndexes(t *testing.T, places int) {
 			return err
 		},
 		"the spaces of a person": func(ctx context.Context) error {
-			_, err := tenant.Spaces(ctx, db, ada, page)
+			_, err := tenant.Spaces(ctx, db, ada, tenant.Active, page)
+			return err
+		},
+		"the deleted spaces of a person": func(ctx context.Context) error {
+			_, err := tenant.Spaces(ctx, db, ada, tenant.Deleted, page)
+			return err
+		},
+		"the deleted spaces of an organization": func(ctx context.Context) error {
+			o, err := tenant.FindOrganization(ctx, db, w.User("mia"), organization)
+			if err == nil {
+				_, err = o.Spaces(ctx, db, w.User("mia"), tenant.Deleted, page)
+			}
 			return err
 		},
 		"the instances of a space": func(ctx context.Context) error {
@@ -98,7 +109,7 @@ func testReadsUseIndexes(t *testing.T, places int) {
 		"the spaces of an organization": func(ctx context.Context) error {
 			o, err := tenant.FindOrganization(ctx, db, w.User("mia"), organization)
 			if err == nil {
-				_, err = o.Spaces(ctx, db, w.User("mia"), page)
+				_, err = o.Spaces(ctx, db, w.User("mia"), tenant.Active, page)
 			}
 			return err
 		},
@@ -256,7 +267,7 @@ func observeStatements(t *testing.T, w *testworld.World) (*postgres.DB, *testwor
 	}
 	t.Cleanup(func() { db.Close() })
 	services := w.Services()
-	services.Invitations.DB, services.Memberships.DB, services.Requests.DB = db, db, db
+	services.Invitations.DB, services.Memberships.DB, services.Requests.DB, services.Spaces.DB = db, db, db, db
 	return db, services, sent
 }
 

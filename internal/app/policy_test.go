@@ -33,6 +33,8 @@ var samples = map[string]struct{ place, operation string }{
 	"inviteOrganizationMembers": {"organization", `mutation { inviteOrganizationMembers(input: {organizationId: "ID", role: MEMBER, emails: ["x"]}) { results { email } } }`},
 	"changeOrganizationRole":    {"organization", `mutation { changeOrganizationRole(input: {organizationId: "ID", userId: "USER", role: FACULTY}) { changed } }`},
 	"leaveOrganization":         {"organization", `mutation { leaveOrganization(input: {organizationId: "ID"}) { left } }`},
+	"deleteSpace":               {"space", `mutation { deleteSpace(input: {spaceId: "ID"}) { deleted } }`},
+	"restoreSpace":              {"space", `mutation { restoreSpace(input: {spaceId: "ID"}) { restored } }`},
 	"deleteInstance":            {"Master", `mutation { deleteInstance(input: {instanceId: "ID"}) { deleted } }`},
 	"restoreInstance":           {"Group 3", `mutation { restoreInstance(input: {instanceId: "ID"}) { restored } }`},
 	"createInstance":            {"space", `mutation { createInstance(input: {spaceId: "ID", name: "New"}) { instance { id } } }`},
@@ -158,6 +160,8 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 		"changeOrganizationRole":    byRole(forbidden, forbidden, forbidden, notFound, notFound), // Mia's refusal is about the member
 		"leaveOrganization":         byRole(forbidden, forbidden, forbidden, "", notFound),       // Mia is the last manager
 		"inviteSpaceAdministrators": byRole("", forbidden, forbidden, "", notFound),
+		"deleteSpace":               administrators,
+		"restoreSpace":              byRole("", forbidden, forbidden, "", notFound),
 		"changeMemberRole":          byRole(notFound, notFound, notFound, forbidden, notFound), // Ada's refusal is about the member
 		"removeMember":              byRole("", notFound, notFound, forbidden, notFound),
 		"deleteInstance":            byRole("", notFound, notFound, forbidden, notFound),

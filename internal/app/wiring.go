@@ -164,7 +164,7 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 	requestMails := &outbox.Queue{DB: e.db, Log: log, Kind: request.MailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(), Await: e.sender.Await,
 		Work: mail.Work(e.sender, (&request.Mailer{DB: e.db, PublicURL: e.public}).Read)}
 	feed := event.NewFeed(e.db, log, invitation.ExpiredEvents)
-	instances := &instance.Service{DB: e.db}
+	instances, spaces := &instance.Service{DB: e.db}, &space.Service{DB: e.db}
 	invitations := &invitation.Service{DB: e.db, Outbox: invitationMails, OrganizationOutbox: organizationMails, Events: feed, HashKey: e.hashKey, Retention: s.retention(), Limits: invitation.Limits{
 		Emails:    s.MaxEmails,
 		Message:   s.MaxMessageLength,
@@ -176,18 +176,19 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		Tokens:    s.MaxUnknownTokens,
 	}}
 	invitations.CountOutcome = func(o invitation.InviteOutcome) { instruments.metrics.Invitation(string(o)) }
-	requests := &request.Service{DB: e.db, Outbox: requestMails, Events: feed, Invitations: invitations, Instances: instances, Limits: request.Limits{
+	requests := &request.Service{DB: e.db, Outbox: requestMails, Events: feed, Invitations: invitations, Instances: instances, Spaces: spaces, Limits: request.Limits{
 		TTL:      time.Duration(s.RequestTTL),
 		ByPerson: s.MaxRequests,
 		BySpace:  s.MaxSpaceRequests,
 	}}
-	// Requests about an instance end with it, so instances call back.
+	// Requests about an instance or a space end with it, so instances and spaces call back.
 	instances.OnDelete, instances.OnRestore = requests.InstanceDeleted, requests.InstanceRestored
+	spaces.OnDelete, spaces.OnRestore = requests.SpaceDeleted, requests.SpaceRestored
 	// Pending invitations of people who are removed end with their roles.
 	memberships := &membership.Service{DB: e.db, OnEnd: invitations.EndOf}
 	root := &resolvers.Root{
 		DB:          e.db,
-		Spaces:      &space.Service{DB: e.db},
+		Spaces:      spaces,
 		Instances:   instances,
 		Memberships: memberships,
 		Invitations: invitations,

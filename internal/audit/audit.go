@@ -23,6 +23,9 @@ type Action string
 // The actions.
 const (
 	SpaceCreated          Action = "SPACE_CREATED"
+	SpaceDeleted          Action = "SPACE_DELETED"
+	SpaceRestored         Action = "SPACE_RESTORED"
+	SpacePurged           Action = "SPACE_PURGED"
 	InstanceCreated       Action = "INSTANCE_CREATED"
 	InstanceDeleted       Action = "INSTANCE_DELETED"
 	InstanceRestored      Action = "INSTANCE_RESTORED"
@@ -47,7 +50,7 @@ const (
 
 // Actions are all actions.
 var Actions = []Action{
-	SpaceCreated, InstanceCreated, InstanceDeleted, InstanceRestored, InstancePurged,
+	SpaceCreated, SpaceDeleted, SpaceRestored, SpacePurged, InstanceCreated, InstanceDeleted, InstanceRestored, InstancePurged,
 	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationRevoked, InvitationTakenOver, InvitationAccepted, InvitationDeclined,
 	MemberRoleChanged, MemberRemoved, MemberLeft, RoleGranted,
 	RequestMade, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired,
@@ -85,9 +88,9 @@ func OnOrganization(o *tenant.Organization) Target {
 	return Target{Organization: Name{o.ID.UUID, o.Name}}
 }
 
-// OnNewSpace returns the target of what is in the trail of a space and of its
-// organization.
-func OnNewSpace(s *tenant.Space) Target {
+// OnSpaceOfOrganization returns the target of what is in the trail of a space and of its
+// organization: that the space is there, or not any more.
+func OnSpaceOfOrganization(s *tenant.Space) Target {
 	return Target{Space: Name{s.ID.UUID, s.Name}, Organization: Name{s.Organization.ID.UUID, s.Organization.Name}}
 }
 

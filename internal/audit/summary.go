@@ -11,6 +11,9 @@ import (
 // {place} is the instance, without one the space, and without both the organization.
 var sentences = map[Action]string{
 	SpaceCreated:          "{actor} created the space {space}.",
+	SpaceDeleted:          "{actor} deleted the space {space}.",
+	SpaceRestored:         "{actor} restored the space {space}.",
+	SpacePurged:           "{actor} removed the space {space} permanently.",
 	InstanceCreated:       "{actor} created {place}.",
 	InstanceDeleted:       "{actor} deleted {place}.",
 	InstanceRestored:      "{actor} restored {place}.",

@@ -16,6 +16,9 @@ var summaries = []struct {
 }{
 	{SpaceCreated, "", "Ada created the space Econometrics."},
 	{InstanceCreated, "", "Ada created Group 1."},
+	{SpaceDeleted, "", "Ada deleted the space Econometrics."},
+	{SpaceRestored, "", "Ada restored the space Econometrics."},
+	{SpacePurged, "", "Ada removed the space Econometrics permanently."},
 	{InstanceDeleted, "", "Ada deleted Group 1."},
 	{InstanceRestored, "", "Ada restored Group 1."},
 	{InstancePurged, "", "Ada removed Group 1 permanently."},
@@ -42,6 +45,7 @@ var summaries = []struct {
 	{RequestMade, "ROLE", "Ada asked to be {role} of Econometrics."},
 	{RequestMade, "INVITATIONS", "Ada asked to have zoe@new.example invited to Group 1 as {role}."},
 	{RequestMade, "RESTORE", "Ada asked to have Group 1 restored."},
+	{RequestMade, "RESTORE", "Ada asked to have Econometrics restored."},
 	{RequestApproved, "ROLE", "Ada approved the request of Vic to be {role} of Group 1."},
 	{RequestApproved, "ROLE", "Ada approved the request of Vic to be {role} of Econometrics."},
 	{RequestApproved, "INVITATIONS", "Ada approved the request of Vic to have zoe@new.example invited to Group 1 as {role}."},

@@ -22,6 +22,7 @@ const (
 	InstanceDistributed  Code = "INSTANCE_DISTRIBUTED"
 	InstanceDeleted      Code = "INSTANCE_DELETED"
 	InstanceProtected    Code = "INSTANCE_PROTECTED"
+	SpaceDeleted         Code = "SPACE_DELETED"
 	RestoreWindowExpired Code = "RESTORE_WINDOW_EXPIRED"
 	InvitationNotUsable  Code = "INVITATION_NOT_USABLE"
 	Conflict             Code = "CONFLICT"

@@ -30,7 +30,7 @@ func (in CreateInstanceInput) Validate() fault.List {
 type CreateInstancePayload struct{ Instance *tenant.Instance }
 
 // Create creates a working instance of a space. It fails with NOT_FOUND, FORBIDDEN,
-// IDEMPOTENCY_KEY_REUSED, or CONFLICT (NAME_RESERVED, NAME_TAKEN).
+// IDEMPOTENCY_KEY_REUSED, SPACE_DELETED, or CONFLICT (NAME_RESERVED, NAME_TAKEN).
 func (s *Service) Create(ctx context.Context, actor access.Actor, in CreateInstanceInput) (payload CreateInstancePayload, err error) {
 	read := func(ctx context.Context, tx *postgres.Tx, id *globalid.ID) (err error) {
 		payload.Instance, err = tenant.FindInstance(ctx, tx, actor, *id)
@@ -45,6 +45,9 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, in CreateInsta
 		},
 		Replay: read,
 		Do: func(ctx context.Context, tx *postgres.Tx) (globalid.ID, error) {
+			if err := access.CheckState(ctx, tx, space, access.CreateInstance); err != nil {
+				return globalid.ID{}, err
+			}
 			name, _ := text.ParseName(in.Name)
 			if special := reservedName(name); special != "" {
 				return globalid.ID{}, nameReserved(special)

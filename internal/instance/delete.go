@@ -18,8 +18,8 @@ type DeleteInstancePayload struct {
 }
 
 // Delete deletes a working instance. It can be restored for 24 hours; its mails are
-// held until then. It fails with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED or
-// INSTANCE_PROTECTED.
+// held until then. It fails with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED,
+// INSTANCE_PROTECTED or SPACE_DELETED.
 func (s *Service) Delete(ctx context.Context, actor access.Actor, in InstanceInput) (DeleteInstancePayload, error) {
 	i, deleted, err := change(ctx, s, actor, in, access.DeleteInstance, s.delete)
 	return DeleteInstancePayload{i, deleted}, err

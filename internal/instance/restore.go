@@ -22,7 +22,7 @@ type RestoreInstancePayload struct {
 // everything in it: members, invitations, and the mails that were held. Where another
 // active instance of the space has its name, it gets a number after it: a person has
 // 24 hours to restore, and may not be able to rename the other instance. It fails
-// with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED or RESTORE_WINDOW_EXPIRED.
+// with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED, SPACE_DELETED or RESTORE_WINDOW_EXPIRED.
 func (s *Service) Restore(ctx context.Context, actor access.Actor, in InstanceInput) (RestoreInstancePayload, error) {
 	i, r, err := change(ctx, s, actor, in, access.RestoreInstance, s.restore)
 	return RestoreInstancePayload{i, r.done, r.previousName}, err
@@ -30,7 +30,7 @@ func (s *Service) Restore(ctx context.Context, actor access.Actor, in InstanceIn
 
 // RestoreTx is Restore in a transaction that has locked the instance exclusively and
 // checked that the actor may restore it. It reports whether the instance was deleted.
-// It fails with RESTORE_WINDOW_EXPIRED.
+// It fails with SPACE_DELETED or RESTORE_WINDOW_EXPIRED.
 func (s *Service) RestoreTx(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *tenant.Instance) (restored bool, err error) {
 	if err := access.CheckState(ctx, tx, i, access.RestoreInstance); err != nil {
 		return false, err

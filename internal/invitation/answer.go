@@ -230,12 +230,13 @@ func (r *row) checkAnswerable(ctx context.Context, q postgres.Querier, actor acc
 // Reasons of INVITATION_NOT_USABLE that are not a Status.
 const (
 	instanceDeleted = "INSTANCE_DELETED"
+	spaceDeleted    = "SPACE_DELETED"
 	otherAddress    = "OTHER_ADDRESS"
 	inviterLeft     = "INVITER_LEFT"
 )
 
 // UnusableReasons are the reasons of INVITATION_NOT_USABLE.
-var UnusableReasons = []string{string(Expired), string(Revoked), string(Declined), string(Accepted), instanceDeleted, otherAddress, inviterLeft}
+var UnusableReasons = []string{string(Expired), string(Revoked), string(Declined), string(Accepted), instanceDeleted, spaceDeleted, otherAddress, inviterLeft}
 
 // obstacle returns why an account cannot answer the invitation, as refusal does.
 // Where the inviter may not invite any more, it names those who may, if the account
@@ -303,6 +304,10 @@ func (r *row) refusal(actor *access.Actor) *fault.Fault {
 			Message: fmt.Sprintf("%s, who invited you, may not invite people to %s any more.", r.InviterName, r.placeName()),
 			Remedy:  fmt.Sprintf("Ask %s to resend the invitation. It is valid again then.", r.whoMayInvite()),
 		}
+	case r.SpaceDeleted && !r.SpaceRestorable:
+		return unusable(spaceDeleted, "The space of the invitation was deleted and cannot be restored any more.", ask+"invite you to another one.")
+	case r.SpaceDeleted:
+		return unusable(spaceDeleted, "The space of the invitation was deleted.", ask+"restore it. The invitation is valid again then.")
 	case r.InstanceDeleted && !r.Restorable:
 		return unusable(instanceDeleted, "The instance of the invitation was deleted and cannot be restored any more.", ask+"invite you to another one.")
 	case r.InstanceDeleted:

@@ -69,7 +69,7 @@ func (r mailRow) delivery() *Delivery {
 			d.Status, d.NextAttemptAt = Delayed, r.NextAttemptAt
 			d.Explanation = r.explain("DataHub keeps trying for two days.")
 		}
-		if *r.State == "HELD" {
+		if r.held() {
 			d.Explanation, d.NextAttemptAt = new("The instance is deleted. The mail is sent when it is restored."), nil
 		}
 	default:
@@ -77,6 +77,9 @@ func (r mailRow) delivery() *Delivery {
 	}
 	return d
 }
+
+// held reports whether the mail waits until the place is restored.
+func (r mailRow) held() bool { return r.State != nil && *r.State == "HELD" }
 
 // suppressed returns the delivery of an invitation to a person who refused
 // invitations.

@@ -127,7 +127,11 @@ func (i *Invitation) Delivery() *Delivery {
 	if i.row.MailRefused {
 		return suppressed()
 	}
-	return i.row.delivery()
+	d := i.row.delivery()
+	if d != nil && i.row.SpaceDeleted && i.row.held() {
+		d.Explanation = new("The space is deleted. The mail is sent when it is restored.")
+	}
+	return d
 }
 
 // Obstacle returns why a person cannot accept the invitation; nil where they can.
@@ -213,12 +217,9 @@ func (d destination) auditTarget() audit.Target {
 	return audit.OnOrganization(d.Organization)
 }
 
-// checkState checks the kind and state of an instance. Other places have neither.
+// checkState checks the state of the place and, of an instance, the kind.
 func (d destination) checkState(ctx context.Context, q postgres.Querier, rule access.Rule) error {
-	if d.Instance == nil {
-		return nil
-	}
-	return access.CheckState(ctx, q, d.Instance, rule)
+	return access.CheckState(ctx, q, d.place(), rule)
 }
 
 // queue returns the outbox of the mails to a kind of place, and mailKind its name.

@@ -96,8 +96,8 @@ type InviteSpaceAdministratorsPayload struct {
 
 // Invite invites people to an instance: all of them or, where one address is not
 // valid, nobody. It fails with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED,
-// INSTANCE_DISTRIBUTED, INSTANCE_DELETED, a RATE_LIMITED for every exceeded limit,
-// or an INVALID_EMAIL for every address that is not valid; in this order.
+// INSTANCE_DISTRIBUTED, SPACE_DELETED, INSTANCE_DELETED, a RATE_LIMITED for every exceeded
+// limit, or an INVALID_EMAIL for every address that is not valid; in this order.
 func (s *Service) Invite(ctx context.Context, actor access.Actor, in InviteUsersInput) (InviteUsersPayload, error) {
 	to, results, err := s.invite(ctx, inviteCall{
 		actor:   actor,
@@ -402,7 +402,7 @@ type RequestedInvitations struct {
 
 // InviteOnBehalf invites, in the actor's name, the people of an approved request.
 // The transaction has locked the instance and checked that the actor may invite.
-// Wake Outbox after its commit. It fails with INSTANCE_DISTRIBUTED,
+// Wake Outbox after its commit. It fails with INSTANCE_DISTRIBUTED, SPACE_DELETED,
 // INSTANCE_DELETED, INVALID_EMAIL or RATE_LIMITED.
 func (s *Service) InviteOnBehalf(ctx context.Context, tx *postgres.Tx, actor access.Actor, r RequestedInvitations) ([]*InviteResult, error) {
 	if err := access.CheckState(ctx, tx, r.Instance, access.InviteUsers); err != nil {

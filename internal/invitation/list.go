@@ -166,7 +166,7 @@ func (s *Service) List(ctx context.Context, places []globalid.ID, filter Filter,
 // fromAcceptable selects from the invitations that account $2 can accept while it holds
 // address $1.
 var fromAcceptable = ` from invitation v ` + tables + `
-	where v.email_key = $1 and v.status = 'PENDING' and v.expires_at > clock_timestamp() and i.deleted_at is null
+	where v.email_key = $1 and v.status = 'PENDING' and v.expires_at > clock_timestamp() and i.deleted_at is null and s.deleted_at is null
 	  and exists (select from address_holder h where h.email_key = $1 and h.account_id = $2) and ` + inviterMay
 
 // ListPendingFor returns a page of the invitations that a person can accept,

@@ -81,13 +81,13 @@ func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*m
 
 // compose returns the mail of a job. It fails with outbox.ErrDropped where the
 // mail's link is not valid any more or the person refused invitations, and with outbox.ErrPostponed where the instance
-// was deleted after the job was claimed: deleting holds the job until the instance
-// is restored.
+// or the space was deleted after the job was claimed: deleting holds the job until the
+// place is restored.
 func (m *Mailer) compose(composer *mail.Composer, job outbox.Job, r *mailedRow) (mail.Message, error) {
 	switch {
 	case r == nil || r.Status != Pending || r.MailRefused || !bytes.Equal(tokenHash(job.Secret), r.TokenHash):
 		return mail.Message{}, outbox.ErrDropped
-	case r.InstanceDeleted:
+	case r.InstanceDeleted || r.SpaceDeleted:
 		return mail.Message{}, outbox.ErrPostponed
 	}
 	to, problem := address.Parse(r.Email)

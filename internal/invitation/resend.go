@@ -28,8 +28,8 @@ const resendPause = 10 * time.Minute
 
 // Resend sends pending invitations again, expired ones included, with a new link
 // that is valid for as long as that of a new invitation. The old links are invalid
-// from then on. It fails with NOT_FOUND, FORBIDDEN, INSTANCE_DELETED or
-// RATE_LIMITED.
+// from then on. It fails with NOT_FOUND, FORBIDDEN, SPACE_DELETED,
+// INSTANCE_DELETED or RATE_LIMITED.
 func (s *Service) Resend(ctx context.Context, actor access.Actor, in SelectionInput) (payload SelectionPayload, err error) {
 	var places map[globalid.ID]tenant.Place
 	var mailed []globalid.Kind // of the places that invitations lead to

@@ -26,6 +26,7 @@ var (
 		a.name as inviter_name, ` + tenant.HeldEmail("a") + ` as inviter_email, ` + inviterMay + ` as inviter_may, q.name as requester_name, ` + tenant.HeldEmail("q") + ` as requester_email,
 		i.name as instance_name, i.deleted_at is not null as instance_deleted,
 		coalesce(i.restorable_until > clock_timestamp(), false) as instance_restorable,
+		s.deleted_at is not null as space_deleted, coalesce(s.restorable_until > clock_timestamp(), false) as space_restorable,
 		s.id as parent_space_id, coalesce(s.name, '') as space_name, o.id as organization_id, o.name as organization_name,
 		m.state as mail_state, m.attempts as mail_attempts, m.last_error is not null as mail_failed, m.uncertain as mail_uncertain,
 		m.reply as mail_reply, m.problem as mail_problem,
@@ -102,6 +103,8 @@ type row struct {
 	InstanceName     *string   `db:"instance_name"`
 	InstanceDeleted  bool      `db:"instance_deleted"`
 	Restorable       bool      `db:"instance_restorable"`
+	SpaceDeleted     bool      `db:"space_deleted"`
+	SpaceRestorable  bool      `db:"space_restorable"`
 	ParentSpaceID    uuid.UUID `db:"parent_space_id"` // nil, as the name is "": it leads to an organization
 	SpaceName        string    `db:"space_name"`
 	OrganizationID   uuid.UUID `db:"organization_id"`

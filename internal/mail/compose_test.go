@@ -32,7 +32,7 @@ var (
 	// until is in February or March, depending on the time zone.
 	until = time.Date(2026, 3, 1, 23, 30, 0, 0, time.FixedZone("NZDT", 13*60*60))
 
-	kinds  = []mail.RequestKind{mail.RoleRequest, mail.InvitationsRequest, mail.RestoreRequest}
+	kinds  = []mail.RequestKind{mail.RoleRequest, mail.InvitationsRequest, mail.RestoreRequest, mail.SpaceRestoreRequest}
 	events = []mail.RequestEvent{mail.RequestMade, mail.RequestApproved, mail.RequestDeclined, mail.RequestExpired}
 )
 
@@ -73,6 +73,9 @@ func notice(t testing.TB, kind mail.RequestKind, event mail.RequestEvent) mail.R
 	}
 	if kind == mail.InvitationsRequest {
 		n.Emails = []string{"kim@new.example", "lou@new.example"}
+	}
+	if kind == mail.SpaceRestoreRequest {
+		n.Instance = ""
 	}
 	if event == mail.RequestApproved || event == mail.RequestDeclined {
 		n.Answerer = ada
@@ -127,7 +130,7 @@ func TestTextsOfAllMails(t *testing.T) {
 			i.Requester, i.Role, i.Instance = vic, tenant.SpaceAdministrator, ""
 			write("Invitation: administrator of the space, at the request of another person", compose(t, i))
 
-			kindNames := map[mail.RequestKind]string{mail.RoleRequest: "a role", mail.InvitationsRequest: "invitations", mail.RestoreRequest: "the restoring of an instance"}
+			kindNames := map[mail.RequestKind]string{mail.RoleRequest: "a role", mail.InvitationsRequest: "invitations", mail.RestoreRequest: "the restoring of an instance", mail.SpaceRestoreRequest: "the restoring of a space"}
 			eventNames := map[mail.RequestEvent]string{mail.RequestMade: "made", mail.RequestApproved: "approved", mail.RequestDeclined: "declined", mail.RequestExpired: "expired"}
 			for _, kind := range kinds {
 				for _, event := range events {

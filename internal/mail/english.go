@@ -90,6 +90,14 @@ var english = texts{
 			approved: "The instance is available again.",
 			expired:  "The instance can no longer be restored, because the 24 hours for that are over.",
 		},
+		SpaceRestoreRequest: {
+			asks:     "asks you to restore the space {space}",
+			request:  "your request to restore the space {space}",
+			deadline: "The space can be restored until {until}, with everything in it.",
+			because:  "you are an administrator of the space or a manager of the organization",
+			approved: "The space is available again, with everything in it.",
+			expired:  "The space can no longer be restored, because the 24 hours for that are over.",
+		},
 	},
 	people: func(n int) string {
 		if n == 1 {

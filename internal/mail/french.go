@@ -92,6 +92,14 @@ var french = texts{
 			approved: "L’instance est de nouveau disponible.",
 			expired:  "L’instance ne peut plus être restaurée, car le délai de 24 heures est écoulé.",
 		},
+		SpaceRestoreRequest: {
+			asks:     "vous demande de restaurer l’espace {space}",
+			request:  "votre demande de restauration de l’espace {space}",
+			deadline: "L’espace peut être restauré jusqu’au {until}, avec tout son contenu.",
+			because:  "vous administrez l’espace ou dirigez l’organisation",
+			approved: "L’espace est de nouveau disponible, avec tout son contenu.",
+			expired:  "L’espace ne peut plus être restauré, car le délai de 24 heures est écoulé.",
+		},
 	},
 	people: func(n int) string {
 		if n == 1 {

@@ -90,6 +90,14 @@ var german = texts{
 			approved: "Die Instanz ist wieder verfügbar.",
 			expired:  "Die Instanz kann nicht mehr wiederhergestellt werden, weil die 24 Stunden dafür vorbei sind.",
 		},
+		SpaceRestoreRequest: {
+			asks:     "bittet Sie, den Space {space} wiederherzustellen",
+			request:  "Ihre Anfrage nach der Wiederherstellung des Space {space}",
+			deadline: "Der Space kann bis zum {until} wiederhergestellt werden, mit allem, was darin ist.",
+			because:  "Sie den Space administrieren oder die Organisation leiten",
+			approved: "Der Space ist wieder verfügbar, mit allem, was darin ist.",
+			expired:  "Der Space kann nicht mehr wiederhergestellt werden, weil die 24 Stunden dafür vorbei sind.",
+		},
 	},
 	people: func(n int) string {
 		if n == 1 {

@@ -12,9 +12,10 @@ type RequestKind int
 
 // The kinds of requests.
 const (
-	RoleRequest        RequestKind = iota
-	InvitationsRequest             // that people be invited
-	RestoreRequest                 // that a deleted instance be restored
+	RoleRequest         RequestKind = iota
+	InvitationsRequest              // that people be invited
+	RestoreRequest                  // that a deleted instance be restored
+	SpaceRestoreRequest             // that a deleted space be restored
 )
 
 // RequestEvent is what happened to a request.
@@ -67,10 +68,10 @@ func (n RequestNotice) Compose() (Message, error) {
 	if n.Event == RequestDeclined && person.Email == "" {
 		s.closing = "" // it asks for a reply
 	}
-	l := t.newLetter(s, []string{"{person}", person.Name, "{instance}", n.Instance}, []string{
+	l := t.newLetter(s, []string{"{person}", person.Name, "{instance}", n.Instance, "{space}", n.Space}, []string{
 		"{address}", person.Email}, []string{"{until}", t.dateTime(n.Until.UTC()), "{people}", t.people(len(n.Emails))})
 	l.Facts = t.placeFacts(n.Instance, n.Space, n.Organization)
-	if n.Kind != RestoreRequest {
+	if n.Kind != RestoreRequest && n.Kind != SpaceRestoreRequest {
 		role, err := t.roleFact(n.Role)
 		if err != nil {
 			return Message{}, err

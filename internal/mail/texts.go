@@ -44,7 +44,7 @@ type texts struct {
 	// requested is the opening of an invitation at somebody's request.
 	requested string
 	notices   [4]sentences    // by RequestEvent
-	requests  [3]requestTexts // by RequestKind
+	requests  [4]requestTexts // by RequestKind
 
 	people   func(n int) string
 	date     func(time.Time) string

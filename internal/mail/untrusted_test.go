@@ -119,6 +119,9 @@ func mailsWithText(t *testing.T) []mailWithText {
 			if kind == mail.RestoreRequest && event == mail.RequestMade {
 				m.says = append(m.says, "to restore NAME.")
 			}
+			if kind == mail.SpaceRestoreRequest && event == mail.RequestMade {
+				m.says = append(m.says, "to restore the space NAME.")
+			}
 			mails = append(mails, m)
 		}
 	}

@@ -65,7 +65,7 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMembe
 			case in.OrganizationID != nil:
 				place, err = lockOrganization(ctx, tx, actor, *in.OrganizationID, user, access.RemoveMember)
 			case in.SpaceID != nil:
-				place, err = lockSpace(ctx, tx, actor, *in.SpaceID)
+				place, err = access.LockSpace(ctx, tx, actor, *in.SpaceID, access.RemoveMember)
 			default:
 				place, err = access.LockAndCheckRole[*tenant.Instance](ctx, tx, actor, *in.InstanceID, access.RemoveMember, access.Exclusive)
 			}
@@ -93,26 +93,6 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMembe
 	}
 	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.RemoveMember.Field, Input: in}
 	return idempotency.Run(ctx, s.DB, key, steps)
-}
-
-// lockSpace checks that the actor may remove people from a space. Then it locks the
-// space's instances and the space, exclusively and in this order, as all who lock
-// both do. It fails with NOT_FOUND or FORBIDDEN.
-func lockSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, id globalid.ID) (*tenant.Space, error) {
-	space, err := tenant.FindSpace(ctx, tx, actor, id)
-	if err != nil {
-		return nil, err
-	}
-	if err := access.CheckRole(ctx, tx, space, access.RemoveMember); err != nil {
-		return nil, err
-	}
-	if err := tx.TakeShares(id.UUID); err != nil {
-		return nil, err
-	}
-	if _, err := tx.Exec(ctx, `select from instance where space_id = $1 order by id for no key update`, id.UUID); err != nil {
-		return nil, err
-	}
-	return access.LockAndCheckRole[*tenant.Space](ctx, tx, actor, id, access.RemoveMember, access.Exclusive)
 }
 
 // endInSpace ends a person's roles in a space and all its instances; false where

@@ -20,7 +20,7 @@ var privileges = map[string]string{
 	"merged_subject":        "select",
 	"organization":          "select, insert, update (name)",
 	"organization_member":   "select, insert, delete, update (role, guest)",
-	"space":                 "select, insert, update (name)",
+	"space":                 "select, insert, update (name, deleted_at, deleted_by, restorable_until)",
 	"space_administrator":   "select, insert, delete, update (since)",
 	"instance":              "select, insert, update, delete",
 	"instance_member":       "select, insert, update, delete",
@@ -42,7 +42,7 @@ var privileges = map[string]string{
 }
 
 // functions are those that a gateway executes, of which not everybody may.
-var functions = []string{"audit_log_delete_old(interval, int)"}
+var functions = []string{"audit_log_delete_old(interval, int)", "space_delete_expired(uuid)"}
 
 // grant grants a role what a gateway needs, and nothing else: it can change
 // neither the schema nor the records of the trail.

@@ -144,6 +144,15 @@ var Catalog = []Table{
 		},
 	},
 	{
+		Name: "space", About: "who deleted a space",
+		Purpose: "to say who deleted it, and who can restore it",
+		Kept:    "until the space is restored or purged", Seen: "people with a role in the space",
+		Columns: []Column{
+			id("id"), id("organization_id"), place("name"),
+			{"deleted_by", AccountID, "spacesDeleted", "", staysAsID},
+		},
+	},
+	{
 		Name: "instance", About: "who deleted an instance",
 		Purpose: "to say who deleted it, and who can restore it",
 		Kept:    "until the instance is restored or purged", Seen: "people with a role in the instance",

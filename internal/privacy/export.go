@@ -63,6 +63,9 @@ var sections = []section{
 		select i.id::text as key, json_build_object('instance', `+idOf("instance", "i.id")+`, 'name', i.name, 'space', s.name,
 			'role', m.role, 'since', m.since) as value
 		from PERSON join instance_member m on m.account_id = p.account join instance i on i.id = m.instance_id join space s on s.id = i.space_id`),
+	newSection("spacesDeleted", "spaces that the person deleted and that are not purged yet", `
+		select s.id::text as key, json_build_object('space', `+idOf("space", "s.id")+`, 'name', s.name, 'deletedAt', s.deleted_at) as value
+		from PERSON join space s on s.deleted_by = p.account`),
 	newSection("instancesDeleted", "instances that the person deleted and that are not purged yet", `
 		select i.id::text as key, json_build_object('instance', `+idOf("instance", "i.id")+`, 'name', i.name, 'deletedAt', i.deleted_at) as value
 		from PERSON join instance i on i.deleted_by = p.account`),

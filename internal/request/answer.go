@@ -129,7 +129,7 @@ func checkActor(ctx context.Context, q postgres.Querier, actor access.Actor, r *
 	if r == nil {
 		return access.NotFound()
 	}
-	rule := r.Kind.answerRule(a.rule)
+	rule := r.answerRule(a.rule)
 	isRequester, canAnswer := r.RequestedBy == actor.ID.UUID, rule.Allows(place)
 	switch {
 	case a.byRequester && isRequester, !a.byRequester && canAnswer:
@@ -167,8 +167,11 @@ func (r *row) checkOpen() error {
 		f.Reason, f.Message = fault.RequestWithdrawn, "The request has been withdrawn by "+r.RequesterName+"."
 	case Expired:
 		f.Reason, f.Message = fault.RequestExpired, "The time to answer the request is over."
-		if r.endsWithInstance() {
+		if r.endsWithPlace() {
 			f.Message, f.Remedy = "The 24 hours in which the instance could be restored are over.", "A new instance of the space can take its place."
+			if !r.InstanceID.Valid {
+				f.Message, f.Remedy = "The 24 hours in which the space could be restored are over.", "A new space of the organization can take its place."
+			}
 		}
 	}
 	return f

@@ -45,9 +45,9 @@ func (s *Service) Approve(ctx context.Context, actor access.Actor, in ApproveReq
 		requestID: in.RequestID,
 		lock:      access.Exclusive,
 		run: func(ctx context.Context, tx *postgres.Tx, r *row, place tenant.Place) ([]*invitation.InviteResult, error) {
-			if i, ok := place.(*tenant.Instance); ok && r.Kind == Restore && r.Status == Expired {
+			if r.Kind == Restore && r.Status == Expired {
 				// RESTORE_WINDOW_EXPIRED says more than that the request has expired.
-				if err := access.CheckState(ctx, tx, i, access.RestoreInstance); err != nil {
+				if err := access.CheckState(ctx, tx, place, r.restoreRule()); err != nil {
 					return nil, err
 				}
 			}
@@ -83,7 +83,6 @@ func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Act
 		return nil, faults
 	}
 	end := ending{status: Approved, action: audit.RequestApproved, answer: text.CleanMessage(in.Message)}
-	instance, _ := place.(*tenant.Instance)
 	switch r.Kind {
 	case Role:
 		err = r.grantRole(ctx, tx, actor, place)
@@ -91,13 +90,13 @@ func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Act
 		end.approved = emails
 		results, err = s.Invitations.InviteOnBehalf(ctx, tx, actor, r.requestedInvitations(place, emails))
 	case Restore:
-		restored, err := s.Instances.RestoreTx(ctx, tx, actor, instance)
+		restored, err := s.restore(ctx, tx, actor, place)
 		if err != nil {
 			return nil, err
 		}
 		if restored {
-			// InstanceRestored has ended this request, with all others to restore the
-			// instance.
+			// InstanceRestored or SpaceRestored has ended this request, with all others to
+			// restore the place.
 			_, err = tx.Exec(ctx, `update request set answer = $2 where id = $1`, r.ID, end.answer)
 			return nil, err
 		}
@@ -106,6 +105,17 @@ func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Act
 		return nil, err
 	}
 	return results, s.end(ctx, tx, actor, r, end)
+}
+
+// restore restores a place that the transaction has locked exclusively.
+func (s *Service) restore(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place) (restored bool, err error) {
+	switch p := place.(type) {
+	case *tenant.Instance:
+		return s.Instances.RestoreTx(ctx, tx, actor, p)
+	case *tenant.Space:
+		return s.Spaces.RestoreTx(ctx, tx, actor, p)
+	}
+	return false, fmt.Errorf("request: there is no way to restore %T", place)
 }
 
 // approvedEmails returns the addresses of the request that are to be invited: all
@@ -145,12 +155,12 @@ func (r *row) approvedEmails(chosen []string) (approved []string, faults fault.L
 // higher one.
 func (r *row) grantRole(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place) error {
 	var previous *tenant.InstanceRole
+	rule := access.ApproveRequest
+	rule.Kinds, rule.States, rule.InActiveSpace = access.RequestRole.Kinds, access.RequestRole.States, access.RequestRole.InActiveSpace
+	if err := access.CheckState(ctx, tx, place, rule); err != nil {
+		return err
+	}
 	if i, ok := place.(*tenant.Instance); ok {
-		rule := access.ApproveRequest
-		rule.Kinds, rule.States = access.RequestRole.Kinds, access.RequestRole.States
-		if err := access.CheckState(ctx, tx, i, rule); err != nil {
-			return err
-		}
 		var err error
 		if previous, err = membership.RoleIn(ctx, tx, i.ID, r.RequestedBy); err != nil {
 			return err

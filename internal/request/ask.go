@@ -96,13 +96,18 @@ func (s *Service) ask(ctx context.Context, actor access.Actor, d draft) (payload
 // checkNeeded fails where the state of the place rules out what the draft asks
 // for, and with CONFLICT (NOT_NEEDED) where the requester has it or can do it.
 func (d draft) checkNeeded(ctx context.Context, q postgres.Querier, place tenant.Place) error {
-	i, _ := place.(*tenant.Instance)
-	if i != nil {
-		if err := access.CheckState(ctx, q, i, d.rule); err != nil {
-			return err
-		}
+	if err := access.CheckState(ctx, q, place, d.rule); err != nil {
+		return err
 	}
+	i, _ := place.(*tenant.Instance)
+	space, _ := place.(*tenant.Space)
 	switch {
+	case d.kind == Restore && space != nil && space.State() == tenant.Active:
+		return notNeeded("The space is not deleted.", "Open it.")
+	case d.kind == Restore && space != nil && access.RestoreSpace.Allows(space):
+		return notNeeded("You can restore the space yourself.", "Restore it with restoreSpace.")
+	case d.kind == Restore && space != nil:
+		return nil
 	case d.kind == Restore && i.State() == tenant.Active:
 		return notNeeded("The instance is not deleted.", "Open it.")
 	case d.kind == Restore && access.RestoreInstance.Allows(i):
@@ -145,7 +150,7 @@ func (s *Service) findOrInsert(ctx context.Context, tx *postgres.Tx, actor acces
 	// is read.
 	err = tx.Get(ctx, &id.UUID, `
 		insert into request as r (id, requested_by, kind, space_id, space_name, instance_id, instance_name, role, emails, message, lasts_until, expires_at)
-		select $1, $2, $3, s.id, s.name, i.id, i.name, $6, $7, $8, t.until, case when $3 = 'RESTORE' then i.restorable_until else t.until end
+		select $1, $2, $3, s.id, s.name, i.id, i.name, $6, $7, $8, t.until, case when $3 = 'RESTORE' then coalesce(i.restorable_until, s.restorable_until) else t.until end
 		from space s left join instance i on i.id = $5, (select clock_timestamp() + $9 * interval '1 second' as until) t
 		where s.id = $4
 		on conflict (requested_by, kind, coalesce(instance_id, space_id)) where status = 'OPEN' do update set status = r.status

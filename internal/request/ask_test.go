@@ -33,7 +33,7 @@ func (w world) askInvitations(who string, place globalid.ID, emails ...string) s
 
 func (w world) askRestore(who string, place globalid.ID) string {
 	w.t.Helper()
-	_, err := w.Requests.RequestRestore(w.t.Context(), w.User(who), request.RequestRestoreInput{InstanceID: place})
+	_, err := w.Requests.RequestRestore(w.t.Context(), w.User(who), request.RequestRestoreInput{InstanceID: &place})
 	return testworld.Refusal(err)
 }
 
@@ -144,7 +144,7 @@ func TestAskingAgainReturnsTheOpenRequest(t *testing.T) {
 func TestRepeatedAskingReturnsTheFirstResult(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	in := request.RequestRestoreInput{InstanceID: w.Instance("Group 2"), IdempotencyKey: new("key")}
+	in := request.RequestRestoreInput{InstanceID: new(w.Instance("Group 2")), IdempotencyKey: new("key")}
 	first, err := w.Requests.RequestRestore(t.Context(), w.User("vic"), in)
 	if err != nil || !first.Created {
 		t.Fatalf("%+v, %v", first, err)
@@ -219,9 +219,12 @@ func TestInputsAreValidated(t *testing.T) {
 		{"invitations", request.RequestInvitationsInput{InstanceID: id, Emails: many[:1000]}.Validate(limits).Err(), true},
 		{"invitations of nobody", request.RequestInvitationsInput{InstanceID: id}.Validate(limits).Err(), false},
 		{"too many invitations", request.RequestInvitationsInput{InstanceID: id, Emails: many}.Validate(limits).Err(), false},
-		{"to restore", request.RequestRestoreInput{InstanceID: id}.Validate(limits).Err(), true},
-		{"to restore with control characters", request.RequestRestoreInput{InstanceID: id, Message: new("a\x00")}.Validate(limits).Err(), false},
-		{"to restore with an empty key", request.RequestRestoreInput{InstanceID: id, IdempotencyKey: &badKey}.Validate(limits).Err(), false},
+		{"to restore", request.RequestRestoreInput{InstanceID: &id}.Validate(limits).Err(), true},
+		{"to restore a space", request.RequestRestoreInput{SpaceID: &id}.Validate(limits).Err(), true},
+		{"to restore nothing", request.RequestRestoreInput{}.Validate(limits).Err(), false},
+		{"to restore a space and an instance", request.RequestRestoreInput{SpaceID: &id, InstanceID: &id}.Validate(limits).Err(), false},
+		{"to restore with control characters", request.RequestRestoreInput{InstanceID: &id, Message: new("a\x00")}.Validate(limits).Err(), false},
+		{"to restore with an empty key", request.RequestRestoreInput{InstanceID: &id, IdempotencyKey: &badKey}.Validate(limits).Err(), false},
 		{"to approve", request.ApproveRequestInput{RequestID: id}.Validate(limits).Err(), true},
 		{"to approve some addresses", request.ApproveRequestInput{RequestID: id, Emails: many[:1]}.Validate(limits).Err(), true},
 		{"to approve no addresses", request.ApproveRequestInput{RequestID: id, Emails: []string{}}.Validate(limits).Err(), false},

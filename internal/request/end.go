@@ -78,6 +78,73 @@ func (s *Service) InstanceDeleted(ctx context.Context, tx *postgres.Tx, i *tenan
 	return changeAbout(ctx, tx, i.ID, Kinds, shortenAbout, i.RestorableUntil)
 }
 
+// SpaceDeleted shortens the open requests in a space: they end when it can no longer be
+// restored, at the latest. The transaction has deleted the space.
+func (s *Service) SpaceDeleted(ctx context.Context, tx *postgres.Tx, space *tenant.Space) error {
+	return changeIn(ctx, tx, space.ID, shortenIn, space.RestorableUntil)
+}
+
+// SpaceRestored approves the open requests to restore a space, in the name of the actor
+// who has restored it, and undoes SpaceDeleted for the others: those about instances that
+// are deleted themselves end with these.
+func (s *Service) SpaceRestored(ctx context.Context, tx *postgres.Tx, actor access.Actor, space *tenant.Space) error {
+	if err := changeIn(ctx, tx, space.ID, prolongIn); err != nil {
+		return err
+	}
+	for {
+		n, err := s.endAll(ctx, tx, actor, audit.RequestApproved, approveIn, space.ID.UUID, actor.ID.UUID)
+		if n < endBatch || err != nil {
+			return err
+		}
+	}
+}
+
+// openIn locks the open requests in space $1 after id $2, endBatch at most, and selects
+// their ids. It compares rows for the reason of openAbout.
+var openIn = openInSpace(`$2`, `true`)
+
+func openInSpace(after, condition string) string {
+	return fmt.Sprintf(`
+	select id from request where status = 'OPEN' and id = any (array(
+		select r.id from request r
+		where r.space_id = $1 and r.status <= 'OPEN' and (r.status, r.id) > ('OPEN', %s) and %s
+		order by r.status, r.id limit %d))
+	order by id for no key update`, after, condition, endBatch)
+}
+
+var (
+	shortenIn = changeInQuery(`expires_at = least(r.expires_at, $3)`)
+	prolongIn = changeInQuery(`expires_at = case r.kind
+		when 'RESTORE' then coalesce((select restorable_until from instance where id = r.instance_id), r.expires_at)
+		else least(r.lasts_until, (select restorable_until from instance where id = r.instance_id)) end`)
+
+	approveIn = `
+	with r as (
+		update request set status = 'APPROVED', ended_at = clock_timestamp(), answered_by = $2
+		where id = any (array(` + openInSpace(`'00000000-0000-0000-0000-000000000000'`, `r.kind = 'RESTORE' and r.instance_id is null`) + `))
+		returning *)
+	select ` + allColumns + ` from r ` + tables + ` order by r.id`
+)
+
+func changeInQuery(change string) string {
+	return `
+		with changed as (update request r set ` + change + ` where id = any (array(` + openIn + `)) returning id)
+		select id from changed order by id`
+}
+
+// changeIn runs a query of changeInQuery for all open requests in a space. The arguments
+// are those after openIn's.
+func changeIn(ctx context.Context, tx *postgres.Tx, space globalid.ID, query string, args ...any) error {
+	for after := uuid.Nil; ; {
+		var changed []uuid.UUID
+		err := tx.Select(ctx, &changed, query, append([]any{space.UUID, after}, args...)...)
+		if len(changed) < endBatch || err != nil {
+			return err
+		}
+		after = changed[len(changed)-1]
+	}
+}
+
 // InstanceRestored approves the open requests to restore an instance, in the name
 // of the actor who has restored it, and undoes InstanceDeleted for the others.
 func (s *Service) InstanceRestored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *tenant.Instance) error {

@@ -45,7 +45,7 @@ func TestRequestsFollowTheirInstance(t *testing.T) {
 			t.Errorf("it expires at %s, and the instance can be restored until %s", got, restore)
 		}
 	}
-	made, err := w.Requests.RequestRestore(t.Context(), w.User("vic"), request.RequestRestoreInput{InstanceID: group1})
+	made, err := w.Requests.RequestRestore(t.Context(), w.User("vic"), request.RequestRestoreInput{InstanceID: &group1})
 	if err != nil {
 		t.Fatal(err)
 	}

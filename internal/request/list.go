@@ -169,7 +169,12 @@ func toAnswer(before, limit string) string {
 		union
 		select r.id from instance_member m
 		cross join lateral (select r.id from request r where r.instance_id = m.instance_id and r.kind = 'RESTORE' and ` + open + `) r
-		where m.account_id = $1 and m.role = 'EDITOR'`
+		where m.account_id = $1 and m.role = 'EDITOR'
+		union
+		select r.id from organization_member m
+		cross join lateral (select id from space where organization_id = m.organization_id and deleted_at is not null order by id) s
+		cross join lateral (select r.id from request r where r.space_id = s.id and r.kind = 'RESTORE' and r.instance_id is null and ` + open + `) r
+		where m.account_id = $1 and m.role = 'MANAGER'`
 }
 
 // ListToAnswer reads a page of the open requests of others that the actor can

@@ -144,6 +144,9 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 		return mail.Message{}, fmt.Errorf("the stored address is not valid: %w", problem)
 	}
 	kind, known := mailKinds[n.Kind]
+	if n.Kind == Restore && n.InstanceName == nil {
+		kind = mail.SpaceRestoreRequest
+	}
 	if !known {
 		return mail.Message{}, fmt.Errorf("there is no mail about a request of the kind %s", n.Kind)
 	}

@@ -79,7 +79,7 @@ func TestMailsAboutARequest(t *testing.T) {
 func TestMailsQuoteTheMessages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	made, err := w.Requests.RequestRestore(t.Context(), w.User("vic"), request.RequestRestoreInput{InstanceID: w.Instance("Group 2"), Message: new("My data is in there.")})
+	made, err := w.Requests.RequestRestore(t.Context(), w.User("vic"), request.RequestRestoreInput{InstanceID: new(w.Instance("Group 2")), Message: new("My data is in there.")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (w world) ask(who string, kind request.Kind) (request.RequestPayload, error
 		return w.Requests.RequestInvitations(w.t.Context(), actor, request.RequestInvitationsInput{
 			InstanceID: group1, Role: tenant.Viewer, Emails: []string{"zoe@new.example", "bob@new.example"}})
 	case request.Restore:
-		return w.Requests.RequestRestore(w.t.Context(), actor, request.RequestRestoreInput{InstanceID: w.Instance("Group 2")})
+		return w.Requests.RequestRestore(w.t.Context(), actor, request.RequestRestoreInput{InstanceID: new(w.Instance("Group 2"))})
 	}
 	w.t.Fatalf("unknown kind %s", kind)
 	return request.RequestPayload{}, nil

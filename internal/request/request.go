@@ -1,5 +1,5 @@
 // Package request lets people who may not do something ask those who may: for a
-// role, for invitations, or for a deleted instance to be restored. Approving a
+// role, for invitations, or for a deleted instance or space to be restored. Approving a
 // request carries it out at once, with the code and under the rules for a person
 // who does it unasked.
 package request
@@ -20,6 +20,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
@@ -37,14 +38,23 @@ const (
 var Kinds = []Kind{Role, Invitations, Restore}
 
 // answerRule returns the rule of an answer (ApproveRequest, DeclineRequest or
-// WithdrawRequest) to requests of the kind, with the roles that can answer them. The
-// SQL function request_answerers_1 says the same for the database.
-func (k Kind) answerRule(answer access.Rule) access.Rule {
+// WithdrawRequest) to the request, with the roles that can answer it. The SQL function
+// request_answerers_1 says the same for the database.
+func (r *row) answerRule(answer access.Rule) access.Rule {
 	answer.Roles = access.Administrators
-	if k == Restore {
-		answer.Roles, answer.Request = access.RestoreInstance.Roles, access.RestoreInstance.Request
+	if r.Kind == Restore {
+		restore := r.restoreRule()
+		answer.Roles, answer.Request = restore.Roles, restore.Request
 	}
 	return answer
+}
+
+// restoreRule returns the rule of restoring what the request is about.
+func (r *row) restoreRule() access.Rule {
+	if r.placeID().Kind == globalid.Space {
+		return access.RestoreSpace
+	}
+	return access.RestoreInstance
 }
 
 // Status is the state of a request.
@@ -116,7 +126,7 @@ func (r *Request) EndReason() *EndReason {
 	switch {
 	case r.Status == Withdrawn:
 		return new(EndWithdrawn)
-	case r.Status == Expired && r.row.endsWithInstance():
+	case r.Status == Expired && r.row.endsWithPlace():
 		return new(EndRestoreWindow)
 	case r.Status == Expired:
 		return new(EndExpired)
@@ -137,6 +147,7 @@ type Service struct {
 	Events      *event.Feed
 	Invitations *invitation.Service
 	Instances   *instance.Service
+	Spaces      *space.Service
 	Limits      Limits
 }
 

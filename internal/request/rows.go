@@ -57,7 +57,7 @@ type row struct {
 	Message          *string        `db:"message"`
 	CreatedAt        time.Time      `db:"created_at"`
 	ExpiresAt        time.Time      `db:"expires_at"`
-	Shortened        bool           `db:"shortened"` // because its instance was deleted
+	Shortened        bool           `db:"shortened"` // because its instance or space was deleted
 	Status           Status         `db:"status"`
 	EndedAt          *time.Time     `db:"ended_at"`
 	Answer           *string        `db:"answer"`
@@ -97,9 +97,9 @@ func (r *row) instanceRole() *tenant.InstanceRole {
 	return &role
 }
 
-// endsWithInstance reports whether the request expires because its instance can no
+// endsWithPlace reports whether the request expires because its instance or space can no
 // longer be restored.
-func (r *row) endsWithInstance() bool { return r.Shortened || r.Kind == Restore }
+func (r *row) endsWithPlace() bool { return r.Shortened || r.Kind == Restore }
 
 // auditRecord returns a record of the trail about the request.
 func (r *row) auditRecord(action audit.Action, actor access.Actor) audit.Record {

@@ -55,7 +55,7 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, in CreateSpace
 			if err := read(ctx, tx, &id); err != nil {
 				return id, err
 			}
-			return id, audit.Write(ctx, tx, audit.Record{Action: audit.SpaceCreated, Actor: actor, Target: audit.OnNewSpace(payload.Space)})
+			return id, audit.Write(ctx, tx, audit.Record{Action: audit.SpaceCreated, Actor: actor, Target: audit.OnSpaceOfOrganization(payload.Space)})
 		},
 	})
 	return payload, err

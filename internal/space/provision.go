@@ -57,14 +57,14 @@ func Provision(ctx context.Context, db *postgres.DB, in ProvisionInput) (id glob
 }
 
 // ensure returns the oldest space with a name in an organization, and creates it
-// where there is none. It locks the organization, so that parallel calls create one
+// where there is none that is not deleted. It locks the organization, so that parallel calls create one
 // space.
 func ensure(ctx context.Context, tx *postgres.Tx, organization uuid.UUID, name string) (id globalid.ID, created bool, err error) {
 	id.Kind = globalid.Space
 	if _, err := tx.Exec(ctx, `select from organization where id = $1 for no key update`, organization); err != nil {
 		return id, false, err
 	}
-	err = tx.Get(ctx, &id.UUID, `select id from space where organization_id = $1 and name = $2 order by id limit 1`, organization, name)
+	err = tx.Get(ctx, &id.UUID, `select id from space where organization_id = $1 and name = $2 and deleted_at is null order by id limit 1`, organization, name)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return id, false, err
 	}

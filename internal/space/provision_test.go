@@ -20,9 +20,10 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres/schematest"
 	"alphacruncher.com/datahub-gateway/internal/racetest"
 	"alphacruncher.com/datahub-gateway/internal/space"
+	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
 
-func TestMain(m *testing.M) { schematest.Main(m) }
+func TestMain(m *testing.M) { testworld.MainEmpty(m) }
 
 func input(t testing.TB, organization, name, administrator string) space.ProvisionInput {
 	t.Helper()

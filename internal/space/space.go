@@ -1,4 +1,5 @@
-// Package space creates spaces.
+// Package space creates, deletes and restores spaces, and purges those that nobody can
+// restore any more.
 package space
 
 import (
@@ -6,13 +7,21 @@ import (
 
 	"github.com/google/uuid"
 
+	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
 // Service implements the mutations of spaces.
-type Service struct{ DB *postgres.DB }
+type Service struct {
+	DB *postgres.DB
+	// OnDelete and OnRestore are called for each space that is deleted or restored, in the
+	// transaction that does it.
+	OnDelete  func(context.Context, *postgres.Tx, *tenant.Space) error
+	OnRestore func(context.Context, *postgres.Tx, access.Actor, *tenant.Space) error
+}
 
 // Insert inserts a space of an organization, with its Master and Distributed
 // instances. Spaces may have the same name: an error would tell the person who

@@ -17,9 +17,14 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// spaceColumns are a space and the roles in it of account $1.
+// spaceColumns are a space and the roles in it of account $1. Nothing is looked up of an
+// account where the space is not deleted.
 var spaceColumns = `
-	s.id as space_id, s.name as space_name, o.id as organization_id, o.name as organization_name,` + heldColumns("$1")
+	s.id as space_id, s.name as space_name, o.id as organization_id, o.name as organization_name,
+	s.deleted_at as space_deleted_at, s.restorable_until as space_restorable_until,
+	coalesce(s.restorable_until > clock_timestamp(), false) as space_restorable,
+	case when s.deleted_by is not null
+		then (select array[sd.name, ` + HeldEmail("sd") + `] from account sd where sd.id = s.deleted_by) end as space_deleted_by,` + heldColumns("$1")
 
 const spaceTables = `
 	space s
@@ -45,11 +50,16 @@ type spaceRow struct {
 	SpaceName        string    `db:"space_name"`
 	OrganizationID   uuid.UUID `db:"organization_id"`
 	OrganizationName string    `db:"organization_name"`
+
+	SpaceDeletedAt       *time.Time     `db:"space_deleted_at"`
+	SpaceRestorableUntil *time.Time     `db:"space_restorable_until"`
+	SpaceRestorable      bool           `db:"space_restorable"`
+	SpaceDeletedBy       pq.StringArray `db:"space_deleted_by"` // name and address; null: it is not deleted
 	heldRow
 }
 
 func (r *spaceRow) space() *Space {
-	return &Space{
+	s := &Space{
 		ID:   globalid.ID{Kind: globalid.Space, UUID: r.SpaceID},
 		Name: r.SpaceName,
 		Organization: &Organization{
@@ -60,8 +70,15 @@ func (r *spaceRow) space() *Space {
 			administers: r.Administrator,
 			guest:       r.Guest,
 		},
-		held: r.held(),
+		DeletedAt:       r.SpaceDeletedAt,
+		RestorableUntil: r.SpaceRestorableUntil,
+		Restorable:      r.SpaceRestorable,
+		held:            r.held(),
 	}
+	if len(r.SpaceDeletedBy) == 2 {
+		s.DeletedBy = &fault.Contact{Name: r.SpaceDeletedBy[0], Email: r.SpaceDeletedBy[1]}
+	}
+	return s
 }
 
 type instanceRow struct {
@@ -155,36 +172,69 @@ func groupOrganizations(organizations []*Organization) {
 	}
 }
 
-// visibleSpaces are the ids of the first $3 spaces after $2 that account $1 may know
-// of. Each part is read in the order of an index up to the limit, however many spaces
-// there are.
-var visibleSpaces = `
+// inState returns the SQL condition that space s is in a state ("": in any).
+func inState(state State) string {
+	switch state {
+	case Active:
+		return `s.deleted_at is null`
+	case Deleted:
+		return `s.deleted_at is not null`
+	}
+	return `true`
+}
+
+// byState makes a query for spaces in each state, and in any (""), from the condition.
+// Each is a text of its own, so that PostgreSQL can read the index space_deleted.
+func byState(query func(condition string) string) map[State]string {
+	queries := map[State]string{}
+	for _, state := range []State{"", Active, Deleted} {
+		queries[state] = query(inState(state))
+	}
+	return queries
+}
+
+// visibleSpaces selects the ids of the first $3 spaces after $2 that account $1 may know
+// of, and that meet a condition on space s. Each part is read in the order of an index up
+// to the limit, however many spaces there are.
+func visibleSpaces(condition string) string {
+	meets := ` cross join lateral (select from space s where s.id = m.space_id and ` + condition + ` limit 1) s`
+	return `
 	select id from (
-		(select space_id as id from space_administrator where account_id = $1 and space_id > $2 order by space_id limit $3)
+		(select m.space_id as id from space_administrator m` + meets + `
+		 where m.account_id = $1 and m.space_id > $2 order by m.space_id limit $3)
 		union
-		(select distinct space_id from instance_member where account_id = $1 and space_id > $2 order by space_id limit $3)
+		(select m.space_id from (
+			select distinct space_id from instance_member where account_id = $1 and space_id > $2 order by space_id) m` + meets + `
+		 order by m.space_id limit $3)
 		union
 		(select ms.id from organization_member m cross join lateral (
-			select id from space where organization_id = m.organization_id and id > $2 order by id limit $3) ms
+			select s.id from space s where s.organization_id = m.organization_id and s.id > $2 and ` + condition + ` order by s.id limit $3) ms
 		 where m.account_id = $1 and m.role in ` + SeesSpaces.SQL(globalid.Organization) + `)) visible
 	order by id limit $3`
+}
 
-var countSpaces = `select count(*) from (` + visibleSpaces + `) counted`
+var (
+	countSpaces = byState(func(condition string) string {
+		return `select count(*) from (` + visibleSpaces(condition) + `) counted`
+	})
 
-var listSpaces = `
-	select ` + spaceColumns + ` from ` + spaceTables + ` where s.id in (` + visibleSpaces + `) order by s.id`
+	listSpaces = byState(func(condition string) string {
+		return `
+	select ` + spaceColumns + ` from ` + spaceTables + ` where s.id in (` + visibleSpaces(condition) + `) order by s.id`
+	})
+)
 
 // Spaces reads a page of the spaces that the viewer may know of, in the order
-// of their creation.
-func Spaces(ctx context.Context, q postgres.Querier, viewer User, page relay.Page) (list relay.List[*Space], err error) {
+// of their creation; of one state, or of both ("").
+func Spaces(ctx context.Context, q postgres.Querier, viewer User, state State, page relay.Page) (list relay.List[*Space], err error) {
 	total := 0
 	if page.Total {
-		if err := q.Get(ctx, &total, countSpaces, viewer.ID.UUID, uuid.Nil, relay.MaxTotal); err != nil {
+		if err := q.Get(ctx, &total, countSpaces[state], viewer.ID.UUID, uuid.Nil, relay.MaxTotal); err != nil {
 			return list, err
 		}
 	}
 	var rows []spaceRow
-	if err := q.Select(ctx, &rows, listSpaces, viewer.ID.UUID, page.After, page.Limit()); err != nil {
+	if err := q.Select(ctx, &rows, listSpaces[state], viewer.ID.UUID, page.After, page.Limit()); err != nil {
 		return list, err
 	}
 	spaces := make([]*Space, len(rows))
@@ -195,20 +245,21 @@ func Spaces(ctx context.Context, q postgres.Querier, viewer User, page relay.Pag
 	return relay.Cut(spaces, page, total), nil
 }
 
-// Spaces reads a page of the spaces of an organization, in the order of their creation.
-// It is for those who may know of all of them: see SeesSpaces.
-func (o *Organization) Spaces(ctx context.Context, q postgres.Querier, viewer User, page relay.Page) (relay.List[*Space], error) {
+// Spaces reads a page of the spaces of an organization, in the order of their creation; of
+// one state, or of both (""). It is for those who may know of all of them: see SeesSpaces.
+func (o *Organization) Spaces(ctx context.Context, q postgres.Querier, viewer User, state State, page relay.Page) (relay.List[*Space], error) {
 	type spacesQuery struct {
 		viewer globalid.ID
+		State
 		relay.Page
 	}
-	return batch.Load(o.Siblings, o.ID, spacesQuery{viewer.ID, page}, func(organizations []globalid.ID) (map[globalid.ID]relay.List[*Space], error) {
-		totals, err := postgres.Counts(ctx, q, page.Total, countSpacesOf, postgres.IDs(organizations))
+	return batch.Load(o.Siblings, o.ID, spacesQuery{viewer.ID, state, page}, func(organizations []globalid.ID) (map[globalid.ID]relay.List[*Space], error) {
+		totals, err := postgres.Counts(ctx, q, page.Total, countSpacesOf[state], postgres.IDs(organizations))
 		if err != nil {
 			return nil, err
 		}
 		var rows []spaceRow
-		if err := q.Select(ctx, &rows, listSpacesOf, viewer.ID.UUID, postgres.IDs(organizations), page.After, page.Limit()); err != nil {
+		if err := q.Select(ctx, &rows, listSpacesOf[state], viewer.ID.UUID, postgres.IDs(organizations), page.After, page.Limit()); err != nil {
 			return nil, err
 		}
 		all, found := make([]*Space, len(rows)), map[uuid.UUID][]*Space{}
@@ -222,15 +273,19 @@ func (o *Organization) Spaces(ctx context.Context, q postgres.Querier, viewer Us
 }
 
 var (
-	countSpacesOf = `
-		select of.id, ` + relay.CountSQL(`select from space where organization_id = of.id`) + ` as n from unnest($1::uuid[]) as of (id)`
+	countSpacesOf = byState(func(condition string) string {
+		return `
+		select of.id, ` + relay.CountSQL(`select from space s where s.organization_id = of.id and `+condition) + ` as n from unnest($1::uuid[]) as of (id)`
+	})
 
-	listSpacesOf = `
+	listSpacesOf = byState(func(condition string) string {
+		return `
 		select ` + spaceColumns + `
 		from unnest($2::uuid[]) as of (id)
-		cross join lateral (select id from space where organization_id = of.id and id > $3 order by id limit $4) p
+		cross join lateral (select s.id from space s where s.organization_id = of.id and s.id > $3 and ` + condition + ` order by s.id limit $4) p
 		join (` + spaceTables + `) on s.id = p.id
 		order by of.id, s.id`
+	})
 )
 
 // FindInstance reads an instance; nil where there is none that the viewer may

@@ -161,7 +161,7 @@ func TestWhoSeesWhat(t *testing.T) {
 				t.Errorf("%v: roles in the space: %s", p, diff)
 			}
 		}
-		spaces, err := Spaces(ctx, db, p.actor, page)
+		spaces, err := Spaces(ctx, db, p.actor, "", page)
 		if err != nil || spaces.Total != len(spaces.Nodes) {
 			t.Errorf("%v: %d spaces, a total of %d, %v", p, len(spaces.Nodes), spaces.Total, err)
 		}

@@ -117,7 +117,7 @@ func TestSpacesListAdministratorsAndActiveInstances(t *testing.T) {
 	w := testworld.New(t)
 	w.Grant(w.User("ada"), tenant.InstanceViewer, w.InstanceOf(w.Space("Private Research"), "Master"))
 	w.Grant(w.User("ben"), tenant.SpaceAdministrator, w.Space(testworld.Econometrics))
-	list, err := tenant.Spaces(t.Context(), w.DB, w.User("ada"), relay.Page{First: 10})
+	list, err := tenant.Spaces(t.Context(), w.DB, w.User("ada"), "", relay.Page{First: 10})
 	if err != nil || len(list.Nodes) != 2 {
 		t.Fatalf("%v, %v", list.Nodes, err)
 	}

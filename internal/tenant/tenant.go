@@ -72,6 +72,13 @@ type Space struct {
 	Name         string
 	Organization *Organization
 
+	DeletedAt       *time.Time
+	DeletedBy       *fault.Contact
+	RestorableUntil *time.Time
+	// Restorable says whether RestorableUntil was still to come when the space was read,
+	// by the database's clock.
+	Restorable bool
+
 	// held are the roles that the person holds by themselves in the organization,
 	// in the space, or in any of its instances.
 	held Roles
@@ -110,6 +117,15 @@ func (i *Instance) State() State {
 	return Active
 }
 
+// State returns Deleted from the space's deletion until it is restored or purged. Its
+// instances have states of their own.
+func (s *Space) State() State {
+	if s.DeletedAt != nil {
+		return Deleted
+	}
+	return Active
+}
+
 // ViewerRoles lists Roles.
 func (o *Organization) ViewerRoles() []Role { return o.Roles.List() }
 
@@ -130,19 +146,19 @@ const (
 	Working     Kind = "WORKING"
 )
 
-// State says whether an instance can be used.
+// State says whether a space or an instance can be used.
 type State string
 
-// The states of an instance.
+// The states of a space or an instance.
 const (
 	Active  State = "ACTIVE"
 	Deleted State = "DELETED"
 )
 
-// MarshalGQL writes the schema's enum InstanceState.
+// MarshalGQL writes the schema's enums SpaceState and InstanceState.
 func (s State) MarshalGQL(w io.Writer) { graphqltypes.WriteEnum(w, s) }
 
-// UnmarshalGQL reads the schema's enum InstanceState.
+// UnmarshalGQL reads the schema's enums SpaceState and InstanceState.
 func (s *State) UnmarshalGQL(v any) (err error) {
 	*s, err = graphqltypes.ReadEnum(v, Active, Deleted)
 	return err

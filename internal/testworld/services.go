@@ -29,16 +29,17 @@ type Services struct {
 // it has by default. Change their fields before the first call.
 func (w *World) Services() *Services {
 	feed := event.NewFeed(w.DB, slog.New(slog.DiscardHandler), invitation.ExpiredEvents)
-	instances := &instance.Service{DB: w.DB}
+	instances, spaces := &instance.Service{DB: w.DB}, &space.Service{DB: w.DB}
 	invitations := &invitation.Service{DB: w.DB, Outbox: w.queue(invitation.MailKind), OrganizationOutbox: w.queue(invitation.OrganizationMailKind), Events: feed, Retention: retention, Limits: invitation.Limits{
 		Emails: 1000, Message: 2000, TTL: 30 * 24 * time.Hour,
 		ByPerson: 5000, BySpace: 10_000, ByAddress: 20, ByDomain: 10_000, Tokens: 20,
 	}}
-	requests := &request.Service{DB: w.DB, Outbox: w.queue(request.MailKind), Events: feed, Invitations: invitations, Instances: instances,
+	requests := &request.Service{DB: w.DB, Outbox: w.queue(request.MailKind), Events: feed, Invitations: invitations, Instances: instances, Spaces: spaces,
 		Limits: request.Limits{TTL: 14 * 24 * time.Hour, ByPerson: 20, BySpace: 100}}
 	instances.OnDelete, instances.OnRestore = requests.InstanceDeleted, requests.InstanceRestored
+	spaces.OnDelete, spaces.OnRestore = requests.SpaceDeleted, requests.SpaceRestored
 	return &Services{
-		Spaces:      &space.Service{DB: w.DB},
+		Spaces:      spaces,
 		Instances:   instances,
 		Memberships: &membership.Service{DB: w.DB, OnEnd: invitations.EndOf},
 		Invitations: invitations,

@@ -59,9 +59,30 @@ const statementTimeout = 5 * time.Minute
 // them.
 func Main(m *testing.M) { postgrestest.Main(m, load) }
 
+// MainEmpty is Main for a package that also has tests on a schema with nothing in it: on
+// databases of schematest.New. Each New loads the demo world, which takes longer.
+func MainEmpty(m *testing.M) {
+	loadsInNew = true
+	postgrestest.Main(m, migrate)
+}
+
+var loadsInNew bool
+
 // load migrates the database that worlds are cloned from, and loads the demo
 // world.
 func load(ctx context.Context, dsn string) error {
+	if err := migrate(ctx, dsn); err != nil {
+		return err
+	}
+	db, err := open(dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return loadDemo(ctx, db)
+}
+
+func migrate(ctx context.Context, dsn string) error {
 	db, err := open(dsn)
 	if err != nil {
 		return err
@@ -73,15 +94,16 @@ func load(ctx context.Context, dsn string) error {
 	if _, err := postgres.Migrate(ctx, dsn, Role); err != nil {
 		return err
 	}
+	_, err = db.Exec(ctx, advance)
+	return err
+}
+
+func loadDemo(ctx context.Context, db *postgres.DB) error {
 	if err := demo.Load(ctx, db); err != nil {
 		return err
 	}
-	for _, statement := range []string{`delete from request`, advance} {
-		if _, err := db.Exec(ctx, statement); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := db.Exec(ctx, `delete from request`)
+	return err
 }
 
 // World is a database with the demo world, for one test.
@@ -104,6 +126,11 @@ func New(t testing.TB) *World {
 	w := &World{t: t, DSN: postgrestest.New(t)}
 	w.gatewayDSN = throughPooler(t, strings.Replace(w.DSN, "user=postgres", "user="+Role, 1))
 	w.admin = w.Open(w.DSN)
+	if loadsInNew {
+		if err := loadDemo(t.Context(), w.admin); err != nil {
+			t.Fatal(err)
+		}
+	}
 	w.DB = w.Open(w.GatewayDSN())
 	return w
 }

@@ -8,6 +8,7 @@ const translatedCodes = new Set([
   'NOT_FOUND',
   'INSTANCE_DISTRIBUTED',
   'INSTANCE_DELETED',
+  'SPACE_DELETED',
   'RESTORE_WINDOW_EXPIRED',
   'UNAVAILABLE',
   'INTERNAL_SERVER_ERROR',
@@ -49,5 +50,6 @@ export function useExplanation() {
 function textKey({ code, reason, restorableUntil }: Fault) {
   const expired = restorableUntil && Date.parse(restorableUntil) < Date.now()
   if (code === 'INSTANCE_DELETED' && expired) return 'INSTANCE_GONE'
+  if (code === 'SPACE_DELETED' && expired) return 'SPACE_GONE'
   return (reason && codesWithReasons.has(code) ? `${code}_${reason}` : code) as 'FORBIDDEN'
 }

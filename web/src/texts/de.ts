@@ -292,6 +292,14 @@ export const de: Texts = {
       title: 'Die Instanz wurde am {{at}} gelöscht',
       remedy: 'Sie kann nicht mehr wiederhergestellt werden. Wählen Sie eine andere Instanz des Space.',
     },
+    SPACE_DELETED: {
+      title: 'Der Space wurde am {{at}} gelöscht',
+      remedy: 'Er kann bis {{until}} wiederhergestellt werden, mit allem, was darin ist.',
+    },
+    SPACE_GONE: {
+      title: 'Der Space wurde am {{at}} gelöscht',
+      remedy: 'Er kann nicht mehr wiederhergestellt werden. Wählen Sie einen anderen Space.',
+    },
     RESTORE_WINDOW_EXPIRED: {
       title: 'Die 24 Stunden zur Wiederherstellung sind vorbei',
       remedy: 'Die Administration des Space kann stattdessen eine neue Instanz anlegen.',
@@ -342,6 +350,11 @@ export const de: Texts = {
       title: 'Die Instanz wurde gelöscht',
       remedy:
         'Die Einladung gilt wieder, sobald die Instanz wiederhergestellt ist. Fragen Sie die Person, die Sie eingeladen hat:',
+    },
+    INVITATION_NOT_USABLE_SPACE_DELETED: {
+      title: 'Der Space wurde gelöscht',
+      remedy:
+        'Die Einladung gilt wieder, sobald der Space wiederhergestellt ist. Fragen Sie die Person, die Sie eingeladen hat:',
     },
     INVITATION_NOT_USABLE_INVITER_LEFT: {
       title: 'Die Person, die Sie eingeladen hat, darf dort niemanden mehr einladen',

@@ -274,6 +274,14 @@ export const en = {
       title: 'The instance was deleted on {{at}}',
       remedy: 'It can no longer be restored. Choose another instance of the space.',
     },
+    SPACE_DELETED: {
+      title: 'The space was deleted on {{at}}',
+      remedy: 'It can be restored until {{until}}, with everything in it.',
+    },
+    SPACE_GONE: {
+      title: 'The space was deleted on {{at}}',
+      remedy: 'It can no longer be restored. Choose another space.',
+    },
     RESTORE_WINDOW_EXPIRED: {
       title: 'The 24 hours to restore it are over',
       remedy: 'An administrator of the space can create a new instance in its place.',
@@ -318,6 +326,10 @@ export const en = {
     INVITATION_NOT_USABLE_INSTANCE_DELETED: {
       title: 'The instance was deleted',
       remedy: 'The invitation is valid again when the instance is restored. Ask the person who invited you:',
+    },
+    INVITATION_NOT_USABLE_SPACE_DELETED: {
+      title: 'The space was deleted',
+      remedy: 'The invitation is valid again when the space is restored. Ask the person who invited you:',
     },
     INVITATION_NOT_USABLE_INVITER_LEFT: {
       title: 'The person who invited you may not invite people there any more',

@@ -289,6 +289,14 @@ export const fr: Texts = {
       title: 'L’instance a été supprimée le {{at}}',
       remedy: 'Elle ne peut plus être restaurée. Choisissez une autre instance de l’espace.',
     },
+    SPACE_DELETED: {
+      title: 'L’espace a été supprimé le {{at}}',
+      remedy: 'Il peut être restauré jusqu’au {{until}}, avec tout son contenu.',
+    },
+    SPACE_GONE: {
+      title: 'L’espace a été supprimé le {{at}}',
+      remedy: 'Il ne peut plus être restauré. Choisissez un autre espace.',
+    },
     RESTORE_WINDOW_EXPIRED: {
       title: 'Les 24 heures pour la restaurer sont écoulées',
       remedy: 'L’administration de l’espace peut créer une nouvelle instance à sa place.',
@@ -338,6 +346,11 @@ export const fr: Texts = {
       title: 'L’instance a été supprimée',
       remedy:
         'L’invitation sera de nouveau valable quand l’instance sera restaurée. Adressez-vous à la personne dont elle vient :',
+    },
+    INVITATION_NOT_USABLE_SPACE_DELETED: {
+      title: 'L’espace a été supprimé',
+      remedy:
+        'L’invitation sera de nouveau valable quand l’espace sera restauré. Adressez-vous à la personne dont elle vient :',
     },
     INVITATION_NOT_USABLE_INVITER_LEFT: {
       title: 'La personne dont vient l’invitation ne peut plus inviter à cet endroit',
