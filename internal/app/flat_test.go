@@ -24,6 +24,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	spaces "alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
@@ -90,7 +91,7 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 			if err != nil {
 				return 0, 0, err
 			}
-			list, err := o.Spaces(ctx, db, w.User("mia"), page)
+			list, err := o.Spaces(ctx, db, w.User("mia"), tenant.Active, page)
 			return len(list.Nodes), list.Total, err
 		},
 		"the instances of a space": func(ctx context.Context, page relay.Page) (int, int, error) {
@@ -102,7 +103,7 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 			return len(list.Nodes), list.Total, err
 		},
 		"the spaces of a member": func(ctx context.Context, page relay.Page) (int, int, error) {
-			list, err := tenant.Spaces(ctx, db, vic, page)
+			list, err := tenant.Spaces(ctx, db, vic, tenant.Active, page)
 			return len(list.Nodes), list.Total, err
 		},
 	}
@@ -371,6 +372,18 @@ func writesOf(w *testworld.World, services *testworld.Services) map[string]func(
 			_, err = services.Instances.Restore(ctx, ada, of)
 			return err
 		},
+		"creating, deleting and restoring a space": func(ctx context.Context, n int) error {
+			created, err := services.Spaces.Create(ctx, mia, spaces.CreateSpaceInput{OrganizationID: organization, Name: fmt.Sprint("New ", n)})
+			if err != nil {
+				return err
+			}
+			of := spaces.Input{SpaceID: created.Space.ID}
+			if _, err := services.Spaces.Delete(ctx, mia, of); err != nil {
+				return err
+			}
+			_, err = services.Spaces.Restore(ctx, mia, of)
+			return err
+		},
 		"declining a request": func(ctx context.Context, n int) error {
 			_, err := services.Requests.Decline(ctx, ada, request.DeclineRequestInput{RequestID: globalid.ID{Kind: globalid.Request, UUID: testID(w, 1_000_000+n+2*perWrite)}})
 			return err
@@ -408,6 +421,10 @@ func housekeepingOf(db *postgres.DB, services *testworld.Services) map[string]fu
 		"naming instances": of(func(ctx context.Context) (int64, error) {
 			n, _, err := instance.IndexNames(ctx, db)
 			return n, err
+		}),
+		"purging spaces": of(func(ctx context.Context) (int64, error) {
+			n, err := spaces.Purge(ctx, db, year)
+			return int64(n), err
 		}),
 		"purging instances": of(func(ctx context.Context) (int64, error) {
 			n, err := instance.Purge(ctx, db, year)

@@ -15,6 +15,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/space"
 )
 
 // maintenance ends and deletes what is due. Every gateway does it; a row is
@@ -43,6 +44,10 @@ func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service
 	after := func(retention Days, remove func(context.Context, postgres.Querier, time.Duration) (int64, error)) func(context.Context) (int64, error) {
 		return func(ctx context.Context) (int64, error) { return remove(ctx, db, time.Duration(retention)) }
 	}
+	purgeSpaces := func(ctx context.Context) (int64, error) {
+		purged, err := space.Purge(ctx, db, time.Duration(s.PurgeGrace))
+		return int64(purged), err
+	}
 	purge := func(ctx context.Context) (int64, error) {
 		purged, err := instance.Purge(ctx, db, time.Duration(s.PurgeGrace))
 		return int64(purged), err
@@ -65,6 +70,7 @@ func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service
 		{"limits", time.Minute, in(ratelimit.DeleteExpired), ""},
 		{"instance names", time.Minute, indexNames, ""},
 		{"deleted instances", time.Minute, purge, "purged"},
+		{"deleted spaces", time.Minute, purgeSpaces, "spacesPurged"},
 		{"expired invitations", time.Minute, in(invitation.MarkExpired), ""},
 		{"ended invitations", time.Minute, after(s.InvitationRetention, invitation.DeleteEnded), "invitationsDeleted"},
 		{"ended requests", time.Minute, after(s.RequestRetention, request.DeleteEnded), "requestsDeleted"},

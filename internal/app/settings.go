@@ -130,7 +130,7 @@ type LimitSettings struct {
 type RetentionSettings struct {
 	InvitationTTL Days `env:"DATAHUB_INVITATION_TTL" default:"30d" min:"1s" max:"3650d" help:"How long an invitation can be accepted."`
 	RequestTTL    Days `env:"DATAHUB_REQUEST_TTL" default:"14d" min:"1s" max:"3650d" help:"How long a request can be answered."`
-	PurgeGrace    Days `env:"DATAHUB_PURGE_GRACE" default:"7d" min:"0d" max:"3650d" help:"How long a deleted instance is kept after the 24 hours in which it can be restored."`
+	PurgeGrace    Days `env:"DATAHUB_PURGE_GRACE" default:"7d" min:"0d" max:"3650d" help:"How long a deleted instance or space is kept after the 24 hours in which it can be restored."`
 }
 
 // TelemetrySettings are where metrics and traces go.

@@ -60,6 +60,21 @@ func purgePart(ctx context.Context, tx *postgres.Tx, grace time.Duration) (found
 	if err != nil {
 		return false, false, err
 	}
+	if done, err := Empty(ctx, tx, i.ID); !done || err != nil {
+		return true, false, err
+	}
+	if _, err := tx.Exec(ctx, `delete from instance where id = $1`, i.ID); err != nil {
+		return true, false, err
+	}
+	return true, true, audit.Write(ctx, tx, audit.Record{Action: audit.InstancePurged, Target: audit.Target{
+		Space:    audit.Name{ID: i.SpaceID, Name: i.SpaceName},
+		Instance: audit.Name{ID: i.ID, Name: i.Name},
+	}})
+}
+
+// Empty deletes a part of what is in an instance that is purged, and reports whether
+// nothing is left. The transaction has locked the instance, or its space.
+func Empty(ctx context.Context, tx *postgres.Tx, id uuid.UUID) (done bool, err error) {
 	for _, part := range []string{
 		`delete from outbox where id = any (array(select id from outbox where instance_id = $1 limit $2))`,
 		`delete from invitation where id = any (array(select id from invitation where instance_id = $1 limit $2))`,
@@ -72,15 +87,9 @@ func purgePart(ctx context.Context, tx *postgres.Tx, grace time.Duration) (found
 		`delete from instance_member where instance_id = $1 and account_id = any (array(
 			select account_id from instance_member where instance_id = $1 limit $2))`,
 	} {
-		if n, err := tx.Exec(ctx, part, i.ID, purgeBatch); n == purgeBatch || err != nil {
-			return true, false, err
+		if n, err := tx.Exec(ctx, part, id, purgeBatch); n == purgeBatch || err != nil {
+			return false, err
 		}
 	}
-	if _, err := tx.Exec(ctx, `delete from instance where id = $1`, i.ID); err != nil {
-		return true, false, err
-	}
-	return true, true, audit.Write(ctx, tx, audit.Record{Action: audit.InstancePurged, Target: audit.Target{
-		Space:    audit.Name{ID: i.SpaceID, Name: i.SpaceName},
-		Instance: audit.Name{ID: i.ID, Name: i.Name},
-	}})
+	return true, nil
 }
