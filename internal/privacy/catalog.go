@@ -295,7 +295,6 @@ var Catalog = []Table{
 	},
 
 	{Name: "organization", NotPersonal: "places, not people; the operator and managers choose their names", Columns: []Column{id("id"), place("name")}},
-	{Name: "space", NotPersonal: "places, not people; administrators choose their names", Columns: []Column{id("id"), id("organization_id"), place("name")}},
 	{Name: "hash_key", NotPersonal: "a random key, of nobody", Columns: []Column{{"key", Secret, "", "", "of the gateway"}}},
 	{Name: "schema_requirement", NotPersonal: "versions of the schema"},
 	{Name: "demo_world", NotPersonal: "marks a database of developers"},

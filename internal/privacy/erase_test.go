@@ -138,6 +138,7 @@ func (w *world) newPat() tenant.User {
 	w.must(err)
 	deleted := w.NewInstance(space, "Old group")
 	w.DeleteInstance(deleted, pat)
+	w.DeleteSpace(w.NewSpace(w.Organization("University of Example"), "Old space"), pat)
 	return pat
 }
 
@@ -184,7 +185,7 @@ func TestExportHasEverythingAboutAPerson(t *testing.T) {
 		}
 	}
 	want := map[string]int{
-		"account": 1, "organizationRoles": 1, "spaceRoles": 1, "instanceRoles": 1, "instancesDeleted": 1,
+		"account": 1, "organizationRoles": 1, "spaceRoles": 1, "instanceRoles": 1, "spacesDeleted": 1, "instancesDeleted": 1,
 		"invitationsReceived": 1, "invitationsSent": 1, "invitationResends": 1, "requestsMade": 2, "requestsAnswered": 1, "requestsNaming": 2,
 		"idempotencyKeys": 1,
 	}

@@ -110,6 +110,15 @@ func (w *World) DeleteInstance(id globalid.ID, by tenant.User) {
 		from (select clock_timestamp() as at) t where id = $1`, id.UUID, by.ID.UUID)
 }
 
+// DeleteSpace deletes a space at this moment, by somebody, as DeleteInstance does with an
+// instance: mails and requests stay as they are.
+func (w *World) DeleteSpace(id globalid.ID, by tenant.User) {
+	w.t.Helper()
+	w.Exec(`
+		update space set deleted_at = t.at, deleted_by = $2, restorable_until = t.at + interval '24 hours'
+		from (select clock_timestamp() as at) t where id = $1`, id.UUID, by.ID.UUID)
+}
+
 // Grant makes somebody what a role says, in the organization, space or instance
 // that the role is of. A role that they have there already is replaced.
 func (w *World) Grant(user tenant.User, role tenant.Role, place globalid.ID) {
