@@ -83,7 +83,7 @@ func request(p tenant.Place, r Rule) string {
 	switch {
 	case organization:
 		return ""
-	case r.Request == RequestRestore.Field && !d.restorable,
+	case r.Request == RequestRestore.Field && (!d.restorable || RequestRestore.refusals(p) != nil),
 		r.Request == RequestInvitations.Field && (!instance || RequestInvitations.refusals(i) != nil),
 		r.Request == "":
 		return RequestRole.Field

@@ -144,6 +144,13 @@ func spaceOf(deleted, restorable bool) *tenant.Space {
 	return space
 }
 
+// inSpace is an instance of a space that was deleted before it.
+func inSpace(space *tenant.Space) *tenant.Instance {
+	i := instanceOf(tenant.Working, true, true)
+	i.Space = space
+	return i
+}
+
 // What is done with a deleted space, or with an instance of it, is refused before what the
 // state of the instance rules out; restoring the space is not.
 func TestPlacesAreRefusedByTheStateOfTheSpace(t *testing.T) {
@@ -156,11 +163,6 @@ func TestPlacesAreRefusedByTheStateOfTheSpace(t *testing.T) {
 			}
 		}
 		return codes
-	}
-	inSpace := func(deleted, restorable bool) *tenant.Instance {
-		i := instanceOf(tenant.Working, true, true)
-		i.Space = spaceOf(deleted, restorable)
-		return i
 	}
 	for _, rule := range Rules {
 		if got := codes(spaceOf(false, false), rule); got != nil {
@@ -181,7 +183,7 @@ func TestPlacesAreRefusedByTheStateOfTheSpace(t *testing.T) {
 		}
 		if rule.InActiveSpace {
 			own := codes(instanceOf(tenant.Working, true, true), rule)
-			if got := codes(inSpace(true, true), rule); !slices.Equal(got, append([]fault.Code{fault.SpaceDeleted}, own...)) {
+			if got := codes(inSpace(spaceOf(true, true)), rule); !slices.Equal(got, append([]fault.Code{fault.SpaceDeleted}, own...)) {
 				t.Errorf("%s with an instance of a deleted space: %v", rule.Field, got)
 			}
 		}
@@ -302,6 +304,7 @@ func TestForbiddenNamesTheMutationThatAsks(t *testing.T) {
 		{RestoreSpace, spaceOf(true, false), "requestRole"}, // too late
 		{RestoreSpace, spaceOf(false, false), "requestRole"},
 		{DeleteSpace, spaceOf(false, false), "requestRole"},
+		{RestoreInstance, inSpace(spaceOf(true, true)), "requestRole"}, // the space comes first
 		{InviteSpaceAdministrators, instanceOf(tenant.Master, false, false).Space, "requestRole"},
 		{CreateSpace, instanceOf(tenant.Master, false, false).Space.Organization, ""},
 	} {

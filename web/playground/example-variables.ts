@@ -19,7 +19,7 @@ const idByName = (items: Named[], name: string) => (items.find((item) => item.na
 
 async function spaces(ask: Ask) {
   const { viewer } = await ask<{ viewer: { spaces: Connection<Space> } }>(
-    '{ viewer { spaces { nodes { id name instances(state: null) { nodes { id name } } } } } }',
+    '{ viewer { spaces(state: null) { nodes { id name instances(state: null) { nodes { id name } } } } } }',
   )
   return viewer?.spaces.nodes ?? []
 }

@@ -523,6 +523,44 @@ fragment Obstacle on Obstacle {
         variables: instanceInput('Master'),
         refused: 'INSTANCE_PROTECTED',
       },
+      {
+        title: 'Delete a space',
+        as: ada,
+        query: `mutation DeleteSpace($input: DeleteSpaceInput!) {
+  deleteSpace(input: $input) {
+    deleted
+    space { name state deletedAt restorableUntil }
+  }
+}`,
+        variables: async (ask) => ({ input: { spaceId: await spaceId(ask), idempotencyKey: newKey() } }),
+      },
+      {
+        title: 'What is possible with a deleted space',
+        as: vic,
+        query: `{
+  viewer {
+    spaces(state: DELETED) {
+      nodes {
+        name
+        deletedBy { name }
+        restorableUntil
+        restoring { allowed obstacles { code remedy request contacts { name email } } }
+      }
+    }
+  }
+}`,
+      },
+      {
+        title: 'Restore a space within 24 hours',
+        as: mia,
+        query: `mutation RestoreSpace($input: RestoreSpaceInput!) {
+  restoreSpace(input: $input) {
+    restored
+    space { name state }
+  }
+}`,
+        variables: async (ask) => ({ input: { spaceId: await spaceId(ask), idempotencyKey: newKey() } }),
+      },
     ],
   },
   {

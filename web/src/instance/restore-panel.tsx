@@ -33,7 +33,7 @@ export function RestorePanel({ instance, onExpired }: { instance: Instance; onEx
   const { moment } = useFormats()
   const [faults, setFaults] = useState<Fault[]>([])
   const [restore, { loading }] = useMutation(Restore, { refetchQueries: ['Spaces', 'InstancePage', 'Invitations'] })
-  const { id, name, deletedAt, deletedBy, restorableUntil, restoring } = instance
+  const { id, name, deletedAt, deletedBy, restorableUntil, restoring, space } = instance
   const expired = restoring.obstacles.some(({ code }) => code === 'RESTORE_WINDOW_EXPIRED')
   const requestable = restoring.obstacles.find(({ request }) => request === 'requestRestore')
 
@@ -81,7 +81,13 @@ export function RestorePanel({ instance, onExpired }: { instance: Instance; onEx
         ) : (
           restoring.obstacles.map((obstacle) => (
             <FaultView key={obstacle.code} fault={obstacle}>
-              {obstacle === requestable && <RequestForm kind="restore" instanceId={id} />}
+              {obstacle === requestable && (
+                <RequestForm
+                  kind="restore"
+                  instanceId={id}
+                  spaceId={obstacle.code === 'SPACE_DELETED' ? space.id : undefined}
+                />
+              )}
               {!requestable && obstacle.request === 'requestRole' && (
                 <RequestForm kind="role" instanceId={id} secondary />
               )}

@@ -34,12 +34,14 @@ const RequestRestore = graphql(`
 type Props = {
   kind: 'role' | 'restore'
   instanceId: string
+  /** To restore: the deleted space of the instance. */
+  spaceId?: string
   /** There is a better action on the page. */
   secondary?: boolean
 }
 
-/** Asks to become an administrator or to restore an instance: a button that opens a form for the reason. */
-export function RequestForm({ kind, instanceId, secondary }: Props) {
+/** Asks to become an administrator, or to restore an instance or its space: a button that opens a form for the reason. */
+export function RequestForm({ kind, instanceId, spaceId, secondary }: Props) {
   const { t } = useTranslation()
   const opener = useRef<HTMLButtonElement>(null)
   const [open, setOpen] = useState(false)
@@ -59,7 +61,7 @@ export function RequestForm({ kind, instanceId, secondary }: Props) {
     const message = reason.trim() || undefined
     await (kind === 'role'
       ? requestRole({ variables: { input: { instanceId, role: 'SPACE_ADMINISTRATOR', message } } })
-      : requestRestore({ variables: { input: { instanceId, message } } })
+      : requestRestore({ variables: { input: spaceId ? { spaceId, message } : { instanceId, message } } })
     ).catch((error) => setFaults(faultsOf(error)))
   }
 
