@@ -72,7 +72,7 @@ func TestInstancesAreRefusedByKindAndState(t *testing.T) {
 		},
 	}
 	expected["requestRole"], expected["requestInvitations"] = expected["inviteUsers"], expected["inviteUsers"]
-	expected["requestRestore"] = expected["restoreInstance"]
+	expected["requestRestore"], expected["restoreSpace"] = expected["restoreInstance"], expected["restoreInstance"]
 	for _, rule := range Rules {
 		for name, i := range everyInstance() {
 			var want fault.Code

@@ -212,7 +212,7 @@ func TestUnusableInvitationsAreExplained(t *testing.T) {
 
 func TestUnusableReasonsAreAllThereAre(t *testing.T) {
 	t.Parallel()
-	wantEqual(t, "reasons", []string{"EXPIRED", "REVOKED", "DECLINED", "ACCEPTED", "INSTANCE_DELETED", "OTHER_ADDRESS", "INVITER_LEFT"}, invitation.UnusableReasons)
+	wantEqual(t, "reasons", []string{"EXPIRED", "REVOKED", "DECLINED", "ACCEPTED", "INSTANCE_DELETED", "SPACE_DELETED", "OTHER_ADDRESS", "INVITER_LEFT"}, invitation.UnusableReasons)
 }
 
 func TestAnswerByIDFindsOwnInvitationsOnly(t *testing.T) {

@@ -261,7 +261,7 @@ func TestEraseLeavesNoTraceOfAPerson(t *testing.T) {
 		}
 	}
 	// The id stays as the pseudonym where others need to see that there was somebody.
-	if got, want := w.found(pat.ID.UUID.String()), []string{"account", "audit_log", "instance", "invitation", "request"}; !slices.Equal(got, want) {
+	if got, want := w.found(pat.ID.UUID.String()), []string{"account", "audit_log", "instance", "invitation", "request", "space"}; !slices.Equal(got, want) {
 		t.Errorf("the id is in %v, want %v", got, want)
 	}
 
