@@ -2976,7 +2976,7 @@ enum ErrorCode {
   INSTANCE_DISTRIBUTED
   "The instance was deleted at ` + "`" + `deletedAt` + "`" + ` and can be restored until ` + "`" + `restorableUntil` + "`" + `."
   INSTANCE_DELETED
-  "The space, or the space of the instance, was deleted at ` + "`" + `deletedAt` + "`" + ` and can be restored until ` + "`" + `restorableUntil` + "`" + `."
+  "The space, or the space of the instance, was deleted at ` + "`" + `deletedAt` + "`" + ` and can be restored until ` + "`" + `restorableUntil` + "`" + `. Where ` + "`" + `request` + "`" + ` is requestRestore, ask with the ` + "`" + `spaceId` + "`" + `."
   SPACE_DELETED
   "The instance is a Master or Distributed instance, which cannot be deleted."
   INSTANCE_PROTECTED
@@ -4808,7 +4808,8 @@ enum SpaceState {
   ACTIVE
   """
   The space is deleted. It can be restored until ` + "`" + `restorableUntil` + "`" + `. What changes it,
-  or an instance of it, fails with SPACE_DELETED; people can leave it and be removed.
+  or an instance of it, fails with SPACE_DELETED. People can leave it, be removed and get
+  another role, and invitations into it can be revoked.
   """
   DELETED
 }

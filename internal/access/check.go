@@ -39,7 +39,12 @@ func CheckRole(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) 
 	if p == nil || !p.Visible() || organization && len(r.RolesIn(p).HeldIn(globalid.Organization)) == 0 {
 		return NotFound()
 	}
-	contacts, err := p.Contacts(ctx, q, r.RolesIn(p))
+	roles := r.RolesIn(p)
+	if _, deleted := deletionOfSpace(p); deleted && r.InActiveSpace {
+		// Nobody can do it before the space is restored.
+		roles = RestoreSpace.Roles
+	}
+	contacts, err := p.Contacts(ctx, q, roles)
 	if err != nil {
 		return err
 	}
@@ -48,7 +53,7 @@ func CheckRole(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) 
 
 // CheckState decides whether what a rule is about can be done with a place in this state,
 // an instance also of this kind, and explains why not. It fails with
-// INSTANCE_DISTRIBUTED, INSTANCE_PROTECTED, SPACE_DELETED, INSTANCE_DELETED or
+// SPACE_DELETED, INSTANCE_DISTRIBUTED, INSTANCE_PROTECTED, INSTANCE_DELETED or
 // RESTORE_WINDOW_EXPIRED. Nothing fails with an organization.
 func CheckState(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) error {
 	refusals := r.refusals(p)

@@ -243,15 +243,17 @@ func LockSpace(ctx context.Context, tx *postgres.Tx, actor Actor, id globalid.ID
 	if err := tx.TakeShares(id.UUID); err != nil {
 		return nil, err
 	}
-	if err := LockInstances(ctx, tx, id); err != nil {
+	if _, err := tx.Exec(ctx, `select from instance where space_id = $1 order by id for no key update`, id.UUID); err != nil {
 		return nil, err
 	}
 	return LockAndCheckRole[*tenant.Space](ctx, tx, actor, id, rule, Exclusive)
 }
 
-// LockInstances locks the instances of a space exclusively.
-func LockInstances(ctx context.Context, tx *postgres.Tx, space globalid.ID) error {
-	_, err := tx.Exec(ctx, `select from instance where space_id = $1 order by id for no key update`, space.UUID)
+// LockNewInstances locks the instances that were created while LockSpace waited for the
+// space. It waits for nobody, because everybody else locks an instance before its space: it
+// fails where somebody holds one, and the request can be repeated.
+func LockNewInstances(ctx context.Context, tx *postgres.Tx, space globalid.ID) error {
+	_, err := tx.Exec(ctx, `select from instance where space_id = $1 order by id for no key update nowait`, space.UUID)
 	return err
 }
 

@@ -39,7 +39,13 @@ func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 	}
 	need := strings.Join(holders, " or ")
 	remedy := "Ask " + namesOr(contacts, need) + " to do it for you"
-	if roles&^managers == Administrators && r.Request != RequestRestore.Field {
+	d, inDeletedSpace := deletionOfSpace(p)
+	switch restore := r.Field == RestoreSpace.Field; {
+	case inDeletedSpace && !d.restorable && (r.InActiveSpace || restore):
+		remedy = "The space can no longer be restored. Choose another space"
+	case inDeletedSpace && r.InActiveSpace:
+		remedy = "Ask " + namesOr(contacts, need) + " to restore the space" + until(d) + ", and then to do it for you"
+	case !inDeletedSpace && roles&^managers == Administrators && r.Request != RequestRestore.Field:
 		remedy += ", or to make you an administrator of the space"
 	}
 	f := &fault.Fault{
@@ -50,7 +56,9 @@ func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 		Request:  request(p, r),
 	}
 	if f.Request == RequestRestore.Field {
-		d, _ := deletionOf(p)
+		if !inDeletedSpace {
+			d, _ = deletionOf(p)
+		}
 		f.DeletedAt, f.RestorableUntil = d.at, d.until
 	}
 	return f
@@ -74,14 +82,32 @@ func deletionOf(p tenant.Place) (d deletion, deleted bool) {
 	return d, d.at != nil
 }
 
-// request returns the mutation by which people can ask for what they may not do
-// in a place; "" where there is none.
+// deletionOfSpace returns the deletion of a space, or of the space of an instance; false
+// where it is not deleted.
+func deletionOfSpace(p tenant.Place) (d deletion, deleted bool) {
+	if i, instance := p.(*tenant.Instance); instance {
+		p = i.Space
+	}
+	if space, ok := p.(*tenant.Space); ok {
+		return deletionOf(space)
+	}
+	return d, false
+}
+
+// request returns the mutation by which people can ask for what they may not do in a
+// place; "" where there is none. Nothing but its restoration can be asked for in a deleted
+// space.
 func request(p tenant.Place, r Rule) string {
 	i, instance := p.(*tenant.Instance)
 	_, organization := p.(*tenant.Organization)
 	d, _ := deletionOf(p)
+	space, inDeletedSpace := deletionOfSpace(p)
 	switch {
 	case organization:
+		return ""
+	case inDeletedSpace && space.restorable && (r.InActiveSpace || r.Field == RestoreSpace.Field):
+		return RequestRestore.Field
+	case inDeletedSpace:
 		return ""
 	case r.Request == RequestRestore.Field && (!d.restorable || RequestRestore.refusals(p) != nil),
 		r.Request == RequestInvitations.Field && (!instance || RequestInvitations.refusals(i) != nil),
@@ -92,18 +118,21 @@ func request(p tenant.Place, r Rule) string {
 }
 
 // refusals returns the reasons why what the rule is about cannot be done with a place: the
-// kind of an instance, the state of its space, and its own state.
+// state of its space, the kind of an instance, and its own state. In a deleted space no
+// other instance could be chosen, so that its state comes first.
 func (r Rule) refusals(p tenant.Place) (refusals fault.List) {
 	space, _ := p.(*tenant.Space)
 	i, instance := p.(*tenant.Instance)
 	if instance {
 		space = i.Space
-		refusals = r.refusalsOfKind(i)
 	}
 	if space != nil && r.InActiveSpace && (instance || !r.Restorable) {
 		if d, deleted := deletionOf(space); deleted {
 			refusals = append(refusals, spaceDeleted(p, space, d, r))
 		}
+	}
+	if instance {
+		refusals = append(refusals, r.refusalsOfKind(i)...)
 	}
 	d, deleted := deletionOf(p)
 	switch {
@@ -211,17 +240,17 @@ func addRemedy(ctx context.Context, q postgres.Querier, p tenant.Place, f *fault
 // addRemedyInSpace is addRemedy for what cannot be done because a space is deleted. There
 // is no request where it cannot be restored any more: nobody grants roles there.
 func addRemedyInSpace(ctx context.Context, q postgres.Querier, space *tenant.Space, f *fault.Fault) (err error) {
-	if RestoreSpace.Allows(space) {
-		return nil
-	}
-	f.Contacts, err = space.Contacts(ctx, q, RestoreSpace.Roles)
-	whom := namesOr(f.Contacts, "an administrator of the space or a manager of the organization")
 	switch {
 	case f.Code == fault.RestoreWindowExpired:
-		f.Remedy = "Ask " + whom + " for a new space."
+		if !CreateSpace.Allows(space.Organization) {
+			f.Contacts, err = space.Organization.Contacts(ctx, q, CreateSpace.Roles)
+			f.Remedy = "Ask " + namesOr(f.Contacts, "a faculty member or a manager of the organization") + " for a new space."
+		}
+	case RestoreSpace.Allows(space):
 	case space.Restorable:
+		f.Contacts, err = space.Contacts(ctx, q, RestoreSpace.Roles)
 		d, _ := deletionOf(space)
-		f.Remedy = "Ask " + whom + " to restore the space" + until(d) + "."
+		f.Remedy = "Ask " + namesOr(f.Contacts, "an administrator of the space or a manager of the organization") + " to restore the space" + until(d) + "."
 		f.Request = RequestRestore.Field
 	}
 	return err

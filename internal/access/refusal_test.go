@@ -260,6 +260,15 @@ func TestRefusalTexts(t *testing.T) {
 		{forbidden(spaceOf(true, true), RestoreSpace, ada),
 			"Only an administrator of the space Econometrics or a manager of University can restore Econometrics.",
 			"Ask Ada (ada@uni.example) to do it for you."},
+		{forbidden(spaceOf(true, false), RestoreSpace, ada),
+			"Only an administrator of the space Econometrics or a manager of University can restore Econometrics.",
+			"The space can no longer be restored. Choose another space."},
+		{forbidden(inSpace(spaceOf(true, true)), InviteUsers, ada),
+			"Only an administrator of the space Econometrics can invite people to Group 1.",
+			"Ask Ada (ada@uni.example) to restore the space, which is possible until 2026-03-01 23:00:00 UTC, and then to do it for you."},
+		{forbidden(inSpace(spaceOf(true, true)), ChangeMemberRole, ada),
+			"Only an administrator of the space Econometrics can change roles in Group 1.",
+			"Ask Ada (ada@uni.example) to do it for you."},
 		{ResendInvitations.refusals(instanceOf(tenant.Working, true, true))[0],
 			"Nobody can resend invitations to Group 1: it was deleted on 2026-02-28 23:00:00 UTC.",
 			"Restore it with restoreInstance, which is possible until 2026-03-01 23:00:00 UTC, and then try again."},
@@ -301,10 +310,14 @@ func TestForbiddenNamesTheMutationThatAsks(t *testing.T) {
 		{RestoreInstance, instanceOf(tenant.Working, false, false), "requestRole"},
 		{DeleteInstance, instanceOf(tenant.Working, false, false), "requestRole"},
 		{RestoreSpace, spaceOf(true, true), "requestRestore"},
-		{RestoreSpace, spaceOf(true, false), "requestRole"}, // too late
+		{RestoreSpace, spaceOf(true, false), ""}, // too late: nothing can be asked for in it
 		{RestoreSpace, spaceOf(false, false), "requestRole"},
 		{DeleteSpace, spaceOf(false, false), "requestRole"},
-		{RestoreInstance, inSpace(spaceOf(true, true)), "requestRole"}, // the space comes first
+		{RestoreInstance, inSpace(spaceOf(true, true)), "requestRestore"}, // of the space, which comes first
+		{InviteUsers, inSpace(spaceOf(true, true)), "requestRestore"},
+		{CreateInstance, spaceOf(true, true), "requestRestore"},
+		{InviteUsers, inSpace(spaceOf(true, false)), ""},
+		{ChangeMemberRole, inSpace(spaceOf(true, true)), ""}, // can be done, but nobody asks for a role there
 		{InviteSpaceAdministrators, instanceOf(tenant.Master, false, false).Space, "requestRole"},
 		{CreateSpace, instanceOf(tenant.Master, false, false).Space.Organization, ""},
 	} {

@@ -124,6 +124,8 @@ func lockMerger(ctx context.Context, tx *postgres.Tx, from, into globalid.ID) er
 		union select null, space_id, null from space_administrator where account_id = $1
 		union select null, null, organization_id from organization_member where account_id = $1 and not guest
 		union select instance_id, space_id, organization_id from invitation where invited_by = $1 and status = 'PENDING'
+		union select id, null, null from instance where deleted_by = $1
+		union select null, id, null from space where deleted_by = $1
 		union select instance_id, case when instance_id is null then space_id end, null from request where requested_by = $1 and status = 'OPEN'`, from.UUID); err != nil {
 		return err
 	}
@@ -242,10 +244,10 @@ var mergeSteps = []mergeStep{
 		where account_id = $1 and exists (select from request_notice k where k.request_id = n.request_id and k.account_id = $2)`},
 	{table: "request_notice", what: "notices about requests", done: "moved",
 		query: `update request_notice set account_id = $2 where account_id = $1`},
-	{table: "space", what: "spaces that the person deleted", done: "moved",
-		query: `update space set deleted_by = $2 where deleted_by = $1`},
 	{table: "instance", what: "instances that the person deleted", done: "moved",
 		query: `update instance set deleted_by = $2 where deleted_by = $1`},
+	{table: "space", what: "spaces that the person deleted", done: "moved",
+		query: `update space set deleted_by = $2 where deleted_by = $1`},
 
 	{table: "organization_member", kind: globalid.Organization,
 		grants: `

@@ -23,7 +23,7 @@ func (c eraseAccountCommand) Run(ctx context.Context, t terminal, s *Settings) e
 	return withPerson(ctx, s, c.Person, func(db *postgres.DB, p privacy.Person) error {
 		report, err := privacy.Erase(ctx, db, p, privacy.Options{DryRun: c.DryRun, Force: c.Force})
 		if last := (*privacy.LastError)(nil); errors.As(err, &last) {
-			return fmt.Errorf("nothing was erased: %w. Give the role to somebody else first (create-space --administrator does so for an existing space), or repeat with --force", last)
+			return fmt.Errorf("nothing was erased: %w. Give the role to somebody else first (create-space --administrator does so for an existing space; a deleted one must be restored before), or repeat with --force", last)
 		}
 		if pq.As(err, pqerror.InsufficientPrivilege) != nil {
 			return setting("DATABASE_URL", errors.New("nothing was erased: the trail can be changed by the owner of the tables only; connect as the role that runs migrate"))

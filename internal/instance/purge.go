@@ -73,7 +73,7 @@ func purgePart(ctx context.Context, tx *postgres.Tx, grace time.Duration) (found
 }
 
 // Empty deletes a part of what is in an instance that is purged, and reports whether
-// nothing is left. The transaction has locked the instance, or its space.
+// nothing is left. The transaction has locked the instance.
 func Empty(ctx context.Context, tx *postgres.Tx, id uuid.UUID) (done bool, err error) {
 	for _, part := range []string{
 		`delete from outbox where id = any (array(select id from outbox where instance_id = $1 limit $2))`,

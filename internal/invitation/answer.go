@@ -294,6 +294,10 @@ func (r *row) refusal(actor *access.Actor) *fault.Fault {
 		return unusable(string(Declined), "The invitation was declined.", ask+"invite you again.")
 	case r.Status == Revoked:
 		return unusable(string(Revoked), "The invitation was revoked.", ask+"invite you again.")
+	case r.SpaceDeleted:
+		return r.refusalOfDeleted("space", spaceDeleted, r.SpaceRestorable)
+	case r.InstanceDeleted:
+		return r.refusalOfDeleted("instance", instanceDeleted, r.Restorable)
 	case r.Status == Expired:
 		return unusable(string(Expired), "The invitation has expired.", ask+"resend it.")
 	case !r.InviterMay:
@@ -304,16 +308,31 @@ func (r *row) refusal(actor *access.Actor) *fault.Fault {
 			Message: fmt.Sprintf("%s, who invited you, may not invite people to %s any more.", r.InviterName, r.placeName()),
 			Remedy:  fmt.Sprintf("Ask %s to resend the invitation. It is valid again then.", r.whoMayInvite()),
 		}
-	case r.SpaceDeleted && !r.SpaceRestorable:
-		return unusable(spaceDeleted, "The space of the invitation was deleted and cannot be restored any more.", ask+"invite you to another one.")
-	case r.SpaceDeleted:
-		return unusable(spaceDeleted, "The space of the invitation was deleted.", ask+"restore it. The invitation is valid again then.")
-	case r.InstanceDeleted && !r.Restorable:
-		return unusable(instanceDeleted, "The instance of the invitation was deleted and cannot be restored any more.", ask+"invite you to another one.")
-	case r.InstanceDeleted:
-		return unusable(instanceDeleted, "The instance of the invitation was deleted.", ask+"restore it. The invitation is valid again then.")
 	}
 	return nil
+}
+
+// refusalOfDeleted is the refusal where the invitation's space or instance is deleted. It
+// comes before the invitation's own end: nobody can resend it before the place is restored.
+func (r *row) refusalOfDeleted(what, reason string, restorable bool) *fault.Fault {
+	f := &fault.Fault{Code: fault.InvitationNotUsable, Reason: reason, Message: "The " + what + " of the invitation was deleted."}
+	whom := r.whoMayInvite()
+	if r.InviterMay {
+		whom, f.Contacts = r.inviter().String(), fault.Reachable(r.inviter())
+		if r.InviterEmail == "" {
+			whom += " or " + r.whoMayInvite()
+		}
+	}
+	switch {
+	case !restorable:
+		f.Message = "The " + what + " of the invitation was deleted and cannot be restored any more."
+		f.Remedy = "Ask " + whom + " to invite you to another one."
+	case r.Status == Expired || !r.InviterMay:
+		f.Remedy = "Ask " + whom + " to restore it, and then to resend the invitation."
+	default:
+		f.Remedy = "Ask " + whom + " to restore it. The invitation is valid again then."
+	}
+	return f
 }
 
 func accept(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row) error {

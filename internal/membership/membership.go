@@ -65,15 +65,19 @@ func noMember() *fault.Fault {
 	return f
 }
 
-// lastAdministrator is the refusal to end the roles of a space's last
-// administrator.
-func lastAdministrator() *fault.Fault {
-	return &fault.Fault{
+// lastAdministrator is the refusal to end the roles of the last administrator of a space.
+// Nobody is invited to a deleted one.
+func lastAdministrator(deleted bool) *fault.Fault {
+	f := &fault.Fault{
 		Code:    fault.Conflict,
 		Reason:  fault.LastAdministrator,
 		Message: "A space must have an administrator, and this is the last one. Nothing was changed.",
 		Remedy:  "Invite another administrator first, with inviteSpaceAdministrators.",
 	}
+	if deleted {
+		f.Remedy = "The space is deleted: restore it first, with restoreSpace, and invite another administrator. They can also be removed when it can no longer be restored."
+	}
+	return f
 }
 
 // about returns details of the trail that name the person whose role it is.

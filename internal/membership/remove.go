@@ -101,7 +101,7 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMembe
 func endInSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, space *tenant.Space, user globalid.ID) (bool, error) {
 	administrators, err := tx.Exec(ctx, `delete from space_administrator where space_id = $1 and account_id = $2`, space.ID.UUID, user.UUID)
 	if err != nil {
-		return false, lastAdministratorOr(err)
+		return false, lastAdministratorOr(err, space.State() == tenant.Deleted)
 	}
 	members, err := tx.Exec(ctx, `
 		delete from instance_member m using instance i
@@ -123,12 +123,14 @@ func endInSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, space 
 func endInInstance(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *tenant.Instance, user globalid.ID, action audit.Action) (bool, error) {
 	var last bool
 	if err := tx.Get(ctx, &last, `
-		select coalesce(bool_and(account_id = $2), false) from space_administrator where space_id = $1`,
+		select coalesce(bool_and(account_id = $2), false) and not exists (
+			select from space where id = $1 and restorable_until <= clock_timestamp())
+		from space_administrator where space_id = $1`,
 		instance.Space.ID.UUID, user.UUID); err != nil {
 		return false, err
 	}
 	if last {
-		return false, lastAdministrator()
+		return false, lastAdministrator(instance.Space.State() == tenant.Deleted)
 	}
 	member, err := lockMember(ctx, tx, instance.ID, user)
 	if member == nil || err != nil {
@@ -143,9 +145,9 @@ func endInInstance(ctx context.Context, tx *postgres.Tx, actor access.Actor, ins
 
 // lastAdministratorOr returns the refusal to end the role of a space's last administrator,
 // where that is why a statement failed, and otherwise the error.
-func lastAdministratorOr(err error) error {
+func lastAdministratorOr(err error, deleted bool) error {
 	if last := pq.As(err, pqerror.CheckViolation); last == nil || last.Constraint != "space_administrator_last" {
 		return err
 	}
-	return lastAdministrator()
+	return lastAdministrator(deleted)
 }

@@ -69,13 +69,15 @@ func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 		return false, lastManagerOr(err)
 	}
 	var spaces []struct {
-		ID   uuid.UUID `db:"id"`
-		Name string    `db:"name"`
-		Last bool      `db:"last"` // whether nobody else administrates it
+		ID      uuid.UUID `db:"id"`
+		Name    string    `db:"name"`
+		Last    bool      `db:"last"` // whether nobody else administrates it, and somebody must
+		Deleted bool      `db:"deleted"`
 	}
 	if err := tx.Select(ctx, &spaces, `
-		select s.id, s.name, bool_or(r.administrator) and not exists (
-			select from space_administrator other where other.space_id = s.id and other.account_id <> $2) as last
+		select s.id, s.name, s.deleted_at is not null as deleted, bool_or(r.administrator) and not exists (
+			select from space_administrator other where other.space_id = s.id and other.account_id <> $2)
+			and (s.restorable_until > clock_timestamp()) is not false as last
 		from (select space_id, true as administrator from space_administrator where account_id = $2
 		      union all
 		      select distinct space_id, false from instance_member where account_id = $2) r
@@ -85,15 +87,16 @@ func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 		return false, err
 	}
 	var last []string
+	var deleted bool // one of these
 	ids := make(postgres.UUIDs, len(spaces))
 	for i, s := range spaces {
 		ids[i] = s.ID
 		if s.Last {
-			last = append(last, s.Name)
+			last, deleted = append(last, s.Name), deleted || s.Deleted
 		}
 	}
 	if last != nil {
-		return false, lastAdministratorOf(last)
+		return false, lastAdministratorOf(last, deleted)
 	}
 	if belonged == 0 && spaces == nil {
 		return false, nil
@@ -103,7 +106,7 @@ func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 		`delete from instance_member where space_id = any ($1::uuid[]) and account_id = $2`,
 	} {
 		if _, err := tx.Exec(ctx, query, ids, user.UUID); err != nil {
-			return false, lastAdministratorOr(err) // of a space that they have come to meanwhile
+			return false, lastAdministratorOr(err, false) // of a space that they have come to meanwhile
 		}
 	}
 	person := tenant.User{ID: user}
@@ -121,14 +124,17 @@ func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 
 // lastAdministratorOf is the refusal to remove the last administrator of some spaces
 // from their organization.
-func lastAdministratorOf(spaces []string) *fault.Fault {
+func lastAdministratorOf(spaces []string, deleted bool) *fault.Fault {
 	const maxNamed = 5
 	names := strings.Join(spaces[:min(len(spaces), maxNamed)], ", ")
 	if more := len(spaces) - maxNamed; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	f := lastAdministrator()
+	f := lastAdministrator(deleted)
 	f.Message = fmt.Sprintf("A space must have an administrator, and this is the last one of %s. Nothing was changed.", names)
 	f.Remedy = "Appoint another administrator there first, with inviteSpaceAdministrators."
+	if deleted {
+		f.Remedy += " A deleted space must be restored before, with restoreSpace."
+	}
 	return f
 }

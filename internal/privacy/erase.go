@@ -52,12 +52,17 @@ type LastError struct {
 type Place struct {
 	Organization string `db:"organization"`
 	Space        string `db:"space"` // "" for an organization
+	Deleted      bool   `db:"deleted"`
 }
 
 func (e *LastError) Error() string {
 	var places []string
 	for _, s := range e.Spaces {
-		places = append(places, fmt.Sprintf("the last administrator of the space %s of %s", s.Space, s.Organization))
+		what := "space"
+		if s.Deleted {
+			what = "deleted space"
+		}
+		places = append(places, fmt.Sprintf("the last administrator of the %s %s of %s", what, s.Space, s.Organization))
 	}
 	for _, o := range e.Organizations {
 		places = append(places, fmt.Sprintf("the last manager of %s", o.Organization))
@@ -131,9 +136,9 @@ func lockPlaces(ctx context.Context, tx *postgres.Tx, p Person) error {
 func checkLast(ctx context.Context, tx *postgres.Tx, p Person) error {
 	var last LastError
 	if err := tx.Select(ctx, &last.Spaces, `
-		select o.name as organization, s.name as space
+		select o.name as organization, s.name as space, s.deleted_at is not null as deleted
 		from space_administrator m join space s on s.id = m.space_id join organization o on o.id = s.organization_id
-		where m.account_id = $1 and not exists (
+		where m.account_id = $1 and (s.restorable_until > clock_timestamp()) is not false and not exists (
 			select from space_administrator other where other.space_id = m.space_id and other.account_id <> m.account_id)
 		order by o.name, s.name`, p.Account); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -20,6 +21,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/privacy"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
@@ -343,6 +345,21 @@ func TestEraseOfAnInvitedPersonWithoutAnAccount(t *testing.T) {
 	if got := w.Text(`select mail_refused::text from invitation where id = $1`, id.UUID); got != "true" {
 		t.Error("the refusal was erased, too")
 	}
+}
+
+// A deleted space needs an administrator for as long as it can be restored.
+func TestEraseRefusesTheLastAdministratorOfADeletedSpace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if _, err := w.Spaces.Delete(t.Context(), w.User("ada"), space.Input{SpaceID: w.Space(testworld.Econometrics)}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := privacy.Erase(t.Context(), w.owner, w.find("ada@uni.example"), privacy.Options{})
+	if says := "the last administrator of the deleted space Econometrics 2026 of University of Example"; err == nil || !strings.Contains(err.Error(), says) {
+		t.Errorf("%v, want %q", err, says)
+	}
+	w.Advance(24 * time.Hour)
+	w.erase("ada@uni.example", privacy.Options{})
 }
 
 func TestEraseRefusesTheLastAdministratorUnlessForced(t *testing.T) {

@@ -168,8 +168,12 @@ func (r *row) checkOpen() error {
 	case Expired:
 		f.Reason, f.Message = fault.RequestExpired, "The time to answer the request is over."
 		if r.endsWithPlace() {
-			f.Message, f.Remedy = "The 24 hours in which the instance could be restored are over.", "A new instance of the space can take its place."
-			if !r.InstanceID.Valid {
+			switch {
+			case r.Kind != Restore:
+				f.Message, f.Remedy = "The time to answer the request is over: what it is about was deleted, and can no longer be restored.", "It can be made again for another place."
+			case r.InstanceID.Valid:
+				f.Message, f.Remedy = "The 24 hours in which the instance could be restored are over.", "A new instance of the space can take its place."
+			default:
 				f.Message, f.Remedy = "The 24 hours in which the space could be restored are over.", "A new space of the organization can take its place."
 			}
 		}

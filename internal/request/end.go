@@ -138,7 +138,8 @@ func changeIn(ctx context.Context, tx *postgres.Tx, space globalid.ID, query str
 	for after := uuid.Nil; ; {
 		var changed []uuid.UUID
 		err := tx.Select(ctx, &changed, query, append([]any{space.UUID, after}, args...)...)
-		if len(changed) < endBatch || err != nil {
+		// A batch is smaller where requests expire meanwhile.
+		if len(changed) == 0 || err != nil {
 			return err
 		}
 		after = changed[len(changed)-1]
@@ -178,7 +179,8 @@ func changeAbout(ctx context.Context, tx *postgres.Tx, instance globalid.ID, kin
 	for after := uuid.Nil; ; {
 		var changed []uuid.UUID
 		err := tx.Select(ctx, &changed, query, append([]any{instance.UUID, pq.Array(kinds), after}, args...)...)
-		if len(changed) < endBatch || err != nil {
+		// A batch is smaller where requests expire meanwhile.
+		if len(changed) == 0 || err != nil {
 			return err
 		}
 		after = changed[len(changed)-1]

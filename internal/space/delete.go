@@ -53,7 +53,7 @@ func (s *Service) delete(ctx context.Context, tx *postgres.Tx, actor access.Acto
 	}
 	// Instances that were created while LockSpace waited for the space are not locked, and
 	// people may be about to be invited to them.
-	if err := access.LockInstances(ctx, tx, space.ID); err != nil {
+	if err := access.LockNewInstances(ctx, tx, space.ID); err != nil {
 		return false, err
 	}
 	var row struct {

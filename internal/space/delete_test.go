@@ -3,7 +3,9 @@ package space_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -217,6 +219,14 @@ func TestEverythingInADeletedSpaceIsRefused(t *testing.T) {
 	operations := map[string]func() error{
 		"inviting":       func() error { return invite("kim@new.example") },
 		"inviting badly": func() error { return invite("x") },
+		"inviting to the Distributed instance": func() error {
+			_, err := w.Invitations.Invite(ctx, ada, invitation.InviteUsersInput{InstanceID: w.Instance("Distributed"), Role: tenant.Viewer, Emails: []string{"kim@new.example"}})
+			return err
+		},
+		"deleting the Master instance": func() error {
+			_, err := w.Instances.Delete(ctx, ada, instance.InstanceInput{InstanceID: w.Instance("Master")})
+			return err
+		},
 		"inviting administrators": func() error {
 			_, err := w.Invitations.InviteAdministrators(ctx, ada, invitation.InviteSpaceAdministratorsInput{SpaceID: id, Emails: []string{"kim@new.example"}})
 			return err
@@ -278,7 +288,9 @@ func TestEverythingInADeletedSpaceIsRefused(t *testing.T) {
 	if restored, refusal := w.restore("ada", id); !restored {
 		t.Fatal(refusal)
 	}
-	delete(operations, "inviting badly")
+	for _, what := range []string{"inviting badly", "inviting to the Distributed instance", "deleting the Master instance"} {
+		delete(operations, what)
+	}
 	delete(operations, "deleting an instance") // the others need it
 	delete(operations, "restoring an instance")
 	for what, do := range operations {
@@ -289,6 +301,64 @@ func TestEverythingInADeletedSpaceIsRefused(t *testing.T) {
 	answer.InvitationID = new(w.Invitation("zoe@new.example"))
 	if _, err := w.Invitations.Accept(ctx, zoe, answer); err != nil {
 		t.Errorf("accepting, restored: %v", err)
+	}
+}
+
+// The last administrator of a deleted space stays while it can be restored, and is told how
+// they can go. Afterwards they can go by every way.
+func TestLastAdministratorOfADeletedSpace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, id, group1, ada := t.Context(), w.Space(testworld.Econometrics), w.Instance("Group 1"), w.User("ada")
+	w.Grant(ada, tenant.InstanceEditor, group1)
+	ways := []struct {
+		name string
+		end  func() error
+	}{
+		{"leaving an instance", func() error {
+			_, err := w.Memberships.Leave(ctx, ada, membership.LeaveInstanceInput{InstanceID: group1})
+			return err
+		}},
+		{"leaving the space", func() error {
+			_, err := w.Memberships.Remove(ctx, ada, membership.RemoveMemberInput{SpaceID: &id, UserID: ada.ID})
+			return err
+		}},
+		{"being removed from the organization", func() error {
+			_, err := w.Memberships.Remove(ctx, w.User("mia"), membership.RemoveMemberInput{OrganizationID: new(w.Organization("University of Example")), UserID: ada.ID})
+			return err
+		}},
+	}
+	w.delete("ada", id)
+	for _, way := range ways {
+		var f *fault.Fault
+		if err := way.end(); !errors.As(err, &f) || f.Reason != fault.LastAdministrator || !strings.Contains(f.Remedy, "restoreSpace") {
+			t.Errorf("%s: %v", way.name, err)
+		}
+	}
+	w.Advance(24 * time.Hour)
+	for _, way := range ways {
+		if err := way.end(); err != nil {
+			t.Errorf("%s, afterwards: %v", way.name, err)
+		}
+	}
+}
+
+// Who cannot create a space is not told to, and everybody else is told whom to ask.
+func TestWhatToDoWhenASpaceIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.Space(testworld.Econometrics)
+	w.delete("ada", id)
+	w.Advance(24 * time.Hour)
+	for who, want := range map[string]string{
+		"mia": "Create a new space in its place.",
+		"ada": "Ask Mia (mia@uni.example) for a new space.",
+	} {
+		_, err := w.Spaces.Restore(t.Context(), w.User(who), space.Input{SpaceID: id})
+		var f *fault.Fault
+		if !errors.As(err, &f) || f.Code != fault.RestoreWindowExpired || f.Remedy != want {
+			t.Errorf("%s: %+v", who, f)
+		}
 	}
 }
 
@@ -504,6 +574,12 @@ func TestInvitationsIntoADeletedSpaceWait(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	w.Exec(`update space set deleted_at = deleted_at + interval '24 hours', restorable_until = restorable_until + interval '24 hours' where id = $1`, id.UUID)
+	// An invitation that is not valid by itself is not valid in the restored space either.
+	w.Exec(`update invitation set expires_at = clock_timestamp() where email = $1`, zoe.Email)
+	if f := refusal(); f.Reason != "SPACE_DELETED" || f.Remedy != "Ask Ada (ada@uni.example) to restore it, and then to resend the invitation." {
+		t.Errorf("expired: %+v", f)
+	}
+	w.Exec(`update invitation set expires_at = clock_timestamp() + interval '1 day' where email = $1`, zoe.Email)
 	w.restore("mia", id)
 	if n := pending(); n != 1 {
 		t.Errorf("%d pending, restored", n)

@@ -60,8 +60,9 @@ func purgePart(ctx context.Context, tx *postgres.Tx, grace time.Duration) (found
 	if err != nil {
 		return false, false, err
 	}
+	// Others lock an instance and then its space, so that the purge must not wait for one.
 	var instances []uuid.UUID
-	if err := tx.Select(ctx, &instances, `select id from instance where space_id = $1 order by id limit 1`, s.ID); err != nil {
+	if err := tx.Select(ctx, &instances, `select id from instance where space_id = $1 order by id limit 1 for update skip locked`, s.ID); err != nil {
 		return true, false, err
 	}
 	if len(instances) > 0 {
@@ -70,6 +71,10 @@ func purgePart(ctx context.Context, tx *postgres.Tx, grace time.Duration) (found
 		}
 		_, err := tx.Exec(ctx, `delete from instance where id = $1`, instances[0])
 		return true, false, err
+	}
+	var locked bool
+	if err := tx.Get(ctx, &locked, `select exists (select from instance where space_id = $1)`, s.ID); locked || err != nil {
+		return false, false, err // the next purge goes on
 	}
 	for _, part := range []string{
 		`delete from outbox where id = any (array(

@@ -169,6 +169,33 @@ func TestPurgeSkipsLockedSpaces(t *testing.T) {
 	}
 }
 
+// The purge waits for nobody who has locked an instance of the space, and perhaps waits for
+// the space: it leaves the rest to the next purge.
+func TestPurgeSkipsLockedInstances(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.Space(testworld.Econometrics)
+	w.delete("ada", id)
+	w.Advance(grace + 24*time.Hour)
+	if err := w.DB.InTx(t.Context(), func(tx *postgres.Tx) error {
+		if _, err := tx.Exec(t.Context(), `select from instance where id = $1 for no key update`, w.Instance("Group 1").UUID); err != nil {
+			return err
+		}
+		if n := w.purge(); n != 0 || w.state(id) != "DELETED" {
+			t.Errorf("%d purged beside the lock", n)
+		}
+		if n := w.Number(`select count(*) from instance where space_id = $1`, id.UUID); n != 1 {
+			t.Errorf("%d instances left, want the locked one", n)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.purge(); n != 1 {
+		t.Errorf("%d purged after the lock", n)
+	}
+}
+
 func TestPurgeEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

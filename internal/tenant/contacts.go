@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -31,12 +32,25 @@ func (i *Instance) Contacts(ctx context.Context, q postgres.Querier, roles Roles
 	})
 }
 
-// Contacts implements Place: in a space, the administrators can help.
-func (s *Space) Contacts(ctx context.Context, q postgres.Querier, _ Roles) ([]fault.Contact, error) {
+// Contacts implements Place: in a space, the administrators can help, and then those who
+// hold one of the roles in the organization.
+func (s *Space) Contacts(ctx context.Context, q postgres.Querier, roles Roles) ([]fault.Contact, error) {
 	administrators, err := s.Administrators(ctx, q)
+	if err != nil {
+		return nil, err
+	}
 	contacts := make([]fault.Contact, min(len(administrators), maxContacts))
 	for i := range contacts {
 		contacts[i] = *administrators[i]
+	}
+	if len(roles.HeldIn(globalid.Organization)) == 0 {
+		return contacts, nil
+	}
+	staff, err := s.Organization.Contacts(ctx, q, roles)
+	for _, c := range staff {
+		if len(contacts) < maxContacts && !slices.Contains(contacts, c) {
+			contacts = append(contacts, c)
+		}
 	}
 	return contacts, err
 }
@@ -45,17 +59,33 @@ func (s *Space) Contacts(ctx context.Context, q postgres.Querier, _ Roles) ([]fa
 // organization or administrate one of its spaces are told the names of its staff:
 // anyone else, guests included, may know one instance alone. Plain members are no
 // staff: only managers may know who they are.
-func (o *Organization) Contacts(ctx context.Context, q postgres.Querier, roles Roles) (contacts []fault.Contact, err error) {
+func (o *Organization) Contacts(ctx context.Context, q postgres.Querier, roles Roles) ([]fault.Contact, error) {
 	if belongs := o.Roles != 0 && !(o.guest && o.Roles == RolesOf(OrganizationMember)); !belongs && !o.administers {
 		return nil, nil
 	}
-	err = q.Select(ctx, &contacts, `
-		select a.name, a.email
-		from organization_member m cross join lateral (select * from account where id = m.account_id limit 1) a
-		where m.organization_id = $1 and m.role = any ($2::text[]) and m.role <> 'MEMBER' and not `+FormerHolder+`
-		order by array_position($2::text[], m.role), a.name, a.id limit $3`,
-		o.ID.UUID, pq.StringArray(roles.Stored(globalid.Organization)), maxContacts)
-	return contacts, err
+	type staffQuery Roles
+	return batch.Load(o.Siblings, o.ID, staffQuery(roles), func(organizations []globalid.ID) (map[globalid.ID][]fault.Contact, error) {
+		var rows []struct {
+			OrganizationID uuid.UUID `db:"organization_id"`
+			fault.Contact
+		}
+		err := q.Select(ctx, &rows, `
+			select o.id as organization_id, h.name, h.email
+			from unnest($1::uuid[]) as o (id)
+			cross join lateral (
+				select a.id, a.name, a.email, array_position($2::text[], m.role) as position
+				from organization_member m cross join lateral (select * from account where id = m.account_id limit 1) a
+				where m.organization_id = o.id and m.role = any ($2::text[]) and m.role <> 'MEMBER' and not `+FormerHolder+`
+				order by position, a.name, a.id limit $3) h
+			order by o.id, h.position, h.name, h.id`,
+			postgres.IDs(organizations), pq.StringArray(roles.Stored(globalid.Organization)), maxContacts)
+		found := make(map[globalid.ID][]fault.Contact, len(organizations))
+		for _, row := range rows {
+			id := globalid.ID{Kind: globalid.Organization, UUID: row.OrganizationID}
+			found[id] = append(found[id], row.Contact)
+		}
+		return found, err
+	})
 }
 
 // holders are the people who hold, by themselves, one of the roles of a set in

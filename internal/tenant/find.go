@@ -198,6 +198,9 @@ func byState(query func(condition string) string) map[State]string {
 // to the limit, however many spaces there are.
 func visibleSpaces(condition string) string {
 	meets := ` cross join lateral (select from space s where s.id = m.space_id and ` + condition + ` limit 1) s`
+	if condition == inState("") {
+		meets = ""
+	}
 	return `
 	select id from (
 		(select m.space_id as id from space_administrator m` + meets + `
