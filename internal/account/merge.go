@@ -118,15 +118,19 @@ func move(ctx context.Context, tx *postgres.Tx, from, into globalid.ID, steps []
 // lockMerger locks what requests of both people lock, in their order: places, roles in
 // organizations, accounts, addresses. It waits for requests that are being carried out.
 // Later ones find from without any role.
+//
+// The organizations of both are locked, because an operator's commands lock an organization,
+// then an account, and then its role there.
 func lockMerger(ctx context.Context, tx *postgres.Tx, from, into globalid.ID) error {
+	both := postgres.UUIDs{from.UUID, into.UUID}
 	if err := access.LockSelected(ctx, tx, access.Exclusive, `
 		select instance_id, null::uuid as space_id, null::uuid as organization_id from instance_member where account_id = $1
 		union select null, space_id, null from space_administrator where account_id = $1
-		union select null, null, organization_id from organization_member where account_id = $1 and not guest
+		union select null, null, organization_id from organization_member where account_id = any ($2::uuid[])
 		union select instance_id, space_id, organization_id from invitation where invited_by = $1 and status = 'PENDING'
 		union select id, null, null from instance where deleted_by = $1
 		union select null, id, null from space where deleted_by = $1
-		union select instance_id, case when instance_id is null then space_id end, null from request where requested_by = $1 and status = 'OPEN'`, from.UUID); err != nil {
+		union select instance_id, case when instance_id is null then space_id end, null from request where requested_by = $1 and status = 'OPEN'`, from.UUID, both); err != nil {
 		return err
 	}
 	for _, query := range []string{
@@ -136,7 +140,7 @@ func lockMerger(ctx context.Context, tx *postgres.Tx, from, into globalid.ID) er
 		 where account_id = any ($1::uuid[]) or email_key = any (array(select email_key from account where id = any ($1::uuid[])))
 		 order by email_key for update`,
 	} {
-		if _, err := tx.Exec(ctx, query, postgres.UUIDs{from.UUID, into.UUID}); err != nil {
+		if _, err := tx.Exec(ctx, query, both); err != nil {
 			return err
 		}
 	}
