@@ -1,28 +1,10 @@
-import { expect, type Page } from '@playwright/test'
+import { expect } from '@playwright/test'
 import { de } from '../src/texts/de'
 import { en } from '../src/texts/en'
 import { fr } from '../src/texts/fr'
 import { test } from './support/fixtures'
 import { ada, ed, vic } from './support/gateway'
-import { expectAccessible, openInstance, screenshot } from './support/page'
-
-const phone = { width: 360, height: 720 }
-
-/** Returns the buttons whose text is cut off, or which stick out of the page. */
-const cutButtons = (page: Page) =>
-  page.evaluate(() =>
-    [...document.querySelectorAll<HTMLElement>('.mantine-Button-root')]
-      .filter((button) => {
-        const { left, right, width } = button.getBoundingClientRect()
-        const isCut = [button, ...button.querySelectorAll<HTMLElement>('*')].some(
-          (part) => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).overflowX !== 'visible',
-        )
-        const label = button.querySelector<HTMLElement>('.mantine-Button-label')
-        const sticksOut = label && label.scrollWidth > button.clientWidth
-        return width > 0 && (isCut || sticksOut || left < 0 || right > innerWidth)
-      })
-      .map(({ textContent }) => textContent),
-  )
+import { cutButtons, expectAccessible, openInstance, phone, screenshot } from './support/page'
 
 for (const [locale, texts] of Object.entries({ 'en-GB': en, 'de-CH': de, 'fr-CH': fr }))
   test(`${locale}: every screen fits a phone and is accessible, light and dark`, async ({ visit, gateway }) => {

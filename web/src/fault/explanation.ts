@@ -23,6 +23,9 @@ const translatedCodes = new Set([
 /** The codes that have a text for each reason. */
 const codesWithReasons = new Set(['CONFLICT', 'INVITATION_NOT_USABLE', 'UNAUTHENTICATED', 'UNAVAILABLE'])
 
+/** The codes that have a text for restoring a space. */
+const codesOfSpaces = new Set(['FORBIDDEN', 'RESTORE_WINDOW_EXPIRED'])
+
 /** Whom to write to if the gateway names nobody. */
 export const supportEmail = 'support@alphacruncher.com'
 
@@ -47,9 +50,10 @@ export function useExplanation() {
 }
 
 /** The cast names one of the keys: which of them there are is only known at run time, hence the default values above. */
-function textKey({ code, reason, restorableUntil }: Fault) {
+function textKey({ code, reason, placeKind, restorableUntil }: Fault) {
   const expired = restorableUntil && Date.parse(restorableUntil) < Date.now()
   if (code === 'INSTANCE_DELETED' && expired) return 'INSTANCE_GONE'
   if (code === 'SPACE_DELETED' && expired) return 'SPACE_GONE'
+  if (placeKind === 'space' && codesOfSpaces.has(code)) return `${code}_SPACE` as 'FORBIDDEN'
   return (reason && codesWithReasons.has(code) ? `${code}_${reason}` : code) as 'FORBIDDEN'
 }

@@ -5,6 +5,8 @@ import type { ErrorCode } from '../generated/graphql'
 
 export type Contact = { name: string; email: string }
 
+export type PlaceKind = 'instance' | 'space'
+
 /**
  * Why the gateway refuses something: the `extensions` of an error, or an
  * Obstacle of a Readiness. The schema's ErrorCode says which fields a code has.
@@ -14,6 +16,8 @@ export type Fault = {
   code: ErrorCode | 'OFFLINE'
   message: string
   reason?: string | null
+  /** Set by the page where a text depends on it. */
+  placeKind?: PlaceKind
   index?: number
   inputPath?: (string | number)[]
   email?: string

@@ -100,7 +100,7 @@ export function createGatewayClient(credentials: Credentials) {
       typePolicies: {
         User: {
           fields: {
-            spaces: paginated(),
+            spaces: paginated(['state']),
             invitations: paginated(),
             requests: paginated(['status']),
             requestsToAnswer: paginated(),

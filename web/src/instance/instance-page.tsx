@@ -10,6 +10,7 @@ import type { InstancePageQuery } from '../generated/graphql'
 import { InvitationList } from '../invitations/invitation-list'
 import { InviteForm } from '../invitations/invite-form'
 import { RequestForm } from '../requests/request-form'
+import { DeletedSpace } from '../spaces/deleted-space'
 import { useTitle } from '../title'
 import { RestorePanel } from './restore-panel'
 
@@ -28,8 +29,7 @@ const InstanceQuery = graphql(`
       }
       restorableUntil
       space {
-        id
-        name
+        ...DeletedSpace
         instances(first: 100) {
           nodes {
             id
@@ -53,7 +53,7 @@ const InstanceQuery = graphql(`
 
 type Instance = NonNullable<InstancePageQuery['instance']>
 
-/** One instance: the form to invite people, the panel to restore it, or what prevents either. */
+/** One instance: the form to invite people, what restores it or its space, or what prevents either. */
 export function InstancePage() {
   const { t } = useTranslation()
   const { id = '' } = useParams()
@@ -64,6 +64,8 @@ export function InstancePage() {
   if (!data && loading) return <Loader aria-label={t('loading')} />
   if (!instance) return <FaultView fault={{ code: 'NOT_FOUND', message: '' }} />
   const isAdministrator = instance.viewerRoles.includes('SPACE_ADMINISTRATOR')
+  const isDeleted = instance.state === 'DELETED'
+  const isSpaceDeleted = instance.space.state === 'DELETED'
   return (
     <Stack gap="xl">
       <div>
@@ -73,12 +75,12 @@ export function InstancePage() {
         <Title order={1}>{instance.name}</Title>
         <Text c="dimmed">{instance.space.name}</Text>
       </div>
-      {instance.state === 'DELETED' ? (
-        <RestorePanel instance={instance} onExpired={() => void refetch()} />
-      ) : (
-        <InvitePanel key={instance.id} instance={instance} />
+      {isSpaceDeleted && <DeletedSpace space={instance.space} onOutdated={() => void refetch()} />}
+      {isDeleted && <RestorePanel instance={instance} onOutdated={() => void refetch()} />}
+      {!isDeleted && !isSpaceDeleted && <InvitePanel key={instance.id} instance={instance} />}
+      {isAdministrator && instance.kind !== 'DISTRIBUTED' && (
+        <InvitationList instanceId={instance.id} canResend={!isDeleted && !isSpaceDeleted} />
       )}
-      {isAdministrator && instance.kind !== 'DISTRIBUTED' && <InvitationList instanceId={instance.id} />}
     </Stack>
   )
 }
@@ -155,7 +157,7 @@ function RolePanel({ instance, contacts, request }: RolePanelProps) {
           )}
         </Stack>
       </Paper>
-      <RequestForm kind="role" instanceId={id} secondary />
+      <RequestForm kind="role" place={{ instanceId: id }} secondary />
     </Stack>
   )
 }

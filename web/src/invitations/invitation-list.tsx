@@ -61,8 +61,14 @@ const Revoke = graphql(`
 
 const statuses: InvitationStatus[] = ['PENDING', 'ACCEPTED', 'DECLINED', 'REVOKED', 'EXPIRED']
 
+type Props = {
+  instanceId: string
+  /** False while the instance or its space is deleted: then nobody can be invited. */
+  canResend: boolean
+}
+
 /** The invitations to an instance, kept up to date. */
-export function InvitationList({ instanceId }: { instanceId: string }) {
+export function InvitationList({ instanceId, canResend }: Props) {
   const { t } = useTranslation()
   const [status, setStatus] = useState<InvitationStatus | null>(null)
   const { data, loading, fetchMore } = useQuery(InvitationsQuery, { variables: { instanceId, status } })
@@ -90,7 +96,7 @@ export function InvitationList({ instanceId }: { instanceId: string }) {
       {page && page.nodes.length > 0 && (
         <Stack component="ul" gap={0} className="plain-list card">
           {page.nodes.map((invitation) => (
-            <InvitationItem key={invitation.id} invitation={invitation} />
+            <InvitationItem key={invitation.id} invitation={invitation} canResend={canResend} />
           ))}
         </Stack>
       )}
@@ -99,7 +105,7 @@ export function InvitationList({ instanceId }: { instanceId: string }) {
   )
 }
 
-function InvitationItem({ invitation }: { invitation: InvitationRowFragment }) {
+function InvitationItem({ invitation, canResend }: { invitation: InvitationRowFragment; canResend: boolean }) {
   const { t } = useTranslation()
   const { moment } = useFormats()
   const [faults, setFaults] = useState<Fault[]>([])
@@ -136,7 +142,7 @@ function InvitationItem({ invitation }: { invitation: InvitationRowFragment }) {
       </div>
       <Group gap="xs">
         <StageBadge stage={stage} />
-        {(status === 'PENDING' || status === 'EXPIRED') && (
+        {canResend && (status === 'PENDING' || status === 'EXPIRED') && (
           <Button
             size="compact-sm"
             variant="subtle"

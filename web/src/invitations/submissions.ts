@@ -128,6 +128,13 @@ export class Submissions {
     if (progress.phase === 'refused' && progress.faults.some(({ code }) => code === 'UNAUTHENTICATED')) return
     localStorage.removeItem(this.keyPrefix + submission.input.instanceId)
     this.set(progress)
+    if (progress.phase === 'refused' && progress.faults.some(isDeletion)) await this.showDeletion(submission)
+  }
+
+  /** The page of the instance shows who can restore it, or its space, instead of the form. The draft is kept. */
+  private async showDeletion({ input: { instanceId } }: Submission) {
+    const pages = await this.client.refetchQueries({ include: ['InstancePage'] })
+    if (pages.length > 0) this.dismiss(instanceId)
   }
 
   private async mutate(submission: Submission): Promise<Progress> {
@@ -150,6 +157,8 @@ export class Submissions {
     for (const listener of this.listeners) listener()
   }
 }
+
+const isDeletion = ({ code }: Fault) => code === 'INSTANCE_DELETED' || code === 'SPACE_DELETED'
 
 export const SubmissionsContext = createContext<Submissions | undefined>(undefined)
 

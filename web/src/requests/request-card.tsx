@@ -138,7 +138,10 @@ function Quote({ children }: { children: string }) {
 
 function AnswerForm({ request }: { request: RequestRowFragment }) {
   const { t } = useTranslation()
-  const { id, emails, requestedBy } = request
+  const { id, emails, requestedBy, space, instanceName } = request
+  const isAboutSpace = request.kind === 'RESTORE' && !instanceName
+  // In a deleted space, nothing is approved before the space is restored.
+  const canApprove = isAboutSpace || space?.state !== 'DELETED'
   const [excluded, setExcluded] = useState<string[]>([])
   const [answer, setAnswer] = useState('')
   const [faults, setFaults] = useState<Fault[]>([])
@@ -155,13 +158,26 @@ function AnswerForm({ request }: { request: RequestRowFragment }) {
         : decline({ variables: { input: { requestId: id, message } } }))
       announce(t(decision === 'approve' ? 'request.approved' : 'request.declined', { name: requestedBy.name }))
     } catch (error) {
-      setFaults(faultsOf(error))
+      setFaults(faultsOf(error).map((fault) => (isAboutSpace ? { ...fault, placeKind: 'space' } : fault)))
     }
   }
 
   return (
     <Stack gap="sm">
-      {emails.length > 0 && (
+      {!canApprove && (
+        <Text size="sm">
+          {t('request.spaceDeleted')}{' '}
+          <Anchor component={Link} to="/" size="sm">
+            {t('request.goToSpaces')}
+          </Anchor>
+        </Text>
+      )}
+      {!canApprove && emails.length > 0 && (
+        <Text size="sm" className="wrap-anywhere">
+          {emails.join(', ')}
+        </Text>
+      )}
+      {canApprove && emails.length > 0 && (
         <Checkbox.Group
           label={t('request.people')}
           value={included}
@@ -184,13 +200,15 @@ function AnswerForm({ request }: { request: RequestRowFragment }) {
       />
       <FaultList faults={faults} compact />
       <Group>
-        <Button
-          loading={approval.loading}
-          disabled={emails.length > 0 && included.length === 0}
-          onClick={() => void submit('approve')}
-        >
-          {t(`request.approve.${request.kind}`, { count: included.length })}
-        </Button>
+        {canApprove && (
+          <Button
+            loading={approval.loading}
+            disabled={emails.length > 0 && included.length === 0}
+            onClick={() => void submit('approve')}
+          >
+            {t(`request.approve.${request.kind}`, { count: included.length })}
+          </Button>
+        )}
         <Button variant="default" loading={refusal.loading} onClick={() => void submit('decline')}>
           {t('request.decline')}
         </Button>

@@ -33,15 +33,13 @@ const RequestRestore = graphql(`
 
 type Props = {
   kind: 'role' | 'restore'
-  instanceId: string
-  /** To restore: the deleted space of the instance. */
-  spaceId?: string
+  place: { instanceId: string } | { spaceId: string }
   /** There is a better action on the page. */
   secondary?: boolean
 }
 
-/** Asks to become an administrator, or to restore an instance or its space: a button that opens a form for the reason. */
-export function RequestForm({ kind, instanceId, spaceId, secondary }: Props) {
+/** Asks to become an administrator, or to restore an instance or a space: a button that opens a form for the reason. */
+export function RequestForm({ kind, place, secondary }: Props) {
   const { t } = useTranslation()
   const opener = useRef<HTMLButtonElement>(null)
   const [open, setOpen] = useState(false)
@@ -60,8 +58,8 @@ export function RequestForm({ kind, instanceId, spaceId, secondary }: Props) {
     setFaults([])
     const message = reason.trim() || undefined
     await (kind === 'role'
-      ? requestRole({ variables: { input: { instanceId, role: 'SPACE_ADMINISTRATOR', message } } })
-      : requestRestore({ variables: { input: spaceId ? { spaceId, message } : { instanceId, message } } })
+      ? requestRole({ variables: { input: { ...place, role: 'SPACE_ADMINISTRATOR', message } } })
+      : requestRestore({ variables: { input: { ...place, message } } })
     ).catch((error) => setFaults(faultsOf(error)))
   }
 

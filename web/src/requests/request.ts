@@ -33,6 +33,10 @@ export const RequestHead = graphql(`
       name
       email
     }
+    space {
+      id
+      state
+    }
     instance {
       id
       state

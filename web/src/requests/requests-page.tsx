@@ -43,7 +43,7 @@ const RequestsOfSpaces = graphql(`
   query RequestsOfSpaces {
     viewer {
       id
-      spaces(first: 10) {
+      spaces(first: 10, state: null) {
         nodes {
           id
           requests(first: 50) {
@@ -134,7 +134,7 @@ function RequestList({ direction, page, selectedId }: RequestListProps) {
   )
 }
 
-/** A request that is in neither list: administrators of its space can still see it after somebody has answered it. */
+/** A request that is in neither list: administrators of its space, deleted or not, can still see it after somebody has answered it. */
 function AnsweredRequest({ id }: { id: string }) {
   const { t } = useTranslation()
   const { data, loading } = useQuery(RequestsOfSpaces, { errorPolicy: 'all' })

@@ -1,21 +1,25 @@
 import { useQuery } from '@apollo/client/react'
 import { Anchor, Badge, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core'
+import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { faultsOf } from '../fault/fault'
 import { FaultList } from '../fault/fault-view'
 import { ShowMore } from '../gateway/show-more'
 import { graphql } from '../generated'
-import type { SpacesQuery } from '../generated/graphql'
+import type { SpaceState, SpacesQuery } from '../generated/graphql'
 import { Countdown } from '../instance/countdown'
 import { RefusalReminder } from '../review/allow-invitations'
+import { ResultTitle } from '../review/result-title'
 import { WaitingInvitations } from '../review/waiting-invitations'
 import { roles } from '../roles'
 import { ChevronIcon } from '../theme/icons'
 import { useTitle } from '../title'
+import { DeleteSpace } from './delete-space'
+import { DeletedSpace } from './deleted-space'
 
 const Spaces = graphql(`
-  query Spaces($after: String) {
+  query Spaces($after: String, $afterDeleted: String) {
     viewer {
       id
       name
@@ -64,6 +68,16 @@ const Spaces = graphql(`
           }
         }
       }
+      deletedSpaces: spaces(state: DELETED, first: 10, after: $afterDeleted) {
+        totalCount
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+        nodes {
+          ...DeletedSpace
+        }
+      }
     }
   }
 `)
@@ -72,12 +86,18 @@ type Viewer = SpacesQuery['viewer']
 type Space = NonNullable<Viewer['spaces']>['nodes'][number]
 type Instance = Space['instances']['nodes'][number]
 
-/** The first page: the person's invitations and spaces, and what they can do in each instance. */
+/** What the person has done with a space: deleted or restored it. */
+type Change = { id: string; state: SpaceState }
+
+/** The first page: the person's invitations and spaces, what they can do in each instance, and the deleted spaces. */
 export function SpacesPage() {
   const { t } = useTranslation()
   useTitle(t('spaces.title'))
   const { data, error, loading, fetchMore, refetch } = useQuery(Spaces)
   const spaces = data?.viewer.spaces
+  const deletedSpaces = data?.viewer.deletedSpaces
+  const [change, setChange] = useState<Change>()
+  const isResult = (id: string, state: SpaceState) => change?.id === id && change.state === state
   return (
     <Stack gap="xl">
       <div>
@@ -87,33 +107,71 @@ export function SpacesPage() {
       {error && <FaultList faults={faultsOf(error)} onRetry={() => void refetch()} />}
       {!data && loading && <Loader aria-label={t('loading')} />}
       <WaitingInvitations invitations={data?.viewer.invitations?.nodes ?? []} />
-      {spaces?.nodes.length === 0 && (
+      {spaces?.nodes.length === 0 && deletedSpaces?.nodes.length === 0 && (
         <Paper withBorder p="xl" ta="center">
           <Title order={2}>{t('spaces.none')}</Title>
           <Text c="dimmed">{t('spaces.noneLead')}</Text>
         </Paper>
       )}
       {spaces?.nodes.map((space) => (
-        <SpaceSection key={space.id} space={space} />
+        <SpaceSection
+          key={space.id}
+          space={space}
+          isResult={isResult(space.id, 'ACTIVE')}
+          onDeleted={() => setChange({ id: space.id, state: 'DELETED' })}
+        />
       ))}
       {spaces && (
         <ShowMore page={spaces} loading={loading} fetchAfter={(after) => fetchMore({ variables: { after } })} />
+      )}
+      {deletedSpaces && deletedSpaces.nodes.length > 0 && (
+        <Stack component="section" aria-labelledby="deleted-spaces">
+          <Title order={2} id="deleted-spaces">
+            {t('spaces.deletedSpaces')}
+          </Title>
+          {deletedSpaces.nodes.map((space) => (
+            <DeletedSpace
+              key={space.id}
+              space={space}
+              titleOrder={3}
+              isResult={isResult(space.id, 'DELETED')}
+              onRestored={() => setChange({ id: space.id, state: 'ACTIVE' })}
+              onOutdated={() => void refetch()}
+            />
+          ))}
+          <ShowMore
+            page={deletedSpaces}
+            loading={loading}
+            fetchAfter={(afterDeleted) => fetchMore({ variables: { afterDeleted } })}
+          />
+        </Stack>
       )}
       {data?.viewer.refusesInvitations && <RefusalReminder email={data.viewer.email} />}
     </Stack>
   )
 }
 
-function SpaceSection({ space }: { space: Space }) {
+type SpaceSectionProps = {
+  space: Space
+  /** The person has just restored it: its title gets the focus. */
+  isResult: boolean
+  onDeleted: () => void
+}
+
+function SpaceSection({ space, isResult, onDeleted }: SpaceSectionProps) {
   const { t } = useTranslation()
   const { nodes } = space.instances
   const deleted = nodes.filter(({ state }) => state === 'DELETED')
   return (
     <section aria-labelledby={space.id}>
       <Group justify="space-between" align="baseline" mb="xs">
-        <Title order={2} id={space.id}>
-          {space.name}
-        </Title>
+        {isResult ? (
+          <ResultTitle id={space.id}>{space.name}</ResultTitle>
+        ) : (
+          <Title order={2} id={space.id}>
+            {space.name}
+          </Title>
+        )}
         <Text size="sm" c="dimmed">
           {space.organization.name}
         </Text>
@@ -127,6 +185,7 @@ function SpaceSection({ space }: { space: Space }) {
           <InstanceList instances={deleted} />
         </>
       )}
+      {space.viewerRoles.includes('SPACE_ADMINISTRATOR') && <DeleteSpace space={space} onDeleted={onDeleted} />}
     </section>
   )
 }

@@ -61,6 +61,7 @@ export const de: Texts = {
     none: 'Noch keine Spaces',
     noneLead: 'Eine Instanz erscheint hier, sobald Sie eine Einladung dazu angenommen haben.',
     deleted: 'Kürzlich gelöscht',
+    deletedSpaces: 'Gelöschte Spaces',
     invited: '{{name}} lädt Sie zu {{place}} ein ({{space}})',
     review: 'Einladung ansehen',
     action: {
@@ -237,17 +238,39 @@ export const de: Texts = {
     distributedLead: 'Personen werden zu den anderen Instanzen des Space eingeladen. Wählen Sie eine davon:',
   },
   restore: {
-    title: '{{name}} wurde gelöscht',
-    expired: '{{name}} kann nicht mehr wiederhergestellt werden',
+    instance: {
+      title: '{{name}} wurde gelöscht',
+      expired: '{{name}} kann nicht mehr wiederhergestellt werden',
+      description: 'Alles kommt zurück, auch die Personen und ihre Rollen.',
+      done: '{{name}} wurde wiederhergestellt',
+    },
+    space: {
+      title: 'Der Space {{name}} wurde gelöscht',
+      expired: 'Der Space {{name}} kann nicht mehr wiederhergestellt werden',
+      description:
+        'Seine Instanzen, die Personen mit ihren Rollen und die Einladungen kommen zurück. Vorher gelöschte Instanzen bleiben gelöscht.',
+      done: 'Der Space {{name}} wurde wiederhergestellt',
+    },
     deleted: 'Gelöscht am {{at}}',
     deletedBy: 'Gelöscht am {{at}} von {{name}}',
     until: 'bleiben zur Wiederherstellung, bis {{at}}',
     left: 'noch {{time}} zur Wiederherstellung',
     over: 'Die Zeit zur Wiederherstellung ist vorbei',
     action: 'Wiederherstellen',
-    description: 'Alles kommt zurück, auch die Personen und ihre Rollen.',
-    done: '{{name}} wurde wiederhergestellt',
     renamed: '{{name}} wurde als {{renamed}} wiederhergestellt, weil inzwischen eine andere Instanz den Namen trägt',
+  },
+  deleteSpace: {
+    action: 'Space löschen',
+    confirmTitle: 'Den Space {{name}} löschen?',
+    effect: {
+      access: 'Alle verlieren den Zugriff auf den Space und seine Instanzen, auch Sie.',
+      invitations: 'Einladungen dazu warten. Sie gelten wieder, wenn er wiederhergestellt ist.',
+      restore:
+        'Sie, die übrige Administration des Space und die Leitung der Organisation können ihn 24 Stunden lang wiederherstellen, bis {{until}}. Danach kann es niemand mehr.',
+    },
+    confirm: 'Ja, löschen',
+    cancel: 'Abbrechen',
+    done: 'Der Space {{name}} wurde gelöscht. Er kann bis {{until}} wiederhergestellt werden.',
   },
   fault: {
     retry: 'Noch einmal versuchen',
@@ -276,6 +299,10 @@ export const de: Texts = {
       title: 'Dazu fehlt Ihnen die Berechtigung',
       remedy: 'Bitten Sie eine Person mit der Berechtigung, es zu tun oder Ihnen die Rolle zu geben.',
     },
+    FORBIDDEN_SPACE: {
+      title: 'Sie können den Space nicht selbst wiederherstellen',
+      remedy: 'Bitten Sie eine Person, die es kann. Ihre Anfrage geht an alle diese Personen.',
+    },
     NOT_FOUND: {
       title: 'Das gibt es nicht, oder Sie haben keinen Zugriff darauf',
       remedy: 'Prüfen Sie den Link und ob Sie mit dem richtigen Konto angemeldet sind.',
@@ -303,6 +330,10 @@ export const de: Texts = {
     RESTORE_WINDOW_EXPIRED: {
       title: 'Die 24 Stunden zur Wiederherstellung sind vorbei',
       remedy: 'Die Administration des Space kann stattdessen eine neue Instanz anlegen.',
+    },
+    RESTORE_WINDOW_EXPIRED_SPACE: {
+      title: 'Die 24 Stunden zur Wiederherstellung des Space sind vorbei',
+      remedy: 'Ein neuer Space kann an seine Stelle treten.',
     },
     UNAVAILABLE: {
       title: 'DataHub kann das im Moment nicht tun',
@@ -439,6 +470,8 @@ export const de: Texts = {
       INVITATIONS_other: 'Sie haben gebeten, {{count}} Personen zu {{place}} einzuladen ({{role}})',
       RESTORE: 'Sie haben um die Wiederherstellung von {{place}} gebeten',
     },
+    spaceDeleted: 'Der Space wurde gelöscht. Dies kann erst genehmigt werden, wenn er wiederhergestellt ist.',
+    goToSpaces: 'Den gelöschten Space ansehen',
     until: 'kann bis {{at}} beantwortet werden',
     status: {
       OPEN: 'Offen',

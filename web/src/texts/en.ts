@@ -57,6 +57,7 @@ export const en = {
     none: 'No spaces yet',
     noneLead: 'An instance appears here when somebody invites you to it and you accept.',
     deleted: 'Recently deleted',
+    deletedSpaces: 'Deleted spaces',
     invited: '{{name}} invites you to {{place}} ({{space}})',
     review: 'Review invitation',
     action: {
@@ -225,17 +226,39 @@ export const en = {
     distributedLead: 'People are invited to the other instances of the space. Choose one of them:',
   },
   restore: {
-    title: '{{name}} was deleted',
-    expired: '{{name}} can no longer be restored',
+    instance: {
+      title: '{{name}} was deleted',
+      expired: '{{name}} can no longer be restored',
+      description: 'Everything comes back, including people and their roles.',
+      done: '{{name}} was restored',
+    },
+    space: {
+      title: 'The space {{name}} was deleted',
+      expired: 'The space {{name}} can no longer be restored',
+      description:
+        'Its instances, the people with their roles and the invitations come back. Instances that were deleted before it stay deleted.',
+      done: 'The space {{name}} was restored',
+    },
     deleted: 'Deleted on {{at}}',
     deletedBy: 'Deleted on {{at}} by {{name}}',
     until: 'left to restore it, until {{at}}',
     left: '{{time}} left to restore it',
     over: 'The time to restore it is over',
     action: 'Restore',
-    description: 'Everything comes back, including people and their roles.',
-    done: '{{name}} was restored',
     renamed: '{{name}} was restored as {{renamed}}, because another instance has its name now',
+  },
+  deleteSpace: {
+    action: 'Delete space',
+    confirmTitle: 'Delete the space {{name}}?',
+    effect: {
+      access: 'Everybody loses access to the space and its instances, including you.',
+      invitations: 'Invitations to it wait. They are valid again when it is restored.',
+      restore:
+        'You, the other administrators and the managers of the organization can restore it for 24 hours, until {{until}}. After that, nobody can.',
+    },
+    confirm: 'Yes, delete it',
+    cancel: 'Cancel',
+    done: 'The space {{name}} was deleted. It can be restored until {{until}}.',
   },
   fault: {
     retry: 'Try again',
@@ -257,6 +280,10 @@ export const en = {
     FORBIDDEN: {
       title: 'You do not have permission to do this',
       remedy: 'Ask somebody who has permission to do it, or to give you the role.',
+    },
+    FORBIDDEN_SPACE: {
+      title: 'You cannot restore the space yourself',
+      remedy: 'Ask somebody who can. Your request goes to all of them.',
     },
     NOT_FOUND: {
       title: 'This does not exist, or you do not have access to it',
@@ -285,6 +312,10 @@ export const en = {
     RESTORE_WINDOW_EXPIRED: {
       title: 'The 24 hours to restore it are over',
       remedy: 'An administrator of the space can create a new instance in its place.',
+    },
+    RESTORE_WINDOW_EXPIRED_SPACE: {
+      title: 'The 24 hours to restore the space are over',
+      remedy: 'A new space can take its place.',
     },
     UNAVAILABLE: {
       title: 'DataHub cannot do this at the moment',
@@ -407,6 +438,8 @@ export const en = {
       INVITATIONS_other: 'You asked to invite {{count}} people to {{place}} as {{role}}',
       RESTORE: 'You asked to restore {{place}}',
     },
+    spaceDeleted: 'The space was deleted. This can only be approved when the space is restored.',
+    goToSpaces: 'See the deleted space',
     until: 'can be answered until {{at}}',
     status: {
       OPEN: 'Open',

@@ -60,6 +60,7 @@ export const fr: Texts = {
     none: 'Pas encore d’espaces',
     noneLead: 'Une instance apparaît ici dès que vous acceptez une invitation à la rejoindre.',
     deleted: 'Supprimées récemment',
+    deletedSpaces: 'Espaces supprimés',
     invited: '{{name}} vous invite à {{place}} ({{space}})',
     review: 'Voir l’invitation',
     action: {
@@ -236,17 +237,39 @@ export const fr: Texts = {
     distributedLead: 'On invite des personnes aux autres instances de l’espace. Choisissez-en une :',
   },
   restore: {
-    title: '{{name}} : instance supprimée',
-    expired: '{{name}} : la restauration n’est plus possible',
-    deleted: 'Supprimée le {{at}}',
-    deletedBy: 'Supprimée le {{at}} par {{name}}',
-    until: 'pour la restaurer, jusqu’au {{at}}',
-    left: 'encore {{time}} pour la restaurer',
+    instance: {
+      title: '{{name}} : instance supprimée',
+      expired: '{{name}} : la restauration n’est plus possible',
+      description: 'Tout revient, y compris les personnes et leurs rôles.',
+      done: '{{name}} : instance restaurée',
+    },
+    space: {
+      title: '{{name}} : espace supprimé',
+      expired: '{{name}} : la restauration de l’espace n’est plus possible',
+      description:
+        'Ses instances, les personnes avec leurs rôles et les invitations reviennent. Les instances supprimées auparavant restent supprimées.',
+      done: '{{name}} : espace restauré',
+    },
+    deleted: 'Suppression le {{at}}',
+    deletedBy: 'Suppression le {{at}} par {{name}}',
+    until: 'pour la restauration, jusqu’au {{at}}',
+    left: 'encore {{time}} pour la restauration',
     over: 'Le délai de restauration est écoulé',
     action: 'Restaurer',
-    description: 'Tout revient, y compris les personnes et leurs rôles.',
-    done: '{{name}} : instance restaurée',
     renamed: '{{name}} : instance restaurée sous le nom {{renamed}}, car une autre instance porte désormais son nom',
+  },
+  deleteSpace: {
+    action: 'Supprimer l’espace',
+    confirmTitle: 'Supprimer l’espace {{name}} ?',
+    effect: {
+      access: 'Plus personne n’a accès à l’espace ni à ses instances, vous non plus.',
+      invitations: 'Les invitations à cet espace attendent. Elles redeviennent valables quand il est restauré.',
+      restore:
+        'Vous, l’administration de l’espace et la gestion de l’organisation pouvez le restaurer pendant 24 heures, jusqu’au {{until}}. Ensuite, ce n’est plus possible.',
+    },
+    confirm: 'Oui, supprimer',
+    cancel: 'Annuler',
+    done: '{{name}} : espace supprimé. Il peut être restauré jusqu’au {{until}}.',
   },
   fault: {
     retry: 'Réessayer',
@@ -271,6 +294,10 @@ export const fr: Texts = {
     FORBIDDEN: {
       title: 'Vous n’avez pas l’autorisation de faire cela',
       remedy: 'Demandez à une personne autorisée de le faire ou de vous donner le rôle.',
+    },
+    FORBIDDEN_SPACE: {
+      title: 'Vous ne pouvez pas restaurer l’espace vous-même',
+      remedy: 'Adressez-vous à une personne qui le peut. Votre demande leur parvient à toutes.',
     },
     NOT_FOUND: {
       title: 'Ceci n’existe pas, ou vous n’y avez pas accès',
@@ -300,6 +327,10 @@ export const fr: Texts = {
     RESTORE_WINDOW_EXPIRED: {
       title: 'Les 24 heures pour la restaurer sont écoulées',
       remedy: 'L’administration de l’espace peut créer une nouvelle instance à sa place.',
+    },
+    RESTORE_WINDOW_EXPIRED_SPACE: {
+      title: 'Les 24 heures pour restaurer l’espace sont écoulées',
+      remedy: 'Un nouvel espace peut prendre sa place.',
     },
     UNAVAILABLE: {
       title: 'DataHub ne peut pas faire cela pour le moment',
@@ -433,6 +464,8 @@ export const fr: Texts = {
       INVITATIONS_other: 'Vous avez demandé d’inviter {{count}} personnes à {{place}} ({{role}})',
       RESTORE: 'Vous avez demandé de restaurer {{place}}',
     },
+    spaceDeleted: 'L’espace a été supprimé. Cette demande ne peut être approuvée que lorsqu’il est restauré.',
+    goToSpaces: 'Voir l’espace supprimé',
     until: 'réponse possible jusqu’au {{at}}',
     status: {
       OPEN: 'Ouverte',

@@ -10,6 +10,7 @@ import { expect } from '@playwright/test'
 export const ada = 'ada@uni.example'
 export const ed = 'ed@uni.example'
 export const vic = 'vic@uni.example'
+export const mia = 'mia@uni.example'
 export const sam = 'sam@uni.example'
 
 type Mail = { to: string; subject: string; text: string; html: string; link: string }

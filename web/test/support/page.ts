@@ -33,6 +33,25 @@ export async function expectAccessible(page: Page, message?: string) {
   expect(serious, message).toEqual([])
 }
 
+/** A small phone. */
+export const phone = { width: 360, height: 720 }
+
+/** Returns the buttons whose text is cut off, or which stick out of the page. */
+export const cutButtons = (page: Page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>('.mantine-Button-root')]
+      .filter((button) => {
+        const { left, right, width } = button.getBoundingClientRect()
+        const isCut = [button, ...button.querySelectorAll<HTMLElement>('*')].some(
+          (part) => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).overflowX !== 'visible',
+        )
+        const label = button.querySelector<HTMLElement>('.mantine-Button-label')
+        const sticksOut = label && label.scrollWidth > button.clientWidth
+        return width > 0 && (isCut || sticksOut || left < 0 || right > innerWidth)
+      })
+      .map(({ textContent }) => textContent),
+  )
+
 /** Saves a picture of the page in test/screenshots, if SCREENSHOTS is set. */
 export async function screenshot(page: Page, name: string) {
   if (!process.env.SCREENSHOTS) return
