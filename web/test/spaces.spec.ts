@@ -5,6 +5,7 @@ import { fr } from '../src/texts/fr'
 import { test } from './support/fixtures'
 import { ada, ed, type Gateway, mia, vic } from './support/gateway'
 import {
+  addressField,
   cutButtons,
   expectAccessible,
   openInstance,
@@ -80,7 +81,6 @@ test('a viewer asks for a deleted space, and a manager restores it', async ({ vi
     },
   })
   await expect(deletedSpace(viewer).getByRole('link', { name: ada })).toBeVisible()
-  await expect(deletedSpace(viewer).getByRole('link', { name: mia })).toBeVisible()
   await expect(viewer.getByRole('button', { name: 'Restore', exact: true })).toHaveCount(0)
   await expectAccessible(viewer)
   await deletedSpace(viewer).getByRole('button', { name: 'Ask for it to be restored' }).click()
@@ -127,7 +127,7 @@ test('an instance of a deleted space leads to the space, and offers nothing that
   await deletedSpace(page).getByRole('button', { name: 'Restore' }).press('Enter')
   await expect(page.getByRole('alert').filter({ hasText: `The space ${name} was restored` })).toBeVisible()
   await expect(page.getByRole('heading', { name: 'Invite people' })).toBeVisible()
-  await expect(page.getByRole('heading', { level: 1, name: 'Group 1' })).toBeFocused()
+  await expect(addressField(page)).toBeFocused()
   await expect(page.getByRole('button', { name: 'Send again, waits@spaces.example' })).toBeVisible()
 })
 
@@ -151,7 +151,7 @@ test('a deleted instance of a deleted space is restored after its space', async 
 test('a space is deleted while a person invites, and what they typed is kept', async ({ visit, gateway }) => {
   const page = await visit(ada)
   await openInstance(page, 'Group 1')
-  await page.getByRole('textbox', { name: 'E-mail addresses' }).fill('typed@spaces.example,')
+  await addressField(page).fill('typed@spaces.example,')
   await mutateSpace(gateway, 'deleteSpace')
   await page.getByRole('button', { name: 'Send one invitation' }).click()
   await deletedSpace(page).getByRole('button', { name: 'Restore' }).click()

@@ -1,9 +1,9 @@
 import { Button, Group, Paper, Stack, Text, Title } from '@mantine/core'
-import { notifications } from '@mantine/notifications'
 import { type ReactNode, useId, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Fault, faultsOf, type PlaceKind } from '../fault/fault'
 import { FaultList, FaultView } from '../fault/fault-view'
+import { useResultNotice } from '../focus/result-notice'
 import type { ReadinessFragment } from '../generated/graphql'
 import { ResultTitle } from '../review/result-title'
 import { useFormats } from '../texts/formats'
@@ -49,6 +49,7 @@ export function RestoreCard({
 }: Props) {
   const { t } = useTranslation()
   const { moment } = useFormats()
+  const showResult = useResultNotice()
   const titleId = useId()
   const [loading, setLoading] = useState(false)
   const [faults, setFaults] = useState<Fault[]>([])
@@ -59,7 +60,7 @@ export function RestoreCard({
     setFaults([])
     setLoading(true)
     try {
-      notifications.show({ color: 'green', message: await onRestore() })
+      showResult(await onRestore())
     } catch (error) {
       setFaults(faultsOf(error).map((fault) => ({ ...fault, placeKind: kind })))
       onOutdated()

@@ -1,11 +1,11 @@
 import { useMutation } from '@apollo/client/react'
 import { Button, Group, List, Paper, Stack } from '@mantine/core'
-import { notifications } from '@mantine/notifications'
 import { useRef, useState } from 'react'
 import { flushSync } from 'react-dom'
 import { useTranslation } from 'react-i18next'
 import { type Fault, faultsOf } from '../fault/fault'
 import { FaultList } from '../fault/fault-view'
+import { useResultNotice } from '../focus/result-notice'
 import { clock } from '../gateway/clock'
 import { graphql } from '../generated'
 import { ResultTitle } from '../review/result-title'
@@ -36,6 +36,7 @@ type Props = {
 export function DeleteSpace({ space: { id, name }, onDeleted }: Props) {
   const { t } = useTranslation()
   const { moment } = useFormats()
+  const showResult = useResultNotice()
   const opener = useRef<HTMLButtonElement>(null)
   /** Until when it could be restored; undefined while the person has not pressed the button. */
   const [until, setUntil] = useState<string>()
@@ -56,10 +57,7 @@ export function DeleteSpace({ space: { id, name }, onDeleted }: Props) {
       const space = data?.deleteSpace?.space
       if (!space) return
       onDeleted()
-      notifications.show({
-        color: 'green',
-        message: t('deleteSpace.done', { name, until: moment(space.restorableUntil ?? '') }),
-      })
+      showResult(t('deleteSpace.done', { name, until: moment(space.restorableUntil ?? '') }))
     } catch (error) {
       setFaults(faultsOf(error))
     }
