@@ -140,12 +140,14 @@ test('a deleted instance of a deleted space is restored after its space', async 
   await instance.getByRole('button', { name: 'Restore' }).click()
   await expect(deletedSpace(page)).toBeVisible()
   await expect(instance.getByRole('button')).toHaveCount(0)
+  await expect(instance.locator('[data-code]')).toHaveCount(1)
   await expect(instance.getByRole('timer')).toBeVisible()
   await screenshot(page, 'space-deleted-deleted-instance')
   await expectAccessible(page)
   await deletedSpace(page).getByRole('button', { name: 'Restore' }).click()
   await expect(deletedSpace(page)).toBeHidden()
   await expect(instance.getByRole('button', { name: 'Restore' })).toBeVisible()
+  await expect(instance.locator('[data-code]')).toHaveCount(0)
 })
 
 test('a space is deleted while a person invites, and what they typed is kept', async ({ visit, gateway }) => {

@@ -76,7 +76,7 @@ export function InstancePage() {
         <Text c="dimmed">{instance.space.name}</Text>
       </div>
       {isSpaceDeleted && <DeletedSpace space={instance.space} onOutdated={() => void refetch()} />}
-      {isDeleted && <RestorePanel instance={instance} onOutdated={() => void refetch()} />}
+      {isDeleted && <RestorePanel key={instance.space.state} instance={instance} onOutdated={() => void refetch()} />}
       {!isDeleted && !isSpaceDeleted && <InvitePanel key={instance.id} instance={instance} />}
       {isAdministrator && instance.kind !== 'DISTRIBUTED' && (
         <InvitationList instanceId={instance.id} canResend={!isDeleted && !isSpaceDeleted} />

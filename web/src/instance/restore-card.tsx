@@ -111,7 +111,8 @@ export function RestoreCard({
             </FaultView>
           ))
         )}
-        <FaultList faults={faults} />
+        {/* What prevents it by now is said above. */}
+        {allowed && <FaultList faults={faults} />}
       </Stack>
     </Paper>
   )
