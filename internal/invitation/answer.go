@@ -294,45 +294,42 @@ func (r *row) refusal(actor *access.Actor) *fault.Fault {
 		return unusable(string(Declined), "The invitation was declined.", ask+"invite you again.")
 	case r.Status == Revoked:
 		return unusable(string(Revoked), "The invitation was revoked.", ask+"invite you again.")
-	case r.SpaceDeleted:
-		return r.refusalOfDeleted("space", spaceDeleted, r.SpaceRestorable)
-	case r.InstanceDeleted:
-		return r.refusalOfDeleted("instance", instanceDeleted, r.Restorable)
 	case r.Status == Expired:
-		return unusable(string(Expired), "The invitation has expired.", ask+"resend it.")
+		return unusable(string(Expired), "The invitation has expired.", r.askToResend(inviter, "resend it."))
 	case !r.InviterMay:
 		// The inviter cannot help any more, and is no contact.
 		return &fault.Fault{
 			Code:    fault.InvitationNotUsable,
 			Reason:  inviterLeft,
 			Message: fmt.Sprintf("%s, who invited you, may not invite people to %s any more.", r.InviterName, r.placeName()),
-			Remedy:  fmt.Sprintf("Ask %s to resend the invitation. It is valid again then.", r.whoMayInvite()),
+			Remedy:  r.askToResend(r.whoMayInvite(), "resend the invitation. It is valid again then."),
 		}
+	case r.SpaceDeleted && !r.SpaceRestorable:
+		return unusable(spaceDeleted, "The space of the invitation was deleted and cannot be restored any more.", ask+"invite you to another one.")
+	case r.SpaceDeleted:
+		return unusable(spaceDeleted, "The space of the invitation was deleted.", ask+"restore it. The invitation is valid again then.")
+	case r.InstanceDeleted && !r.Restorable:
+		return unusable(instanceDeleted, "The instance of the invitation was deleted and cannot be restored any more.", ask+"invite you to another one.")
+	case r.InstanceDeleted:
+		return unusable(instanceDeleted, "The instance of the invitation was deleted.", ask+"restore it. The invitation is valid again then.")
 	}
 	return nil
 }
 
-// refusalOfDeleted is the refusal where the invitation's space or instance is deleted. It
-// comes before the invitation's own end: nobody can resend it before the place is restored.
-func (r *row) refusalOfDeleted(what, reason string, restorable bool) *fault.Fault {
-	f := &fault.Fault{Code: fault.InvitationNotUsable, Reason: reason, Message: "The " + what + " of the invitation was deleted."}
-	whom := r.whoMayInvite()
-	if r.InviterMay {
-		whom, f.Contacts = r.inviter().String(), fault.Reachable(r.inviter())
-		if r.InviterEmail == "" {
-			whom += " or " + r.whoMayInvite()
-		}
+// askToResend says whom to ask for what makes the invitation valid again. Nobody can resend
+// it while its space or instance is deleted.
+func (r *row) askToResend(whom, resend string) string {
+	what, restorable := "space", r.SpaceRestorable
+	if !r.SpaceDeleted {
+		what, restorable = "instance", r.Restorable
 	}
 	switch {
+	case !r.SpaceDeleted && !r.InstanceDeleted:
+		return "Ask " + whom + " to " + resend
 	case !restorable:
-		f.Message = "The " + what + " of the invitation was deleted and cannot be restored any more."
-		f.Remedy = "Ask " + whom + " to invite you to another one."
-	case r.Status == Expired || !r.InviterMay:
-		f.Remedy = "Ask " + whom + " to restore it, and then to resend the invitation."
-	default:
-		f.Remedy = "Ask " + whom + " to restore it. The invitation is valid again then."
+		return "The " + what + " was deleted, too, and cannot be restored any more. Ask " + whom + " to invite you to another one."
 	}
-	return f
+	return "Ask " + whom + " to restore the " + what + ", which was deleted, and then to " + resend
 }
 
 func accept(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row) error {

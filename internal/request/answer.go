@@ -170,7 +170,7 @@ func (r *row) checkOpen() error {
 		if r.endsWithPlace() {
 			switch {
 			case r.Kind != Restore:
-				f.Message, f.Remedy = "The time to answer the request is over: what it is about was deleted, and can no longer be restored.", "It can be made again for another place."
+				f.Message, f.Remedy = "What the request is about was deleted, and the 24 hours in which it could be restored are over.", "It can be made again for another place."
 			case r.InstanceID.Valid:
 				f.Message, f.Remedy = "The 24 hours in which the instance could be restored are over.", "A new instance of the space can take its place."
 			default:

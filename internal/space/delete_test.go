@@ -574,9 +574,9 @@ func TestInvitationsIntoADeletedSpaceWait(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	w.Exec(`update space set deleted_at = deleted_at + interval '24 hours', restorable_until = restorable_until + interval '24 hours' where id = $1`, id.UUID)
-	// An invitation that is not valid by itself is not valid in the restored space either.
+	// What has ended the invitation itself comes first. Nobody can resend it before.
 	w.Exec(`update invitation set expires_at = clock_timestamp() where email = $1`, zoe.Email)
-	if f := refusal(); f.Reason != "SPACE_DELETED" || f.Remedy != "Ask Ada (ada@uni.example) to restore it, and then to resend the invitation." {
+	if f := refusal(); f.Reason != "EXPIRED" || f.Remedy != "Ask Ada (ada@uni.example) to restore the space, which was deleted, and then to resend it." {
 		t.Errorf("expired: %+v", f)
 	}
 	w.Exec(`update invitation set expires_at = clock_timestamp() + interval '1 day' where email = $1`, zoe.Email)
