@@ -38,7 +38,7 @@ func TestCommandsOfTheDocuments(t *testing.T) {
 			switch {
 			case kind == "json":
 				compare(t, document, code, printed)
-			case code == "go run .\n" || code == "go test -timeout 30m ./...\n": // they run already
+			case code == "go run .\n" || code == "go test ./...\n": // they run already
 			case strings.Contains(code, "text/event-stream"):
 				sh.run(strings.TrimSpace(code) + " >/dev/null 2>&1 &")
 			default:
