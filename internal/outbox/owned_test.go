@@ -39,10 +39,9 @@ func TestLeasesThatEndWhileTheDatabaseIsAway(t *testing.T) {
 	others := d.enqueue(1)[0]
 	d.exec(`update outbox set attempts = 1, lease = gen_random_uuid()`)
 	d.exec(`alter table outbox rename to elsewhere`)
-	const workers = 4 // of a queue
 	q := &outbox.Queue{Work: always(nil), Lease: time.Hour, PollInterval: time.Hour}
 	d.start(q)
-	d.await("a claim of each worker that fails", func() bool { return strings.Count(d.log.String(), `"msg":"outbox"`) == workers })
+	d.await("a claim that fails", func() bool { return strings.Contains(d.log.String(), `"msg":"outbox"`) })
 	d.exec(`alter table elsewhere rename to outbox`)
 	due := d.enqueue(1)[0]
 	q.Wake()

@@ -160,17 +160,19 @@ func (q *Queue) Run(ctx context.Context) {
 	q.reserved.setStopped(false)
 	var running sync.WaitGroup
 	slow := make(chan struct{}, maxSlow)
-	for range workers {
-		running.Go(func() { q.runWorker(ctx, &running, slow) })
+	for i := range workers {
+		running.Go(func() { q.runWorker(ctx, &running, slow, i == 0) })
 	}
 	running.Go(func() { recovery.Keep(ctx, q.Log, "outbox", func() { q.returnLate(ctx) }) })
 	running.Wait()
 }
 
 // runWorker works on one batch after the other until ctx ends. A batch that takes long
-// goes on beside the next ones, as long as it finds room among the slow ones.
-func (q *Queue) runWorker(ctx context.Context, running *sync.WaitGroup, slow chan struct{}) {
-	claim, claimed := true, time.Now()
+// goes on beside the next ones, as long as it finds room among the slow ones. At the start
+// one worker looks for jobs, and wakes another where there are many: a gateway that starts
+// does not take a connection for each.
+func (q *Queue) runWorker(ctx context.Context, running *sync.WaitGroup, slow chan struct{}, first bool) {
+	claim, claimed := first, time.Now()
 	for {
 		if q.Await != nil {
 			recovery.Do(ctx, q.Log, "outbox", func() { q.Await(ctx) })
