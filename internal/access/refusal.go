@@ -82,13 +82,19 @@ func deletionOf(p tenant.Place) (d deletion, deleted bool) {
 	return d, d.at != nil
 }
 
+// enclosingSpace returns a space itself, or the space of an instance; nil for an organization.
+func enclosingSpace(p tenant.Place) *tenant.Space {
+	if i, instance := p.(*tenant.Instance); instance {
+		return i.Space
+	}
+	space, _ := p.(*tenant.Space)
+	return space
+}
+
 // deletionOfSpace returns the deletion of a space, or of the space of an instance; false
 // where it is not deleted.
 func deletionOfSpace(p tenant.Place) (d deletion, deleted bool) {
-	if i, instance := p.(*tenant.Instance); instance {
-		p = i.Space
-	}
-	if space, ok := p.(*tenant.Space); ok {
+	if space := enclosingSpace(p); space != nil {
 		return deletionOf(space)
 	}
 	return d, false
@@ -109,7 +115,7 @@ func request(p tenant.Place, r Rule) string {
 		return RequestRestore.Field
 	case inDeletedSpace:
 		return ""
-	case r.Request == RequestRestore.Field && (!d.restorable || RequestRestore.refusals(p) != nil),
+	case r.Request == RequestRestore.Field && !d.restorable,
 		r.Request == RequestInvitations.Field && (!instance || RequestInvitations.refusals(i) != nil),
 		r.Request == "":
 		return RequestRole.Field
@@ -121,15 +127,9 @@ func request(p tenant.Place, r Rule) string {
 // state of its space, the kind of an instance, and its own state. In a deleted space no
 // other instance could be chosen, so that its state comes first.
 func (r Rule) refusals(p tenant.Place) (refusals fault.List) {
-	space, _ := p.(*tenant.Space)
 	i, instance := p.(*tenant.Instance)
-	if instance {
-		space = i.Space
-	}
-	if space != nil && r.InActiveSpace && (instance || !r.Restorable) {
-		if d, deleted := deletionOf(space); deleted {
-			refusals = append(refusals, spaceDeleted(p, space, d, r))
-		}
+	if d, deleted := deletionOfSpace(p); deleted && r.InActiveSpace && (instance || !r.Restorable) {
+		refusals = append(refusals, spaceDeleted(p, d, r))
 	}
 	if instance {
 		refusals = append(refusals, r.refusalsOfKind(i)...)
@@ -183,10 +183,10 @@ func (r Rule) refusalsOfKind(i *tenant.Instance) fault.List {
 
 // spaceDeleted is the refusal of what cannot be done with a deleted space, or with a place
 // in it.
-func spaceDeleted(p tenant.Place, space *tenant.Space, d deletion, r Rule) *fault.Fault {
+func spaceDeleted(p tenant.Place, d deletion, r Rule) *fault.Fault {
 	what := "it"
-	if p != tenant.Place(space) {
-		what = "the space " + space.Name
+	if i, instance := p.(*tenant.Instance); instance {
+		what = "the space " + i.Space.Name
 	}
 	f := &fault.Fault{
 		Code:            fault.SpaceDeleted,
@@ -206,11 +206,7 @@ func spaceDeleted(p tenant.Place, space *tenant.Space, d deletion, r Rule) *faul
 func addRemedy(ctx context.Context, q postgres.Querier, p tenant.Place, f *fault.Fault) (err error) {
 	i, instance := p.(*tenant.Instance)
 	if f.Code == fault.SpaceDeleted || !instance {
-		space, _ := p.(*tenant.Space)
-		if instance {
-			space = i.Space
-		}
-		return addRemedyInSpace(ctx, q, space, f)
+		return addRemedyInSpace(ctx, q, enclosingSpace(p), f)
 	}
 	administers, restores := i.Roles.Has(tenant.SpaceAdministrator), RestoreInstance.Allows(i)
 	switch {

@@ -44,13 +44,11 @@ func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service
 	after := func(retention Days, remove func(context.Context, postgres.Querier, time.Duration) (int64, error)) func(context.Context) (int64, error) {
 		return func(ctx context.Context) (int64, error) { return remove(ctx, db, time.Duration(retention)) }
 	}
-	purgeSpaces := func(ctx context.Context) (int64, error) {
-		purged, err := space.Purge(ctx, db, time.Duration(s.PurgeGrace))
-		return int64(purged), err
-	}
-	purge := func(ctx context.Context) (int64, error) {
-		purged, err := instance.Purge(ctx, db, time.Duration(s.PurgeGrace))
-		return int64(purged), err
+	purge := func(remove func(context.Context, *postgres.DB, time.Duration) (int, error)) func(context.Context) (int64, error) {
+		return func(ctx context.Context) (int64, error) {
+			purged, err := remove(ctx, db, time.Duration(s.PurgeGrace))
+			return int64(purged), err
+		}
 	}
 	// Gateways from before names were unique create instances without a name key,
 	// while they run beside this one.
@@ -69,8 +67,8 @@ func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service
 		{"proofs of addresses", time.Minute, in(account.DeleteOldProofs), ""},
 		{"limits", time.Minute, in(ratelimit.DeleteExpired), ""},
 		{"instance names", time.Minute, indexNames, ""},
-		{"deleted instances", time.Minute, purge, "purged"},
-		{"deleted spaces", time.Minute, purgeSpaces, "spacesPurged"},
+		{"deleted instances", time.Minute, purge(instance.Purge), "purged"},
+		{"deleted spaces", time.Minute, purge(space.Purge), "spacesPurged"},
 		{"expired invitations", time.Minute, in(invitation.MarkExpired), ""},
 		{"ended invitations", time.Minute, after(s.InvitationRetention, invitation.DeleteEnded), "invitationsDeleted"},
 		{"ended requests", time.Minute, after(s.RequestRetention, request.DeleteEnded), "requestsDeleted"},

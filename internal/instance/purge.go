@@ -12,9 +12,9 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// purgeBatch is how many rows of one table a transaction of the purge deletes at
+// PurgeBatch is how many rows of one table a transaction of the purge deletes at
 // most.
-const purgeBatch = 1000
+const PurgeBatch = 1000
 
 // Purge removes the deleted instances that could last be restored longer ago than a
 // grace period, with everything in them, and returns their number. People and their
@@ -22,10 +22,16 @@ const purgeBatch = 1000
 // purged by one of them. Purge works in small transactions and can be interrupted at
 // any moment.
 func Purge(ctx context.Context, db *postgres.DB, grace time.Duration) (purged int, err error) {
+	return PurgeParts(ctx, db, func(tx *postgres.Tx) (found, done bool, err error) { return purgePart(ctx, tx, grace) })
+}
+
+// PurgeParts purges part by part, each in a transaction of its own, until part finds
+// nothing to purge or ctx ends. It returns how often part deleted the last part of a place.
+func PurgeParts(ctx context.Context, db *postgres.DB, part func(*postgres.Tx) (found, done bool, err error)) (purged int, err error) {
 	for ctx.Err() == nil {
 		var found, done bool
 		if err := db.InTx(ctx, func(tx *postgres.Tx) (err error) {
-			found, done, err = purgePart(ctx, tx, grace)
+			found, done, err = part(tx)
 			return err
 		}); err != nil {
 			return purged, err
@@ -87,7 +93,7 @@ func Empty(ctx context.Context, tx *postgres.Tx, id uuid.UUID) (done bool, err e
 		`delete from instance_member where instance_id = $1 and account_id = any (array(
 			select account_id from instance_member where instance_id = $1 limit $2))`,
 	} {
-		if n, err := tx.Exec(ctx, part, id, purgeBatch); n == purgeBatch || err != nil {
+		if n, err := tx.Exec(ctx, part, id, PurgeBatch); n == PurgeBatch || err != nil {
 			return false, err
 		}
 	}

@@ -96,7 +96,7 @@ type InviteSpaceAdministratorsPayload struct {
 
 // Invite invites people to an instance: all of them or, where one address is not
 // valid, nobody. It fails with NOT_FOUND, FORBIDDEN, IDEMPOTENCY_KEY_REUSED,
-// INSTANCE_DISTRIBUTED, SPACE_DELETED, INSTANCE_DELETED, a RATE_LIMITED for every exceeded
+// SPACE_DELETED, INSTANCE_DISTRIBUTED, INSTANCE_DELETED, a RATE_LIMITED for every exceeded
 // limit, or an INVALID_EMAIL for every address that is not valid; in this order.
 func (s *Service) Invite(ctx context.Context, actor access.Actor, in InviteUsersInput) (InviteUsersPayload, error) {
 	to, results, err := s.invite(ctx, inviteCall{

@@ -130,7 +130,7 @@ func lastAdministratorOf(spaces []string, deleted bool) *fault.Fault {
 	if more := len(spaces) - maxNamed; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	f := lastAdministrator(deleted)
+	f := lastAdministrator(false)
 	f.Message = fmt.Sprintf("A space must have an administrator, and this is the last one of %s. Nothing was changed.", names)
 	f.Remedy = "Appoint another administrator there first, with inviteSpaceAdministrators."
 	if deleted {

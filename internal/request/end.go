@@ -113,10 +113,10 @@ func openInSpace(after, condition string) string {
 }
 
 var (
-	shortenIn = changeInQuery(`expires_at = least(r.expires_at, $3)`)
-	prolongIn = changeInQuery(`expires_at = case r.kind
+	shortenIn = changeQuery(`expires_at = least(r.expires_at, $3)`, openIn)
+	prolongIn = changeQuery(`expires_at = case r.kind
 		when 'RESTORE' then coalesce((select restorable_until from instance where id = r.instance_id), r.expires_at)
-		else least(r.lasts_until, (select restorable_until from instance where id = r.instance_id)) end`)
+		else least(r.lasts_until, (select restorable_until from instance where id = r.instance_id)) end`, openIn)
 
 	approveIn = `
 	with r as (
@@ -126,24 +126,13 @@ var (
 	select ` + allColumns + ` from r ` + tables + ` order by r.id`
 )
 
-func changeInQuery(change string) string {
-	return `
-		with changed as (update request r set ` + change + ` where id = any (array(` + openIn + `)) returning id)
-		select id from changed order by id`
-}
-
-// changeIn runs a query of changeInQuery for all open requests in a space. The arguments
-// are those after openIn's.
+// changeIn runs a query of changeQuery for all open requests in a space. The arguments are
+// those after openIn's.
 func changeIn(ctx context.Context, tx *postgres.Tx, space globalid.ID, query string, args ...any) error {
-	for after := uuid.Nil; ; {
-		var changed []uuid.UUID
-		err := tx.Select(ctx, &changed, query, append([]any{space.UUID, after}, args...)...)
-		// A batch is smaller where requests expire meanwhile.
-		if len(changed) == 0 || err != nil {
-			return err
-		}
-		after = changed[len(changed)-1]
-	}
+	return changeAll(func(after uuid.UUID) (changed []uuid.UUID, err error) {
+		err = tx.Select(ctx, &changed, query, append([]any{space.UUID, after}, args...)...)
+		return changed, err
+	})
 }
 
 // InstanceRestored approves the open requests to restore an instance, in the name
@@ -163,22 +152,31 @@ func (s *Service) InstanceRestored(ctx context.Context, tx *postgres.Tx, actor a
 var approveAbout = endQuery(`status = 'APPROVED', ended_at = clock_timestamp(), answered_by = $4`, openAbout)
 
 var (
-	shortenAbout = changeAboutQuery(`expires_at = least(lasts_until, $4)`)
-	prolongAbout = changeAboutQuery(`expires_at = lasts_until`)
+	shortenAbout = changeQuery(`expires_at = least(r.lasts_until, $4)`, openAbout)
+	prolongAbout = changeQuery(`expires_at = r.lasts_until`, openAbout)
 )
 
-func changeAboutQuery(change string) string {
+// changeQuery changes the requests r of a query that selects open ones, openAbout or openIn.
+func changeQuery(change, open string) string {
 	return `
-		with changed as (update request set ` + change + ` where id = any (array(` + openAbout + `)) returning id)
+		with changed as (update request r set ` + change + ` where id = any (array(` + open + `)) returning id)
 		select id from changed order by id`
 }
 
-// changeAbout runs a query of changeAboutQuery for all open requests of some kinds about
+// changeAbout runs a query of changeQuery for all open requests of some kinds about
 // an instance. The arguments are those after openAbout's.
 func changeAbout(ctx context.Context, tx *postgres.Tx, instance globalid.ID, kinds []Kind, query string, args ...any) error {
+	return changeAll(func(after uuid.UUID) (changed []uuid.UUID, err error) {
+		err = tx.Select(ctx, &changed, query, append([]any{instance.UUID, pq.Array(kinds), after}, args...)...)
+		return changed, err
+	})
+}
+
+// changeAll changes requests batch by batch. change returns the ids that it changed after
+// an id, in their order.
+func changeAll(change func(after uuid.UUID) (changed []uuid.UUID, err error)) error {
 	for after := uuid.Nil; ; {
-		var changed []uuid.UUID
-		err := tx.Select(ctx, &changed, query, append([]any{instance.UUID, pq.Array(kinds), after}, args...)...)
+		changed, err := change(after)
 		// A batch is smaller where requests expire meanwhile.
 		if len(changed) == 0 || err != nil {
 			return err

@@ -57,8 +57,8 @@ func Provision(ctx context.Context, db *postgres.DB, in ProvisionInput) (id glob
 }
 
 // ensure returns the oldest space with a name in an organization, and creates it
-// where there is none that is not deleted. It locks the organization, so that parallel calls create one
-// space.
+// where there is none that is not deleted. It locks the organization, so that parallel
+// calls create one space.
 func ensure(ctx context.Context, tx *postgres.Tx, organization uuid.UUID, name string) (id globalid.ID, created bool, err error) {
 	id.Kind = globalid.Space
 	if _, err := tx.Exec(ctx, `select from organization where id = $1 for no key update`, organization); err != nil {

@@ -13,31 +13,13 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// purgeBatch is how many rows of one table a transaction of the purge deletes at most.
-const purgeBatch = 1000
-
 // Purge removes the deleted spaces that could last be restored longer ago than a grace
 // period, with everything in them, and returns their number. People and their other roles
 // stay, and so does the trail, in which the organization's managers find the purge. Several
 // gateways can purge at the same time: each space is purged by one of them. Purge works in
 // small transactions and can be interrupted at any moment.
 func Purge(ctx context.Context, db *postgres.DB, grace time.Duration) (purged int, err error) {
-	for ctx.Err() == nil {
-		var found, done bool
-		if err := db.InTx(ctx, func(tx *postgres.Tx) (err error) {
-			found, done, err = purgePart(ctx, tx, grace)
-			return err
-		}); err != nil {
-			return purged, err
-		}
-		if done {
-			purged++
-		}
-		if !found {
-			break
-		}
-	}
-	return purged, ctx.Err()
+	return instance.PurgeParts(ctx, db, func(tx *postgres.Tx) (found, done bool, err error) { return purgePart(ctx, tx, grace) })
 }
 
 // purgePart finds a space that is to be purged and deletes a part of it. It reports
@@ -89,7 +71,7 @@ func purgePart(ctx context.Context, tx *postgres.Tx, grace time.Duration) (found
 			where r.space_id = $1 limit $2))`,
 		`delete from request where id = any (array(select id from request where space_id = $1 limit $2))`,
 	} {
-		if n, err := tx.Exec(ctx, part, s.ID, purgeBatch); n == purgeBatch || err != nil {
+		if n, err := tx.Exec(ctx, part, s.ID, instance.PurgeBatch); n == instance.PurgeBatch || err != nil {
 			return true, false, err
 		}
 	}
