@@ -150,8 +150,9 @@ func TestClusterWithoutTheLastTransactions(t *testing.T) {
 		t.Fatal(got)
 	}
 
-	// Recovery that finds no more WAL ends at once, on another timeline.
-	for name, content := range map[string]string{"recovery.signal": "", "postgresql.auto.conf": "restore_command = 'false'\n"} {
+	// Recovery that finds no more WAL ends at once, on another timeline. Before that, the
+	// server accepts no connection: it would only read.
+	for name, content := range map[string]string{"recovery.signal": "", "postgresql.auto.conf": "restore_command = 'false'\nhot_standby = off\n"} {
 		path := filepath.Join(second, "data", name)
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
