@@ -235,7 +235,8 @@ var mergeSteps = []mergeStep{
 	{table: "invitation", what: "invitations that the person requested", done: "moved",
 		query: `update invitation set requested_by = $2 where requested_by = $1`},
 	{table: "request", what: "open requests that both accounts made", done: "withdrawn", query: `
-		update request r set status = 'WITHDRAWN', ended_at = clock_timestamp()
+		update request r set status = case when r.expires_at <= t.now then 'EXPIRED' else 'WITHDRAWN' end, ended_at = least(r.expires_at, t.now)
+		from (select clock_timestamp() as now) t
 		where r.requested_by = $1 and r.status = 'OPEN' and exists (
 			select from request k
 			where k.requested_by = $2 and k.status = 'OPEN' and k.kind = r.kind and coalesce(k.instance_id, k.space_id) = coalesce(r.instance_id, r.space_id))`},
