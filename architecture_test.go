@@ -54,6 +54,7 @@ func TestImports(t *testing.T) {
 		"/internal/privacy":                   {"github.com/prometheus/", "go.opentelemetry.io/", "github.com/99designs/", "github.com/jmoiron/sqlx", "net/http", module + "/graph", module + "/resolvers", module + "/internal/app"},
 		"/internal/ratelimit":                 domain("/internal/ratelimit"),
 		"/internal/request":                   domain("/internal/request", "/internal/instance", "/internal/invitation", "/internal/membership", "/internal/space"), // an approval performs what was requested
+		"/internal/state":                     {module + "/", "github.com/"},
 		"/internal/space":                     domain("/internal/space", "/internal/instance", "/internal/membership", "/internal/organization"),
 		"/internal/telemetry":                 {module + "/internal/postgres", module + "/internal/outbox", module + "/resolvers", module + "/internal/app", "github.com/99designs/", "github.com/jmoiron/sqlx", "github.com/lib/pq"},
 		"/internal/telemetry/recovery":        {module + "/internal/postgres", "github.com/"},

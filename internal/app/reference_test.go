@@ -17,7 +17,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-var update = flag.Bool("update", false, "write the generated tables of docs/reference.md and docs/privacy.md")
+var update = flag.Bool("update", false, "write the generated tables of docs/reference.md, docs/privacy.md and docs/states.md")
 
 // The generated tables of docs/reference.md are what the code says: its
 // commands, its settings and its errors.
@@ -128,6 +128,20 @@ func settingsTable() (table string) {
 
 func errorsTable(t *testing.T) (table string) {
 	t.Helper()
+	schema := loadSchema(t)
+	for _, enum := range []string{"ErrorCode", "EmailReason", "UnauthenticatedReason", "InvitationNotUsableReason", "ConflictReason", "RateLimitReason"} {
+		table += "### " + enum + "\n\n| value | meaning |\n| --- | --- |\n"
+		for _, v := range schema.Types[enum].EnumValues {
+			table += fmt.Sprintf("| `%s` | %s |\n", v.Name, oneLine(v.Description))
+		}
+		table += "\n"
+	}
+	return strings.TrimSuffix(table, "\n")
+}
+
+// loadSchema reads the schema from its files, with the descriptions.
+func loadSchema(t *testing.T) *ast.Schema {
+	t.Helper()
 	paths, err := filepath.Glob("../../schema/*.graphqls")
 	if err != nil {
 		t.Fatal(err)
@@ -144,12 +158,5 @@ func errorsTable(t *testing.T) (table string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, enum := range []string{"ErrorCode", "EmailReason", "UnauthenticatedReason", "InvitationNotUsableReason", "ConflictReason", "RateLimitReason"} {
-		table += "### " + enum + "\n\n| value | meaning |\n| --- | --- |\n"
-		for _, v := range schema.Types[enum].EnumValues {
-			table += fmt.Sprintf("| `%s` | %s |\n", v.Name, oneLine(v.Description))
-		}
-		table += "\n"
-	}
-	return strings.TrimSuffix(table, "\n")
+	return schema
 }

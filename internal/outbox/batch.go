@@ -24,7 +24,7 @@ const (
 // outcomes are the names of outcomes in logs and metrics, by the state that an
 // attempt leads to.
 var outcomes = map[string]string{
-	"SENT": "sent", "QUEUED": "delayed", "HELD": "delayed", "FAILED": "failed", "DROPPED": "dropped", "UNCERTAIN": "uncertain"}
+	stateSent: "sent", stateQueued: "delayed", stateHeld: "delayed", stateFailed: "failed", stateDropped: "dropped", stateUncertain: "uncertain"}
 
 // result is the outcome of one attempt.
 type result struct {

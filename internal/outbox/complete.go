@@ -106,24 +106,24 @@ type outcome struct {
 }
 
 func outcomeOf(job Job, err error) outcome {
-	o := outcome{state: "QUEUED", attempted: true}
+	o := outcome{state: stateQueued, attempted: true}
 	switch {
 	case err == nil:
-		return outcome{state: "SENT", attempted: true}
+		return outcome{state: stateSent, attempted: true}
 	case errors.Is(err, ErrDropped):
-		return outcome{state: "DROPPED", attempted: true}
+		return outcome{state: stateDropped, attempted: true}
 	case errors.Is(err, ErrPostponed):
-		return outcome{state: "QUEUED"}
+		return outcome{state: stateQueued}
 	case errors.Is(err, ErrBusy):
-		return outcome{state: "QUEUED", pause: jitter(busyPause)}
+		return outcome{state: stateQueued, pause: jitter(busyPause)}
 	case errors.Is(err, ErrUnavailable):
 		o.uncounted = true
 	case errors.Is(err, ErrPermanent):
-		o.state = "FAILED"
+		o.state = stateFailed
 	case errors.Is(err, ErrUncertain):
 		o.uncertain, o.pause = true, jitter(uncertainPause<<job.Uncertain)
 		if job.Uncertain+1 >= maxUncertain {
-			o.state = "UNCERTAIN"
+			o.state = stateUncertain
 		}
 	default:
 		o.pause = pauseAfter(job.Attempts)

@@ -20,14 +20,14 @@ import (
 func Hold(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
 	_, err := tx.Exec(ctx, `
 		update outbox set state = 'HELD'
-		where id = any (array(select id from outbox where instance_id = $1 and state = $2 order by id for no key update))`, instance.UUID, "QUEUED")
+		where id = any (array(select id from outbox where instance_id = $1 and state = $2 order by id for no key update))`, instance.UUID, stateQueued)
 	return err
 }
 
 // HoldSpace stops further attempts at the jobs of a space: those of its instances, and those
 // of invitations to administrate it.
 func HoldSpace(ctx context.Context, tx *postgres.Tx, space globalid.ID) error {
-	_, err := tx.Exec(ctx, holdSpace, space.UUID, "QUEUED")
+	_, err := tx.Exec(ctx, holdSpace, space.UUID, stateQueued)
 	return err
 }
 
@@ -37,7 +37,7 @@ const holdSpace = `
 // ReleaseSpace makes the held jobs of a space due, as Release does, except those of deleted
 // instances.
 func ReleaseSpace(ctx context.Context, tx *postgres.Tx, space globalid.ID) error {
-	_, err := tx.Exec(ctx, releaseSpace, space.UUID, "HELD")
+	_, err := tx.Exec(ctx, releaseSpace, space.UUID, stateHeld)
 	return err
 }
 
@@ -52,7 +52,7 @@ const ofSpace = `
 // Release makes the held jobs of an instance due at once, except those of uncertain
 // attempts: their pauses go on.
 func Release(ctx context.Context, tx *postgres.Tx, instance globalid.ID) error {
-	_, err := tx.Exec(ctx, releaseInstance, instance.UUID, "HELD")
+	_, err := tx.Exec(ctx, releaseInstance, instance.UUID, stateHeld)
 	return err
 }
 
