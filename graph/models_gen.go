@@ -250,7 +250,7 @@ const (
 	RateLimitReasonResendsByAddress RateLimitReason = "RESENDS_BY_ADDRESS"
 	// Requests that one person makes in an hour: 20 by default.
 	RateLimitReasonRequestsByPerson RateLimitReason = "REQUESTS_BY_PERSON"
-	// Requests that are made in one space in an hour: 100 by default.
+	// Requests that are made in one space, or about one organization itself, in an hour: 100 by default.
 	RateLimitReasonRequestsBySpace RateLimitReason = "REQUESTS_BY_SPACE"
 	// Unknown invitation tokens that one person sends in an hour: 20 by default. Above
 	// that every token is refused, even a correct one. Invitations in

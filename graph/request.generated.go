@@ -28,6 +28,8 @@ type RequestResolver interface {
 
 	Instance(ctx context.Context, obj *request.Request) (*tenant.Instance, error)
 
+	Organization(ctx context.Context, obj *request.Request) (*tenant.Organization, error)
+
 	Emails(ctx context.Context, obj *request.Request, first *int) ([]string, error)
 	ApprovedEmails(ctx context.Context, obj *request.Request, first *int) ([]string, error)
 
@@ -248,6 +250,42 @@ func (ec *executionContext) fieldContext_Request_instance(_ context.Context, fie
 }
 
 func (ec *executionContext) fieldContext_Request_instanceName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
+}
+
+func (ec *executionContext) _Request_organization(ctx context.Context, field graphql.CollectedField, obj *request.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Request_organization(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Request().Organization(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *tenant.Organization) graphql.Marshaler {
+			return ec.marshalOOrganization2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐOrganization(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Request_organization(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Request",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Organization(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) fieldContext_Request_organizationName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
 }
 
@@ -1052,7 +1090,7 @@ func (ec *executionContext) unmarshalInputRequestRoleInput(ctx context.Context, 
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"spaceId", "instanceId", "role", "message", "idempotencyKey"}
+	fieldsInOrder := [...]string{"spaceId", "instanceId", "organizationId", "role", "message", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1073,6 +1111,13 @@ func (ec *executionContext) unmarshalInputRequestRoleInput(ctx context.Context, 
 				return it, err
 			}
 			it.InstanceID = data
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := ec.unmarshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
 		case "role":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("role"))
 			data, err := ec.unmarshalNRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRole(ctx, v)
@@ -1287,6 +1332,17 @@ func (ec *executionContext) _Request(ctx context.Context, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "organization":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Request_organization(ctx, field, obj)
+				})
+		case "organizationName":
+			out.Values[i] = ec.marshalOString2ᚖstring(ctx, field.Selections, obj.OrganizationName)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "role":
 			out.Values[i] = ec.marshalORole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRole(ctx, field.Selections, obj.Role)
 			if out.Values[i] == graphql.RequiredNull {
@@ -1387,6 +1443,13 @@ func plainRequest(of *graphql.OperationContext, field graphql.CollectedField) pl
 				return plain.Null(b)
 			}
 			return plain.Value(b, graphqltypes.MarshalString(*obj.InstanceName))
+		}
+	case "organizationName":
+		return func(b *bytes.Buffer, obj *request.Request) bool {
+			if obj.OrganizationName == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalString(*obj.OrganizationName))
 		}
 	case "role":
 		return func(b *bytes.Buffer, obj *request.Request) bool {

@@ -325,6 +325,7 @@ type ComplexityRoot struct {
 		Inviting    func(childComplexity int) int
 		Members     func(childComplexity int, first *int, after *string) int
 		Name        func(childComplexity int) int
+		Requests    func(childComplexity int, status *request.Status, first *int, after *string) int
 		Spaces      func(childComplexity int, first *int, after *string, state *tenant.State) int
 		ViewerRoles func(childComplexity int) int
 	}
@@ -400,24 +401,26 @@ type ComplexityRoot struct {
 	}
 
 	Request struct {
-		Answer         func(childComplexity int) int
-		AnsweredBy     func(childComplexity int) int
-		ApprovedEmails func(childComplexity int, first *int) int
-		CreatedAt      func(childComplexity int) int
-		Emails         func(childComplexity int, first *int) int
-		EndReason      func(childComplexity int) int
-		EndedAt        func(childComplexity int) int
-		ExpiresAt      func(childComplexity int) int
-		ID             func(childComplexity int) int
-		Instance       func(childComplexity int) int
-		InstanceName   func(childComplexity int) int
-		Kind           func(childComplexity int) int
-		Message        func(childComplexity int) int
-		RequestedBy    func(childComplexity int) int
-		Role           func(childComplexity int) int
-		Space          func(childComplexity int) int
-		SpaceName      func(childComplexity int) int
-		Status         func(childComplexity int) int
+		Answer           func(childComplexity int) int
+		AnsweredBy       func(childComplexity int) int
+		ApprovedEmails   func(childComplexity int, first *int) int
+		CreatedAt        func(childComplexity int) int
+		Emails           func(childComplexity int, first *int) int
+		EndReason        func(childComplexity int) int
+		EndedAt          func(childComplexity int) int
+		ExpiresAt        func(childComplexity int) int
+		ID               func(childComplexity int) int
+		Instance         func(childComplexity int) int
+		InstanceName     func(childComplexity int) int
+		Kind             func(childComplexity int) int
+		Message          func(childComplexity int) int
+		Organization     func(childComplexity int) int
+		OrganizationName func(childComplexity int) int
+		RequestedBy      func(childComplexity int) int
+		Role             func(childComplexity int) int
+		Space            func(childComplexity int) int
+		SpaceName        func(childComplexity int) int
+		Status           func(childComplexity int) int
 	}
 
 	RequestConnection struct {
@@ -1779,6 +1782,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Organization.Name(childComplexity), true
+	case "Organization.requests":
+		if e.ComplexityRoot.Organization.Requests == nil {
+			break
+		}
+
+		args, err := ec.field_Organization_requests_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Organization.Requests(childComplexity, args["status"].(*request.Status), args["first"].(*int), args["after"].(*string)), true
 	case "Organization.spaces":
 		if e.ComplexityRoot.Organization.Spaces == nil {
 			break
@@ -2144,6 +2158,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Request.Message(childComplexity), true
+	case "Request.organization":
+		if e.ComplexityRoot.Request.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.Organization(childComplexity), true
+	case "Request.organizationName":
+		if e.ComplexityRoot.Request.OrganizationName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Request.OrganizationName(childComplexity), true
 	case "Request.requestedBy":
 		if e.ComplexityRoot.Request.RequestedBy == nil {
 			break
@@ -3077,7 +3103,7 @@ enum RateLimitReason {
   RESENDS_BY_ADDRESS
   "Requests that one person makes in an hour: 20 by default."
   REQUESTS_BY_PERSON
-  "Requests that are made in one space in an hour: 100 by default."
+  "Requests that are made in one space, or about one organization itself, in an hour: 100 by default."
   REQUESTS_BY_SPACE
   """
   Unknown invitation tokens that one person sends in an hour: 20 by default. Above
@@ -4016,6 +4042,14 @@ type Organization {
   spaces(first: Int, after: String, state: SpaceState = ACTIVE): SpaceConnection
     @role(any: [ORGANIZATION_MANAGER], of: "id")
   """
+  The requests for roles in the organization itself, newest first; all of them, or those
+  with one status. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+
+  Errors: FORBIDDEN.
+  """
+  requests(status: RequestStatus, first: Int, after: String): RequestConnection
+    @role(any: [ORGANIZATION_MANAGER], of: "id")
+  """
   The audit log of the organization itself, newest first: its people, its invitations,
   and new, deleted and restored spaces. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
 
@@ -4166,14 +4200,16 @@ type OrganizationEdge {
 	{Name: "../schema/request.graphqls", Input: `extend type Mutation {
   """
   Asks the administrators of a space for a role: to administer the space, or to
-  be an editor or a viewer of an instance. Each of them gets a mail. If the
-  person already has an open request for it, that request is returned.
+  be an editor or a viewer of an instance. Or asks the managers of an organization to be
+  one of its faculty or managers: everybody can ask who belongs to the organization, or
+  has a role in one of its spaces. Each of them gets a mail. If the person already has an open request for a role in this place, that request
+  is returned as it is, with ` + "`" + `created: false` + "`" + `: withdraw it to ask for another role.
 
   Errors: NOT_FOUND, INSTANCE_DISTRIBUTED, SPACE_DELETED, INSTANCE_DELETED, CONFLICT
   (NOT_NEEDED), RATE_LIMITED.
   """
   requestRole(input: RequestRoleInput!): RequestRolePayload
-    @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER], of: "input.spaceId|input.instanceId")
+    @role(any: [ORGANIZATION_MANAGER, ORGANIZATION_FACULTY, ORGANIZATION_MEMBER, SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER], of: "input.spaceId|input.instanceId|input.organizationId")
 
   """
   Asks the administrators of a space to invite people to an instance. The
@@ -4268,14 +4304,18 @@ type Request {
   kind: RequestKind!
   "The status."
   status: RequestStatus!
-  "The space, or the space of the instance; ` + "`" + `null` + "`" + ` where the person may not see it."
+  "The space, or the space of the instance; ` + "`" + `null` + "`" + ` for a request about an organization, and where the person may not see it."
   space: Space
-  "The name of the space when the request was made."
+  "The name of the space when the request was made; empty for a request about an organization."
   spaceName: String!
-  "The instance; ` + "`" + `null` + "`" + ` for a request about a space, and where the person may not see it."
+  "The instance; ` + "`" + `null` + "`" + ` for a request about a space or an organization, and where the person may not see it."
   instance: Instance
-  "The name of the instance when the request was made; ` + "`" + `null` + "`" + ` for a request about a space."
+  "The name of the instance when the request was made; ` + "`" + `null` + "`" + ` for a request about a space or an organization."
   instanceName: String
+  "The organization; ` + "`" + `null` + "`" + ` for a request about a space or an instance, and where the person may not see it."
+  organization: Organization
+  "The name of the organization when the request was made; ` + "`" + `null` + "`" + ` for a request about a space or an instance."
+  organizationName: String
   "The requested role, or the role of the people to invite; ` + "`" + `null` + "`" + ` for a restoration."
   role: Role
   "The addresses to invite; empty for other requests. ` + "`" + `first` + "`" + ` is 100 by default and 1,000 at most."
@@ -4334,13 +4374,18 @@ enum RequestEndReason {
   RESTORE_WINDOW_EXPIRED
 }
 
-"Input of requestRole. Give either ` + "`" + `spaceId` + "`" + ` or ` + "`" + `instanceId` + "`" + `."
+"Input of requestRole. Give one of ` + "`" + `spaceId` + "`" + `, ` + "`" + `instanceId` + "`" + ` and ` + "`" + `organizationId` + "`" + `."
 input RequestRoleInput {
   "The space to administer."
   spaceId: ID
   "The instance; for SPACE_ADMINISTRATOR, any instance of the space."
   instanceId: ID
-  "The requested role: SPACE_ADMINISTRATOR or, with ` + "`" + `instanceId` + "`" + `, INSTANCE_EDITOR or INSTANCE_VIEWER."
+  "The organization."
+  organizationId: ID
+  """
+  The requested role: SPACE_ADMINISTRATOR or, with ` + "`" + `instanceId` + "`" + `, INSTANCE_EDITOR or
+  INSTANCE_VIEWER; with ` + "`" + `organizationId` + "`" + `, ORGANIZATION_FACULTY or ORGANIZATION_MANAGER.
+  """
   role: Role!
   "A message for the people who answer. Plain text, 2,000 characters at most."
   message: String
@@ -5431,6 +5476,8 @@ func (ec *executionContext) childFields_Organization(ctx context.Context, field 
 		return ec.fieldContext_Organization_invitations(ctx, field)
 	case "spaces":
 		return ec.fieldContext_Organization_spaces(ctx, field)
+	case "requests":
+		return ec.fieldContext_Organization_requests(ctx, field)
 	case "auditLog":
 		return ec.fieldContext_Organization_auditLog(ctx, field)
 	case "inviting":
@@ -5577,6 +5624,10 @@ func (ec *executionContext) childFields_Request(ctx context.Context, field graph
 		return ec.fieldContext_Request_instance(ctx, field)
 	case "instanceName":
 		return ec.fieldContext_Request_instanceName(ctx, field)
+	case "organization":
+		return ec.fieldContext_Request_organization(ctx, field)
+	case "organizationName":
+		return ec.fieldContext_Request_organizationName(ctx, field)
 	case "role":
 		return ec.fieldContext_Request_role(ctx, field)
 	case "emails":

@@ -1895,12 +1895,12 @@ func (ec *executionContext) _Mutation_requestRole(ctx context.Context, field gra
 			directive0 := next
 
 			directive1 := func(ctx context.Context) (any, error) {
-				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR", "INSTANCE_EDITOR", "INSTANCE_VIEWER"})
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"ORGANIZATION_MANAGER", "ORGANIZATION_FACULTY", "ORGANIZATION_MEMBER", "SPACE_ADMINISTRATOR", "INSTANCE_EDITOR", "INSTANCE_VIEWER"})
 				if err != nil {
 					var zeroVal *request.RequestPayload
 					return zeroVal, err
 				}
-				of, err := ec.unmarshalNString2string(ctx, "input.spaceId|input.instanceId")
+				of, err := ec.unmarshalNString2string(ctx, "input.spaceId|input.instanceId|input.organizationId")
 				if err != nil {
 					var zeroVal *request.RequestPayload
 					return zeroVal, err

@@ -80,6 +80,7 @@ var foreignIDs = []foreignID{
 
 	{at: "requestRole input.instanceId", kind: globalid.Instance, operation: `requestRole(input: {instanceId: $id, role: INSTANCE_EDITOR, idempotencyKey: $key}) { created }`},
 	{at: "requestRole input.spaceId", kind: globalid.Space, operation: `requestRole(input: {spaceId: $id, role: SPACE_ADMINISTRATOR, idempotencyKey: $key}) { created }`},
+	{at: "requestRole input.organizationId", kind: globalid.Organization, operation: `requestRole(input: {organizationId: $id, role: ORGANIZATION_FACULTY, idempotencyKey: $key}) { created }`},
 	{at: "requestInvitations input.instanceId", kind: globalid.Instance, operation: `requestInvitations(input: {instanceId: $id, role: VIEWER, emails: ["x"], idempotencyKey: $key}) { created }`},
 	{at: "requestRestore input.instanceId", kind: globalid.Instance, operation: `requestRestore(input: {instanceId: $id, idempotencyKey: $key}) { created }`},
 	{at: "requestRestore input.spaceId", kind: globalid.Space, operation: `requestRestore(input: {spaceId: $id, idempotencyKey: $key}) { created }`},

@@ -10,6 +10,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/membership"
+	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
@@ -42,6 +43,15 @@ func (f organizationFields) Spaces(ctx context.Context, obj *tenant.Organization
 			return list, err
 		}
 		return obj.Spaces(ctx, f.DB, a, orAny(state), page)
+	})
+}
+
+func (f organizationFields) Requests(ctx context.Context, obj *tenant.Organization, status *request.Status, first *int, after *string) (*request.Connection, error) {
+	wanted := orAny(status)
+	return connection(ctx, f.Root, first, after, requestID, func(page relay.Page) (relay.List[*request.Request], error) {
+		return ofOrganizations(obj, listQuery{list: "requests", status: string(wanted), page: page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*request.Request], error) {
+			return f.Root.Requests.ListInOrganizations(ctx, ids, wanted, page)
+		})
 	})
 }
 

@@ -31,6 +31,12 @@ func (f requestFields) Instance(ctx context.Context, obj *request.Request) (*ten
 	return i, err
 }
 
+func (f requestFields) Organization(ctx context.Context, obj *request.Request) (*tenant.Organization, error) {
+	place, err := f.place(ctx, obj)
+	o, _ := place.(*tenant.Organization)
+	return o, err
+}
+
 // maxAddresses is the limit of the addresses of a request in one list. A request
 // has no more.
 const maxAddresses, defaultAddresses = 1000, 100

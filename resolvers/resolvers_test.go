@@ -259,6 +259,10 @@ func TestMutations(t *testing.T) {
 	people := a.ok("vic", `mutation { requestInvitations(input: {instanceId: "{Group 1}", role: VIEWER, emails: ["noa@new.example"]}) { request { id emails approvedEmails } } }`, "id")
 	a.ok("vic", `mutation { withdrawRequest(input: {requestId: "`+people+`"}) { request { status endReason } } }`, "status")
 
+	faculty := a.ok("vic", `mutation { requestRole(input: {organizationId: "{organization}", role: ORGANIZATION_FACULTY}) { request { id role spaceName space { name } organizationName organization { name } } } }`, "id")
+	a.ok("mia", `{ organization(id: "{organization}") { requests(status: OPEN) { totalCount nodes { kind organizationName } } } viewer { requestsToAnswer { nodes { role } } } }`, "role")
+	a.ok("mia", `mutation { approveRequest(input: {requestId: "`+faculty+`"}) { request { status answeredBy { name } organization { viewerRoles } } } }`, "status")
+
 	a.ok("ada", `{ space(id: "{space}") { auditLog { nodes { action summary actorName } } requests(status: DECLINED) { nodes { kind } } invitations { nodes { status } } } }`, "summary")
 	a.ok("vic", `{ viewer { requests { nodes { kind status requestedBy { name } } } } }`, "kind")
 }

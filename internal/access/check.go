@@ -14,6 +14,9 @@ import (
 // Allows reports whether the person who read a place has a role that the rule
 // asks for. Nobody has one in nil, a place that they did not find.
 func (r Rule) Allows(p tenant.Place) bool {
+	if o, organization := p.(*tenant.Organization); organization && r.Visitors {
+		return o.Visible()
+	}
 	return p != nil && p.Visible() && p.EffectiveRoles()&r.RolesIn(p) != 0
 }
 

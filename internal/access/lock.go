@@ -172,7 +172,8 @@ func (l lockedPlaces) has(p tenant.Place) bool {
 		return slices.Contains(l.Spaces, p.ID.UUID)
 	case *tenant.Organization:
 		// People without a role in the organization itself may know of it because of a
-		// space. They may do nothing with it, so that it is not locked for them.
+		// space. They may ask for one, which decides nothing, and do nothing else with it, so
+		// that it is not locked for them.
 		return slices.Contains(l.Organizations, p.ID.UUID) || p.Roles == 0
 	}
 	return true

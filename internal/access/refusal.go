@@ -31,7 +31,8 @@ func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 	// Nobody holds other roles in an organization itself. CheckRole asks for no refusal
 	// where it leaves none.
 	_, organization := p.(*tenant.Organization)
-	if held := roles.HeldIn(globalid.Organization); organization && len(held) > 0 {
+	held := roles.HeldIn(globalid.Organization)
+	if organization && len(held) > 0 {
 		roles = tenant.RolesOf(held...)
 	}
 	for _, role := range slices.Backward(roles.List()) {
@@ -45,7 +46,9 @@ func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 		remedy = "The space can no longer be restored. Choose another space"
 	case inDeletedSpace && r.InActiveSpace:
 		remedy = "Ask " + namesOr(contacts, need) + " to restore the space" + until(d) + ", and then to do it for you"
-	case !inDeletedSpace && roles&^managers == Administrators && r.Request != RequestRestore.Field:
+	case organization && len(held) > 0 && request(p, r) == RequestRole.Field:
+		remedy += ", or ask for the role " + held[len(held)-1].String() + " with requestRole"
+	case !inDeletedSpace && roles&^Managers == Administrators && r.Request != RequestRestore.Field:
 		remedy += ", or to make you an administrator of the space"
 	}
 	f := &fault.Fault{
@@ -109,8 +112,10 @@ func request(p tenant.Place, r Rule) string {
 	d, _ := deletionOf(p)
 	space, inDeletedSpace := deletionOfSpace(p)
 	switch {
-	case organization:
+	case organization && r.Field == LeaveOrganization.Field: // there is nothing to leave
 		return ""
+	case organization:
+		return RequestRole.Field
 	case inDeletedSpace && space.restorable && (r.InActiveSpace || r.Field == RestoreSpace.Field):
 		return RequestRestore.Field
 	case inDeletedSpace:

@@ -30,6 +30,9 @@ type Rule struct {
 	OutsideInstances tenant.Roles
 	// InOrganizations are further roles that allow it with an organization itself.
 	InOrganizations tenant.Roles
+	// Visitors says that everybody who may know of an organization may do it with the
+	// organization itself, also where they have a role in one of its spaces alone.
+	Visitors bool
 	// Kinds are the kinds of instances that it can be done with; nil: any.
 	Kinds []tenant.Kind
 	// States are the states of instances that it can be done in; nil: any.
@@ -41,14 +44,15 @@ type Rule struct {
 	// of it nor, unless Restorable, with the space itself.
 	InActiveSpace bool
 	// Request is the mutation by which people without the role ask for it to be
-	// done; "": they can ask for a role, with requestRole.
+	// done; "": they can ask for a role, with requestRole. In an organization they ask for
+	// the lowest of the roles that allow it.
 	Request string
 }
 
 // The roles that more than one rule names.
 var (
 	Administrators = tenant.RolesOf(tenant.SpaceAdministrator)
-	managers       = tenant.RolesOf(tenant.OrganizationManager)
+	Managers       = tenant.RolesOf(tenant.OrganizationManager)
 	editors        = tenant.RolesOf(tenant.SpaceAdministrator, tenant.InstanceEditor)
 	everybody      = tenant.RolesOf(tenant.SpaceAdministrator, tenant.InstanceEditor, tenant.InstanceViewer) // who sees the place
 	inOrganization = tenant.RolesOf(tenant.OrganizationManager, tenant.OrganizationFaculty, tenant.OrganizationMember)
@@ -66,7 +70,7 @@ var (
 
 	DeleteSpace = Rule{Field: "deleteSpace", Verb: "delete", Roles: Administrators}
 	// Managers restore, too: the administrators of a space may be away for the 24 hours.
-	RestoreSpace = Rule{Field: "restoreSpace", Verb: "restore", Roles: Administrators | managers, Restorable: true, Request: "requestRestore"}
+	RestoreSpace = Rule{Field: "restoreSpace", Verb: "restore", Roles: Administrators | Managers, Restorable: true, Request: "requestRestore"}
 
 	CreateInstance  = Rule{Field: "createInstance", Verb: "create instances in", Roles: Administrators, InActiveSpace: true}
 	DeleteInstance  = Rule{Field: "deleteInstance", Verb: "delete", Roles: editors, Kinds: []tenant.Kind{tenant.Working}, InActiveSpace: true}
@@ -75,27 +79,27 @@ var (
 	InviteUsers = Rule{Field: "inviteUsers", Verb: "invite people to", Roles: Administrators,
 		Kinds: invitableKinds, States: invitableStates, InActiveSpace: true, Request: "requestInvitations"}
 	// Managers appoint administrators: a space whose administrators have left gets one so.
-	InviteSpaceAdministrators = Rule{Field: "inviteSpaceAdministrators", Verb: "invite administrators to", Roles: Administrators | managers, InActiveSpace: true}
-	InviteOrganizationMembers = Rule{Field: "inviteOrganizationMembers", Verb: "invite people to", Roles: managers}
+	InviteSpaceAdministrators = Rule{Field: "inviteSpaceAdministrators", Verb: "invite administrators to", Roles: Administrators | Managers, InActiveSpace: true}
+	InviteOrganizationMembers = Rule{Field: "inviteOrganizationMembers", Verb: "invite people to", Roles: Managers}
 	AcceptInvitation          = Rule{Field: "acceptInvitation", Verb: "accept invitations to"}
 	DeclineInvitation         = Rule{Field: "declineInvitation", Verb: "decline invitations to"}
 	RefuseInvitations         = Rule{Field: "refuseInvitations", Verb: "refuse invitations to"}
 	AllowInvitations          = Rule{Field: "allowInvitations", Verb: "allow invitations to"}
-	RevokeInvitations         = Rule{Field: "revokeInvitations", Verb: "revoke invitations to", Roles: Administrators, OutsideInstances: managers}
-	ResendInvitations         = Rule{Field: "resendInvitations", Verb: "resend invitations to", Roles: Administrators, OutsideInstances: managers, States: invitableStates, InActiveSpace: true}
+	RevokeInvitations         = Rule{Field: "revokeInvitations", Verb: "revoke invitations to", Roles: Administrators, OutsideInstances: Managers}
+	ResendInvitations         = Rule{Field: "resendInvitations", Verb: "resend invitations to", Roles: Administrators, OutsideInstances: Managers, States: invitableStates, InActiveSpace: true}
 
 	ChangeMemberRole       = Rule{Field: "changeMemberRole", Verb: "change roles in", Roles: Administrators}
-	ChangeOrganizationRole = Rule{Field: "changeOrganizationRole", Verb: "change roles in", Roles: managers}
+	ChangeOrganizationRole = Rule{Field: "changeOrganizationRole", Verb: "change roles in", Roles: Managers}
 	// A member of an organization is removed by its managers, of a space by its
 	// administrators.
-	RemoveMember  = Rule{Field: "removeMember", Verb: "remove people from", Roles: Administrators, InOrganizations: managers}
+	RemoveMember  = Rule{Field: "removeMember", Verb: "remove people from", Roles: Administrators, InOrganizations: Managers}
 	LeaveInstance = Rule{Field: "leaveInstance", Verb: "leave", Roles: tenant.RolesOf(tenant.InstanceEditor, tenant.InstanceViewer)}
 
 	// Roles in places alone, from before people with such a role became members, are left
 	// with leaveInstance and removeMember.
 	LeaveOrganization = Rule{Field: "leaveOrganization", Verb: "leave", Roles: inOrganization}
 
-	RequestRole        = Rule{Field: "requestRole", Verb: "ask for a role in", Roles: everybody, Kinds: invitableKinds, States: invitableStates, InActiveSpace: true}
+	RequestRole        = Rule{Field: "requestRole", Verb: "ask for a role in", Roles: everybody, InOrganizations: inOrganization, Visitors: true, Kinds: invitableKinds, States: invitableStates, InActiveSpace: true}
 	RequestInvitations = Rule{Field: "requestInvitations", Verb: "ask for invitations to", Roles: everybody, Kinds: invitableKinds, States: invitableStates, InActiveSpace: true}
 	RequestRestore     = Rule{Field: "requestRestore", Verb: "ask for the restoration of", Roles: everybody, Restorable: true, InActiveSpace: true}
 	ApproveRequest     = Rule{Field: "approveRequest", Verb: "approve requests about"}
@@ -111,14 +115,15 @@ var (
 	InstanceMembers     = Rule{Field: "Instance.members", Verb: "list the members of", Roles: editors}
 	InstanceInvitations = Rule{Field: "Instance.invitations", Verb: "list the invitations to", Roles: Administrators}
 	SpaceMembers        = Rule{Field: "Space.members", Verb: "list the members of", Roles: Administrators}
-	SpaceInvitations    = Rule{Field: "Space.invitations", Verb: "list the invitations to", Roles: Administrators | managers}
+	SpaceInvitations    = Rule{Field: "Space.invitations", Verb: "list the invitations to", Roles: Administrators | Managers}
 	SpaceRequests       = Rule{Field: "Space.requests", Verb: "list the requests about", Roles: Administrators}
 	SpaceAuditLog       = Rule{Field: "Space.auditLog", Verb: "read the audit log of", Roles: Administrators}
 
-	OrganizationMembers     = Rule{Field: "Organization.members", Verb: "list the members of", Roles: managers}
-	OrganizationInvitations = Rule{Field: "Organization.invitations", Verb: "list the invitations to", Roles: managers}
-	OrganizationSpaces      = Rule{Field: "Organization.spaces", Verb: "list the spaces of", Roles: managers}
-	OrganizationAuditLog    = Rule{Field: "Organization.auditLog", Verb: "read the audit log of", Roles: managers}
+	OrganizationMembers     = Rule{Field: "Organization.members", Verb: "list the members of", Roles: Managers}
+	OrganizationInvitations = Rule{Field: "Organization.invitations", Verb: "list the invitations to", Roles: Managers}
+	OrganizationSpaces      = Rule{Field: "Organization.spaces", Verb: "list the spaces of", Roles: Managers}
+	OrganizationRequests    = Rule{Field: "Organization.requests", Verb: "list the requests about", Roles: Managers}
+	OrganizationAuditLog    = Rule{Field: "Organization.auditLog", Verb: "read the audit log of", Roles: Managers}
 )
 
 // Rules are all rules. A test in package resolvers demands that each mutation of
@@ -131,7 +136,7 @@ var Rules = []Rule{
 	RequestRole, RequestInvitations, RequestRestore, ApproveRequest, DeclineRequest, WithdrawRequest,
 	InvitationChanged,
 	InstanceMembers, InstanceInvitations, SpaceMembers, SpaceInvitations, SpaceRequests, SpaceAuditLog,
-	OrganizationMembers, OrganizationInvitations, OrganizationSpaces, OrganizationAuditLog,
+	OrganizationMembers, OrganizationInvitations, OrganizationSpaces, OrganizationRequests, OrganizationAuditLog,
 }
 
 var rulesByField = func() map[string]Rule {

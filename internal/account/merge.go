@@ -130,7 +130,7 @@ func lockMerger(ctx context.Context, tx *postgres.Tx, from, into globalid.ID) er
 		union select instance_id, space_id, organization_id from invitation where invited_by = $1 and status = 'PENDING'
 		union select id, null, null from instance where deleted_by = $1
 		union select null, id, null from space where deleted_by = $1
-		union select instance_id, case when instance_id is null then space_id end, null from request where requested_by = $1 and status = 'OPEN'`, from.UUID, both); err != nil {
+		union select instance_id, case when instance_id is null then space_id end, organization_id from request where requested_by = $1 and status = 'OPEN'`, from.UUID, both); err != nil {
 		return err
 	}
 	for _, query := range []string{
@@ -239,7 +239,7 @@ var mergeSteps = []mergeStep{
 		from (select clock_timestamp() as now) t
 		where r.requested_by = $1 and r.status = 'OPEN' and exists (
 			select from request k
-			where k.requested_by = $2 and k.status = 'OPEN' and k.kind = r.kind and coalesce(k.instance_id, k.space_id) = coalesce(r.instance_id, r.space_id))`},
+			where k.requested_by = $2 and k.status = 'OPEN' and k.kind = r.kind and coalesce(k.instance_id, k.space_id, k.organization_id) = coalesce(r.instance_id, r.space_id, r.organization_id))`},
 	{table: "request", what: "requests", done: "moved",
 		query: `update request set requested_by = $2 where requested_by = $1`},
 	{table: "request", what: "answers to requests", done: "moved",

@@ -122,6 +122,10 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 			lists, err := services.Requests.ListInSpaces(ctx, ids(space), status, page)
 			return len(lists[space].Nodes), lists[space].Total, err
 		}
+		reads["the requests about an organization, "+string(status)] = func(ctx context.Context, page relay.Page) (int, int, error) {
+			lists, err := services.Requests.ListInOrganizations(ctx, ids(organization), status, page)
+			return len(lists[organization].Nodes), lists[organization].Total, err
+		}
 		reads["the requests of a person, "+string(status)] = func(ctx context.Context, page relay.Page) (int, int, error) {
 			list, err := services.Requests.ListMadeBy(ctx, vic, status, page)
 			return len(list.Nodes), list.Total, err
@@ -129,6 +133,10 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 	}
 	reads["the requests to answer"] = func(ctx context.Context, page relay.Page) (int, int, error) {
 		list, err := services.Requests.ListToAnswer(ctx, w.User("ada"), page)
+		return len(list.Nodes), list.Total, err
+	}
+	reads["the requests to answer as a manager"] = func(ctx context.Context, page relay.Page) (int, int, error) {
+		list, err := services.Requests.ListToAnswer(ctx, w.User("mia"), page)
 		return len(list.Nodes), list.Total, err
 	}
 	editor := vic
@@ -176,7 +184,7 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 	for _, name := range []string{
 		"the members of an instance", "the people of a space", "the trail", "the spaces of a member",
 		"the members of an organization", "the trail of an organization", "the spaces of an organization",
-		"the requests in a space, OPEN", "the requests of a person, WITHDRAWN", "the requests to answer"} {
+		"the requests in a space, OPEN", "the requests about an organization, OPEN", "the requests to answer as a manager", "the requests of a person, WITHDRAWN", "the requests to answer"} {
 		if _, total, err := reads[name](t.Context(), relay.Page{Total: true}); total != relay.MaxTotal || err != nil {
 			t.Errorf("%s: total %d, %v", name, total, err)
 		}
@@ -395,6 +403,13 @@ func writesOf(w *testworld.World, services *testworld.Services) map[string]func(
 			}
 			return err
 		},
+		"asking for a role in an organization, and declining": func(ctx context.Context, _ int) error {
+			asked, err := services.Requests.RequestRole(ctx, ada, request.RequestRoleInput{OrganizationID: &organization, Role: tenant.OrganizationFaculty})
+			if err == nil {
+				_, err = services.Requests.Decline(ctx, mia, request.DeclineRequestInput{RequestID: asked.Request.ID})
+			}
+			return err
+		},
 	}
 }
 
@@ -436,8 +451,8 @@ func housekeepingOf(db *postgres.DB, services *testworld.Services) map[string]fu
 // fill makes lists of inLongLists rows in the space Econometrics 2026. Of its instances, Group 1
 // has pending invitations, Master expired ones and Distributed those that were answered or
 // revoked, but for the oldest ten of each other status; the space has all in turns. The
-// requests in the space are open, and those of Vic withdrawn, but for the oldest ten of each
-// other status.
+// requests in the space and about the organization are open, and those of Vic withdrawn, but
+// for the oldest ten of each other status.
 // Row n of a table has the id test_id(n); of invitations and requests, row n of each place
 // has test_id(n + place * 1,000,000). Half as many rows elsewhere have greater ids, and half as many
 // smaller ones.
@@ -481,6 +496,10 @@ func createFill(w *testworld.World) {
 			       case place when 1 then test_id(n) else vic end, 'INSTANCE_VIEWER', at, at, status, case when status <> 'OPEN' then at end, case when status in ('APPROVED', 'DECLINED') then ada end
 			from generate_series(1, 2) place, generate_series(first, most) n, lateral (
 				select clock_timestamp() + interval '1 day', case when n <= 50 then requested[n % 5 + 1] else requested[place] end) x (at, status);
+			insert into request (id, kind, organization_id, organization_name, requested_by, role, lasts_until, expires_at, status, ended_at, answered_by)
+			select test_id(n + 3 * 1000000), 'ROLE', organization, 'O', test_id(n), 'ORGANIZATION_FACULTY', at, at, status, case when status <> 'OPEN' then at end, case when status in ('APPROVED', 'DECLINED') then ada end
+			from generate_series(first, most) n, lateral (
+				select clock_timestamp() + interval '1 day', case when n <= 50 then requested[n % 5 + 1] else 'OPEN' end) x (at, status);
 			insert into rate_limit (name, subject, untils, ns, until)
 			select 'INVITATIONS_BY_SPACE', test_id(n), array[u], array[1], u from generate_series(first, most) n, lateral (select clock_timestamp() + interval '1 hour' as u) x;
 
@@ -498,6 +517,9 @@ func createFill(w *testworld.World) {
 			insert into instance_member (instance_id, space_id, account_id, role) values (test_id(1), test_id(1), test_id(1), 'EDITOR') on conflict do nothing;
 			insert into request (id, kind, space_id, instance_id, space_name, instance_name, requested_by, lasts_until, expires_at, status, ended_at)
 			select other_id(n, most), 'RESTORE', test_id(1), test_id(1), 'S', 'I', other_id(n, most), at, at, status, case when status <> 'OPEN' then at end
+			from generate_series(first, most) n, lateral (select clock_timestamp() + interval '1 day', case when n % 20 > 0 then 'OPEN' else 'EXPIRED' end) x (at, status);
+			insert into request (id, kind, organization_id, organization_name, requested_by, role, lasts_until, expires_at, status, ended_at)
+			select other_id(n + 5000000, case when n < most / 2 then 20000000 else 0 end), 'ROLE', test_id(1), 'O', other_id(n, most), 'ORGANIZATION_FACULTY', at, at, status, case when status <> 'OPEN' then at end
 			from generate_series(first, most) n, lateral (select clock_timestamp() + interval '1 day', case when n % 20 > 0 then 'OPEN' else 'EXPIRED' end) x (at, status);
 			insert into audit_log (id, action, actor_name, space_id, space_name) select other_id(n, most), 'INVITED', 'X', test_id(1), 'S' from generate_series(first, most) n;
 			insert into audit_log (id, action, actor_name, organization_id, organization_name) select other_id(n + 5000000, case when n < most / 2 then 20000000 else 0 end), 'INVITED', 'X', test_id(1), 'O' from generate_series(first, most) n;

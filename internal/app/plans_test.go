@@ -148,6 +148,10 @@ func testReadsUseIndexes(t *testing.T, places int) {
 			_, err := services.Requests.ListMadeBy(ctx, ada, status, page)
 			return err
 		}
+		reads["the requests about an organization, "+string(status)] = func(ctx context.Context) error {
+			_, err := services.Requests.ListInOrganizations(ctx, ids(organization), status, page)
+			return err
+		}
 		reads["the requests in a space, "+string(status)] = func(ctx context.Context) error {
 			_, err := services.Requests.ListInSpaces(ctx, ids(space), status, page)
 			return err

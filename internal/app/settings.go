@@ -123,7 +123,7 @@ type LimitSettings struct {
 	MaxDomainInvitations  int `env:"DATAHUB_MAX_INVITATIONS_PER_DOMAIN" default:"10000" min:"1" max:"1000000000" unit:"mails an hour" help:"Maximum number of mails with invitations that an organization causes to one domain, its subdomains included."`
 	MaxUnknownTokens      int `env:"DATAHUB_MAX_UNKNOWN_TOKENS_PER_PERSON" default:"20" min:"1" max:"1000000000" unit:"tokens an hour" help:"Maximum number of tokens without an invitation that a person may try."`
 	MaxRequests           int `env:"DATAHUB_MAX_REQUESTS_PER_PERSON" default:"20" min:"1" max:"1000000000" unit:"requests an hour" help:"Maximum number of requests that a person makes. Each sends one mail to everybody who can answer it."`
-	MaxSpaceRequests      int `env:"DATAHUB_MAX_REQUESTS_PER_SPACE" default:"100" min:"1" max:"1000000000" unit:"requests an hour" help:"Maximum number of requests that are made in a space."`
+	MaxSpaceRequests      int `env:"DATAHUB_MAX_REQUESTS_PER_SPACE" default:"100" min:"1" max:"1000000000" unit:"requests an hour" help:"Maximum number of requests that are made in a space, or about an organization itself."`
 }
 
 // RetentionSettings are how long things are kept.

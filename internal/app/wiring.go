@@ -81,6 +81,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 		{"invitation mails", services.invitationMails.Run},
 		{"organization invitation mails", services.organizationMails.Run},
 		{"request mails", services.requestMails.Run},
+		{"request mails of organizations", services.organizationRequestMails.Run},
 		{"events", services.feed.Run},
 		{"merged accounts", api.accounts.Watch},
 		{"housekeeping", newMaintenance(external.db, log, services.root.Requests, &s).run},
@@ -149,11 +150,12 @@ func openExternal(ctx context.Context, s *Settings, instruments instruments, log
 
 // services decide what people may do, and do it.
 type services struct {
-	root              *resolvers.Root
-	invitationMails   *outbox.Queue
-	organizationMails *outbox.Queue
-	requestMails      *outbox.Queue
-	feed              *event.Feed
+	root                     *resolvers.Root
+	invitationMails          *outbox.Queue
+	organizationMails        *outbox.Queue
+	requestMails             *outbox.Queue
+	organizationRequestMails *outbox.Queue
+	feed                     *event.Feed
 }
 
 func newServices(s *Settings, e external, instruments instruments, log *slog.Logger) services {
@@ -163,6 +165,8 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		Work: invitationMails.Work}
 	requestMails := &outbox.Queue{DB: e.db, Log: log, Kind: request.MailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(), Await: e.sender.Await,
 		Work: mail.Work(e.sender, (&request.Mailer{DB: e.db, PublicURL: e.public}).Read)}
+	organizationRequestMails := &outbox.Queue{DB: e.db, Log: log, Kind: request.OrganizationMailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(), Await: e.sender.Await,
+		Work: requestMails.Work}
 	feed := event.NewFeed(e.db, log, invitation.ExpiredEvents)
 	instances, spaces := &instance.Service{DB: e.db}, &space.Service{DB: e.db}
 	invitations := &invitation.Service{DB: e.db, Outbox: invitationMails, OrganizationOutbox: organizationMails, Events: feed, HashKey: e.hashKey, Retention: s.retention(), Limits: invitation.Limits{
@@ -176,7 +180,7 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		Tokens:    s.MaxUnknownTokens,
 	}}
 	invitations.CountOutcome = func(o invitation.InviteOutcome) { instruments.metrics.Invitation(string(o)) }
-	requests := &request.Service{DB: e.db, Outbox: requestMails, Events: feed, Invitations: invitations, Instances: instances, Spaces: spaces, Limits: request.Limits{
+	requests := &request.Service{DB: e.db, Outbox: requestMails, OrganizationOutbox: organizationRequestMails, Events: feed, Invitations: invitations, Instances: instances, Spaces: spaces, Limits: request.Limits{
 		TTL:      time.Duration(s.RequestTTL),
 		ByPerson: s.MaxRequests,
 		BySpace:  s.MaxSpaceRequests,
@@ -198,7 +202,7 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		PageSize:    s.MaxPageSize,
 		Hints:       s.introspection(),
 	}
-	return services{root, invitationMails, organizationMails, requestMails, feed}
+	return services{root, invitationMails, organizationMails, requestMails, organizationRequestMails, feed}
 }
 
 func checkSchema(ctx context.Context, s *DatabaseSettings) error {

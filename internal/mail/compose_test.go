@@ -32,7 +32,7 @@ var (
 	// until is in February or March, depending on the time zone.
 	until = time.Date(2026, 3, 1, 23, 30, 0, 0, time.FixedZone("NZDT", 13*60*60))
 
-	kinds  = []mail.RequestKind{mail.RoleRequest, mail.InvitationsRequest, mail.RestoreRequest, mail.SpaceRestoreRequest}
+	kinds  = []mail.RequestKind{mail.RoleRequest, mail.InvitationsRequest, mail.RestoreRequest, mail.SpaceRestoreRequest, mail.FacultyRequest, mail.ManagerRequest}
 	events = []mail.RequestEvent{mail.RequestMade, mail.RequestApproved, mail.RequestDeclined, mail.RequestExpired}
 )
 
@@ -74,8 +74,13 @@ func notice(t testing.TB, kind mail.RequestKind, event mail.RequestEvent) mail.R
 	if kind == mail.InvitationsRequest {
 		n.Emails = []string{"kim@new.example", "lou@new.example"}
 	}
-	if kind == mail.SpaceRestoreRequest {
+	switch kind {
+	case mail.SpaceRestoreRequest:
 		n.Instance = ""
+	case mail.FacultyRequest:
+		n.Space, n.Instance, n.Role = "", "", tenant.OrganizationFaculty
+	case mail.ManagerRequest:
+		n.Space, n.Instance, n.Role = "", "", tenant.OrganizationManager
 	}
 	if event == mail.RequestApproved || event == mail.RequestDeclined {
 		n.Answerer = ada
@@ -130,7 +135,8 @@ func TestTextsOfAllMails(t *testing.T) {
 			i.Requester, i.Role, i.Instance = vic, tenant.SpaceAdministrator, ""
 			write("Invitation: administrator of the space, at the request of another person", compose(t, i))
 
-			kindNames := map[mail.RequestKind]string{mail.RoleRequest: "a role", mail.InvitationsRequest: "invitations", mail.RestoreRequest: "the restoring of an instance", mail.SpaceRestoreRequest: "the restoring of a space"}
+			kindNames := map[mail.RequestKind]string{mail.RoleRequest: "a role", mail.InvitationsRequest: "invitations", mail.RestoreRequest: "the restoring of an instance", mail.SpaceRestoreRequest: "the restoring of a space",
+				mail.FacultyRequest: "the role of a faculty member", mail.ManagerRequest: "the role of a manager"}
 			eventNames := map[mail.RequestEvent]string{mail.RequestMade: "made", mail.RequestApproved: "approved", mail.RequestDeclined: "declined", mail.RequestExpired: "expired"}
 			for _, kind := range kinds {
 				for _, event := range events {

@@ -98,6 +98,22 @@ var english = texts{
 			approved: "The space is available again, with everything in it.",
 			expired:  "The space can no longer be restored, because the 24 hours for that are over.",
 		},
+		FacultyRequest: {
+			asks:     "asks to become a faculty member of {organization}",
+			request:  "your request to become a faculty member of {organization}",
+			deadline: "The request can be answered until {until}.",
+			because:  "you are a manager of the organization",
+			approved: "You can create spaces in the organization now.",
+			expired:  "You can ask again.",
+		},
+		ManagerRequest: {
+			asks:     "asks to become a manager of {organization}",
+			request:  "your request to become a manager of {organization}",
+			deadline: "The request can be answered until {until}.",
+			because:  "you are a manager of the organization",
+			approved: "You are a manager of the organization now.",
+			expired:  "You can ask again.",
+		},
 	},
 	people: func(n int) string {
 		if n == 1 {

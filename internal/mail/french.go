@@ -100,6 +100,22 @@ var french = texts{
 			approved: "L’espace est de nouveau disponible, avec tout son contenu.",
 			expired:  "L’espace ne peut plus être restauré, car le délai de 24 heures est écoulé.",
 		},
+		FacultyRequest: {
+			asks:     "vous demande le rôle « corps enseignant » dans {organization}",
+			request:  "votre demande du rôle « corps enseignant » dans {organization}",
+			deadline: "Il est possible de répondre à la demande jusqu’au {until}.",
+			because:  "vous dirigez l’organisation",
+			approved: "Vous pouvez désormais créer des espaces dans l’organisation.",
+			expired:  "Vous pouvez renouveler votre demande.",
+		},
+		ManagerRequest: {
+			asks:     "vous demande le rôle « direction » dans {organization}",
+			request:  "votre demande du rôle « direction » dans {organization}",
+			deadline: "Il est possible de répondre à la demande jusqu’au {until}.",
+			because:  "vous dirigez l’organisation",
+			approved: "Vous dirigez désormais l’organisation.",
+			expired:  "Vous pouvez renouveler votre demande.",
+		},
 	},
 	people: func(n int) string {
 		if n == 1 {

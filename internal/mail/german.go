@@ -98,6 +98,22 @@ var german = texts{
 			approved: "Der Space ist wieder verfügbar, mit allem, was darin ist.",
 			expired:  "Der Space kann nicht mehr wiederhergestellt werden, weil die 24 Stunden dafür vorbei sind.",
 		},
+		FacultyRequest: {
+			asks:     "bittet Sie um die Rolle „Lehre und Forschung“ in {organization}",
+			request:  "Ihre Anfrage nach der Rolle „Lehre und Forschung“ in {organization}",
+			deadline: "Die Anfrage kann bis zum {until} beantwortet werden.",
+			because:  "Sie die Organisation leiten",
+			approved: "Sie können in der Organisation ab sofort Spaces anlegen.",
+			expired:  "Sie können erneut anfragen.",
+		},
+		ManagerRequest: {
+			asks:     "bittet Sie um die Rolle „Leitung“ in {organization}",
+			request:  "Ihre Anfrage nach der Rolle „Leitung“ in {organization}",
+			deadline: "Die Anfrage kann bis zum {until} beantwortet werden.",
+			because:  "Sie die Organisation leiten",
+			approved: "Sie leiten die Organisation ab sofort.",
+			expired:  "Sie können erneut anfragen.",
+		},
 	},
 	people: func(n int) string {
 		if n == 1 {

@@ -16,6 +16,8 @@ const (
 	InvitationsRequest              // that people be invited
 	RestoreRequest                  // that a deleted instance be restored
 	SpaceRestoreRequest             // that a deleted space be restored
+	FacultyRequest                  // for the role OrganizationFaculty
+	ManagerRequest                  // for the role OrganizationManager
 )
 
 // RequestEvent is what happened to a request.
@@ -40,9 +42,9 @@ type RequestNotice struct {
 	Requester    Mailbox
 	Answerer     Mailbox // zero for RequestMade and RequestExpired
 	Organization string
-	Space        string
-	Instance     string      // "" where the request is about the space itself
-	Role         tenant.Role // RoleRequest: that the requester wants; InvitationsRequest: that people are invited to
+	Space        string      // "" where the request is about the organization itself
+	Instance     string      // "" where the request is about the space or the organization itself
+	Role         tenant.Role // RoleRequest, FacultyRequest, ManagerRequest: that the requester wants; InvitationsRequest: that people are invited to
 	Emails       []string    // InvitationsRequest: who is to be invited; after RequestApproved who was
 	Message      string      // RequestMade: from the requester; RequestApproved, RequestDeclined: from the answerer; may be empty
 	Link         string      // where the request can be seen and answered
@@ -68,7 +70,7 @@ func (n RequestNotice) Compose() (Message, error) {
 	if n.Event == RequestDeclined && person.Email == "" {
 		s.closing = "" // it asks for a reply
 	}
-	l := t.newLetter(s, []string{"{person}", person.Name, "{instance}", n.Instance, "{space}", n.Space}, []string{
+	l := t.newLetter(s, []string{"{person}", person.Name, "{instance}", n.Instance, "{space}", n.Space, "{organization}", n.Organization}, []string{
 		"{address}", person.Email}, []string{"{until}", t.dateTime(n.Until.UTC()), "{people}", t.people(len(n.Emails))})
 	l.Facts = t.placeFacts(n.Instance, n.Space, n.Organization)
 	if n.Kind != RestoreRequest && n.Kind != SpaceRestoreRequest {

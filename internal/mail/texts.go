@@ -19,7 +19,7 @@ import (
 //	{to}                             the recipient's address
 //	{until}                          the end of an invitation or of a request
 //	{kept} {logged}                  until when an invitation is kept, and the record of it
-//	{instance}                       the name of the instance
+//	{instance} {space} {organization}  their names
 //	{people}                         how many people were invited
 //	{count}                          how many addresses are left out
 //
@@ -44,7 +44,7 @@ type texts struct {
 	// requested is the opening of an invitation at somebody's request.
 	requested string
 	notices   [4]sentences    // by RequestEvent
-	requests  [4]requestTexts // by RequestKind
+	requests  [6]requestTexts // by RequestKind
 
 	people   func(n int) string
 	date     func(time.Time) string

@@ -122,6 +122,9 @@ func mailsWithText(t *testing.T) []mailWithText {
 			if kind == mail.SpaceRestoreRequest && event == mail.RequestMade {
 				m.says = append(m.says, "to restore the space NAME.")
 			}
+			if kind == mail.FacultyRequest && event == mail.RequestMade {
+				m.says = append(m.says, "to become a faculty member of NAME.")
+			}
 			mails = append(mails, m)
 		}
 	}

@@ -47,8 +47,18 @@ func Grant(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place global
 
 // RoleIn reads the role that an account holds by itself in an instance; nil where
 // it holds none.
-func RoleIn(ctx context.Context, q postgres.Querier, instance globalid.ID, account uuid.UUID) (role *tenant.InstanceRole, err error) {
-	err = q.Get(ctx, &role, `select role from instance_member where instance_id = $1 and account_id = $2`, instance.UUID, account)
+func RoleIn(ctx context.Context, q postgres.Querier, instance globalid.ID, account uuid.UUID) (*tenant.InstanceRole, error) {
+	return readRole[tenant.InstanceRole](ctx, q, `select role from instance_member where instance_id = $1 and account_id = $2`, instance.UUID, account)
+}
+
+// RoleInOrganization reads the role that an account holds in an organization itself; nil
+// where it holds none.
+func RoleInOrganization(ctx context.Context, q postgres.Querier, organization globalid.ID, account uuid.UUID) (*tenant.OrganizationRole, error) {
+	return readRole[tenant.OrganizationRole](ctx, q, `select role from organization_member where organization_id = $1 and account_id = $2`, organization.UUID, account)
+}
+
+func readRole[R any](ctx context.Context, q postgres.Querier, query string, place, account uuid.UUID) (role *R, err error) {
+	err = q.Get(ctx, &role, query, place, account)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

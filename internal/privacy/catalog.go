@@ -218,7 +218,7 @@ var Catalog = []Table{
 		Purpose: "to bring what is asked for to people who can decide it",
 		Kept:    "`DATAHUB_REQUEST_RETENTION` after its end", Seen: "the person who asked; people who can answer",
 		Columns: []Column{
-			id("id"), word("kind"), id("space_id"), id("instance_id"), place("space_name"), place("instance_name"), word("role"), word("status"),
+			id("id"), word("kind"), id("space_id"), id("instance_id"), id("organization_id"), place("space_name"), place("instance_name"), place("organization_name"), word("role"), word("status"),
 			{"requested_by", AccountID, "requestsMade", RowDeleted, ""},
 			{"emails", Email, "requestsNaming", Replaced, ""},
 			{"approved", Email, "requestsNaming", Replaced, ""},

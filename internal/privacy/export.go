@@ -92,12 +92,12 @@ var sections = []section{
 		from PERSON join invitation_resend r on r.email_key = p.key
 		left join space s on s.id = r.space_id left join organization o on o.id = r.space_id`),
 	newSection("requestsMade", "requests that the person made", `
-		select r.id::text as key, json_build_object('id', `+idOf("request", "r.id")+`, 'kind', r.kind, 'space', r.space_name, 'instance', r.instance_name,
+		select r.id::text as key, json_build_object('id', `+idOf("request", "r.id")+`, 'kind', r.kind, 'organization', r.organization_name, 'space', r.space_name, 'instance', r.instance_name,
 			'role', r.role, 'emails', r.emails, 'approved', r.approved, 'message', r.message, 'status', r.status, 'answer', r.answer,
 			'answeredBy', a.name, 'createdAt', r.created_at, 'expiresAt', r.expires_at, 'endedAt', r.ended_at) as value
 		from PERSON join request r on r.requested_by = p.account left join account a on a.id = r.answered_by`),
 	newSection("requestsAnswered", "requests of others that the person answered", `
-		select r.id::text as key, json_build_object('id', `+idOf("request", "r.id")+`, 'kind', r.kind, 'space', r.space_name, 'instance', r.instance_name,
+		select r.id::text as key, json_build_object('id', `+idOf("request", "r.id")+`, 'kind', r.kind, 'organization', r.organization_name, 'space', r.space_name, 'instance', r.instance_name,
 			'status', r.status, 'answer', r.answer, 'endedAt', r.ended_at) as value
 		from PERSON join request r on r.answered_by = p.account`),
 	newSection("requestsNaming", "requests of others to invite the address", `

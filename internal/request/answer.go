@@ -68,7 +68,7 @@ func (s *Service) answer(ctx context.Context, actor access.Actor, a answer) (pay
 	if err != nil {
 		return AnswerPayload{}, err
 	}
-	s.Outbox.Wake()
+	s.wake()
 	s.Invitations.Outbox.Wake()
 	return payload, nil
 }
@@ -94,18 +94,20 @@ func (s *Service) findAnswerable(ctx context.Context, actor access.Actor, a answ
 	return r, checkActor(ctx, s.DB, actor, r, places[r.placeID()], a)
 }
 
-// lock locks the place that a request is about, its space and the request, and reads
+// lock locks the place that a request is about, the space of an instance and the request, and reads
 // the request and the place. The request is nil where there is none any more, and the
 // place where the actor may not see it.
 func (r *row) lock(ctx context.Context, tx *postgres.Tx, actor access.Actor, strength access.LockStrength) (*row, tenant.Place, error) {
-	// Removing the requester from the space locks it exclusively, and removing them from
-	// the organization ends their role there first.
 	locks := access.Locks{
-		Places:        []globalid.ID{r.placeID()},
-		Strength:      strength,
-		Spaces:        []globalid.ID{{Kind: globalid.Space, UUID: r.SpaceID}},
-		Organizations: []globalid.ID{{Kind: globalid.Organization, UUID: r.OrganizationID}},
-		Accounts:      []globalid.ID{actor.ID, {Kind: globalid.User, UUID: r.RequestedBy}},
+		Places:   []globalid.ID{r.placeID()},
+		Strength: strength,
+		Accounts: []globalid.ID{actor.ID, {Kind: globalid.User, UUID: r.RequestedBy}},
+	}
+	if !r.InOrganization {
+		// Removing the requester from the space locks it exclusively, and removing them from
+		// the organization ends their role there first.
+		locks.Spaces = []globalid.ID{{Kind: globalid.Space, UUID: r.SpaceID.UUID}}
+		locks.Organizations = []globalid.ID{{Kind: globalid.Organization, UUID: r.OrganizationID}}
 	}
 	if err := locks.Take(ctx, tx); err != nil {
 		return nil, nil, err

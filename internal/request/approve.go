@@ -154,24 +154,27 @@ func (r *row) approvedEmails(chosen []string) (approved []string, faults fault.L
 // grantRole gives the requester the role of the request, unless they have it or a
 // higher one.
 func (r *row) grantRole(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place) error {
-	var previous *tenant.InstanceRole
 	rule := access.ApproveRequest
 	rule.Kinds, rule.States, rule.InActiveSpace = access.RequestRole.Kinds, access.RequestRole.States, access.RequestRole.InActiveSpace
 	if err := access.CheckState(ctx, tx, place, rule); err != nil {
 		return err
 	}
-	if i, ok := place.(*tenant.Instance); ok {
-		var err error
-		if previous, err = membership.RoleIn(ctx, tx, i.ID, r.RequestedBy); err != nil {
-			return err
-		}
+	record := r.auditRecord(audit.RoleGranted, actor)
+	record.Request = ""
+	var err error
+	switch p := place.(type) {
+	case *tenant.Instance:
+		record.PreviousRole, err = membership.RoleIn(ctx, tx, p.ID, r.RequestedBy)
+	case *tenant.Organization:
+		record.PreviousOrganizationRole, err = membership.RoleInOrganization(ctx, tx, p.ID, r.RequestedBy)
+	}
+	if err != nil {
+		return err
 	}
 	changed, err := membership.Grant(ctx, tx, r.RequestedBy, r.placeID(), *r.Role)
 	if err != nil || !changed {
 		return err
 	}
-	record := r.auditRecord(audit.RoleGranted, actor)
-	record.Request, record.PreviousRole = "", previous
 	return audit.Write(ctx, tx, record)
 }
 

@@ -88,9 +88,15 @@ func (s *Service) ask(ctx context.Context, actor access.Actor, d draft) (payload
 		},
 	})
 	if payload.Created && err == nil {
-		s.Outbox.Wake()
+		s.wake()
 	}
 	return payload, err
+}
+
+// wake sends the mails about requests that were queued.
+func (s *Service) wake() {
+	s.Outbox.Wake()
+	s.OrganizationOutbox.Wake()
 }
 
 // checkNeeded fails where the state of the place rules out what the draft asks
@@ -128,16 +134,17 @@ func notNeeded(message, remedy string) *fault.Fault {
 // place. Where there is none it inserts one. It fails with RATE_LIMITED or
 // INVALID_EMAIL.
 func (s *Service) findOrInsert(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place, d draft) (id globalid.ID, created bool, err error) {
-	space, instanceID, placeID := placeIDs(place)
+	about := subjectOf(place)
+	charges := s.Limits.charges(actor, about)
 	if len(d.invalid) > 0 {
-		if err := ratelimit.Check(ctx, tx, s.Limits.charges(actor, space)...); err != nil {
+		if err := ratelimit.Check(ctx, tx, charges...); err != nil {
 			return id, false, err
 		}
 		return id, false, d.invalid
 	}
 	// The index of open requests has room for one: end the one before, if its time
 	// is over.
-	if _, err := s.endAll(ctx, tx, access.Actor{}, audit.RequestExpired, expireOwn, actor.ID.UUID, string(d.kind), placeID); err != nil {
+	if _, err := s.endAll(ctx, tx, access.Actor{}, audit.RequestExpired, expireOwn.of(about), actor.ID.UUID, string(d.kind), about.place); err != nil {
 		return id, false, err
 	}
 	var role *string
@@ -148,37 +155,74 @@ func (s *Service) findOrInsert(ctx context.Context, tx *postgres.Tx, actor acces
 	id.Kind = globalid.Request
 	// The update of nothing locks the request that is open: it cannot end before it
 	// is read.
-	err = tx.Get(ctx, &id.UUID, `
+	err = tx.Get(ctx, &id.UUID, insertQueries.of(about),
+		newID.UUID, actor.ID.UUID, string(d.kind), about.within, about.instance, role, nullableArray(d.emails), d.message, s.Limits.TTL.Seconds())
+	if err != nil || id != newID {
+		return id, false, err
+	}
+	// Charge last: the counter rows stay locked until commit, and every other
+	// request in the space queues behind them.
+	return id, true, ratelimit.Take(ctx, tx, charges...)
+}
+
+// ownQueries are about a person's open requests, of which there is one of a kind about a
+// place: about an instance or a space, or about an organization itself. The two have
+// indexes of their own.
+type ownQueries struct{ inSpace, inOrganization string }
+
+func (q ownQueries) of(about subject) string {
+	if about.inOrganization {
+		return q.inOrganization
+	}
+	return q.inSpace
+}
+
+// insertQueries insert request $1 of person $2, of kind $3, about space or organization
+// $4, or instance $5 of the space. Where one is open, they return its id.
+var insertQueries = ownQueries{
+	inSpace: `
 		insert into request as r (id, requested_by, kind, space_id, space_name, instance_id, instance_name, role, emails, message, lasts_until, expires_at)
 		select $1, $2, $3, s.id, s.name, i.id, i.name, $6, $7, $8, t.until, case when $3 = 'RESTORE' then coalesce(i.restorable_until, s.restorable_until) else t.until end
 		from space s left join instance i on i.id = $5, (select clock_timestamp() + $9 * interval '1 second' as until) t
 		where s.id = $4
 		on conflict (requested_by, kind, coalesce(instance_id, space_id)) where status = 'OPEN' do update set status = r.status
 		returning id`,
-		newID.UUID, actor.ID.UUID, string(d.kind), space.ID.UUID, instanceID, role, nullableArray(d.emails), d.message, s.Limits.TTL.Seconds())
-	if err != nil || id != newID {
-		return id, false, err
-	}
-	// Charge last: the counter rows stay locked until commit, and every other
-	// request in the space queues behind them.
-	return id, true, ratelimit.Take(ctx, tx, s.Limits.charges(actor, space)...)
+	inOrganization: `
+		insert into request as r (id, requested_by, kind, organization_id, organization_name, instance_id, role, emails, message, lasts_until, expires_at)
+		select $1, $2, $3, o.id, o.name, $5, $6, $7, $8, t.until, t.until
+		from organization o, (select clock_timestamp() + $9 * interval '1 second' as until) t
+		where o.id = $4
+		on conflict (requested_by, kind, organization_id) where status = 'OPEN' and organization_id is not null do update set status = r.status
+		returning id`,
 }
 
-// placeIDs returns the space of a place, the id of the instance where it is one,
-// and the id of the place itself.
-func placeIDs(place tenant.Place) (space *tenant.Space, instanceID uuid.NullUUID, placeID uuid.UUID) {
+// subject is what a request is about: a space or an organization, or an instance within
+// a space.
+type subject struct {
+	place, within  uuid.UUID     // within is the space of an instance, and otherwise the place itself
+	instance       uuid.NullUUID // valid: the place
+	inOrganization bool
+}
+
+func subjectOf(place tenant.Place) subject {
 	switch p := place.(type) {
 	case *tenant.Instance:
-		return p.Space, uuid.NullUUID{UUID: p.ID.UUID, Valid: true}, p.ID.UUID
+		return subject{place: p.ID.UUID, within: p.Space.ID.UUID, instance: uuid.NullUUID{UUID: p.ID.UUID, Valid: true}}
 	case *tenant.Space:
-		return p, uuid.NullUUID{}, p.ID.UUID
+		return subject{place: p.ID.UUID, within: p.ID.UUID}
+	case *tenant.Organization:
+		return subject{place: p.ID.UUID, within: p.ID.UUID, inOrganization: true}
 	}
-	return nil, uuid.NullUUID{}, uuid.Nil // no rule to ask admits another place
+	return subject{} // there is no other place
 }
 
-func (l Limits) charges(actor access.Actor, space *tenant.Space) []ratelimit.Charge {
+func (l Limits) charges(actor access.Actor, about subject) []ratelimit.Charge {
+	within := ratelimit.Limit{Name: fault.RequestsBySpace, Max: l.BySpace, Text: "In one space %d requests can be made in an hour."}
+	if about.inOrganization {
+		within.Text = "In one organization itself %d requests can be made in an hour."
+	}
 	return []ratelimit.Charge{
 		{Limit: ratelimit.Limit{Name: fault.RequestsByPerson, Max: l.ByPerson, Text: "One person can make %d requests in an hour."}, Subject: actor.ID.UUID, Count: 1},
-		{Limit: ratelimit.Limit{Name: fault.RequestsBySpace, Max: l.BySpace, Text: "In one space %d requests can be made in an hour."}, Subject: space.ID.UUID, Count: 1},
+		{Limit: within, Subject: about.within, Count: 1},
 	}
 }

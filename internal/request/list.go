@@ -15,8 +15,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
-// The queries of the lists of the requests that people made, and of those in spaces, by
-// the status of the requests.
+// The queries of the lists of the requests that people made, of those in spaces, and of
+// those about organizations, by the status of the requests.
 var (
 	ofAnyStatus = newListQueries(ofEachStatus()...)
 	ofOpen      = newListQueries(withStatus(`'OPEN'`, `r.expires_at > clock_timestamp()`))
@@ -30,7 +30,7 @@ var (
 type listPart func(before, limit string) string
 
 // withStatus selects the requests with a status, by the indexes request_space_status,
-// request_requested_by_status and request_instance_status. The comparison of rows keeps
+// request_organization_status, request_requested_by_status and request_instance_status. The comparison of rows keeps
 // PostgreSQL from reading the primary key instead, which costs the same in a plan that is
 // made while the table is empty.
 func withStatus(status, condition string) listPart {
@@ -58,8 +58,9 @@ func dueButOpen(before, _ string) string {
 type owner string
 
 const (
-	madeBy  owner = "requested_by"
-	inSpace owner = "space_id"
+	madeBy         owner = "requested_by"
+	inSpace        owner = "space_id"
+	inOrganization owner = "organization_id"
 )
 
 // listQueries count and list the requests of owners $1, by the column.
@@ -77,7 +78,7 @@ func newListQueries(parts ...listPart) listQueries {
 	}
 	queries := func(status, pattern string) map[owner]string {
 		byOwner := map[owner]string{}
-		for _, o := range []owner{madeBy, inSpace} {
+		for _, o := range []owner{madeBy, inSpace, inOrganization} {
 			byOwner[o] = strings.NewReplacer("OWNER", string(o), "STATUS", status).Replace(pattern)
 		}
 		return byOwner
@@ -128,6 +129,13 @@ func (s *Service) ListInSpaces(ctx context.Context, spaces []globalid.ID, status
 	return s.list(ctx, inSpace, spaces, status, page)
 }
 
+// ListInOrganizations reads a page of the requests about each of some organizations
+// themselves, newest first: those of one status, or all (""). The caller has checked that
+// the actor is a manager of the organizations.
+func (s *Service) ListInOrganizations(ctx context.Context, organizations []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Request], error) {
+	return s.list(ctx, inOrganization, organizations, status, page)
+}
+
 func (s *Service) list(ctx context.Context, of owner, ids []globalid.ID, status Status, page relay.Page) (map[globalid.ID]relay.List[*Request], error) {
 	queries, args := queriesOf(status)
 	totals, err := postgres.Counts(ctx, s.DB, page.Total, queries.count[of], append([]any{postgres.IDs(ids)}, args...)...)
@@ -140,17 +148,20 @@ func (s *Service) list(ctx context.Context, of owner, ids []globalid.ID, status 
 	}
 	byOwner := map[uuid.UUID][]*Request{}
 	for _, r := range requestsOf(rows) {
-		id := r.row.SpaceID
-		if of == madeBy {
+		id := r.row.SpaceID.UUID
+		switch of {
+		case madeBy:
 			id = r.row.RequestedBy
+		case inOrganization:
+			id = r.row.OrganizationID
 		}
 		byOwner[id] = append(byOwner[id], r)
 	}
 	return relay.CutEach(ids, byOwner, page, totals), nil
 }
 
-// The queries of the requests that account $1 can answer: those of request_answerers_1, of
-// which each space and instance adds no more than a page.
+// The queries of the requests that account $1 can answer: those of request_answerers_2, of
+// which each place adds no more than a page.
 var (
 	countToAnswer = `select ` + relay.CountSQL(toAnswer(anyID, maxTotal))
 	listToAnswer  = `
@@ -174,6 +185,10 @@ func toAnswer(before, limit string) string {
 		select r.id from organization_member m
 		cross join lateral (select id from space where organization_id = m.organization_id and deleted_at is not null order by id) s
 		cross join lateral (select r.id from request r where r.space_id = s.id and r.kind = 'RESTORE' and r.instance_id is null and ` + open + `) r
+		where m.account_id = $1 and m.role = 'MANAGER'
+		union
+		select r.id from organization_member m
+		cross join lateral (select r.id from request r where r.organization_id = m.organization_id and ` + open + `) r
 		where m.account_id = $1 and m.role = 'MANAGER'`
 }
 

@@ -16,16 +16,21 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// MailKind is the outbox's name for the mails about requests.
-const MailKind = "REQUEST"
+// The outbox's names for the mails about requests, and for those about requests for roles
+// in organizations. Gateways of the last release drop what they do not know among the
+// first.
+const (
+	MailKind             = "REQUEST"
+	OrganizationMailKind = "ORGANIZATION_REQUEST"
+)
 
 // notifyAnswerers queues mails to everybody who can answer a request.
 func notifyAnswerers(ctx context.Context, tx *postgres.Tx, r *row) error {
 	return enqueueMails(ctx, tx, `
 		insert into request_notice (id, request_id, account_id)
-		select uuid_v7(clock_timestamp()), $1, account_id
-		from request_answerers_1($2, $3, $4) where account_id <> $5
-		returning id`, r.ID, string(r.Kind), r.SpaceID, r.InstanceID, r.RequestedBy)
+		select uuid_v7(clock_timestamp()), r.id, a.account_id
+		from request r cross join lateral request_answerers_2(r.kind, r.space_id, r.instance_id, r.organization_id) a
+		where r.id = $1 and a.account_id <> r.requested_by`, r.ID)
 }
 
 // notifyRequesters queues mails to the requesters of some requests that have ended,
@@ -34,21 +39,36 @@ func notifyRequesters(ctx context.Context, tx *postgres.Tx, actor access.Actor, 
 	return enqueueMails(ctx, tx, `
 		insert into request_notice (id, request_id, account_id)
 		select uuid_v7(clock_timestamp()), id, requested_by from request
-		where id = any ($1::uuid[]) and requested_by <> $2
-		returning id`, postgres.UUIDs(ids), actor.ID.UUID)
+		where id = any ($1::uuid[]) and requested_by <> $2`, postgres.UUIDs(ids), actor.ID.UUID)
 }
 
-// enqueueMails runs a query that inserts notices, and queues a mail for each.
+// enqueueMails runs a query that inserts into request_notice, and queues a mail for each
+// notice.
 func enqueueMails(ctx context.Context, tx *postgres.Tx, query string, args ...any) error {
-	var ids []uuid.UUID
-	if err := tx.Select(ctx, &ids, query, args...); err != nil || len(ids) == 0 {
+	var notices []struct {
+		ID             uuid.UUID `db:"id"`
+		InOrganization bool      `db:"in_organization"`
+	}
+	if err := tx.Select(ctx, &notices, `
+		with n as (`+query+` returning id, request_id)
+		select n.id, r.organization_id is not null as in_organization
+		from n cross join lateral (select organization_id from request where id = n.request_id limit 1) r`, args...); err != nil {
 		return err
 	}
-	tasks := make([]outbox.Task, len(ids))
-	for i, id := range ids {
-		tasks[i] = outbox.Task{Subject: id}
+	tasks := map[string][]outbox.Task{}
+	for _, n := range notices {
+		kind := MailKind
+		if n.InOrganization {
+			kind = OrganizationMailKind
+		}
+		tasks[kind] = append(tasks[kind], outbox.Task{Subject: n.ID})
 	}
-	return outbox.Enqueue(ctx, tx, MailKind, tasks)
+	for kind, of := range tasks {
+		if err := outbox.Enqueue(ctx, tx, kind, of); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Mailer composes the mails about requests.
@@ -57,7 +77,7 @@ type Mailer struct {
 	PublicURL *url.URL // what links begin with
 }
 
-// Read reads the notices of jobs of MailKind, and returns the function that composes
+// Read reads the notices of jobs of MailKind and OrganizationMailKind, and returns the function that composes
 // their mails.
 func (m *Mailer) Read(ctx context.Context, jobs []outbox.Job) (mail.ComposeFunc, error) {
 	notices, err := m.find(ctx, outbox.Subjects(jobs))
@@ -72,7 +92,7 @@ type notice struct {
 	Email     string    `db:"recipient_email"`
 	Locale    string    `db:"locale"`        // of the recipient
 	CanAnswer bool      `db:"can_answer"`    // whether the recipient can answer the request
-	SeesSpace bool      `db:"sees_space"`    // whether the recipient has a role in the space
+	SeesPlace bool      `db:"sees_place"`    // whether the recipient may know of the space or the organization
 	Former    bool      `db:"former_holder"` // whether the address belongs to somebody else by now
 }
 
@@ -82,10 +102,11 @@ func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*n
 		select `+allColumns+`, n.id as notice_id, n.account_id as recipient, a.email as recipient_email, coalesce(a.locale, '') as locale,
 		       `+tenant.FormerHolder+` as former_holder,
 		       `+canAnswer(`n.account_id`)+` as can_answer,
+		       case when r.organization_id is not null then `+tenant.KnowsOfOrganization(`n.account_id`, `r.organization_id`)+` else
 		       exists (select from space_administrator sa where sa.space_id = r.space_id and sa.account_id = n.account_id)
 		       or exists (select from organization_member om where om.organization_id = s.organization_id and om.account_id = n.account_id and om.role in `+tenant.SeesSpaces.SQL(globalid.Organization)+`)
 		       or exists (select from instance_member im
-		                  where im.space_id = r.space_id and im.account_id = n.account_id) as sees_space
+		                  where im.space_id = r.space_id and im.account_id = n.account_id) end as sees_place
 		from request_notice n join account a on a.id = n.account_id join request r on r.id = n.request_id `+tables+`
 		where n.id = any ($1::uuid[])`, ids)
 	if err != nil {
@@ -111,7 +132,7 @@ func (n *notice) mailContent() (event mail.RequestEvent, message *string, err er
 		}
 		return mail.RequestMade, n.Message, nil
 	}
-	if !n.SeesSpace {
+	if !n.SeesPlace {
 		return event, nil, outbox.ErrDropped
 	}
 	switch n.Status {
@@ -146,6 +167,9 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 	kind, known := mailKinds[n.Kind]
 	if n.Kind == Restore && n.InstanceName == nil {
 		kind = mail.SpaceRestoreRequest
+	}
+	if role := n.organizationRole(); role != nil {
+		kind = map[tenant.OrganizationRole]mail.RequestKind{tenant.Faculty: mail.FacultyRequest, tenant.Manager: mail.ManagerRequest}[*role]
 	}
 	if !known {
 		return mail.Message{}, fmt.Errorf("there is no mail about a request of the kind %s", n.Kind)

@@ -39,9 +39,9 @@ var Kinds = []Kind{Role, Invitations, Restore}
 
 // answerRule returns the rule of an answer (ApproveRequest, DeclineRequest or
 // WithdrawRequest) to the request, with the roles that can answer it. The SQL function
-// request_answerers_1 says the same for the database.
+// request_answerers_2 says the same for the database.
 func (r *row) answerRule(answer access.Rule) access.Rule {
-	answer.Roles = access.Administrators
+	answer.Roles, answer.InOrganizations = access.Administrators, access.Managers
 	if r.Kind == Restore {
 		restore := r.restoreRule()
 		answer.Roles, answer.Request = restore.Roles, restore.Request
@@ -98,9 +98,11 @@ type Request struct {
 	Answer     *string // from the person who approved or declined
 
 	// The names at the time of the request. InstanceName is nil where the request is
-	// about the space itself.
-	SpaceName    string
-	InstanceName *string
+	// about a space or an organization itself. OrganizationName is nil, and SpaceName is
+	// not empty, where it is about an instance or a space.
+	SpaceName        string
+	InstanceName     *string
+	OrganizationName *string
 
 	row    *row
 	group  *batch.Group[globalid.ID] // of the requests that were read together
@@ -134,7 +136,7 @@ func (r *Request) EndReason() *EndReason {
 	return nil
 }
 
-// Place returns the instance or space that the request is about; nil where the
+// Place returns the instance, space or organization that the request is about; nil where the
 // actor may not see it.
 func (r *Request) Place(ctx context.Context, q postgres.Querier, actor access.Actor) (tenant.Place, error) {
 	return tenant.LoadPlace(ctx, q, actor, r.places, r.row.placeID())
@@ -142,8 +144,11 @@ func (r *Request) Place(ctx context.Context, q postgres.Querier, actor access.Ac
 
 // Service makes, answers, ends and lists requests.
 type Service struct {
-	DB          *postgres.DB
-	Outbox      *outbox.Queue // of the mails about requests
+	DB     *postgres.DB
+	Outbox *outbox.Queue // of the mails about requests
+	// OrganizationOutbox is of the mails about requests for roles in organizations.
+	OrganizationOutbox *outbox.Queue
+
 	Events      *event.Feed
 	Invitations *invitation.Service
 	Instances   *instance.Service
@@ -155,7 +160,7 @@ type Service struct {
 type Limits struct {
 	TTL      time.Duration // how long a request can be answered
 	ByPerson int           // requests by one person in an hour
-	BySpace  int           // requests in one space in an hour
+	BySpace  int           // requests in one space, or in one organization itself, in an hour
 }
 
 // The Relay connections of the package's lists, named for gqlgen.

@@ -23,11 +23,11 @@ import (
 // may have 1,000.
 var (
 	columns = `
-		r.id, r.kind, r.space_id, r.instance_id, r.requested_by, r.role, r.message, r.created_at, r.expires_at,
+		r.id, r.kind, r.space_id, r.instance_id, r.organization_id is not null as in_organization, r.requested_by, r.role, r.message, r.created_at, r.expires_at,
 		r.expires_at < r.lasts_until as shortened,
 		` + status + ` as status, case when ` + status + ` = 'EXPIRED' then r.expires_at else r.ended_at end as ended_at, r.answer,
 		q.name as requester_name, ` + tenant.HeldEmail("q") + ` as requester_email, w.name as answerer_name, ` + tenant.HeldEmail("w") + ` as answerer_email,
-		r.space_name, o.id as organization_id, o.name as organization_name, r.instance_name`
+		coalesce(r.space_name, '') as space_name, o.id as organization_id, coalesce(r.organization_name, o.name) as organization_name, r.instance_name`
 
 	allColumns = columns + `, r.emails, r.approved`
 )
@@ -40,16 +40,17 @@ const (
 	tables = `
 		cross join lateral (select * from account where id = r.requested_by limit 1) q
 		left join lateral (select * from account where id = r.answered_by limit 1) w on true
-		cross join lateral (select * from space where id = r.space_id limit 1) s
-		cross join lateral (select * from organization where id = s.organization_id limit 1) o`
+		left join lateral (select * from space where id = r.space_id limit 1) s on true
+		cross join lateral (select * from organization where id = coalesce(r.organization_id, s.organization_id) limit 1) o`
 )
 
 // row is a request with the names of those concerned.
 type row struct {
 	ID               uuid.UUID      `db:"id"`
 	Kind             Kind           `db:"kind"`
-	SpaceID          uuid.UUID      `db:"space_id"`
+	SpaceID          uuid.NullUUID  `db:"space_id"`
 	InstanceID       uuid.NullUUID  `db:"instance_id"`
+	InOrganization   bool           `db:"in_organization"` // about the organization itself
 	RequestedBy      uuid.UUID      `db:"requested_by"`
 	Role             *tenant.Role   `db:"role"` // nil: Restore
 	Emails           pq.StringArray `db:"emails"`
@@ -67,18 +68,21 @@ type row struct {
 	AnswererEmail    *string        `db:"answerer_email"`
 	SpaceName        string         `db:"space_name"`
 	OrganizationID   uuid.UUID      `db:"organization_id"`
-	OrganizationName string         `db:"organization_name"`
+	OrganizationName string         `db:"organization_name"` // current, unless InOrganization
 	InstanceName     *string        `db:"instance_name"`
 }
 
 func (r *row) requestID() globalid.ID { return globalid.ID{Kind: globalid.Request, UUID: r.ID} }
 
-// placeID returns the id of the instance or space that the request is about.
+// placeID returns the id of the instance, space or organization that the request is about.
 func (r *row) placeID() globalid.ID {
-	if r.InstanceID.Valid {
+	switch {
+	case r.InstanceID.Valid:
 		return globalid.ID{Kind: globalid.Instance, UUID: r.InstanceID.UUID}
+	case r.InOrganization:
+		return globalid.ID{Kind: globalid.Organization, UUID: r.OrganizationID}
 	}
-	return globalid.ID{Kind: globalid.Space, UUID: r.SpaceID}
+	return globalid.ID{Kind: globalid.Space, UUID: r.SpaceID.UUID}
 }
 
 func (r *row) requester() tenant.User {
@@ -97,6 +101,18 @@ func (r *row) instanceRole() *tenant.InstanceRole {
 	return &role
 }
 
+// organizationRole returns the role where it is one in an organization; nil otherwise.
+func (r *row) organizationRole() *tenant.OrganizationRole {
+	if r.Role == nil {
+		return nil
+	}
+	role, inOrganization := r.Role.OrganizationRole()
+	if !inOrganization {
+		return nil
+	}
+	return &role
+}
+
 // endsWithPlace reports whether the request expires because its instance or space can no
 // longer be restored.
 func (r *row) endsWithPlace() bool { return r.Shortened || r.Kind == Restore }
@@ -104,17 +120,20 @@ func (r *row) endsWithPlace() bool { return r.Shortened || r.Kind == Restore }
 // auditRecord returns a record of the trail about the request.
 func (r *row) auditRecord(action audit.Action, actor access.Actor) audit.Record {
 	const maxNamed = 10 // addresses
-	target := audit.Target{Space: audit.Name{ID: r.SpaceID, Name: r.SpaceName}}
-	if r.InstanceName != nil {
+	target := audit.Target{Space: audit.Name{ID: r.SpaceID.UUID, Name: r.SpaceName}}
+	if r.InOrganization {
+		target = audit.Target{Organization: audit.Name{ID: r.OrganizationID, Name: r.OrganizationName}}
+	} else if r.InstanceName != nil {
 		target.Instance = audit.Name{ID: r.InstanceID.UUID, Name: *r.InstanceName}
 	}
 	return audit.Record{Action: action, Actor: actor, Target: target, Details: audit.Details{
-		Request:    string(r.Kind),
-		Role:       r.instanceRole(),
-		Emails:     r.Emails[:min(len(r.Emails), maxNamed)],
-		MoreEmails: max(0, len(r.Emails)-maxNamed),
-		UserID:     uuid.NullUUID{UUID: r.RequestedBy, Valid: true},
-		UserName:   r.RequesterName,
+		Request:          string(r.Kind),
+		Role:             r.instanceRole(),
+		OrganizationRole: r.organizationRole(),
+		Emails:           r.Emails[:min(len(r.Emails), maxNamed)],
+		MoreEmails:       max(0, len(r.Emails)-maxNamed),
+		UserID:           uuid.NullUUID{UUID: r.RequestedBy, Valid: true},
+		UserName:         r.RequesterName,
 	}}
 }
 
@@ -133,6 +152,9 @@ func (r *row) request() *Request {
 		SpaceName:    r.SpaceName,
 		InstanceName: r.InstanceName,
 		row:          r,
+	}
+	if r.InOrganization {
+		v.OrganizationName = &r.OrganizationName
 	}
 	if r.AnswererName != nil {
 		v.AnsweredBy = &fault.Contact{Name: *r.AnswererName, Email: *r.AnswererEmail}
@@ -188,7 +210,7 @@ func findKnown(ctx context.Context, q postgres.Querier, id globalid.ID, actor ac
 // canAnswer returns the condition that an account, an SQL expression, can answer
 // request r.
 func canAnswer(account string) string {
-	return `exists (select from request_answerers_1(r.kind, r.space_id, r.instance_id) a where a.account_id = ` + account + `)`
+	return `exists (select from request_answerers_2(r.kind, r.space_id, r.instance_id, r.organization_id) a where a.account_id = ` + account + `)`
 }
 
 // nullableArray returns an array of texts; null where there are none.

@@ -11,7 +11,7 @@ var States = state.Machine{
 		{Name: string(Open)}, {Name: string(Approved)}, {Name: string(Declined)}, {Name: string(Withdrawn)}, {Name: string(Expired)},
 	},
 	Events: []state.Event{
-		{Name: "requestRole", By: "a person with a role in the space", Changes: whenAsked},
+		{Name: "requestRole", By: "a person with a role in the space, or who can see the organization", Changes: whenAsked},
 		{Name: "requestInvitations", By: "a person with a role in the instance", Changes: whenAsked},
 		{Name: "requestRestore", By: "a person who had a role in the deleted place", Changes: whenAsked},
 		{Name: "approveRequest", By: "those who can do what was asked for", Changes: whenApproved},
@@ -21,7 +21,7 @@ var States = state.Machine{
 		{Name: "withdrawRequest", InDeleted: true, By: "the person who asked", Changes: state.To(Withdrawn, Open)},
 		{Name: "deleteInstance", By: "those who can delete the instance: the request ends with its 24 hours, at the latest"},
 		{Name: "deleteSpace", By: "those who can delete the space: the request ends with its 24 hours, at the latest"},
-		{Name: "removeMember", By: "those who remove the person who asked: the request cannot be approved any more"},
+		{Name: "removeMember", By: "those who remove the person who asked, from the space or the organization: the request cannot be approved any more"},
 		{Name: "merger", InDeleted: true, By: "the operator, of two accounts that have asked for the same", Changes: state.To(Withdrawn, Open)},
 		{Name: "time", InDeleted: true, By: "the end of the request's 14 days (a setting), or of the 24 hours in which the place could be restored", Changes: state.To(Expired, Open)},
 		{Name: "retention", InDeleted: true, By: "the gateway, 180 days (a setting) after the end", Changes: state.To(state.None, Approved, Declined, Withdrawn, Expired)},

@@ -129,6 +129,16 @@ func HasRoleInOrganization(account, organization string, roles Roles) string {
 		where ho.organization_id = ` + organization + ` and ho.account_id = ` + account + ` and ho.role in ` + roles.SQL(globalid.Organization))
 }
 
+// KnowsOfOrganization returns the SQL condition that an account belongs to an organization,
+// or has a role in one of its spaces. Both are SQL expressions.
+func KnowsOfOrganization(account, organization string) string {
+	return `case when ` + HasRoleInOrganization(account, organization, RolesOf(AllRoles()...)) + ` then true else exists (
+		select from (select space_id from space_administrator where account_id = ` + account + `
+		             union all
+		             select space_id from instance_member where account_id = ` + account + `) ko
+		cross join lateral (select from space where id = ko.space_id and organization_id = ` + organization + ` limit 1) ks) end`
+}
+
 // hasRoleFromAbove returns the conditions that an account has one of some roles
 // because of a role that it holds in space s or in its organization.
 func hasRoleFromAbove(account string, roles Roles) (conditions []string) {

@@ -42,8 +42,8 @@ func TestANewRoleIsMissingEverywhere(t *testing.T) {
 		"GARDENER is missing in instanceRoles of web/src/roles.ts",
 		"GARDENER is missing in the constraint instance_member_role of the database",
 		"GARDENER is missing in the constraint invitation_role of the database",
-		"INSTANCE_GARDENER is missing in the constraint request_of_kind_1 of the database",
-		"INSTANCE_GARDENER is missing in the constraint request_role of the database",
+		"INSTANCE_GARDENER is missing in the constraint request_of_kind_2 of the database",
+		"INSTANCE_GARDENER is missing in the constraint request_role_1 of the database",
 	}
 	for _, language := range []string{"en", "de", "fr"} {
 		want = append(want, fmt.Sprintf("INSTANCE_GARDENER is missing in the mails in %[1]s: the mails in language %[1]s have no word for the role %[2]v", language, gardener.Role))

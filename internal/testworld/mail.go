@@ -88,18 +88,20 @@ func (w *World) deliver() {
 		w.t.Fatal(err)
 	}
 	invitations, requests := w.queue(invitation.MailKind), w.queue(request.MailKind)
-	toOrganizations := w.queue(invitation.OrganizationMailKind)
+	toOrganizations, aboutOrganizations := w.queue(invitation.OrganizationMailKind), w.queue(request.OrganizationMailKind)
 	invitations.Work = mail.Work(w.mails.sender, (&invitation.Mailer{DB: w.DB, PublicURL: public, Retention: retention}).Read)
 	toOrganizations.Work = invitations.Work
 	requests.Work = mail.Work(w.mails.sender, (&request.Mailer{DB: w.DB, PublicURL: public}).Read)
+	aboutOrganizations.Work = requests.Work
 	tried := make(attempts, len(due))
-	invitations.Observer, toOrganizations.Observer, requests.Observer = tried, tried, tried
+	invitations.Observer, toOrganizations.Observer, requests.Observer, aboutOrganizations.Observer = tried, tried, tried, tried
 
 	ctx, stop := context.WithTimeout(w.t.Context(), deliveryTime)
 	var running sync.WaitGroup
 	running.Go(func() { invitations.Run(ctx) })
 	running.Go(func() { toOrganizations.Run(ctx) })
 	running.Go(func() { requests.Run(ctx) })
+	running.Go(func() { aboutOrganizations.Run(ctx) })
 	defer running.Wait()
 	defer stop()
 	open := make(map[string]bool, len(due))

@@ -34,7 +34,7 @@ func (w *World) Services() *Services {
 		Emails: 1000, Message: 2000, TTL: 30 * 24 * time.Hour,
 		ByPerson: 5000, BySpace: 10_000, ByAddress: 20, ByDomain: 10_000, Tokens: 20,
 	}}
-	requests := &request.Service{DB: w.DB, Outbox: w.queue(request.MailKind), Events: feed, Invitations: invitations, Instances: instances, Spaces: spaces,
+	requests := &request.Service{DB: w.DB, Outbox: w.queue(request.MailKind), OrganizationOutbox: w.queue(request.OrganizationMailKind), Events: feed, Invitations: invitations, Instances: instances, Spaces: spaces,
 		Limits: request.Limits{TTL: 14 * 24 * time.Hour, ByPerson: 20, BySpace: 100}}
 	instances.OnDelete, instances.OnRestore = requests.InstanceDeleted, requests.InstanceRestored
 	spaces.OnDelete, spaces.OnRestore = requests.SpaceDeleted, requests.SpaceRestored
