@@ -26,6 +26,15 @@ async function spaces(ask: Ask) {
 
 export const spaceId = async (ask: Ask) => idByName(await spaces(ask), 'Econometrics 2026')
 
+/** Returns the id of the organization of a space: people can ask for a role in it who do not belong to it. */
+export async function organizationOfSpace(ask: Ask) {
+  const { viewer } = await ask<{ viewer: { spaces: Connection<{ organization: Named }> } }>(
+    '{ viewer { spaces(state: null) { nodes { organization { id name } } } } }',
+  )
+  const organizations = (viewer?.spaces.nodes ?? []).map((space) => space.organization)
+  return idByName(organizations, 'University of Example')
+}
+
 export async function instanceId(ask: Ask, name: string) {
   const instances = (await spaces(ask)).flatMap((space) => space.instances.nodes)
   return idByName(instances, name)

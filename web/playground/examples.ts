@@ -5,6 +5,7 @@ import {
   newestInvitationToken,
   newKey,
   organizationId,
+  organizationOfSpace,
   ownInvitationInput,
   ownRequestInput,
   pendingInvitationsInput,
@@ -376,6 +377,24 @@ fragment Obstacle on Obstacle {
             spaceId: await spaceId(ask),
             role: 'SPACE_ADMINISTRATOR',
             message: 'I look after the groups.',
+            idempotencyKey: newKey(),
+          },
+        }),
+      },
+      {
+        title: 'Ask to become faculty',
+        as: vic,
+        query: `mutation RequestRole($input: RequestRoleInput!) {
+  requestRole(input: $input) {
+    created
+    request { id kind role status organizationName expiresAt }
+  }
+}`,
+        variables: async (ask) => ({
+          input: {
+            organizationId: await organizationOfSpace(ask),
+            role: 'ORGANIZATION_FACULTY',
+            message: 'I teach a course next term.',
             idempotencyKey: newKey(),
           },
         }),

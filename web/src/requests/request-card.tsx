@@ -59,12 +59,24 @@ type Props = {
 export function RequestCard({ request, direction, selected }: Props) {
   const { t } = useTranslation()
   const { moment } = useFormats()
-  const { id, kind, status, instance, instanceName, spaceName, message, answer, answeredBy, requestedBy } = request
+  const {
+    id,
+    kind,
+    status,
+    instance,
+    instanceName,
+    spaceName,
+    organizationName,
+    message,
+    answer,
+    answeredBy,
+    requestedBy,
+  } = request
   const card = useRef<HTMLDivElement>(null)
   useEffect(() => {
     if (selected) card.current?.focus()
   }, [selected])
-  const place = instanceName ?? spaceName
+  const place = instanceName ?? organizationName ?? spaceName
   return (
     <Paper
       ref={card}

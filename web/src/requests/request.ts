@@ -18,6 +18,7 @@ export const RequestHead = graphql(`
     status
     spaceName
     instanceName
+    organizationName
     role
     message
     createdAt

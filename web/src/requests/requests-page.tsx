@@ -39,8 +39,8 @@ const Requests = graphql(`
   }
 `)
 
-const RequestsOfSpaces = graphql(`
-  query RequestsOfSpaces {
+const AnsweredRequests = graphql(`
+  query AnsweredRequests {
     viewer {
       id
       spaces(first: 10, state: null) {
@@ -51,6 +51,18 @@ const RequestsOfSpaces = graphql(`
               ...RequestHead
               emails(first: 20)
               approvedEmails(first: 20)
+            }
+          }
+        }
+      }
+      organizations(first: 5) {
+        nodes {
+          id
+          requests(first: 20) {
+            nodes {
+              ...RequestHead
+              emails(first: 0)
+              approvedEmails(first: 0)
             }
           }
         }
@@ -134,12 +146,13 @@ function RequestList({ direction, page, selectedId }: RequestListProps) {
   )
 }
 
-/** A request that is in neither list: administrators of its space, deleted or not, can still see it after somebody has answered it. */
+/** A request that is in neither list: administrators of its space, deleted or not, and managers of its organization can still see it after somebody has answered it. */
 function AnsweredRequest({ id }: { id: string }) {
   const { t } = useTranslation()
-  const { data, loading } = useQuery(RequestsOfSpaces, { errorPolicy: 'all' })
-  const requests = data?.viewer.spaces?.nodes.flatMap((space) => space.requests?.nodes ?? [])
-  const request = requests?.find((each) => each.id === id)
+  const { data, loading } = useQuery(AnsweredRequests, { errorPolicy: 'all' })
+  const places = [...(data?.viewer.spaces?.nodes ?? []), ...(data?.viewer.organizations?.nodes ?? [])]
+  const requests = places.flatMap((place) => place.requests?.nodes ?? [])
+  const request = requests.find((each) => each.id === id)
   if (request) return <RequestCard request={request} direction="received" selected />
   if (loading) return <Loader size="sm" />
   return (
