@@ -84,6 +84,8 @@ const (
 	ConflictReasonNameReserved ConflictReason = "NAME_RESERVED"
 	// The person can do this without a request, or it is done already.
 	ConflictReasonNotNeeded ConflictReason = "NOT_NEEDED"
+	// The organization has no manager now, who could give the role.
+	ConflictReasonNoManager ConflictReason = "NO_MANAGER"
 	// The person who made the request no longer has a role there.
 	ConflictReasonRequesterLeft ConflictReason = "REQUESTER_LEFT"
 	// The request was already approved.
@@ -102,6 +104,7 @@ var AllConflictReason = []ConflictReason{
 	ConflictReasonNameTaken,
 	ConflictReasonNameReserved,
 	ConflictReasonNotNeeded,
+	ConflictReasonNoManager,
 	ConflictReasonRequesterLeft,
 	ConflictReasonRequestApproved,
 	ConflictReasonRequestDeclined,
@@ -111,7 +114,7 @@ var AllConflictReason = []ConflictReason{
 
 func (e ConflictReason) IsValid() bool {
 	switch e {
-	case ConflictReasonLastAdministrator, ConflictReasonLastManager, ConflictReasonNameTaken, ConflictReasonNameReserved, ConflictReasonNotNeeded, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
+	case ConflictReasonLastAdministrator, ConflictReasonLastManager, ConflictReasonNameTaken, ConflictReasonNameReserved, ConflictReasonNotNeeded, ConflictReasonNoManager, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
 		return true
 	}
 	return false
@@ -250,8 +253,10 @@ const (
 	RateLimitReasonResendsByAddress RateLimitReason = "RESENDS_BY_ADDRESS"
 	// Requests that one person makes in an hour: 20 by default.
 	RateLimitReasonRequestsByPerson RateLimitReason = "REQUESTS_BY_PERSON"
-	// Requests that are made in one space, or about one organization itself, in an hour: 100 by default.
+	// Requests that are made in one space in an hour: 100 by default. About one organization itself: 1,000.
 	RateLimitReasonRequestsBySpace RateLimitReason = "REQUESTS_BY_SPACE"
+	// Requests that one person makes about one organization itself in an hour: 5 by default.
+	RateLimitReasonRequestsByPersonInOrganization RateLimitReason = "REQUESTS_BY_PERSON_IN_ORGANIZATION"
 	// Unknown invitation tokens that one person sends in an hour: 20 by default. Above
 	// that every token is refused, even a correct one. Invitations in
 	// `viewer.invitations` can still be answered by their id.
@@ -280,6 +285,7 @@ var AllRateLimitReason = []RateLimitReason{
 	RateLimitReasonResendsByAddress,
 	RateLimitReasonRequestsByPerson,
 	RateLimitReasonRequestsBySpace,
+	RateLimitReasonRequestsByPersonInOrganization,
 	RateLimitReasonTokensByPerson,
 	RateLimitReasonSubscriptionsByPerson,
 	RateLimitReasonSubscriptionsByGateway,
@@ -291,7 +297,7 @@ var AllRateLimitReason = []RateLimitReason{
 
 func (e RateLimitReason) IsValid() bool {
 	switch e {
-	case RateLimitReasonInvitationsByPerson, RateLimitReasonInvitationsBySpace, RateLimitReasonInvitationsByAddress, RateLimitReasonInvitationsByDomain, RateLimitReasonResendsByAddress, RateLimitReasonRequestsByPerson, RateLimitReasonRequestsBySpace, RateLimitReasonTokensByPerson, RateLimitReasonSubscriptionsByPerson, RateLimitReasonSubscriptionsByGateway, RateLimitReasonOperationsByPerson, RateLimitReasonOperationsByConnection, RateLimitReasonOperationsByClient, RateLimitReasonOperationsWithoutAccount:
+	case RateLimitReasonInvitationsByPerson, RateLimitReasonInvitationsBySpace, RateLimitReasonInvitationsByAddress, RateLimitReasonInvitationsByDomain, RateLimitReasonResendsByAddress, RateLimitReasonRequestsByPerson, RateLimitReasonRequestsBySpace, RateLimitReasonRequestsByPersonInOrganization, RateLimitReasonTokensByPerson, RateLimitReasonSubscriptionsByPerson, RateLimitReasonSubscriptionsByGateway, RateLimitReasonOperationsByPerson, RateLimitReasonOperationsByConnection, RateLimitReasonOperationsByClient, RateLimitReasonOperationsWithoutAccount:
 		return true
 	}
 	return false

@@ -3065,6 +3065,8 @@ enum ConflictReason {
   NAME_RESERVED
   "The person can do this without a request, or it is done already."
   NOT_NEEDED
+  "The organization has no manager now, who could give the role."
+  NO_MANAGER
   "The person who made the request no longer has a role there."
   REQUESTER_LEFT
   "The request was already approved."
@@ -3103,8 +3105,10 @@ enum RateLimitReason {
   RESENDS_BY_ADDRESS
   "Requests that one person makes in an hour: 20 by default."
   REQUESTS_BY_PERSON
-  "Requests that are made in one space, or about one organization itself, in an hour: 100 by default."
+  "Requests that are made in one space in an hour: 100 by default. About one organization itself: 1,000."
   REQUESTS_BY_SPACE
+  "Requests that one person makes about one organization itself in an hour: 5 by default."
+  REQUESTS_BY_PERSON_IN_ORGANIZATION
   """
   Unknown invitation tokens that one person sends in an hour: 20 by default. Above
   that every token is refused, even a correct one. Invitations in
@@ -4202,11 +4206,12 @@ type OrganizationEdge {
   Asks the administrators of a space for a role: to administer the space, or to
   be an editor or a viewer of an instance. Or asks the managers of an organization to be
   one of its faculty or managers: everybody can ask who belongs to the organization, or
-  has a role in one of its spaces. Each of them gets a mail. If the person already has an open request for a role in this place, that request
-  is returned as it is, with ` + "`" + `created: false` + "`" + `: withdraw it to ask for another role.
+  has a role in one of its spaces. Each of them gets a mail. If the person already has an
+  open request for a role in this space or instance, or for this role in the organization,
+  that request is returned as it is, with ` + "`" + `created: false` + "`" + `.
 
   Errors: NOT_FOUND, INSTANCE_DISTRIBUTED, SPACE_DELETED, INSTANCE_DELETED, CONFLICT
-  (NOT_NEEDED), RATE_LIMITED.
+  (NOT_NEEDED, NO_MANAGER), RATE_LIMITED.
   """
   requestRole(input: RequestRoleInput!): RequestRolePayload
     @role(any: [ORGANIZATION_MANAGER, ORGANIZATION_FACULTY, ORGANIZATION_MEMBER, SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER], of: "input.spaceId|input.instanceId|input.organizationId")
@@ -4306,7 +4311,7 @@ type Request {
   status: RequestStatus!
   "The space, or the space of the instance; ` + "`" + `null` + "`" + ` for a request about an organization, and where the person may not see it."
   space: Space
-  "The name of the space when the request was made; empty for a request about an organization."
+  "The name of the space when the request was made. For a request about an organization: the name of the organization."
   spaceName: String!
   "The instance; ` + "`" + `null` + "`" + ` for a request about a space or an organization, and where the person may not see it."
   instance: Instance
@@ -4334,7 +4339,11 @@ type Request {
   endedAt: DateTime
   "Why it ended without an answer; ` + "`" + `null` + "`" + ` while it is open, and after an answer."
   endReason: RequestEndReason
-  "The person who approved or declined it; ` + "`" + `null` + "`" + ` where nobody did, and for a requesting person who has left since."
+  """
+  The person who approved or declined it; ` + "`" + `null` + "`" + ` where nobody did, and for a requesting
+  person who has left since. People whom refusals tell no names of an organization's staff
+  see "a manager of" the organization, with an empty address.
+  """
   answeredBy: Contact
   "The message of the person who answered; ` + "`" + `null` + "`" + ` where there is none, and for a requesting person who has left since."
   answer: String

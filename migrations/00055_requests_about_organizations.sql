@@ -4,8 +4,8 @@
 -- A request is about an instance, a space or an organization: people who know of
 -- an organization ask its managers for a role in it. Gateways of the last release do not see
 -- these requests, because they join the space. They leave their mails alone, which have a
--- kind of their own in the outbox. Where one of them finds that such a request has expired,
--- it stores that, and nobody gets a mail.
+-- kind of their own in the outbox. What else they do not know is in docs/operations.md,
+-- "Upgrading".
 --
 -- Every statement can be repeated, as in migration 24. All rows of before satisfy the
 -- stricter constraints; validating excludes neither readers nor writers.
@@ -48,9 +48,10 @@ alter table request validate constraint request_of_kind_2;
 alter table request drop constraint if exists request_of_kind_1;
 
 -- As request_open_key, which gateways of the last release name when they insert: it leaves
--- these requests out, because it has null for their place.
+-- these requests out, because it has null for their place. People can ask for a higher role
+-- while the request for another one is open.
 drop index concurrently if exists request_open_in_organization_key;
-create unique index concurrently request_open_in_organization_key on request (requested_by, kind, organization_id)
+create unique index concurrently request_open_in_organization_key on request (requested_by, kind, organization_id, role)
     where status = 'OPEN' and organization_id is not null;
 
 -- For lists and counts of the requests in an organization, as for those in a space: see

@@ -20,7 +20,7 @@ import (
 
 // Support is the address to write to, with the request's id, when nothing else
 // helps.
-const Support = "support@alphacruncher.com"
+const Support = fault.Support
 
 // Present returns an error as clients see it. All errors of the domain and of
 // gqlgen pass through it. A list becomes several errors: Present adds all but the

@@ -57,10 +57,11 @@ func (f requestFields) ApprovedEmails(ctx context.Context, obj *request.Request,
 }
 
 func (f requestFields) AnsweredBy(ctx context.Context, obj *request.Request) (*fault.Contact, error) {
-	if place, err := f.place(ctx, obj); place == nil || err != nil {
+	place, err := f.place(ctx, obj)
+	if place == nil || err != nil {
 		return nil, err
 	}
-	return obj.AnsweredBy, nil
+	return obj.AnsweredByIn(place), nil
 }
 
 func (f requestFields) Answer(ctx context.Context, obj *request.Request) (*string, error) {

@@ -38,8 +38,9 @@ func CheckRole(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) 
 	if r.Allows(p) {
 		return nil
 	}
-	_, organization := p.(*tenant.Organization)
-	if p == nil || !p.Visible() || organization && len(r.RolesIn(p).HeldIn(globalid.Organization)) == 0 {
+	o, organization := p.(*tenant.Organization)
+	held := r.RolesIn(p).HeldIn(globalid.Organization)
+	if p == nil || !p.Visible() || organization && len(held) == 0 {
 		return NotFound()
 	}
 	roles := r.RolesIn(p)
@@ -51,7 +52,13 @@ func CheckRole(ctx context.Context, q postgres.Querier, p tenant.Place, r Rule) 
 	if err != nil {
 		return err
 	}
-	return forbidden(p, r, contacts)
+	f := forbidden(p, r, contacts)
+	if organization && r.Field != LeaveOrganization.Field { // of which there is nothing to leave
+		if err := addRoleToAsk(ctx, q, o, f, held[len(held)-1]); err != nil {
+			return err
+		}
+	}
+	return f
 }
 
 // CheckState decides whether what a rule is about can be done with a place in this state,

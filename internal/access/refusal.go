@@ -31,8 +31,7 @@ func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 	// Nobody holds other roles in an organization itself. CheckRole asks for no refusal
 	// where it leaves none.
 	_, organization := p.(*tenant.Organization)
-	held := roles.HeldIn(globalid.Organization)
-	if organization && len(held) > 0 {
+	if held := roles.HeldIn(globalid.Organization); organization && len(held) > 0 {
 		roles = tenant.RolesOf(held...)
 	}
 	for _, role := range slices.Backward(roles.List()) {
@@ -46,8 +45,6 @@ func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 		remedy = "The space can no longer be restored. Choose another space"
 	case inDeletedSpace && r.InActiveSpace:
 		remedy = "Ask " + namesOr(contacts, need) + " to restore the space" + until(d) + ", and then to do it for you"
-	case organization && len(held) > 0 && request(p, r) == RequestRole.Field:
-		remedy += ", or ask for the role " + held[len(held)-1].String() + " with requestRole"
 	case !inDeletedSpace && roles&^Managers == Administrators && r.Request != RequestRestore.Field:
 		remedy += ", or to make you an administrator of the space"
 	}
@@ -65,6 +62,43 @@ func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 		f.DeletedAt, f.RestorableUntil = d.at, d.until
 	}
 	return f
+}
+
+// addRoleToAsk adds to a refusal, whose remedy is to ask the staff of an organization, the
+// role that people can ask for with requestRole. Where nobody is there to give it, it adds
+// the support.
+func addRoleToAsk(ctx context.Context, q postgres.Querier, o *tenant.Organization, f *fault.Fault, role tenant.Role) error {
+	managed, err := o.HasManager(ctx, q)
+	switch {
+	case err != nil:
+		return err
+	case managed:
+		f.Request = RequestRole.Field
+		f.Remedy = strings.TrimSuffix(f.Remedy, ".") + ", or ask for the role " + role.String() + " with requestRole."
+	case len(f.Contacts) > 0:
+		f.Remedy += " " + noManager(o) + " If nobody helps, write to " + fault.Support + "."
+	default:
+		f.Remedy = noManager(o) + " Write to " + fault.Support + "."
+	}
+	return nil
+}
+
+func noManager(o *tenant.Organization) string {
+	return o.Name + " has no manager now, who could give you a role."
+}
+
+// CheckManaged fails with CONFLICT (NO_MANAGER) where nobody is there who could give a role
+// in an organization itself.
+func CheckManaged(ctx context.Context, q postgres.Querier, o *tenant.Organization) error {
+	if managed, err := o.HasManager(ctx, q); managed || err != nil {
+		return err
+	}
+	return &fault.Fault{
+		Code:    fault.Conflict,
+		Reason:  fault.NoManager,
+		Message: noManager(o) + " Nobody was asked.",
+		Remedy:  "Write to " + fault.Support + ".",
+	}
 }
 
 // deletion says when a place was deleted, and until when it can be restored.
@@ -105,17 +139,15 @@ func deletionOfSpace(p tenant.Place) (d deletion, deleted bool) {
 
 // request returns the mutation by which people can ask for what they may not do in a
 // place; "" where there is none. Nothing but its restoration can be asked for in a deleted
-// space.
+// space. In an organization it depends on its managers: see addRoleToAsk.
 func request(p tenant.Place, r Rule) string {
 	i, instance := p.(*tenant.Instance)
 	_, organization := p.(*tenant.Organization)
 	d, _ := deletionOf(p)
 	space, inDeletedSpace := deletionOfSpace(p)
 	switch {
-	case organization && r.Field == LeaveOrganization.Field: // there is nothing to leave
-		return ""
 	case organization:
-		return RequestRole.Field
+		return ""
 	case inDeletedSpace && space.restorable && (r.InActiveSpace || r.Field == RestoreSpace.Field):
 		return RequestRestore.Field
 	case inDeletedSpace:
@@ -238,14 +270,19 @@ func addRemedy(ctx context.Context, q postgres.Querier, p tenant.Place, f *fault
 	return err
 }
 
-// addRemedyInSpace is addRemedy for what cannot be done because a space is deleted. There
-// is no request where it cannot be restored any more: nobody grants roles there.
+// addRemedyInSpace is addRemedy for what cannot be done because a space is deleted. Where it
+// cannot be restored any more, nobody grants roles there: the request is for a role in the
+// organization, in which the person then creates a space.
 func addRemedyInSpace(ctx context.Context, q postgres.Querier, space *tenant.Space, f *fault.Fault) (err error) {
 	switch {
 	case f.Code == fault.RestoreWindowExpired:
 		if !CreateSpace.Allows(space.Organization) {
 			f.Contacts, err = space.Organization.Contacts(ctx, q, CreateSpace.Roles)
+			if err != nil {
+				return err
+			}
 			f.Remedy = "Ask " + namesOr(f.Contacts, "a faculty member or a manager of the organization") + " for a new space."
+			return addRoleToAsk(ctx, q, space.Organization, f, tenant.OrganizationFaculty)
 		}
 	case RestoreSpace.Allows(space):
 	case space.Restorable:

@@ -239,7 +239,8 @@ var mergeSteps = []mergeStep{
 		from (select clock_timestamp() as now) t
 		where r.requested_by = $1 and r.status = 'OPEN' and exists (
 			select from request k
-			where k.requested_by = $2 and k.status = 'OPEN' and k.kind = r.kind and coalesce(k.instance_id, k.space_id, k.organization_id) = coalesce(r.instance_id, r.space_id, r.organization_id))`},
+			where k.requested_by = $2 and k.status = 'OPEN' and k.kind = r.kind and coalesce(k.instance_id, k.space_id, k.organization_id) = coalesce(r.instance_id, r.space_id, r.organization_id)
+				and (r.organization_id is null or k.role = r.role))`},
 	{table: "request", what: "requests", done: "moved",
 		query: `update request set requested_by = $2 where requested_by = $1`},
 	{table: "request", what: "answers to requests", done: "moved",

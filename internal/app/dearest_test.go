@@ -35,7 +35,9 @@ const maxProcessorTime = 250 * time.Millisecond
 // allow, and reports the time of the processor that the gateway and its client take.
 // With -update it writes the table in docs/operations.md.
 func BenchmarkDearest(b *testing.B) {
-	w := newWorld(b, unlimitedInvitations, func(s *app.Settings) { s.MaxRequests, s.MaxSpaceRequests = 1e9, 1e9 })
+	w := newWorld(b, unlimitedInvitations, func(s *app.Settings) {
+		s.MaxRequests, s.MaxSpaceRequests, s.MaxOrganizationRequests, s.MaxPersonOrganizationRequests = 1e9, 1e9, 1e9, 1e9
+	})
 	w.fill()
 	table := "| request | answer | time of the processor |\n| --- | --- | --- |\n"
 	for _, d := range dearestRequests(w) {

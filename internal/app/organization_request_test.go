@@ -75,7 +75,7 @@ func TestAMemberAsksToBecomeFaculty(t *testing.T) {
 	r := asked.At("requestRole", "request").(map[string]any)
 	id := fmt.Sprint(r["id"])
 	if diff := cmp.Diff(map[string]any{
-		"id": id, "kind": "ROLE", "status": "OPEN", "role": "ORGANIZATION_FACULTY", "spaceName": "", "space": nil, "instanceName": nil, "instance": nil,
+		"id": id, "kind": "ROLE", "status": "OPEN", "role": "ORGANIZATION_FACULTY", "spaceName": "University of Example", "space": nil, "instanceName": nil, "instance": nil,
 		"organizationName": "University of Example", "organization": map[string]any{"name": "University of Example", "viewerRoles": []any{"ORGANIZATION_MEMBER"}},
 		"answeredBy": nil, "answer": nil,
 	}, r); diff != "" {
@@ -96,7 +96,9 @@ func TestAMemberAsksToBecomeFaculty(t *testing.T) {
 		t.Errorf("%v", codes)
 	}
 	w.as("ada").approveRequest(id).Refused("NOT_FOUND")
-	fay.approveRequest(id).Refused("FORBIDDEN")
+	if e := fay.approveRequest(id).Refused("FORBIDDEN"); e.Extensions["request"] != nil || e.Extensions["remedy"] != "Wait for the answer, or withdraw the request with withdrawRequest." {
+		t.Errorf("%v", e)
+	}
 	approved := mia.approveRequest(id, "message", "Welcome!", "idempotencyKey", "k").OK()
 	if diff := cmp.Diff(approved.Data, mia.approveRequest(id, "message", "Welcome!", "idempotencyKey", "k").OK().Data); diff != "" {
 		t.Error(diff)

@@ -860,6 +860,7 @@ func TestApprovingRacesWithDeclining(t *testing.T) {
 
 func unlimited(s *app.Settings) {
 	s.MaxRequests, s.MaxSpaceRequests, s.MaxInvitations, s.MaxSpaceInvitations = 1e6, 1e6, 1e6, 1e6
+	s.MaxOrganizationRequests, s.MaxPersonOrganizationRequests = 1e6, 1e6
 }
 
 // A withdrawn request is not carried out, and an approved one not withdrawn.

@@ -116,14 +116,16 @@ type GraphQLSettings struct {
 
 // LimitSettings are how much may happen in an hour, or in a minute.
 type LimitSettings struct {
-	MaxClientRequests     int `env:"DATAHUB_MAX_REQUESTS_PER_CLIENT" default:"1200" min:"1" max:"1000000000" unit:"requests a minute" help:"Maximum number of requests to /graphql without an account from one network address (of IPv6: from one /64 network). Each root field counts, and so does each 16 KiB of a body."`
-	MaxInvitations        int `env:"DATAHUB_MAX_INVITATIONS_PER_PERSON" default:"5000" min:"1" max:"1000000000" unit:"addresses an hour" help:"Maximum number of addresses that a person invites."`
-	MaxSpaceInvitations   int `env:"DATAHUB_MAX_INVITATIONS_PER_SPACE" default:"10000" min:"1" max:"1000000000" unit:"addresses an hour" help:"Maximum number of addresses that are invited in a space."`
-	MaxAddressInvitations int `env:"DATAHUB_MAX_INVITATIONS_PER_ADDRESS" default:"20" min:"1" max:"1000000000" unit:"mails an hour" help:"Maximum number of mails with invitations of one organization to one mailbox. What follows a plus sign in an address makes no other mailbox, and where a provider ignores dots, they do not either."`
-	MaxDomainInvitations  int `env:"DATAHUB_MAX_INVITATIONS_PER_DOMAIN" default:"10000" min:"1" max:"1000000000" unit:"mails an hour" help:"Maximum number of mails with invitations that an organization causes to one domain, its subdomains included."`
-	MaxUnknownTokens      int `env:"DATAHUB_MAX_UNKNOWN_TOKENS_PER_PERSON" default:"20" min:"1" max:"1000000000" unit:"tokens an hour" help:"Maximum number of tokens without an invitation that a person may try."`
-	MaxRequests           int `env:"DATAHUB_MAX_REQUESTS_PER_PERSON" default:"20" min:"1" max:"1000000000" unit:"requests an hour" help:"Maximum number of requests that a person makes. Each sends one mail to everybody who can answer it."`
-	MaxSpaceRequests      int `env:"DATAHUB_MAX_REQUESTS_PER_SPACE" default:"100" min:"1" max:"1000000000" unit:"requests an hour" help:"Maximum number of requests that are made in a space, or about an organization itself."`
+	MaxClientRequests             int `env:"DATAHUB_MAX_REQUESTS_PER_CLIENT" default:"1200" min:"1" max:"1000000000" unit:"requests a minute" help:"Maximum number of requests to /graphql without an account from one network address (of IPv6: from one /64 network). Each root field counts, and so does each 16 KiB of a body."`
+	MaxInvitations                int `env:"DATAHUB_MAX_INVITATIONS_PER_PERSON" default:"5000" min:"1" max:"1000000000" unit:"addresses an hour" help:"Maximum number of addresses that a person invites."`
+	MaxSpaceInvitations           int `env:"DATAHUB_MAX_INVITATIONS_PER_SPACE" default:"10000" min:"1" max:"1000000000" unit:"addresses an hour" help:"Maximum number of addresses that are invited in a space."`
+	MaxAddressInvitations         int `env:"DATAHUB_MAX_INVITATIONS_PER_ADDRESS" default:"20" min:"1" max:"1000000000" unit:"mails an hour" help:"Maximum number of mails with invitations of one organization to one mailbox. What follows a plus sign in an address makes no other mailbox, and where a provider ignores dots, they do not either."`
+	MaxDomainInvitations          int `env:"DATAHUB_MAX_INVITATIONS_PER_DOMAIN" default:"10000" min:"1" max:"1000000000" unit:"mails an hour" help:"Maximum number of mails with invitations that an organization causes to one domain, its subdomains included."`
+	MaxUnknownTokens              int `env:"DATAHUB_MAX_UNKNOWN_TOKENS_PER_PERSON" default:"20" min:"1" max:"1000000000" unit:"tokens an hour" help:"Maximum number of tokens without an invitation that a person may try."`
+	MaxRequests                   int `env:"DATAHUB_MAX_REQUESTS_PER_PERSON" default:"20" min:"1" max:"1000000000" unit:"requests an hour" help:"Maximum number of requests that a person makes. Each sends one mail to everybody who can answer it."`
+	MaxSpaceRequests              int `env:"DATAHUB_MAX_REQUESTS_PER_SPACE" default:"100" min:"1" max:"1000000000" unit:"requests an hour" help:"Maximum number of requests that are made in a space."`
+	MaxOrganizationRequests       int `env:"DATAHUB_MAX_REQUESTS_PER_ORGANIZATION" default:"1000" min:"1" max:"1000000000" unit:"requests an hour" help:"Maximum number of requests for roles in an organization itself."`
+	MaxPersonOrganizationRequests int `env:"DATAHUB_MAX_REQUESTS_PER_PERSON_IN_ORGANIZATION" default:"5" min:"1" max:"1000000000" unit:"requests an hour" help:"Maximum number of requests that a person makes for roles in one organization itself. Each sends one mail to every manager."`
 }
 
 // RetentionSettings are how long things are kept.

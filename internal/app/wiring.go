@@ -184,6 +184,9 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		TTL:      time.Duration(s.RequestTTL),
 		ByPerson: s.MaxRequests,
 		BySpace:  s.MaxSpaceRequests,
+
+		ByOrganization:         s.MaxOrganizationRequests,
+		ByPersonInOrganization: s.MaxPersonOrganizationRequests,
 	}}
 	// Requests about an instance or a space end with it, so instances and spaces call back.
 	instances.OnDelete, instances.OnRestore = requests.InstanceDeleted, requests.InstanceRestored

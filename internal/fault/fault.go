@@ -45,6 +45,7 @@ const (
 	NameTaken         = "NAME_TAKEN"
 	NameReserved      = "NAME_RESERVED"
 	NotNeeded         = "NOT_NEEDED"
+	NoManager         = "NO_MANAGER"
 	RequesterLeft     = "REQUESTER_LEFT"
 	RequestApproved   = "REQUEST_APPROVED"
 	RequestDeclined   = "REQUEST_DECLINED"
@@ -53,7 +54,7 @@ const (
 )
 
 // ConflictReasons are all of them.
-var ConflictReasons = []string{LastAdministrator, LastManager, NameTaken, NameReserved, NotNeeded, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
+var ConflictReasons = []string{LastAdministrator, LastManager, NameTaken, NameReserved, NotNeeded, NoManager, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
 
 // Reasons of an UNAUTHENTICATED whose token is authentic: signing in again does not
 // help.
@@ -73,26 +74,30 @@ var UnavailableReasons = []string{OutcomeUnknown}
 
 // Reasons of a RATE_LIMITED: the limit's name.
 const (
-	InvitationsByPerson    = "INVITATIONS_BY_PERSON"
-	InvitationsBySpace     = "INVITATIONS_BY_SPACE"
-	InvitationsByAddress   = "INVITATIONS_BY_ADDRESS"
-	InvitationsByDomain    = "INVITATIONS_BY_DOMAIN"
-	ResendsByAddress       = "RESENDS_BY_ADDRESS"
-	RequestsByPerson       = "REQUESTS_BY_PERSON"
-	RequestsBySpace        = "REQUESTS_BY_SPACE"
-	TokensByPerson         = "TOKENS_BY_PERSON"
-	SubscriptionsByPerson  = "SUBSCRIPTIONS_BY_PERSON"
-	SubscriptionsByGateway = "SUBSCRIPTIONS_BY_GATEWAY"
-	OperationsByPerson     = "OPERATIONS_BY_PERSON"
-	OperationsByConnection = "OPERATIONS_BY_CONNECTION"
-	OperationsByClient     = "OPERATIONS_BY_CLIENT"
+	InvitationsByPerson            = "INVITATIONS_BY_PERSON"
+	InvitationsBySpace             = "INVITATIONS_BY_SPACE"
+	InvitationsByAddress           = "INVITATIONS_BY_ADDRESS"
+	InvitationsByDomain            = "INVITATIONS_BY_DOMAIN"
+	ResendsByAddress               = "RESENDS_BY_ADDRESS"
+	RequestsByPerson               = "REQUESTS_BY_PERSON"
+	RequestsBySpace                = "REQUESTS_BY_SPACE"
+	RequestsByPersonInOrganization = "REQUESTS_BY_PERSON_IN_ORGANIZATION"
+	TokensByPerson                 = "TOKENS_BY_PERSON"
+	SubscriptionsByPerson          = "SUBSCRIPTIONS_BY_PERSON"
+	SubscriptionsByGateway         = "SUBSCRIPTIONS_BY_GATEWAY"
+	OperationsByPerson             = "OPERATIONS_BY_PERSON"
+	OperationsByConnection         = "OPERATIONS_BY_CONNECTION"
+	OperationsByClient             = "OPERATIONS_BY_CLIENT"
 
 	OperationsWithoutAccount = "OPERATIONS_WITHOUT_ACCOUNT"
 )
 
 // RateLimitReasons are all of them.
-var RateLimitReasons = []string{InvitationsByPerson, InvitationsBySpace, InvitationsByAddress, InvitationsByDomain, ResendsByAddress, RequestsByPerson, RequestsBySpace,
+var RateLimitReasons = []string{InvitationsByPerson, InvitationsBySpace, InvitationsByAddress, InvitationsByDomain, ResendsByAddress, RequestsByPerson, RequestsBySpace, RequestsByPersonInOrganization,
 	TokensByPerson, SubscriptionsByPerson, SubscriptionsByGateway, OperationsByPerson, OperationsByConnection, OperationsByClient, OperationsWithoutAccount}
+
+// Support is the address to write to when nothing else helps.
+const Support = "support@alphacruncher.com"
 
 // Contact is a person to ask.
 type Contact struct {

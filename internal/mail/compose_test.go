@@ -278,6 +278,22 @@ func TestReplyGoesToThePersonWhoWrites(t *testing.T) {
 	}
 }
 
+// A manager whom the requester may not know is named by the role.
+func TestNoticesOfAHiddenManager(t *testing.T) {
+	t.Parallel()
+	for locale, manager := range map[string]string{"en": "A manager of University of Example", "de": "Die Leitung von University of Example", "fr": "La direction de University of Example"} {
+		for _, event := range []mail.RequestEvent{mail.RequestApproved, mail.RequestDeclined} {
+			n := notice(t, mail.FacultyRequest, event)
+			n.Locale, n.Answerer = locale, mail.Mailbox{}
+			m := compose(t, n)
+			if !strings.HasPrefix(m.Subject, "DataHub "+manager+" ") || !strings.Contains(m.Text, manager+" ") || strings.Contains(m.Text, "()") ||
+				strings.Contains(m.Text+m.HTML, "{") || m.ReplyTo != (mail.Mailbox{}) {
+				t.Errorf("%s: %s, %v\n%s", locale, m.Subject, m.ReplyTo, m.Text)
+			}
+		}
+	}
+}
+
 func TestNoticeListsTenAddresses(t *testing.T) {
 	t.Parallel()
 	emails := make([]string, 1000)

@@ -27,6 +27,7 @@ var english = texts{
 	},
 	more:     "and {count} more",
 	quoting:  "{person} writes:",
+	manager:  "A manager of {organization}",
 	fallback: "If the button does not work, open this address:",
 	invitation: sentences{
 		subject: "DataHub {person} has sent you an invitation",

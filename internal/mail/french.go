@@ -29,6 +29,7 @@ var french = texts{
 	},
 	more:     "et {count} de plus",
 	quoting:  "{person} écrit :",
+	manager:  "La direction de {organization}",
 	fallback: "Si le bouton ne fonctionne pas, ouvrez cette adresse :",
 	invitation: sentences{
 		subject: "DataHub {person} vous a envoyé une invitation",

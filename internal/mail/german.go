@@ -27,6 +27,7 @@ var german = texts{
 	},
 	more:     "und {count} weitere",
 	quoting:  "{person} schreibt:",
+	manager:  "Die Leitung von {organization}",
 	fallback: "Falls die Schaltfläche nicht funktioniert, öffnen Sie diese Adresse:",
 	invitation: sentences{
 		subject: "DataHub {person} hat Ihnen eine Einladung geschickt",

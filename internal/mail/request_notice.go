@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"strings"
 	"time"
 
 	"alphacruncher.com/datahub-gateway/internal/address"
@@ -40,7 +41,7 @@ type RequestNotice struct {
 	Event        RequestEvent
 	Kind         RequestKind
 	Requester    Mailbox
-	Answerer     Mailbox // zero for RequestMade and RequestExpired
+	Answerer     Mailbox // zero for RequestMade and RequestExpired, and where the recipient may not know which manager of the organization it was
 	Organization string
 	Space        string      // "" where the request is about the organization itself
 	Instance     string      // "" where the request is about the space or the organization itself
@@ -66,6 +67,9 @@ func (n RequestNotice) Compose() (Message, error) {
 		n.Message = ""
 	}
 	t := textsFor(n.Locale)
+	if (n.Event == RequestApproved || n.Event == RequestDeclined) && n.Answerer == (Mailbox{}) {
+		person.Name = strings.ReplaceAll(t.manager, "{organization}", n.Organization)
+	}
 	s := t.notices[n.Event].about(t.requests[n.Kind])
 	if n.Event == RequestDeclined && person.Email == "" {
 		s.closing = "" // it asks for a reply

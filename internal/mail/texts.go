@@ -40,6 +40,9 @@ type texts struct {
 	// fallback introduces the link for readers whose button does not work.
 	fallback string
 
+	// manager is a person of whom nobody may know more. It begins a sentence.
+	manager string
+
 	invitation sentences
 	// requested is the opening of an invitation at somebody's request.
 	requested string

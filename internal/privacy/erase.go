@@ -128,6 +128,7 @@ func lockPlaces(ctx context.Context, tx *postgres.Tx, p Person) error {
 		union select null, null, m.organization_id from `+personTable+` join organization_member m on m.account_id = p.account and not m.guest
 		union select v.instance_id, v.space_id, v.organization_id from `+personTable+` join invitation v on v.email_key = p.key
 		union select v.instance_id, v.space_id, v.organization_id from `+personTable+` join invitation v on v.invited_by = p.account and v.status = 'PENDING'
+		union select null, null, r.organization_id from `+personTable+` join request r on r.requested_by = p.account and r.status = 'OPEN' and r.organization_id is not null
 		union select null, null, null from `+personTable+` where false and p.spellings is null`, p.args()...)
 }
 

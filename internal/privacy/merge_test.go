@@ -75,6 +75,13 @@ func TestMergeMovesEverythingOfAnAccount(t *testing.T) {
 		_, err := w.Requests.RequestRole(t.Context(), who, request.RequestRoleInput{OrganizationID: new(w.Organization("University of Example")), Role: tenant.OrganizationManager})
 		w.must(err)
 	}
+	// Requests for different roles in an organization do not exclude each other.
+	other := w.Organization("Private Institute")
+	for role, who := range map[tenant.Role]tenant.User{tenant.OrganizationManager: kept, tenant.OrganizationFaculty: pat} {
+		w.Grant(who, tenant.OrganizationMember, other)
+		_, err := w.Requests.RequestRole(t.Context(), who, request.RequestRoleInput{OrganizationID: &other, Role: role})
+		w.must(err)
+	}
 	trail, invitations, requests := len(w.Trail()), w.Number(`select count(*) from invitation`), w.Number(`select count(*) from request`)
 
 	before := w.state()
@@ -329,6 +336,37 @@ func TestMergeRacesWithTheMergedPerson(t *testing.T) {
 		}
 		if got := w.signIn(email+"/1", email, now.Add(2*time.Minute)); got.ID != kept.ID || got.FormerHolder {
 			t.Fatalf("trial %d: %+v", n, got)
+		}
+	}
+	r.End(t)
+}
+
+// Somebody who has a role in a space alone, as before every such person became a member of
+// the organization, is erased while their request for a role in it is approved.
+func TestApprovalRacesWithTheErasureOfTheRequester(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Requests.Limits.ByOrganization = 1e6
+	university, mia := w.Organization("University of Example"), w.User("mia")
+	var r racetest.Race
+	for n := range racetest.Trials {
+		email := fmt.Sprintf("asks%d@new.example", n)
+		other := w.signIn(email+"/1", email, time.Now().Add(-time.Hour))
+		w.Grant(other, tenant.InstanceViewer, w.Instance("Group 1"))
+		w.Exec(`delete from organization_member where account_id = $1`, other.ID.UUID)
+		made, err := w.Requests.RequestRole(t.Context(), other, request.RequestRoleInput{OrganizationID: &university, Role: tenant.OrganizationManager})
+		w.must(err)
+		person := w.find(email)
+		var approveErr, eraseErr error
+		r.Run(
+			func() {
+				_, approveErr = w.Requests.Approve(t.Context(), mia, request.ApproveRequestInput{RequestID: made.Request.ID})
+			},
+			func() { _, eraseErr = privacy.Erase(t.Context(), w.owner, person, privacy.Options{}) })
+		r.Record(approveErr == nil)
+		if approveErr != nil && testworld.Refusal(approveErr) != "NOT_FOUND" || eraseErr != nil ||
+			w.Number(`select count(*) from organization_member where account_id = $1`, other.ID.UUID) != 0 {
+			t.Fatalf("trial %d: %v, %v", n, approveErr, eraseErr)
 		}
 	}
 	r.End(t)

@@ -2,6 +2,7 @@ package request
 
 import (
 	"context"
+	"errors"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
@@ -121,7 +122,24 @@ func (r *row) lock(ctx context.Context, tx *postgres.Tx, actor access.Actor, str
 		return nil, nil, err
 	}
 	locked, err := findRow(ctx, tx, r.ID)
+	if locked != nil && locked.AnswererName != nil && locked.hidesAnswerer(places[r.placeID()]) {
+		hidden := locked.hiddenAnswerer()
+		locked.AnswererName, locked.AnswererEmail = &hidden.Name, &hidden.Email
+	}
 	return locked, places[r.placeID()], err
+}
+
+// hidesAnswerer reports whether a person must not know who answered the request: it is about
+// an organization which tells them no names of its staff, or which they (place is nil) may
+// not see any more.
+func (r *row) hidesAnswerer(place tenant.Place) bool {
+	o, _ := place.(*tenant.Organization)
+	return r.InOrganization && (o == nil || !o.TellsStaff())
+}
+
+// hiddenAnswerer is whom a person sees in place of the answerer.
+func (r *row) hiddenAnswerer() fault.Contact {
+	return fault.Contact{Name: "a manager of " + r.OrganizationName}
 }
 
 // checkActor checks that the actor may answer a request (nil: there is none) or,
@@ -144,7 +162,15 @@ func checkActor(ctx context.Context, q postgres.Querier, actor access.Actor, r *
 			Contacts: fault.Reachable(r.requester().Contact()),
 		}
 	case isRequester:
-		return access.CheckRole(ctx, q, place, rule)
+		err := access.CheckRole(ctx, q, place, rule)
+		if f := (*fault.Fault)(nil); r.InOrganization && errors.As(err, &f) && f.Code == fault.Forbidden {
+			// The role that would allow it is the one that they ask for, or a higher one.
+			f.Request, f.Remedy = "", "Wait for the answer, or withdraw the request with withdrawRequest."
+			if r.Status != Open {
+				f.Remedy = "Reload the request: it has ended."
+			}
+		}
+		return err
 	}
 	return access.NotFound()
 }

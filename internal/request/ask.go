@@ -20,7 +20,7 @@ import (
 // RequestPayload is the result of making a request.
 type RequestPayload struct {
 	Request *Request
-	Created bool // false: a request of the kind about the place was open already
+	Created bool // false: such a request was open already; see ownQueries
 }
 
 // draft is a request that is to be made.
@@ -42,7 +42,7 @@ func validateMessageAndKey(l invitation.Limits, message, key *string) fault.List
 	return append(text.CheckMessage(message, l.Message, "input", "message"), idempotency.ValidateKey(key)...)
 }
 
-// ask makes a request, unless one of the kind about the place is open, and queues
+// ask makes a request, unless such a one is open (see ownQueries), and queues
 // mails to those who can answer it.
 func (s *Service) ask(ctx context.Context, actor access.Actor, d draft) (payload RequestPayload, err error) {
 	type remembered struct {
@@ -100,7 +100,8 @@ func (s *Service) wake() {
 }
 
 // checkNeeded fails where the state of the place rules out what the draft asks
-// for, and with CONFLICT (NOT_NEEDED) where the requester has it or can do it.
+// for, and with CONFLICT where the requester has it or can do it (NOT_NEEDED), or where
+// nobody can answer (NO_MANAGER).
 func (d draft) checkNeeded(ctx context.Context, q postgres.Querier, place tenant.Place) error {
 	if err := access.CheckState(ctx, q, place, d.rule); err != nil {
 		return err
@@ -123,6 +124,9 @@ func (d draft) checkNeeded(ctx context.Context, q postgres.Querier, place tenant
 	case d.kind == Role && place.EffectiveRoles().Include(*d.role):
 		return notNeeded("You have this role already.", "Reload what you see.")
 	}
+	if o, organization := place.(*tenant.Organization); organization {
+		return access.CheckManaged(ctx, q, o)
+	}
 	return nil
 }
 
@@ -131,7 +135,7 @@ func notNeeded(message, remedy string) *fault.Fault {
 }
 
 // findOrInsert returns the actor's open request of the draft's kind about the
-// place. Where there is none it inserts one. It fails with RATE_LIMITED or
+// place, and in an organization for the draft's role. Where there is none it inserts one. It fails with RATE_LIMITED or
 // INVALID_EMAIL.
 func (s *Service) findOrInsert(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place, d draft) (id globalid.ID, created bool, err error) {
 	about := subjectOf(place)
@@ -144,12 +148,12 @@ func (s *Service) findOrInsert(ctx context.Context, tx *postgres.Tx, actor acces
 	}
 	// The index of open requests has room for one: end the one before, if its time
 	// is over.
-	if _, err := s.endAll(ctx, tx, access.Actor{}, audit.RequestExpired, expireOwn.of(about), actor.ID.UUID, string(d.kind), about.place); err != nil {
-		return id, false, err
-	}
 	var role *string
 	if d.role != nil {
 		role = new(d.role.String())
+	}
+	if _, err := s.endAll(ctx, tx, access.Actor{}, audit.RequestExpired, expireOwn.of(about), actor.ID.UUID, string(d.kind), about.place, role); err != nil {
+		return id, false, err
 	}
 	newID := globalid.New(globalid.Request)
 	id.Kind = globalid.Request
@@ -165,9 +169,9 @@ func (s *Service) findOrInsert(ctx context.Context, tx *postgres.Tx, actor acces
 	return id, true, ratelimit.Take(ctx, tx, charges...)
 }
 
-// ownQueries are about a person's open requests, of which there is one of a kind about a
-// place: about an instance or a space, or about an organization itself. The two have
-// indexes of their own.
+// ownQueries are about a person's open requests: about an instance or a space, of which
+// there is one of a kind about a place, or about an organization itself, of which there is
+// one for each role. The two have indexes of their own.
 type ownQueries struct{ inSpace, inOrganization string }
 
 func (q ownQueries) of(about subject) string {
@@ -192,7 +196,7 @@ var insertQueries = ownQueries{
 		select $1, $2, $3, o.id, o.name, $5, $6, $7, $8, t.until, t.until
 		from organization o, (select clock_timestamp() + $9 * interval '1 second' as until) t
 		where o.id = $4
-		on conflict (requested_by, kind, organization_id) where status = 'OPEN' and organization_id is not null do update set status = r.status
+		on conflict (requested_by, kind, organization_id, role) where status = 'OPEN' and organization_id is not null do update set status = r.status
 		returning id`,
 }
 
@@ -217,12 +221,18 @@ func subjectOf(place tenant.Place) subject {
 }
 
 func (l Limits) charges(actor access.Actor, about subject) []ratelimit.Charge {
-	within := ratelimit.Limit{Name: fault.RequestsBySpace, Max: l.BySpace, Text: "In one space %d requests can be made in an hour."}
-	if about.inOrganization {
-		within.Text = "In one organization itself %d requests can be made in an hour."
-	}
-	return []ratelimit.Charge{
+	charges := []ratelimit.Charge{
 		{Limit: ratelimit.Limit{Name: fault.RequestsByPerson, Max: l.ByPerson, Text: "One person can make %d requests in an hour."}, Subject: actor.ID.UUID, Count: 1},
-		{Limit: within, Subject: about.within, Count: 1},
+		{Limit: ratelimit.Limit{Name: fault.RequestsBySpace, Max: l.BySpace, Text: "In one space %d requests can be made in an hour."}, Subject: about.within, Count: 1},
 	}
+	if about.inOrganization {
+		// Thousands may ask, everybody in a space of the organization: a few of them must not
+		// use up what all have together, nor wait for each other.
+		charges[1].Limit = ratelimit.Limit{Name: fault.RequestsBySpace, Max: l.ByOrganization, Shared: true, Text: "About one organization itself %d requests can be made in an hour."}
+		charges = append(charges, ratelimit.Charge{
+			Limit:   ratelimit.Limit{Name: fault.RequestsByPersonInOrganization, Max: l.ByPersonInOrganization, Text: "One person can make %d requests about one organization itself in an hour."},
+			Subject: actor.ID.UUID, Within: about.within, Count: 1,
+		})
+	}
+	return charges
 }

@@ -198,10 +198,11 @@ func (s *Service) EndExpired(ctx context.Context) (n int64, err error) {
 
 var (
 	expireAny = expireQuery(`true order by expires_at limit 100 for no key update skip locked`)
-	// expireOwn are about requests of person $1, of kind $2, about place $3.
+	// expireOwn are about requests of person $1, of kind $2, about place $3, in an organization
+	// for role $4.
 	expireOwn = ownQueries{
-		inSpace:        expireQuery(`requested_by = $1 and kind = $2 and coalesce(instance_id, space_id) = $3 for no key update`),
-		inOrganization: expireQuery(`requested_by = $1 and kind = $2 and organization_id = $3 for no key update`),
+		inSpace:        expireQuery(`requested_by = $1 and kind = $2 and coalesce(instance_id, space_id) = $3 and ($4::text is null or true) for no key update`),
+		inOrganization: expireQuery(`requested_by = $1 and kind = $2 and organization_id = $3 and role = $4 for no key update`),
 	}
 )
 

@@ -93,6 +93,7 @@ type notice struct {
 	Locale    string    `db:"locale"`        // of the recipient
 	CanAnswer bool      `db:"can_answer"`    // whether the recipient can answer the request
 	SeesPlace bool      `db:"sees_place"`    // whether the recipient may know of the space or the organization
+	SeesStaff bool      `db:"sees_staff"`    // whether the recipient may know who answered
 	Former    bool      `db:"former_holder"` // whether the address belongs to somebody else by now
 }
 
@@ -106,7 +107,8 @@ func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*n
 		       exists (select from space_administrator sa where sa.space_id = r.space_id and sa.account_id = n.account_id)
 		       or exists (select from organization_member om where om.organization_id = s.organization_id and om.account_id = n.account_id and om.role in `+tenant.SeesSpaces.SQL(globalid.Organization)+`)
 		       or exists (select from instance_member im
-		                  where im.space_id = r.space_id and im.account_id = n.account_id) end as sees_place
+		                  where im.space_id = r.space_id and im.account_id = n.account_id) end as sees_place,
+		       case when r.organization_id is not null then `+tenant.TellsStaff(`n.account_id`, `r.organization_id`)+` else true end as sees_staff
 		from request_notice n join account a on a.id = n.account_id join request r on r.id = n.request_id `+tables+`
 		where n.id = any ($1::uuid[])`, ids)
 	if err != nil {
@@ -193,10 +195,13 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 	if n.Role != nil {
 		v.Role = *n.Role
 	}
+	if n.InOrganization {
+		v.Space = ""
+	}
 	if n.InstanceName != nil {
 		v.Instance = *n.InstanceName
 	}
-	if n.AnswererName != nil {
+	if n.AnswererName != nil && n.SeesStaff {
 		v.Answerer = mail.Mailbox{Name: *n.AnswererName, Email: *n.AnswererEmail}
 	}
 	if message != nil {

@@ -1,6 +1,7 @@
 package request_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"alphacruncher.com/datahub-gateway/internal/access"
+	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/membership"
@@ -71,19 +74,119 @@ func TestWhoCanAskForARoleInAnOrganization(t *testing.T) {
 	}, w.Lines(`select concat_ws(' ', a.name, r.role, r.space_id, r.space_name, r.organization_name) from request r join account a on a.id = r.requested_by order by r.id`)); diff != "" {
 		t.Error(diff)
 	}
-	// There is one open request of a person, for any role.
-	again, refusal := w.askIn("max", university, tenant.OrganizationManager)
-	if refusal != "" || again.Created || *again.Request.Role != tenant.OrganizationFaculty {
-		t.Errorf("%+v, %q", again, refusal)
+	// There is one open request of a person for each role.
+	ask := func(role tenant.Role, created bool) {
+		t.Helper()
+		again, refusal := w.askIn("max", university, role)
+		if refusal != "" || again.Created != created || *again.Request.Role != role {
+			t.Errorf("%+v, %q", again, refusal)
+		}
 	}
-	w.Advance(15 * 24 * time.Hour) // it has expired, and nobody has stored that
-	again, refusal = w.askIn("max", university, tenant.OrganizationManager)
-	if refusal != "" || !again.Created {
-		t.Errorf("%+v, %q", again, refusal)
+	ask(tenant.OrganizationFaculty, false)
+	ask(tenant.OrganizationManager, true)
+	ask(tenant.OrganizationManager, false)
+	ask(tenant.OrganizationFaculty, false)
+	w.Advance(15 * 24 * time.Hour) // they have expired, and nobody has stored that
+	ask(tenant.OrganizationManager, true)
+	if w.Number(`select count(*) from request r join account a on a.id = r.requested_by where a.name = 'Max' and r.status = 'EXPIRED'`) != 1 {
+		t.Error("the request for the other role has ended, too")
 	}
-	w.Requests.Limits.BySpace = 0
-	if _, got := w.askIn("ed", university, tenant.OrganizationFaculty); got != "RATE_LIMITED REQUESTS_BY_SPACE" {
-		t.Errorf("limited: %q", got)
+	ask(tenant.OrganizationFaculty, true)
+}
+
+// Nobody uses up what everybody has together, and a limit in one organization is none in
+// another.
+func TestRequestsForOrganizationsAreLimited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	university, other := w.university(), w.Organization("Private Institute")
+	w.Requests.Limits.BySpace, w.Requests.Limits.ByPersonInOrganization, w.Requests.Limits.ByOrganization = 0, 2, 3
+	w.Grant(w.User("vic"), tenant.OrganizationMember, other)
+	for _, c := range []struct {
+		who   string
+		place globalid.ID
+		want  string
+	}{
+		{"vic", university, ""},
+		{"vic", university, ""},
+		{"vic", university, "RATE_LIMITED REQUESTS_BY_PERSON_IN_ORGANIZATION"},
+		{"vic", other, ""},
+		{"ed", university, ""},
+		{"ada", university, "RATE_LIMITED REQUESTS_BY_SPACE"},
+	} {
+		made, got := w.askIn(c.who, c.place, tenant.OrganizationFaculty)
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.who, got, c.want)
+		}
+		if got == "" {
+			w.withdraw(c.who, made.Request.ID)
+		}
+	}
+}
+
+// Where the last manager was erased by force, nobody is asked, and no refusal says that
+// somebody could be.
+func TestOrganizationsWithoutAManager(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	university := w.university()
+	w.Grant(w.User("fay"), tenant.OrganizationFaculty, university)
+	w.Grant(w.User("max"), tenant.OrganizationMember, university)
+	const noManager = "University of Example has no manager now, who could give you a role."
+	check := func(who string, rule access.Rule, remedy, request string) {
+		t.Helper()
+		place, err := tenant.FindOrganization(t.Context(), w.DB, w.User(who), university)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f *fault.Fault
+		if err := access.CheckRole(t.Context(), w.DB, place, rule); !errors.As(err, &f) || f.Remedy != remedy || f.Request != request {
+			t.Errorf("%s, %s: %+v", who, rule.Field, f)
+		}
+	}
+	check("max", access.CreateSpace, "Ask Mia (mia@uni.example) or Fay (fay@uni.example) to do it for you, or ask for the role ORGANIZATION_FACULTY with requestRole.", "requestRole")
+	w.Exec(`delete from organization_member m using account a, set_config('datahub.erasure', 'FORCED', true) where a.id = m.account_id and a.name = 'Mia'`)
+	check("max", access.CreateSpace, "Ask Fay (fay@uni.example) to do it for you. "+noManager+" If nobody helps, write to support@alphacruncher.com.", "")
+	check("max", access.InviteOrganizationMembers, noManager+" Write to support@alphacruncher.com.", "")
+	check("vic", access.CreateSpace, noManager+" Write to support@alphacruncher.com.", "")
+	if _, got := w.askIn("max", university, tenant.OrganizationFaculty); got != "CONFLICT NO_MANAGER" || w.Number(`select count(*) from request`) != 0 {
+		t.Errorf("asking: %q", got)
+	}
+}
+
+// Guests are told no names of the staff: neither who answered them.
+func TestGuestsDoNotLearnWhoAnsweredInAnOrganization(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	university := w.university()
+	w.Exec(`insert into organization_member (organization_id, account_id, role, guest) select $1, id, 'MEMBER', true from account where name = 'Vic'`, university.UUID)
+	w.Grant(w.User("max"), tenant.OrganizationMember, university)
+	for who, want := range map[string]fault.Contact{
+		"vic": {Name: "a manager of University of Example"}, // a guest
+		"ed":  {Name: "a manager of University of Example"}, // who belongs to an instance alone
+		"max": {Name: "Mia", Email: "mia@uni.example"},
+		"ada": {Name: "Mia", Email: "mia@uni.example"},
+	} {
+		id := w.faculty(who)
+		if got := w.decline("mia", id); got != "" {
+			t.Fatal(got)
+		}
+		r := w.listMadeBy(who, "")[0]
+		place, err := r.Place(t.Context(), w.DB, w.User(who))
+		if err != nil || *r.AnsweredByIn(place) != want {
+			t.Errorf("%s: %+v, %v", who, r.AnsweredByIn(place), err)
+		}
+		var f *fault.Fault
+		_, err = w.Requests.Withdraw(t.Context(), w.User(who), request.WithdrawRequestInput{RequestID: id})
+		if !errors.As(err, &f) || f.Message != "The request has already been declined by "+want.Name+"." || (len(f.Contacts) == 0) != (want.Email == "") {
+			t.Errorf("%s: %v", who, err)
+		}
+	}
+	for _, m := range w.Mails() {
+		hidden := m.To == "vic@uni.example" || m.To == "ed@uni.example"
+		if hidden != (m.Subject == "DataHub A manager of University of Example has declined your request") || hidden && (strings.Contains(m.Text, "Mia") || strings.Contains(m.Text, "mia@")) {
+			t.Errorf("to %s: %s\n%s", m.To, m.Subject, m.Text)
+		}
 	}
 }
 
@@ -151,7 +254,7 @@ func TestAnswerersOfRequestsForOrganizationsAreTheSameEverywhere(t *testing.T) {
 			t.Errorf("%q: %+v, %v", status, lists, err)
 		}
 	}
-	if r := w.listMadeBy("vic", ""); len(r) != 1 || r[0].SpaceName != "" || r[0].InstanceName != nil || *r[0].OrganizationName != "University of Example" {
+	if r := w.listMadeBy("vic", ""); len(r) != 1 || r[0].SpaceName != "University of Example" || r[0].InstanceName != nil || *r[0].OrganizationName != "University of Example" {
 		t.Errorf("%+v", r)
 	}
 	if w.Number(`select count(*) from request r join space s on s.id = r.space_id`) != 0 {
@@ -269,7 +372,7 @@ func TestRacingAnswersInAnOrganization(t *testing.T) {
 	w := newWorld(t)
 	university := w.university()
 	w.Grant(w.User("may"), tenant.OrganizationManager, university)
-	w.Requests.Limits.ByPerson, w.Requests.Limits.BySpace = 1e6, 1e6
+	w.Requests.Limits.ByPerson, w.Requests.Limits.ByOrganization, w.Requests.Limits.ByPersonInOrganization = 1e6, 1e6, 1e6
 	fay := w.User("fay")
 	var answers, removals racetest.Race
 	for range racetest.Trials {

@@ -94,12 +94,13 @@ type Request struct {
 	ExpiresAt   time.Time
 
 	EndedAt    *time.Time
-	AnsweredBy *fault.Contact
-	Answer     *string // from the person who approved or declined
+	AnsweredBy *fault.Contact // see AnsweredByIn
+	Answer     *string        // from the person who approved or declined
 
 	// The names at the time of the request. InstanceName is nil where the request is
-	// about a space or an organization itself. OrganizationName is nil, and SpaceName is
-	// not empty, where it is about an instance or a space.
+	// about a space or an organization itself. OrganizationName is nil where it is about an
+	// instance or a space. Where it is about an organization itself, SpaceName has its name,
+	// too: clients that do not know such requests show it.
 	SpaceName        string
 	InstanceName     *string
 	OrganizationName *string
@@ -142,6 +143,16 @@ func (r *Request) Place(ctx context.Context, q postgres.Querier, actor access.Ac
 	return tenant.LoadPlace(ctx, q, actor, r.places, r.row.placeID())
 }
 
+// AnsweredByIn returns who approved or declined the request; nil where nobody did. place is
+// what Place returns. People whom an organization tells no names of its staff learn only
+// that a manager answered.
+func (r *Request) AnsweredByIn(place tenant.Place) *fault.Contact {
+	if r.AnsweredBy != nil && r.row.hidesAnswerer(place) {
+		return new(r.row.hiddenAnswerer())
+	}
+	return r.AnsweredBy
+}
+
 // Service makes, answers, ends and lists requests.
 type Service struct {
 	DB     *postgres.DB
@@ -160,7 +171,10 @@ type Service struct {
 type Limits struct {
 	TTL      time.Duration // how long a request can be answered
 	ByPerson int           // requests by one person in an hour
-	BySpace  int           // requests in one space, or in one organization itself, in an hour
+	BySpace  int           // requests in one space in an hour
+
+	// Requests about one organization itself in an hour: of everybody, and of one person.
+	ByOrganization, ByPersonInOrganization int
 }
 
 // The Relay connections of the package's lists, named for gqlgen.

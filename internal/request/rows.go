@@ -27,7 +27,7 @@ var (
 		r.expires_at < r.lasts_until as shortened,
 		` + status + ` as status, case when ` + status + ` = 'EXPIRED' then r.expires_at else r.ended_at end as ended_at, r.answer,
 		q.name as requester_name, ` + tenant.HeldEmail("q") + ` as requester_email, w.name as answerer_name, ` + tenant.HeldEmail("w") + ` as answerer_email,
-		coalesce(r.space_name, '') as space_name, o.id as organization_id, coalesce(r.organization_name, o.name) as organization_name, r.instance_name`
+		coalesce(r.space_name, r.organization_name) as space_name, o.id as organization_id, coalesce(r.organization_name, o.name) as organization_name, r.instance_name`
 
 	allColumns = columns + `, r.emails, r.approved`
 )
@@ -66,7 +66,7 @@ type row struct {
 	RequesterEmail   string         `db:"requester_email"` // see tenant.HeldEmail
 	AnswererName     *string        `db:"answerer_name"`
 	AnswererEmail    *string        `db:"answerer_email"`
-	SpaceName        string         `db:"space_name"`
+	SpaceName        string         `db:"space_name"` // the organization's name where InOrganization
 	OrganizationID   uuid.UUID      `db:"organization_id"`
 	OrganizationName string         `db:"organization_name"` // current, unless InOrganization
 	InstanceName     *string        `db:"instance_name"`

@@ -350,16 +350,23 @@ func TestWhatToDoWhenASpaceIsGone(t *testing.T) {
 	id := w.Space(testworld.Econometrics)
 	w.delete("ada", id)
 	w.Advance(24 * time.Hour)
-	for who, want := range map[string]string{
-		"mia": "Create a new space in its place.",
-		"ada": "Ask Mia (mia@uni.example) for a new space.",
-	} {
-		_, err := w.Spaces.Restore(t.Context(), w.User(who), space.Input{SpaceID: id})
+	check := func(who, want, request string) {
+		t.Helper()
 		var f *fault.Fault
-		if !errors.As(err, &f) || f.Code != fault.RestoreWindowExpired || f.Remedy != want {
+		place, err := tenant.FindSpace(t.Context(), w.DB, w.User(who), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := access.CheckState(t.Context(), w.DB, place, access.RestoreSpace); !errors.As(err, &f) || f.Code != fault.RestoreWindowExpired || f.Remedy != want || f.Request != request {
 			t.Errorf("%s: %+v", who, f)
 		}
 	}
+	const role = ", or ask for the role ORGANIZATION_FACULTY with requestRole."
+	check("mia", "Create a new space in its place.", "")
+	check("ada", "Ask Mia (mia@uni.example) for a new space"+role, "requestRole")
+	check("vic", "Ask a faculty member or a manager of the organization for a new space"+role, "requestRole") // who is told no names
+	w.Exec(`delete from organization_member m using account a, set_config('datahub.erasure', 'FORCED', true) where a.id = m.account_id and a.name = 'Mia'`)
+	check("ada", "University of Example has no manager now, who could give you a role. Write to support@alphacruncher.com.", "")
 }
 
 // A deleted space is seen by those who see it otherwise, in lists only where they are about

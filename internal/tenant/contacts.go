@@ -60,7 +60,7 @@ func (s *Space) Contacts(ctx context.Context, q postgres.Querier, roles Roles) (
 // anyone else, guests included, may know one instance alone. Plain members are no
 // staff: only managers may know who they are.
 func (o *Organization) Contacts(ctx context.Context, q postgres.Querier, roles Roles) ([]fault.Contact, error) {
-	if belongs := o.Roles != 0 && !(o.guest && o.Roles == RolesOf(OrganizationMember)); !belongs && !o.administers {
+	if !o.TellsStaff() {
 		return nil, nil
 	}
 	type staffQuery Roles
@@ -83,6 +83,30 @@ func (o *Organization) Contacts(ctx context.Context, q postgres.Querier, roles R
 		for _, row := range rows {
 			id := globalid.ID{Kind: globalid.Organization, UUID: row.OrganizationID}
 			found[id] = append(found[id], row.Contact)
+		}
+		return found, err
+	})
+}
+
+// TellsStaff reports whether the person is told the names of the organization's staff: see
+// Contacts. The SQL function TellsStaff is the same for the database.
+func (o *Organization) TellsStaff() bool {
+	belongs := o.Roles != 0 && !(o.guest && o.Roles == RolesOf(OrganizationMember))
+	return belongs || o.administers
+}
+
+// HasManager reads whether the organization has a manager. Without one, which only a forced
+// erasure leaves behind, nobody can give roles in it.
+func (o *Organization) HasManager(ctx context.Context, q postgres.Querier) (bool, error) {
+	type hasManager struct{}
+	return batch.Load(o.Siblings, o.ID, hasManager{}, func(organizations []globalid.ID) (map[globalid.ID]bool, error) {
+		var managed []uuid.UUID
+		err := q.Select(ctx, &managed, `
+			select o.id from unnest($1::uuid[]) as o (id)
+			cross join lateral (select from organization_member m where m.organization_id = o.id and m.role = 'MANAGER' limit 1) m`, postgres.IDs(organizations))
+		found := make(map[globalid.ID]bool, len(organizations))
+		for _, id := range managed {
+			found[globalid.ID{Kind: globalid.Organization, UUID: id}] = true
 		}
 		return found, err
 	})

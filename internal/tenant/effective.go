@@ -132,11 +132,25 @@ func HasRoleInOrganization(account, organization string, roles Roles) string {
 // KnowsOfOrganization returns the SQL condition that an account belongs to an organization,
 // or has a role in one of its spaces. Both are SQL expressions.
 func KnowsOfOrganization(account, organization string) string {
-	return `case when ` + HasRoleInOrganization(account, organization, RolesOf(AllRoles()...)) + ` then true else exists (
-		select from (select space_id from space_administrator where account_id = ` + account + `
-		             union all
-		             select space_id from instance_member where account_id = ` + account + `) ko
-		cross join lateral (select from space where id = ko.space_id and organization_id = ` + organization + ` limit 1) ks) end`
+	return `case when ` + HasRoleInOrganization(account, organization, RolesOf(AllRoles()...)) + ` then true else ` + anySpaceIn(organization, `
+		select space_id from space_administrator where account_id = `+account+`
+		union all
+		select space_id from instance_member where account_id = `+account) + ` end`
+}
+
+// TellsStaff returns the SQL condition that an account is told the names of an
+// organization's staff: see Organization.TellsStaff. Both are SQL expressions.
+func TellsStaff(account, organization string) string {
+	return `case when ` + postgres.Found(`organization_member ho
+		where ho.organization_id = `+organization+` and ho.account_id = `+account+` and not (ho.guest and ho.role = 'MEMBER')`) + ` then true else ` +
+		anySpaceIn(organization, `select space_id from space_administrator where account_id = `+account) + ` end`
+}
+
+// anySpaceIn returns the SQL condition that one of the spaces that a query selects belongs
+// to an organization.
+func anySpaceIn(organization, spaces string) string {
+	return `exists (select from (` + spaces + `) ko
+		cross join lateral (select from space where id = ko.space_id and organization_id = ` + organization + ` limit 1) ks)`
 }
 
 // hasRoleFromAbove returns the conditions that an account has one of some roles

@@ -35,7 +35,7 @@ func (w *World) Services() *Services {
 		ByPerson: 5000, BySpace: 10_000, ByAddress: 20, ByDomain: 10_000, Tokens: 20,
 	}}
 	requests := &request.Service{DB: w.DB, Outbox: w.queue(request.MailKind), OrganizationOutbox: w.queue(request.OrganizationMailKind), Events: feed, Invitations: invitations, Instances: instances, Spaces: spaces,
-		Limits: request.Limits{TTL: 14 * 24 * time.Hour, ByPerson: 20, BySpace: 100}}
+		Limits: request.Limits{TTL: 14 * 24 * time.Hour, ByPerson: 20, BySpace: 100, ByOrganization: 1000, ByPersonInOrganization: 5}}
 	instances.OnDelete, instances.OnRestore = requests.InstanceDeleted, requests.InstanceRestored
 	spaces.OnDelete, spaces.OnRestore = requests.SpaceDeleted, requests.SpaceRestored
 	return &Services{
