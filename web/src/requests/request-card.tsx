@@ -124,7 +124,11 @@ export function RequestCard({ request, direction, selected }: Props) {
         {answeredBy && status !== 'OPEN' && (
           <Text size="sm">
             {t(`request.answered.${status as 'APPROVED'}`, {
-              name: answeredBy.name,
+              // Guests are not told which manager it was.
+              name:
+                answeredBy.email || !organizationName
+                  ? answeredBy.name
+                  : t('request.aManager', { organization: organizationName }),
               at: moment(request.endedAt ?? ''),
             })}
           </Text>

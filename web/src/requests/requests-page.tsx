@@ -55,16 +55,25 @@ const AnsweredRequests = graphql(`
           }
         }
       }
-      organizations(first: 5) {
+      organizations(first: 100) {
         nodes {
           id
-          requests(first: 20) {
-            nodes {
-              ...RequestHead
-              emails(first: 0)
-              approvedEmails(first: 0)
-            }
-          }
+          viewerRoles
+        }
+      }
+    }
+  }
+`)
+
+const RequestsInOrganization = graphql(`
+  query RequestsInOrganization($id: ID!) {
+    organization(id: $id) {
+      id
+      requests(first: 100) {
+        nodes {
+          ...RequestHead
+          emails(first: 0)
+          approvedEmails(first: 0)
         }
       }
     }
@@ -148,13 +157,30 @@ function RequestList({ direction, page, selectedId }: RequestListProps) {
 
 /** A request that is in neither list: administrators of its space, deleted or not, and managers of its organization can still see it after somebody has answered it. */
 function AnsweredRequest({ id }: { id: string }) {
-  const { t } = useTranslation()
   const { data, loading } = useQuery(AnsweredRequests, { errorPolicy: 'all' })
-  const places = [...(data?.viewer.spaces?.nodes ?? []), ...(data?.viewer.organizations?.nodes ?? [])]
-  const requests = places.flatMap((place) => place.requests?.nodes ?? [])
-  const request = requests.find((each) => each.id === id)
+  const requests = data?.viewer.spaces?.nodes.flatMap((space) => space.requests?.nodes ?? [])
+  const request = requests?.find((each) => each.id === id)
   if (request) return <RequestCard request={request} direction="received" selected />
   if (loading) return <Loader size="sm" />
+  const managed = data?.viewer.organizations?.nodes.filter(({ viewerRoles }) =>
+    viewerRoles.includes('ORGANIZATION_MANAGER'),
+  )
+  return <AnsweredInOrganizations id={id} organizationIds={managed?.map((organization) => organization.id) ?? []} />
+}
+
+/** Looks for a request in one organization after the other: few people manage more than one. */
+function AnsweredInOrganizations({ id, organizationIds }: { id: string; organizationIds: string[] }) {
+  const { t } = useTranslation()
+  const [organizationId = '', ...others] = organizationIds
+  const { data, loading } = useQuery(RequestsInOrganization, {
+    variables: { id: organizationId },
+    skip: !organizationId,
+    errorPolicy: 'all',
+  })
+  const request = data?.organization?.requests?.nodes.find((each) => each.id === id)
+  if (request) return <RequestCard request={request} direction="received" selected />
+  if (loading) return <Loader size="sm" />
+  if (others.length > 0) return <AnsweredInOrganizations id={id} organizationIds={others} />
   return (
     <Alert color="gray" title={t('requests.unknown')}>
       {t('requests.unknownLead')}

@@ -12,7 +12,7 @@ export const de: Texts = {
     INSTANCE_EDITOR: 'Bearbeitung',
     SPACE_ADMINISTRATOR: 'Administration',
     ORGANIZATION_MANAGER: 'Leitung',
-    ORGANIZATION_FACULTY: 'Lehrkörper',
+    ORGANIZATION_FACULTY: 'Lehre und Forschung',
     ORGANIZATION_MEMBER: 'Mitglied',
     administrator: 'Administration',
   },
@@ -413,6 +413,10 @@ export const de: Texts = {
       title: 'Diese Anfrage ist nicht nötig',
       remedy: 'Sie können es selbst tun, oder es ist bereits getan. Laden Sie die Seite neu.',
     },
+    CONFLICT_NO_MANAGER: {
+      title: 'Diese Organisation hat zurzeit keine Leitung',
+      remedy: 'Niemand kann Ihnen dort eine Rolle geben. Schreiben Sie an support@alphacruncher.com.',
+    },
     CONFLICT_REQUESTER_LEFT: {
       title: 'Die Person, die diese Anfrage gesendet hat, ist nicht mehr dabei',
       remedy: 'Sie können die Anfrage ablehnen.',
@@ -480,6 +484,7 @@ export const de: Texts = {
       WITHDRAWN: 'Zurückgezogen',
       EXPIRED: 'Abgelaufen',
     },
+    aManager: 'der Leitung von {{organization}}',
     answered: { APPROVED: 'Genehmigt von {{name}} am {{at}}', DECLINED: 'Abgelehnt von {{name}} am {{at}}' },
     people: 'Einzuladende Personen',
     answer: 'Nachricht an {{name}} (optional)',

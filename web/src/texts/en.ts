@@ -385,6 +385,10 @@ export const en = {
       title: 'This request is not needed',
       remedy: 'You can do it yourself, or it is already done. Reload the page.',
     },
+    CONFLICT_NO_MANAGER: {
+      title: 'This organization has no manager now',
+      remedy: 'Nobody can give you a role there. Write to support@alphacruncher.com.',
+    },
     CONFLICT_REQUESTER_LEFT: {
       title: 'The person who sent this request is no longer here',
       remedy: 'You can decline the request.',
@@ -448,6 +452,7 @@ export const en = {
       WITHDRAWN: 'Withdrawn',
       EXPIRED: 'Expired',
     },
+    aManager: 'a manager of {{organization}}',
     answered: { APPROVED: 'Approved by {{name}} on {{at}}', DECLINED: 'Declined by {{name}} on {{at}}' },
     people: 'People to invite',
     answer: 'Message to {{name}} (optional)',

@@ -11,7 +11,7 @@ export const fr: Texts = {
     INSTANCE_VIEWER: 'Lecture',
     INSTANCE_EDITOR: 'Édition',
     SPACE_ADMINISTRATOR: 'Administration',
-    ORGANIZATION_MANAGER: 'Gestion',
+    ORGANIZATION_MANAGER: 'Direction',
     ORGANIZATION_FACULTY: 'Corps enseignant',
     ORGANIZATION_MEMBER: 'Membre',
     administrator: 'Administration',
@@ -407,6 +407,10 @@ export const fr: Texts = {
       title: 'Cette demande n’est pas nécessaire',
       remedy: 'Vous pouvez le faire vous-même, ou c’est déjà fait. Rechargez la page.',
     },
+    CONFLICT_NO_MANAGER: {
+      title: 'Cette organisation n’a pas de direction actuellement',
+      remedy: 'Personne ne peut vous y donner un rôle. Écrivez à support@alphacruncher.com.',
+    },
     CONFLICT_REQUESTER_LEFT: {
       title: 'La personne qui a envoyé cette demande n’est plus là',
       remedy: 'Vous pouvez refuser la demande.',
@@ -474,6 +478,7 @@ export const fr: Texts = {
       WITHDRAWN: 'Retirée',
       EXPIRED: 'Expirée',
     },
+    aManager: 'la direction de {{organization}}',
     answered: { APPROVED: 'Approuvée par {{name}} le {{at}}', DECLINED: 'Refusée par {{name}} le {{at}}' },
     people: 'Personnes à inviter',
     answer: 'Message à {{name}} (facultatif)',
