@@ -3006,7 +3006,11 @@ enum ErrorCode {
   SPACE_DELETED
   "The instance is a Master or Distributed instance, which cannot be deleted."
   INSTANCE_PROTECTED
-  "The instance or the space was deleted more than 24 hours ago and can no longer be restored."
+  """
+  The instance or the space was deleted more than 24 hours ago and can no longer be
+  restored. Where ` + "`" + `request` + "`" + ` is requestRole for a space, ask with the ` + "`" + `organizationId` + "`" + ` for
+  ORGANIZATION_FACULTY, which allows you to create a new one.
+  """
   RESTORE_WINDOW_EXPIRED
   "The invitation cannot be accepted or declined; ` + "`" + `reason` + "`" + ` is an InvitationNotUsableReason, where the person may know it."
   INVITATION_NOT_USABLE
