@@ -13,7 +13,7 @@ func accountsDatabase(t *testing.T) (dsn string) {
 	environment(t, "DATABASE_URL="+dsn, "DATAHUB_DEVELOPMENT=true")
 	command(t, "migrate").succeeded(t)
 	command(t, "seed").succeeded(t)
-	execute(t, db, `insert into audit_log (action, actor_id, actor_name, space_id, space_name) select 'SPACE_CREATED', a.id, a.name, s.id, s.name from account a, space s where a.name = 'Vic'`)
+	execute(t, db, `insert into audit_log (action, actor_id, actor_name, space_id, space_name) select 'SPACE_CREATED', a.id, a.name, s.id, s.name from account a, space s where a.name = 'Vic' and s.deleted_at is null`)
 	return dsn
 }
 

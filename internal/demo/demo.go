@@ -1,12 +1,11 @@
-// Package demo loads the demo world: the people, places and requests that a
-// developer finds in a new database. world.go has them as data.
+// Package demo loads the demo world that a developer finds in a new database: people and
+// places, and examples of what happens there. world.go and examples.go have them as data.
 package demo
 
 import (
 	"context"
 
 	"github.com/google/uuid"
-	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
@@ -21,13 +20,20 @@ import (
 // Load loads the demo world into a database, once: where it has been loaded, Load
 // changes nothing. Callers that load at the same time wait for one of them.
 func Load(ctx context.Context, db *postgres.DB) error {
+	return load(ctx, db, func(l loader) []func(context.Context) error { return append(l.world(), l.examples()...) })
+}
+
+// LoadWorld is Load without the examples.
+func LoadWorld(ctx context.Context, db *postgres.DB) error { return load(ctx, db, loader.world) }
+
+func load(ctx context.Context, db *postgres.DB, steps func(loader) []func(context.Context) error) error {
 	return db.InTx(ctx, func(tx *postgres.Tx) error {
 		if n, err := tx.Exec(ctx, `insert into demo_world default values on conflict do nothing`); err != nil || n == 0 {
 			return err
 		}
 		l := loader{tx: tx, people: map[string]uuid.UUID{}, places: map[string]globalid.ID{}}
-		for _, load := range []func(context.Context) error{l.loadPeople, l.loadSpaces, l.loadInstances, l.loadRoles, l.loadDeletions, l.loadRequests} {
-			if err := load(ctx); err != nil {
+		for _, step := range steps(l) {
+			if err := step(ctx); err != nil {
 				return err
 			}
 		}
@@ -41,11 +47,16 @@ func Loaded(ctx context.Context, q postgres.Querier) (loaded bool, err error) {
 	return loaded, err
 }
 
-// loader loads the tables of world.go, one after the other.
+// loader loads the tables of world.go and examples.go, one after the other.
 type loader struct {
 	tx     *postgres.Tx
 	people map[string]uuid.UUID   // accounts by address
 	places map[string]globalid.ID // organizations, spaces and working instances by name
+}
+
+// world returns the steps that load world.go.
+func (l loader) world() []func(context.Context) error {
+	return []func(context.Context) error{l.loadPeople, l.loadSpaces, l.loadInstances, l.loadRoles, l.loadDeletions}
 }
 
 func (l loader) loadPeople(ctx context.Context) error {
@@ -70,11 +81,16 @@ func (l loader) loadSpaces(ctx context.Context) error {
 			return err
 		}
 		l.places[s.organization] = id
-		if l.places[s.name], err = space.Insert(ctx, l.tx, id.UUID, s.name); err != nil {
+		if err := l.loadSpace(ctx, s.organization, s.name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (l loader) loadSpace(ctx context.Context, organization, name string) (err error) {
+	l.places[name], err = space.Insert(ctx, l.tx, l.places[organization].UUID, name)
+	return err
 }
 
 func (l loader) loadInstances(ctx context.Context) error {
@@ -99,27 +115,18 @@ func (l loader) loadRoles(ctx context.Context) error {
 
 func (l loader) loadDeletions(ctx context.Context) error {
 	for _, d := range deletions {
-		if _, err := l.tx.Exec(ctx, `
-			update instance i
-			set deleted_at = t.at, deleted_by = $2, restorable_until = t.at + interval '24 hours'
-			from (select clock_timestamp() - $3 * interval '1 second' as at) t where i.id = $1`,
-			l.places[d.instance].UUID, l.people[d.by], d.ago.Seconds()); err != nil {
+		if err := l.loadDeletion(ctx, "instance", d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l loader) loadRequests(ctx context.Context) error {
-	for _, r := range requests {
-		if _, err := l.tx.Exec(ctx, `
-			insert into request (id, kind, space_id, space_name, instance_id, instance_name, requested_by, role, emails, message, lasts_until, expires_at)
-			select $1, $2, s.id, s.name, i.id, i.name, $3, nullif($4, ''), $5, $6, clock_timestamp() + interval '14 days',
-			       least(clock_timestamp() + interval '14 days', i.restorable_until)
-			from space s left join instance i on i.space_id = s.id and i.name = $8 where s.id = $7`,
-			globalid.New(globalid.Request).UUID, r.kind, l.people[r.by], r.role, pq.StringArray(r.emails), r.message, l.places[r.space].UUID, r.instance); err != nil {
-			return err
-		}
-	}
-	return nil
+func (l loader) loadDeletion(ctx context.Context, table string, d deletion) error {
+	_, err := l.tx.Exec(ctx, `
+		update `+table+` p
+		set deleted_at = t.at, deleted_by = $2, restorable_until = t.at + interval '24 hours'
+		from (select clock_timestamp() - $3 * interval '1 second' as at) t where p.id = $1`,
+		l.places[d.place].UUID, l.people[d.by], d.ago.Seconds())
+	return err
 }

@@ -31,7 +31,10 @@ const facts = `
 	union all
 	select 'account ' || name || ' ' || email || ' ' || email_key || ' ' || coalesce(subject, '-') from account
 	union all
-	select 'space ' || s.name || ' of ' || o.name from space s join organization o on o.id = s.organization_id
+	select 'space ' || s.name || ' of ' || o.name || coalesce(
+		', deleted ' || round(extract(epoch from w.loaded_at - s.deleted_at) / 60) || ' minutes before'
+		|| ', restorable for ' || round(extract(epoch from s.restorable_until - s.deleted_at) / 60, 6)::float, '')
+	from space s join organization o on o.id = s.organization_id cross join demo_world w
 	union all
 	select 'instance ' || i.name || ' ' || i.kind || ' of ' || s.name || coalesce(
 		', deleted ' || round(extract(epoch from w.loaded_at - i.deleted_at) / 60) || ' minutes before'
@@ -53,6 +56,7 @@ const facts = `
 
 var world = []string{
 	"ADMINISTRATOR Ada of Econometrics 2026",
+	"ADMINISTRATOR Mia of Statistics 2025",
 	"ADMINISTRATOR Rita of Private Research",
 	"EDITOR Ed of Group 1",
 	"EDITOR Ed of Group 2",
@@ -72,15 +76,18 @@ var world = []string{
 	"account Vic vic@uni.example vic@uni.example -",
 	"instance Distributed DISTRIBUTED of Econometrics 2026",
 	"instance Distributed DISTRIBUTED of Private Research",
+	"instance Distributed DISTRIBUTED of Statistics 2025",
 	"instance Group 1 WORKING of Econometrics 2026",
 	"instance Group 2 WORKING of Econometrics 2026, deleted 120 minutes before, restorable for 1440",
 	"instance Group 3 WORKING of Econometrics 2026, deleted 1800 minutes before, restorable for 1440",
 	"instance Master MASTER of Econometrics 2026",
 	"instance Master MASTER of Private Research",
+	"instance Master MASTER of Statistics 2025",
 	"organization Private Institute",
 	"organization University of Example",
 	"space Econometrics 2026 of University of Example",
 	"space Private Research of Private Institute",
+	"space Statistics 2025 of University of Example, deleted 180 minutes before, restorable for 1440",
 }
 
 // rows returns every row of the database, except those of the migrations.

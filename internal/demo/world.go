@@ -67,25 +67,13 @@ var roles = []struct {
 
 // deletions are the instances that were deleted some time before the load. One of
 // them can still be restored, and one cannot.
-var deletions = []struct {
-	instance string
-	by       string
-	ago      time.Duration
-}{
+var deletions = []deletion{
 	{"Group 2", ada, 2 * time.Hour},
 	{"Group 3", ada, 30 * time.Hour},
 }
 
-// requests are open requests, one of each kind, which Ada can answer.
-var requests = []struct {
-	by, kind, space string
-	instance        string // of the space; "": the space itself
-	role            string // "": none
-	emails          []string
-	message         string
-}{
-	{by: mia, kind: "ROLE", space: econometrics, role: tenant.SpaceAdministrator.String(), message: "I look after this course while you are away."},
-	{by: mia, kind: "INVITATIONS", space: econometrics, instance: "Master", role: tenant.InstanceViewer.String(),
-		emails: []string{"noah@uni.example", "lea@uni.example"}, message: "They help with the exercises."},
-	{by: mia, kind: "RESTORE", space: econometrics, instance: "Group 2", message: "The group still needs it."},
+// deletion is a place that was deleted some time before the load.
+type deletion struct {
+	place, by string
+	ago       time.Duration
 }

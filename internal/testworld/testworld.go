@@ -15,7 +15,7 @@
 //		…
 //	}
 //
-// A world has the people and places of [demo.Load], without its requests. Add
+// A world has the people and places of [demo.LoadWorld], without its examples. Add
 // what else a test needs with NewOrganization, NewSpace, NewInstance, User,
 // Grant and Revoke, and read what the code under test stored with Text, Number
 // and Lines. Advance lets time pass without waiting. Mails delivers what is
@@ -79,7 +79,7 @@ func load(ctx context.Context, dsn string) error {
 		return err
 	}
 	defer db.Close()
-	return loadDemo(ctx, db)
+	return demo.LoadWorld(ctx, db)
 }
 
 func migrate(ctx context.Context, dsn string) error {
@@ -95,14 +95,6 @@ func migrate(ctx context.Context, dsn string) error {
 		return err
 	}
 	_, err = db.Exec(ctx, advance)
-	return err
-}
-
-func loadDemo(ctx context.Context, db *postgres.DB) error {
-	if err := demo.Load(ctx, db); err != nil {
-		return err
-	}
-	_, err := db.Exec(ctx, `delete from request`)
 	return err
 }
 
@@ -127,7 +119,7 @@ func New(t testing.TB) *World {
 	w.gatewayDSN = throughPooler(t, strings.Replace(w.DSN, "user=postgres", "user="+Role, 1))
 	w.admin = w.Open(w.DSN)
 	if loadsInNew {
-		if err := loadDemo(t.Context(), w.admin); err != nil {
+		if err := demo.LoadWorld(t.Context(), w.admin); err != nil {
 			t.Fatal(err)
 		}
 	}
