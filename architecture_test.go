@@ -54,6 +54,7 @@ func TestImports(t *testing.T) {
 		"/internal/privacy":                   {"github.com/prometheus/", "go.opentelemetry.io/", "github.com/99designs/", "github.com/jmoiron/sqlx", "net/http", module + "/graph", module + "/resolvers", module + "/internal/app"},
 		"/internal/ratelimit":                 domain("/internal/ratelimit"),
 		"/internal/request":                   domain("/internal/request", "/internal/instance", "/internal/invitation", "/internal/membership", "/internal/space"), // an approval performs what was requested
+		"/internal/roster":                    domain("/internal/instance", "/internal/invitation", "/internal/membership", "/internal/roster"),
 		"/internal/state":                     {module + "/", "github.com/"},
 		"/internal/space":                     domain("/internal/space", "/internal/instance", "/internal/membership", "/internal/organization"),
 		"/internal/telemetry":                 {module + "/internal/postgres", module + "/internal/outbox", module + "/resolvers", module + "/internal/app", "github.com/99designs/", "github.com/jmoiron/sqlx", "github.com/lib/pq"},
@@ -182,7 +183,7 @@ func sources(t *testing.T) map[string]map[string]*ast.File {
 // What grants a role builds on membership: all roles are granted there.
 func domain(of ...string) []string {
 	rule := []string{"github.com/prometheus/", "go.opentelemetry.io/", module + "/internal/telemetry", "github.com/99designs/", "github.com/jmoiron/sqlx", "net/http", module + "/graph", module + "/resolvers", module + "/internal/app"}
-	for _, subject := range []string{"/internal/instance", "/internal/invitation", "/internal/membership", "/internal/organization", "/internal/request", "/internal/space"} {
+	for _, subject := range []string{"/internal/instance", "/internal/invitation", "/internal/membership", "/internal/organization", "/internal/request", "/internal/roster", "/internal/space"} {
 		if !slices.Contains(of, subject) {
 			rule = append(rule, module+subject)
 		}

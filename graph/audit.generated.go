@@ -153,6 +153,38 @@ func (ec *executionContext) fieldContext_AuditEntry_request(_ context.Context, f
 	return graphql.NewScalarFieldContext("AuditEntry", field, true, true, "RequestKind")
 }
 
+func (ec *executionContext) _AuditEntry_roster(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_roster(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RosterChanges(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *audit.RosterChanges) graphql.Marshaler {
+			return ec.marshalORosterChanges2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐRosterChanges(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_roster(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEntry",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RosterChanges(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _AuditEntryConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *relay.Connection[*audit.Entry]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -289,6 +321,168 @@ func (ec *executionContext) fieldContext_AuditEntryEdge_node(_ context.Context, 
 	return fc, nil
 }
 
+func (ec *executionContext) _RosterChanges_removed(ctx context.Context, field graphql.CollectedField, obj *audit.RosterChanges) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RosterChanges_removed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Removed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RosterChanges_removed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "String")
+}
+
+func (ec *executionContext) fieldContext_RosterChanges_removedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "Int")
+}
+
+func (ec *executionContext) _RosterChanges_revoked(ctx context.Context, field graphql.CollectedField, obj *audit.RosterChanges) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RosterChanges_revoked(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Revoked, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RosterChanges_revoked(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "String")
+}
+
+func (ec *executionContext) fieldContext_RosterChanges_revokedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "Int")
+}
+
+func (ec *executionContext) _RosterChanges_rolesChanged(ctx context.Context, field graphql.CollectedField, obj *audit.RosterChanges) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RosterChanges_rolesChanged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RolesChanged, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RosterChanges_rolesChanged(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "String")
+}
+
+func (ec *executionContext) fieldContext_RosterChanges_rolesChangedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "Int")
+}
+
+func (ec *executionContext) _RosterChanges_takenOver(ctx context.Context, field graphql.CollectedField, obj *audit.RosterChanges) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RosterChanges_takenOver(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TakenOver, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RosterChanges_takenOver(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "String")
+}
+
+func (ec *executionContext) fieldContext_RosterChanges_takenOverCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "Int")
+}
+
+func (ec *executionContext) _RosterChanges_invited(ctx context.Context, field graphql.CollectedField, obj *audit.RosterChanges) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RosterChanges_invited(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Invited, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RosterChanges_invited(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "String")
+}
+
+func (ec *executionContext) fieldContext_RosterChanges_invitedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "Int")
+}
+
+func (ec *executionContext) _RosterChanges_createdInstances(ctx context.Context, field graphql.CollectedField, obj *audit.RosterChanges) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RosterChanges_createdInstances(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedInstances, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RosterChanges_createdInstances(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "String")
+}
+
+func (ec *executionContext) fieldContext_RosterChanges_createdInstanceCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "Int")
+}
+
 // endregion **************************** field.gotpl *****************************
 
 // region    **************************** input.gotpl *****************************
@@ -393,6 +587,11 @@ func (ec *executionContext) _AuditEntry(ctx context.Context, sel ast.SelectionSe
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._AuditEntry_request(ctx, field, obj)
 				})
+		case "roster":
+			out.Values[i] = ec._AuditEntry_roster(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -615,6 +814,94 @@ func plainAuditEntryEdge(of *graphql.OperationContext, field graphql.CollectedFi
 	return nil
 }
 
+var rosterChangesImplementors = []string{"RosterChanges"}
+
+func (ec *executionContext) _RosterChanges(ctx context.Context, sel ast.SelectionSet, obj *audit.RosterChanges) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, rosterChangesImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.DeferredGroup{}
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RosterChanges")
+		case "removed":
+			out.Values[i] = ec._RosterChanges_removed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "removedCount":
+			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.RemovedCount)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "revoked":
+			out.Values[i] = ec._RosterChanges_revoked(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "revokedCount":
+			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.RevokedCount)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "rolesChanged":
+			out.Values[i] = ec._RosterChanges_rolesChanged(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "rolesChangedCount":
+			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.RolesChangedCount)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "takenOver":
+			out.Values[i] = ec._RosterChanges_takenOver(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "takenOverCount":
+			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.TakenOverCount)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "invited":
+			out.Values[i] = ec._RosterChanges_invited(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "invitedCount":
+			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.InvitedCount)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createdInstances":
+			out.Values[i] = ec._RosterChanges_createdInstances(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createdInstanceCount":
+			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.CreatedInstanceCount)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 // endregion **************************** object.gotpl ****************************
 
 // region    ***************************** type.gotpl *****************************
@@ -693,6 +980,13 @@ func (ec *executionContext) marshalOAuditEntryConnection2ᚖalphacruncherᚗcom�
 		return graphql.Null
 	}
 	return ec._AuditEntryConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORosterChanges2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐRosterChanges(ctx context.Context, sel ast.SelectionSet, v *audit.RosterChanges) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RosterChanges(ctx, sel, v)
 }
 
 // endregion ***************************** type.gotpl *****************************

@@ -77,11 +77,16 @@ const (
 	ConflictReasonLastAdministrator ConflictReason = "LAST_ADMINISTRATOR"
 	// The person is the last manager of the organization, who cannot be removed, cannot leave and keeps the role.
 	ConflictReasonLastManager ConflictReason = "LAST_MANAGER"
-	// An active instance of the space has this name: `instances` has it. Names are
+	// An active instance of the space has this name, and cannot be used for this: `instances` has it. Names are
 	// compared without regard to case, to spaces, and to characters that nobody sees.
 	ConflictReasonNameTaken ConflictReason = "NAME_TAKEN"
 	// The name is that of the Master or the Distributed instance, which every space has.
 	ConflictReasonNameReserved ConflictReason = "NAME_RESERVED"
+	// The roster gives a person two roles in one instance.
+	ConflictReasonNamedTwice ConflictReason = "NAMED_TWICE"
+	// The roster would end roles or invitations of more people than `removeAtMost` says; or,
+	// without that, of more than half of the people in the working instances of the space.
+	ConflictReasonRemovesTooMany ConflictReason = "REMOVES_TOO_MANY"
 	// The person can do this without a request, or it is done already.
 	ConflictReasonNotNeeded ConflictReason = "NOT_NEEDED"
 	// The organization has no manager now, who could give the role.
@@ -103,6 +108,8 @@ var AllConflictReason = []ConflictReason{
 	ConflictReasonLastManager,
 	ConflictReasonNameTaken,
 	ConflictReasonNameReserved,
+	ConflictReasonNamedTwice,
+	ConflictReasonRemovesTooMany,
 	ConflictReasonNotNeeded,
 	ConflictReasonNoManager,
 	ConflictReasonRequesterLeft,
@@ -114,7 +121,7 @@ var AllConflictReason = []ConflictReason{
 
 func (e ConflictReason) IsValid() bool {
 	switch e {
-	case ConflictReasonLastAdministrator, ConflictReasonLastManager, ConflictReasonNameTaken, ConflictReasonNameReserved, ConflictReasonNotNeeded, ConflictReasonNoManager, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
+	case ConflictReasonLastAdministrator, ConflictReasonLastManager, ConflictReasonNameTaken, ConflictReasonNameReserved, ConflictReasonNamedTwice, ConflictReasonRemovesTooMany, ConflictReasonNotNeeded, ConflictReasonNoManager, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
 		return true
 	}
 	return false

@@ -14,6 +14,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/roster"
 	"alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"github.com/99designs/gqlgen/graphql"
@@ -80,6 +81,7 @@ type ComplexityRoot struct {
 		PreviousRole             func(childComplexity int) int
 		Request                  func(childComplexity int) int
 		Role                     func(childComplexity int) int
+		RosterChanges            func(childComplexity int) int
 		Summary                  func(childComplexity int) int
 		UserID                   func(childComplexity int) int
 		UserName                 func(childComplexity int) int
@@ -303,6 +305,7 @@ type ComplexityRoot struct {
 		RestoreInstance           func(childComplexity int, input instance.InstanceInput) int
 		RestoreSpace              func(childComplexity int, input space.Input) int
 		RevokeInvitations         func(childComplexity int, input invitation.SelectionInput) int
+		SyncRoster                func(childComplexity int, input roster.SyncRosterInput) int
 		WithdrawRequest           func(childComplexity int, input request.WithdrawRequestInput) int
 	}
 
@@ -487,6 +490,32 @@ type ComplexityRoot struct {
 		Outcome    func(childComplexity int) int
 	}
 
+	RosterChanges struct {
+		CreatedInstanceCount func(childComplexity int) int
+		CreatedInstances     func(childComplexity int) int
+		Invited              func(childComplexity int) int
+		InvitedCount         func(childComplexity int) int
+		Removed              func(childComplexity int) int
+		RemovedCount         func(childComplexity int) int
+		Revoked              func(childComplexity int) int
+		RevokedCount         func(childComplexity int) int
+		RolesChanged         func(childComplexity int) int
+		RolesChangedCount    func(childComplexity int) int
+		TakenOver            func(childComplexity int) int
+		TakenOverCount       func(childComplexity int) int
+	}
+
+	RosterResult struct {
+		Email        func(childComplexity int) int
+		Index        func(childComplexity int) int
+		Instance     func(childComplexity int) int
+		Invitation   func(childComplexity int) int
+		Member       func(childComplexity int) int
+		Outcome      func(childComplexity int) int
+		PreviousRole func(childComplexity int) int
+		Role         func(childComplexity int) int
+	}
+
 	Space struct {
 		Administrators  func(childComplexity int) int
 		AuditLog        func(childComplexity int, first *int, after *string) int
@@ -544,6 +573,14 @@ type ComplexityRoot struct {
 	Subscription struct {
 		InvitationChanged func(childComplexity int, instanceID globalid.ID) int
 		RequestChanged    func(childComplexity int) int
+	}
+
+	SyncRosterPayload struct {
+		CreatedInstances func(childComplexity int) int
+		Removed          func(childComplexity int) int
+		Results          func(childComplexity int) int
+		Revoked          func(childComplexity int) int
+		Space            func(childComplexity int) int
 	}
 
 	User struct {
@@ -701,6 +738,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEntry.Role(childComplexity), true
+	case "AuditEntry.roster":
+		if e.ComplexityRoot.AuditEntry.RosterChanges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.RosterChanges(childComplexity), true
 	case "AuditEntry.summary":
 		if e.ComplexityRoot.AuditEntry.Summary == nil {
 			break
@@ -1664,6 +1707,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeInvitations(childComplexity, args["input"].(invitation.SelectionInput)), true
+	case "Mutation.syncRoster":
+		if e.ComplexityRoot.Mutation.SyncRoster == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_syncRoster_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SyncRoster(childComplexity, args["input"].(roster.SyncRosterInput)), true
 	case "Mutation.withdrawRequest":
 		if e.ComplexityRoot.Mutation.WithdrawRequest == nil {
 			break
@@ -2381,6 +2435,128 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RevokeResult.Outcome(childComplexity), true
 
+	case "RosterChanges.createdInstanceCount":
+		if e.ComplexityRoot.RosterChanges.CreatedInstanceCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChanges.CreatedInstanceCount(childComplexity), true
+	case "RosterChanges.createdInstances":
+		if e.ComplexityRoot.RosterChanges.CreatedInstances == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChanges.CreatedInstances(childComplexity), true
+	case "RosterChanges.invited":
+		if e.ComplexityRoot.RosterChanges.Invited == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChanges.Invited(childComplexity), true
+	case "RosterChanges.invitedCount":
+		if e.ComplexityRoot.RosterChanges.InvitedCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChanges.InvitedCount(childComplexity), true
+	case "RosterChanges.removed":
+		if e.ComplexityRoot.RosterChanges.Removed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChanges.Removed(childComplexity), true
+	case "RosterChanges.removedCount":
+		if e.ComplexityRoot.RosterChanges.RemovedCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChanges.RemovedCount(childComplexity), true
+	case "RosterChanges.revoked":
+		if e.ComplexityRoot.RosterChanges.Revoked == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChanges.Revoked(childComplexity), true
+	case "RosterChanges.revokedCount":
+		if e.ComplexityRoot.RosterChanges.RevokedCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChanges.RevokedCount(childComplexity), true
+	case "RosterChanges.rolesChanged":
+		if e.ComplexityRoot.RosterChanges.RolesChanged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChanges.RolesChanged(childComplexity), true
+	case "RosterChanges.rolesChangedCount":
+		if e.ComplexityRoot.RosterChanges.RolesChangedCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChanges.RolesChangedCount(childComplexity), true
+	case "RosterChanges.takenOver":
+		if e.ComplexityRoot.RosterChanges.TakenOver == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChanges.TakenOver(childComplexity), true
+	case "RosterChanges.takenOverCount":
+		if e.ComplexityRoot.RosterChanges.TakenOverCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChanges.TakenOverCount(childComplexity), true
+
+	case "RosterResult.email":
+		if e.ComplexityRoot.RosterResult.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterResult.Email(childComplexity), true
+	case "RosterResult.index":
+		if e.ComplexityRoot.RosterResult.Index == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterResult.Index(childComplexity), true
+	case "RosterResult.instance":
+		if e.ComplexityRoot.RosterResult.Instance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterResult.Instance(childComplexity), true
+	case "RosterResult.invitation":
+		if e.ComplexityRoot.RosterResult.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterResult.Invitation(childComplexity), true
+	case "RosterResult.member":
+		if e.ComplexityRoot.RosterResult.Member == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterResult.Member(childComplexity), true
+	case "RosterResult.outcome":
+		if e.ComplexityRoot.RosterResult.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterResult.Outcome(childComplexity), true
+	case "RosterResult.previousRole":
+		if e.ComplexityRoot.RosterResult.PreviousRole == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterResult.PreviousRole(childComplexity), true
+	case "RosterResult.role":
+		if e.ComplexityRoot.RosterResult.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterResult.Role(childComplexity), true
+
 	case "Space.administrators":
 		if e.ComplexityRoot.Space.Administrators == nil {
 			break
@@ -2629,6 +2805,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Subscription.RequestChanged(childComplexity), true
 
+	case "SyncRosterPayload.createdInstances":
+		if e.ComplexityRoot.SyncRosterPayload.CreatedInstances == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRosterPayload.CreatedInstances(childComplexity), true
+	case "SyncRosterPayload.removed":
+		if e.ComplexityRoot.SyncRosterPayload.Removed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRosterPayload.Removed(childComplexity), true
+	case "SyncRosterPayload.results":
+		if e.ComplexityRoot.SyncRosterPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRosterPayload.Results(childComplexity), true
+	case "SyncRosterPayload.revoked":
+		if e.ComplexityRoot.SyncRosterPayload.Revoked == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRosterPayload.Revoked(childComplexity), true
+	case "SyncRosterPayload.space":
+		if e.ComplexityRoot.SyncRosterPayload.Space == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRosterPayload.Space(childComplexity), true
+
 	case "User.email":
 		if e.ComplexityRoot.User.Email == nil {
 			break
@@ -2756,6 +2963,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("RestoreInstanceInput", ec.unmarshalInputRestoreInstanceInput),
 			graphql.NewInputUnmarshaler("RestoreSpaceInput", ec.unmarshalInputRestoreSpaceInput),
 			graphql.NewInputUnmarshaler("RevokeInvitationsInput", ec.unmarshalInputRevokeInvitationsInput),
+			graphql.NewInputUnmarshaler("RosterEntry", ec.unmarshalInputRosterEntry),
+			graphql.NewInputUnmarshaler("RosterInstance", ec.unmarshalInputRosterInstance),
+			graphql.NewInputUnmarshaler("SyncRosterInput", ec.unmarshalInputSyncRosterInput),
 			graphql.NewInputUnmarshaler("WithdrawRequestInput", ec.unmarshalInputWithdrawRequestInput),
 		)
 	}
@@ -2875,7 +3085,7 @@ type AuditEntry {
   userId: ID
   "The name of the member concerned, at the time."
   userName: String
-  "The addresses of the invitations; for a request for invitations, the first ten. Empty for other actions."
+  "The addresses of the invitations; for a request for invitations, the first ten; for a roster, all addresses that ` + "`" + `roster` + "`" + ` lists. Empty for other actions."
   emails: [String!]!
   "The role of the invitations or of the member in an instance; ` + "`" + `null` + "`" + ` where there is none."
   role: InstanceRole
@@ -2887,6 +3097,39 @@ type AuditEntry {
   previousOrganizationRole: OrganizationRole
   "The kind of the request; ` + "`" + `null` + "`" + ` where the action does not concern a request."
   request: RequestKind
+  "What a roster changed; ` + "`" + `null` + "`" + ` for other actions."
+  roster: RosterChanges
+}
+
+"""
+What a roster changed: addresses of people and names of instances, and the numbers of
+all. The lists have 1,000 addresses together, and 100 instances, at most.
+"""
+type RosterChanges {
+  "The people whose memberships ended, once for each."
+  removed: [String!]!
+  "The number of memberships that ended."
+  removedCount: Int!
+  "The addresses whose invitations were revoked."
+  revoked: [String!]!
+  "The number of invitations that were revoked."
+  revokedCount: Int!
+  "The addresses whose membership or invitation has another role now."
+  rolesChanged: [String!]!
+  "The number of roles that were changed."
+  rolesChangedCount: Int!
+  "The addresses whose invitations were taken over from a person who may no longer invite."
+  takenOver: [String!]!
+  "The number of invitations that were taken over."
+  takenOverCount: Int!
+  "The addresses that were invited."
+  invited: [String!]!
+  "The number of invitations that were sent."
+  invitedCount: Int!
+  "The names of the instances that were created."
+  createdInstances: [String!]!
+  "The number of instances that were created."
+  createdInstanceCount: Int!
 }
 
 "The actions that the audit log records."
@@ -2929,6 +3172,8 @@ enum AuditAction {
   MEMBER_LEFT
   "A person was granted a role that they had requested, or was appointed by the operator."
   ROLE_GRANTED
+  "The people of the space's instances were made those of a roster: see ` + "`" + `roster` + "`" + `."
+  ROSTER_SYNCED
   "A person requested a role, invitations, or a restoration."
   REQUEST_MADE
   "A request was approved."
@@ -3061,12 +3306,19 @@ enum ConflictReason {
   "The person is the last manager of the organization, who cannot be removed, cannot leave and keeps the role."
   LAST_MANAGER
   """
-  An active instance of the space has this name: ` + "`" + `instances` + "`" + ` has it. Names are
+  An active instance of the space has this name, and cannot be used for this: ` + "`" + `instances` + "`" + ` has it. Names are
   compared without regard to case, to spaces, and to characters that nobody sees.
   """
   NAME_TAKEN
   "The name is that of the Master or the Distributed instance, which every space has."
   NAME_RESERVED
+  "The roster gives a person two roles in one instance."
+  NAMED_TWICE
+  """
+  The roster would end roles or invitations of more people than ` + "`" + `removeAtMost` + "`" + ` says; or,
+  without that, of more than half of the people in the working instances of the space.
+  """
+  REMOVES_TOO_MANY
   "The person can do this without a request, or it is done already."
   NOT_NEEDED
   "The organization has no manager now, who could give the role."
@@ -4526,6 +4778,148 @@ type RequestEdge {
   node: Request!
 }
 `, BuiltIn: false},
+	{Name: "../schema/roster.graphqls", Input: `extend type Mutation {
+  """
+  Makes the people of a space's instances those of a list: a whole course in one
+  request. It creates the instances that the list names, invites who is new, and changes
+  roles. With ` + "`" + `others: REMOVE` + "`" + ` it also ends the roles and the invitations of everybody
+  whom the list does not name. All of it is done, or nothing.
+
+  It is made to be sent again, each night for example: who is a member or invited with the
+  same role already is left alone and gets no second mail, a joint instance is found again
+  by its name, and an own instance by the address and the name in the request, also when
+  somebody has renamed the person. With ` + "`" + `validateOnly: true` + "`" + ` it answers the same, and
+  changes nothing.
+
+  Errors: NOT_FOUND (the space; or an instance, for each entry that names it), FORBIDDEN,
+  SPACE_DELETED; INSTANCE_DISTRIBUTED, INSTANCE_DELETED and CONFLICT (NAME_RESERVED,
+  NAME_TAKEN, NAMED_TWICE), one for each entry; CONFLICT (REMOVES_TOO_MANY); RATE_LIMITED
+  (one for each limit that is reached); INVALID_EMAIL (one for each entry).
+  """
+  syncRoster(input: SyncRosterInput!): SyncRosterPayload
+    @role(any: [SPACE_ADMINISTRATOR], of: "input.spaceId")
+}
+
+"Input of syncRoster."
+input SyncRosterInput {
+  "The space."
+  spaceId: ID!
+  "The people, 1 to 1,000. A person can be in several instances, with an entry for each; they get one mail for each new invitation."
+  entries: [RosterEntry!]!
+  "What happens to the people whom the entries do not name."
+  others: RosterOthers = KEEP
+  """
+  With ` + "`" + `others: REMOVE` + "`" + `, how many people may lose a role or an invitation. Without it, four,
+  or half of the people of the space's working instances. Where there would be more,
+  the request fails with CONFLICT (REMOVES_TOO_MANY). 0 to 2,000. One request can end
+  1,000 memberships and 1,000 invitations.
+  """
+  removeAtMost: Int
+  """
+  Whether the request only says what it would do. It answers and fails as it would
+  without, but ` + "`" + `invitation` + "`" + ` is ` + "`" + `null` + "`" + ` for a new or renewed invitation, and the new
+  instances have ids that name nothing. It uses no limits and does not need the key.
+  """
+  validateOnly: Boolean = false
+  "A message for the mails of new invitations. Plain text, 2,000 characters at most."
+  message: String
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"One person in one instance."
+input RosterEntry {
+  "The address, as people type or paste it: ` + "`" + `Ada <ada@uni.example>` + "`" + ` is one address."
+  email: String!
+  "The name of the person, for the name of their own instance. 1 to 200 printable characters. Where it is not given, the part of the address before the ` + "`" + `@` + "`" + ` stands for it."
+  name: String
+  "The role in the instance. An administrator of the space keeps the higher role that they have."
+  role: InstanceRole!
+  "The instance."
+  instance: RosterInstance!
+}
+
+"The instance of an entry: one of these."
+input RosterInstance @oneOf {
+  "An instance of the space. It must be active, and not the Distributed instance."
+  id: ID
+  """
+  The name of a working instance for all entries with this name: an active one of the
+  space, or a new one. 1 to 200 printable characters.
+  """
+  joint: String
+  """
+  The name of a working instance for this person alone; ` + "`" + `{name}` + "`" + ` in it stands for their
+  name. Where the person has an instance of this name (as it stands here) from a roster of
+  before, it is that one, also when somebody has renamed the person; so is an active
+  instance with the name in which they are the only person, besides administrators.
+  Otherwise it is a new one, with a number after its name where another instance has the
+  name. 1 to 200 printable characters.
+  """
+  own: String
+}
+
+"What happens to the people whom a roster does not name."
+enum RosterOthers {
+  "They keep their roles and invitations."
+  KEEP
+  """
+  Viewers and editors of the space's active working instances who are not named there are
+  removed from them, and pending invitations there to addresses that are not named are
+  revoked. Administrators of the space keep what they have, and so do all people in the
+  Master instance and in deleted ones.
+  """
+  REMOVE
+}
+
+"Result of syncRoster."
+type SyncRosterPayload {
+  "The space."
+  space: Space!
+  "One result for each entry, in the order of the input."
+  results: [RosterResult!]!
+  "The new instances, in the order in which the entries name them: joint ones, then own ones."
+  createdInstances: [Instance!]!
+  "The people who were removed from instances, each with the roles that ended."
+  removed: [SpaceMember!]!
+  "The invitations that were revoked: those to people whom the roster does not name, and those that would have given a member a higher role than the roster does."
+  revoked: [Invitation!]!
+}
+
+"Result of one entry of a roster."
+type RosterResult {
+  "The index of the entry in ` + "`" + `entries` + "`" + `, from 0."
+  index: Int!
+  "The normalized address."
+  email: String!
+  "The outcome."
+  outcome: RosterOutcome!
+  "The role of the invitation or, for a member, the role they have."
+  role: InstanceRole!
+  "The previous role of the member or of the invitation, for ROLE_CHANGED."
+  previousRole: InstanceRole
+  "The pending invitation; ` + "`" + `null` + "`" + ` for a member."
+  invitation: Invitation
+  "The membership; ` + "`" + `null` + "`" + ` for an invited person, for an administrator of the space who is no member of the instance, and in the answer to a repeated request where the person has left since."
+  member: InstanceMember
+  "The instance; in the answer to a repeated request, ` + "`" + `null` + "`" + ` where it no longer exists."
+  instance: Instance
+}
+
+"The outcomes of an entry of a roster. None is an error."
+enum RosterOutcome {
+  "The address was invited; a mail is queued, unless the person refused invitations: see ` + "`" + `invitation.delivery` + "`" + `."
+  INVITED
+  "An invitation with this role is already pending. No second mail is sent. Where the person who sent it may no longer invite, it is taken over."
+  ALREADY_INVITED
+  "The member, or the pending invitation, had another role, and now has this one. No mail is sent."
+  ROLE_CHANGED
+  "The person is a member with this role, or an administrator of the space. Nothing changes."
+  ALREADY_MEMBER
+  "An earlier entry names the person in this instance, with the same role."
+  DUPLICATE
+}
+`, BuiltIn: false},
 	{Name: "../schema/schema.graphqls", Input: `"""
 Requires one of these roles in the organization, space or instance that ` + "`" + `of` + "`" + `
 names. ` + "`" + `of` + "`" + ` is the path of an id in the field's arguments; alternatives are
@@ -5063,6 +5457,8 @@ func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field gr
 		return ec.fieldContext_AuditEntry_previousOrganizationRole(ctx, field)
 	case "request":
 		return ec.fieldContext_AuditEntry_request(ctx, field)
+	case "roster":
+		return ec.fieldContext_AuditEntry_roster(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
 }
@@ -5795,6 +6191,58 @@ func (ec *executionContext) childFields_RevokeResult(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type RevokeResult", field.Name)
 }
 
+func (ec *executionContext) childFields_RosterChanges(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "removed":
+		return ec.fieldContext_RosterChanges_removed(ctx, field)
+	case "removedCount":
+		return ec.fieldContext_RosterChanges_removedCount(ctx, field)
+	case "revoked":
+		return ec.fieldContext_RosterChanges_revoked(ctx, field)
+	case "revokedCount":
+		return ec.fieldContext_RosterChanges_revokedCount(ctx, field)
+	case "rolesChanged":
+		return ec.fieldContext_RosterChanges_rolesChanged(ctx, field)
+	case "rolesChangedCount":
+		return ec.fieldContext_RosterChanges_rolesChangedCount(ctx, field)
+	case "takenOver":
+		return ec.fieldContext_RosterChanges_takenOver(ctx, field)
+	case "takenOverCount":
+		return ec.fieldContext_RosterChanges_takenOverCount(ctx, field)
+	case "invited":
+		return ec.fieldContext_RosterChanges_invited(ctx, field)
+	case "invitedCount":
+		return ec.fieldContext_RosterChanges_invitedCount(ctx, field)
+	case "createdInstances":
+		return ec.fieldContext_RosterChanges_createdInstances(ctx, field)
+	case "createdInstanceCount":
+		return ec.fieldContext_RosterChanges_createdInstanceCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RosterChanges", field.Name)
+}
+
+func (ec *executionContext) childFields_RosterResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "index":
+		return ec.fieldContext_RosterResult_index(ctx, field)
+	case "email":
+		return ec.fieldContext_RosterResult_email(ctx, field)
+	case "outcome":
+		return ec.fieldContext_RosterResult_outcome(ctx, field)
+	case "role":
+		return ec.fieldContext_RosterResult_role(ctx, field)
+	case "previousRole":
+		return ec.fieldContext_RosterResult_previousRole(ctx, field)
+	case "invitation":
+		return ec.fieldContext_RosterResult_invitation(ctx, field)
+	case "member":
+		return ec.fieldContext_RosterResult_member(ctx, field)
+	case "instance":
+		return ec.fieldContext_RosterResult_instance(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RosterResult", field.Name)
+}
+
 func (ec *executionContext) childFields_Space(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -5901,6 +6349,22 @@ func (ec *executionContext) childFields_SpaceSummary(ctx context.Context, field 
 		return ec.fieldContext_SpaceSummary_organizationName(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SpaceSummary", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncRosterPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "space":
+		return ec.fieldContext_SyncRosterPayload_space(ctx, field)
+	case "results":
+		return ec.fieldContext_SyncRosterPayload_results(ctx, field)
+	case "createdInstances":
+		return ec.fieldContext_SyncRosterPayload_createdInstances(ctx, field)
+	case "removed":
+		return ec.fieldContext_SyncRosterPayload_removed(ctx, field)
+	case "revoked":
+		return ec.fieldContext_SyncRosterPayload_revoked(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncRosterPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

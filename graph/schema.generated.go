@@ -20,6 +20,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/roster"
 	"alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"github.com/99designs/gqlgen/graphql"
@@ -53,6 +54,7 @@ type MutationResolver interface {
 	ApproveRequest(ctx context.Context, input request.ApproveRequestInput) (*request.AnswerPayload, error)
 	DeclineRequest(ctx context.Context, input request.DeclineRequestInput) (*request.AnswerPayload, error)
 	WithdrawRequest(ctx context.Context, input request.WithdrawRequestInput) (*request.AnswerPayload, error)
+	SyncRoster(ctx context.Context, input roster.SyncRosterInput) (*roster.SyncRosterPayload, error)
 	CreateSpace(ctx context.Context, input space.CreateSpaceInput) (*space.CreateSpacePayload, error)
 	DeleteSpace(ctx context.Context, input space.Input) (*space.DeleteSpacePayload, error)
 	RestoreSpace(ctx context.Context, input space.Input) (*space.RestoreSpacePayload, error)
@@ -483,6 +485,20 @@ func (ec *executionContext) field_Mutation_revokeInvitations_args(ctx context.Co
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (invitation.SelectionInput, error) {
 			return ec.unmarshalNRevokeInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSelectionInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_syncRoster_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (roster.SyncRosterInput, error) {
+			return ec.unmarshalNSyncRosterInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrosterᚐSyncRosterInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2251,6 +2267,73 @@ func (ec *executionContext) fieldContext_Mutation_withdrawRequest(ctx context.Co
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_syncRoster(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_syncRoster(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SyncRoster(ctx, fc.Args["input"].(roster.SyncRosterInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *roster.SyncRosterPayload
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "input.spaceId")
+				if err != nil {
+					var zeroVal *roster.SyncRosterPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *roster.SyncRosterPayload
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, nil, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *roster.SyncRosterPayload) graphql.Marshaler {
+			return ec.marshalOSyncRosterPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrosterᚐSyncRosterPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_syncRoster(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncRosterPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_syncRoster_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_createSpace(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3646,6 +3729,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "withdrawRequest":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_withdrawRequest(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "syncRoster":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_syncRoster(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++

@@ -13,8 +13,20 @@ var Costs = map[string]complexity.Field{
 	"InvitationDelivery.explanation": {Weight: 2},
 	"InvitationDelivery.reply":       {Weight: 2},
 
-	"Space.administrators": {Length: 70},  // 100 at most
-	"AuditEntry.emails":    {Length: 250}, // 1,000 at most, most often a few
+	"Space.administrators": {Length: 70}, // 100 at most
+
+	// 1,000 at most, most often a few. Those of the results have the length of the entries.
+	"SyncRosterPayload.removed": {Length: 250},
+	"SyncRosterPayload.revoked": {Length: 250},
+	"AuditEntry.roster":         {Weight: 10},
+
+	"AuditEntry.emails":              {Length: 250}, // 1,000 at most, most often a few
+	"RosterChanges.removed":          {Length: 250}, // 1,000 at most together
+	"RosterChanges.revoked":          {Length: 50},
+	"RosterChanges.rolesChanged":     {Length: 50},
+	"RosterChanges.takenOver":        {Length: 50},
+	"RosterChanges.invited":          {Length: 250},
+	"RosterChanges.createdInstances": {Length: 50}, // 100 at most
 	// Every edge is an object around the row, with a cursor.
 	"AuditEntryConnection.edges":         {Weight: 1},
 	"InstanceConnection.edges":           {Weight: 1},

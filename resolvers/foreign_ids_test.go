@@ -78,6 +78,11 @@ var foreignIDs = []foreignID{
 	{at: "leaveOrganization input.organizationId", kind: globalid.Organization, operation: `leaveOrganization(input: {organizationId: $id, idempotencyKey: $key}) { left }`},
 	{at: "leaveInstance input.instanceId", kind: globalid.Instance, operation: `leaveInstance(input: {instanceId: $id, idempotencyKey: $key}) { left }`},
 
+	{at: "syncRoster input.spaceId", kind: globalid.Space, operation: `syncRoster(input: {spaceId: $id, entries: [{email: "a@new.example", role: VIEWER, instance: {joint: "New"}}], idempotencyKey: $key}) { results { email } }`},
+	{at: "syncRoster input.spaceId", kind: globalid.Space, operation: `syncRoster(input: {spaceId: $id, entries: [{email: "x", role: VIEWER, instance: {id: "OWN_INSTANCE"}}], validateOnly: true, idempotencyKey: $key}) { results { email } }`},
+	{at: "syncRoster input.entries.instance.id", kind: globalid.Instance, own: true, operation: `syncRoster(input: {spaceId: "OWN_SPACE", entries: [{email: "a@new.example", role: VIEWER, instance: {id: $id}}], idempotencyKey: $key}) { results { email } }`},
+	{at: "syncRoster input.entries.instance.id", kind: globalid.Instance, own: true, operation: `syncRoster(input: {spaceId: "OWN_SPACE", entries: [{email: "x", role: VIEWER, instance: {id: "OWN_INSTANCE"}}, {email: "a@new.example", role: VIEWER, instance: {id: $id}}], others: REMOVE, validateOnly: true, idempotencyKey: $key}) { results { email } }`},
+
 	{at: "requestRole input.instanceId", kind: globalid.Instance, operation: `requestRole(input: {instanceId: $id, role: INSTANCE_EDITOR, idempotencyKey: $key}) { created }`},
 	{at: "requestRole input.spaceId", kind: globalid.Space, operation: `requestRole(input: {spaceId: $id, role: SPACE_ADMINISTRATOR, idempotencyKey: $key}) { created }`},
 	{at: "requestRole input.organizationId", kind: globalid.Organization, operation: `requestRole(input: {organizationId: $id, role: ORGANIZATION_FACULTY, idempotencyKey: $key}) { created }`},

@@ -9,6 +9,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/roster"
 	"alphacruncher.com/datahub-gateway/internal/space"
 )
 
@@ -86,6 +87,10 @@ func (m mutation) ChangeOrganizationRole(ctx context.Context, input membership.C
 
 func (m mutation) RemoveMember(ctx context.Context, input membership.RemoveMemberInput) (*membership.RemoveMemberPayload, error) {
 	return call(ctx, m.Memberships.Remove, input)
+}
+
+func (m mutation) SyncRoster(ctx context.Context, input roster.SyncRosterInput) (*roster.SyncRosterPayload, error) {
+	return call(ctx, m.Rosters.Sync, input)
 }
 
 func (m mutation) LeaveOrganization(ctx context.Context, input membership.LeaveOrganizationInput) (*membership.LeaveOrganizationPayload, error) {

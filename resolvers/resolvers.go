@@ -15,6 +15,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/roster"
 	"alphacruncher.com/datahub-gateway/internal/space"
 )
 
@@ -26,6 +27,7 @@ type Root struct {
 	Memberships *membership.Service
 	Invitations *invitation.Service
 	Requests    *request.Service
+	Rosters     *roster.Service
 	Colleagues  *account.Colleagues
 	Log         *slog.Logger
 	PageSize    int  // limit of the rows of a page

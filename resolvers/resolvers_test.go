@@ -46,6 +46,7 @@ func newAPIOn(t *testing.T, w *testworld.World) api {
 		Memberships: s.Memberships,
 		Invitations: s.Invitations,
 		Requests:    s.Requests,
+		Rosters:     s.Rosters,
 		Colleagues:  account.NewColleagues(w.DB),
 		Log:         slog.New(slog.DiscardHandler),
 		PageSize:    100,
@@ -192,6 +193,7 @@ func TestRefusals(t *testing.T) {
 		"the Distributed instance":   {"ada", `mutation { inviteUsers(input: {instanceId: "{Distributed}", role: VIEWER, emails: ["a@new.example"]}) { results { email } } }`, "INSTANCE_DISTRIBUTED"},
 		"a protected instance":       {"ada", `mutation { deleteInstance(input: {instanceId: "{Master}"}) { deleted } }`, "INSTANCE_PROTECTED"},
 		"an invalid address":         {"ada", `mutation { inviteUsers(input: {instanceId: "{Group 1}", role: VIEWER, emails: ["@"]}) { results { email } } }`, "INVALID_EMAIL"},
+		"no instance of a roster":    {"ada", `mutation { syncRoster(input: {spaceId: "{space}", entries: [{email: "a@new.example", role: VIEWER, instance: {}}]}) { results { email } } }`, "GRAPHQL_VALIDATION_FAILED"},
 		"a name of spaces":           {"ada", `mutation { createInstance(input: {spaceId: "{space}", name: " "}) { instance { name } } }`, "BAD_USER_INPUT"},
 		"a token without invitation": {"ada", `mutation { acceptInvitation(input: {token: "unknown"}) { invitation { id } } }`, "INVITATION_NOT_USABLE"},
 		"an unknown request":         {"ada", `mutation { approveRequest(input: {requestId: "request_7"}) { request { id } } }`, "NOT_FOUND"},
@@ -231,6 +233,13 @@ func TestMutations(t *testing.T) {
 	a.ok("zoe@new.example", `mutation { leaveInstance(input: {instanceId: "{Group 1}"}) { left __typename } }`, "__typename")
 	a.ok("ada", `mutation { removeMember(input: {instanceId: "{Group 1}", userId: "{user:ed}"}) { removed __typename } }`, "__typename")
 	a.ok("ada", `mutation { createInstance(input: {spaceId: "{space}", name: "Group 9"}) { instance { name } } }`, "name")
+	a.ok("ada", `mutation { syncRoster(input: {spaceId: "{space}", others: REMOVE, entries: [
+		{email: "vic@uni.example", role: VIEWER, instance: {id: "{Group 1}"}},
+		{email: "tom@new.example", name: "Tom", role: EDITOR, instance: {own: "Homework of {name}"}},
+		{email: "tom@new.example", role: VIEWER, instance: {joint: "Group 9"}}]}) {
+		space { name } createdInstances { id name members { totalCount } } removed { user { name } roles since } revoked { email status }
+		results { index email outcome role previousRole invitation { id status delivery { status } } member { user { name } role } instance { name } } } }`, "outcome")
+	a.ok("ada", `{ space(id: "{space}") { auditLog(first: 1) { nodes { summary emails roster { removed removedCount revoked revokedCount rolesChanged rolesChangedCount takenOver takenOverCount invited invitedCount createdInstances createdInstanceCount } } } } }`, "summary")
 	nina := a.ok("mia", `mutation { inviteOrganizationMembers(input: {organizationId: "{organization}", role: FACULTY, emails: ["nina@new.example"]}) { organization { name } results { index email outcome role previousRole invitation { id role organizationRole organization { name } space { name organizationName } delivery { status } } } } }`, "id")
 	a.ok("nina@new.example", `mutation { acceptInvitation(input: {token: "`+a.world.Token("nina@new.example")+`"}) { organization { name viewerRoles } space { name } invitation { status } } }`, "status")
 	a.ok("mia", `mutation { changeOrganizationRole(input: {organizationId: "{organization}", userId: "{user:nina@new.example}", role: MEMBER}) { previousRole changed member { role since user { name } } } }`, "role")

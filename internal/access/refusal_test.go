@@ -170,7 +170,7 @@ func TestPlacesAreRefusedByTheStateOfTheSpace(t *testing.T) {
 		}
 		var wanted, gone []fault.Code // of a space that can be restored, and of one that cannot
 		switch rule.Field {
-		case "createInstance", "deleteInstance", "inviteUsers", "inviteSpaceAdministrators", "resendInvitations", "requestRole", "requestInvitations":
+		case "createInstance", "deleteInstance", "inviteUsers", "inviteSpaceAdministrators", "resendInvitations", "syncRoster", "requestRole", "requestInvitations":
 			wanted, gone = []fault.Code{fault.SpaceDeleted}, []fault.Code{fault.SpaceDeleted}
 		case "restoreSpace", "restoreInstance", "requestRestore":
 			gone = []fault.Code{fault.RestoreWindowExpired}

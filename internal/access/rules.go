@@ -99,6 +99,9 @@ var (
 	// with leaveInstance and removeMember.
 	LeaveOrganization = Rule{Field: "leaveOrganization", Verb: "leave", Roles: inOrganization}
 
+	// Instances that a roster names are checked as by InviteUsers.
+	SyncRoster = Rule{Field: "syncRoster", Verb: "set the roster of", Roles: Administrators, InActiveSpace: true}
+
 	RequestRole        = Rule{Field: "requestRole", Verb: "ask for a role in", Roles: everybody, InOrganizations: inOrganization, Visitors: true, Kinds: invitableKinds, States: invitableStates, InActiveSpace: true}
 	RequestInvitations = Rule{Field: "requestInvitations", Verb: "ask for invitations to", Roles: everybody, Kinds: invitableKinds, States: invitableStates, InActiveSpace: true}
 	RequestRestore     = Rule{Field: "requestRestore", Verb: "ask for the restoration of", Roles: everybody, Restorable: true, InActiveSpace: true}
@@ -132,7 +135,7 @@ var Rules = []Rule{
 	CreateSpace, DeleteSpace, RestoreSpace,
 	CreateInstance, DeleteInstance, RestoreInstance,
 	InviteUsers, InviteSpaceAdministrators, InviteOrganizationMembers, AcceptInvitation, DeclineInvitation, RefuseInvitations, AllowInvitations, RevokeInvitations, ResendInvitations,
-	ChangeMemberRole, ChangeOrganizationRole, RemoveMember, LeaveInstance, LeaveOrganization,
+	ChangeMemberRole, ChangeOrganizationRole, RemoveMember, LeaveInstance, LeaveOrganization, SyncRoster,
 	RequestRole, RequestInvitations, RequestRestore, ApproveRequest, DeclineRequest, WithdrawRequest,
 	InvitationChanged,
 	InstanceMembers, InstanceInvitations, SpaceMembers, SpaceInvitations, SpaceRequests, SpaceAuditLog,

@@ -229,6 +229,14 @@ func dearestRequests(w *world) []dearRequest {
 		invite("`inviteUsers`: long invalid addresses, 10 fields", 10, func(fresh, i int) string { return rep("<a@b", 316) }, "{results{index}}"),
 		invite("`inviteUsers`: invalid addresses of 1,000 octets", 10, func(fresh, i int) string { return rep("<", 1000) }, "{results{index}}"),
 		invite("`inviteUsers`: the same address, every field", 10, func(fresh, i int) string { return "zoe@new.example" }, "{results{index invitation"+invitation+"}}"),
+		{"`syncRoster`: 1,000 people in instances of their own", "ada", func(n, fresh int) (string, map[string]any) {
+			entries := make([]any, n)
+			for i := range entries {
+				entries[i] = map[string]any{"email": fmt.Sprintf("t%05d.%03d@new.example", fresh, i), "role": "EDITOR", "instance": map[string]any{"own": "Homework of {name}"}}
+			}
+			return "mutation($i:SyncRosterInput!){syncRoster(input:$i){results{index email outcome invitation{id} instance{id name}}}}",
+				map[string]any{"i": map[string]any{"spaceId": space, "entries": entries, "message": rep("Hello ", 2000)}}
+		}, 1000},
 		{"`requestInvitations`: 10 fields", "ed", func(n, fresh int) (string, map[string]any) {
 			return "mutation($i:RequestInvitationsInput!){" + times(10, "requestInvitations(input:$i){request{id}}") + "}",
 				map[string]any{"i": map[string]any{"instanceId": group1, "role": "VIEWER", "emails": list(n, func(i int) string { return fmt.Sprintf("s%05d.%03d@new.example", fresh, i) })}}

@@ -24,6 +24,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/roster"
 	spaces "alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/testworld"
@@ -368,6 +369,23 @@ func writesOf(w *testworld.World, services *testworld.Services) map[string]func(
 			_, err := services.Memberships.LeaveOrganization(ctx, w.User(fmt.Sprintf("%d@many.example", n+11*perWrite)), membership.LeaveOrganizationInput{OrganizationID: organization})
 			return err
 		},
+		"a roster": func(ctx context.Context, n int) error {
+			_, err := services.Rosters.Sync(ctx, ada, rosterOf(space, n, group))
+			return err
+		},
+		"a roster that removes": func(ctx context.Context, n int) error {
+			created, err := services.Spaces.Create(ctx, mia, spaces.CreateSpaceInput{OrganizationID: organization, Name: fmt.Sprint("Roster ", n)})
+			if err != nil {
+				return err
+			}
+			if _, err = services.Rosters.Sync(ctx, mia, rosterOf(created.Space.ID, n, globalid.ID{})); err != nil {
+				return err
+			}
+			in := rosterOf(created.Space.ID, n+perWrite/2, globalid.ID{})
+			in.Others, in.RemoveAtMost = roster.Remove, new(perWrite)
+			_, err = services.Rosters.Sync(ctx, mia, in)
+			return err
+		},
 		"creating, deleting and restoring an instance": func(ctx context.Context, n int) error {
 			created, err := services.Instances.Create(ctx, ada, instance.CreateInstanceInput{SpaceID: space, Name: fmt.Sprint("New ", n)})
 			if err != nil {
@@ -411,6 +429,23 @@ func writesOf(w *testworld.World, services *testworld.Services) map[string]func(
 			return err
 		},
 	}
+}
+
+// rosterOf is a roster of people who are known, in an instance, if there is one, and in new
+// ones.
+func rosterOf(space globalid.ID, first int, id globalid.ID) roster.SyncRosterInput {
+	in := roster.SyncRosterInput{SpaceID: space}
+	for i := range perWrite {
+		e := &roster.Entry{Email: fmt.Sprintf("%d@many.example", first+i), Role: tenant.Viewer, Instance: roster.Where{Joint: new("Team")}}
+		switch {
+		case i%3 == 0:
+			e.Instance = roster.Where{Own: new("Homework of {name}")}
+		case i%3 == 1 && id.Kind != "":
+			e.Instance = roster.Where{ID: &id}
+		}
+		in.Entries = append(in.Entries, e)
+	}
+	return in
 }
 
 // housekeepingOf returns housekeeping that finds nothing to do beside the lists of fill.

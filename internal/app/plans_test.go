@@ -5,6 +5,7 @@ package app_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"regexp"
 	"slices"
@@ -16,12 +17,14 @@ import (
 	"github.com/google/uuid"
 
 	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/roster"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/testworld"
 )
@@ -33,6 +36,14 @@ var growing = []string{"account", "address_holder", "audit_log", "event", "idemp
 // small are the partial indexes that have few rows however large the table is. They may
 // be read as a whole.
 var small = []string{"instance_without_name_key", "space_deleted", "space_purge", "outbox_due", "outbox_held"}
+
+// reasonOf returns the reason of a refusal.
+func reasonOf(err error) string {
+	if f := (*fault.Fault)(nil); errors.As(err, &f) {
+		return f.Reason
+	}
+	return ""
+}
 
 // Each statement of the reads below finds its rows of a growing table by an index, for
 // any arguments: with the plan that a gateway uses. To check another read, call it here.
@@ -63,6 +74,20 @@ func testReadsUseIndexes(t *testing.T, places int) {
 		"the roles of many people": func(ctx context.Context) error {
 			_, err := tenant.EffectiveRolesOf(ctx, db, []tenant.UserInInstance{{User: ada.ID, Instance: instance}})
 			return err
+		},
+		"a roster": func(ctx context.Context) error {
+			_, err := services.Rosters.Sync(ctx, ada, roster.SyncRosterInput{SpaceID: space, ValidateOnly: new(true), Others: roster.Remove, RemoveAtMost: new(0), Entries: []*roster.Entry{
+				{Email: "vic@uni.example", Role: tenant.Editor, Instance: roster.Where{ID: &instance}},
+				{Email: "zoe@new.example", Role: tenant.Editor, Instance: roster.Where{Own: new("Group 1")}}}})
+			if err != nil && fault.RemovesTooMany != reasonOf(err) {
+				return err
+			}
+			_, err = services.Rosters.Sync(ctx, ada, roster.SyncRosterInput{SpaceID: space, ValidateOnly: new(true), Others: roster.Remove, Entries: []*roster.Entry{
+				{Email: "vic@uni.example", Role: tenant.Editor, Instance: roster.Where{ID: &instance}}}})
+			if err != nil && fault.RemovesTooMany != reasonOf(err) {
+				return err
+			}
+			return nil
 		},
 		"the spaces of a person": func(ctx context.Context) error {
 			_, err := tenant.Spaces(ctx, db, ada, tenant.Active, page)
@@ -271,7 +296,7 @@ func observeStatements(t *testing.T, w *testworld.World) (*postgres.DB, *testwor
 	}
 	t.Cleanup(func() { db.Close() })
 	services := w.Services()
-	services.Invitations.DB, services.Memberships.DB, services.Requests.DB, services.Spaces.DB = db, db, db, db
+	services.Invitations.DB, services.Memberships.DB, services.Requests.DB, services.Spaces.DB, services.Rosters.DB = db, db, db, db, db
 	return db, services, sent
 }
 

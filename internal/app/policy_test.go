@@ -37,6 +37,7 @@ var samples = map[string]struct{ place, operation string }{
 	"restoreSpace":              {"space", `mutation { restoreSpace(input: {spaceId: "ID"}) { restored } }`},
 	"deleteInstance":            {"Master", `mutation { deleteInstance(input: {instanceId: "ID"}) { deleted } }`},
 	"restoreInstance":           {"Group 3", `mutation { restoreInstance(input: {instanceId: "ID"}) { restored } }`},
+	"syncRoster":                {"space", `mutation { syncRoster(input: {spaceId: "ID", entries: [{email: "a@b.example", role: VIEWER, instance: {joint: "New"}}]}) { results { index } } }`},
 	"createInstance":            {"space", `mutation { createInstance(input: {spaceId: "ID", name: "New"}) { instance { id } } }`},
 	"createSpace":               {"organization", `mutation { createSpace(input: {organizationId: "ID", name: "New"}) { space { id } } }`},
 	"acceptInvitation":          {"invitation", `mutation { acceptInvitation(input: {invitationId: "ID"}) { invitation { id } } }`},
@@ -161,6 +162,7 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 		"leaveOrganization":         byRole(forbidden, forbidden, forbidden, "", notFound),       // Mia is the last manager
 		"inviteSpaceAdministrators": byRole("", forbidden, forbidden, "", notFound),
 		"deleteSpace":               administrators,
+		"syncRoster":                administrators,
 		"restoreSpace":              byRole("", forbidden, forbidden, "", notFound),
 		"changeMemberRole":          byRole(notFound, notFound, notFound, forbidden, notFound), // Ada's refusal is about the member
 		"removeMember":              byRole("", notFound, notFound, forbidden, notFound),

@@ -108,7 +108,7 @@ type GraphQLSettings struct {
 	MaxSelections    int    `env:"DATAHUB_MAX_SELECTIONS" default:"2000" min:"1" max:"100000" unit:"selections" help:"Maximum number of selections in a GraphQL document. Those of a fragment count each time that it is spread."`
 	MaxCost          int    `env:"DATAHUB_MAX_COST" default:"100000" min:"1" max:"1000000000" unit:"fields" help:"Maximum cost of an operation: the fields that its answer can have, lists included, and its arguments. 100,000 take a quarter of a second of the processor at most."`
 	MaxPageSize      int    `env:"DATAHUB_MAX_PAGE_SIZE" default:"100" min:"1" max:"1000" unit:"rows" help:"Maximum page of a connection."`
-	MaxEmails        int    `env:"DATAHUB_MAX_EMAILS" default:"1000" min:"1" max:"10000" unit:"entries" help:"Maximum number of addresses, or of invitations, in a request. More than 4,000 need a higher DATAHUB_MAX_COST."`
+	MaxEmails        int    `env:"DATAHUB_MAX_EMAILS" default:"1000" min:"1" max:"10000" unit:"entries" help:"Maximum number of addresses, of invitations, or of entries of a roster, in a request. More than 4,000 need a higher DATAHUB_MAX_COST."`
 	MaxMessageLength int    `env:"DATAHUB_MAX_MESSAGE_LENGTH" default:"2000" min:"0" max:"2000" unit:"characters" help:"Maximum length of an invitation's message."`
 	MaxParallel      int    `env:"DATAHUB_MAX_PARALLEL_OPERATIONS" default:"20" min:"1" max:"100000" unit:"operations" help:"Maximum number of queries and mutations that one gateway runs for a person at once."`
 	MaxOperations    int    `env:"DATAHUB_MAX_OPERATIONS" default:"50" min:"1" max:"10000" unit:"operations" help:"Maximum number of operations that run over one WebSocket at once."`

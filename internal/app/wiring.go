@@ -18,6 +18,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/roster"
 	"alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/token"
 	"alphacruncher.com/datahub-gateway/internal/token/jwks"
@@ -200,6 +201,7 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		Memberships: memberships,
 		Invitations: invitations,
 		Requests:    requests,
+		Rosters:     &roster.Service{DB: e.db, Invitations: invitations},
 		Colleagues:  account.NewColleagues(e.db),
 		Log:         log,
 		PageSize:    s.MaxPageSize,

@@ -41,6 +41,7 @@ const (
 	MemberRemoved         Action = "MEMBER_REMOVED"
 	MemberLeft            Action = "MEMBER_LEFT"
 	RoleGranted           Action = "ROLE_GRANTED"
+	RosterSynced          Action = "ROSTER_SYNCED"
 	RequestMade           Action = "REQUEST_MADE"
 	RequestApproved       Action = "REQUEST_APPROVED"
 	RequestDeclined       Action = "REQUEST_DECLINED"
@@ -52,7 +53,7 @@ const (
 var Actions = []Action{
 	SpaceCreated, SpaceDeleted, SpaceRestored, SpacePurged, InstanceCreated, InstanceDeleted, InstanceRestored, InstancePurged,
 	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationRevoked, InvitationTakenOver, InvitationAccepted, InvitationDeclined,
-	MemberRoleChanged, MemberRemoved, MemberLeft, RoleGranted,
+	MemberRoleChanged, MemberRemoved, MemberLeft, RoleGranted, RosterSynced,
 	RequestMade, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired,
 }
 
@@ -107,6 +108,70 @@ type Details struct {
 	UserID                   uuid.NullUUID            `json:"userId,omitzero"` // the member or requester
 	UserName                 string                   `json:"userName,omitempty"`
 	Request                  string                   `json:"request,omitempty"` // the kind of the request
+	Roster                   *Roster                  `json:"roster,omitempty"`
+}
+
+// Roster is what a roster changed. Emails has the addresses in the order of the numbers
+// here: first those of the removed people, then those of the revoked invitations, and so
+// on. They are in one list, so that an erasure replaces them as in any other record.
+type Roster struct {
+	Removed      int `json:"removed,omitempty"`      // memberships that ended
+	Revoked      int `json:"revoked,omitempty"`      // invitations
+	RolesChanged int `json:"rolesChanged,omitempty"` // of members and invitations
+	TakenOver    int `json:"takenOver,omitempty"`    // invitations
+	Invited      int `json:"invited,omitempty"`
+	// CreatedInstances has the names of the first instances that were created; Created is
+	// the number of all.
+	CreatedInstances []string `json:"createdInstances,omitempty"`
+	Created          int      `json:"created,omitempty"`
+}
+
+// RosterChanges are the addresses of the people whom a roster changed something for. Each
+// list has those that the record names: see Details.MoreEmails.
+type RosterChanges struct {
+	Removed, Revoked, RolesChanged, TakenOver, Invited, CreatedInstances []string
+
+	RemovedCount, RevokedCount, RolesChangedCount, TakenOverCount, InvitedCount, CreatedInstanceCount int
+}
+
+// changes divides the addresses of a record among the kinds of changes.
+func (r *Roster) changes(emails []string) *RosterChanges {
+	c := &RosterChanges{
+		RemovedCount: r.Removed, RevokedCount: r.Revoked, RolesChangedCount: r.RolesChanged, TakenOverCount: r.TakenOver,
+		InvitedCount: r.Invited, CreatedInstanceCount: r.Created, CreatedInstances: r.CreatedInstances,
+	}
+	for _, part := range []struct {
+		n  int
+		to *[]string
+	}{{r.Removed, &c.Removed}, {r.Revoked, &c.Revoked}, {r.RolesChanged, &c.RolesChanged}, {r.TakenOver, &c.TakenOver}, {r.Invited, &c.Invited}} {
+		n := min(part.n, len(emails))
+		*part.to, emails = emails[:n], emails[n:]
+	}
+	return c
+}
+
+// String says what a roster changed, in English.
+func (r *Roster) String() string {
+	var changes []string
+	for _, c := range []struct {
+		n         int
+		one, many string
+	}{
+		{r.Invited, "1 invitation sent", "%d invitations sent"},
+		{r.RolesChanged, "1 role changed", "%d roles changed"},
+		{r.Removed, "1 membership ended", "%d memberships ended"},
+		{r.Revoked, "1 invitation revoked", "%d invitations revoked"},
+		{r.TakenOver, "1 invitation taken over", "%d invitations taken over"},
+		{r.Created, "1 instance created", "%d instances created"},
+	} {
+		switch {
+		case c.n == 1:
+			changes = append(changes, c.one)
+		case c.n > 1:
+			changes = append(changes, fmt.Sprintf(c.many, c.n))
+		}
+	}
+	return strings.Join(changes, ", ")
 }
 
 // Write adds records to the trail, in the transaction that changes the data. It
@@ -163,6 +228,7 @@ func (r Record) validate() error {
 		"{place}":    r.Space.Name == "" && r.Organization.Name == "",
 		"{user}":     r.UserName == "",
 		"{emails}":   len(r.Emails) == 0,
+		"{changes}":  r.Roster == nil,
 		"{role}":     r.Role == nil && r.Instance.Name != "" || r.OrganizationRole == nil && inOrganization,
 		"{previous}": r.PreviousRole == nil && r.PreviousOrganizationRole == nil,
 	} {

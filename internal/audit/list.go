@@ -34,6 +34,16 @@ type Entry struct {
 	OrganizationName         string // "": it was done in a space
 	OrganizationRole         *tenant.OrganizationRole
 	PreviousOrganizationRole *tenant.OrganizationRole
+
+	Roster *Roster // nil: the action is another one
+}
+
+// RosterChanges returns what a roster changed; nil for other actions.
+func (e *Entry) RosterChanges() *RosterChanges {
+	if e.Roster == nil {
+		return nil
+	}
+	return e.Roster.changes(e.Emails)
 }
 
 // listQueries count the records of places, and list them.
@@ -120,6 +130,8 @@ func (r row) entry() (*Entry, error) {
 		OrganizationName:         r.Organization,
 		OrganizationRole:         d.OrganizationRole,
 		PreviousOrganizationRole: d.PreviousOrganizationRole,
+
+		Roster: d.Roster,
 	}
 	if d.UserName != "" {
 		e.UserName = &d.UserName

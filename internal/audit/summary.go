@@ -29,6 +29,7 @@ var sentences = map[Action]string{
 	MemberRemoved:         "{actor} removed {user} from {place}.",
 	MemberLeft:            "{actor} left {place}.",
 	RoleGranted:           "{actor} made {user} {role} of {place}.",
+	RosterSynced:          "{actor} set the roster of {place}: {changes}.",
 	RequestMade:           "{actor} asked {request}.",
 	RequestApproved:       "{actor} approved the request of {user} {request}.",
 	RequestDeclined:       "{actor} declined the request of {user} {request}.",
@@ -85,12 +86,17 @@ func (e *Entry) Summary() string {
 	if left := len(e.Emails) + e.MoreEmails - named; left > 0 {
 		emails += ", " + strconv.Itoa(left) + " more"
 	}
+	changes := ""
+	if e.Roster != nil {
+		changes = e.Roster.String()
+	}
 	return strings.NewReplacer(
 		"{actor}", e.ActorName,
 		"{space}", e.SpaceName,
 		"{place}", place,
 		"{user}", user,
 		"{emails}", emails,
+		"{changes}", changes,
 		"{invitation}", invitation,
 		"{role}", roleNoun(e.Role, e.OrganizationRole),
 		"{previous}", roleNoun(e.PreviousRole, e.PreviousOrganizationRole),

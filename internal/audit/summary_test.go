@@ -41,6 +41,7 @@ var summaries = []struct {
 	{MemberLeft, "", "Ada left Group 1."},
 	{RoleGranted, "", "Ada made Vic {role} of Group 1."},
 	{RoleGranted, "", "Ada made Vic {role} of Econometrics."},
+	{RosterSynced, "", "Ada set the roster of Econometrics: 1 invitation sent, 2 memberships ended."},
 	{RequestMade, "ROLE", "Ada asked to be {role} of Group 1."},
 	{RequestMade, "ROLE", "Ada asked to be {role} of Econometrics."},
 	{RequestMade, "INVITATIONS", "Ada asked to have zoe@new.example invited to Group 1 as {role}."},
@@ -75,7 +76,7 @@ func TestSummaryOfEveryActionAndRole(t *testing.T) {
 	tested := map[string]bool{}
 	for _, test := range summaries {
 		tested[string(test.action)+test.request] = true
-		e := Entry{Action: test.action, ActorName: "Ada", SpaceName: "Econometrics", UserName: new("Vic"), Emails: []string{"zoe@new.example"}}
+		e := Entry{Action: test.action, ActorName: "Ada", SpaceName: "Econometrics", UserName: new("Vic"), Emails: []string{"zoe@new.example"}, Roster: &Roster{Invited: 1, Removed: 2}}
 		if test.request != "" {
 			e.Request = &test.request
 		}
@@ -158,5 +159,20 @@ func TestSummaryOfAnUnknownActionIsItsName(t *testing.T) {
 		if got, want := e.Summary(), "Ada: "+string(e.Action); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+func TestRosterChanges(t *testing.T) {
+	t.Parallel()
+	e := Entry{Emails: []string{"a", "b", "c", "d"}, Roster: &Roster{Removed: 1, Revoked: 2, RolesChanged: 3, Invited: 1, Created: 2, CreatedInstances: []string{"X"}}}
+	c := e.RosterChanges()
+	if got := strings.Join([]string{strings.Join(c.Removed, ","), strings.Join(c.Revoked, ","), strings.Join(c.RolesChanged, ","), strings.Join(c.TakenOver, ","), strings.Join(c.Invited, ",")}, "|"); got != "a|b,c|d||" {
+		t.Errorf("the addresses are divided as %s", got)
+	}
+	if c.RolesChangedCount != 3 || c.InvitedCount != 1 || c.CreatedInstanceCount != 2 {
+		t.Errorf("%+v", c)
+	}
+	if got := (&Entry{}).RosterChanges(); got != nil {
+		t.Errorf("another action has %+v", got)
 	}
 }

@@ -44,6 +44,8 @@ const (
 	LastManager       = "LAST_MANAGER"
 	NameTaken         = "NAME_TAKEN"
 	NameReserved      = "NAME_RESERVED"
+	NamedTwice        = "NAMED_TWICE"
+	RemovesTooMany    = "REMOVES_TOO_MANY"
 	NotNeeded         = "NOT_NEEDED"
 	NoManager         = "NO_MANAGER"
 	RequesterLeft     = "REQUESTER_LEFT"
@@ -54,7 +56,7 @@ const (
 )
 
 // ConflictReasons are all of them.
-var ConflictReasons = []string{LastAdministrator, LastManager, NameTaken, NameReserved, NotNeeded, NoManager, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
+var ConflictReasons = []string{LastAdministrator, LastManager, NameTaken, NameReserved, NamedTwice, RemovesTooMany, NotNeeded, NoManager, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
 
 // Reasons of an UNAUTHENTICATED whose token is authentic: signing in again does not
 // help.

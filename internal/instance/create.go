@@ -23,7 +23,7 @@ type CreateInstanceInput struct {
 // Validate returns a BAD_USER_INPUT for everything that is wrong with the form of
 // the input.
 func (in CreateInstanceInput) Validate() fault.List {
-	return append(text.CheckName(in.Name), idempotency.ValidateKey(in.IdempotencyKey)...)
+	return append(text.CheckName(in.Name, "input", "name"), idempotency.ValidateKey(in.IdempotencyKey)...)
 }
 
 // CreateInstancePayload is the result of creating an instance.
@@ -49,8 +49,8 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, in CreateInsta
 				return globalid.ID{}, err
 			}
 			name, _ := text.ParseName(in.Name)
-			if special := reservedName(name); special != "" {
-				return globalid.ID{}, nameReserved(special)
+			if special := ReservedName(name); special != "" {
+				return globalid.ID{}, NameReserved(special, "input", "name")
 			}
 			id, inserted, err := Insert(ctx, tx, in.SpaceID.UUID, name)
 			if err != nil {

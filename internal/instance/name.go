@@ -27,9 +27,9 @@ import (
 // instance has one.
 var reservedNames = map[string]string{"master": "Master", "distributed": "Distributed"}
 
-// reservedName returns the name of a special instance where a name is that one, or
+// ReservedName returns the name of a special instance where a name is that one, or
 // differs only in case, spaces or the form of letters; "" for any other name.
-func reservedName(name string) string {
+func ReservedName(name string) string {
 	return reservedNames[strings.ReplaceAll(text.NameKey(norm.NFKC.String(name)), " ", "")]
 }
 
@@ -37,21 +37,61 @@ func reservedName(name string) string {
 // instance of the space has the name.
 func Insert(ctx context.Context, tx *postgres.Tx, space uuid.UUID, name string) (id globalid.ID, inserted bool, err error) {
 	id = globalid.New(globalid.Instance)
-	n, err := tx.Exec(ctx, `
-		insert into instance (id, space_id, name, name_key, kind) values ($1, $2, $3, $4, 'WORKING')
-		on conflict (space_id, name_key) where deleted_at is null do nothing`,
-		id.UUID, space, name, text.NameKey(name))
+	n, err := InsertAll(ctx, tx, space, []New{{ID: id, Name: name}})
 	return id, n == 1, err
 }
 
-// nameReserved is the refusal of a name that reservedName knows.
-func nameReserved(special string) *fault.Fault {
+// New is a working instance that is to be inserted.
+type New struct {
+	ID   globalid.ID
+	Name string
+	// Owner stands for the person whose own instance it is, in the column own_hash; nil: it
+	// is nobody's own.
+	Owner []byte
+}
+
+// InsertAll inserts working instances of a space, but for those whose name an active
+// instance of the space has, and returns their number.
+func InsertAll(ctx context.Context, tx *postgres.Tx, space uuid.UUID, instances []New) (inserted int64, err error) {
+	if len(instances) == 0 {
+		return 0, nil
+	}
+	ids, names, keys := make(postgres.UUIDs, len(instances)), make(pq.StringArray, len(instances)), make(pq.StringArray, len(instances))
+	owners := make(pq.ByteaArray, len(instances))
+	for i, n := range instances {
+		ids[i], names[i], keys[i], owners[i] = n.ID.UUID, n.Name, text.NameKey(n.Name), n.Owner
+	}
+	return tx.Exec(ctx, `
+		insert into instance (id, space_id, name, name_key, kind, own_hash)
+		select n.id, $1, n.name, n.name_key, 'WORKING', nullif(n.own_hash, '')
+		from unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[]) with ordinality as n (id, name, name_key, own_hash, i) order by n.i
+		on conflict (space_id, name_key) where deleted_at is null do nothing`,
+		space, ids, names, keys, owners)
+}
+
+// SetOwners makes instances somebody's own: see New.Owner.
+func SetOwners(ctx context.Context, tx *postgres.Tx, instances []New) error {
+	if len(instances) == 0 {
+		return nil
+	}
+	ids, owners := make(postgres.UUIDs, len(instances)), make(pq.ByteaArray, len(instances))
+	for i, n := range instances {
+		ids[i], owners[i] = n.ID.UUID, n.Owner
+	}
+	return tx.Later(ctx, `
+		update instance i set own_hash = n.own_hash
+		from unnest($1::uuid[], $2::bytea[]) as n (id, own_hash) where i.id = n.id and i.id = any ($1::uuid[])`, ids, owners)
+}
+
+// NameReserved is the refusal of a name that ReservedName knows. path is its path in the
+// arguments.
+func NameReserved(special string, path ...any) *fault.Fault {
 	return &fault.Fault{
 		Code:      fault.Conflict,
 		Reason:    fault.NameReserved,
 		Message:   fmt.Sprintf("Every space has one instance %s, and no other instance can have that name. Nothing was created.", special),
 		Remedy:    "Choose another name.",
-		InputPath: []any{"input", "name"},
+		InputPath: path,
 	}
 }
 
@@ -86,7 +126,7 @@ func nameTaken(ctx context.Context, tx *postgres.Tx, space *tenant.Space, name s
 // it, with the lowest number after it that is free. It returns the stored name.
 func withName(ctx context.Context, tx *postgres.Tx, space uuid.UUID, kind tenant.Kind, name string, set func(name, key string) error) (stored string, err error) {
 	stored = name
-	if kind == tenant.Working && reservedName(name) != "" {
+	if kind == tenant.Working && ReservedName(name) != "" {
 		if stored, err = numberedName(ctx, tx, space, name); err != nil {
 			return "", err
 		}
@@ -110,9 +150,7 @@ func numberedName(ctx context.Context, tx *postgres.Tx, space uuid.UUID, name st
 	for first := 2; ; first += atOnce {
 		names, keys := make([]string, atOnce), make(pq.StringArray, atOnce)
 		for i := range names {
-			number := fmt.Sprintf(" (%d)", first+i)
-			runes := []rune(name)
-			names[i] = text.CleanName(string(runes[:min(len(runes), text.NameLength-len(number))])) + number
+			names[i] = withNumber(name, first+i)
 			keys[i] = text.NameKey(names[i])
 		}
 		var taken []string
@@ -124,6 +162,27 @@ func numberedName(ctx context.Context, tx *postgres.Tx, space uuid.UUID, name st
 			if !slices.Contains(taken, key) {
 				return names[i], nil
 			}
+		}
+	}
+}
+
+// withNumber returns a name with a number after it, both not longer than a name can be.
+func withNumber(name string, n int) string {
+	number := fmt.Sprintf(" (%d)", n)
+	runes := []rune(name)
+	return text.CleanName(string(runes[:min(len(runes), text.NameLength-len(number))])) + number
+}
+
+// FreeName returns a name or, where it is reserved or taken, the name with the lowest number
+// after it that is free, and that number; 1 where there is none. It begins with number n: 1
+// is the name itself. taken reports whether an instance has the name of a text.NameKey.
+func FreeName(name string, n int, taken func(key string) bool) (free string, number int) {
+	for ; ; n++ {
+		if free = name; n > 1 {
+			free = withNumber(name, n)
+		}
+		if ReservedName(free) == "" && !taken(text.NameKey(free)) {
+			return free, n
 		}
 	}
 }

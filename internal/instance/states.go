@@ -16,6 +16,7 @@ var States = state.Machine{
 	States: DeletableStates,
 	Events: []state.Event{
 		{Name: "createInstance", By: "an administrator of the space", Changes: state.To(tenant.Active, state.None)},
+		{Name: "syncRoster", By: "an administrator of the space, whose roster names it", Changes: state.To(tenant.Active, state.None)},
 		{Name: "deleteInstance", By: "an editor of the instance, or an administrator of the space", Changes: state.To(tenant.Deleted, tenant.Active)},
 		{Name: "restoreInstance", By: "an editor of the instance, or an administrator of the space", Changes: state.To(tenant.Active, tenant.Deleted)},
 		{Name: "approveRequest", By: "the same, who approve a request to restore it", Changes: state.To(tenant.Active, tenant.Deleted)},

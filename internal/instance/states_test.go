@@ -7,6 +7,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/roster"
 	"alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/state"
 	"alphacruncher.com/datahub-gateway/internal/state/statetest"
@@ -22,7 +23,7 @@ func TestStates(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)
 	s, ada, vic := w.Services(), w.User("ada"), w.User("vic")
-	s.Requests.Limits.ByPerson = 1000
+	s.Requests.Limits.ByPerson, s.Invitations.Limits.ByAddress = 1000, 1000
 	must := func(_ any, err error) {
 		t.Helper()
 		if err != nil {
@@ -32,6 +33,13 @@ func TestStates(t *testing.T) {
 	create := func(r *tried) error {
 		_, err := s.Instances.Create(t.Context(), ada, instance.CreateInstanceInput{SpaceID: r.space, Name: "Group 1"})
 		return err
+	}
+	sync := func(where roster.Where) func(*tried) error {
+		return func(r *tried) error {
+			_, err := s.Rosters.Sync(t.Context(), ada, roster.SyncRosterInput{SpaceID: r.space, Entries: []*roster.Entry{
+				{Email: "zoe@new.example", Role: tenant.Editor, Instance: where}}})
+			return err
+		}
 	}
 	remove := func(r *tried) error {
 		_, err := s.Instances.Delete(t.Context(), ada, instance.InstanceInput{InstanceID: r.id})
@@ -85,6 +93,7 @@ func TestStates(t *testing.T) {
 		},
 		Events: map[string][]func(*tried) error{
 			"createInstance":  {create},
+			"syncRoster":      {sync(roster.Where{Joint: new("group 1")}), sync(roster.Where{Own: new("Group 1")})},
 			"deleteInstance":  {remove},
 			"restoreInstance": {restore},
 			"approveRequest": {func(r *tried) error {

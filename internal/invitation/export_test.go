@@ -23,10 +23,10 @@ func (s *Service) ExplainInvite(ctx context.Context, tx *postgres.Tx, actor acce
 	if err != nil {
 		return nil, err
 	}
-	t := s.newTerms(c, destinationOf(place))
-	candidates, results := s.expectNew(t, invitees)
+	t, o := s.newTerms(c), offer{destinationOf(place), c.role}
+	candidates, results := s.expectNew(t, o, invitees)
 	mailJobs(candidates)
-	args, err := s.inviteNewArgs(c, t, len(invitees), candidates, results, nil)
+	args, err := s.inviteNewArgs(c, t, o, len(invitees), candidates, results, nil)
 	if err != nil {
 		return nil, err
 	}

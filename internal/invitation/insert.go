@@ -22,27 +22,29 @@ import (
 type terms struct {
 	actor     access.Actor
 	requester *tenant.User // whose request the actor approved; nil: none
-	to        destination
-	role      tenant.Role
 	message   *string
 	ttl       time.Duration
 }
 
-// termsTable names the parameters $1 to $8 of a query: the values of terms.args.
+// termsTable names the parameters $1 to $4 of a query: the values of terms.args.
 const termsTable = `
-	(select $1::uuid as instance_id, $2::uuid as space_id, $3::text as role, $4::text as message,
-	        $5::uuid as invited_by, $6::uuid as requested_by, $7::float8 * interval '1 second' as ttl, $8::uuid as organization_id) t`
+	(select $1::text as message, $2::uuid as invited_by, $3::uuid as requested_by, $4::float8 * interval '1 second' as ttl) t`
 
 // args returns the arguments of a query that reads termsTable. Those in more
-// begin with $9.
+// begin with $5.
 func (t terms) args(more ...any) []any {
-	return append([]any{t.to.instanceID(), t.to.column(globalid.Space), t.storedRole(), t.message, t.actor.ID.UUID, t.requesterID(), t.ttl.Seconds(),
-		t.to.column(globalid.Organization)}, more...)
+	return append([]any{t.message, t.actor.ID.UUID, t.requesterID(), t.ttl.Seconds()}, more...)
+}
+
+// offer is what an address is invited to.
+type offer struct {
+	to   destination
+	role tenant.Role
 }
 
 // storedRole returns the role as an invitation has it: null for administrators of a space.
-func (t terms) storedRole() (role sql.NullString) {
-	return sql.NullString{String: t.role.Stored(), Valid: t.role.Stored() != ""}
+func (o offer) storedRole() (role sql.NullString) {
+	return sql.NullString{String: o.role.Stored(), Valid: o.role.Stored() != ""}
 }
 
 func (t terms) requesterID() (id uuid.NullUUID) {
@@ -53,13 +55,13 @@ func (t terms) requesterID() (id uuid.NullUUID) {
 }
 
 // newRow returns a new invitation with its names.
-func (t terms) newRow(stored storedRow) *row {
-	r := &row{storedRow: stored, OrganizationID: t.to.Organization.ID.UUID, OrganizationName: t.to.Organization.Name}
-	if t.to.Space != nil {
-		r.ParentSpaceID, r.SpaceName = t.to.Space.ID.UUID, t.to.Space.Name
+func (t terms) newRow(to destination, stored storedRow) *row {
+	r := &row{storedRow: stored, OrganizationID: to.Organization.ID.UUID, OrganizationName: to.Organization.Name}
+	if to.Space != nil {
+		r.ParentSpaceID, r.SpaceName = to.Space.ID.UUID, to.Space.Name
 	}
-	if t.to.Instance != nil {
-		r.InstanceName = &t.to.Instance.Name
+	if to.Instance != nil {
+		r.InstanceName = &to.Instance.Name
 	}
 	t.name(r)
 	return r
@@ -84,6 +86,7 @@ func (t terms) nameInviter(r *row) {
 // a new one or the one that it has.
 type candidate struct {
 	invitee
+	offer
 	id    globalid.ID // of a new invitation
 	token string      // of a new or renewed invitation
 	hash  []byte      // of token
@@ -99,10 +102,20 @@ type candidate struct {
 	takenOver    bool        // of AlreadyInvited: from somebody who may not invite any more
 }
 
-func newCandidate(i invitee) *candidate {
+func newCandidate(i invitee, o offer) *candidate {
 	token, hash := newToken()
-	return &candidate{invitee: i, id: globalid.New(globalid.Invitation), token: token, hash: hash}
+	return &candidate{invitee: i, offer: o, id: globalid.New(globalid.Invitation), token: token, hash: hash}
 }
+
+// pendingKey identifies a pending invitation: there is one at most.
+type pendingKey struct {
+	place    uuid.UUID
+	emailKey string
+}
+
+func (c *candidate) pendingKey() pendingKey { return pendingKey{c.to.id().UUID, c.key} }
+
+func (r *row) pendingKey() pendingKey { return pendingKey{r.placeID().UUID, r.EmailKey} }
 
 // newToken returns the secret in an invitation's link, which is 256 random bits,
 // and the hash that the database stores instead.
@@ -122,44 +135,52 @@ func tokenHash(token string) []byte {
 // addresses from a deadlock: both lock them in the same order.
 var (
 	insertQueries = byPlace(`
-		insert into invitation as v (id, instance_id, space_id, organization_id, email, email_key, role, token_hash, message, invited_by, requested_by, expires_at, mail_refused)
-		select c.id, t.instance_id, t.space_id, t.organization_id, c.email, c.email_key, t.role, c.token_hash, t.message, t.invited_by, t.requested_by, clock_timestamp() + t.ttl,
+		insert into invitation as v (id, PLACE, email, email_key, role, token_hash, message, invited_by, requested_by, expires_at, mail_refused)
+		select c.id, c.place_id, c.email, c.email_key, c.role, c.token_hash, t.message, t.invited_by, t.requested_by, clock_timestamp() + t.ttl,
 		       ` + refusedBy(`c.refusal_hash`) + `
 		from ` + termsTable + `
-		cross join unnest($9::uuid[], $10::text[], $11::text[], $12::bytea[], $13::bytea[]) as c (id, email, email_key, token_hash, refusal_hash)
-		order by c.email_key
+		cross join unnest($5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::bytea[], $11::bytea[])
+			as c (id, place_id, role, email, email_key, token_hash, refusal_hash)
+		order by c.email_key, c.place_id
 		on conflict (email_key, PLACE) where status = 'PENDING' and PLACE is not null do nothing
 		returning ` + storedColumns)
 
+	// Rows are compared, because only the index of pending invitations has their order: that
+	// of the places can seem better, and reads all invitations to the place.
 	pendingQueries = byPlace(`
 		select ` + columns + `
-		from unnest($2::text[]) as e (email_key)
-		cross join lateral (select * from invitation where PLACE = $1 and email_key = e.email_key and status = 'PENDING' limit 1) v
+		from unnest($1::uuid[], $2::text[]) as e (place_id, email_key)
+		cross join lateral (
+			select * from invitation
+			where (email_key, PLACE) >= (e.email_key, e.place_id) and (email_key, PLACE) <= (e.email_key, e.place_id)
+			and PLACE is not null and status = 'PENDING' limit 1) v
 		` + tables)
 )
 
 // insertRows inserts the invitations of candidates that have no pending one, and
-// reads the pending ones of the others.
+// reads the pending ones of the others. All lead to places of one kind.
 func insertRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*candidate) error {
 	if len(candidates) == 0 {
 		return nil
 	}
-	byKey := make(map[string]*candidate, len(candidates))
-	ids, hashes := make(postgres.UUIDs, len(candidates)), make(pq.ByteaArray, len(candidates))
+	kind := candidates[0].to.id().Kind
+	byKey := make(map[pendingKey]*candidate, len(candidates))
+	ids, places, hashes := make(postgres.UUIDs, len(candidates)), make(postgres.UUIDs, len(candidates)), make(pq.ByteaArray, len(candidates))
 	emails, keys := make(pq.StringArray, len(candidates)), make(pq.StringArray, len(candidates))
 	refusals := make(pq.ByteaArray, len(candidates))
 	for i, c := range candidates {
-		byKey[c.key] = c
-		ids[i], emails[i], keys[i], hashes[i] = c.id.UUID, c.address.String(), c.key, c.hash
+		byKey[c.pendingKey()] = c
+		ids[i], places[i], emails[i], keys[i], hashes[i] = c.id.UUID, c.to.id().UUID, c.address.String(), c.key, c.hash
 		refusals[i] = c.refusalHash
 	}
 	var inserted []storedRow
-	if err := tx.Select(ctx, &inserted, insertQueries[t.to.id().Kind], t.args(ids, emails, keys, hashes, refusals)...); err != nil {
+	if err := tx.Select(ctx, &inserted, insertQueries[kind], t.args(ids, places, storedRoles(candidates), emails, keys, hashes, refusals)...); err != nil {
 		return err
 	}
 	for _, stored := range inserted {
-		c := byKey[stored.EmailKey]
-		c.row, c.outcome = t.newRow(stored), Invited
+		r := row{storedRow: stored}
+		c := byKey[r.pendingKey()]
+		c.row, c.outcome = t.newRow(c.to, stored), Invited
 	}
 	if len(inserted) == len(candidates) {
 		return nil
@@ -167,12 +188,12 @@ func insertRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*can
 
 	// The insertion may have waited for a row of another transaction. Its snapshot
 	// has neither that row nor the one that it replaced; a new statement sees it.
-	pending, err := findPending(ctx, tx, t.to, keys)
+	pending, err := findPending(ctx, tx, kind, places, keys)
 	if err != nil {
 		return err
 	}
 	for i := range pending {
-		if c := byKey[pending[i].EmailKey]; c.row == nil {
+		if c := byKey[pending[i].pendingKey()]; c.row == nil {
 			c.row, c.outcome = &pending[i], AlreadyInvited
 		}
 	}
@@ -182,10 +203,19 @@ func insertRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*can
 	return nil
 }
 
-// findPending reads the pending invitations of addresses to a place, expired ones
-// included.
-func findPending(ctx context.Context, q postgres.Querier, to destination, keys []string) (rows []row, err error) {
-	err = q.Select(ctx, &rows, pendingQueries[to.id().Kind], to.id().UUID, pq.StringArray(keys))
+// storedRoles returns the roles of candidates as invitations have them.
+func storedRoles(candidates []*candidate) pq.GenericArray {
+	roles := make([]sql.NullString, len(candidates))
+	for i, c := range candidates {
+		roles[i] = c.storedRole()
+	}
+	return pq.GenericArray{A: roles}
+}
+
+// findPending reads the pending invitations of addresses, each to the place at the same
+// index, expired ones included. The places are of one kind.
+func findPending(ctx context.Context, q postgres.Querier, kind globalid.Kind, places postgres.UUIDs, keys []string) (rows []row, err error) {
+	err = q.Select(ctx, &rows, pendingQueries[kind], places, pq.StringArray(keys))
 	return rows, err
 }
 
@@ -193,7 +223,7 @@ func findPending(ctx context.Context, q postgres.Querier, to destination, keys [
 // invitations are expired: time has passed since they were read.
 var replaceQuery = `
 	update invitation v
-	set role         = t.role,
+	set role         = c.role,
 	    token_hash   = case when old.expired then c.token_hash else v.token_hash end,
 	    message      = case when old.expired then t.message else v.message end,
 	    invited_by   = t.invited_by,
@@ -201,23 +231,31 @@ var replaceQuery = `
 	    expires_at   = case when old.expired then clock_timestamp() + t.ttl else v.expires_at end,
 	    mail_refused = case when old.expired then ` + refusedBy(`c.refusal_hash`) + ` else v.mail_refused end
 	from ` + termsTable + `
-	cross join (select v.id, ` + roleName + ` as role, v.expires_at <= clock_timestamp() as expired
-	            from invitation v where v.id = any ($9::uuid[]) order by v.email_key for no key update) old
-	join unnest($9::uuid[], $10::bytea[], $11::bytea[]) as c (id, token_hash, refusal_hash) on c.id = old.id
-	where v.id = old.id and v.id = any ($9::uuid[])
+	cross join (select * from unnest($5::uuid[], $6::text[], $7::uuid[], $8::text[], $9::bytea[], $10::bytea[])
+	            as c (id, email_key, place_id, role, token_hash, refusal_hash) order by email_key, place_id) c
+	cross join lateral (select ` + roleName + ` as role, v.expires_at <= clock_timestamp() as expired
+	                    from invitation v where v.id = c.id limit 1 for no key update) old
+	where v.id = c.id and v.id = any ($5::uuid[])
 	returning ` + storedColumns + `, old.role as previous_role, old.expired`
+
+// replaces reports whether the pending invitation of a candidate is not left as it is.
+func (c *candidate) replaces() bool {
+	return c.row.Role != c.role || c.row.Status == Expired || !c.row.InviterMay
+}
 
 // replaceRows renews the candidates' expired invitations, and changes the role of
 // those that have another one. The actor becomes the inviter of these, and of those
 // whose inviter may not invite any more.
 func replaceRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*candidate) error {
-	var ids postgres.UUIDs
+	var ids, places postgres.UUIDs
+	var keys pq.StringArray
 	var hashes, refusals pq.ByteaArray
+	var changed []*candidate
 	byID := map[uuid.UUID]*candidate{}
 	for _, c := range candidates {
-		if c.row.Role != t.role || c.row.Status == Expired || !c.row.InviterMay {
-			ids, hashes = append(ids, c.row.ID), append(hashes, c.hash)
-			refusals = append(refusals, c.refusalHash)
+		if c.replaces() {
+			ids, keys, places = append(ids, c.row.ID), append(keys, c.key), append(places, c.to.id().UUID)
+			hashes, refusals, changed = append(hashes, c.hash), append(refusals, c.refusalHash), append(changed, c)
 			byID[c.row.ID] = c
 		}
 	}
@@ -229,19 +267,19 @@ func replaceRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*ca
 		PreviousRole tenant.Role `db:"previous_role"`
 		Expired      bool        `db:"expired"`
 	}
-	if err := tx.Select(ctx, &replaced, replaceQuery, t.args(ids, hashes, refusals)...); err != nil {
+	if err := tx.Select(ctx, &replaced, replaceQuery, t.args(ids, keys, places, storedRoles(changed), hashes, refusals)...); err != nil {
 		return err
 	}
 	for _, r := range replaced {
 		c := byID[r.ID]
-		c.takenOver = !r.Expired && !c.row.InviterMay && r.PreviousRole == t.role
+		c.takenOver = !r.Expired && !c.row.InviterMay && r.PreviousRole == c.role
 		c.row.storedRow = r.storedRow
 		t.nameInviter(c.row)
 		switch {
 		case r.Expired:
 			c.outcome = Invited
 			t.name(c.row)
-		case r.PreviousRole != t.role:
+		case r.PreviousRole != c.role:
 			c.outcome, c.previousRole = RoleChanged, r.PreviousRole
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
@@ -171,7 +172,7 @@ func (s *Service) invite(ctx context.Context, c inviteCall) (to destination, res
 			if err := to.checkState(ctx, tx, c.rule); err != nil {
 				return nil, err
 			}
-			results, err := s.inviteTx(ctx, tx, s.newTerms(c, to), invitees)
+			results, err := s.inviteTx(ctx, tx, s.newTerms(c), offer{to, c.role}, invitees)
 			mailed = slices.ContainsFunc(results, (*InviteResult).mailed)
 			return results, err
 		},
@@ -182,18 +183,18 @@ func (s *Service) invite(ctx context.Context, c inviteCall) (to destination, res
 	return to, results, err
 }
 
-func (s *Service) newTerms(c inviteCall, to destination) terms {
-	return terms{actor: c.actor, to: to, role: c.role, message: c.message, ttl: s.Limits.TTL}
+func (s *Service) newTerms(c inviteCall) terms {
+	return terms{actor: c.actor, message: c.message, ttl: s.Limits.TTL}
 }
 
 // inviteTx invites people in a transaction that has locked the place and checked
 // that the actor may invite there. It fails with RATE_LIMITED.
-func (s *Service) inviteTx(ctx context.Context, tx *postgres.Tx, t terms, invitees []invitee) ([]*InviteResult, error) {
-	members, err := findMembers(ctx, tx, t.to, invitees)
+func (s *Service) inviteTx(ctx context.Context, tx *postgres.Tx, t terms, o offer, invitees []invitee) ([]*InviteResult, error) {
+	members, err := findMembers(ctx, tx, o.to, invitees)
 	if err != nil {
 		return nil, err
 	}
-	candidates := newCandidates(invitees, members)
+	candidates := newCandidates(o, invitees, members)
 	for _, c := range candidates {
 		c.refusalHash = refusalHash(s.HashKey, c.key)
 	}
@@ -203,16 +204,16 @@ func (s *Service) inviteTx(ctx context.Context, tx *postgres.Tx, t terms, invite
 	if err := replaceRows(ctx, tx, t, candidates); err != nil {
 		return nil, err
 	}
-	if err := enqueueMails(ctx, tx, t, candidates); err != nil {
+	if err := enqueueMails(ctx, tx, candidates); err != nil {
 		return nil, err
 	}
-	results := inviteResults(t.to, invitees, members, candidates)
-	if err := audit.Write(ctx, tx, inviteRecords(t, results, candidates)...); err != nil {
+	results := inviteResults(o.to, invitees, members, candidates)
+	if err := audit.Write(ctx, tx, inviteRecords(t, o, results, candidates)...); err != nil {
 		return nil, err
 	}
 	// Charge last: the counter rows stay locked until commit, and every other
 	// invitation of the space queues behind them.
-	charges := s.inviteCharges(t.actor, t.to.Space, len(invitees), recipientsOf(t.to, candidates))
+	charges := s.inviteCharges(t.actor, o.to.Space, len(invitees), "emails", recipientsOf(candidates))
 	if err := ratelimit.Take(ctx, tx, charges...); err != nil {
 		return nil, err
 	}
@@ -236,72 +237,57 @@ func findMembers(ctx context.Context, q postgres.Querier, to destination, invite
 	if to.Space == nil {
 		return findOrganizationMembers(ctx, q, to.Organization.ID, invitees)
 	}
-	var rows []struct {
-		EmailKey      string               `db:"email_key"`
-		Administrator bool                 `db:"administrator"`
-		Roles         tenant.InstanceRoles `db:"roles"`
-	}
-	err := q.Select(ctx, &rows, `
-		select e.email_key, p.administrator is not null as administrator, p.role as roles
-		from unnest($3::text[]) as e (email_key)
-		cross join lateral (select h.account_id from address_holder h where h.email_key = e.email_key limit 1) h
-		cross join lateral (
-			select (select m.role from instance_member m where m.instance_id = $1 and m.account_id = h.account_id) as role,
-			       (select sa.account_id from space_administrator sa where sa.space_id = $2 and sa.account_id = h.account_id) as administrator) p
-		where p.role is not null or p.administrator is not null`,
-		to.instanceID(), to.Space.ID.UUID, keysOf(invitees))
+	keys := keysOf(invitees)
+	held, err := membership.FindHolders(ctx, q, to.Space.ID, slices.Repeat(postgres.UUIDs{to.instanceID().UUID}, len(keys)), keys)
 	if err != nil {
 		return nil, err
 	}
-	members := make(map[string]tenant.Role, len(rows))
-	for _, r := range rows {
-		if to.Instance == nil {
-			members[r.EmailKey] = tenant.SpaceAdministrator
-			continue
+	members := make(map[string]tenant.Role, len(held))
+	for _, h := range held {
+		switch role := h.InstanceRole(); {
+		case to.Instance == nil && h.Administrator:
+			members[h.EmailKey] = tenant.SpaceAdministrator
+		case to.Instance != nil && role != nil:
+			members[h.EmailKey] = role.Role()
 		}
-		held := tenant.Roles(r.Roles)
-		if r.Administrator {
-			held |= tenant.SpaceAdministrator.Implies()
-		}
-		members[r.EmailKey] = held.HeldIn(globalid.Instance)[0]
 	}
 	return members, nil
 }
 
 // newCandidates returns a candidate for each address without membership.
-func newCandidates(invitees []invitee, members map[string]tenant.Role) (candidates []*candidate) {
+func newCandidates(o offer, invitees []invitee, members map[string]tenant.Role) (candidates []*candidate) {
 	for _, in := range distinct(invitees) {
 		if _, member := members[in.key]; !member {
-			candidates = append(candidates, newCandidate(in))
+			candidates = append(candidates, newCandidate(in, o))
 		}
 	}
 	return candidates
 }
 
 // enqueueMails queues a mail for each new or renewed invitation, except to people
-// who refused invitations.
-func enqueueMails(ctx context.Context, tx *postgres.Tx, t terms, candidates []*candidate) error {
+// who refused invitations. The invitations lead to places of one kind.
+func enqueueMails(ctx context.Context, tx *postgres.Tx, candidates []*candidate) error {
 	var tasks []outbox.Task
 	for _, c := range candidates {
 		if c.mailed() {
-			tasks = append(tasks, outbox.Task{Subject: c.row.ID, Instance: t.to.instanceID().UUID, Secret: c.token})
+			tasks = append(tasks, outbox.Task{Subject: c.row.ID, Instance: c.to.instanceID().UUID, Secret: c.token})
 			c.row.mailRow = queuedMail
 		}
 	}
 	if len(tasks) == 0 {
 		return nil
 	}
-	return outbox.Enqueue(ctx, tx, mailKind(t.to.id().Kind), tasks)
+	return outbox.Enqueue(ctx, tx, mailKind(candidates[0].to.id().Kind), tasks)
 }
 
 // mailed reports whether a mail is sent.
 func (c *candidate) mailed() bool { return c.outcome == Invited && !c.row.MailRefused }
 
 // recipientsOf returns the addresses that enqueueMails queued a mail to.
-func recipientsOf(to destination, candidates []*candidate) (mails []recipient) {
+func recipientsOf(candidates []*candidate) (mails []recipient) {
 	for _, c := range candidates {
 		if c.mailed() {
-			mails = append(mails, recipient{to.Organization.ID, c.address.String(), c.key, c.first})
+			mails = append(mails, recipient{c.to.Organization.ID, c.address.String(), c.key, c.first})
 		}
 	}
 	return mails
@@ -340,7 +326,7 @@ func (r *InviteResult) mailed() bool { return r.Outcome == Invited }
 
 // inviteRecords returns the audit records of a request: one for all new
 // invitations, one for all changed ones, and one for all that were taken over.
-func inviteRecords(t terms, results []*InviteResult, candidates []*candidate) (records []audit.Record) {
+func inviteRecords(t terms, o offer, results []*InviteResult, candidates []*candidate) (records []audit.Record) {
 	for _, of := range []struct {
 		outcome InviteOutcome
 		action  audit.Action
@@ -351,7 +337,7 @@ func inviteRecords(t terms, results []*InviteResult, candidates []*candidate) (r
 				emails = append(emails, r.Email)
 			}
 		}
-		records = appendRecord(records, t, of.action, emails)
+		records = appendRecord(records, t, o, of.action, emails)
 	}
 	var takenOver []string
 	for _, c := range candidates {
@@ -359,15 +345,15 @@ func inviteRecords(t terms, results []*InviteResult, candidates []*candidate) (r
 			takenOver = append(takenOver, c.row.Email)
 		}
 	}
-	return appendRecord(records, t, audit.InvitationTakenOver, takenOver)
+	return appendRecord(records, t, o, audit.InvitationTakenOver, takenOver)
 }
 
 // appendRecord adds a record about some addresses; none where there are none.
-func appendRecord(records []audit.Record, t terms, action audit.Action, emails []string) []audit.Record {
+func appendRecord(records []audit.Record, t terms, o offer, action audit.Action, emails []string) []audit.Record {
 	if emails == nil {
 		return records
 	}
-	return append(records, audit.Record{Action: action, Actor: t.actor, Target: t.to.auditTarget(), Details: details(t.role, emails...)})
+	return append(records, audit.Record{Action: action, Actor: t.actor, Target: o.to.auditTarget(), Details: details(o.role, emails...)})
 }
 
 // completeResults adds what is not remembered to the results of an earlier
@@ -415,8 +401,8 @@ func (s *Service) InviteOnBehalf(ctx context.Context, tx *postgres.Tx, actor acc
 	if len(invalid) > 0 {
 		return nil, invalid
 	}
-	t := terms{actor: actor, requester: &r.Requester, to: destinationOf(r.Instance), role: r.Role.Role(), message: r.Message, ttl: s.Limits.TTL}
-	return s.inviteTx(ctx, tx, t, invitees)
+	t := terms{actor: actor, requester: &r.Requester, message: r.Message, ttl: s.Limits.TTL}
+	return s.inviteTx(ctx, tx, t, offer{destinationOf(r.Instance), r.Role.Role()}, invitees)
 }
 
 // ReplayOnBehalf adds what is not remembered to the results of an earlier

@@ -39,11 +39,11 @@ func (s *Service) inviteNew(ctx context.Context, c inviteCall, invitees []invite
 	if !place.EffectiveRoles().Has(tenant.SpaceAdministrator) {
 		return to, nil, false, nil // the statement locks an administrator's role, and a manager invites
 	}
-	t := s.newTerms(c, to)
-	candidates, results := s.expectNew(t, invitees)
+	t, o := s.newTerms(c), offer{to, c.role}
+	candidates, results := s.expectNew(t, o, invitees)
 	reserved := s.Outbox.Reserve(mailJobs(candidates))
 	defer reserved.Cancel()
-	args, err := s.inviteNewArgs(c, t, len(invitees), candidates, results, reserved.Lease())
+	args, err := s.inviteNewArgs(c, t, o, len(invitees), candidates, results, reserved.Lease())
 	if err != nil {
 		return to, nil, false, err
 	}
@@ -71,15 +71,15 @@ func (s *Service) inviteNew(ctx context.Context, c inviteCall, invitees []invite
 }
 
 // expectNew returns what a request leads to where everybody is new, but for the times.
-func (s *Service) expectNew(t terms, invitees []invitee) ([]*candidate, []*InviteResult) {
-	candidates := newCandidates(invitees, nil)
+func (s *Service) expectNew(t terms, o offer, invitees []invitee) ([]*candidate, []*InviteResult) {
+	candidates := newCandidates(o, invitees, nil)
 	for _, c := range candidates {
 		c.refusalHash = refusalHash(s.HashKey, c.key)
-		c.outcome, c.row = Invited, t.newRow(storedRow{ID: c.id.UUID, InstanceID: t.to.instanceID(), SpaceID: t.to.column(globalid.Space),
-			Email: c.address.String(), EmailKey: c.key, Role: t.role, Message: t.message, InvitedBy: t.actor.ID.UUID, Status: Pending})
+		c.outcome, c.row = Invited, t.newRow(o.to, storedRow{ID: c.id.UUID, InstanceID: o.to.instanceID(), SpaceID: o.to.column(globalid.Space),
+			Email: c.address.String(), EmailKey: c.key, Role: o.role, Message: t.message, InvitedBy: t.actor.ID.UUID, Status: Pending})
 		c.row.mailRow = queuedMail
 	}
-	return candidates, inviteResults(t.to, invitees, nil, candidates)
+	return candidates, inviteResults(o.to, invitees, nil, candidates)
 }
 
 // mailJobs returns the mails to new people, each with a new id.
@@ -94,18 +94,18 @@ func mailJobs(candidates []*candidate) []outbox.Job {
 
 // inviteNewArgs returns the arguments of inviteNewQuery for a request with n addresses,
 // whose mails are leased or not (see outbox.Reservation).
-func (s *Service) inviteNewArgs(c inviteCall, t terms, n int, candidates []*candidate, results []*InviteResult, lease *float64) ([]any, error) {
+func (s *Service) inviteNewArgs(c inviteCall, t terms, o offer, n int, candidates []*candidate, results []*InviteResult, lease *float64) ([]any, error) {
 	key, requestHash, response, err := c.key.Arguments(results)
 	if err != nil {
 		return nil, err
 	}
-	record := inviteRecords(t, results, candidates)[0]
+	record := inviteRecords(t, o, results, candidates)[0]
 	details, err := record.DetailsJSON()
 	if err != nil {
 		return nil, err
 	}
 	var instanceName, instanceKind *string
-	if i := t.to.Instance; i != nil {
+	if i := o.to.Instance; i != nil {
 		instanceName, instanceKind = &i.Name, (*string)(&i.Kind)
 	}
 	ids, mails := make(postgres.UUIDs, len(candidates)), make(postgres.UUIDs, len(candidates))
@@ -118,12 +118,12 @@ func (s *Service) inviteNewArgs(c inviteCall, t terms, n int, candidates []*cand
 	}
 	args := []any{
 		t.actor.ID.UUID, t.actor.Name, key, requestHash, response,
-		t.to.instanceID(), t.to.Space.ID.UUID, instanceName, instanceKind, t.to.Space.Name, t.to.Space.Organization.Name,
-		t.storedRole(), t.message, t.ttl.Seconds(),
+		o.to.instanceID(), o.to.Space.ID.UUID, instanceName, instanceKind, o.to.Space.Name, o.to.Space.Organization.Name,
+		o.storedRole(), t.message, t.ttl.Seconds(),
 		ids, emails, keys, refusals,
 		MailKind, mails, secrets, lease,
 		string(record.Action), details,
 	}
-	charges := s.inviteCharges(t.actor, t.to.Space, n, recipientsOf(t.to, candidates))
+	charges := s.inviteCharges(t.actor, o.to.Space, n, "emails", recipientsOf(candidates))
 	return append(args, ratelimit.TakeArguments(charges...)...), nil
 }

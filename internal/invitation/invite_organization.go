@@ -83,6 +83,6 @@ func (s *Service) readInvalidInOrganization(ctx context.Context, actor access.Ac
 		}
 	}
 	mails := possibleMails(checked.placeID, checked.invitees)
-	reading.Excess, err = ratelimit.FindExcess(ctx, s.DB, s.inviteCharges(actor, nil, len(checked.invitees), mails)...)
+	reading.Excess, err = ratelimit.FindExcess(ctx, s.DB, s.inviteCharges(actor, nil, len(checked.invitees), "emails", mails)...)
 	return place, &reading, err
 }

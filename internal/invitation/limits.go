@@ -14,6 +14,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
@@ -33,10 +34,12 @@ type Limits struct {
 // ValidateEmails returns a BAD_USER_INPUT where a request has too many addresses,
 // or none. path is their path in the arguments.
 func (l Limits) ValidateEmails(emails []string, path ...any) fault.List {
-	return l.validateCount(len(emails), "addresses", path...)
+	return l.ValidateCount(len(emails), "addresses", path...)
 }
 
-func (l Limits) validateCount(n int, things string, path ...any) fault.List {
+// ValidateCount returns a BAD_USER_INPUT where a list of things, addresses or others, is too
+// long, or empty. path is its path in the arguments.
+func (l Limits) ValidateCount(n int, things string, path ...any) fault.List {
 	if n < 1 || n > l.Emails {
 		return fault.List{fault.Input(fmt.Sprintf("There are %d %s; there can be 1 to %d.", n, things, l.Emails), path...)}
 	}
@@ -45,13 +48,14 @@ func (l Limits) validateCount(n int, things string, path ...any) fault.List {
 
 // inviteCharges returns what inviting n addresses to a place in a space uses of
 // the limits, whatever their outcomes, and what the mails use. The space is nil for
-// invitations to an organization.
-func (s *Service) inviteCharges(actor access.Actor, space *tenant.Space, n int, mails []recipient) []ratelimit.Charge {
+// invitations to an organization. list is the field of the input that the recipients'
+// indexes are about.
+func (s *Service) inviteCharges(actor access.Actor, space *tenant.Space, n int, list string, mails []recipient) []ratelimit.Charge {
 	charges := []ratelimit.Charge{s.Limits.personCharge(actor, n)}
 	if space != nil {
 		charges = append(charges, s.Limits.spaceCharge(space, n))
 	}
-	return append(charges, s.mailCharges("emails", mails)...)
+	return append(charges, s.mailCharges(list, mails)...)
 }
 
 // resendCharges returns what resending invitations uses of the limits.
@@ -159,7 +163,7 @@ func possibleMails(organization globalid.ID, invitees []invitee) (mails []recipi
 
 // possibleCharges are inviteCharges with possibleMails.
 func (s *Service) possibleCharges(actor access.Actor, space *tenant.Space, invitees []invitee) []ratelimit.Charge {
-	return s.inviteCharges(actor, space, len(invitees), possibleMails(space.Organization.ID, invitees))
+	return s.inviteCharges(actor, space, len(invitees), "emails", possibleMails(space.Organization.ID, invitees))
 }
 
 // checkPossibleMails fails with RATE_LIMITED where the limits do not allow a request to
@@ -170,7 +174,7 @@ func (s *Service) checkPossibleMails(ctx context.Context, actor access.Actor, to
 		return nil
 	}
 	mails := possibleMails(to.Organization.ID, invitees)
-	err := excess.Check(s.inviteCharges(actor, to.Space, len(invitees), mails)...)
+	err := excess.Check(s.inviteCharges(actor, to.Space, len(invitees), "emails", mails)...)
 	if err == nil || len(mails) == 0 {
 		return err
 	}
@@ -185,7 +189,8 @@ func (s *Service) checkNecessaryMails(ctx context.Context, actor access.Actor, t
 	if err != nil {
 		return err
 	}
-	pending, err := findPending(ctx, s.DB, to, keysOf(invitees))
+	keys := keysOf(invitees)
+	pending, err := findPending(ctx, s.DB, to.id().Kind, slices.Repeat(postgres.UUIDs{to.id().UUID}, len(keys)), keys)
 	if err != nil {
 		return err
 	}
@@ -197,7 +202,7 @@ func (s *Service) checkNecessaryMails(ctx context.Context, actor access.Actor, t
 		known[r.EmailKey] = known[r.EmailKey] || r.Status == Pending // an expired one is renewed
 	}
 	mails = slices.DeleteFunc(mails, func(m recipient) bool { return known[m.key] })
-	return ratelimit.Check(ctx, s.DB, s.inviteCharges(actor, to.Space, len(invitees), mails)...)
+	return ratelimit.Check(ctx, s.DB, s.inviteCharges(actor, to.Space, len(invitees), "emails", mails)...)
 }
 
 // tokenCharge is what an unknown token uses of the limits. A token is 256 random

@@ -32,7 +32,7 @@ func (s *Service) Readiness(ctx context.Context, actor access.Actor, p tenant.Pl
 	var exceeded fault.List
 	if to.Space == nil {
 		exceeded, err = batch.Load(to.Organization.Siblings, to.Organization.ID, limitsQuery{actor}, func(organizations []globalid.ID) (map[globalid.ID]fault.List, error) {
-			faults, err := ratelimit.Exceeded(ctx, s.DB, s.inviteCharges(actor, nil, 1, nil)...)
+			faults, err := ratelimit.Exceeded(ctx, s.DB, s.inviteCharges(actor, nil, 1, "emails", nil)...)
 			faults = slices.DeleteFunc(faults, func(f *fault.Fault) bool { return f == nil })
 			lists := make(map[globalid.ID]fault.List, len(organizations))
 			for _, id := range organizations {
@@ -54,7 +54,7 @@ func (s *Service) exceededLimits(ctx context.Context, actor access.Actor, spaces
 	var charges []ratelimit.Charge
 	var chargedTo []*tenant.Space
 	for _, space := range spaces {
-		for _, c := range s.inviteCharges(actor, space, 1, nil) {
+		for _, c := range s.inviteCharges(actor, space, 1, "emails", nil) {
 			charges, chargedTo = append(charges, c), append(chargedTo, space)
 		}
 	}

@@ -23,7 +23,7 @@ type SelectionInput struct {
 // Validate returns a BAD_USER_INPUT for everything that is wrong with the form of
 // the input.
 func (in SelectionInput) Validate(l Limits) fault.List {
-	return append(l.validateCount(len(in.InvitationIDs), "invitations", "input", "invitationIds"), idempotency.ValidateKey(in.IdempotencyKey)...)
+	return append(l.ValidateCount(len(in.InvitationIDs), "invitations", "input", "invitationIds"), idempotency.ValidateKey(in.IdempotencyKey)...)
 }
 
 // SelectionOutcome says what happened to one invitation of a SelectionInput.

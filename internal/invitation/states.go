@@ -15,6 +15,8 @@ var States = state.Machine{
 		{Name: "inviteSpaceAdministrators", By: "an administrator of the space, or a manager", Changes: whenInvited},
 		{Name: "inviteOrganizationMembers", InDeleted: true, By: "a manager", Changes: whenInvited},
 		{Name: "approveRequest", By: "an administrator of the space, who approves a request for invitations", Changes: whenInvited},
+		{Name: "syncRoster", By: "an administrator of the space, whose roster names the address there", Changes: whenInvited},
+		{Name: "syncRoster without the address", By: "the same, whose roster removes the others", Changes: whenEnded},
 		{Name: "resendInvitations", By: "those who may invite there", Changes: state.To(Pending, Expired)},
 		{Name: "acceptInvitation", By: "the invited person", Changes: state.To(Accepted, Pending)},
 		{Name: "declineInvitation", By: "the invited person", Changes: state.To(Declined, Pending)},

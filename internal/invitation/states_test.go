@@ -12,6 +12,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/privacy"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/roster"
 	"alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/state"
 	"alphacruncher.com/datahub-gateway/internal/state/statetest"
@@ -155,6 +156,14 @@ func TestStates(t *testing.T) {
 					return err
 				}
 				return second(w.Requests.Approve(t.Context(), w.User("ada"), request.ApproveRequestInput{RequestID: asked.Request.ID}))
+			}},
+			"syncRoster": {func(r *tried) error {
+				return second(w.Rosters.Sync(t.Context(), r.sender, roster.SyncRosterInput{SpaceID: r.space, Entries: []*roster.Entry{
+					{Email: r.person.Email, Role: tenant.Editor, Instance: roster.Where{ID: &r.instance}}}}))
+			}},
+			"syncRoster without the address": {func(r *tried) error {
+				return second(w.Rosters.Sync(t.Context(), r.sender, roster.SyncRosterInput{SpaceID: r.space, Others: roster.Remove, Entries: []*roster.Entry{
+					{Email: "somebody@new.example", Role: tenant.Editor, Instance: roster.Where{ID: &r.instance}}}}))
 			}},
 			"resendInvitations": {func(r *tried) error { return second(w.Invitations.Resend(t.Context(), r.sender, selected(r))) }},
 			"acceptInvitation": {accept, func(r *tried) error {

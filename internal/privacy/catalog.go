@@ -153,12 +153,13 @@ var Catalog = []Table{
 		},
 	},
 	{
-		Name: "instance", About: "who deleted an instance",
-		Purpose: "to say who deleted it, and who can restore it",
-		Kept:    "until the instance is restored or purged", Seen: "people with a role in the instance",
+		Name: "instance", About: "who deleted an instance; whose own instance it is in a roster, as a hash with a key",
+		Purpose: "to say who deleted it, and who can restore it; to find a person's own instance when the roster is sent again",
+		Kept:    "until the instance is restored or purged; the hash until it is purged", Seen: "people with a role in the instance; of the hash " + nobody,
 		Columns: []Column{
 			id("id"), id("space_id"), place("name"), place("name_key"), word("kind"),
 			{"deleted_by", AccountID, "instancesDeleted", "", staysAsID},
+			{"own_hash", Hash, "", "", "the hash tells nothing without the address, the key and the name in the roster; it stays after the erasure, so that nobody else gets the instance as their own"},
 		},
 	},
 	{

@@ -24,7 +24,7 @@ type CreateSpaceInput struct {
 // Validate returns a BAD_USER_INPUT for everything that is wrong with the form of
 // the input.
 func (in CreateSpaceInput) Validate() fault.List {
-	return append(text.CheckName(in.Name), idempotency.ValidateKey(in.IdempotencyKey)...)
+	return append(text.CheckName(in.Name, "input", "name"), idempotency.ValidateKey(in.IdempotencyKey)...)
 }
 
 // CreateSpacePayload is the result of Create.

@@ -108,6 +108,24 @@ type Instance struct {
 	Siblings *batch.Group[globalid.ID]
 }
 
+// WorkingInstance returns an active working instance of the space, which exists or is about
+// to be created, as the person sees it who administrates the space.
+func (s *Space) WorkingInstance(id globalid.ID, name string) *Instance {
+	return &Instance{ID: id, Name: name, Kind: Working, Space: s, Roles: effectiveRoles(s.held, Working, 0)}
+}
+
+// GroupInstances makes siblings of instances.
+func GroupInstances(instances []*Instance) {
+	ids := make([]globalid.ID, len(instances))
+	for i, instance := range instances {
+		ids[i] = instance.ID
+	}
+	siblings := batch.NewGroup(ids...)
+	for _, instance := range instances {
+		instance.Siblings = siblings
+	}
+}
+
 // State returns Deleted from the instance's deletion until it is restored or
 // purged.
 func (i *Instance) State() State {

@@ -10,6 +10,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/request"
+	"alphacruncher.com/datahub-gateway/internal/roster"
 	"alphacruncher.com/datahub-gateway/internal/space"
 )
 
@@ -20,6 +21,7 @@ type Services struct {
 	Memberships *membership.Service
 	Invitations *invitation.Service
 	Requests    *request.Service
+	Rosters     *roster.Service
 	// Events is what the services announce changes to. It asks the database
 	// while its method Run does.
 	Events *event.Feed
@@ -44,6 +46,7 @@ func (w *World) Services() *Services {
 		Memberships: &membership.Service{DB: w.DB, OnEnd: invitations.EndOf},
 		Invitations: invitations,
 		Requests:    requests,
+		Rosters:     &roster.Service{DB: w.DB, Invitations: invitations},
 		Events:      feed,
 	}
 }

@@ -50,10 +50,11 @@ func ParseName(text string) (name string, ok bool) {
 	return name, NameKey(name) != "" && name == CleanName(name)
 }
 
-// CheckName returns a BAD_USER_INPUT where the name of a request is not valid.
-func CheckName(text string) fault.List {
+// CheckName returns a BAD_USER_INPUT where the name of a request is not valid. path is its
+// path in the arguments.
+func CheckName(text string, path ...any) fault.List {
 	if _, ok := ParseName(text); !ok {
-		return fault.List{fault.Input("A name must have 1 to 200 printable characters.", "input", "name")}
+		return fault.List{fault.Input("A name must have 1 to 200 printable characters.", path...)}
 	}
 	return nil
 }

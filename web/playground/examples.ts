@@ -612,6 +612,31 @@ fragment Obstacle on Obstacle {
         }),
       },
       {
+        title: 'A course in one request',
+        as: ada,
+        query: `mutation SyncRoster($input: SyncRosterInput!) {
+  syncRoster(input: $input) {
+    results { index email outcome role previousRole instance { name } }
+    createdInstances { name }
+    removed { user { name } roles }
+    revoked { email instanceName }
+  }
+}`,
+        variables: async (ask) => ({
+          input: {
+            spaceId: await spaceId(ask),
+            entries: [
+              { email: 'ann@new.example', name: 'Ann Other', role: 'EDITOR', instance: { own: 'Homework of {name}' } },
+              { email: 'ann@new.example', role: 'VIEWER', instance: { joint: 'Team 7' } },
+              { email: 'ben@new.example', role: 'EDITOR', instance: { joint: 'Team 7' } },
+            ],
+            others: 'KEEP',
+            validateOnly: true,
+            idempotencyKey: newKey(),
+          },
+        }),
+      },
+      {
         title: 'Create a space',
         as: mia,
         query: `mutation CreateSpace($input: CreateSpaceInput!) {

@@ -409,6 +409,14 @@ export const de: Texts = {
       remedy: 'Wählen Sie einen anderen Namen.',
     },
     CONFLICT_NAME_RESERVED: { title: 'Dieser Name ist reserviert', remedy: 'Wählen Sie einen anderen Namen.' },
+    CONFLICT_NAMED_TWICE: {
+      title: 'Die Liste gibt einer Person zwei Rollen in einer Instanz',
+      remedy: 'Lassen Sie einen der beiden Einträge weg.',
+    },
+    CONFLICT_REMOVES_TOO_MANY: {
+      title: 'Die Liste würde zu viele Personen entfernen',
+      remedy: 'Prüfen Sie, ob die Liste vollständig ist.',
+    },
     CONFLICT_NOT_NEEDED: {
       title: 'Diese Anfrage ist nicht nötig',
       remedy: 'Sie können es selbst tun, oder es ist bereits getan. Laden Sie die Seite neu.',

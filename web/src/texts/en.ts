@@ -381,6 +381,14 @@ export const en = {
     },
     CONFLICT_NAME_TAKEN: { title: 'An instance of the space has this name already', remedy: 'Choose another name.' },
     CONFLICT_NAME_RESERVED: { title: 'This name is reserved', remedy: 'Choose another name.' },
+    CONFLICT_NAMED_TWICE: {
+      title: 'The list gives a person two roles in one instance',
+      remedy: 'Leave one of the two entries out.',
+    },
+    CONFLICT_REMOVES_TOO_MANY: {
+      title: 'The list would remove too many people',
+      remedy: 'Check that the list is complete.',
+    },
     CONFLICT_NOT_NEEDED: {
       title: 'This request is not needed',
       remedy: 'You can do it yourself, or it is already done. Reload the page.',

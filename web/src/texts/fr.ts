@@ -403,6 +403,14 @@ export const fr: Texts = {
     },
     CONFLICT_NAME_TAKEN: { title: 'Une instance de l’espace porte déjà ce nom', remedy: 'Choisissez un autre nom.' },
     CONFLICT_NAME_RESERVED: { title: 'Ce nom est réservé', remedy: 'Choisissez un autre nom.' },
+    CONFLICT_NAMED_TWICE: {
+      title: 'La liste donne deux rôles à une personne dans une instance',
+      remedy: 'Supprimez l’une des deux entrées.',
+    },
+    CONFLICT_REMOVES_TOO_MANY: {
+      title: 'La liste retirerait trop de personnes',
+      remedy: 'Vérifiez que la liste est complète.',
+    },
     CONFLICT_NOT_NEEDED: {
       title: 'Cette demande n’est pas nécessaire',
       remedy: 'Vous pouvez le faire vous-même, ou c’est déjà fait. Rechargez la page.',

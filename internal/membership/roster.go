@@ -1,0 +1,120 @@
+package membership
+
+import (
+	"context"
+
+	"github.com/lib/pq"
+
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
+)
+
+// Many members at once. Each function is one statement for any number of them; the caller
+// has locked the instances exclusively, checks that the actor may do it, and writes the
+// trail.
+
+// FindOthers reads the members of some instances of a space who are not among those that
+// are named: of the instance and the account at the same index. It returns most of them,
+// and leaves out administrators of the space. OFFSET has PostgreSQL look into the index for
+// each instance.
+func FindOthers(ctx context.Context, q postgres.Querier, space globalid.ID, instances postgres.UUIDs, named []*Holder, most int) ([]*Holder, error) {
+	in, accounts := idsOf(named)
+	var rows []holderRow
+	err := q.Select(ctx, &rows, `
+		select m.instance_id, coalesce(h.email_key, '') as email_key, m.account_id, a.name, a.email, h.email_key is null as former_holder,
+		       false as administrator, m.role, m.since
+		from unnest($2::uuid[]) as i (id)
+		cross join lateral (select * from instance_member where instance_id = i.id offset 0) m
+		cross join lateral (select * from account where id = m.account_id limit 1) a
+		left join lateral (select email_key from address_holder where account_id = m.account_id limit 1) h on true
+		where (m.instance_id, m.account_id) not in (select n.instance_id, n.account_id from unnest($3::uuid[], $4::uuid[]) as n (instance_id, account_id))
+		  and not `+postgres.Found(`space_administrator sa where sa.space_id = $1 and sa.account_id = m.account_id`)+`
+		order by m.account_id, m.instance_id limit $5`,
+		space.UUID, instances, in, accounts, most)
+	return holdersOf(rows), err
+}
+
+// SetRoles gives members the roles that they have now in Role.
+func SetRoles(ctx context.Context, tx *postgres.Tx, members []*Holder) error {
+	if len(members) == 0 {
+		return nil
+	}
+	instances, accounts := idsOf(members)
+	roles := make(pq.StringArray, len(members))
+	for i, m := range members {
+		roles[i] = string(*m.Role)
+	}
+	_, err := tx.Exec(ctx, `
+		update instance_member m set role = n.role
+		from unnest($1::uuid[], $2::uuid[], $3::text[]) as n (instance_id, account_id, role)
+		where m.instance_id = n.instance_id and m.account_id = n.account_id and m.instance_id = any ($1::uuid[])`, instances, accounts, roles)
+	return err
+}
+
+// EndAll ends memberships.
+func EndAll(ctx context.Context, tx *postgres.Tx, members []*Holder) error {
+	if len(members) == 0 {
+		return nil
+	}
+	instances, accounts := idsOf(members)
+	_, err := tx.Exec(ctx, `
+		delete from instance_member m using unnest($1::uuid[], $2::uuid[]) as n (instance_id, account_id)
+		where m.instance_id = n.instance_id and m.account_id = n.account_id and m.instance_id = any ($1::uuid[])`, instances, accounts)
+	return err
+}
+
+func idsOf(members []*Holder) (instances, accounts postgres.UUIDs) {
+	instances, accounts = make(postgres.UUIDs, len(members)), make(postgres.UUIDs, len(members))
+	for i, m := range members {
+		instances[i], accounts[i] = m.InstanceID.UUID, m.User.ID.UUID
+	}
+	return instances, accounts
+}
+
+// Find reads members of instances: those of the instance and the account at the same
+// index.
+func Find(ctx context.Context, q postgres.Querier, instances, accounts []globalid.ID) ([]*Holder, error) {
+	var rows []holderRow
+	err := q.Select(ctx, &rows, `
+		select m.instance_id, '' as email_key, m.account_id, a.name, a.email, `+tenant.FormerHolder+` as former_holder, false as administrator, m.role, m.since
+		from unnest($1::uuid[], $2::uuid[]) as n (instance_id, account_id)
+		cross join lateral (select * from instance_member where instance_id = n.instance_id and account_id = n.account_id limit 1) m
+		cross join lateral (select * from account where id = m.account_id limit 1) a`,
+		postgres.IDs(instances), postgres.IDs(accounts))
+	return holdersOf(rows), err
+}
+
+// FindUsers reads people by the ids of their accounts.
+func FindUsers(ctx context.Context, q postgres.Querier, ids []globalid.ID) (map[globalid.ID]*tenant.User, error) {
+	var rows []holderRow
+	err := q.Select(ctx, &rows, `
+		select null::uuid as instance_id, '' as email_key, a.id as account_id, a.name, a.email, `+tenant.FormerHolder+` as former_holder,
+		       false as administrator, null as role, null::timestamptz as since
+		from account a where a.id = any ($1::uuid[])`, postgres.IDs(ids))
+	users := make(map[globalid.ID]*tenant.User, len(rows))
+	for _, r := range rows {
+		user := r.holder().User
+		users[user.ID] = user
+	}
+	return users, err
+}
+
+// SpaceMembers joins memberships in instances of one space to one entry for each person,
+// in the order in which the people come first.
+func SpaceMembers(members []*Holder) (people []*SpaceMember) {
+	byID := map[globalid.ID]*SpaceMember{}
+	for _, m := range members {
+		p := byID[m.User.ID]
+		if p == nil {
+			p = &SpaceMember{User: m.User, Since: m.Since}
+			byID[m.User.ID] = p
+			people = append(people, p)
+		}
+		p.Held |= tenant.RolesOf(m.Role.Role())
+		if m.Since.Before(p.Since) {
+			p.Since = m.Since
+		}
+	}
+	return people
+}
