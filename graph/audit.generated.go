@@ -321,139 +321,64 @@ func (ec *executionContext) fieldContext_AuditEntryEdge_node(_ context.Context, 
 	return fc, nil
 }
 
-func (ec *executionContext) _RosterChanges_removed(ctx context.Context, field graphql.CollectedField, obj *audit.RosterChanges) (ret graphql.Marshaler) {
+func (ec *executionContext) fieldContext_RosterChange_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChange", field, false, false, "RosterChangeKind")
+}
+
+func (ec *executionContext) fieldContext_RosterChange_email(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChange", field, false, false, "String")
+}
+
+func (ec *executionContext) fieldContext_RosterChange_userId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChange", field, false, false, "ID")
+}
+
+func (ec *executionContext) fieldContext_RosterChange_instanceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChange", field, false, false, "ID")
+}
+
+func (ec *executionContext) fieldContext_RosterChange_instanceName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChange", field, false, false, "String")
+}
+
+func (ec *executionContext) fieldContext_RosterChange_role(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChange", field, false, false, "InstanceRole")
+}
+
+func (ec *executionContext) fieldContext_RosterChange_previousRole(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RosterChange", field, false, false, "InstanceRole")
+}
+
+func (ec *executionContext) _RosterChanges_changes(ctx context.Context, field graphql.CollectedField, obj *audit.RosterChanges) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RosterChanges_removed(ctx, field)
+			return ec.fieldContext_RosterChanges_changes(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Removed, nil
+			return obj.Changes, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
-			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*audit.ListedRosterChange) graphql.Marshaler {
+			return ec.marshalNRosterChange2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐListedRosterChangeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_RosterChanges_removed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "String")
-}
-
-func (ec *executionContext) fieldContext_RosterChanges_removedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "Int")
-}
-
-func (ec *executionContext) _RosterChanges_revoked(ctx context.Context, field graphql.CollectedField, obj *audit.RosterChanges) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RosterChanges_revoked(ctx, field)
+func (ec *executionContext) fieldContext_RosterChanges_changes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RosterChanges",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RosterChange(ctx, field)
 		},
-		func(ctx context.Context) (any, error) {
-			return obj.Revoked, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
-			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_RosterChanges_revoked(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "String")
-}
-
-func (ec *executionContext) fieldContext_RosterChanges_revokedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "Int")
-}
-
-func (ec *executionContext) _RosterChanges_rolesChanged(ctx context.Context, field graphql.CollectedField, obj *audit.RosterChanges) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RosterChanges_rolesChanged(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.RolesChanged, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
-			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_RosterChanges_rolesChanged(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "String")
-}
-
-func (ec *executionContext) fieldContext_RosterChanges_rolesChangedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "Int")
-}
-
-func (ec *executionContext) _RosterChanges_takenOver(ctx context.Context, field graphql.CollectedField, obj *audit.RosterChanges) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RosterChanges_takenOver(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.TakenOver, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
-			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_RosterChanges_takenOver(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "String")
-}
-
-func (ec *executionContext) fieldContext_RosterChanges_takenOverCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "Int")
-}
-
-func (ec *executionContext) _RosterChanges_invited(ctx context.Context, field graphql.CollectedField, obj *audit.RosterChanges) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RosterChanges_invited(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Invited, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
-			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_RosterChanges_invited(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "String")
-}
-
-func (ec *executionContext) fieldContext_RosterChanges_invitedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "Int")
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _RosterChanges_createdInstances(ctx context.Context, field graphql.CollectedField, obj *audit.RosterChanges) (ret graphql.Marshaler) {
@@ -477,10 +402,6 @@ func (ec *executionContext) _RosterChanges_createdInstances(ctx context.Context,
 }
 func (ec *executionContext) fieldContext_RosterChanges_createdInstances(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "String")
-}
-
-func (ec *executionContext) fieldContext_RosterChanges_createdInstanceCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("RosterChanges", field, false, false, "Int")
 }
 
 // endregion **************************** field.gotpl *****************************
@@ -814,6 +735,111 @@ func plainAuditEntryEdge(of *graphql.OperationContext, field graphql.CollectedFi
 	return nil
 }
 
+var rosterChangeImplementors = []string{"RosterChange"}
+
+func (ec *executionContext) _RosterChange(ctx context.Context, sel ast.SelectionSet, obj *audit.ListedRosterChange) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, rosterChangeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.DeferredGroup{}
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RosterChange")
+		case "kind":
+			out.Values[i] = ec.marshalNRosterChangeKind2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐRosterChangeKind(ctx, field.Selections, obj.Kind)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "email":
+			out.Values[i] = ec.marshalNString2string(ctx, field.Selections, obj.Email)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "userId":
+			out.Values[i] = ec.marshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, field.Selections, obj.UserID)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "instanceId":
+			out.Values[i] = ec.marshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, field.Selections, obj.InstanceID)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "instanceName":
+			out.Values[i] = ec.marshalNString2string(ctx, field.Selections, obj.InstanceName)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "role":
+			out.Values[i] = ec.marshalNInstanceRole2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐInstanceRole(ctx, field.Selections, obj.Role)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "previousRole":
+			out.Values[i] = ec.marshalOInstanceRole2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐInstanceRole(ctx, field.Selections, obj.PreviousRole)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+func plainRosterChange(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[audit.ListedRosterChange] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *audit.ListedRosterChange) bool {
+			return plain.Value(b, graphql.MarshalString("RosterChange"))
+		}
+	case "kind":
+		return func(b *bytes.Buffer, obj *audit.ListedRosterChange) bool {
+			return plain.Value(b, graphqltypes.MarshalString(string(obj.Kind)))
+		}
+	case "email":
+		return func(b *bytes.Buffer, obj *audit.ListedRosterChange) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Email))
+		}
+	case "userId":
+		return func(b *bytes.Buffer, obj *audit.ListedRosterChange) bool {
+			if obj.UserID == nil {
+				return plain.Null(b)
+			}
+			obj.UserID.MarshalGQL(b)
+			return true
+		}
+	case "instanceId":
+		return func(b *bytes.Buffer, obj *audit.ListedRosterChange) bool { obj.InstanceID.MarshalGQL(b); return true }
+	case "instanceName":
+		return func(b *bytes.Buffer, obj *audit.ListedRosterChange) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.InstanceName))
+		}
+	case "role":
+		return func(b *bytes.Buffer, obj *audit.ListedRosterChange) bool { obj.Role.MarshalGQL(b); return true }
+	case "previousRole":
+		return func(b *bytes.Buffer, obj *audit.ListedRosterChange) bool {
+			if obj.PreviousRole == nil {
+				return plain.Null(b)
+			}
+			obj.PreviousRole.MarshalGQL(b)
+			return true
+		}
+	}
+	return nil
+}
+
 var rosterChangesImplementors = []string{"RosterChanges"}
 
 func (ec *executionContext) _RosterChanges(ctx context.Context, sel ast.SelectionSet, obj *audit.RosterChanges) graphql.Marshaler {
@@ -825,63 +851,13 @@ func (ec *executionContext) _RosterChanges(ctx context.Context, sel ast.Selectio
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("RosterChanges")
-		case "removed":
-			out.Values[i] = ec._RosterChanges_removed(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "removedCount":
-			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.RemovedCount)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "revoked":
-			out.Values[i] = ec._RosterChanges_revoked(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "revokedCount":
-			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.RevokedCount)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "rolesChanged":
-			out.Values[i] = ec._RosterChanges_rolesChanged(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "rolesChangedCount":
-			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.RolesChangedCount)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "takenOver":
-			out.Values[i] = ec._RosterChanges_takenOver(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "takenOverCount":
-			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.TakenOverCount)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "invited":
-			out.Values[i] = ec._RosterChanges_invited(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "invitedCount":
-			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.InvitedCount)
+		case "changes":
+			out.Values[i] = ec._RosterChanges_changes(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "createdInstances":
 			out.Values[i] = ec._RosterChanges_createdInstances(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "createdInstanceCount":
-			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.CreatedInstanceCount)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -973,6 +949,48 @@ func (ec *executionContext) marshalNAuditEntryEdge2ᚖalphacruncherᚗcomᚋdata
 		return graphql.Null
 	}
 	return ec._AuditEntryEdge(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNRosterChange2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐListedRosterChangeᚄ(ctx context.Context, sel ast.SelectionSet, v []*audit.ListedRosterChange) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, rosterChangeImplementors, plainRosterChange, v); list != nil {
+		return list
+	}
+	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNRosterChange2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐListedRosterChange(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNRosterChange2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐListedRosterChange(ctx context.Context, sel ast.SelectionSet, v *audit.ListedRosterChange) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "RosterChange!")
+		return graphql.Null
+	}
+	return ec._RosterChange(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNRosterChangeKind2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐRosterChangeKind(ctx context.Context, v any) (audit.RosterChangeKind, error) {
+	tmp, err := graphqltypes.UnmarshalString(v)
+	res := audit.RosterChangeKind(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRosterChangeKind2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋauditᚐRosterChangeKind(ctx context.Context, sel ast.SelectionSet, v audit.RosterChangeKind) graphql.Marshaler {
+	_ = sel
+	res := graphqltypes.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "RosterChangeKind!")
+	}
+	return res
 }
 
 func (ec *executionContext) marshalOAuditEntryConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐConnection(ctx context.Context, sel ast.SelectionSet, v *relay.Connection[*audit.Entry]) graphql.Marshaler {

@@ -490,19 +490,19 @@ type ComplexityRoot struct {
 		Outcome    func(childComplexity int) int
 	}
 
+	RosterChange struct {
+		Email        func(childComplexity int) int
+		InstanceID   func(childComplexity int) int
+		InstanceName func(childComplexity int) int
+		Kind         func(childComplexity int) int
+		PreviousRole func(childComplexity int) int
+		Role         func(childComplexity int) int
+		UserID       func(childComplexity int) int
+	}
+
 	RosterChanges struct {
-		CreatedInstanceCount func(childComplexity int) int
-		CreatedInstances     func(childComplexity int) int
-		Invited              func(childComplexity int) int
-		InvitedCount         func(childComplexity int) int
-		Removed              func(childComplexity int) int
-		RemovedCount         func(childComplexity int) int
-		Revoked              func(childComplexity int) int
-		RevokedCount         func(childComplexity int) int
-		RolesChanged         func(childComplexity int) int
-		RolesChangedCount    func(childComplexity int) int
-		TakenOver            func(childComplexity int) int
-		TakenOverCount       func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		CreatedInstances func(childComplexity int) int
 	}
 
 	RosterResult struct {
@@ -2435,78 +2435,61 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RevokeResult.Outcome(childComplexity), true
 
-	case "RosterChanges.createdInstanceCount":
-		if e.ComplexityRoot.RosterChanges.CreatedInstanceCount == nil {
+	case "RosterChange.email":
+		if e.ComplexityRoot.RosterChange.Email == nil {
 			break
 		}
 
-		return e.ComplexityRoot.RosterChanges.CreatedInstanceCount(childComplexity), true
+		return e.ComplexityRoot.RosterChange.Email(childComplexity), true
+	case "RosterChange.instanceId":
+		if e.ComplexityRoot.RosterChange.InstanceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChange.InstanceID(childComplexity), true
+	case "RosterChange.instanceName":
+		if e.ComplexityRoot.RosterChange.InstanceName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChange.InstanceName(childComplexity), true
+	case "RosterChange.kind":
+		if e.ComplexityRoot.RosterChange.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChange.Kind(childComplexity), true
+	case "RosterChange.previousRole":
+		if e.ComplexityRoot.RosterChange.PreviousRole == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChange.PreviousRole(childComplexity), true
+	case "RosterChange.role":
+		if e.ComplexityRoot.RosterChange.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChange.Role(childComplexity), true
+	case "RosterChange.userId":
+		if e.ComplexityRoot.RosterChange.UserID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChange.UserID(childComplexity), true
+
+	case "RosterChanges.changes":
+		if e.ComplexityRoot.RosterChanges.Changes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RosterChanges.Changes(childComplexity), true
 	case "RosterChanges.createdInstances":
 		if e.ComplexityRoot.RosterChanges.CreatedInstances == nil {
 			break
 		}
 
 		return e.ComplexityRoot.RosterChanges.CreatedInstances(childComplexity), true
-	case "RosterChanges.invited":
-		if e.ComplexityRoot.RosterChanges.Invited == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RosterChanges.Invited(childComplexity), true
-	case "RosterChanges.invitedCount":
-		if e.ComplexityRoot.RosterChanges.InvitedCount == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RosterChanges.InvitedCount(childComplexity), true
-	case "RosterChanges.removed":
-		if e.ComplexityRoot.RosterChanges.Removed == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RosterChanges.Removed(childComplexity), true
-	case "RosterChanges.removedCount":
-		if e.ComplexityRoot.RosterChanges.RemovedCount == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RosterChanges.RemovedCount(childComplexity), true
-	case "RosterChanges.revoked":
-		if e.ComplexityRoot.RosterChanges.Revoked == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RosterChanges.Revoked(childComplexity), true
-	case "RosterChanges.revokedCount":
-		if e.ComplexityRoot.RosterChanges.RevokedCount == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RosterChanges.RevokedCount(childComplexity), true
-	case "RosterChanges.rolesChanged":
-		if e.ComplexityRoot.RosterChanges.RolesChanged == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RosterChanges.RolesChanged(childComplexity), true
-	case "RosterChanges.rolesChangedCount":
-		if e.ComplexityRoot.RosterChanges.RolesChangedCount == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RosterChanges.RolesChangedCount(childComplexity), true
-	case "RosterChanges.takenOver":
-		if e.ComplexityRoot.RosterChanges.TakenOver == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RosterChanges.TakenOver(childComplexity), true
-	case "RosterChanges.takenOverCount":
-		if e.ComplexityRoot.RosterChanges.TakenOverCount == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RosterChanges.TakenOverCount(childComplexity), true
 
 	case "RosterResult.email":
 		if e.ComplexityRoot.RosterResult.Email == nil {
@@ -3085,7 +3068,7 @@ type AuditEntry {
   userId: ID
   "The name of the member concerned, at the time."
   userName: String
-  "The addresses of the invitations; for a request for invitations, the first ten; for a roster, all addresses that ` + "`" + `roster` + "`" + ` lists. Empty for other actions."
+  "The addresses of the invitations; for a request for invitations, the first ten; for a roster, those that ` + "`" + `roster` + "`" + ` lists. Empty for other actions."
   emails: [String!]!
   "The role of the invitations or of the member in an instance; ` + "`" + `null` + "`" + ` where there is none."
   role: InstanceRole
@@ -3101,35 +3084,44 @@ type AuditEntry {
   roster: RosterChanges
 }
 
-"""
-What a roster changed: addresses of people and names of instances, and the numbers of
-all. The lists have 1,000 addresses together, and 100 instances, at most.
-"""
+"What a roster changed. Where it changed more than 1,000 things for people, there are several entries."
 type RosterChanges {
-  "The people whose memberships ended, once for each."
-  removed: [String!]!
-  "The number of memberships that ended."
-  removedCount: Int!
-  "The addresses whose invitations were revoked."
-  revoked: [String!]!
-  "The number of invitations that were revoked."
-  revokedCount: Int!
-  "The addresses whose membership or invitation has another role now."
-  rolesChanged: [String!]!
-  "The number of roles that were changed."
-  rolesChangedCount: Int!
-  "The addresses whose invitations were taken over from a person who may no longer invite."
-  takenOver: [String!]!
-  "The number of invitations that were taken over."
-  takenOverCount: Int!
-  "The addresses that were invited."
-  invited: [String!]!
-  "The number of invitations that were sent."
-  invitedCount: Int!
-  "The names of the instances that were created."
+  "What it changed for people, each change in one instance. 1,000 at most."
+  changes: [RosterChange!]!
+  "The names of the instances that it created. 1,000 at most."
   createdInstances: [String!]!
-  "The number of instances that were created."
-  createdInstanceCount: Int!
+}
+
+"What a roster changed for one person in one instance."
+type RosterChange {
+  "What it changed."
+  kind: RosterChangeKind!
+  "The address."
+  email: String!
+  "The member; ` + "`" + `null` + "`" + ` for an invited person."
+  userId: ID
+  "The instance."
+  instanceId: ID!
+  "The name of the instance, at the time."
+  instanceName: String!
+  "The role that the member or the invitation has now or, where it ended, had."
+  role: InstanceRole!
+  "The role before, for ROLE_CHANGED."
+  previousRole: InstanceRole
+}
+
+"What a roster can change for a person. The removal of an account whose address somebody else holds by now is an entry MEMBER_REMOVED."
+enum RosterChangeKind {
+  "The membership ended."
+  REMOVED
+  "The invitation was revoked."
+  REVOKED
+  "The membership, or the invitation, has another role now."
+  ROLE_CHANGED
+  "The invitation was taken over from a person who may no longer invite."
+  TAKEN_OVER
+  "The person was invited."
+  INVITED
 }
 
 "The actions that the audit log records."
@@ -4786,10 +4778,10 @@ type RequestEdge {
   whom the list does not name. All of it is done, or nothing.
 
   It is made to be sent again, each night for example: who is a member or invited with the
-  same role already is left alone and gets no second mail, a joint instance is found again
-  by its name, and an own instance by the address and the name in the request, also when
-  somebody has renamed the person. With ` + "`" + `validateOnly: true` + "`" + ` it answers the same, and
-  changes nothing.
+  same role already is left alone and gets no second mail until the invitation expires; who
+  declined is left alone. A joint instance is found again by its name, and an own instance by
+  the address and the name in the request, also when somebody has renamed the person. With
+  ` + "`" + `validateOnly: true` + "`" + ` it answers the same, and changes nothing.
 
   Errors: NOT_FOUND (the space; or an instance, for each entry that names it), FORBIDDEN,
   SPACE_DELETED; INSTANCE_DISTRIBUTED, INSTANCE_DELETED and CONFLICT (NAME_RESERVED,
@@ -4818,7 +4810,9 @@ input SyncRosterInput {
   """
   Whether the request only says what it would do. It answers and fails as it would
   without, but ` + "`" + `invitation` + "`" + ` is ` + "`" + `null` + "`" + ` for a new or renewed invitation, and the new
-  instances have ids that name nothing. It uses no limits and does not need the key.
+  instances have ids that name nothing. It uses no limits and does not need the key. (Otherwise
+  a roster uses as many invitations of the limits as it sends or, if there are more, as
+  instances that it creates.)
   """
   validateOnly: Boolean = false
   "A message for the mails of new invitations. Plain text, 2,000 characters at most."
@@ -4845,13 +4839,16 @@ input RosterInstance @oneOf {
   id: ID
   """
   The name of a working instance for all entries with this name: an active one of the
-  space, or a new one. 1 to 200 printable characters.
+  space, or a new one. Where only a deleted one that can be restored has the name, the entry
+  is refused with INSTANCE_DELETED. 1 to 200 printable characters.
   """
   joint: String
   """
   The name of a working instance for this person alone; ` + "`" + `{name}` + "`" + ` in it stands for their
   name. Where the person has an instance of this name (as it stands here) from a roster of
-  before, it is that one, also when somebody has renamed the person; so is an active
+  before, it is that one, also when somebody has renamed the person; the entry is refused
+  with INSTANCE_DELETED where it is deleted and can be restored. Where their address was
+  another one then, it is the one such instance in which they have the role of the entry. So is an active
   instance with the name in which they are the only person, besides administrators.
   Otherwise it is a new one, with a number after its name where another instance has the
   name. 1 to 200 printable characters.
@@ -4867,7 +4864,8 @@ enum RosterOthers {
   Viewers and editors of the space's active working instances who are not named there are
   removed from them, and pending invitations there to addresses that are not named are
   revoked. Administrators of the space keep what they have, and so do all people in the
-  Master instance and in deleted ones.
+  Master instance and in deleted ones, and an account whose address is named there, but
+  belongs to a newer account of the person by now.
   """
   REMOVE
 }
@@ -4894,13 +4892,13 @@ type RosterResult {
   email: String!
   "The outcome."
   outcome: RosterOutcome!
-  "The role of the invitation or, for a member, the role they have."
+  "The role of the invitation or, for a member, the role they have; for DECLINED, that of the entry."
   role: InstanceRole!
   "The previous role of the member or of the invitation, for ROLE_CHANGED."
   previousRole: InstanceRole
-  "The pending invitation; ` + "`" + `null` + "`" + ` for a member."
+  "The pending invitation; ` + "`" + `null` + "`" + ` for a member, and for DECLINED."
   invitation: Invitation
-  "The membership; ` + "`" + `null` + "`" + ` for an invited person, for an administrator of the space who is no member of the instance, and in the answer to a repeated request where the person has left since."
+  "The membership; ` + "`" + `null` + "`" + ` for a person who is invited or declined, for an administrator of the space who is no member of the instance, and in the answer to a repeated request where the person has left since."
   member: InstanceMember
   "The instance; in the answer to a repeated request, ` + "`" + `null` + "`" + ` where it no longer exists."
   instance: Instance
@@ -4910,14 +4908,20 @@ type RosterResult {
 enum RosterOutcome {
   "The address was invited; a mail is queued, unless the person refused invitations: see ` + "`" + `invitation.delivery` + "`" + `."
   INVITED
-  "An invitation with this role is already pending. No second mail is sent. Where the person who sent it may no longer invite, it is taken over."
+  "An invitation with this role is already pending. No second mail is sent until it expires. Where the person who sent it may no longer invite, it is taken over."
   ALREADY_INVITED
   "The member, or the pending invitation, had another role, and now has this one. No mail is sent."
   ROLE_CHANGED
-  "The person is a member with this role, or an administrator of the space. Nothing changes."
+  "The person is a member with this role, or an administrator of the space, or is a member with an older account that had the address. Nothing changes."
   ALREADY_MEMBER
   "An earlier entry names the person in this instance, with the same role."
   DUPLICATE
+  """
+  The person declined the last invitation to this instance that they answered. The roster
+  leaves them alone, for as long as that invitation is kept: invite them with inviteUsers, on
+  purpose, if they have changed their mind.
+  """
+  DECLINED
 }
 `, BuiltIn: false},
 	{Name: "../schema/schema.graphqls", Input: `"""
@@ -6191,32 +6195,32 @@ func (ec *executionContext) childFields_RevokeResult(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type RevokeResult", field.Name)
 }
 
+func (ec *executionContext) childFields_RosterChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_RosterChange_kind(ctx, field)
+	case "email":
+		return ec.fieldContext_RosterChange_email(ctx, field)
+	case "userId":
+		return ec.fieldContext_RosterChange_userId(ctx, field)
+	case "instanceId":
+		return ec.fieldContext_RosterChange_instanceId(ctx, field)
+	case "instanceName":
+		return ec.fieldContext_RosterChange_instanceName(ctx, field)
+	case "role":
+		return ec.fieldContext_RosterChange_role(ctx, field)
+	case "previousRole":
+		return ec.fieldContext_RosterChange_previousRole(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RosterChange", field.Name)
+}
+
 func (ec *executionContext) childFields_RosterChanges(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "removed":
-		return ec.fieldContext_RosterChanges_removed(ctx, field)
-	case "removedCount":
-		return ec.fieldContext_RosterChanges_removedCount(ctx, field)
-	case "revoked":
-		return ec.fieldContext_RosterChanges_revoked(ctx, field)
-	case "revokedCount":
-		return ec.fieldContext_RosterChanges_revokedCount(ctx, field)
-	case "rolesChanged":
-		return ec.fieldContext_RosterChanges_rolesChanged(ctx, field)
-	case "rolesChangedCount":
-		return ec.fieldContext_RosterChanges_rolesChangedCount(ctx, field)
-	case "takenOver":
-		return ec.fieldContext_RosterChanges_takenOver(ctx, field)
-	case "takenOverCount":
-		return ec.fieldContext_RosterChanges_takenOverCount(ctx, field)
-	case "invited":
-		return ec.fieldContext_RosterChanges_invited(ctx, field)
-	case "invitedCount":
-		return ec.fieldContext_RosterChanges_invitedCount(ctx, field)
+	case "changes":
+		return ec.fieldContext_RosterChanges_changes(ctx, field)
 	case "createdInstances":
 		return ec.fieldContext_RosterChanges_createdInstances(ctx, field)
-	case "createdInstanceCount":
-		return ec.fieldContext_RosterChanges_createdInstanceCount(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RosterChanges", field.Name)
 }

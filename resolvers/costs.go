@@ -21,12 +21,8 @@ var Costs = map[string]complexity.Field{
 	"AuditEntry.roster":         {Weight: 10},
 
 	"AuditEntry.emails":              {Length: 250}, // 1,000 at most, most often a few
-	"RosterChanges.removed":          {Length: 250}, // 1,000 at most together
-	"RosterChanges.revoked":          {Length: 50},
-	"RosterChanges.rolesChanged":     {Length: 50},
-	"RosterChanges.takenOver":        {Length: 50},
-	"RosterChanges.invited":          {Length: 250},
-	"RosterChanges.createdInstances": {Length: 50}, // 100 at most
+	"RosterChanges.changes":          {Length: 250},
+	"RosterChanges.createdInstances": {Length: 250},
 	// Every edge is an object around the row, with a cursor.
 	"AuditEntryConnection.edges":         {Weight: 1},
 	"InstanceConnection.edges":           {Weight: 1},

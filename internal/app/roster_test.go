@@ -90,6 +90,18 @@ func TestSyncRoster(t *testing.T) {
 		t.Errorf("removed %v", got)
 	}
 
+	// A repeated roster has all fields of what it revoked.
+	for range 2 {
+		again := ada.Ask(`mutation($input: SyncRosterInput!) { syncRoster(input: $input) { revoked { email status instance { name } space { name } organization { name } delivery { status } } } }`,
+			map[string]any{"input": object("spaceId", w.space("Econometrics 2026"), "entries", course[4:], "others", "REMOVE", "idempotencyKey", "night 2")}).OK()
+		if got := again.Every("email", "syncRoster", "revoked"); !slices.Equal(got, []string{"student001@new.example", "student001@new.example"}) {
+			t.Errorf("revoked %v", got)
+		}
+		if got := again.At("syncRoster", "revoked", 0, "instance", "name"); got == nil {
+			t.Error("a revoked invitation has no instance")
+		}
+	}
+
 	// Invalid addresses are all reported, at their entries.
 	a := ada.syncRoster([]map[string]any{entry("a@new.example", "VIEWER", "joint", "X"), entry("myemail@.uni.edu.com", "VIEWER", "joint", "X"), entry("", "VIEWER", "own", "{name}")})
 	if got := a.Codes(); !slices.Equal(got, []string{"INVALID_EMAIL", "INVALID_EMAIL"}) {

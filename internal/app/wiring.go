@@ -113,6 +113,7 @@ type external struct {
 	db       *postgres.DB
 	listener net.Listener
 	hashKey  keyedhash.Key    // of the hashes that stand for addresses in the database
+	ownKey   keyedhash.Key    // the same without the operator's secret: see roster.Service
 	public   *url.URL         // what links in mails begin with
 	mailbox  *mailbox.Mailbox // nil where mails go to a mail server
 	sender   *mail.Sender
@@ -126,6 +127,9 @@ func openExternal(ctx context.Context, s *Settings, instruments instruments, log
 	}
 	resources.opened(func() { _ = e.db.Close() })
 	if e.hashKey, err = keyedhash.Read(ctx, e.db, s.HashKey); err != nil {
+		return e, setting("DATABASE_URL", err)
+	}
+	if e.ownKey, err = keyedhash.Read(ctx, e.db, ""); err != nil {
 		return e, setting("DATABASE_URL", err)
 	}
 	if e.listener, err = net.Listen("tcp", s.Addr); err != nil {
@@ -201,7 +205,7 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		Memberships: memberships,
 		Invitations: invitations,
 		Requests:    requests,
-		Rosters:     &roster.Service{DB: e.db, Invitations: invitations},
+		Rosters:     &roster.Service{DB: e.db, Invitations: invitations, OwnKey: e.ownKey},
 		Colleagues:  account.NewColleagues(e.db),
 		Log:         log,
 		PageSize:    s.MaxPageSize,

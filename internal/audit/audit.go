@@ -111,58 +111,70 @@ type Details struct {
 	Roster                   *Roster                  `json:"roster,omitempty"`
 }
 
-// Roster is what a roster changed. Emails has the addresses in the order of the numbers
-// here: first those of the removed people, then those of the revoked invitations, and so
-// on. They are in one list, so that an erasure replaces them as in any other record.
+// Roster is what a roster changed.
 type Roster struct {
-	Removed      int `json:"removed,omitempty"`      // memberships that ended
-	Revoked      int `json:"revoked,omitempty"`      // invitations
-	RolesChanged int `json:"rolesChanged,omitempty"` // of members and invitations
-	TakenOver    int `json:"takenOver,omitempty"`    // invitations
-	Invited      int `json:"invited,omitempty"`
-	// CreatedInstances has the names of the first instances that were created; Created is
-	// the number of all.
+	// Changes has a change for each address of Emails, in their order. The addresses are in a
+	// list of their own, so that an erasure replaces them as in any other record.
+	Changes []RosterChange `json:"changes,omitempty"`
+	// CreatedInstances has the names of the instances that were created.
 	CreatedInstances []string `json:"createdInstances,omitempty"`
-	Created          int      `json:"created,omitempty"`
 }
 
-// RosterChanges are the addresses of the people whom a roster changed something for. Each
-// list has those that the record names: see Details.MoreEmails.
-type RosterChanges struct {
-	Removed, Revoked, RolesChanged, TakenOver, Invited, CreatedInstances []string
-
-	RemovedCount, RevokedCount, RolesChangedCount, TakenOverCount, InvitedCount, CreatedInstanceCount int
+// RosterChange is what a roster changed for one person in one instance.
+type RosterChange struct {
+	Kind         RosterChangeKind     `json:"kind"`
+	InstanceID   uuid.UUID            `json:"instanceId"`
+	InstanceName string               `json:"instanceName"` // at the time
+	Role         tenant.InstanceRole  `json:"role"`         // of the membership or the invitation, also of one that ended
+	PreviousRole *tenant.InstanceRole `json:"previousRole,omitempty"`
+	UserID       uuid.NullUUID        `json:"userId,omitzero"` // of a member
 }
 
-// changes divides the addresses of a record among the kinds of changes.
-func (r *Roster) changes(emails []string) *RosterChanges {
-	c := &RosterChanges{
-		RemovedCount: r.Removed, RevokedCount: r.Revoked, RolesChangedCount: r.RolesChanged, TakenOverCount: r.TakenOver,
-		InvitedCount: r.Invited, CreatedInstanceCount: r.Created, CreatedInstances: r.CreatedInstances,
+// RosterChangeKind says what a roster changed for a person.
+type RosterChangeKind string
+
+// The kinds of changes.
+const (
+	RosterRemoved     RosterChangeKind = "REMOVED" // the membership ended
+	RosterRevoked     RosterChangeKind = "REVOKED" // the invitation
+	RosterRoleChanged RosterChangeKind = "ROLE_CHANGED"
+	RosterTakenOver   RosterChangeKind = "TAKEN_OVER"
+	RosterInvited     RosterChangeKind = "INVITED"
+)
+
+// MaxRosterChanges is how many changes one record has.
+const MaxRosterChanges = 1000
+
+// NewRosterRecords returns the records of a roster: one or, of more than MaxRosterChanges
+// changes, several. Of the changes, each is about the address at the same index. There are
+// none where the roster has changed nothing.
+func NewRosterRecords(actor access.Actor, space *tenant.Space, emails []string, changes []RosterChange, created []string) (records []Record) {
+	for first := 0; first < len(changes) || first == 0 && len(created) > 0; first += MaxRosterChanges {
+		last := min(first+MaxRosterChanges, len(changes))
+		records = append(records, Record{Action: RosterSynced, Actor: actor, Target: OnSpace(space),
+			Details: Details{Emails: emails[first:last], Roster: &Roster{changes[first:last], created}}})
+		created = nil
 	}
-	for _, part := range []struct {
-		n  int
-		to *[]string
-	}{{r.Removed, &c.Removed}, {r.Revoked, &c.Revoked}, {r.RolesChanged, &c.RolesChanged}, {r.TakenOver, &c.TakenOver}, {r.Invited, &c.Invited}} {
-		n := min(part.n, len(emails))
-		*part.to, emails = emails[:n], emails[n:]
-	}
-	return c
+	return records
 }
 
 // String says what a roster changed, in English.
 func (r *Roster) String() string {
+	n := map[RosterChangeKind]int{}
+	for _, c := range r.Changes {
+		n[c.Kind]++
+	}
 	var changes []string
 	for _, c := range []struct {
 		n         int
 		one, many string
 	}{
-		{r.Invited, "1 invitation sent", "%d invitations sent"},
-		{r.RolesChanged, "1 role changed", "%d roles changed"},
-		{r.Removed, "1 membership ended", "%d memberships ended"},
-		{r.Revoked, "1 invitation revoked", "%d invitations revoked"},
-		{r.TakenOver, "1 invitation taken over", "%d invitations taken over"},
-		{r.Created, "1 instance created", "%d instances created"},
+		{n[RosterInvited], "1 invitation sent", "%d invitations sent"},
+		{n[RosterRoleChanged], "1 role changed", "%d roles changed"},
+		{n[RosterRemoved], "1 membership ended", "%d memberships ended"},
+		{n[RosterRevoked], "1 invitation revoked", "%d invitations revoked"},
+		{n[RosterTakenOver], "1 invitation taken over", "%d invitations taken over"},
+		{len(r.CreatedInstances), "1 instance created", "%d instances created"},
 	} {
 		switch {
 		case c.n == 1:

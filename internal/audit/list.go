@@ -38,12 +38,36 @@ type Entry struct {
 	Roster *Roster // nil: the action is another one
 }
 
+// RosterChanges are what a roster changed, as an entry lists it.
+type RosterChanges struct {
+	Changes          []*ListedRosterChange
+	CreatedInstances []string
+}
+
+// ListedRosterChange is a RosterChange with the address of the person.
+type ListedRosterChange struct {
+	Kind         RosterChangeKind
+	Email        string
+	UserID       *globalid.ID // of a member; nil: the person was invited
+	InstanceID   globalid.ID
+	InstanceName string
+	Role         tenant.InstanceRole
+	PreviousRole *tenant.InstanceRole
+}
+
 // RosterChanges returns what a roster changed; nil for other actions.
 func (e *Entry) RosterChanges() *RosterChanges {
 	if e.Roster == nil {
 		return nil
 	}
-	return e.Roster.changes(e.Emails)
+	changes := &RosterChanges{CreatedInstances: e.Roster.CreatedInstances}
+	for i, c := range e.Roster.Changes[:min(len(e.Roster.Changes), len(e.Emails))] {
+		changes.Changes = append(changes.Changes, &ListedRosterChange{
+			Kind: c.Kind, Email: e.Emails[i], UserID: optionalID(globalid.User, c.UserID), Role: c.Role, PreviousRole: c.PreviousRole,
+			InstanceID: globalid.ID{Kind: globalid.Instance, UUID: c.InstanceID}, InstanceName: c.InstanceName,
+		})
+	}
+	return changes
 }
 
 // listQueries count the records of places, and list them.

@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
@@ -76,7 +78,7 @@ func TestSummaryOfEveryActionAndRole(t *testing.T) {
 	tested := map[string]bool{}
 	for _, test := range summaries {
 		tested[string(test.action)+test.request] = true
-		e := Entry{Action: test.action, ActorName: "Ada", SpaceName: "Econometrics", UserName: new("Vic"), Emails: []string{"zoe@new.example"}, Roster: &Roster{Invited: 1, Removed: 2}}
+		e := Entry{Action: test.action, ActorName: "Ada", SpaceName: "Econometrics", UserName: new("Vic"), Emails: []string{"zoe@new.example"}, Roster: &Roster{Changes: []RosterChange{{Kind: RosterRemoved}, {Kind: RosterInvited}, {Kind: RosterRemoved}}}}
 		if test.request != "" {
 			e.Request = &test.request
 		}
@@ -162,15 +164,38 @@ func TestSummaryOfAnUnknownActionIsItsName(t *testing.T) {
 	}
 }
 
-func TestRosterChanges(t *testing.T) {
+func TestRosterRecords(t *testing.T) {
 	t.Parallel()
-	e := Entry{Emails: []string{"a", "b", "c", "d"}, Roster: &Roster{Removed: 1, Revoked: 2, RolesChanged: 3, Invited: 1, Created: 2, CreatedInstances: []string{"X"}}}
-	c := e.RosterChanges()
-	if got := strings.Join([]string{strings.Join(c.Removed, ","), strings.Join(c.Revoked, ","), strings.Join(c.RolesChanged, ","), strings.Join(c.TakenOver, ","), strings.Join(c.Invited, ",")}, "|"); got != "a|b,c|d||" {
-		t.Errorf("the addresses are divided as %s", got)
+	actor, space := access.Actor{}, &tenant.Space{Name: "Econometrics"}
+	emails, changes := make([]string, 2*MaxRosterChanges+1), make([]RosterChange, 2*MaxRosterChanges+1)
+	for i := range emails {
+		emails[i], changes[i] = fmt.Sprint(i), RosterChange{Kind: RosterInvited, InstanceName: fmt.Sprint(i)}
 	}
-	if c.RolesChangedCount != 3 || c.InvitedCount != 1 || c.CreatedInstanceCount != 2 {
-		t.Errorf("%+v", c)
+	for _, c := range []struct {
+		n, created int
+		want       []int
+	}{{0, 0, nil}, {0, 2, []int{0}}, {1, 0, []int{1}}, {1000, 1, []int{1000}}, {2001, 2, []int{1000, 1000, 1}}} {
+		records := NewRosterRecords(actor, space, emails[:c.n], changes[:c.n], make([]string, c.created))
+		if len(records) != len(c.want) {
+			t.Fatalf("%d records of %d changes", len(records), c.n)
+		}
+		next, created := 0, 0
+		for i, r := range records {
+			created += len(r.Roster.CreatedInstances)
+			listed := (&Entry{Emails: r.Emails, Roster: r.Roster}).RosterChanges().Changes
+			if len(listed) != c.want[i] {
+				t.Errorf("record %d has %d changes", i, len(listed))
+			}
+			for _, l := range listed {
+				if l.Email != fmt.Sprint(next) || l.InstanceName != l.Email {
+					t.Fatalf("%+v stands at %d", l, next)
+				}
+				next++
+			}
+		}
+		if next != c.n || created != c.created {
+			t.Errorf("%d of %d changes, and %d of %d instances", next, c.n, created, c.created)
+		}
 	}
 	if got := (&Entry{}).RosterChanges(); got != nil {
 		t.Errorf("another action has %+v", got)

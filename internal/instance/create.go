@@ -50,7 +50,7 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, in CreateInsta
 			}
 			name, _ := text.ParseName(in.Name)
 			if special := ReservedName(name); special != "" {
-				return globalid.ID{}, NameReserved(special, "input", "name")
+				return globalid.ID{}, NameReserved(special, "Nothing was created.", "input", "name")
 			}
 			id, inserted, err := Insert(ctx, tx, in.SpaceID.UUID, name)
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/text"
@@ -43,12 +44,25 @@ func Insert(ctx context.Context, tx *postgres.Tx, space uuid.UUID, name string) 
 
 // New is a working instance that is to be inserted.
 type New struct {
-	ID   globalid.ID
-	Name string
-	// Owner stands for the person whose own instance it is, in the column own_hash; nil: it
-	// is nobody's own.
-	Owner []byte
+	ID    globalid.ID
+	Name  string
+	Owner Owner
 }
+
+// Owner says whose own instance an instance is: what stands for the person, and for the name
+// that the instance has in rosters before the person's name is put into it. Both are hashes.
+// The zero value: it is nobody's own.
+type Owner struct{ Pattern, Person []byte }
+
+// NewOwner returns what stands for the person with the key of an address. The key of the
+// hashes is the database's alone, because an own instance must be found for as long as it
+// is there.
+func NewOwner(key keyedhash.Key, pattern, emailKey string) Owner {
+	return Owner{key.Sum("own_pattern", text.NameKey(pattern)), key.Sum("own_person", emailKey)}
+}
+
+// IsZero reports whether the instance is nobody's own.
+func (o Owner) IsZero() bool { return o.Person == nil }
 
 // InsertAll inserts working instances of a space, but for those whose name an active
 // instance of the space has, and returns their number.
@@ -57,16 +71,18 @@ func InsertAll(ctx context.Context, tx *postgres.Tx, space uuid.UUID, instances 
 		return 0, nil
 	}
 	ids, names, keys := make(postgres.UUIDs, len(instances)), make(pq.StringArray, len(instances)), make(pq.StringArray, len(instances))
-	owners := make(pq.ByteaArray, len(instances))
+	patterns, people := make(pq.ByteaArray, len(instances)), make(pq.ByteaArray, len(instances))
 	for i, n := range instances {
-		ids[i], names[i], keys[i], owners[i] = n.ID.UUID, n.Name, text.NameKey(n.Name), n.Owner
+		ids[i], names[i], keys[i] = n.ID.UUID, n.Name, text.NameKey(n.Name)
+		patterns[i], people[i] = n.Owner.Pattern, n.Owner.Person
 	}
 	return tx.Exec(ctx, `
-		insert into instance (id, space_id, name, name_key, kind, own_hash)
-		select n.id, $1, n.name, n.name_key, 'WORKING', nullif(n.own_hash, '')
-		from unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[]) with ordinality as n (id, name, name_key, own_hash, i) order by n.i
+		insert into instance (id, space_id, name, name_key, kind, own_pattern, own_person)
+		select n.id, $1, n.name, n.name_key, 'WORKING', nullif(n.own_pattern, ''), nullif(n.own_person, '')
+		from unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bytea[]) with ordinality
+			as n (id, name, name_key, own_pattern, own_person, i) order by n.i
 		on conflict (space_id, name_key) where deleted_at is null do nothing`,
-		space, ids, names, keys, owners)
+		space, ids, names, keys, patterns, people)
 }
 
 // SetOwners makes instances somebody's own: see New.Owner.
@@ -74,22 +90,23 @@ func SetOwners(ctx context.Context, tx *postgres.Tx, instances []New) error {
 	if len(instances) == 0 {
 		return nil
 	}
-	ids, owners := make(postgres.UUIDs, len(instances)), make(pq.ByteaArray, len(instances))
+	ids, patterns, people := make(postgres.UUIDs, len(instances)), make(pq.ByteaArray, len(instances)), make(pq.ByteaArray, len(instances))
 	for i, n := range instances {
-		ids[i], owners[i] = n.ID.UUID, n.Owner
+		ids[i], patterns[i], people[i] = n.ID.UUID, n.Owner.Pattern, n.Owner.Person
 	}
 	return tx.Later(ctx, `
-		update instance i set own_hash = n.own_hash
-		from unnest($1::uuid[], $2::bytea[]) as n (id, own_hash) where i.id = n.id and i.id = any ($1::uuid[])`, ids, owners)
+		update instance i set own_pattern = n.own_pattern, own_person = n.own_person
+		from unnest($1::uuid[], $2::bytea[], $3::bytea[]) as n (id, own_pattern, own_person)
+		where i.id = n.id and i.id = any ($1::uuid[])`, ids, patterns, people)
 }
 
-// NameReserved is the refusal of a name that ReservedName knows. path is its path in the
-// arguments.
-func NameReserved(special string, path ...any) *fault.Fault {
+// NameReserved is the refusal of a name that ReservedName knows. consequence is the last
+// sentence of its message, and path the name's path in the arguments.
+func NameReserved(special, consequence string, path ...any) *fault.Fault {
 	return &fault.Fault{
 		Code:      fault.Conflict,
 		Reason:    fault.NameReserved,
-		Message:   fmt.Sprintf("Every space has one instance %s, and no other instance can have that name. Nothing was created.", special),
+		Message:   fmt.Sprintf("Every space has one instance %s, and no other instance can have that name. %s", special, consequence),
 		Remedy:    "Choose another name.",
 		InputPath: path,
 	}
@@ -173,16 +190,32 @@ func withNumber(name string, n int) string {
 	return text.CleanName(string(runes[:min(len(runes), text.NameLength-len(number))])) + number
 }
 
-// FreeName returns a name or, where it is reserved or taken, the name with the lowest number
-// after it that is free, and that number; 1 where there is none. It begins with number n: 1
-// is the name itself. taken reports whether an instance has the name of a text.NameKey.
-func FreeName(name string, n int, taken func(key string) bool) (free string, number int) {
-	for ; ; n++ {
-		if free = name; n > 1 {
-			free = withNumber(name, n)
-		}
-		if ReservedName(free) == "" && !taken(text.NameKey(free)) {
-			return free, n
+// FreeNames finds free names for many new instances of a space. Its zero value is not
+// usable: set Taken.
+type FreeNames struct {
+	// Taken reports whether an instance has the name of a text.NameKey.
+	Taken func(key string) bool
+	// last has the last number of the names that begin alike: of long names a number takes
+	// the end away, so that other names get the same ones.
+	last map[string]int
+}
+
+// Find returns a name or, where it is reserved or taken, that name with a number after it. It
+// is free until the caller gives it to an instance.
+func (f *FreeNames) Find(name string) string {
+	const longestNumber = len(" (99999)")
+	if ReservedName(name) == "" && !f.Taken(text.NameKey(name)) {
+		return name
+	}
+	runes := []rune(name)
+	stem := text.NameKey(string(runes[:min(len(runes), text.NameLength-longestNumber)]))
+	if f.last == nil {
+		f.last = map[string]int{}
+	}
+	for n := max(2, f.last[stem]+1); ; n++ {
+		if free := withNumber(name, n); ReservedName(free) == "" && !f.Taken(text.NameKey(free)) {
+			f.last[stem] = n
+			return free
 		}
 	}
 }

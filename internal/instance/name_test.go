@@ -17,6 +17,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/racetest"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/testworld"
+	"alphacruncher.com/datahub-gateway/internal/text"
 )
 
 func (w world) create(space globalid.ID, name string) error {
@@ -275,5 +276,41 @@ func TestApprovedRestorationNumbersToo(t *testing.T) {
 		return err
 	}); err != nil || group2.Name != "Group 2 (2)" {
 		t.Errorf("%s, %v", group2.Name, err)
+	}
+}
+
+// Names of the greatest length that differ in their last letters only get the same numbered
+// names: each number is tried once for all of them.
+func TestFreeNames(t *testing.T) {
+	t.Parallel()
+	taken, tried := map[string]bool{}, 0
+	free := instance.FreeNames{Taken: func(key string) bool { tried++; return taken[key] }}
+	find := func(name string) string {
+		found := free.Find(name)
+		if key := text.NameKey(found); taken[key] {
+			t.Fatalf("%s is taken", found)
+		} else {
+			taken[key] = true
+		}
+		return found
+	}
+	const n = 500
+	for i := range n {
+		name := fmt.Sprintf("%0196d%04d", 0, i)
+		taken[text.NameKey(name)] = true
+		find(name)
+	}
+	if tried > 3*n {
+		t.Errorf("%d names were tried for %d", tried, n)
+	}
+	for name, want := range map[string]string{"Master": "Master (2)", "A": "A"} {
+		if got := find(name); got != want {
+			t.Errorf("%s for %s", got, name)
+		}
+	}
+	for i, want := range []string{"A (2)", "a (3)", "A (4)"} {
+		if got := find([]string{"A", "a", "A"}[i]); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }

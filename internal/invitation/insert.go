@@ -94,6 +94,7 @@ type candidate struct {
 	mailID uuid.UUID // of the mail of a new invitation, where inviteNew enqueues it
 	// refusalHash stands for the address in the table invitation_refusal.
 	refusalHash []byte
+	refuses     bool // invitations by mail, when it was planned
 
 	// What insertRows and replaceRows did.
 	row          *row

@@ -64,6 +64,7 @@ const (
 	AlreadyMember  InviteOutcome = "ALREADY_MEMBER"
 	RoleChanged    InviteOutcome = "ROLE_CHANGED"
 	Duplicate      InviteOutcome = "DUPLICATE"
+	LeftAlone      InviteOutcome = "DECLINED" // of rosters: the person declined an invitation there
 )
 
 // InviteResult is the result for one address. The fields with a JSON name are

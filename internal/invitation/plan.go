@@ -37,11 +37,13 @@ type Seat struct {
 type Plan struct {
 	Seats []*Seat // each pair of address and instance stands there once
 	terms terms
+
+	executed bool
 }
 
 // NewPlan decides what inviting people to instances of a space leads to, from their
-// pending invitations: those of FindPending. Nothing is read or changed.
-func (s *Service) NewPlan(actor access.Actor, message *string, seats []*Seat, pending []*Invitation) *Plan {
+// pending invitations: those of FindPending. It reads who refuses mails, and changes nothing.
+func (s *Service) NewPlan(ctx context.Context, q postgres.Querier, actor access.Actor, message *string, seats []*Seat, pending []*Invitation) (*Plan, error) {
 	p := &Plan{Seats: seats, terms: terms{actor: actor, message: message, ttl: s.Limits.TTL}}
 	rows := make(map[pendingKey]*Invitation, len(pending))
 	for _, v := range pending {
@@ -66,11 +68,35 @@ func (s *Service) NewPlan(actor access.Actor, message *string, seats []*Seat, pe
 			seat.Outcome, seat.TakenOver, seat.Invitation = AlreadyInvited, !v.row.InviterMay, v.WithPlace(seat.Instance)
 		}
 	}
-	return p
+	return p, p.readRefusals(ctx, q)
 }
 
-// invited returns the number of new and renewed invitations, and their mails. Where the
-// plan is not carried out yet, it has a mail for people who refused invitations, too.
+// readRefusals reads which of those who are to be invited refuse mails.
+func (p *Plan) readRefusals(ctx context.Context, q postgres.Querier) error {
+	var hashes, refused pq.ByteaArray
+	for _, seat := range p.Seats {
+		if seat.Outcome == Invited {
+			hashes = append(hashes, seat.candidate.refusalHash)
+		}
+	}
+	if hashes == nil {
+		return nil
+	}
+	if err := q.Get(ctx, &refused, `
+		select coalesce(array_agg(h.hash), '{}') from unnest($1::bytea[]) as h (hash) where `+refusedBy(`h.hash`), hashes); err != nil {
+		return err
+	}
+	known := make(map[string]bool, len(refused))
+	for _, hash := range refused {
+		known[string(hash)] = true
+	}
+	for _, seat := range p.Seats {
+		seat.candidate.refuses = known[string(seat.candidate.refusalHash)]
+	}
+	return nil
+}
+
+// invited returns the number of new and renewed invitations, and their mails.
 func (p *Plan) invited() (n int, mails []recipient) {
 	for _, seat := range p.Seats {
 		c := seat.candidate
@@ -78,7 +104,11 @@ func (p *Plan) invited() (n int, mails []recipient) {
 			continue
 		}
 		n++
-		if c.row == nil || !c.row.MailRefused {
+		refuses := c.refuses
+		if p.executed {
+			refuses = c.row.MailRefused
+		}
+		if !refuses {
 			mails = append(mails, recipient{c.to.Organization.ID, c.address.String(), c.key, c.first})
 		}
 	}
@@ -86,11 +116,11 @@ func (p *Plan) invited() (n int, mails []recipient) {
 }
 
 // Charges returns what the plan uses of the limits in a space: people who are left alone,
-// or get another role, use nothing. list is the field of the input that the seats'
-// indexes are about.
-func (s *Service) Charges(p *Plan, space *tenant.Space, list string) []ratelimit.Charge {
+// or get another role, use nothing, but it counts as least invitations at least. list is
+// the field of the input that the seats' indexes are about.
+func (s *Service) Charges(p *Plan, space *tenant.Space, list string, least int) []ratelimit.Charge {
 	n, mails := p.invited()
-	if n == 0 {
+	if n = max(n, least); n == 0 {
 		return nil
 	}
 	return s.inviteCharges(p.terms.actor, space, n, list, mails)
@@ -118,6 +148,7 @@ func (s *Service) Execute(ctx context.Context, tx *postgres.Tx, p *Plan) (mailed
 	if err := enqueueMails(ctx, tx, all); err != nil {
 		return false, err
 	}
+	p.executed = true
 	for _, seat := range p.Seats {
 		c := seat.candidate
 		seat.Outcome, seat.TakenOver, seat.PreviousRole = c.outcome, c.takenOver, nil
@@ -146,16 +177,36 @@ func FindOthers(ctx context.Context, q postgres.Querier, space globalid.ID, inst
 	var rows []row
 	err := q.Select(ctx, &rows, `
 		select `+columns+`
-		from unnest($2::uuid[]) as p (id)
-		cross join lateral (
-			select * from invitation v where v.instance_id = p.id and `+part+` between 1 and 2 offset 0) v
+		from (
+			select v.* from unnest($2::uuid[]) as p (id)
+			cross join lateral (
+				select * from invitation v where v.instance_id = p.id and `+part+` between 1 and 2 offset 0) v
+			where (v.instance_id, v.email_key) not in (select n.instance_id, n.email_key from unnest($3::uuid[], $4::text[]) as n (instance_id, email_key))
+			  and not `+postgres.Found(`address_holder h join space_administrator sa on sa.account_id = h.account_id
+				where h.email_key = v.email_key and sa.space_id = $1`)+`
+			order by v.email_key, v.instance_id limit $5) v
 		`+tables+`
-		where (v.instance_id, v.email_key) not in (select n.instance_id, n.email_key from unnest($3::uuid[], $4::text[]) as n (instance_id, email_key))
-		  and not `+postgres.Found(`address_holder h join space_administrator sa on sa.account_id = h.account_id
-			where h.email_key = v.email_key and sa.space_id = $1`)+`
-		order by v.email_key, v.instance_id limit $5`,
+		order by v.email_key, v.instance_id`,
 		space.UUID, postgres.IDs(instances), postgres.IDs(namedInstances), pq.StringArray(namedKeys), most)
 	return invitationsOf(rows), err
+}
+
+// FindDeclined returns the indexes of the addresses whose last answer to an invitation to the
+// instance at the same index was to decline it. Rows are compared as in pendingQueries.
+func FindDeclined(ctx context.Context, q postgres.Querier, instances []globalid.ID, emailKeys []string) (indexes []int, err error) {
+	if len(instances) == 0 {
+		return nil, nil
+	}
+	err = q.Select(ctx, &indexes, `
+		select e.i - 1
+		from unnest($1::uuid[], $2::text[]) with ordinality as e (instance_id, email_key, i)
+		cross join lateral (
+			select v.status from invitation v
+			where (v.email_key, v.instance_id) >= (e.email_key, e.instance_id) and (v.email_key, v.instance_id) <= (e.email_key, e.instance_id)
+			and v.instance_id is not null and v.status in ('ACCEPTED', 'DECLINED')
+			order by v.ended_at desc nulls last limit 1) last
+		where last.status = 'DECLINED'`, postgres.IDs(instances), pq.StringArray(emailKeys))
+	return indexes, err
 }
 
 // Find reads invitations by their ids.

@@ -238,8 +238,7 @@ func findInvitations(ctx context.Context, q postgres.Querier, ids []globalid.ID)
 		return nil, err
 	}
 	invitations := make(map[globalid.ID]*Invitation, len(rows))
-	for i := range rows {
-		v := rows[i].invitation()
+	for _, v := range invitationsOf(rows) {
 		invitations[v.ID] = v
 	}
 	return invitations, nil

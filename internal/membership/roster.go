@@ -16,9 +16,11 @@ import (
 
 // FindOthers reads the members of some instances of a space who are not among those that
 // are named: of the instance and the account at the same index. It returns most of them,
-// and leaves out administrators of the space. OFFSET has PostgreSQL look into the index for
-// each instance.
-func FindOthers(ctx context.Context, q postgres.Querier, space globalid.ID, instances postgres.UUIDs, named []*Holder, most int) ([]*Holder, error) {
+// and leaves out administrators of the space, and those who held one of the addresses that
+// are named in the instance at the same index: when the provider issues new subjects, the
+// older account keeps its roles until it is merged. OFFSET has PostgreSQL look into the index
+// for each instance.
+func FindOthers(ctx context.Context, q postgres.Querier, space globalid.ID, instances postgres.UUIDs, named []*Holder, namedInstances []globalid.ID, namedKeys []string, most int) ([]*Holder, error) {
 	in, accounts := idsOf(named)
 	var rows []holderRow
 	err := q.Select(ctx, &rows, `
@@ -30,8 +32,27 @@ func FindOthers(ctx context.Context, q postgres.Querier, space globalid.ID, inst
 		left join lateral (select email_key from address_holder where account_id = m.account_id limit 1) h on true
 		where (m.instance_id, m.account_id) not in (select n.instance_id, n.account_id from unnest($3::uuid[], $4::uuid[]) as n (instance_id, account_id))
 		  and not `+postgres.Found(`space_administrator sa where sa.space_id = $1 and sa.account_id = m.account_id`)+`
+		  and not (h.email_key is null and (m.instance_id, a.email_key) in (select n.instance_id, n.email_key from unnest($6::uuid[], $7::text[]) as n (instance_id, email_key)))
 		order by m.account_id, m.instance_id limit $5`,
-		space.UUID, instances, in, accounts, most)
+		space.UUID, instances, in, accounts, most, postgres.IDs(namedInstances), pq.StringArray(namedKeys))
+	return holdersOf(rows), err
+}
+
+// FindFormerHolders reads the members of instances whose accounts had an address that they do
+// not hold any more: of the instance and the address at the same index.
+func FindFormerHolders(ctx context.Context, q postgres.Querier, instances []globalid.ID, emailKeys []string) ([]*Holder, error) {
+	if len(instances) == 0 {
+		return nil, nil
+	}
+	var rows []holderRow
+	err := q.Select(ctx, &rows, `
+		select n.instance_id, n.email_key, a.id as account_id, a.name, a.email, true as former_holder, false as administrator, m.role, m.since
+		from unnest($1::uuid[], $2::text[]) as n (instance_id, email_key)
+		cross join lateral (select * from account where email_key = n.email_key offset 0) a
+		cross join lateral (select role, since from instance_member where instance_id = n.instance_id and account_id = a.id limit 1) m
+		where `+tenant.FormerHolder+`
+		order by a.id`,
+		postgres.IDs(instances), pq.StringArray(emailKeys))
 	return holdersOf(rows), err
 }
 

@@ -153,13 +153,14 @@ var Catalog = []Table{
 		},
 	},
 	{
-		Name: "instance", About: "who deleted an instance; whose own instance it is in a roster, as a hash with a key",
+		Name: "instance", About: "who deleted an instance; whose own instance it is in a roster, as hashes with a key; its name, where a roster made it of the name or the address of a person",
 		Purpose: "to say who deleted it, and who can restore it; to find a person's own instance when the roster is sent again",
-		Kept:    "until the instance is restored or purged; the hash until it is purged", Seen: "people with a role in the instance; of the hash " + nobody,
+		Kept:    "until the instance is restored or purged; the hashes and the name until it is purged", Seen: "people with a role in the instance; of the hashes " + nobody,
 		Columns: []Column{
 			id("id"), id("space_id"), place("name"), place("name_key"), word("kind"),
 			{"deleted_by", AccountID, "instancesDeleted", "", staysAsID},
-			{"own_hash", Hash, "", "", "the hash tells nothing without the address, the key and the name in the roster; it stays after the erasure, so that nobody else gets the instance as their own"},
+			{"own_pattern", Hash, "", "", "a hash of the name that the instance has in the roster, which is about no person"},
+			{"own_person", Hash, "", Replaced, "the hash tells nothing without the address and the key; another value stands there after the erasure, so that nobody gets the instance as their own, also not the next holder of the address"},
 		},
 	},
 	{
@@ -238,7 +239,7 @@ var Catalog = []Table{
 		},
 	},
 	{
-		Name: "audit_log", About: "who did what in a space or an organization, and to whom",
+		Name: "audit_log", About: "who did what in a space or an organization, and to whom; names of instances, where a roster made them of the name or the address of a person",
 		Purpose: "to prove and explain changes of access",
 		Kept:    "`DATAHUB_AUDIT_RETENTION`", Seen: administrators + "; managers of the organization, about the organization itself",
 		Columns: []Column{

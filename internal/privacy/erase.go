@@ -9,6 +9,8 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
+	"alphacruncher.com/datahub-gateway/internal/instance"
+	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 )
 
@@ -94,7 +96,11 @@ func erase(ctx context.Context, tx *postgres.Tx, p Person, o Options) (report Re
 	if _, err := tx.Exec(ctx, `select set_config('datahub.erasure', $1, true), set_config('datahub.audit_log', 'UPDATE', true)`, force); err != nil {
 		return report, err
 	}
-	if err := lockPlaces(ctx, tx, p); err != nil {
+	ownPerson, err := ownPersonOf(ctx, tx, p)
+	if err != nil {
+		return report, err
+	}
+	if err := lockPlaces(ctx, tx, p, ownPerson); err != nil {
 		return report, err
 	}
 	if !o.Force {
@@ -109,7 +115,7 @@ func erase(ctx context.Context, tx *postgres.Tx, p Person, o Options) (report Re
 		return report, err
 	}
 	for _, s := range steps {
-		n, err := tx.Exec(ctx, s.query, p.args(alias.name, alias.email)...)
+		n, err := tx.Exec(ctx, s.query, p.args(alias.name, alias.email, ownPerson)...)
 		if err != nil {
 			return report, fmt.Errorf("erase %s: %w", s.what, err)
 		}
@@ -118,10 +124,20 @@ func erase(ctx context.Context, tx *postgres.Tx, p Person, o Options) (report Re
 	return report, audit.Write(ctx, tx, records...)
 }
 
-// lockPlaces locks the places in which the person has a role or invitations end, as
-// everybody does who changes members or ends invitations. Requests that are being
-// carried out there are waited for.
-func lockPlaces(ctx context.Context, tx *postgres.Tx, p Person) error {
+// ownPersonOf returns what stands for the address of the person in instance.own_person; nil
+// where there is no address.
+func ownPersonOf(ctx context.Context, tx *postgres.Tx, p Person) ([]byte, error) {
+	if p.Key == "" {
+		return nil, nil
+	}
+	key, err := keyedhash.Read(ctx, tx, "")
+	return instance.NewOwner(key, "", p.Key).Person, err
+}
+
+// lockPlaces locks the places in which the person has a role or invitations end, and the
+// person's own instances, as everybody does who changes members or ends invitations. Requests
+// that are being carried out there are waited for.
+func lockPlaces(ctx context.Context, tx *postgres.Tx, p Person, ownPerson []byte) error {
 	return access.LockSelected(ctx, tx, access.Exclusive, `
 		select m.instance_id, null::uuid as space_id, null::uuid as organization_id from `+personTable+` join instance_member m on m.account_id = p.account
 		union select null, m.space_id, null from `+personTable+` join space_administrator m on m.account_id = p.account
@@ -129,7 +145,8 @@ func lockPlaces(ctx context.Context, tx *postgres.Tx, p Person) error {
 		union select v.instance_id, v.space_id, v.organization_id from `+personTable+` join invitation v on v.email_key = p.key
 		union select v.instance_id, v.space_id, v.organization_id from `+personTable+` join invitation v on v.invited_by = p.account and v.status = 'PENDING'
 		union select null, null, r.organization_id from `+personTable+` join request r on r.requested_by = p.account and r.status = 'OPEN' and r.organization_id is not null
-		union select null, null, null from `+personTable+` where false and p.spellings is null`, p.args()...)
+		union select i.id, null, null from instance i where i.own_person = $4
+		union select null, null, null from `+personTable+` where false and p.spellings is null`, p.args(ownPerson)...)
 }
 
 // checkLast fails with a *LastError where nobody else administrates a space or
@@ -216,15 +233,15 @@ type step struct {
 	table      string
 	what, done string
 	// query changes or deletes the rows. Its parameters are those of Person.args,
-	// then the name and the address of the pseudonym. It changes nothing when it is
-	// repeated.
+	// then the name and the address of the pseudonym, and the result of ownPersonOf. It
+	// changes nothing when it is repeated.
 	query string
 }
 
 // newStep makes a step of a query of which PERSON stands for personTable with the
 // pseudonym.
 func newStep(table, what, done, query string) step {
-	person := `(select $1::uuid as account, $2::text as key, $3::text[] as spellings, $4::text as alias, $5::text as alias_email) p`
+	person := `(select $1::uuid as account, $2::text as key, $3::text[] as spellings, $4::text as alias, $5::text as alias_email, $6::bytea as own_person) p`
 	return step{table, what, done, strings.ReplaceAll(query, "PERSON", person)}
 }
 
@@ -281,6 +298,10 @@ var steps = []step{
 	newStep("request", "requests of others that name the person", "pseudonymised", `
 		update request r set emails = `+replaced("r.emails")+`, approved = case when r.approved is not null then `+replaced("r.approved")+` end
 		from PERSON where r.emails && p.spellings`),
+
+	// It stays somebody's own, whom no roster names.
+	newStep("instance", "owners of instances in rosters", "replaced", `
+		update instance i set own_person = uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) from PERSON where i.own_person = p.own_person`),
 
 	newStep("idempotency_key", "requests that are answered only once", "forgotten",
 		`delete from idempotency_key k using PERSON where k.account_id = p.account`),

@@ -121,6 +121,13 @@ var sections = []section{
 			'details', case when l.actor_id = p.account then l.details
 				else l.details || case when jsonb_exists(l.details, 'emails')
 					then jsonb_build_object('emails', (select coalesce(jsonb_agg(e), '[]') from jsonb_array_elements_text(l.details -> 'emails') e where e = any (p.spellings)))
+					else '{}' end
+				|| case when jsonb_exists(l.details, 'roster')
+					then jsonb_build_object('roster', jsonb_build_object('changes', (
+						select coalesce(jsonb_agg(c.change order by c.n), '[]')
+						from jsonb_array_elements_text(l.details -> 'emails') with ordinality e (email, n)
+						join jsonb_array_elements(l.details -> 'roster' -> 'changes') with ordinality c (change, n) using (n)
+						where e.email = any (p.spellings))))
 					else '{}' end end) as value
 		from PERSON join audit_log l on l.actor_id = p.account or `+aboutPerson+`
 			or jsonb_exists_any(l.details -> 'emails', p.spellings)`),

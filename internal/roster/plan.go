@@ -1,9 +1,11 @@
 package roster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -31,9 +33,10 @@ type row struct {
 	key     string          // of the address
 
 	target *target
+	owner  instance.Owner     // the person, in an entry about their own instance
 	first  *row               // the first entry that names the person in the instance
-	holder *membership.Holder // of the address; nil: they have no role there
-	seat   *invitation.Seat   // nil: they have a role there
+	holder *membership.Holder // of the address, now or before; nil: they have no role there
+	seat   *invitation.Seat   // nil: they have a role there, or are left alone
 	// pending is their pending invitation to the instance; nil: none.
 	pending *invitation.Invitation
 	// previous is the role of a member that the roster changes; nil: it does not.
@@ -51,7 +54,7 @@ func (r *row) at(f *fault.Fault, path ...any) *fault.Fault {
 type target struct {
 	instance *tenant.Instance
 	isNew    bool
-	owner    []byte // see instance.New
+	owner    instance.Owner
 }
 
 // seatOf names a person in an instance. The person is a key of an address, or an id.
@@ -71,7 +74,8 @@ type plan struct {
 	removed  []*membership.Holder
 	revoked  []*invitation.Invitation
 
-	mailed bool // execute has queued mails
+	names  map[globalid.ID]string // of the instances that there were
+	mailed bool                   // execute has queued mails
 }
 
 // endLimit is how many memberships, and how many invitations, one roster can end.
@@ -88,11 +92,15 @@ func (c call) plan(ctx context.Context, q postgres.Querier, space *tenant.Space,
 	}
 	clear(c.checked)
 	p := &plan{space: space, rows: c.rows}
-	active, err := findActive(ctx, q, space)
+	stored, err := findInstances(ctx, q, space)
 	if err != nil {
 		return nil, err
 	}
-	refused, err := c.findTargets(ctx, q, p, active, named)
+	p.names = make(map[globalid.ID]string, len(stored))
+	for _, s := range stored {
+		p.names[s.id()] = s.Name
+	}
+	refused, err := c.findTargets(ctx, q, p, stored, named)
 	if err != nil {
 		return nil, err
 	}
@@ -104,12 +112,12 @@ func (c call) plan(ctx context.Context, q postgres.Querier, space *tenant.Space,
 		return nil, err
 	}
 	if !c.in.Others.IsZero() && c.invalid == nil { // whom a mistyped address names is not known
-		if err := c.findOthers(ctx, q, p, active); err != nil {
+		if err := c.findOthers(ctx, q, p, stored); err != nil {
 			return nil, err
 		}
 	}
 	if c.invalid != nil {
-		if err := ratelimit.Check(ctx, q, c.Invitations.Charges(p.inviting, space, "entries")...); err != nil {
+		if err := ratelimit.Check(ctx, q, c.charges(p)...); err != nil {
 			return nil, err
 		}
 		return nil, c.invalid
@@ -117,44 +125,98 @@ func (c call) plan(ctx context.Context, q postgres.Querier, space *tenant.Space,
 	return p, nil
 }
 
-// activeInstance is an active instance of the space.
-type activeInstance struct {
-	ID    uuid.UUID   `db:"id"`
-	Name  string      `db:"name"`
-	Kind  tenant.Kind `db:"kind"`
-	Owner []byte      `db:"own_hash"`
+// storedInstance is an instance of the space: an active one, or a deleted one that can be
+// restored.
+type storedInstance struct {
+	ID      uuid.UUID   `db:"id"`
+	Name    string      `db:"name"`
+	NameKey *string     `db:"name_key"` // nil: deleted, or of an older gateway
+	Kind    tenant.Kind `db:"kind"`
+	Pattern []byte      `db:"own_pattern"`
+	Person  []byte      `db:"own_person"`
+	Deleted bool        `db:"deleted"`
 }
 
-func findActive(ctx context.Context, q postgres.Querier, space *tenant.Space) (active []activeInstance, err error) {
-	err = q.Select(ctx, &active, `
-		select id, name, kind, own_hash from instance where space_id = $1 and deleted_at is null order by id`, space.ID.UUID)
-	return active, err
+func (s storedInstance) id() globalid.ID {
+	return globalid.ID{Kind: globalid.Instance, UUID: s.ID}
+}
+
+func (s storedInstance) nameKey() string {
+	if s.NameKey != nil {
+		return *s.NameKey
+	}
+	return text.NameKey(s.Name)
+}
+
+// findInstances reads the instances of the space, the oldest first.
+func findInstances(ctx context.Context, q postgres.Querier, space *tenant.Space) (stored []storedInstance, err error) {
+	err = q.Select(ctx, &stored, `
+		select id, name, name_key, kind, own_pattern, own_person, deleted_at is not null as deleted from instance
+		where space_id = $1 and (deleted_at is null or restorable_until > clock_timestamp()) order by id`, space.ID.UUID)
+	return stored, err
+}
+
+// targets are the instances of the space, and those that are to be created.
+type targets struct {
+	byID    map[globalid.ID]*target
+	byName  map[string]*target // by a text.NameKey
+	byOwner map[string]*target // by ownerKey
+	// Deleted ones, where no active one stands for them.
+	deletedByName, deletedByOwner map[string]globalid.ID
+}
+
+// ownerKey is what an owner compares by.
+func ownerKey(o instance.Owner) string { return string(o.Pattern) + string(o.Person) }
+
+func newTargets(space *tenant.Space, stored []storedInstance) targets {
+	t := targets{make(map[globalid.ID]*target, len(stored)), make(map[string]*target, len(stored)), map[string]*target{}, map[string]globalid.ID{}, map[string]globalid.ID{}}
+	for _, s := range stored {
+		owner := instance.Owner{Pattern: s.Pattern, Person: s.Person}
+		if s.Deleted {
+			t.deletedByName[s.nameKey()] = s.id()
+			if !owner.IsZero() {
+				t.deletedByOwner[ownerKey(owner)] = s.id()
+			}
+			continue
+		}
+		found := &target{instance: space.WorkingInstance(s.id(), s.Name), owner: owner}
+		found.instance.Kind = s.Kind
+		t.byID[s.id()], t.byName[s.nameKey()] = found, found
+		if t.byOwner[ownerKey(owner)] == nil && !owner.IsZero() { // the oldest one
+			t.byOwner[ownerKey(owner)] = found
+		}
+	}
+	return t
+}
+
+// create adds an instance that is to be created.
+func (t targets) create(p *plan, name string, owner instance.Owner) *target {
+	created := &target{instance: p.space.WorkingInstance(globalid.New(globalid.Instance), name), isNew: true, owner: owner}
+	t.byName[text.NameKey(name)] = created
+	p.created = append(p.created, created)
+	return created
+}
+
+// give makes an existing instance somebody's own.
+func (t targets) give(p *plan, to *row, found *target) {
+	found.owner = to.owner
+	t.byOwner[ownerKey(to.owner)] = found
+	p.adopted = append(p.adopted, found)
 }
 
 // findTargets finds the instance of each entry, or makes a new one. It returns a fault for
 // each entry whose instance nobody can be invited to.
-func (c call) findTargets(ctx context.Context, q postgres.Querier, p *plan, active []activeInstance, named map[globalid.ID]tenant.Place) (refused fault.List, err error) {
-	byName, byOwner := make(map[string]*target, len(active)), map[string]*target{}
-	byID := make(map[globalid.ID]*target, len(active))
-	for _, a := range active {
-		id := globalid.ID{Kind: globalid.Instance, UUID: a.ID}
-		t := &target{instance: p.space.WorkingInstance(id, a.Name), owner: a.Owner}
-		t.instance.Kind = a.Kind
-		byID[id], byName[text.NameKey(a.Name)] = t, t
-		if _, known := byOwner[string(a.Owner)]; a.Owner != nil && !known { // the oldest one
-			byOwner[string(a.Owner)] = t
-		}
-	}
-	create := func(name string, owner []byte) *target {
-		t := &target{instance: p.space.WorkingInstance(globalid.New(globalid.Instance), name), isNew: true, owner: owner}
-		byName[text.NameKey(name)] = t
-		p.created = append(p.created, t)
-		return t
-	}
+func (c call) findTargets(ctx context.Context, q postgres.Querier, p *plan, stored []storedInstance, named map[globalid.ID]tenant.Place) (refused fault.List, err error) {
+	t := newTargets(p.space, stored)
+	deleted := map[*row]globalid.ID{}
+	var own []*row // those whose instance is not known yet
 	for _, r := range c.rows {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		switch {
 		case r.Instance.ID != nil:
-			f, err := c.findNamedTarget(ctx, q, r, byID, named)
+			f, err := c.findNamedTarget(ctx, q, r, t.byID, named)
 			if err != nil {
 				return nil, err
 			}
@@ -162,58 +224,179 @@ func (c call) findTargets(ctx context.Context, q postgres.Querier, p *plan, acti
 				refused = append(refused, r.at(f, "instance", "id"))
 			}
 		case r.Instance.Joint != nil:
-			name, _ := text.ParseName(*r.Instance.Joint)
-			if special := instance.ReservedName(name); special != "" {
-				refused = append(refused, r.at(instance.NameReserved(special), "instance", "joint"))
-				continue
+			if f := t.findJoint(p, r, deleted); f != nil {
+				refused = append(refused, r.at(f, "instance", "joint"))
 			}
-			if r.target = byName[text.NameKey(name)]; r.target == nil {
-				r.target = create(name, nil)
-			} else if r.target.owner != nil {
-				refused = append(refused, r.at(ownTaken(p.space, r.target.instance), "instance", "joint"))
+		case r.key != "":
+			r.owner = instance.NewOwner(c.OwnKey, *r.Instance.Own, r.key)
+			if id, known := t.deletedByOwner[ownerKey(r.owner)]; known && t.byOwner[ownerKey(r.owner)] == nil {
+				deleted[r] = id
+			} else {
+				own = append(own, r)
 			}
 		}
 	}
 	// Own instances get their names last, so that none takes the name of a joint one.
-	if err := c.adopt(ctx, q, p, byName, byOwner); err != nil {
+	if err := c.findMoved(ctx, q, p, t, own); err != nil {
 		return nil, err
 	}
-	numbers := map[string]int{}
-	for _, r := range c.rows {
-		if r.Instance.Own == nil || r.key == "" {
-			continue
+	if err := c.adopt(ctx, q, p, t, own); err != nil {
+		return nil, err
+	}
+	free := instance.FreeNames{Taken: func(key string) bool { return t.byName[key] != nil }}
+	for _, r := range own {
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
-		owner := c.owner(r)
-		if r.target = byOwner[string(owner)]; r.target == nil {
+		if r.target = t.byOwner[ownerKey(r.owner)]; r.target == nil {
 			name, _ := r.ownName(r.address)
-			key := text.NameKey(name)
-			name, numbers[key] = instance.FreeName(name, numbers[key]+1, func(key string) bool { return byName[key] != nil })
-			r.target = create(name, owner)
-			byOwner[string(owner)] = r.target
+			r.target = t.create(p, free.Find(name), r.owner)
+			t.byOwner[ownerKey(r.owner)] = r.target
 		}
 	}
 	p.groupInstances()
+	refusedAsDeleted, err := c.checkDeleted(ctx, q, p, deleted)
+	return append(refused, refusedAsDeleted...), err
+}
+
+// findJoint finds the instance of an entry with a joint name, or makes a new one. It returns
+// a fault where that cannot be. Where a deleted one has the name, it is added to deleted.
+func (t targets) findJoint(p *plan, r *row, deleted map[*row]globalid.ID) *fault.Fault {
+	name, _ := text.ParseName(*r.Instance.Joint)
+	if special := instance.ReservedName(name); special != "" {
+		return instance.NameReserved(special, nothingChanged)
+	}
+	found := t.byName[text.NameKey(name)]
+	if found == nil {
+		if id, known := t.deletedByName[text.NameKey(name)]; known {
+			deleted[r] = id
+			return nil
+		}
+		found = t.create(p, name, instance.Owner{})
+	}
+	if !found.owner.IsZero() {
+		return ownTaken(p.space, found.instance)
+	}
+	r.target = found
+	return nil
+}
+
+// checkDeleted returns the refusals of entries whose instances are deleted.
+func (c call) checkDeleted(ctx context.Context, q postgres.Querier, p *plan, deleted map[*row]globalid.ID) (refused fault.List, err error) {
+	if len(deleted) == 0 {
+		return nil, nil
+	}
+	places, err := tenant.FindPlaces(ctx, q, c.actor, slices.Collect(maps.Values(deleted)))
+	if err != nil {
+		return nil, err
+	}
+	for _, place := range places {
+		place.(*tenant.Instance).Space = p.space
+	}
+	for r, id := range deleted {
+		f, err := c.checkInstance(ctx, q, id, places)
+		if err != nil {
+			return nil, err
+		}
+		field := "joint"
+		if r.Instance.Own != nil {
+			field = "own"
+		}
+		refused = append(refused, r.at(f, "instance", field))
+	}
 	return refused, nil
 }
 
-// adopt finds the instances that are people's own in all but the hash: they have the name,
-// and the person is the only one in them. So are those that were created by hand, and all
-// when the key of the hashes has changed.
-func (c call) adopt(ctx context.Context, q postgres.Querier, p *plan, byName, byOwner map[string]*target) error {
+// findMoved finds the own instances of people whose address was another one when the roster
+// named them: the one instance of that name in which they have the role of the entry. It is
+// not theirs where the roster names its owner, where the owner is there, too, or where it
+// could be somebody else's of the roster as well.
+func (c call) findMoved(ctx context.Context, q postgres.Querier, p *plan, t targets, own []*row) error {
+	owners := map[string]bool{}
+	var unknown []*row
+	var patterns pq.ByteaArray
+	var keys pq.StringArray
+	for _, r := range own {
+		if owners[ownerKey(r.owner)] {
+			continue
+		}
+		owners[ownerKey(r.owner)] = true
+		if t.byOwner[ownerKey(r.owner)] == nil {
+			unknown, patterns, keys = append(unknown, r), append(patterns, r.owner.Pattern), append(keys, r.key)
+		}
+	}
+	if unknown == nil {
+		return nil
+	}
+	var found []membershipOfOwn
+	if err := q.Select(ctx, &found, movedQuery, p.space.ID.UUID, patterns, keys); err != nil {
+		return err
+	}
+	found = slices.DeleteFunc(found, func(m membershipOfOwn) bool {
+		i := t.byID[m.id()]
+		return i == nil || i.owner.IsZero() || m.Role != unknown[m.Index].Role || owners[ownerKey(i.owner)] || slices.ContainsFunc(m.Others, func(key string) bool {
+			return bytes.Equal(instance.NewOwner(c.OwnKey, "", key).Person, i.owner.Person)
+		})
+	})
+	ofPerson, inInstance := map[int]int{}, map[uuid.UUID]int{}
+	for _, m := range found {
+		ofPerson[m.Index]++
+		inInstance[m.ID]++
+	}
+	for _, m := range found {
+		if ofPerson[m.Index] == 1 && inInstance[m.ID] == 1 {
+			t.give(p, unknown[m.Index], t.byID[m.id()])
+		}
+	}
+	return nil
+}
+
+// membershipOfOwn is a membership in somebody's own instance.
+type membershipOfOwn struct {
+	Index  int                 `db:"i"` // of the person
+	ID     uuid.UUID           `db:"id"`
+	Role   tenant.InstanceRole `db:"role"`
+	Others pq.StringArray      `db:"others"` // addresses of all others there
+}
+
+func (m membershipOfOwn) id() globalid.ID {
+	return globalid.ID{Kind: globalid.Instance, UUID: m.ID}
+}
+
+// movedQuery selects the memberships of the holders of addresses in active instances with the
+// patterns at the same index.
+var movedQuery = `
+	select n.i - 1 as i, s.id, m.role, array(
+		select (select email_key from account where id = o.account_id) from instance_member o where o.instance_id = s.id and o.account_id <> h.account_id
+		union all
+		select v.email_key from invitation v where v.instance_id = s.id and v.email_key <> n.email_key
+		and case when v.status <> 'PENDING' then 0 when v.expired then 2 else 1 end between 1 and 2) as others
+	from unnest($2::bytea[], $3::text[]) with ordinality as n (pattern, email_key, i)
+	cross join lateral (select account_id from address_holder where email_key = n.email_key limit 1) h
+	cross join lateral (select instance_id, role from instance_member where account_id = h.account_id and space_id = $1 offset 0) m
+	cross join lateral (select id, own_pattern, deleted_at from instance where id = m.instance_id limit 1) s
+	where s.own_pattern = n.pattern and s.deleted_at is null`
+
+// adopt finds the instances that are people's own in all but the hashes: they have the name,
+// and the person is the only one in them. So are those that were created by hand.
+func (c call) adopt(ctx context.Context, q postgres.Querier, p *plan, t targets, own []*row) error {
 	var instances postgres.UUIDs
 	var keys pq.StringArray
 	candidates := map[seatOf]*row{}
-	for _, r := range c.rows {
-		if r.Instance.Own == nil || r.key == "" || byOwner[string(c.owner(r))] != nil {
+	for _, r := range own {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if t.byOwner[ownerKey(r.owner)] != nil {
 			continue
 		}
 		name, _ := r.ownName(r.address)
-		t := byName[text.NameKey(name)]
-		if t == nil || t.isNew || t.instance.Kind != tenant.Working || candidates[seatOf{t.instance.ID, r.key}] != nil {
+		found := t.byName[text.NameKey(name)]
+		if found == nil || found.isNew || found.instance.Kind != tenant.Working || candidates[seatOf{found.instance.ID, r.key}] != nil {
 			continue
 		}
-		candidates[seatOf{t.instance.ID, r.key}] = r
-		instances, keys = append(instances, t.instance.ID.UUID), append(keys, r.key)
+		candidates[seatOf{found.instance.ID, r.key}] = r
+		instances, keys = append(instances, found.instance.ID.UUID), append(keys, r.key)
 	}
 	if instances == nil {
 		return nil
@@ -226,12 +409,8 @@ func (c call) adopt(ctx context.Context, q postgres.Querier, p *plan, byName, by
 		return err
 	}
 	for _, a := range alone {
-		r := candidates[seatOf{globalid.ID{Kind: globalid.Instance, UUID: a.ID}, a.EmailKey}]
-		name, _ := r.ownName(r.address)
-		t := byName[text.NameKey(name)]
-		t.owner = c.owner(r)
-		byOwner[string(t.owner)] = t
-		p.adopted = append(p.adopted, t)
+		id := globalid.ID{Kind: globalid.Instance, UUID: a.ID}
+		t.give(p, candidates[seatOf{id, a.EmailKey}], t.byID[id])
 	}
 	return nil
 }
@@ -271,21 +450,25 @@ func (c call) findNamedTarget(ctx context.Context, q postgres.Querier, r *row, b
 		r.target = &target{instance: i}
 		byID[id] = r.target
 	}
+	f, err := c.checkInstance(ctx, q, id, named)
+	if f != nil {
+		r.target = nil
+	}
+	return f, err
+}
+
+// checkInstance returns the refusal of an instance that nobody can be invited to; nil for
+// others. It checks each once.
+func (c call) checkInstance(ctx context.Context, q postgres.Querier, id globalid.ID, places map[globalid.ID]tenant.Place) (f *fault.Fault, err error) {
 	f, checked := c.checked[id]
 	if !checked {
-		err := access.CheckState(ctx, q, named[id], access.InviteUsers)
+		err := access.CheckState(ctx, q, places[id], access.InviteUsers)
 		if err != nil && !errors.As(err, &f) {
 			return nil, err
 		}
 		c.checked[id] = f
 	}
 	return f, nil
-}
-
-// owner returns what stands for the person of an entry, and the name of their own instance
-// before it is theirs.
-func (c call) owner(r *row) []byte {
-	return c.Invitations.HashKey.Sum("own_instance", text.NameKey(*r.Instance.Own), r.key)
 }
 
 // ownTaken is the refusal of a joint name that somebody's own instance has.
@@ -366,6 +549,19 @@ func (c call) findPeople(ctx context.Context, q postgres.Querier, p *plan) error
 	for _, v := range pending {
 		invited[seatOf{v.InstanceID(), v.EmailKey()}] = v
 	}
+	leaveAlone, err := findUnwilling(ctx, q, existing, existingKeys)
+	if err != nil {
+		return err
+	}
+	former, err := membership.FindFormerHolders(ctx, q, existing, existingKeys)
+	if err != nil {
+		return err
+	}
+	for _, h := range former {
+		if seat := (seatOf{h.InstanceID, h.EmailKey}); holders[seat] == nil {
+			holders[seat] = h
+		}
+	}
 	var seats []*invitation.Seat
 	for _, r := range rows {
 		var in globalid.ID
@@ -374,10 +570,12 @@ func (c call) findPeople(ctx context.Context, q postgres.Querier, p *plan) error
 		}
 		r.holder, r.pending = holders[seatOf{in, r.key}], invited[seatOf{in, r.key}]
 		switch {
+		case r.holder == nil && r.pending == nil && leaveAlone[seatOf{in, r.key}]:
 		case r.holder == nil:
 			r.seat = &invitation.Seat{Address: r.address, Index: r.index, Instance: r.target.instance, Role: r.Role}
 			seats = append(seats, r.seat)
 		case r.holder.Administrator: // they are more than a member, whatever the roster says
+		case r.holder.User.FormerHolder: // the older account keeps what it has until it is merged
 		default:
 			if previous := *r.holder.Role; previous != r.Role {
 				r.previous, r.holder.Role = &previous, &r.Role
@@ -389,17 +587,34 @@ func (c call) findPeople(ctx context.Context, q postgres.Querier, p *plan) error
 			}
 		}
 	}
-	p.inviting = c.Invitations.NewPlan(c.actor, text.CleanMessage(c.in.Message), seats, pending)
-	return nil
+	p.inviting, err = c.Invitations.NewPlan(ctx, q, c.actor, text.CleanMessage(c.in.Message), seats, pending)
+	return err
+}
+
+// findUnwilling finds the people who do not want to be in an instance, of the addresses and
+// the instances at the same index: they declined the last invitation that they answered.
+func findUnwilling(ctx context.Context, q postgres.Querier, instances []globalid.ID, emailKeys []string) (map[seatOf]bool, error) {
+	declined, err := invitation.FindDeclined(ctx, q, instances, emailKeys)
+	unwilling := make(map[seatOf]bool, len(declined))
+	for _, i := range declined {
+		unwilling[seatOf{instances[i], emailKeys[i]}] = true
+	}
+	return unwilling, err
+}
+
+// charges returns what the plan uses of the limits. An instance counts as an invitation: also
+// a roster that names administrators only uses what it creates.
+func (c call) charges(p *plan) []ratelimit.Charge {
+	return c.Invitations.Charges(p.inviting, p.space, "entries", len(p.created))
 }
 
 // findOthers finds the members and the invitations of the active working instances that
 // the roster does not name. It fails with a CONFLICT where there are too many.
-func (c call) findOthers(ctx context.Context, q postgres.Querier, p *plan, active []activeInstance) (err error) {
+func (c call) findOthers(ctx context.Context, q postgres.Querier, p *plan, stored []storedInstance) (err error) {
 	var working []globalid.ID
-	for _, a := range active {
-		if a.Kind == tenant.Working {
-			working = append(working, globalid.ID{Kind: globalid.Instance, UUID: a.ID})
+	for _, s := range stored {
+		if s.Kind == tenant.Working && !s.Deleted {
+			working = append(working, s.id())
 		}
 	}
 	var members []*membership.Holder
@@ -411,7 +626,7 @@ func (c call) findOthers(ctx context.Context, q postgres.Querier, p *plan, activ
 		}
 		instances, keys = append(instances, r.target.instance.ID), append(keys, r.key)
 	}
-	if p.removed, err = membership.FindOthers(ctx, q, p.space.ID, postgres.IDs(working), members, endLimit+1); err != nil {
+	if p.removed, err = membership.FindOthers(ctx, q, p.space.ID, postgres.IDs(working), members, instances, keys, endLimit+1); err != nil {
 		return err
 	}
 	others, err := invitation.FindOthers(ctx, q, p.space.ID, working, instances, keys, endLimit+1)
@@ -504,6 +719,8 @@ func (p *plan) payload() SyncRosterPayload {
 		switch first := r.first; {
 		case first.seat != nil:
 			result.Outcome, result.PreviousRole, result.Invitation = first.seat.Outcome, first.seat.PreviousRole, first.seat.Invitation
+		case first.holder == nil:
+			result.Outcome = invitation.LeftAlone
 		case first.previous != nil:
 			result.Outcome, result.PreviousRole, result.Member = invitation.RoleChanged, first.previous, first.holder.Member()
 		default:
@@ -516,39 +733,53 @@ func (p *plan) payload() SyncRosterPayload {
 	return payload
 }
 
-// record returns the record of the trail; changed is false where the roster changes
-// nothing.
-func (p *plan) record(actor access.Actor) (record audit.Record, changed bool) {
-	roster := &audit.Roster{Created: len(p.created), Removed: len(p.removed), Revoked: len(p.revoked), RolesChanged: len(p.roles)}
-	var removed, revoked, rolesChanged, takenOver, invited []string
+// records returns the records of the trail; none where the roster changes nothing. Former
+// holders of an address have records of their own, which name the account: the one
+// who has the address now is somebody else.
+func (p *plan) records(actor access.Actor) (records []audit.Record) {
+	var emails []string
+	var changes []audit.RosterChange
+	add := func(email string, c audit.RosterChange) { emails, changes = append(emails, email), append(changes, c) }
 	for _, m := range p.removed {
-		removed = append(removed, m.User.Email)
+		user := uuid.NullUUID{UUID: m.User.ID.UUID, Valid: true}
+		in := p.names[m.InstanceID]
+		if m.User.FormerHolder {
+			records = append(records, audit.Record{Action: audit.MemberRemoved, Actor: actor,
+				Target:  audit.Target{Space: audit.OnSpace(p.space).Space, Instance: audit.Name{ID: m.InstanceID.UUID, Name: in}},
+				Details: audit.Details{UserID: user, UserName: m.User.Name, Role: m.Role}})
+			continue
+		}
+		add(m.User.Email, audit.RosterChange{Kind: audit.RosterRemoved, InstanceID: m.InstanceID.UUID, InstanceName: in, Role: *m.Role, UserID: user})
 	}
 	for _, v := range p.revoked {
-		revoked = append(revoked, v.Email)
+		id := v.InstanceID()
+		add(v.Email, audit.RosterChange{Kind: audit.RosterRevoked, InstanceID: id.UUID, InstanceName: p.names[id], Role: *v.Role})
 	}
-	for _, m := range p.roles {
-		rolesChanged = append(rolesChanged, m.User.Email)
-	}
-	for _, s := range p.inviting.Seats {
-		switch email := s.Address.String(); {
-		case s.Outcome == invitation.Invited:
-			roster.Invited++
-			invited = append(invited, email)
-		case s.Outcome == invitation.RoleChanged:
-			roster.RolesChanged++
-			rolesChanged = append(rolesChanged, email)
-		case s.TakenOver:
-			roster.TakenOver++
-			takenOver = append(takenOver, email)
+	for _, r := range p.rows {
+		in := audit.RosterChange{InstanceID: r.target.instance.ID.UUID, InstanceName: r.target.instance.Name, Role: r.Role}
+		switch {
+		case r.first != r:
+			continue
+		case r.previous != nil:
+			in.Kind, in.PreviousRole, in.UserID = audit.RosterRoleChanged, r.previous, uuid.NullUUID{UUID: r.holder.User.ID.UUID, Valid: true}
+			add(r.holder.User.Email, in)
+			continue
+		case r.seat == nil:
+			continue
+		case r.seat.Outcome == invitation.Invited:
+			in.Kind = audit.RosterInvited
+		case r.seat.Outcome == invitation.RoleChanged:
+			in.Kind, in.PreviousRole = audit.RosterRoleChanged, r.seat.PreviousRole
+		case r.seat.TakenOver:
+			in.Kind = audit.RosterTakenOver
+		default:
+			continue
 		}
+		add(r.address.String(), in)
 	}
-	const maxEmails, maxNames = 1000, 100
-	for _, t := range p.created[:min(len(p.created), maxNames)] {
-		roster.CreatedInstances = append(roster.CreatedInstances, t.instance.Name)
+	created := make([]string, len(p.created))
+	for i, t := range p.created {
+		created[i] = t.instance.Name
 	}
-	emails := slices.Concat(removed, revoked, rolesChanged, takenOver, invited)
-	named := emails[:min(len(emails), maxEmails)]
-	return audit.Record{Action: audit.RosterSynced, Actor: actor, Target: audit.OnSpace(p.space),
-		Details: audit.Details{Emails: named, MoreEmails: len(emails) - len(named), Roster: roster}}, len(emails)+len(p.created) > 0
+	return append(audit.NewRosterRecords(actor, p.space, emails, changes, created), records...)
 }

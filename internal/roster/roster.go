@@ -18,6 +18,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
@@ -28,6 +29,9 @@ import (
 type Service struct {
 	DB          *postgres.DB
 	Invitations *invitation.Service
+	// OwnKey is the key of the hashes that stand for the owners of instances: the
+	// database's alone. With a secret that is changed, nobody's own would be found.
+	OwnKey keyedhash.Key
 }
 
 // SyncRosterPayload is what a roster has changed or, where it was only validated, would
@@ -93,7 +97,7 @@ func (s *Service) Sync(ctx context.Context, actor access.Actor, in SyncRosterInp
 			if executed, err = c.plan(ctx, tx, space, named); err != nil {
 				return answer{}, err
 			}
-			if err := s.execute(ctx, tx, actor, executed); err != nil {
+			if err := c.execute(ctx, tx, executed); err != nil {
 				return answer{}, err
 			}
 			payload = executed.payload()
@@ -163,7 +167,7 @@ func (c call) preview(ctx context.Context) (payload SyncRosterPayload, err error
 	if err != nil {
 		return payload, err
 	}
-	if err := ratelimit.Check(ctx, c.DB, c.Invitations.Charges(p.inviting, space, "entries")...); err != nil {
+	if err := ratelimit.Check(ctx, c.DB, c.charges(p)...); err != nil {
 		return payload, err
 	}
 	return p.payload(), nil
@@ -204,7 +208,7 @@ func (c call) findNamed(ctx context.Context, q postgres.Querier, space *tenant.S
 
 // execute does what a plan says, in a transaction that has locked the space with its
 // instances.
-func (s *Service) execute(ctx context.Context, tx *postgres.Tx, actor access.Actor, p *plan) (err error) {
+func (c call) execute(ctx context.Context, tx *postgres.Tx, p *plan) (err error) {
 	created := make([]instance.New, len(p.created))
 	for i, t := range p.created {
 		created[i] = instance.New{ID: t.instance.ID, Name: t.instance.Name, Owner: t.owner}
@@ -232,16 +236,14 @@ func (s *Service) execute(ctx context.Context, tx *postgres.Tx, actor access.Act
 	if err := invitation.RevokeAll(ctx, tx, p.revoked); err != nil {
 		return err
 	}
-	if p.mailed, err = s.Invitations.Execute(ctx, tx, p.inviting); err != nil {
+	if p.mailed, err = c.Invitations.Execute(ctx, tx, p.inviting); err != nil {
 		return err
 	}
-	if record, changed := p.record(actor); changed {
-		if err := audit.Write(ctx, tx, record); err != nil {
-			return err
-		}
+	if err := audit.Write(ctx, tx, p.records(c.actor)...); err != nil {
+		return err
 	}
 	// Last: see invitation.Service.
-	return ratelimit.Take(ctx, tx, s.Invitations.Charges(p.inviting, p.space, "entries")...)
+	return ratelimit.Take(ctx, tx, c.charges(p)...)
 }
 
 // errNameTaken reports a name that was free under the lock of the space: a gateway of an

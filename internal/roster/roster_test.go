@@ -298,15 +298,17 @@ func TestRefusedRosters(t *testing.T) {
 	}{
 		"an unknown instance": {at(w.input("a@new.example VIEWER id Group 1", "a@new.example VIEWER id Group 1", "@ VIEWER joint Master"), globalid.New(globalid.Instance), 0, 1),
 			"NOT_FOUND, NOT_FOUND", []int{0, 1}},
-		"a foreign instance":   {at(w.input("a@new.example VIEWER id Group 1"), foreign, 0), "NOT_FOUND", []int{0}},
-		"the id of a space":    {at(w.input("a@new.example VIEWER id Group 1"), w.space, 0), "NOT_FOUND", []int{0}},
-		"deleted instances":    {w.input("a@new.example VIEWER id Group 2", "b@new.example VIEWER id Group 1", "c@new.example VIEWER id Group 2", "d@new.example VIEWER id Group 3"), "INSTANCE_DELETED, INSTANCE_DELETED, INSTANCE_DELETED", []int{0, 2, 3}},
-		"Distributed":          {w.input("a@new.example VIEWER id Distributed", "@ VIEWER id Group 1"), "INSTANCE_DISTRIBUTED", []int{0}},
-		"reserved names":       {w.input("a@new.example VIEWER joint m a s t e r", "a@new.example VIEWER joint Distributed"), "CONFLICT NAME_RESERVED, CONFLICT NAME_RESERVED", []int{0, 1}},
-		"somebody's own":       {w.input("a@new.example VIEWER joint zoe"), "CONFLICT NAME_TAKEN", []int{0}},
-		"two roles":            {w.input("a@new.example VIEWER joint Group 1", "b@new.example VIEWER joint X", "A@new.example EDITOR id Group 1"), "CONFLICT NAMED_TWICE", []int{2}},
-		"all of these at once": {w.input("a@new.example VIEWER joint Master", "b@new.example VIEWER id Group 2", "c@new.example VIEWER joint X", "c@new.example EDITOR joint x"), "CONFLICT NAME_RESERVED, INSTANCE_DELETED, CONFLICT NAMED_TWICE", []int{0, 1, 3}},
-		"addresses":            {removing(w.input("@ VIEWER joint X", "b@new.example VIEWER id Group 1", "c@ VIEWER own {name}")), "INVALID_EMAIL LOCAL_PART_EMPTY, INVALID_EMAIL DOMAIN_EMPTY", []int{0, 2}},
+		"a foreign instance":              {at(w.input("a@new.example VIEWER id Group 1"), foreign, 0), "NOT_FOUND", []int{0}},
+		"the id of a space":               {at(w.input("a@new.example VIEWER id Group 1"), w.space, 0), "NOT_FOUND", []int{0}},
+		"deleted instances":               {w.input("a@new.example VIEWER id Group 2", "b@new.example VIEWER id Group 1", "c@new.example VIEWER id Group 2", "d@new.example VIEWER id Group 3"), "INSTANCE_DELETED, INSTANCE_DELETED, INSTANCE_DELETED", []int{0, 2, 3}},
+		"Distributed":                     {w.input("a@new.example VIEWER id Distributed", "@ VIEWER id Group 1"), "INSTANCE_DISTRIBUTED", []int{0}},
+		"reserved names":                  {w.input("a@new.example VIEWER joint m a s t e r", "a@new.example VIEWER joint Distributed"), "CONFLICT NAME_RESERVED, CONFLICT NAME_RESERVED", []int{0, 1}},
+		"somebody's own":                  {w.input("a@new.example VIEWER joint zoe"), "CONFLICT NAME_TAKEN", []int{0}},
+		"two roles in a deleted instance": {w.input("a@new.example VIEWER id Group 2", "a@new.example EDITOR id Group 2"), "INSTANCE_DELETED, INSTANCE_DELETED", []int{0, 1}},
+		"two roles in somebody's own":     {w.input("a@new.example VIEWER joint zoe", "a@new.example EDITOR joint zoe"), "CONFLICT NAME_TAKEN, CONFLICT NAME_TAKEN", []int{0, 1}},
+		"two roles":                       {w.input("a@new.example VIEWER joint Group 1", "b@new.example VIEWER joint X", "A@new.example EDITOR id Group 1"), "CONFLICT NAMED_TWICE", []int{2}},
+		"all of these at once":            {w.input("a@new.example VIEWER joint Master", "b@new.example VIEWER id Group 2", "c@new.example VIEWER joint X", "c@new.example EDITOR joint x"), "CONFLICT NAME_RESERVED, INSTANCE_DELETED, CONFLICT NAMED_TWICE", []int{0, 1, 3}},
+		"addresses":                       {removing(w.input("@ VIEWER joint X", "b@new.example VIEWER id Group 1", "c@ VIEWER own {name}")), "INVALID_EMAIL LOCAL_PART_EMPTY, INVALID_EMAIL DOMAIN_EMPTY", []int{0, 2}},
 	} {
 		for _, only := range []bool{true, false} {
 			before := w.everything()
@@ -498,20 +500,29 @@ func TestOwnInstances(t *testing.T) {
 	if len(again) != 7 {
 		t.Errorf("%q", again)
 	}
-	// Who deletes their own instance gets a new one; the restored one is theirs again.
+	// Who deletes their own instance gets no other while it can be restored; later they do. The
+	// restored one is theirs again.
 	kim := w.Instance("Renamed Kim")
 	w.DeleteInstance(kim, w.User("ada"))
+	if _, err := w.sync("ada", w.input("kim@new.example EDITOR own {name} | Kim")); testworld.Refusal(err) != "INSTANCE_DELETED" {
+		t.Error(err)
+	}
+	w.Exec(`update instance set restorable_until = clock_timestamp() where id = $1`, kim.UUID)
 	if got := told(w.must(w.input("kim@new.example EDITOR own {name} | Kim"))); !slices.Equal(got, []string{"kim@new.example INVITED EDITOR in Kim", "created Kim"}) {
 		t.Errorf("%q", got)
 	}
+	w.Exec(`update instance set restorable_until = clock_timestamp() + interval '1 hour' where id = $1`, kim.UUID)
 	if _, err := w.Instances.Restore(t.Context(), w.User("ada"), instance.InstanceInput{InstanceID: kim}); err != nil {
 		t.Fatal(err)
 	}
 	if got := told(w.must(w.input("kim@new.example EDITOR own {name} | Kim"))); len(got) != 1 || !strings.Contains(got[0], "ALREADY_INVITED EDITOR in Renamed Kim") {
 		t.Errorf("%q", got)
 	}
-	// With another key of the hashes, people keep what is theirs alone.
+	// With another key of the hashes, which nobody sets, people keep what is theirs alone; a
+	// secret of the operator's changes nothing.
 	w.Invitations.HashKey = keyedhash.New([]byte("another"), "")
+	w.same(in, again...)
+	w.Rosters.OwnKey = keyedhash.New([]byte("another"), "")
 	if got := told(w.must(w.input("eva@new.example EDITOR own {name} | Eva (2)", "max@new.example EDITOR own {name} | Max"))); len(got) != 2 || !strings.Contains(strings.Join(got, ""), "ALREADY_INVITED EDITOR in Max,") {
 		t.Errorf("%q", got)
 	}
@@ -559,7 +570,7 @@ func TestAThousandEntries(t *testing.T) {
 			{"validated", func(name string, n int) roster.SyncRosterInput { return validating(course(name, n, 0, at, "EDITOR")) }, 8},
 			{"new", func(name string, n int) roster.SyncRosterInput { return course(name, n, 0, at, "EDITOR") }, 18},
 			{"repeated", func(name string, n int) roster.SyncRosterInput { return course(name, n, 0, at, "EDITOR") }, 12},
-			{"the same", func(name string, n int) roster.SyncRosterInput { return course(name, n, 0, at, "EDITOR") }, 12},
+			{"the same", func(name string, n int) roster.SyncRosterInput { return course(name, n, 0, at, "EDITOR") }, 14},
 			{"other roles", func(name string, n int) roster.SyncRosterInput { return course(name, n, 0, at, "VIEWER") }, 18},
 			{"members", func(name string, n int) roster.SyncRosterInput {
 				w.Exec(`
@@ -574,7 +585,7 @@ func TestAThousandEntries(t *testing.T) {
 				in := removing(course(name, n, n/2, at, "VIEWER"))
 				in.RemoveAtMost = new(2000)
 				return in
-			}, 22},
+			}, 24},
 		} {
 			send := func(space globalid.ID, name string, n int) int64 {
 				in := step.do(name, n)

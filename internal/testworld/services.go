@@ -7,6 +7,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/event"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/request"
@@ -40,13 +41,17 @@ func (w *World) Services() *Services {
 		Limits: request.Limits{TTL: 14 * 24 * time.Hour, ByPerson: 20, BySpace: 100, ByOrganization: 1000, ByPersonInOrganization: 5}}
 	instances.OnDelete, instances.OnRestore = requests.InstanceDeleted, requests.InstanceRestored
 	spaces.OnDelete, spaces.OnRestore = requests.SpaceDeleted, requests.SpaceRestored
+	ownKey, err := keyedhash.Read(w.t.Context(), w.DB, "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	return &Services{
 		Spaces:      spaces,
 		Instances:   instances,
 		Memberships: &membership.Service{DB: w.DB, OnEnd: invitations.EndOf},
 		Invitations: invitations,
 		Requests:    requests,
-		Rosters:     &roster.Service{DB: w.DB, Invitations: invitations},
+		Rosters:     &roster.Service{DB: w.DB, Invitations: invitations, OwnKey: ownKey},
 		Events:      feed,
 	}
 }
