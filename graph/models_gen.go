@@ -77,6 +77,8 @@ const (
 	ConflictReasonLastAdministrator ConflictReason = "LAST_ADMINISTRATOR"
 	// The person is the last manager of the organization, who cannot be removed, cannot leave and keeps the role.
 	ConflictReasonLastManager ConflictReason = "LAST_MANAGER"
+	// The course link was revoked, and cannot be refreshed.
+	ConflictReasonLinkRevoked ConflictReason = "LINK_REVOKED"
 	// An active instance of the space has this name, and cannot be used for this: `instances` has it. Names are
 	// compared without regard to case, to spaces, and to characters that nobody sees.
 	ConflictReasonNameTaken ConflictReason = "NAME_TAKEN"
@@ -106,6 +108,7 @@ const (
 var AllConflictReason = []ConflictReason{
 	ConflictReasonLastAdministrator,
 	ConflictReasonLastManager,
+	ConflictReasonLinkRevoked,
 	ConflictReasonNameTaken,
 	ConflictReasonNameReserved,
 	ConflictReasonNamedTwice,
@@ -121,7 +124,7 @@ var AllConflictReason = []ConflictReason{
 
 func (e ConflictReason) IsValid() bool {
 	switch e {
-	case ConflictReasonLastAdministrator, ConflictReasonLastManager, ConflictReasonNameTaken, ConflictReasonNameReserved, ConflictReasonNamedTwice, ConflictReasonRemovesTooMany, ConflictReasonNotNeeded, ConflictReasonNoManager, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
+	case ConflictReasonLastAdministrator, ConflictReasonLastManager, ConflictReasonLinkRevoked, ConflictReasonNameTaken, ConflictReasonNameReserved, ConflictReasonNamedTwice, ConflictReasonRemovesTooMany, ConflictReasonNotNeeded, ConflictReasonNoManager, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
 		return true
 	}
 	return false
@@ -258,6 +261,13 @@ const (
 	RateLimitReasonInvitationsByDomain RateLimitReason = "INVITATIONS_BY_DOMAIN"
 	// An invitation of the same space was resent to this address in the last ten minutes. One error for each such address.
 	RateLimitReasonResendsByAddress RateLimitReason = "RESENDS_BY_ADDRESS"
+	// Addresses that are given at one course link in an hour: 2,000 by default, also those
+	// of members. Where a limit of inviting stops a course link, this is the reason, too.
+	RateLimitReasonJoinsByLink RateLimitReason = "JOINS_BY_LINK"
+	// Addresses that one person gives at a course link in an hour, also those that are not
+	// valid: 60 by default. People who are not signed in are counted by their network address,
+	// and together can give half as many addresses as the link has uses, where that is more.
+	RateLimitReasonJoinsByClient RateLimitReason = "JOINS_BY_CLIENT"
 	// Requests that one person makes in an hour: 20 by default.
 	RateLimitReasonRequestsByPerson RateLimitReason = "REQUESTS_BY_PERSON"
 	// Requests that are made in one space in an hour: 100 by default. About one organization itself: 1,000.
@@ -290,6 +300,8 @@ var AllRateLimitReason = []RateLimitReason{
 	RateLimitReasonInvitationsByAddress,
 	RateLimitReasonInvitationsByDomain,
 	RateLimitReasonResendsByAddress,
+	RateLimitReasonJoinsByLink,
+	RateLimitReasonJoinsByClient,
 	RateLimitReasonRequestsByPerson,
 	RateLimitReasonRequestsBySpace,
 	RateLimitReasonRequestsByPersonInOrganization,
@@ -304,7 +316,7 @@ var AllRateLimitReason = []RateLimitReason{
 
 func (e RateLimitReason) IsValid() bool {
 	switch e {
-	case RateLimitReasonInvitationsByPerson, RateLimitReasonInvitationsBySpace, RateLimitReasonInvitationsByAddress, RateLimitReasonInvitationsByDomain, RateLimitReasonResendsByAddress, RateLimitReasonRequestsByPerson, RateLimitReasonRequestsBySpace, RateLimitReasonRequestsByPersonInOrganization, RateLimitReasonTokensByPerson, RateLimitReasonSubscriptionsByPerson, RateLimitReasonSubscriptionsByGateway, RateLimitReasonOperationsByPerson, RateLimitReasonOperationsByConnection, RateLimitReasonOperationsByClient, RateLimitReasonOperationsWithoutAccount:
+	case RateLimitReasonInvitationsByPerson, RateLimitReasonInvitationsBySpace, RateLimitReasonInvitationsByAddress, RateLimitReasonInvitationsByDomain, RateLimitReasonResendsByAddress, RateLimitReasonJoinsByLink, RateLimitReasonJoinsByClient, RateLimitReasonRequestsByPerson, RateLimitReasonRequestsBySpace, RateLimitReasonRequestsByPersonInOrganization, RateLimitReasonTokensByPerson, RateLimitReasonSubscriptionsByPerson, RateLimitReasonSubscriptionsByGateway, RateLimitReasonOperationsByPerson, RateLimitReasonOperationsByConnection, RateLimitReasonOperationsByClient, RateLimitReasonOperationsWithoutAccount:
 		return true
 	}
 	return false

@@ -12,6 +12,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/roster"
@@ -33,6 +34,7 @@ type ResolverRoot interface {
 	AuditEntry() AuditEntryResolver
 	Instance() InstanceResolver
 	Invitation() InvitationResolver
+	InviteLink() InviteLinkResolver
 	Mutation() MutationResolver
 	Obstacle() ObstacleResolver
 	Organization() OrganizationResolver
@@ -120,6 +122,10 @@ type ComplexityRoot struct {
 		Instance func(childComplexity int) int
 	}
 
+	CreateInviteLinkPayload struct {
+		Link func(childComplexity int) int
+	}
+
 	CreateSpacePayload struct {
 		Space func(childComplexity int) int
 	}
@@ -157,6 +163,7 @@ type ComplexityRoot struct {
 		DeletedBy       func(childComplexity int) int
 		ID              func(childComplexity int) int
 		Invitations     func(childComplexity int, first *int, after *string, status *invitation.Status) int
+		InviteLinks     func(childComplexity int, first *int, after *string) int
 		Inviting        func(childComplexity int) int
 		Kind            func(childComplexity int) int
 		Members         func(childComplexity int, first *int, after *string) int
@@ -246,6 +253,38 @@ type ComplexityRoot struct {
 		Invitation func(childComplexity int) int
 	}
 
+	InviteLink struct {
+		AllowedDomains  func(childComplexity int) int
+		CreatedAt       func(childComplexity int) int
+		CreatedBy       func(childComplexity int) int
+		ExpiresAt       func(childComplexity int) int
+		ID              func(childComplexity int) int
+		Instance        func(childComplexity int) int
+		InstanceName    func(childComplexity int) int
+		InviterName     func(childComplexity int) int
+		MaxUses         func(childComplexity int) int
+		OwnInstance     func(childComplexity int) int
+		OwnInstanceName func(childComplexity int) int
+		RevokedAt       func(childComplexity int) int
+		Role            func(childComplexity int) int
+		Space           func(childComplexity int) int
+		State           func(childComplexity int) int
+		URL             func(childComplexity int) int
+		Uses            func(childComplexity int) int
+	}
+
+	InviteLinkConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	InviteLinkEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	InviteOrganizationMembersPayload struct {
 		Organization func(childComplexity int) int
 		Results      func(childComplexity int) int
@@ -270,6 +309,10 @@ type ComplexityRoot struct {
 		Results  func(childComplexity int) int
 	}
 
+	JoinByLinkPayload struct {
+		Email func(childComplexity int) int
+	}
+
 	LeaveInstancePayload struct {
 		Left func(childComplexity int) int
 	}
@@ -286,6 +329,7 @@ type ComplexityRoot struct {
 		ChangeMemberRole          func(childComplexity int, input membership.ChangeMemberRoleInput) int
 		ChangeOrganizationRole    func(childComplexity int, input membership.ChangeOrganizationRoleInput) int
 		CreateInstance            func(childComplexity int, input instance.CreateInstanceInput) int
+		CreateInviteLink          func(childComplexity int, input link.CreateInviteLinkInput) int
 		CreateSpace               func(childComplexity int, input space.CreateSpaceInput) int
 		DeclineInvitation         func(childComplexity int, input invitation.AnswerInput) int
 		DeclineRequest            func(childComplexity int, input request.DeclineRequestInput) int
@@ -294,8 +338,10 @@ type ComplexityRoot struct {
 		InviteOrganizationMembers func(childComplexity int, input invitation.InviteOrganizationMembersInput) int
 		InviteSpaceAdministrators func(childComplexity int, input invitation.InviteSpaceAdministratorsInput) int
 		InviteUsers               func(childComplexity int, input invitation.InviteUsersInput) int
+		JoinByLink                func(childComplexity int, input link.JoinByLinkInput) int
 		LeaveInstance             func(childComplexity int, input membership.LeaveInstanceInput) int
 		LeaveOrganization         func(childComplexity int, input membership.LeaveOrganizationInput) int
+		RefreshInviteLink         func(childComplexity int, input link.RefreshInviteLinkInput) int
 		RefuseInvitations         func(childComplexity int, input invitation.RefuseInvitationsInput) int
 		RemoveMember              func(childComplexity int, input membership.RemoveMemberInput) int
 		RequestInvitations        func(childComplexity int, input request.RequestInvitationsInput) int
@@ -305,6 +351,7 @@ type ComplexityRoot struct {
 		RestoreInstance           func(childComplexity int, input instance.InstanceInput) int
 		RestoreSpace              func(childComplexity int, input space.Input) int
 		RevokeInvitations         func(childComplexity int, input invitation.SelectionInput) int
+		RevokeInviteLink          func(childComplexity int, input link.RevokeInviteLinkInput) int
 		SyncRoster                func(childComplexity int, input roster.SyncRosterInput) int
 		WithdrawRequest           func(childComplexity int, input request.WithdrawRequestInput) int
 	}
@@ -383,6 +430,7 @@ type ComplexityRoot struct {
 		CheckEmails  func(childComplexity int, emails []string) int
 		Instance     func(childComplexity int, id globalid.ID) int
 		Invitation   func(childComplexity int, token string) int
+		InviteLink   func(childComplexity int, token string) int
 		Organization func(childComplexity int, id globalid.ID) int
 		Space        func(childComplexity int, id globalid.ID) int
 		Viewer       func(childComplexity int) int
@@ -391,6 +439,10 @@ type ComplexityRoot struct {
 	Readiness struct {
 		Allowed   func(childComplexity int) int
 		Obstacles func(childComplexity int) int
+	}
+
+	RefreshInviteLinkPayload struct {
+		Link func(childComplexity int) int
 	}
 
 	RefuseInvitationsPayload struct {
@@ -484,6 +536,11 @@ type ComplexityRoot struct {
 		Results func(childComplexity int) int
 	}
 
+	RevokeInviteLinkPayload struct {
+		Link    func(childComplexity int) int
+		Revoked func(childComplexity int) int
+	}
+
 	RevokeResult struct {
 		Index      func(childComplexity int) int
 		Invitation func(childComplexity int) int
@@ -524,6 +581,7 @@ type ComplexityRoot struct {
 		ID              func(childComplexity int) int
 		Instances       func(childComplexity int, first *int, after *string, state *tenant.State) int
 		Invitations     func(childComplexity int, first *int, after *string, status *invitation.Status) int
+		InviteLinks     func(childComplexity int, first *int, after *string) int
 		Inviting        func(childComplexity int) int
 		Members         func(childComplexity int, first *int, after *string) int
 		Name            func(childComplexity int) int
@@ -859,6 +917,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateInstancePayload.Instance(childComplexity), true
 
+	case "CreateInviteLinkPayload.link":
+		if e.ComplexityRoot.CreateInviteLinkPayload.Link == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateInviteLinkPayload.Link(childComplexity), true
+
 	case "CreateSpacePayload.space":
 		if e.ComplexityRoot.CreateSpacePayload.Space == nil {
 			break
@@ -978,6 +1043,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Instance.Invitations(childComplexity, args["first"].(*int), args["after"].(*string), args["status"].(*invitation.Status)), true
+	case "Instance.inviteLinks":
+		if e.ComplexityRoot.Instance.InviteLinks == nil {
+			break
+		}
+
+		args, err := ec.field_Instance_inviteLinks_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Instance.InviteLinks(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Instance.inviting":
 		if e.ComplexityRoot.Instance.Inviting == nil {
 			break
@@ -1336,6 +1412,147 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InvitationEvent.Invitation(childComplexity), true
 
+	case "InviteLink.allowedDomains":
+		if e.ComplexityRoot.InviteLink.AllowedDomains == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.AllowedDomains(childComplexity), true
+	case "InviteLink.createdAt":
+		if e.ComplexityRoot.InviteLink.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.CreatedAt(childComplexity), true
+	case "InviteLink.createdBy":
+		if e.ComplexityRoot.InviteLink.CreatedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.CreatedBy(childComplexity), true
+	case "InviteLink.expiresAt":
+		if e.ComplexityRoot.InviteLink.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.ExpiresAt(childComplexity), true
+	case "InviteLink.id":
+		if e.ComplexityRoot.InviteLink.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.ID(childComplexity), true
+	case "InviteLink.instance":
+		if e.ComplexityRoot.InviteLink.Instance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.Instance(childComplexity), true
+	case "InviteLink.instanceName":
+		if e.ComplexityRoot.InviteLink.InstanceName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.InstanceName(childComplexity), true
+	case "InviteLink.inviterName":
+		if e.ComplexityRoot.InviteLink.InviterName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.InviterName(childComplexity), true
+	case "InviteLink.maxUses":
+		if e.ComplexityRoot.InviteLink.MaxUses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.MaxUses(childComplexity), true
+	case "InviteLink.ownInstance":
+		if e.ComplexityRoot.InviteLink.OwnInstance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.OwnInstance(childComplexity), true
+	case "InviteLink.ownInstanceName":
+		if e.ComplexityRoot.InviteLink.OwnInstanceName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.OwnInstanceName(childComplexity), true
+	case "InviteLink.revokedAt":
+		if e.ComplexityRoot.InviteLink.RevokedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.RevokedAt(childComplexity), true
+	case "InviteLink.role":
+		if e.ComplexityRoot.InviteLink.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.Role(childComplexity), true
+	case "InviteLink.space":
+		if e.ComplexityRoot.InviteLink.Space == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.Space(childComplexity), true
+	case "InviteLink.state":
+		if e.ComplexityRoot.InviteLink.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.State(childComplexity), true
+	case "InviteLink.url":
+		if e.ComplexityRoot.InviteLink.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.URL(childComplexity), true
+	case "InviteLink.uses":
+		if e.ComplexityRoot.InviteLink.Uses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLink.Uses(childComplexity), true
+
+	case "InviteLinkConnection.edges":
+		if e.ComplexityRoot.InviteLinkConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLinkConnection.Edges(childComplexity), true
+	case "InviteLinkConnection.nodes":
+		if e.ComplexityRoot.InviteLinkConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLinkConnection.Nodes(childComplexity), true
+	case "InviteLinkConnection.pageInfo":
+		if e.ComplexityRoot.InviteLinkConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLinkConnection.PageInfo(childComplexity), true
+	case "InviteLinkConnection.totalCount":
+		if e.ComplexityRoot.InviteLinkConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLinkConnection.TotalCount(childComplexity), true
+
+	case "InviteLinkEdge.cursor":
+		if e.ComplexityRoot.InviteLinkEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLinkEdge.Cursor(childComplexity), true
+	case "InviteLinkEdge.node":
+		if e.ComplexityRoot.InviteLinkEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteLinkEdge.Node(childComplexity), true
+
 	case "InviteOrganizationMembersPayload.organization":
 		if e.ComplexityRoot.InviteOrganizationMembersPayload.Organization == nil {
 			break
@@ -1411,6 +1628,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InviteUsersPayload.Results(childComplexity), true
+
+	case "JoinByLinkPayload.email":
+		if e.ComplexityRoot.JoinByLinkPayload.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JoinByLinkPayload.Email(childComplexity), true
 
 	case "LeaveInstancePayload.left":
 		if e.ComplexityRoot.LeaveInstancePayload.Left == nil {
@@ -1498,6 +1722,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateInstance(childComplexity, args["input"].(instance.CreateInstanceInput)), true
+	case "Mutation.createInviteLink":
+		if e.ComplexityRoot.Mutation.CreateInviteLink == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createInviteLink_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateInviteLink(childComplexity, args["input"].(link.CreateInviteLinkInput)), true
 	case "Mutation.createSpace":
 		if e.ComplexityRoot.Mutation.CreateSpace == nil {
 			break
@@ -1586,6 +1821,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.InviteUsers(childComplexity, args["input"].(invitation.InviteUsersInput)), true
+	case "Mutation.joinByLink":
+		if e.ComplexityRoot.Mutation.JoinByLink == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_joinByLink_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.JoinByLink(childComplexity, args["input"].(link.JoinByLinkInput)), true
 	case "Mutation.leaveInstance":
 		if e.ComplexityRoot.Mutation.LeaveInstance == nil {
 			break
@@ -1608,6 +1854,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LeaveOrganization(childComplexity, args["input"].(membership.LeaveOrganizationInput)), true
+	case "Mutation.refreshInviteLink":
+		if e.ComplexityRoot.Mutation.RefreshInviteLink == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_refreshInviteLink_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RefreshInviteLink(childComplexity, args["input"].(link.RefreshInviteLinkInput)), true
 	case "Mutation.refuseInvitations":
 		if e.ComplexityRoot.Mutation.RefuseInvitations == nil {
 			break
@@ -1707,6 +1964,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeInvitations(childComplexity, args["input"].(invitation.SelectionInput)), true
+	case "Mutation.revokeInviteLink":
+		if e.ComplexityRoot.Mutation.RevokeInviteLink == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revokeInviteLink_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeInviteLink(childComplexity, args["input"].(link.RevokeInviteLinkInput)), true
 	case "Mutation.syncRoster":
 		if e.ComplexityRoot.Mutation.SyncRoster == nil {
 			break
@@ -2056,6 +2324,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Invitation(childComplexity, args["token"].(string)), true
+	case "Query.inviteLink":
+		if e.ComplexityRoot.Query.InviteLink == nil {
+			break
+		}
+
+		args, err := ec.field_Query_inviteLink_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.InviteLink(childComplexity, args["token"].(string)), true
 	case "Query.organization":
 		if e.ComplexityRoot.Query.Organization == nil {
 			break
@@ -2097,6 +2376,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Readiness.Obstacles(childComplexity), true
+
+	case "RefreshInviteLinkPayload.link":
+		if e.ComplexityRoot.RefreshInviteLinkPayload.Link == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RefreshInviteLinkPayload.Link(childComplexity), true
 
 	case "RefuseInvitationsPayload.email":
 		if e.ComplexityRoot.RefuseInvitationsPayload.Email == nil {
@@ -2416,6 +2702,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RevokeInvitationsPayload.Results(childComplexity), true
 
+	case "RevokeInviteLinkPayload.link":
+		if e.ComplexityRoot.RevokeInviteLinkPayload.Link == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeInviteLinkPayload.Link(childComplexity), true
+	case "RevokeInviteLinkPayload.revoked":
+		if e.ComplexityRoot.RevokeInviteLinkPayload.Revoked == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeInviteLinkPayload.Revoked(childComplexity), true
+
 	case "RevokeResult.index":
 		if e.ComplexityRoot.RevokeResult.Index == nil {
 			break
@@ -2597,6 +2896,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Space.Invitations(childComplexity, args["first"].(*int), args["after"].(*string), args["status"].(*invitation.Status)), true
+	case "Space.inviteLinks":
+		if e.ComplexityRoot.Space.InviteLinks == nil {
+			break
+		}
+
+		args, err := ec.field_Space_inviteLinks_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Space.InviteLinks(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Space.inviting":
 		if e.ComplexityRoot.Space.Inviting == nil {
 			break
@@ -2927,6 +3237,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("ChangeMemberRoleInput", ec.unmarshalInputChangeMemberRoleInput),
 			graphql.NewInputUnmarshaler("ChangeOrganizationRoleInput", ec.unmarshalInputChangeOrganizationRoleInput),
 			graphql.NewInputUnmarshaler("CreateInstanceInput", ec.unmarshalInputCreateInstanceInput),
+			graphql.NewInputUnmarshaler("CreateInviteLinkInput", ec.unmarshalInputCreateInviteLinkInput),
 			graphql.NewInputUnmarshaler("CreateSpaceInput", ec.unmarshalInputCreateSpaceInput),
 			graphql.NewInputUnmarshaler("DeclineInvitationInput", ec.unmarshalInputDeclineInvitationInput),
 			graphql.NewInputUnmarshaler("DeclineRequestInput", ec.unmarshalInputDeclineRequestInput),
@@ -2935,8 +3246,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("InviteOrganizationMembersInput", ec.unmarshalInputInviteOrganizationMembersInput),
 			graphql.NewInputUnmarshaler("InviteSpaceAdministratorsInput", ec.unmarshalInputInviteSpaceAdministratorsInput),
 			graphql.NewInputUnmarshaler("InviteUsersInput", ec.unmarshalInputInviteUsersInput),
+			graphql.NewInputUnmarshaler("JoinByLinkInput", ec.unmarshalInputJoinByLinkInput),
 			graphql.NewInputUnmarshaler("LeaveInstanceInput", ec.unmarshalInputLeaveInstanceInput),
 			graphql.NewInputUnmarshaler("LeaveOrganizationInput", ec.unmarshalInputLeaveOrganizationInput),
+			graphql.NewInputUnmarshaler("RefreshInviteLinkInput", ec.unmarshalInputRefreshInviteLinkInput),
 			graphql.NewInputUnmarshaler("RefuseInvitationsInput", ec.unmarshalInputRefuseInvitationsInput),
 			graphql.NewInputUnmarshaler("RemoveMemberInput", ec.unmarshalInputRemoveMemberInput),
 			graphql.NewInputUnmarshaler("RequestInvitationsInput", ec.unmarshalInputRequestInvitationsInput),
@@ -2946,6 +3259,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("RestoreInstanceInput", ec.unmarshalInputRestoreInstanceInput),
 			graphql.NewInputUnmarshaler("RestoreSpaceInput", ec.unmarshalInputRestoreSpaceInput),
 			graphql.NewInputUnmarshaler("RevokeInvitationsInput", ec.unmarshalInputRevokeInvitationsInput),
+			graphql.NewInputUnmarshaler("RevokeInviteLinkInput", ec.unmarshalInputRevokeInviteLinkInput),
 			graphql.NewInputUnmarshaler("RosterEntry", ec.unmarshalInputRosterEntry),
 			graphql.NewInputUnmarshaler("RosterInstance", ec.unmarshalInputRosterInstance),
 			graphql.NewInputUnmarshaler("SyncRosterInput", ec.unmarshalInputSyncRosterInput),
@@ -3056,7 +3370,7 @@ type AuditEntry {
   action: AuditAction!
   "The action as an English sentence."
   summary: String!
-  "The id of the person who acted; ` + "`" + `null` + "`" + ` where DataHub acted because time had passed."
+  "The id of the person who acted; ` + "`" + `null` + "`" + ` where DataHub acted by itself, and where somebody did not have to sign in."
   actorId: ID
   "The name of the person who acted, at the time."
   actorName: String!
@@ -3166,6 +3480,14 @@ enum AuditAction {
   ROLE_GRANTED
   "The people of the space's instances were made those of a roster: see ` + "`" + `roster` + "`" + `."
   ROSTER_SYNCED
+  "A course link was made, to an instance or to instances of their own in the space."
+  LINK_CREATED
+  "A course link was opened again or for longer, and invites in the name of the person who did it."
+  LINK_REFRESHED
+  "A course link was revoked."
+  LINK_REVOKED
+  "An address was given at a course link, and was invited. The person acted who was signed in; where nobody was, nobody knows who gave it, and ` + "`" + `actorName` + "`" + ` is ` + "`" + `Somebody` + "`" + `."
+  LINK_USED
   "A person requested a role, invitations, or a restoration."
   REQUEST_MADE
   "A request was approved."
@@ -3297,6 +3619,8 @@ enum ConflictReason {
   LAST_ADMINISTRATOR
   "The person is the last manager of the organization, who cannot be removed, cannot leave and keeps the role."
   LAST_MANAGER
+  "The course link was revoked, and cannot be refreshed."
+  LINK_REVOKED
   """
   An active instance of the space has this name, and cannot be used for this: ` + "`" + `instances` + "`" + ` has it. Names are
   compared without regard to case, to spaces, and to characters that nobody sees.
@@ -3351,6 +3675,17 @@ enum RateLimitReason {
   INVITATIONS_BY_DOMAIN
   "An invitation of the same space was resent to this address in the last ten minutes. One error for each such address."
   RESENDS_BY_ADDRESS
+  """
+  Addresses that are given at one course link in an hour: 2,000 by default, also those
+  of members. Where a limit of inviting stops a course link, this is the reason, too.
+  """
+  JOINS_BY_LINK
+  """
+  Addresses that one person gives at a course link in an hour, also those that are not
+  valid: 60 by default. People who are not signed in are counted by their network address,
+  and together can give half as many addresses as the link has uses, where that is more.
+  """
+  JOINS_BY_CLIENT
   "Requests that one person makes in an hour: 20 by default."
   REQUESTS_BY_PERSON
   "Requests that are made in one space in an hour: 100 by default. About one organization itself: 1,000."
@@ -3457,6 +3792,14 @@ type Instance {
   Errors: FORBIDDEN.
   """
   invitations(first: Int, after: String, status: InvitationStatus): InvitationConnection
+    @role(any: [SPACE_ADMINISTRATOR], of: "id")
+  """
+  The course links to this instance, newest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at
+  most.
+
+  Errors: FORBIDDEN.
+  """
+  inviteLinks(first: Int, after: String): InviteLinkConnection
     @role(any: [SPACE_ADMINISTRATOR], of: "id")
   "Whether the requesting person can invite people to this instance with inviteUsers and, if not, why."
   inviting: Readiness!
@@ -4074,12 +4417,225 @@ enum EmailReason {
   DOMAIN_HYPHEN
   "The top-level label of the domain is missing, has only one letter, or is a number."
   DOMAIN_TOP_LEVEL
+  "The course link allows other domains only: see ` + "`" + `InviteLink.allowedDomains` + "`" + `."
+  DOMAIN_NOT_ALLOWED
   "The domain is an IP address in brackets."
   DOMAIN_LITERAL
   "The address has a control character."
   CONTROL_CHARACTER
   "The address has a character that looks like another one: full-width, of zero width, or changing the direction of the text."
   AMBIGUOUS_CHARACTER
+}
+`, BuiltIn: false},
+	{Name: "../schema/link.graphqls", Input: `extend type Query {
+  """
+  The course link of an address: ` + "`" + `token` + "`" + ` is the part after its ` + "`" + `#` + "`" + `. It needs no account.
+  A link that is not open is ` + "`" + `null` + "`" + `, whatever the reason, like an unknown token.
+  """
+  inviteLink(token: String!): InviteLink @public
+}
+
+extend type Mutation {
+  """
+  Makes a course link: an address to show, for example on a slide. Anyone who opens it
+  gives an e-mail address, and gets the invitation there, in the name of the person who
+  made the link. The link alone lets nobody in. It counts only while that person may
+  invite there: see InviteLinkState.
+
+  With ` + "`" + `instanceId` + "`" + `, people are invited to that instance. With ` + "`" + `spaceId` + "`" + `, everybody gets
+  an instance of their own in the space, which is created when they are invited. These are numbered.
+
+  Errors: NOT_FOUND, FORBIDDEN, SPACE_DELETED, INSTANCE_DISTRIBUTED, INSTANCE_DELETED,
+  BAD_USER_INPUT (` + "`" + `expiresAt` + "`" + ` is less than a minute or more than 366 days away).
+  """
+  createInviteLink(input: CreateInviteLinkInput!): CreateInviteLinkPayload
+    @role(any: [SPACE_ADMINISTRATOR], of: "input.instanceId|input.spaceId")
+
+  """
+  Opens a course link again, or for longer. Its address stays the same. Its uses are
+  counted from 0 again, and it invites in the name of the person who refreshes it. So it also
+  takes over links of people who may no longer invite. People who were removed before, or
+  whose invitation was revoked, can use it again.
+
+  Errors: NOT_FOUND, FORBIDDEN, SPACE_DELETED, INSTANCE_DELETED, CONFLICT (LINK_REVOKED),
+  BAD_USER_INPUT (` + "`" + `expiresAt` + "`" + ` is less than a minute or more than 366 days away).
+  """
+  refreshInviteLink(input: RefreshInviteLinkInput!): RefreshInviteLinkPayload
+    @role(any: [SPACE_ADMINISTRATOR], of: "input.linkId")
+
+  """
+  Ends a course link, and its address with it. Invitations that it has sent stay. Revoking
+  it again succeeds and changes nothing.
+
+  Errors: NOT_FOUND, FORBIDDEN.
+  """
+  revokeInviteLink(input: RevokeInviteLinkInput!): RevokeInviteLinkPayload
+    @role(any: [SPACE_ADMINISTRATOR], of: "input.linkId")
+
+  """
+  Sends the invitation of a course link to an address. It needs no account. The answer is
+  the same for every address: nobody learns by it who is a member, is invited already, or
+  wants no invitations. Such people get no second mail. Nor do people who were removed, or
+  whose invitation was revoked, since the link was made or refreshed.
+
+  Errors: NOT_FOUND (the link is not open, whatever the reason, or unknown), RATE_LIMITED
+  (JOINS_BY_LINK, JOINS_BY_CLIENT), INVALID_EMAIL (also DOMAIN_NOT_ALLOWED).
+  """
+  joinByLink(input: JoinByLinkInput!): JoinByLinkPayload @public
+}
+
+"A course link. What is ` + "`" + `null` + "`" + ` for people who are no administrators of the space is also ` + "`" + `null` + "`" + ` in ` + "`" + `Query.inviteLink` + "`" + `."
+type InviteLink {
+  "The global id. Opaque; never changes."
+  id: ID!
+  "Whether it is open and, if not, why."
+  state: InviteLinkState!
+  "The space that it leads into."
+  space: SpaceSummary!
+  "The instance that people are invited to; ` + "`" + `null` + "`" + ` where everybody gets an instance of their own."
+  instance: Instance
+  "The name of the instance; ` + "`" + `null` + "`" + ` where everybody gets an instance of their own."
+  instanceName: String
+  "Whether everybody gets an instance of their own."
+  ownInstance: Boolean!
+  "What the own instances are named, with a number after it; ` + "`" + `null` + "`" + ` for people who are no administrators, and for a link to one instance."
+  ownInstanceName: String
+  "The role that people are invited to have in the instance."
+  role: InstanceRole!
+  "The name of the person who invites."
+  inviterName: String!
+  "The domains that addresses can have. Empty: any. Subdomains are domains of their own."
+  allowedDomains: [String!]!
+  "The time until which it is open."
+  expiresAt: DateTime!
+  "The address to show; ` + "`" + `null` + "`" + ` for people who are no administrators, and where the operator has changed the gateway's key since. The link works all the same."
+  url: String
+  "How many addresses can be given before it is refreshed, each counted once; ` + "`" + `null` + "`" + ` for people who are no administrators."
+  maxUses: Int
+  "How many addresses were given since it was made or refreshed, also those of members; ` + "`" + `null` + "`" + ` for people who are no administrators."
+  uses: Int
+  "The person who made it or refreshed it last, and in whose name it invites; ` + "`" + `null` + "`" + ` for people who are no administrators."
+  createdBy: Contact
+  "When it was made; ` + "`" + `null` + "`" + ` for people who are no administrators."
+  createdAt: DateTime
+  "When it was revoked; ` + "`" + `null` + "`" + ` where it was not, and for people who are no administrators."
+  revokedAt: DateTime
+}
+
+"The state of a course link. A link is in the first of these states that applies, but OPEN, which comes last."
+enum InviteLinkState {
+  "It can be used."
+  OPEN
+  "It was revoked. It cannot be refreshed."
+  REVOKED
+  "Its space is deleted. It is open again when the space is restored."
+  SPACE_DELETED
+  "Its instance is deleted. It is open again when the instance is restored."
+  INSTANCE_DELETED
+  "Its time is over. refreshInviteLink opens it again."
+  EXPIRED
+  "The person in whose name it invites may no longer invite there. Another administrator takes it over with refreshInviteLink."
+  INVITER_LEFT
+  "As many addresses were given as can be. refreshInviteLink opens it again."
+  USED_UP
+}
+
+"Input of createInviteLink. Give either ` + "`" + `instanceId` + "`" + ` or ` + "`" + `spaceId` + "`" + `."
+input CreateInviteLinkInput {
+  "The instance that people are invited to."
+  instanceId: ID
+  "The space in which everybody gets an instance of their own."
+  spaceId: ID
+  "What the own instances are named; each has a number after it. 1 to 200 printable characters; the name of the space by default."
+  ownInstanceName: String
+  "The role in the instance."
+  role: InstanceRole!
+  "The time until which the link is open, 366 days from now at most."
+  expiresAt: DateTime!
+  "How many addresses can be given, 1 to 10,000, each counted once. Also those of members count: nobody must learn who is one."
+  maxUses: Int!
+  "The domains that addresses can have, 20 at most: ` + "`" + `uni.example` + "`" + `. Subdomains are domains of their own. Any domain where none is given."
+  allowedDomains: [String!]
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"Result of createInviteLink."
+type CreateInviteLinkPayload {
+  "The new link; in the answer to a repeated request, ` + "`" + `null` + "`" + ` where it has ended long ago."
+  link: InviteLink
+}
+
+"Input of refreshInviteLink. What is not given stays as it was."
+input RefreshInviteLinkInput {
+  "The link."
+  linkId: ID!
+  "The time until which the link is open, 366 days from now at most. By default it is open for as long as it was before, from now on."
+  expiresAt: DateTime
+  "How many addresses can be given from now on, 1 to 10,000."
+  maxUses: Int
+  "The domains that addresses can have, 20 at most. An empty list allows any domain."
+  allowedDomains: [String!]
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"Result of refreshInviteLink."
+type RefreshInviteLinkPayload {
+  "The current link; in the answer to a repeated request, ` + "`" + `null` + "`" + ` where it has ended long ago."
+  link: InviteLink
+}
+
+"Input of revokeInviteLink."
+input RevokeInviteLinkInput {
+  "The link."
+  linkId: ID!
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"Result of revokeInviteLink."
+type RevokeInviteLinkPayload {
+  "The current link; in the answer to a repeated request, ` + "`" + `null` + "`" + ` where it has ended long ago."
+  link: InviteLink
+  "Whether this request revoked it; ` + "`" + `false` + "`" + ` where it was revoked already."
+  revoked: Boolean!
+}
+
+"Input of joinByLink."
+input JoinByLinkInput {
+  "The token: the part after the ` + "`" + `#` + "`" + ` of the link's address."
+  token: String!
+  "The address to which the invitation is sent."
+  email: String!
+  "Makes the request safe to repeat, also where the link is not open any more. The key is of the link and the address: nobody has to be signed in. 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"Result of joinByLink."
+type JoinByLinkPayload {
+  "The address. An invitation was sent to it, unless it belongs to a member or to somebody who was removed, was invited before, or wants no invitations."
+  email: String!
+}
+
+"A page of course links."
+type InviteLinkConnection {
+  "The rows of this page."
+  nodes: [InviteLink!]!
+  "The rows of this page, each with its cursor."
+  edges: [InviteLinkEdge!]!
+  "The position of this page in the list."
+  pageInfo: PageInfo!
+  "The number of rows in the whole list, 10,000 at most: where it is 10,000, there may be more."
+  totalCount: Int!
+}
+
+"One row of a page."
+type InviteLinkEdge {
+  "The position of the row, for ` + "`" + `after` + "`" + `. Opaque."
+  cursor: String!
+  "The row."
+  node: InviteLink!
 }
 `, BuiltIn: false},
 	{Name: "../schema/membership.graphqls", Input: `extend type Mutation {
@@ -5236,6 +5792,14 @@ type Space {
   """
   invitations(first: Int, after: String, status: InvitationStatus): InvitationConnection
     @role(any: [ORGANIZATION_MANAGER, SPACE_ADMINISTRATOR], of: "id")
+  """
+  The course links into the space, newest first: those to its instances, and those to
+  instances of their own. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+
+  Errors: FORBIDDEN.
+  """
+  inviteLinks(first: Int, after: String): InviteLinkConnection
+    @role(any: [SPACE_ADMINISTRATOR], of: "id")
   "Whether the requesting person can invite people to administer the space and, if not, why and what they can do."
   inviting: Readiness!
   "Whether the requesting person can restore the space with restoreSpace and, if not, why. For an active space it says only whether they have the role."
@@ -5533,6 +6097,14 @@ func (ec *executionContext) childFields_CreateInstancePayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type CreateInstancePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_CreateInviteLinkPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "link":
+		return ec.fieldContext_CreateInviteLinkPayload_link(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateInviteLinkPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CreateSpacePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "space":
@@ -5621,6 +6193,8 @@ func (ec *executionContext) childFields_Instance(ctx context.Context, field grap
 		return ec.fieldContext_Instance_members(ctx, field)
 	case "invitations":
 		return ec.fieldContext_Instance_invitations(ctx, field)
+	case "inviteLinks":
+		return ec.fieldContext_Instance_inviteLinks(ctx, field)
 	case "inviting":
 		return ec.fieldContext_Instance_inviting(ctx, field)
 	case "restoring":
@@ -5785,6 +6359,70 @@ func (ec *executionContext) childFields_InvitationEvent(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type InvitationEvent", field.Name)
 }
 
+func (ec *executionContext) childFields_InviteLink(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_InviteLink_id(ctx, field)
+	case "state":
+		return ec.fieldContext_InviteLink_state(ctx, field)
+	case "space":
+		return ec.fieldContext_InviteLink_space(ctx, field)
+	case "instance":
+		return ec.fieldContext_InviteLink_instance(ctx, field)
+	case "instanceName":
+		return ec.fieldContext_InviteLink_instanceName(ctx, field)
+	case "ownInstance":
+		return ec.fieldContext_InviteLink_ownInstance(ctx, field)
+	case "ownInstanceName":
+		return ec.fieldContext_InviteLink_ownInstanceName(ctx, field)
+	case "role":
+		return ec.fieldContext_InviteLink_role(ctx, field)
+	case "inviterName":
+		return ec.fieldContext_InviteLink_inviterName(ctx, field)
+	case "allowedDomains":
+		return ec.fieldContext_InviteLink_allowedDomains(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_InviteLink_expiresAt(ctx, field)
+	case "url":
+		return ec.fieldContext_InviteLink_url(ctx, field)
+	case "maxUses":
+		return ec.fieldContext_InviteLink_maxUses(ctx, field)
+	case "uses":
+		return ec.fieldContext_InviteLink_uses(ctx, field)
+	case "createdBy":
+		return ec.fieldContext_InviteLink_createdBy(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_InviteLink_createdAt(ctx, field)
+	case "revokedAt":
+		return ec.fieldContext_InviteLink_revokedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InviteLink", field.Name)
+}
+
+func (ec *executionContext) childFields_InviteLinkConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_InviteLinkConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_InviteLinkConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_InviteLinkConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_InviteLinkConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InviteLinkConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_InviteLinkEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_InviteLinkEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_InviteLinkEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InviteLinkEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_InviteOrganizationMembersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "organization":
@@ -5831,6 +6469,14 @@ func (ec *executionContext) childFields_InviteUsersPayload(ctx context.Context, 
 		return ec.fieldContext_InviteUsersPayload_results(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type InviteUsersPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_JoinByLinkPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "email":
+		return ec.fieldContext_JoinByLinkPayload_email(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JoinByLinkPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_LeaveInstancePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5999,6 +6645,14 @@ func (ec *executionContext) childFields_Readiness(ctx context.Context, field gra
 		return ec.fieldContext_Readiness_obstacles(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Readiness", field.Name)
+}
+
+func (ec *executionContext) childFields_RefreshInviteLinkPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "link":
+		return ec.fieldContext_RefreshInviteLinkPayload_link(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RefreshInviteLinkPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RefuseInvitationsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6183,6 +6837,16 @@ func (ec *executionContext) childFields_RevokeInvitationsPayload(ctx context.Con
 	return nil, fmt.Errorf("no field named %q was found under type RevokeInvitationsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RevokeInviteLinkPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "link":
+		return ec.fieldContext_RevokeInviteLinkPayload_link(ctx, field)
+	case "revoked":
+		return ec.fieldContext_RevokeInviteLinkPayload_revoked(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RevokeInviteLinkPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RevokeResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "index":
@@ -6273,6 +6937,8 @@ func (ec *executionContext) childFields_Space(ctx context.Context, field graphql
 		return ec.fieldContext_Space_members(ctx, field)
 	case "invitations":
 		return ec.fieldContext_Space_invitations(ctx, field)
+	case "inviteLinks":
+		return ec.fieldContext_Space_inviteLinks(ctx, field)
 	case "inviting":
 		return ec.fieldContext_Space_inviting(ctx, field)
 	case "restoring":

@@ -16,6 +16,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/plain"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/space"
@@ -31,6 +32,7 @@ type SpaceResolver interface {
 	Instances(ctx context.Context, obj *tenant.Space, first *int, after *string, state *tenant.State) (*relay.Connection[*tenant.Instance], error)
 	Members(ctx context.Context, obj *tenant.Space, first *int, after *string) (*relay.Connection[*membership.SpaceMember], error)
 	Invitations(ctx context.Context, obj *tenant.Space, first *int, after *string, status *invitation.Status) (*relay.Connection[*invitation.Invitation], error)
+	InviteLinks(ctx context.Context, obj *tenant.Space, first *int, after *string) (*relay.Connection[*link.Link], error)
 	Inviting(ctx context.Context, obj *tenant.Space) (*Readiness, error)
 	Restoring(ctx context.Context, obj *tenant.Space) (*Readiness, error)
 	Requests(ctx context.Context, obj *tenant.Space, status *request.Status, first *int, after *string) (*relay.Connection[*request.Request], error)
@@ -120,6 +122,28 @@ func (ec *executionContext) field_Space_invitations_args(ctx context.Context, ra
 		return nil, err
 	}
 	args["status"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Space_inviteLinks_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
 	return args, nil
 }
 
@@ -749,6 +773,73 @@ func (ec *executionContext) fieldContext_Space_invitations(ctx context.Context, 
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Space_invitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Space_inviteLinks(ctx context.Context, field graphql.CollectedField, obj *tenant.Space) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Space_inviteLinks(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Space().InviteLinks(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				any, err := ec.unmarshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, []any{"SPACE_ADMINISTRATOR"})
+				if err != nil {
+					var zeroVal *relay.Connection[*link.Link]
+					return zeroVal, err
+				}
+				of, err := ec.unmarshalNString2string(ctx, "id")
+				if err != nil {
+					var zeroVal *relay.Connection[*link.Link]
+					return zeroVal, err
+				}
+				if ec.Directives.Role == nil {
+					var zeroVal *relay.Connection[*link.Link]
+					return zeroVal, errors.New("directive role is not implemented")
+				}
+				return ec.Directives.Role(ctx, obj, directive0, any, of)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *relay.Connection[*link.Link]) graphql.Marshaler {
+			return ec.marshalOInviteLinkConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Space_inviteLinks(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Space",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InviteLinkConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Space_inviteLinks_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -1744,6 +1835,12 @@ func (ec *executionContext) _Space(ctx context.Context, sel ast.SelectionSet, ob
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Space_invitations(ctx, field, obj)
+				})
+		case "inviteLinks":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Space_inviteLinks(ctx, field, obj)
 				})
 		case "inviting":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,

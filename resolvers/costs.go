@@ -28,6 +28,8 @@ var Costs = map[string]complexity.Field{
 	"InstanceConnection.edges":           {Weight: 1},
 	"InstanceMemberConnection.edges":     {Weight: 1},
 	"InvitationConnection.edges":         {Weight: 1},
+	"InviteLinkConnection.edges":         {Weight: 1},
+	"InviteLink.allowedDomains":          {Length: 20},
 	"OrganizationConnection.edges":       {Weight: 1},
 	"OrganizationMemberConnection.edges": {Weight: 1},
 	"RequestConnection.edges":            {Weight: 1},

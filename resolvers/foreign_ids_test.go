@@ -62,6 +62,10 @@ var foreignIDs = []foreignID{
 	{at: "revokeInvitations input.invitationIds", kind: globalid.Invitation, operation: `revokeInvitations(input: {invitationIds: ["OWN_INVITATION", $id], idempotencyKey: $key}) { results { index } }`},
 	{at: "resendInvitations input.invitationIds", kind: globalid.Invitation, operation: `resendInvitations(input: {invitationIds: [$id], idempotencyKey: $key}) { results { index } }`},
 	{at: "resendInvitations input.invitationIds", kind: globalid.Invitation, operation: `resendInvitations(input: {invitationIds: [$id, "OWN_INVITATION"], idempotencyKey: $key}) { results { index } }`},
+	{at: "createInviteLink input.instanceId", kind: globalid.Instance, operation: `createInviteLink(input: {instanceId: $id, role: VIEWER, expiresAt: "2100-01-01T00:00:00Z", maxUses: 1, idempotencyKey: $key}) { link { id } }`},
+	{at: "createInviteLink input.spaceId", kind: globalid.Space, operation: `createInviteLink(input: {spaceId: $id, role: VIEWER, expiresAt: "2100-01-01T00:00:00Z", maxUses: 1, idempotencyKey: $key}) { link { id } }`},
+	{at: "refreshInviteLink input.linkId", kind: globalid.Link, operation: `refreshInviteLink(input: {linkId: $id, idempotencyKey: $key}) { link { id } }`},
+	{at: "revokeInviteLink input.linkId", kind: globalid.Link, operation: `revokeInviteLink(input: {linkId: $id, idempotencyKey: $key}) { revoked }`},
 	{at: "invitationChanged instanceId", kind: globalid.Instance, operation: `subscription($id: ID!) { invitationChanged(instanceId: $id) { change } }`},
 
 	{at: "changeMemberRole input.instanceId", kind: globalid.Instance, operation: `changeMemberRole(input: {instanceId: $id, userId: "OWN_USER", role: EDITOR, idempotencyKey: $key}) { changed }`},
@@ -178,9 +182,12 @@ func newForeignWorld(t *testing.T) *foreignWorld {
 	own := world.NewOrganization("Own")
 	world.Grant(world.User("ada"), tenant.OrganizationManager, own)
 	world.Grant(fay, tenant.OrganizationManager, organization)
+	tomorrow := time.Now().Add(24 * time.Hour).UTC().Format(time.RFC3339)
 	for who, operations := range map[string][]string{
 		"fay@else.example": {
 			`inviteUsers(input: {instanceId: "` + away.String() + `", role: VIEWER, emails: ["hal@else.example"]}) { results { index } }`,
+			`createInviteLink(input: {instanceId: "` + away.String() + `", role: VIEWER, expiresAt: "` + tomorrow + `", maxUses: 1}) { link { id } }`,
+			`createInviteLink(input: {spaceId: "` + space.String() + `", role: VIEWER, expiresAt: "` + tomorrow + `", maxUses: 1}) { link { id } }`,
 			`inviteSpaceAdministrators(input: {spaceId: "` + space.String() + `", emails: ["ida@else.example"]}) { results { index } }`,
 			`inviteOrganizationMembers(input: {organizationId: "` + organization.String() + `", role: MEMBER, emails: ["jan@else.example"]}) { results { index } }`},
 		"gus@else.example": {
@@ -204,6 +211,7 @@ func newForeignWorld(t *testing.T) *foreignWorld {
 		globalid.Instance:     {away, deleted},
 		globalid.User:         {fay.ID, gus.ID},
 		globalid.Invitation:   {world.Invitation("hal@else.example"), world.Invitation("ida@else.example"), world.Invitation("jan@else.example")},
+		globalid.Link:         w.ids(globalid.Link, `select id::text from invite_link order by id`),
 		globalid.Request:      w.ids(globalid.Request, `select id::text from request order by id`),
 		globalid.AuditEntry:   w.ids(globalid.AuditEntry, `select id::text from audit_log where space_name = 'Abroad' order by id limit 1`),
 	}
@@ -395,7 +403,7 @@ func TestForeignCursorsAnswerLikeUnknownOnes(t *testing.T) {
 				continue
 			}
 			node := strings.TrimSuffix(field.Type.Name(), "Connection")
-			kind := globalid.Kind(strings.TrimSuffix(strings.ToLower(node), "entry"))
+			kind := globalid.Kind(strings.TrimPrefix(strings.TrimSuffix(strings.ToLower(node), "entry"), "invite"))
 			if slices.Contains(ofPeople, node) {
 				kind = globalid.User
 			}

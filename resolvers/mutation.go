@@ -7,6 +7,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/roster"
@@ -63,6 +64,24 @@ func (m mutation) RevokeInvitations(ctx context.Context, input invitation.Select
 
 func (m mutation) ResendInvitations(ctx context.Context, input invitation.SelectionInput) (*invitation.SelectionPayload, error) {
 	return call(ctx, m.Invitations.Resend, input)
+}
+
+func (m mutation) CreateInviteLink(ctx context.Context, input link.CreateInviteLinkInput) (*link.CreateInviteLinkPayload, error) {
+	return call(ctx, m.Links.Create, input)
+}
+
+func (m mutation) RefreshInviteLink(ctx context.Context, input link.RefreshInviteLinkInput) (*link.RefreshInviteLinkPayload, error) {
+	return call(ctx, m.Links.Refresh, input)
+}
+
+func (m mutation) RevokeInviteLink(ctx context.Context, input link.RevokeInviteLinkInput) (*link.RevokeInviteLinkPayload, error) {
+	return call(ctx, m.Links.Revoke, input)
+}
+
+// JoinByLink needs no account; see @public.
+func (m mutation) JoinByLink(ctx context.Context, input link.JoinByLinkInput) (*link.JoinByLinkPayload, error) {
+	payload, err := m.Links.Join(ctx, link.Caller{Actor: optionalActor(ctx), Client: m.Client(ctx)}, input)
+	return &payload, err
 }
 
 func (m mutation) CreateInstance(ctx context.Context, input instance.CreateInstanceInput) (*instance.CreateInstancePayload, error) {

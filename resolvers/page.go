@@ -12,6 +12,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
@@ -26,6 +27,7 @@ var cursors = map[string]globalid.Kind{
 	"InstanceMemberConnection":     globalid.User,
 	"SpaceMemberConnection":        globalid.User,
 	"InvitationConnection":         globalid.Invitation,
+	"InviteLinkConnection":         globalid.Link,
 	"RequestConnection":            globalid.Request,
 	"AuditEntryConnection":         globalid.AuditEntry,
 }
@@ -38,6 +40,7 @@ func memberID(m *membership.Member) globalid.ID                         { return
 func organizationMemberID(m *membership.OrganizationMember) globalid.ID { return m.User.ID }
 func spaceMemberID(m *membership.SpaceMember) globalid.ID               { return m.User.ID }
 func invitationID(v *invitation.Invitation) globalid.ID                 { return v.ID }
+func linkID(l *link.Link) globalid.ID                                   { return l.ID }
 func requestID(r *request.Request) globalid.ID                          { return r.ID }
 func auditEntryID(e *audit.Entry) globalid.ID                           { return e.ID }
 

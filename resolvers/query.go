@@ -6,6 +6,7 @@ import (
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
@@ -44,6 +45,10 @@ func (q query) Instance(ctx context.Context, id globalid.ID) (*tenant.Instance, 
 
 func (q query) Invitation(ctx context.Context, token string) (*invitation.Invitation, error) {
 	return q.Invitations.ByToken(ctx, optionalActor(ctx), token)
+}
+
+func (q query) InviteLink(ctx context.Context, token string) (*link.Link, error) {
+	return q.Links.ByToken(ctx, token)
 }
 
 func (q query) CheckEmails(ctx context.Context, emails []string) ([]*invitation.EmailCheck, error) {

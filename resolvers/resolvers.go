@@ -12,6 +12,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/request"
@@ -26,12 +27,15 @@ type Root struct {
 	Instances   *instance.Service
 	Memberships *membership.Service
 	Invitations *invitation.Service
+	Links       *link.Service
 	Requests    *request.Service
 	Rosters     *roster.Service
 	Colleagues  *account.Colleagues
-	Log         *slog.Logger
-	PageSize    int  // limit of the rows of a page
-	Hints       bool // whether errors suggest names of the schema
+	// Client returns what counts as one client of people who are not signed in.
+	Client   func(context.Context) string
+	Log      *slog.Logger
+	PageSize int  // limit of the rows of a page
+	Hints    bool // whether errors suggest names of the schema
 }
 
 var _ graph.ResolverRoot = (*Root)(nil)
@@ -69,6 +73,9 @@ func (r *Root) Instance() graph.InstanceResolver { return instanceFields{r} }
 
 // Invitation implements graph.ResolverRoot.
 func (r *Root) Invitation() graph.InvitationResolver { return invitationFields{r} }
+
+// InviteLink implements graph.ResolverRoot.
+func (r *Root) InviteLink() graph.InviteLinkResolver { return linkFields{r} }
 
 // Request implements graph.ResolverRoot.
 func (r *Root) Request() graph.RequestResolver { return requestFields{r} }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
@@ -45,9 +46,11 @@ func newAPIOn(t *testing.T, w *testworld.World) api {
 		Instances:   s.Instances,
 		Memberships: s.Memberships,
 		Invitations: s.Invitations,
+		Links:       s.Links,
 		Requests:    s.Requests,
 		Rosters:     s.Rosters,
 		Colleagues:  account.NewColleagues(w.DB),
+		Client:      func(context.Context) string { return "" },
 		Log:         slog.New(slog.DiscardHandler),
 		PageSize:    100,
 	}
@@ -227,6 +230,19 @@ func TestMutations(t *testing.T) {
 	a.ok("ada", `mutation { revokeInvitations(input: {invitationIds: ["`+kim+`"]}) { results { outcome } } }`, "outcome")
 	lea := a.world.Token("lea@new.example")
 	a.ok("lea@new.example", `mutation { declineInvitation(input: {token: "`+lea+`"}) { invitation { status } } }`, "status")
+
+	tomorrow := time.Now().Add(24 * time.Hour).UTC().Format(time.RFC3339)
+	url := a.ok("ada", `mutation { createInviteLink(input: {instanceId: "{Group 1}", role: VIEWER, expiresAt: "`+tomorrow+`", maxUses: 5, allowedDomains: ["new.example"]}) { link { id state space { name } instance { name } ownInstance role maxUses uses createdBy { name } createdAt url } } }`, "url")
+	course := a.ok("ada", `{ instance(id: "{Group 1}") { inviteLinks { totalCount nodes { id state } edges { cursor node { url } } } space { inviteLinks { nodes { id instance { name viewerRoles } } } } } }`, "id")
+	_, onSlide, _ := strings.Cut(url, "#")
+	a.ok("", `{ inviteLink(token: "`+onSlide+`") { state space { name organizationName } instanceName instance { id } role inviterName allowedDomains expiresAt url uses } }`, "inviterName")
+	a.ok("", `mutation { joinByLink(input: {token: "`+onSlide+`", email: "uma@new.example"}) { email } }`, "email")
+	a.ok("uma@new.example", `mutation { acceptInvitation(input: {token: "`+a.world.Token("uma@new.example")+`"}) { invitation { status } } }`, "status")
+	a.ok("ada", `mutation { refreshInviteLink(input: {linkId: "`+course+`", maxUses: 3}) { link { state maxUses uses expiresAt } } }`, "state")
+	a.ok("ada", `mutation { revokeInviteLink(input: {linkId: "`+course+`"}) { revoked link { state revokedAt } } }`, "state")
+	own := a.ok("ada", `mutation { createInviteLink(input: {spaceId: "{space}", ownInstanceName: "Work", role: EDITOR, expiresAt: "`+tomorrow+`", maxUses: 5}) { link { ownInstance ownInstanceName instance { id } url } } }`, "url")
+	_, onSlide, _ = strings.Cut(own, "#")
+	a.ok("", `mutation { joinByLink(input: {token: "`+onSlide+`", email: "uma@new.example"}) { email } }`, "email")
 
 	a.ok("ada", `mutation { changeMemberRole(input: {instanceId: "{Group 1}", userId: "{user:vic}", role: EDITOR}) { previousRole member { role } } }`, "previousRole")
 	a.ok("ada", `mutation { changeMemberRole(input: {instanceId: "{Group 1}", userId: "{user:vic}", role: VIEWER}) { member { role } } }`, "role")

@@ -16,6 +16,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
@@ -127,6 +128,8 @@ func TestAMissingRuleIsNamed(t *testing.T) {
 // instance.
 var stateInDomain = map[string]string{
 	"resendInvitations":  "the invitations lead to many places",
+	"createInviteLink":   "the place may be a space",
+	"refreshInviteLink":  "the place may be a space",
 	"requestRole":        "the place may be a space",
 	"requestInvitations": "it is decided as for requestRole",
 }
@@ -227,7 +230,8 @@ func TestEnumsAreTheDomains(t *testing.T) {
 		"RequestChange":             texts(request.Changes),
 		"InvitationNotUsableReason": invitation.UnusableReasons,
 		"InviteOutcome":             texts([]invitation.InviteOutcome{invitation.Invited, invitation.AlreadyInvited, invitation.AlreadyMember, invitation.RoleChanged, invitation.Duplicate}),
-		"EmailReason":               texts(address.Reasons),
+		"EmailReason":               append(texts(address.Reasons), link.DomainNotAllowed),
+		"InviteLinkState":           texts(link.AllStates),
 		"ErrorCode": texts([]fault.Code{fault.Unauthenticated, fault.Forbidden, fault.NotFound, fault.BadUserInput, fault.InvalidEmail,
 			fault.InstanceDistributed, fault.InstanceDeleted, fault.SpaceDeleted, fault.InstanceProtected, fault.RestoreWindowExpired, fault.InvitationNotUsable,
 			fault.Conflict, fault.IdempotencyKeyReused, fault.RateLimited, fault.QueryTooComplex, fault.Unavailable, fault.InternalServerError,

@@ -88,6 +88,12 @@ var (
 	RevokeInvitations         = Rule{Field: "revokeInvitations", Verb: "revoke invitations to", Roles: Administrators, OutsideInstances: Managers}
 	ResendInvitations         = Rule{Field: "resendInvitations", Verb: "resend invitations to", Roles: Administrators, OutsideInstances: Managers, States: invitableStates, InActiveSpace: true}
 
+	CreateInviteLink = Rule{Field: "createInviteLink", Verb: "make course links to", Roles: Administrators,
+		Kinds: invitableKinds, States: invitableStates, InActiveSpace: true, Request: "requestInvitations"}
+	RefreshInviteLink = Rule{Field: "refreshInviteLink", Verb: "refresh course links to", Roles: Administrators, States: invitableStates, InActiveSpace: true}
+	RevokeInviteLink  = Rule{Field: "revokeInviteLink", Verb: "revoke course links to", Roles: Administrators}
+	JoinByLink        = Rule{Field: "joinByLink", Verb: "use course links to"}
+
 	ChangeMemberRole       = Rule{Field: "changeMemberRole", Verb: "change roles in", Roles: Administrators}
 	ChangeOrganizationRole = Rule{Field: "changeOrganizationRole", Verb: "change roles in", Roles: Managers}
 	// A member of an organization is removed by its managers, of a space by its
@@ -118,6 +124,8 @@ var (
 	InstanceMembers     = Rule{Field: "Instance.members", Verb: "list the members of", Roles: editors}
 	InstanceInvitations = Rule{Field: "Instance.invitations", Verb: "list the invitations to", Roles: Administrators}
 	SpaceMembers        = Rule{Field: "Space.members", Verb: "list the members of", Roles: Administrators}
+	InstanceInviteLinks = Rule{Field: "Instance.inviteLinks", Verb: "list the course links to", Roles: Administrators}
+	SpaceInviteLinks    = Rule{Field: "Space.inviteLinks", Verb: "list the course links to", Roles: Administrators}
 	SpaceInvitations    = Rule{Field: "Space.invitations", Verb: "list the invitations to", Roles: Administrators | Managers}
 	SpaceRequests       = Rule{Field: "Space.requests", Verb: "list the requests about", Roles: Administrators}
 	SpaceAuditLog       = Rule{Field: "Space.auditLog", Verb: "read the audit log of", Roles: Administrators}
@@ -135,10 +143,11 @@ var Rules = []Rule{
 	CreateSpace, DeleteSpace, RestoreSpace,
 	CreateInstance, DeleteInstance, RestoreInstance,
 	InviteUsers, InviteSpaceAdministrators, InviteOrganizationMembers, AcceptInvitation, DeclineInvitation, RefuseInvitations, AllowInvitations, RevokeInvitations, ResendInvitations,
+	CreateInviteLink, RefreshInviteLink, RevokeInviteLink, JoinByLink,
 	ChangeMemberRole, ChangeOrganizationRole, RemoveMember, LeaveInstance, LeaveOrganization, SyncRoster,
 	RequestRole, RequestInvitations, RequestRestore, ApproveRequest, DeclineRequest, WithdrawRequest,
 	InvitationChanged,
-	InstanceMembers, InstanceInvitations, SpaceMembers, SpaceInvitations, SpaceRequests, SpaceAuditLog,
+	InstanceMembers, InstanceInvitations, InstanceInviteLinks, SpaceInviteLinks, SpaceMembers, SpaceInvitations, SpaceRequests, SpaceAuditLog,
 	OrganizationMembers, OrganizationInvitations, OrganizationSpaces, OrganizationRequests, OrganizationAuditLog,
 }
 

@@ -128,6 +128,7 @@ func lockMerger(ctx context.Context, tx *postgres.Tx, from, into globalid.ID) er
 		union select null, space_id, null from space_administrator where account_id = $1
 		union select null, null, organization_id from organization_member where account_id = any ($2::uuid[])
 		union select instance_id, space_id, organization_id from invitation where invited_by = $1 and status = 'PENDING'
+		union select instance_id, case when instance_id is null then space_id end, null from invite_link where created_by = $1
 		union select id, null, null from instance where deleted_by = $1
 		union select null, id, null from space where deleted_by = $1
 		union select instance_id, case when instance_id is null then space_id end, organization_id from request where requested_by = $1 and status = 'OPEN'`, from.UUID, both); err != nil {
@@ -234,6 +235,8 @@ var mergeSteps = []mergeStep{
 		query: `update invitation set invited_by = $2 where invited_by = $1`},
 	{table: "invitation", what: "invitations that the person requested", done: "moved",
 		query: `update invitation set requested_by = $2 where requested_by = $1`},
+	{table: "invite_link", what: "course links", done: "moved",
+		query: `update invite_link set created_by = $2 where created_by = $1`},
 	{table: "request", what: "open requests that both accounts made", done: "withdrawn", query: `
 		update request r set status = case when r.expires_at <= t.now then 'EXPIRED' else 'WITHDRAWN' end, ended_at = least(r.expires_at, t.now)
 		from (select clock_timestamp() as now) t

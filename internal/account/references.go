@@ -24,6 +24,7 @@ var References = []Reference{
 	{"instance", "deleted_by", false},
 	{"invitation", "invited_by", false},
 	{"invitation", "requested_by", false},
+	{"invite_link", "created_by", false},
 	{"request", "requested_by", true}, // one open request of a kind for each place
 	{"request", "answered_by", false},
 	{"request_notice", "account_id", true},

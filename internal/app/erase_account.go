@@ -8,6 +8,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
+	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/privacy"
 )
@@ -21,7 +22,11 @@ type eraseAccountCommand struct {
 
 func (c eraseAccountCommand) Run(ctx context.Context, t terminal, s *Settings) error {
 	return withPerson(ctx, s, c.Person, func(db *postgres.DB, p privacy.Person) error {
-		report, err := privacy.Erase(ctx, db, p, privacy.Options{DryRun: c.DryRun, Force: c.Force})
+		key, err := keyedhash.Read(ctx, db, s.HashKey)
+		if err != nil {
+			return setting("DATABASE_URL", err)
+		}
+		report, err := privacy.Erase(ctx, db, p, privacy.Options{DryRun: c.DryRun, Force: c.Force, HashKey: key})
 		if last := (*privacy.LastError)(nil); errors.As(err, &last) {
 			return fmt.Errorf("nothing was erased: %w. Give the role to somebody else first (create-space --administrator does so for an existing space; a deleted one must be restored before), or repeat with --force", last)
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
@@ -77,6 +79,15 @@ func testReadsOfLongLists(t *testing.T, fresh bool) {
 		},
 		"the trail": func(ctx context.Context, page relay.Page) (int, int, error) {
 			lists, err := audit.List(ctx, db, ids(space), page)
+			return len(lists[space].Nodes), lists[space].Total, err
+		},
+		"the course links of an instance": func(ctx context.Context, page relay.Page) (int, int, error) {
+			of := w.Instance("Group 1")
+			lists, err := services.Links.List(ctx, ids(of), page)
+			return len(lists[of].Nodes), lists[of].Total, err
+		},
+		"the course links of a space": func(ctx context.Context, page relay.Page) (int, int, error) {
+			lists, err := services.Links.List(ctx, ids(space), page)
 			return len(lists[space].Nodes), lists[space].Total, err
 		},
 		"the members of an organization": func(ctx context.Context, page relay.Page) (int, int, error) {
@@ -339,6 +350,12 @@ func writesOf(w *testworld.World, services *testworld.Services) map[string]func(
 			}
 			return err
 		},
+		"making, using and ending a course link": func(ctx context.Context, n int) error {
+			return useLink(ctx, services, ada, link.CreateInviteLinkInput{InstanceID: &group}, fmt.Sprintf("f%d@new.example", n))
+		},
+		"making, using and ending a course link to own instances": func(ctx context.Context, n int) error {
+			return useLink(ctx, services, ada, link.CreateInviteLinkInput{SpaceID: &space}, fmt.Sprintf("g%d@new.example", n))
+		},
 		"accepting an invitation, and leaving": func(ctx context.Context, n int) error {
 			email := fmt.Sprintf("e%d@new.example", n)
 			invited, err := services.Invitations.Invite(ctx, ada, invitation.InviteUsersInput{InstanceID: master, Role: tenant.Viewer, Emails: []string{email}})
@@ -448,6 +465,26 @@ func rosterOf(space globalid.ID, first int, id globalid.ID) roster.SyncRosterInp
 	return in
 }
 
+// useLink makes a link, invites by it a person and one who is invited already, and ends it.
+func useLink(ctx context.Context, services *testworld.Services, ada tenant.User, in link.CreateInviteLinkInput, email string) error {
+	in.Role, in.MaxUses, in.ExpiresAt = tenant.Viewer, 10, time.Now().Add(time.Hour)
+	made, err := services.Links.Create(ctx, ada, in)
+	if err != nil {
+		return err
+	}
+	_, token, _ := strings.Cut(*made.Link.URL, "#")
+	for range 2 {
+		if _, err := services.Links.Join(ctx, link.Caller{}, link.JoinByLinkInput{Token: token, Email: email}); err != nil {
+			return err
+		}
+	}
+	if _, err := services.Links.Refresh(ctx, ada, link.RefreshInviteLinkInput{LinkID: made.Link.ID}); err != nil {
+		return err
+	}
+	_, err = services.Links.Revoke(ctx, ada, link.RevokeInviteLinkInput{LinkID: made.Link.ID})
+	return err
+}
+
 // housekeepingOf returns housekeeping that finds nothing to do beside the lists of fill.
 func housekeepingOf(db *postgres.DB, services *testworld.Services) map[string]func(context.Context, int) error {
 	of := func(run func(context.Context) (int64, error)) func(context.Context, int) error {
@@ -460,6 +497,8 @@ func housekeepingOf(db *postgres.DB, services *testworld.Services) map[string]fu
 	return map[string]func(context.Context, int) error{
 		"marking expired invitations":   of(func(ctx context.Context) (int64, error) { return invitation.MarkExpired(ctx, db) }),
 		"deleting ended invitations":    of(func(ctx context.Context) (int64, error) { return invitation.DeleteEnded(ctx, db, year) }),
+		"deleting uses of course links": of(func(ctx context.Context) (int64, error) { return link.DeleteUses(ctx, db, year) }),
+		"deleting ended course links":   of(func(ctx context.Context) (int64, error) { return link.DeleteEnded(ctx, db, year) }),
 		"deleting resends":              of(func(ctx context.Context) (int64, error) { return invitation.DeleteOldResends(ctx, db) }),
 		"deleting mails":                of(func(ctx context.Context) (int64, error) { return outbox.DeleteFinished(ctx, db, year) }),
 		"deleting records of the trail": of(func(ctx context.Context) (int64, error) { return audit.DeleteOld(ctx, db, year) }),
@@ -523,6 +562,8 @@ func createFill(w *testworld.World) {
 			       clock_timestamp() + case when status = 'EXPIRED' then - interval '1 day' else interval '1 day' end, case when status not in ('PENDING', 'EXPIRED') then clock_timestamp() end
 			from generate_series(1, 5) place, generate_series(first, most) n, lateral (
 				select n || '.' || place || '@many.example', case when place > 3 or n <= 50 then statuses[n % 5 + 1] when place < 3 then statuses[place] else statuses[n % 3 + 3] end) x (e, status);
+			insert into invite_link (id, space_id, instance_id, role, token_hash, created_by, expires_at, max_uses)
+			select test_id(n), in_space, instances[1], 'VIEWER', sha256(n::text::bytea), ada, clock_timestamp() + interval '1 day', 10 from generate_series(first, most) n;
 			insert into outbox (id, kind, subject_id, state, instance_id) select id, 'INVITATION', id, 'SENT', instance_id from invitation on conflict do nothing;
 			insert into audit_log (id, action, actor_name, space_id, space_name) select test_id(n), 'INVITED', 'X', in_space, 'S' from generate_series(first, most) n;
 			insert into audit_log (id, action, actor_name, organization_id, organization_name) select test_id(n + 5000000), 'INVITED', 'X', organization, 'O' from generate_series(first, most) n;
@@ -547,6 +588,8 @@ func createFill(w *testworld.World) {
 			insert into invitation (id, instance_id, space_id, email, email_key, role, expired, token_hash, invited_by, expires_at)
 			select other_id(n, most), case when n % 4 < 2 then test_id(1) end, case when n % 4 > 1 then test_id(1) end, e, e, case when n % 4 < 2 then 'VIEWER' end, n % 2 = 0, sha256(e::bytea), ada, clock_timestamp() + (n % 2 - 0.5) * interval '1 year'
 			from generate_series(first, most) n, lateral (select n || '@other.example' as e) x;
+			insert into invite_link (id, space_id, instance_id, role, token_hash, created_by, expires_at, max_uses)
+			select other_id(n, most), test_id(1), test_id(1), 'VIEWER', sha256(('o' || n)::bytea), test_id(n), clock_timestamp() + interval '1 day', 10 from generate_series(first, most) n;
 			insert into outbox (id, kind, subject_id, state, instance_id, next_attempt_at)
 			select id, 'INVITATION', id, 'QUEUED', instance_id, clock_timestamp() + interval '1 day' from invitation where instance_id = test_id(1) on conflict do nothing;
 			insert into instance_member (instance_id, space_id, account_id, role) values (test_id(1), test_id(1), test_id(1), 'EDITOR') on conflict do nothing;

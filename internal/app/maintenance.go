@@ -11,6 +11,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
@@ -71,6 +72,8 @@ func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service
 		{"deleted spaces", time.Minute, purge(space.Purge), "spacesPurged"},
 		{"expired invitations", time.Minute, in(invitation.MarkExpired), ""},
 		{"ended invitations", time.Minute, after(s.InvitationRetention, invitation.DeleteEnded), "invitationsDeleted"},
+		{"uses of ended course links", time.Minute, after(s.InvitationRetention, link.DeleteUses), ""},
+		{"ended course links", time.Minute, after(s.InvitationRetention, link.DeleteEnded), "linksDeleted"},
 		{"ended requests", time.Minute, after(s.RequestRetention, request.DeleteEnded), "requestsDeleted"},
 		{"finished mails", time.Minute, after(s.MailRetention, outbox.DeleteFinished), "mailsDeleted"},
 		{"audit log", time.Minute, after(s.AuditRetention, audit.DeleteOld), "auditRecordsDeleted"},

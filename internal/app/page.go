@@ -217,6 +217,7 @@ func (a *api) handlePage(mux *http.ServeMux, built page) {
 	mux.Handle("GET /app/configuration.json", a.configuration())
 	if built[indexFile] == nil {
 		mux.HandleFunc("GET /app/invitation", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, invitationPage) })
+		mux.HandleFunc("GET /app/join", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, joinPage) })
 		mux.HandleFunc("GET /app/request", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, requestPage) })
 	}
 	if !a.settings.playground() {
@@ -254,6 +255,19 @@ up with this address where there is none yet, and send:
     } }
 
 declineInvitation, in the same way, declines it.`
+
+const joinPage = `You can join a course in DataHub.
+
+The address of this page ends with # and a token. With it, anybody can look at
+the course; send to /graphql:
+
+    query { inviteLink(token: "TOKEN") {
+      space { name organizationName } instanceName role inviterName allowedDomains expiresAt
+    } }
+
+To get the invitation at your e-mail address, send:
+
+    mutation { joinByLink(input: {token: "TOKEN", email: "ADDRESS"}) { email } }`
 
 const requestPage = `Somebody asks for something in DataHub, or has answered what you asked for.
 

@@ -216,6 +216,7 @@ func TestMissingPageExplainsHowToBuildIt(t *testing.T) {
 		"/app/":                 {404, "npm run build --prefix web"},
 		"/app/restore":          {404, "npm run build --prefix web"},
 		"/app/invitation":       {200, "acceptInvitation"},
+		"/app/join":             {200, "joinByLink"},
 		"/app/request":          {200, "approveRequest"},
 		"/app/assets/index.js":  {404, "There is no such file."},
 		"/":                     {200, "DataHub gateway"},

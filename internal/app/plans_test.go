@@ -31,7 +31,7 @@ import (
 
 // growing are the tables that get a row for what people do.
 var growing = []string{"account", "address_holder", "audit_log", "event", "idempotency_key", "instance_member", "invitation",
-	"invitation_refusal", "invitation_resend", "organization_member", "outbox", "rate_limit", "request", "request_notice"}
+	"invitation_refusal", "invitation_resend", "invite_link", "invite_link_use", "organization_member", "outbox", "rate_limit", "request", "request_notice"}
 
 // small are the partial indexes that have few rows however large the table is. They may
 // be read as a whole.
@@ -68,7 +68,7 @@ func testReadsUseIndexes(t *testing.T, places int) {
 	organization, space, instance := w.Organization("University of Example"), w.Space(testworld.Econometrics), w.Instance("Group 1")
 	reads := map[string]func(context.Context) error{
 		"the places of ids": func(ctx context.Context) error {
-			_, err := tenant.FindPlaces(ctx, db, ada, ids(organization, space, instance, globalid.ID{Kind: globalid.Invitation, UUID: uuid.New()}))
+			_, err := tenant.FindPlaces(ctx, db, ada, ids(organization, space, instance, globalid.ID{Kind: globalid.Invitation, UUID: uuid.New()}, globalid.ID{Kind: globalid.Link, UUID: uuid.New()}))
 			return err
 		},
 		"the roles of many people": func(ctx context.Context) error {
@@ -125,6 +125,18 @@ func testReadsUseIndexes(t *testing.T, places int) {
 		},
 		"the requests that a person can answer": func(ctx context.Context) error {
 			_, err := services.Requests.ListToAnswer(ctx, ada, page)
+			return err
+		},
+		"the course links of an instance": func(ctx context.Context) error {
+			_, err := services.Links.List(ctx, ids(instance), page)
+			return err
+		},
+		"the course links of a space": func(ctx context.Context) error {
+			_, err := services.Links.List(ctx, ids(space), page)
+			return err
+		},
+		"the course link of an address": func(ctx context.Context) error {
+			_, err := services.Links.ByToken(ctx, "x")
 			return err
 		},
 		"the members of an organization": func(ctx context.Context) error {
@@ -296,7 +308,7 @@ func observeStatements(t *testing.T, w *testworld.World) (*postgres.DB, *testwor
 	}
 	t.Cleanup(func() { db.Close() })
 	services := w.Services()
-	services.Invitations.DB, services.Memberships.DB, services.Requests.DB, services.Spaces.DB, services.Rosters.DB = db, db, db, db, db
+	services.Invitations.DB, services.Memberships.DB, services.Requests.DB, services.Spaces.DB, services.Rosters.DB, services.Links.DB = db, db, db, db, db, db
 	return db, services, sent
 }
 
@@ -407,6 +419,16 @@ func grow(w *testworld.World, places int) {
 			select gen_random_uuid(), organization, n || '@o.example', n || '@o.example', 'MEMBER',
 			       (array['PENDING', 'ACCEPTED', 'REVOKED'])[n % 3 + 1], sha256((n || 'o')::bytea), accounts[n % 500 + 1], clock_timestamp() + (n - 5000) * interval '1 minute'
 			from generate_series(1, 10000) n;
+			update invitation set link_id = gen_random_uuid() where instance_id is not null;
+			insert into invite_link (id, space_id, instance_id, role, token_hash, created_by, expires_at, max_uses)
+			select gen_random_uuid(), spaces[n % places % 500 + 1], instances[n % places + 1], 'VIEWER', sha256(gen_random_uuid()::text::bytea), accounts[n % 500 + 1],
+			       clock_timestamp() + (n % 1000 + 1) * interval '1 minute', 10
+			from generate_series(1, 20000) n;
+			insert into invite_link_use (link_id, address_hash, instance_id)
+			select l.id, sha256(gen_random_uuid()::text::bytea), instances[n % places + 1]
+			from (select id, row_number() over () as n from invite_link) l cross join generate_series(1, 2) k;
+			insert into audit_log (action, actor_name, space_id, space_name, details)
+			select 'MEMBER_REMOVED', 'X', spaces[n % places % 500 + 1], 'S', jsonb_build_object('userId', accounts[n % 500 + 1]) from generate_series(1, 5000) n;
 			insert into outbox (id, kind, subject_id, state, instance_id)
 			select gen_random_uuid(), 'INVITATION', id, case when email like '1@%' then 'QUEUED' else 'SENT' end, instance_id from invitation;
 			insert into audit_log (action, actor_name, space_id, space_name)

@@ -46,6 +46,11 @@ var samples = map[string]struct{ place, operation string }{
 	"allowInvitations":          {"", `mutation { allowInvitations(input: {}) { viewer { id } } }`},
 	"revokeInvitations":         {"invitation", `mutation { revokeInvitations(input: {invitationIds: ["ID"]}) { results { index } } }`},
 	"resendInvitations":         {"invitation", `mutation { resendInvitations(input: {invitationIds: ["ID"]}) { results { index } } }`},
+	"inviteLink":                {"", `query { inviteLink(token: "x") { id } }`},
+	"createInviteLink":          {"Group 1", `mutation { createInviteLink(input: {instanceId: "ID", role: VIEWER, expiresAt: "2000-01-01T00:00:00Z", maxUses: 1}) { link { id } } }`},
+	"refreshInviteLink":         {"link", `mutation { refreshInviteLink(input: {linkId: "ID"}) { link { id } } }`},
+	"revokeInviteLink":          {"link", `mutation { revokeInviteLink(input: {linkId: "ID"}) { revoked } }`},
+	"joinByLink":                {"", `mutation { joinByLink(input: {token: "x", email: "zoe@new.example"}) { email } }`},
 	"changeMemberRole":          {"Master", `mutation { changeMemberRole(input: {instanceId: "ID", userId: "USER", role: EDITOR}) { changed } }`},
 	"removeMember":              {"Master", `mutation { removeMember(input: {instanceId: "ID", userId: "USER"}) { removed } }`},
 	"leaveInstance":             {"Master", `mutation { leaveInstance(input: {instanceId: "ID"}) { left } }`},
@@ -72,6 +77,8 @@ func (w *world) idOf(what string) string {
 		return w.organization("University of Example")
 	case "invitation":
 		return w.id("invitation", `select id from invitation limit 1`)
+	case "link":
+		return w.id("link", `select id from invite_link limit 1`)
 	case "request":
 		return w.id("request", `select id from request limit 1`)
 	}
@@ -83,6 +90,7 @@ func newWorldWithRequest(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.as("ada").invite("Group 1", "VIEWER", []string{"zoe@new.example"}).OK()
+	w.as("ada").createLink("Group 1").OK()
 	w.as("ada").requestRole("", "SPACE_ADMINISTRATOR").Refused("CONFLICT")
 	w.as("mia").requestRole("", "SPACE_ADMINISTRATOR").OK()
 	return w
@@ -153,7 +161,8 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 	anybody := byRole("", "", "", "", "")
 	want := map[string]map[string]string{
 		"viewer": anybody, "checkEmails": anybody, "requestChanged": anybody, "refuseInvitations": anybody, "allowInvitations": anybody,
-		"space": byRole("", "", "", "", null), "instance": byRole("", "", "", "", null), "invitation": byRole(null, null, null, null, null),
+		"space": byRole("", "", "", "", null), "instance": byRole("", "", "", "", null), "invitation": byRole(null, null, null, null, null), "inviteLink": byRole(null, null, null, null, null),
+		"joinByLink": byRole(notFound, notFound, notFound, notFound, notFound), "createInviteLink": administrators, "refreshInviteLink": administrators, "revokeInviteLink": administrators,
 		"inviteUsers": administrators, "createInstance": administrators,
 		"revokeInvitations": administrators, "resendInvitations": administrators, "invitationChanged": administrators,
 		"organization":              byRole("", "", "", "", null),

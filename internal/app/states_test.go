@@ -11,6 +11,7 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/space"
@@ -18,7 +19,7 @@ import (
 )
 
 // machines are all machines of states. A new one also needs a place in docs/states.md.
-var machines = []state.Machine{invitation.States, request.States, instance.States, space.States, outbox.States}
+var machines = []state.Machine{invitation.States, request.States, instance.States, space.States, link.States, outbox.States}
 
 // stateless are the mutations that change no state.
 var stateless = []string{"allowInvitations"}

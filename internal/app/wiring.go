@@ -12,6 +12,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/keyedhash"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
 	"alphacruncher.com/datahub-gateway/internal/membership"
@@ -185,6 +186,11 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		Tokens:    s.MaxUnknownTokens,
 	}}
 	invitations.CountOutcome = func(o invitation.InviteOutcome) { instruments.metrics.Invitation(string(o)) }
+	links := &link.Service{DB: e.db, Invitations: invitations, PublicURL: e.public, HashKey: e.hashKey, Limits: link.Limits{
+		ByLink:    s.MaxLinkJoins,
+		ByClient:  s.MaxClientJoins,
+		ByAddress: s.MaxAddressJoins,
+	}}
 	requests := &request.Service{DB: e.db, Outbox: requestMails, OrganizationOutbox: organizationRequestMails, Events: feed, Invitations: invitations, Instances: instances, Spaces: spaces, Limits: request.Limits{
 		TTL:      time.Duration(s.RequestTTL),
 		ByPerson: s.MaxRequests,
@@ -204,12 +210,14 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		Instances:   instances,
 		Memberships: memberships,
 		Invitations: invitations,
+		Links:       links,
 		Requests:    requests,
 		Rosters:     &roster.Service{DB: e.db, Invitations: invitations, OwnKey: e.ownKey},
 		Colleagues:  account.NewColleagues(e.db),
 		Log:         log,
 		PageSize:    s.MaxPageSize,
 		Hints:       s.introspection(),
+		Client:      func(ctx context.Context) string { return networkOf(clientIn(ctx)).String() },
 	}
 	return services{root, invitationMails, organizationMails, requestMails, organizationRequestMails, feed}
 }

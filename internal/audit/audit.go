@@ -42,6 +42,10 @@ const (
 	MemberLeft            Action = "MEMBER_LEFT"
 	RoleGranted           Action = "ROLE_GRANTED"
 	RosterSynced          Action = "ROSTER_SYNCED"
+	LinkCreated           Action = "LINK_CREATED"
+	LinkRefreshed         Action = "LINK_REFRESHED"
+	LinkRevoked           Action = "LINK_REVOKED"
+	LinkUsed              Action = "LINK_USED"
 	RequestMade           Action = "REQUEST_MADE"
 	RequestApproved       Action = "REQUEST_APPROVED"
 	RequestDeclined       Action = "REQUEST_DECLINED"
@@ -54,6 +58,7 @@ var Actions = []Action{
 	SpaceCreated, SpaceDeleted, SpaceRestored, SpacePurged, InstanceCreated, InstanceDeleted, InstanceRestored, InstancePurged,
 	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationRevoked, InvitationTakenOver, InvitationAccepted, InvitationDeclined,
 	MemberRoleChanged, MemberRemoved, MemberLeft, RoleGranted, RosterSynced,
+	LinkCreated, LinkRefreshed, LinkRevoked, LinkUsed,
 	RequestMade, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired,
 }
 

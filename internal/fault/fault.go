@@ -42,6 +42,7 @@ const (
 const (
 	LastAdministrator = "LAST_ADMINISTRATOR"
 	LastManager       = "LAST_MANAGER"
+	LinkRevoked       = "LINK_REVOKED"
 	NameTaken         = "NAME_TAKEN"
 	NameReserved      = "NAME_RESERVED"
 	NamedTwice        = "NAMED_TWICE"
@@ -56,7 +57,7 @@ const (
 )
 
 // ConflictReasons are all of them.
-var ConflictReasons = []string{LastAdministrator, LastManager, NameTaken, NameReserved, NamedTwice, RemovesTooMany, NotNeeded, NoManager, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
+var ConflictReasons = []string{LastAdministrator, LastManager, LinkRevoked, NameTaken, NameReserved, NamedTwice, RemovesTooMany, NotNeeded, NoManager, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
 
 // Reasons of an UNAUTHENTICATED whose token is authentic: signing in again does not
 // help.
@@ -81,6 +82,8 @@ const (
 	InvitationsByAddress           = "INVITATIONS_BY_ADDRESS"
 	InvitationsByDomain            = "INVITATIONS_BY_DOMAIN"
 	ResendsByAddress               = "RESENDS_BY_ADDRESS"
+	JoinsByLink                    = "JOINS_BY_LINK"
+	JoinsByClient                  = "JOINS_BY_CLIENT"
 	RequestsByPerson               = "REQUESTS_BY_PERSON"
 	RequestsBySpace                = "REQUESTS_BY_SPACE"
 	RequestsByPersonInOrganization = "REQUESTS_BY_PERSON_IN_ORGANIZATION"
@@ -95,7 +98,7 @@ const (
 )
 
 // RateLimitReasons are all of them.
-var RateLimitReasons = []string{InvitationsByPerson, InvitationsBySpace, InvitationsByAddress, InvitationsByDomain, ResendsByAddress, RequestsByPerson, RequestsBySpace, RequestsByPersonInOrganization,
+var RateLimitReasons = []string{InvitationsByPerson, InvitationsBySpace, InvitationsByAddress, InvitationsByDomain, ResendsByAddress, JoinsByLink, JoinsByClient, RequestsByPerson, RequestsBySpace, RequestsByPersonInOrganization,
 	TokensByPerson, SubscriptionsByPerson, SubscriptionsByGateway, OperationsByPerson, OperationsByConnection, OperationsByClient, OperationsWithoutAccount}
 
 // Support is the address to write to when nothing else helps.

@@ -100,6 +100,29 @@ func SetOwners(ctx context.Context, tx *postgres.Tx, instances []New) error {
 		where i.id = n.id and i.id = any ($1::uuid[])`, ids, patterns, people)
 }
 
+// InsertNumbered inserts a working instance of a space with a name and a number after it:
+// the given one or, where an active instance has that name, the one after the highest. It
+// returns the number. It waits for a transaction that is about to take the same name.
+func InsertNumbered(ctx context.Context, tx *postgres.Tx, space uuid.UUID, name string, number int) (id globalid.ID, taken int, err error) {
+	const digits = 10
+	runes := []rune(name)
+	name = text.CleanName(string(runes[:min(len(runes), text.NameLength-1-digits)]))
+	for {
+		id, inserted, err := Insert(ctx, tx, space, fmt.Sprintf("%s %d", name, number))
+		if inserted || err != nil {
+			return id, number, err
+		}
+		var highest int
+		if err := tx.Get(ctx, &highest, `
+			select coalesce(max(case when n ~ '^[0-9]{1,9}$' then n::int end), 0)
+			from (select substr(name_key, length($2) + 2) as n from instance
+			      where space_id = $1 and deleted_at is null and starts_with(name_key, $2 || ' ')) i`, space, text.NameKey(name)); err != nil {
+			return id, 0, err
+		}
+		number = max(number, highest) + 1
+	}
+}
+
 // NameReserved is the refusal of a name that ReservedName knows. consequence is the last
 // sentence of its message, and path the name's path in the arguments.
 func NameReserved(special, consequence string, path ...any) *fault.Fault {

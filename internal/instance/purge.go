@@ -84,6 +84,12 @@ func Empty(ctx context.Context, tx *postgres.Tx, id uuid.UUID) (done bool, err e
 	for _, part := range []string{
 		`delete from outbox where id = any (array(select id from outbox where instance_id = $1 limit $2))`,
 		`delete from invitation where id = any (array(select id from invitation where instance_id = $1 limit $2))`,
+		`delete from invite_link_use where ctid = any (array(
+			select u.at_row from invite_link l
+			cross join lateral (select ctid as at_row from invite_link_use where link_id = l.id limit $2) u
+			where l.instance_id = $1 limit $2))`,
+		`delete from invite_link_use where ctid = any (array(select ctid from invite_link_use where instance_id = $1 limit $2))`,
+		`delete from invite_link where id = any (array(select id from invite_link where instance_id = $1 limit $2))`,
 		`delete from outbox where id = any (array(
 			select o.id from request r
 			cross join lateral (select id from request_notice where request_id = r.id limit $2) n

@@ -71,7 +71,7 @@ func CheckAddresses(ctx context.Context, emails []string, consequence string) (v
 }
 
 func invalidEmail(i int, email string, problem *address.Problem, consequence string) *fault.Fault {
-	subject := fmt.Sprintf("Address %d, %s,", i+1, printable(email))
+	subject := fmt.Sprintf("Address %d, %s,", i+1, Printable(email))
 	if problem.Reason == address.Empty {
 		subject = fmt.Sprintf("Address %d", i+1)
 	}
@@ -81,26 +81,27 @@ func invalidEmail(i int, email string, problem *address.Problem, consequence str
 		Reason:     string(problem.Reason),
 		InputPath:  []any{"input", "emails", i},
 		Index:      &i,
-		Email:      truncate(email),
+		Email:      Truncate(email),
 		Suggestion: problem.Suggestion,
 	}
 }
 
-// printable returns an input as it can stand in a sentence.
-func printable(email string) string {
+// Printable returns an input as it can stand in a sentence.
+func Printable(email string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return '·'
 		}
 		return r
-	}, strings.TrimSpace(truncate(email)))
+	}, strings.TrimSpace(Truncate(email)))
 }
 
 // maxEcho is how many octets of an invalid address an answer contains. It is more
 // than an address can have.
 const maxEcho = 320
 
-func truncate(s string) string {
+// Truncate returns as much of an invalid address as an answer contains.
+func Truncate(s string) string {
 	if len(s) <= maxEcho {
 		return s
 	}

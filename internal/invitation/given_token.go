@@ -15,13 +15,13 @@ var tokenWords = regexp.MustCompile(`[\p{L}\p{N}_-]+`)
 var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
 // givenTokenHash returns the hash of a token that a client gives.
-func givenTokenHash(given string) []byte { return tokenHash(givenToken(given)) }
+func givenTokenHash(given string) []byte { return tokenHash(GivenToken(given)) }
 
-// givenToken returns the token in what a client gives. Mail programs and people add
+// GivenToken returns the token in what a client gives. Mail programs and people add
 // marks around a link, some of them percent-encoded: `.`, `)`, `>`, `%3E` or a space.
 // They are not part of the token. A text without a token is returned as it is: no
 // invitation has it. The page has the same rule (web/src/review/link.ts).
-func givenToken(given string) string {
+func GivenToken(given string) string {
 	text := given
 	if decoded, err := url.PathUnescape(given); err == nil && utf8.ValidString(decoded) {
 		text = decoded

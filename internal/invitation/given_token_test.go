@@ -25,12 +25,12 @@ func TestGivenTokens(t *testing.T) {
 		t.Fatal("there are no examples")
 	}
 	for _, around := range examples.Found {
-		if given := strings.ReplaceAll(around, "T", examples.Token); givenToken(given) != examples.Token {
+		if given := strings.ReplaceAll(around, "T", examples.Token); GivenToken(given) != examples.Token {
 			t.Errorf("no token is found in %q", given)
 		}
 	}
 	for _, around := range examples.OtherToken {
-		if given := strings.ReplaceAll(around, "T", examples.Token); givenToken(given) == examples.Token {
+		if given := strings.ReplaceAll(around, "T", examples.Token); GivenToken(given) == examples.Token {
 			t.Errorf("the token is found in %q, which is another one", given)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/google/uuid"
 	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
@@ -215,6 +216,9 @@ func (s *Service) inviteTx(ctx context.Context, tx *postgres.Tx, t terms, o offe
 	// Charge last: the counter rows stay locked until commit, and every other
 	// invitation of the space queues behind them.
 	charges := s.inviteCharges(t.actor, o.to.Space, len(invitees), "emails", recipientsOf(candidates))
+	if t.link != uuid.Nil {
+		charges = s.linkCharges(o, candidates)
+	}
 	if err := ratelimit.Take(ctx, tx, charges...); err != nil {
 		return nil, err
 	}
@@ -328,6 +332,12 @@ func (r *InviteResult) mailed() bool { return r.Outcome == Invited }
 // inviteRecords returns the audit records of a request: one for all new
 // invitations, one for all changed ones, and one for all that were taken over.
 func inviteRecords(t terms, o offer, results []*InviteResult, candidates []*candidate) (records []audit.Record) {
+	if t.link != uuid.Nil {
+		if results[0].Outcome == Invited {
+			records = append(records, linkRecord(t, o, results[0].Email))
+		}
+		return records
+	}
 	for _, of := range []struct {
 		outcome InviteOutcome
 		action  audit.Action

@@ -58,6 +58,19 @@ func (s *Service) inviteCharges(actor access.Actor, space *tenant.Space, n int, 
 	return append(charges, s.mailCharges(list, mails)...)
 }
 
+// linkCharges returns what an invitation by a course link uses of the limits: nothing of
+// the inviter's own one, because strangers would use it up; and of a mailbox and a domain
+// as much where no mail is sent, because strangers would see who refuses mails.
+func (s *Service) linkCharges(o offer, candidates []*candidate) []ratelimit.Charge {
+	var mails []recipient
+	for _, c := range candidates {
+		if c.outcome == Invited {
+			mails = append(mails, recipient{o.to.Organization.ID, c.address.String(), c.key, c.first})
+		}
+	}
+	return append([]ratelimit.Charge{s.Limits.spaceCharge(o.to.Space, len(candidates))}, s.mailCharges("emails", mails)...)
+}
+
 // resendCharges returns what resending invitations uses of the limits.
 func (s *Service) resendCharges(actor access.Actor, pending []pendingInvitation) []ratelimit.Charge {
 	charges := []ratelimit.Charge{s.Limits.personCharge(actor, len(pending))}

@@ -45,7 +45,8 @@ func (m *Mailer) Read(ctx context.Context, jobs []outbox.Job) (mail.ComposeFunc,
 type mailedRow struct {
 	row
 	TokenHash []byte `db:"token_hash"`
-	Locale    string `db:"locale"` // of the recipient
+	Locale    string `db:"locale"`  // of the recipient
+	ByLink    bool   `db:"by_link"` // somebody asked for it at a course link
 }
 
 // find reads invitations, each with the language of the account that holds the address.
@@ -53,7 +54,7 @@ type mailedRow struct {
 func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*mailedRow, error) {
 	var rows []mailedRow
 	err := m.DB.Select(ctx, &rows, `
-		select `+columns+`, v.token_hash,
+		select `+columns+`, v.token_hash, v.link_id is not null as by_link,
 		       coalesce((select r.locale from address_holder h join account r on r.id = h.account_id
 		                 where h.email_key = v.email_key), '') as locale
 		from invitation v `+tables+`
@@ -98,6 +99,7 @@ func (m *Mailer) compose(composer *mail.Composer, job outbox.Job, r *mailedRow) 
 		ID:           job.ID.String(),
 		To:           to,
 		Locale:       r.Locale,
+		ByLink:       r.ByLink,
 		From:         mail.Mailbox{Name: r.InviterName, Email: r.InviterEmail},
 		Organization: r.OrganizationName,
 		Space:        r.SpaceName,

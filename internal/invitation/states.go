@@ -17,6 +17,7 @@ var States = state.Machine{
 		{Name: "approveRequest", By: "an administrator of the space, who approves a request for invitations", Changes: whenInvited},
 		{Name: "syncRoster", By: "an administrator of the space, whose roster names the address there", Changes: whenInvited},
 		{Name: "syncRoster without the address", By: "the same, whose roster removes the others", Changes: whenEnded},
+		{Name: "joinByLink", By: "anyone who has a course link, in the name of the person who made it", Changes: whenInvited},
 		{Name: "resendInvitations", By: "those who may invite there", Changes: state.To(Pending, Expired)},
 		{Name: "acceptInvitation", By: "the invited person", Changes: state.To(Accepted, Pending)},
 		{Name: "declineInvitation", By: "the invited person", Changes: state.To(Declined, Pending)},

@@ -2,6 +2,7 @@ package invitation_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/privacy"
 	"alphacruncher.com/datahub-gateway/internal/request"
@@ -164,6 +166,14 @@ func TestStates(t *testing.T) {
 			"syncRoster without the address": {func(r *tried) error {
 				return second(w.Rosters.Sync(t.Context(), r.sender, roster.SyncRosterInput{SpaceID: r.space, Others: roster.Remove, Entries: []*roster.Entry{
 					{Email: "somebody@new.example", Role: tenant.Editor, Instance: roster.Where{ID: &r.instance}}}}))
+			}},
+			"joinByLink": {func(r *tried) error {
+				made, err := w.Links.Create(t.Context(), r.sender, link.CreateInviteLinkInput{InstanceID: &r.instance, Role: tenant.Viewer, ExpiresAt: time.Now().Add(time.Hour), MaxUses: 1})
+				if err != nil {
+					return err
+				}
+				_, token, _ := strings.Cut(*made.Link.URL, "#")
+				return second(w.Links.Join(t.Context(), link.Caller{}, link.JoinByLinkInput{Token: token, Email: r.person.Email}))
 			}},
 			"resendInvitations": {func(r *tried) error { return second(w.Invitations.Resend(t.Context(), r.sender, selected(r))) }},
 			"acceptInvitation": {accept, func(r *tried) error {

@@ -132,6 +132,9 @@ func TestTextsOfAllMails(t *testing.T) {
 			write("Invitation: viewer", compose(t, i))
 			i.Role, i.Message = tenant.InstanceEditor, "Welcome!\n\nSee you on Monday."
 			write("Invitation: editor, with a message", compose(t, i))
+			i.ByLink, i.Message = true, ""
+			write("Invitation: editor, by a course link", compose(t, i))
+			i.ByLink, i.Message = false, "Welcome!\n\nSee you on Monday."
 			i.Requester, i.Role, i.Instance = vic, tenant.SpaceAdministrator, ""
 			write("Invitation: administrator of the space, at the request of another person", compose(t, i))
 

@@ -35,11 +35,13 @@ var english = texts{
 		button:  "Review invitation",
 		closing: "The invitation is for {to}. You can accept it until {until}, with a DataHub account that has this address. " +
 			"If you do not know {person}, ignore this mail; nothing will happen.",
-		notice: "{person} entered your address to invite you. DataHub uses it for this invitation only. " +
+		notice: "{entered} DataHub uses it for this invitation only. " +
 			"If you do not accept, the invitation is deleted on {kept}, and the record that you were invited on {logged}.",
 		refuse: "Never invite me again",
 	},
-	requested: "{person} ({address}) invites you to DataHub, at the request of {requester} ({requester address}).",
+	entered:       "{person} entered your address to invite you.",
+	enteredByLink: "Your address was entered at a course link of {person}, by you or by somebody else.",
+	requested:     "{person} ({address}) invites you to DataHub, at the request of {requester} ({requester address}).",
 	notices: [...]sentences{
 		RequestMade: {
 			subject: "DataHub {person} {asks}",

@@ -37,11 +37,13 @@ var french = texts{
 		button:  "Voir l’invitation",
 		closing: "L’invitation est destinée à {to}. Vous pouvez l’accepter jusqu’au {until}, avec un compte DataHub associé à cette adresse. " +
 			"Si vous ne connaissez pas {person}, ignorez ce message ; il ne se passera rien.",
-		notice: "{person} a saisi votre adresse pour vous inviter. DataHub ne l’utilise que pour cette invitation. " +
+		notice: "{entered} DataHub ne l’utilise que pour cette invitation. " +
 			"Si vous n’acceptez pas, l’invitation sera supprimée le {kept}, et la trace de votre invitation le {logged}.",
 		refuse: "Ne plus jamais m’inviter",
 	},
-	requested: "{person} ({address}) vous invite à rejoindre DataHub. {requester} ({requester address}) en a fait la demande.",
+	entered:       "{person} a saisi votre adresse pour vous inviter.",
+	enteredByLink: "Votre adresse a été saisie avec un lien de cours de {person}, par vous ou par quelqu’un d’autre.",
+	requested:     "{person} ({address}) vous invite à rejoindre DataHub. {requester} ({requester address}) en a fait la demande.",
 	notices: [...]sentences{
 		RequestMade: {
 			subject: "DataHub {person} {asks}",

@@ -35,11 +35,13 @@ var german = texts{
 		button:  "Einladung ansehen",
 		closing: "Die Einladung gilt für {to}. Sie können sie bis zum {until} annehmen, mit einem DataHub-Konto zu dieser Adresse. " +
 			"Wenn Sie {person} nicht kennen, ignorieren Sie diese E-Mail; es geschieht dann nichts.",
-		notice: "{person} hat Ihre Adresse eingegeben, um Sie einzuladen. DataHub verwendet sie nur für diese Einladung. " +
+		notice: "{entered} DataHub verwendet sie nur für diese Einladung. " +
 			"Wenn Sie nicht annehmen, wird die Einladung am {kept} gelöscht, und der Eintrag, dass Sie eingeladen wurden, am {logged}.",
 		refuse: "Mich nie wieder einladen",
 	},
-	requested: "{person} ({address}) lädt Sie auf Bitte von {requester} ({requester address}) zu DataHub ein.",
+	entered:       "{person} hat Ihre Adresse eingegeben, um Sie einzuladen.",
+	enteredByLink: "Ihre Adresse wurde bei einem Kurslink von {person} eingegeben, von Ihnen oder von jemand anderem.",
+	requested:     "{person} ({address}) lädt Sie auf Bitte von {requester} ({requester address}) zu DataHub ein.",
 	notices: [...]sentences{
 		RequestMade: {
 			subject: "DataHub {person} {asks}",

@@ -15,6 +15,7 @@ type Invitation struct {
 	Locale       string  // of the recipient: BCP 47, or several as in Accept-Language; "": unknown
 	From         Mailbox // who invites
 	Requester    Mailbox // at whose request; zero if nobody requested it
+	ByLink       bool    // somebody entered the address at a course link
 	Organization string
 	Space        string // "" for a role in the organization itself
 	Instance     string // "" for an administrator of the space, too
@@ -44,7 +45,11 @@ func (i Invitation) compose(to string) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	s := t.invitation
+	s, entered := t.invitation, t.entered
+	if i.ByLink {
+		entered = t.enteredByLink
+	}
+	s.notice = strings.ReplaceAll(s.notice, "{entered}", entered)
 	if i.Requester != (Mailbox{}) {
 		s.opening = t.requested
 		t.quoting = strings.ReplaceAll(t.quoting, "{person}", "{requester}")

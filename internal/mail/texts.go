@@ -46,8 +46,10 @@ type texts struct {
 	invitation sentences
 	// requested is the opening of an invitation at somebody's request.
 	requested string
-	notices   [4]sentences    // by RequestEvent
-	requests  [6]requestTexts // by RequestKind
+	notices   [4]sentences // by RequestEvent
+	// entered says in the notice of an invitation who entered the address.
+	entered, enteredByLink string
+	requests               [6]requestTexts // by RequestKind
 
 	people   func(n int) string
 	date     func(time.Time) string

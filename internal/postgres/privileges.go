@@ -26,6 +26,8 @@ var privileges = map[string]string{
 	"instance_member":       "select, insert, update, delete",
 	"invitation":            "select, insert, update, delete",
 	"invitation_past_token": "select",
+	"invite_link":           "select, insert, update, delete",
+	"invite_link_use":       "select, insert, update, delete",
 	"invitation_resend":     "select, insert, update, delete",
 	"invitation_refusal":    "select, insert, delete",
 	"request":               "select, insert, update, delete",

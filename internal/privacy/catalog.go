@@ -168,13 +168,33 @@ var Catalog = []Table{
 		Purpose: "to invite a person, and to show the result",
 		Kept:    "`DATAHUB_INVITATION_RETENTION` after its end", Seen: administrators + "; managers of the organization, of invitations to it or to administer a space; the invited person",
 		Columns: []Column{
-			id("id"), id("instance_id"), id("space_id"), id("organization_id"), word("role"), word("status"),
+			id("id"), id("instance_id"), id("space_id"), id("organization_id"), id("link_id"), word("role"), word("status"),
 			{"email", Email, "invitationsReceived", RowDeleted, ""},
 			{"email_key", Email, "invitationsReceived", RowDeleted, ""},
 			{"token_hash", Secret, "", RowDeleted, "a hash of the secret in the mail's link"},
 			{"message", FreeText, "invitationsSent", Removed, ""},
 			{"invited_by", AccountID, "invitationsSent", "", staysAsID},
 			{"requested_by", AccountID, "invitationsSent", "", staysAsID},
+		},
+	},
+	{
+		Name: "invite_link", About: "who made a course link, by which people ask for their invitations",
+		Purpose: "to invite these people in the name of the person who made it",
+		Kept:    "`DATAHUB_INVITATION_RETENTION` after its end", Seen: administrators + "; the name of the person: anyone who has the link",
+		Columns: []Column{
+			id("id"), id("space_id"), id("instance_id"), place("own_name"), word("role"), place("allowed_domains"),
+			{"token_hash", Secret, "", "", "a hash of the secret in the link's address, which is of the place and not of a person"},
+			{"created_by", AccountID, "linksMade", "", staysAsID},
+		},
+	},
+	{
+		Name: "invite_link_use", About: "at which course links an address was given, as a hash with a key, and its own instance",
+		Purpose: "to count an address once, to make one own instance for it, and to repeat an answer that was lost",
+		Kept:    "as long as the link", Seen: nobody,
+		Columns: []Column{
+			id("link_id"), id("instance_id"),
+			{"address_hash", Hash, "linksUsed", Replaced, ""},
+			{"request_hashes", Hash, "", Removed, "hashes of keys of requests"},
 		},
 	},
 	{

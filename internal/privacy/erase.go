@@ -21,6 +21,8 @@ type Options struct {
 	// Force erases the last administrator of a space, or the last manager of an
 	// organization, too.
 	Force bool
+	// HashKey is the key of the hashes that stand for addresses.
+	HashKey keyedhash.Key
 }
 
 // Erased is what was done with the rows of one kind.
@@ -115,7 +117,7 @@ func erase(ctx context.Context, tx *postgres.Tx, p Person, o Options) (report Re
 		return report, err
 	}
 	for _, s := range steps {
-		n, err := tx.Exec(ctx, s.query, p.args(alias.name, alias.email, ownPerson)...)
+		n, err := tx.Exec(ctx, s.query, p.args(o.HashKey, alias.name, alias.email, ownPerson)...)
 		if err != nil {
 			return report, fmt.Errorf("erase %s: %w", s.what, err)
 		}
@@ -145,8 +147,8 @@ func lockPlaces(ctx context.Context, tx *postgres.Tx, p Person, ownPerson []byte
 		union select v.instance_id, v.space_id, v.organization_id from `+personTable+` join invitation v on v.email_key = p.key
 		union select v.instance_id, v.space_id, v.organization_id from `+personTable+` join invitation v on v.invited_by = p.account and v.status = 'PENDING'
 		union select null, null, r.organization_id from `+personTable+` join request r on r.requested_by = p.account and r.status = 'OPEN' and r.organization_id is not null
-		union select i.id, null, null from instance i where i.own_person = $4
-		union select null, null, null from `+personTable+` where false and p.spellings is null`, p.args(ownPerson)...)
+		union select i.id, null, null from instance i where i.own_person = $5
+		union select null, null, null from `+personTable+` where false and p.spellings is null and p.hash is null`, p.args(keyedhash.Key{}, ownPerson)...)
 }
 
 // checkLast fails with a *LastError where nobody else administrates a space or
@@ -241,7 +243,7 @@ type step struct {
 // newStep makes a step of a query of which PERSON stands for personTable with the
 // pseudonym.
 func newStep(table, what, done, query string) step {
-	person := `(select $1::uuid as account, $2::text as key, $3::text[] as spellings, $4::text as alias, $5::text as alias_email, $6::bytea as own_person) p`
+	person := `(select $1::uuid as account, $2::text as key, $3::text[] as spellings, $4::bytea as hash, $5::text as alias, $6::text as alias_email, $7::bytea as own_person) p`
 	return step{table, what, done, strings.ReplaceAll(query, "PERSON", person)}
 }
 
@@ -273,6 +275,9 @@ var steps = []step{
 		`delete from invitation_past_token t using PERSON where t.invitation_id in (select id from invitation v where v.email_key = p.key)`),
 	newStep("invitation", "invitations to the person", "deleted",
 		`delete from invitation v using PERSON where v.email_key = p.key`),
+	// The rows stay, because they are counted, and lead to own instances.
+	newStep("invite_link_use", "the address at course links", "pseudonymised", `
+		update invite_link_use u set address_hash = sha256(gen_random_uuid()::text::bytea), request_hashes = '{}' from PERSON where u.address_hash = p.hash`),
 	newStep("invitation_resend", "times of mails that were sent again to the person", "deleted",
 		`delete from invitation_resend r using PERSON where r.email_key = p.key`),
 	newStep("invitation", "pending invitations from the person", "revoked",

@@ -2,6 +2,7 @@ package privacy_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/keyedhash"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/privacy"
 	"alphacruncher.com/datahub-gateway/internal/request"
@@ -72,9 +74,14 @@ func (w *world) find(who string) (p privacy.Person) {
 	return p
 }
 
+func withKey(o privacy.Options) privacy.Options {
+	o.HashKey = hashKey
+	return o
+}
+
 func (w *world) erase(who string, o privacy.Options) privacy.Report {
 	w.t.Helper()
-	report, err := privacy.Erase(w.t.Context(), w.owner, w.find(who), o)
+	report, err := privacy.Erase(w.t.Context(), w.owner, w.find(who), withKey(o))
 	w.must(err)
 	return report
 }
@@ -127,6 +134,14 @@ func (w *world) newPat() tenant.User {
 	ask(ed, "One person.", "PAT@new.example")
 
 	byAda := w.invite(ada, "Master", "For you.", "", "Pat@new.EXAMPLE")
+	w.Links.HashKey = hashKey
+	course, err := w.Links.Create(ctx, ada, link.CreateInviteLinkInput{SpaceID: &space, Role: tenant.Viewer, ExpiresAt: time.Now().Add(time.Hour), MaxUses: 3})
+	w.must(err)
+	_, token, _ := strings.Cut(*course.Link.URL, "#")
+	for _, email := range []string{patEmail, "pat.mallory@new.example"} {
+		_, err = w.Links.Join(ctx, link.Caller{}, link.JoinByLinkInput{Token: token, Email: email, IdempotencyKey: new("key at a link")})
+		w.must(err)
+	}
 	w.Grant(pat, tenant.SpaceAdministrator, space)
 	w.Grant(pat, tenant.OrganizationFaculty, w.Organization("University of Example"))
 	w.invite(ada, "Master", "For you, too.", "", "pat.mallory@new.example")
@@ -141,6 +156,8 @@ func (w *world) newPat() tenant.User {
 	deleted := w.NewInstance(space, "Old group")
 	w.DeleteInstance(deleted, pat)
 	w.DeleteSpace(w.NewSpace(w.Organization("University of Example"), "Old space"), pat)
+	_, err = w.Links.Create(ctx, pat, link.CreateInviteLinkInput{SpaceID: &space, Role: tenant.Viewer, ExpiresAt: time.Now().Add(time.Hour), MaxUses: 3})
+	w.must(err)
 	return pat
 }
 
@@ -188,7 +205,7 @@ func TestExportHasEverythingAboutAPerson(t *testing.T) {
 	}
 	want := map[string]int{
 		"account": 1, "organizationRoles": 1, "spaceRoles": 1, "instanceRoles": 1, "spacesDeleted": 1, "instancesDeleted": 1,
-		"invitationsReceived": 1, "invitationsSent": 1, "invitationResends": 1, "requestsMade": 2, "requestsAnswered": 1, "requestsNaming": 2,
+		"invitationsReceived": 2, "linksMade": 1, "linksUsed": 1, "invitationsSent": 1, "invitationResends": 1, "requestsMade": 2, "requestsAnswered": 1, "requestsNaming": 2,
 		"idempotencyKeys": 1,
 	}
 	for name, n := range want {
@@ -240,6 +257,8 @@ func TestEraseLeavesNoTraceOfAPerson(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	pat := w.newPat()
+	ofLink := hex.EncodeToString(link.AddressHash(hashKey, patEmail))
+	traces := append(slices.Clone(traces), ofLink)
 	for _, trace := range traces {
 		if w.found(trace) == nil {
 			t.Fatalf("%q is nowhere: the test has nothing to erase", trace)
@@ -263,7 +282,7 @@ func TestEraseLeavesNoTraceOfAPerson(t *testing.T) {
 		}
 	}
 	// The id stays as the pseudonym where others need to see that there was somebody.
-	if got, want := w.found(pat.ID.UUID.String()), []string{"account", "audit_log", "instance", "invitation", "request", "space"}; !slices.Equal(got, want) {
+	if got, want := w.found(pat.ID.UUID.String()), []string{"account", "audit_log", "instance", "invitation", "invite_link", "request", "space"}; !slices.Equal(got, want) {
 		t.Errorf("the id is in %v, want %v", got, want)
 	}
 
@@ -429,7 +448,7 @@ func TestFormerHoldersKeepOnlyTheirAccount(t *testing.T) {
 		t.Errorf("the former holder is told of %d invitations", n)
 	}
 	w.erase(former.ID.String(), privacy.Options{})
-	if n := w.Number(`select count(*) from invitation where email_key = $1`, patEmail); n != 1 {
+	if n := w.Number(`select count(*) from invitation where email_key = $1`, patEmail); n != 2 {
 		t.Errorf("the present holder has %d invitations", n)
 	}
 	if tables := w.found(patName); tables != nil {

@@ -31,7 +31,7 @@ const pageSize = 500
 // WHERE conditions come last in the query.
 func newSection(name, about, query string) section {
 	query = strings.ReplaceAll(query, "PERSON", personTable)
-	return section{name, about, `select key, value from (` + query + `) rows where key > $4 order by key limit 500`}
+	return section{name, about, `select key, value from (` + query + `) rows where key > $5 order by key limit 500`}
 }
 
 // idOf returns an SQL expression: a column as a global id of a kind.
@@ -87,6 +87,19 @@ var sections = []section{
 		from PERSON join invitation v on v.invited_by = p.account or v.requested_by = p.account
 		left join instance i on i.id = v.instance_id left join space s on s.id = coalesce(v.space_id, i.space_id)
 		join organization o on o.id = coalesce(v.organization_id, s.organization_id)`),
+	newSection("linksMade", "course links that invite in the name of the person", `
+		select l.id::text as key, json_build_object('id', `+idOf("link", "l.id")+`, 'organization', o.name, 'space', s.name, 'instance', i.name,
+			'ownInstanceName', l.own_name, 'role', l.role, 'allowedDomains', l.allowed_domains, 'maxUses', l.max_uses, 'uses', l.uses,
+			'createdAt', l.created_at, 'openedAt', l.opened_at, 'expiresAt', l.expires_at, 'revokedAt', l.revoked_at) as value
+		from PERSON join invite_link l on l.created_by = p.account
+		join space s on s.id = l.space_id join organization o on o.id = s.organization_id left join instance i on i.id = l.instance_id`),
+	newSection("linksUsed", "course links at which the address was given, by the person or by somebody else", `
+		select l.id::text as key, json_build_object('id', `+idOf("link", "l.id")+`, 'organization', o.name, 'space', s.name, 'instance', i.name,
+			'ownInstance', own.name, 'at', u.at) as value
+		from PERSON join invite_link_use u on u.address_hash = p.hash
+		join invite_link l on l.id = u.link_id
+		join space s on s.id = l.space_id join organization o on o.id = s.organization_id
+		left join instance i on i.id = l.instance_id left join instance own on own.id = u.instance_id`),
 	newSection("invitationResends", "when an invitation of a space was last sent again to the address, in the last ten minutes", `
 		select r.space_id::text as key, json_build_object('space', s.name, 'organization', o.name, 'emailKey', r.email_key, 'at', r.at) as value
 		from PERSON join invitation_resend r on r.email_key = p.key
@@ -167,7 +180,7 @@ func Export(ctx context.Context, q postgres.Querier, key keyedhash.Key, p Person
 	fmt.Fprintf(w, "%s", head[:len(head)-1])
 	for _, s := range sections {
 		fmt.Fprintf(w, ",\n%q: [", s.name)
-		if err := s.write(ctx, q, p, w); err != nil {
+		if err := s.write(ctx, q, key, p, w); err != nil {
 			return fmt.Errorf("export %s: %w", s.name, err)
 		}
 		fmt.Fprint(w, "]")
@@ -177,14 +190,14 @@ func Export(ctx context.Context, q postgres.Querier, key keyedhash.Key, p Person
 }
 
 // write writes the objects of the section, separated by commas.
-func (s section) write(ctx context.Context, q postgres.Querier, p Person, w *bufio.Writer) error {
+func (s section) write(ctx context.Context, q postgres.Querier, key keyedhash.Key, p Person, w *bufio.Writer) error {
 	after, separator := "", "\n"
 	for {
 		var rows []struct {
 			Key   string `db:"key"`
 			Value []byte `db:"value"`
 		}
-		if err := q.Select(ctx, &rows, s.query, p.args(after)...); err != nil {
+		if err := q.Select(ctx, &rows, s.query, p.args(key, after)...); err != nil {
 			return err
 		}
 		for _, r := range rows {

@@ -20,6 +20,8 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/keyedhash"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
@@ -166,15 +168,20 @@ func spellingsInLists(ctx context.Context, q postgres.Querier, key string) (spel
 }
 
 // args are the arguments of the queries about a person: the account, the key of the
-// address (null where there is none), and its spellings; see personTable.
-func (p Person) args(more ...any) []any {
+// address (null where there is none), its spellings, and its hash in the table
+// invite_link_use; see personTable.
+func (p Person) args(hashKey keyedhash.Key, more ...any) []any {
 	account := uuid.NullUUID{UUID: p.Account, Valid: p.Account != uuid.Nil}
 	key := sql.NullString{String: p.Key, Valid: p.Key != ""}
-	return append([]any{account, key, pq.StringArray(p.Spellings)}, more...)
+	var hash []byte
+	if p.Key != "" {
+		hash = link.AddressHash(hashKey, p.Key)
+	}
+	return append([]any{account, key, pq.StringArray(p.Spellings), hash}, more...)
 }
 
 // personTable names the parameters of a query about a person.
-const personTable = `(select $1::uuid as account, $2::text as key, $3::text[] as spellings) p`
+const personTable = `(select $1::uuid as account, $2::text as key, $3::text[] as spellings, $4::bytea as hash) p`
 
 // aboutPerson is an SQL condition on a record l of the trail: it is about the person, or
 // about an account that was merged into theirs. Gateways cannot change the trail.

@@ -64,6 +64,11 @@ func purgePart(ctx context.Context, tx *postgres.Tx, grace time.Duration) (found
 			cross join lateral (select id from outbox where subject_id = v.id limit $2) o
 			where v.space_id = $1 limit $2))`,
 		`delete from invitation where id = any (array(select id from invitation where space_id = $1 limit $2))`,
+		`delete from invite_link_use where ctid = any (array(
+			select u.at_row from invite_link l
+			cross join lateral (select ctid as at_row from invite_link_use where link_id = l.id limit $2) u
+			where l.space_id = $1 limit $2))`,
+		`delete from invite_link where id = any (array(select id from invite_link where space_id = $1 limit $2))`,
 		`delete from outbox where id = any (array(
 			select o.id from request r
 			cross join lateral (select id from request_notice where request_id = r.id limit $2) n

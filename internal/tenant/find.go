@@ -344,22 +344,39 @@ func visibleInstancesOf(rows []instanceInSpaceRow) map[globalid.ID]*Instance {
 	return found
 }
 
-// findInvitedPlaces reads the places that invitations lead to, each place once. One
-// statement finds the spaces and instances, and what the viewer may know of them, and
-// another one the organizations, where some ids are left: nobody learns from the time it
-// takes which invitations exist.
-func findInvitedPlaces(ctx context.Context, q postgres.Querier, viewer User, invitations []globalid.ID) (found map[globalid.ID]Place, err error) {
+// leadingQuery returns a query of the spaces and instances that things $2 lead to, with
+// what account $1 may know of them, each place once. of selects from things the columns
+// instance_id, space_id (null for an instance), and an array of ids.
+func leadingQuery(of string) string {
+	return `
+		select v.ids, ` + instanceColumns + `, ` + spaceColumns + `
+		from (` + of + `) v
+		left join (` + instanceTables + `) on i.id = v.instance_id
+		join (` + spaceTables + `) on s.id = coalesce(v.space_id, i.space_id)`
+}
+
+var (
+	invitedPlacesQuery = leadingQuery(`
+		select instance_id, space_id, array_agg(id) as ids from invitation where id = any ($2::uuid[]) group by instance_id, space_id`)
+	linkedPlacesQuery = leadingQuery(`
+		select l.instance_id, l.space_id, array_agg(l.id) as ids
+		from (select id, instance_id, case when instance_id is null then space_id end as space_id from invite_link where id = any ($2::uuid[])) l
+		group by l.instance_id, l.space_id`)
+)
+
+// findLinkedPlaces reads the places that course links lead to: an instance or, where
+// everybody gets an instance of their own, the space.
+func findLinkedPlaces(ctx context.Context, q postgres.Querier, viewer User, links []globalid.ID) (map[globalid.ID]Place, error) {
+	return findLeading(ctx, q, viewer, linkedPlacesQuery, links)
+}
+
+// findLeading reads the places that things of one kind lead to, by a leadingQuery.
+func findLeading(ctx context.Context, q postgres.Querier, viewer User, query string, things []globalid.ID) (found map[globalid.ID]Place, err error) {
 	var rows []struct {
-		Invitations postgres.UUIDs `db:"invitations"`
+		IDs postgres.UUIDs `db:"ids"`
 		instanceInSpaceRow
 	}
-	err = q.Select(ctx, &rows, `
-		select v.invitations, `+instanceColumns+`, `+spaceColumns+`
-		from (select instance_id, space_id, array_agg(id) as invitations
-		      from invitation where id = any ($2::uuid[]) group by instance_id, space_id) v
-		left join (`+instanceTables+`) on i.id = v.instance_id
-		join (`+spaceTables+`) on s.id = coalesce(v.space_id, i.space_id)`, viewer.ID.UUID, postgres.IDs(invitations))
-	if err != nil {
+	if err := q.Select(ctx, &rows, query, viewer.ID.UUID, postgres.IDs(things)); err != nil {
 		return nil, err
 	}
 	var ofInstances []instanceInSpaceRow
@@ -372,7 +389,7 @@ func findInvitedPlaces(ctx context.Context, q postgres.Querier, viewer User, inv
 		}
 	}
 	instances, spaces := visibleInstancesOf(ofInstances), visibleSpacesOf(ofSpaces)
-	found = make(map[globalid.ID]Place, len(invitations))
+	found = make(map[globalid.ID]Place, len(things))
 	for _, r := range rows {
 		var place Place
 		if instance := instances[globalid.ID{Kind: globalid.Instance, UUID: r.ID}]; instance != nil {
@@ -382,9 +399,21 @@ func findInvitedPlaces(ctx context.Context, q postgres.Querier, viewer User, inv
 		} else {
 			continue
 		}
-		for _, id := range r.Invitations {
-			found[globalid.ID{Kind: globalid.Invitation, UUID: id}] = place
+		for _, id := range r.IDs {
+			found[globalid.ID{Kind: things[0].Kind, UUID: id}] = place
 		}
+	}
+	return found, nil
+}
+
+// findInvitedPlaces reads the places that invitations lead to, each place once. One
+// statement finds the spaces and instances, and what the viewer may know of them, and
+// another one the organizations, where some ids are left: nobody learns from the time it
+// takes which invitations exist.
+func findInvitedPlaces(ctx context.Context, q postgres.Querier, viewer User, invitations []globalid.ID) (found map[globalid.ID]Place, err error) {
+	found, err = findLeading(ctx, q, viewer, invitedPlacesQuery, invitations)
+	if err != nil {
+		return nil, err
 	}
 	if !slices.ContainsFunc(invitations, func(id globalid.ID) bool { return found[id] == nil }) {
 		return found, nil

@@ -64,8 +64,8 @@ func (i *Instance) HolderName(r Role) string {
 }
 
 // FindPlaces reads the places that ids stand for: the id of an organization, a
-// space or an instance stands for itself, that of an invitation for the place that
-// it leads to. Each id has an entry: its place, or nil where there is none that the
+// space or an instance stands for itself, that of an invitation or of a course link
+// for the place that it leads to. Each id has an entry: its place, or nil where there is none that the
 // viewer may know of.
 func FindPlaces(ctx context.Context, q postgres.Querier, viewer User, ids []globalid.ID) (map[globalid.ID]Place, error) {
 	of, found := map[globalid.Kind][]globalid.ID{}, make(map[globalid.ID]Place, len(ids))
@@ -78,6 +78,7 @@ func FindPlaces(ctx context.Context, q postgres.Querier, viewer User, ids []glob
 		find(ctx, q, viewer, of[globalid.Space], findSpaces, found),
 		find(ctx, q, viewer, of[globalid.Instance], findInstances, found),
 		find(ctx, q, viewer, of[globalid.Invitation], findInvitedPlaces, found),
+		find(ctx, q, viewer, of[globalid.Link], findLinkedPlaces, found),
 	)
 	return found, err
 }

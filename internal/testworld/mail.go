@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/google/uuid"
@@ -56,6 +57,15 @@ func (w *World) Token(email string) string {
 	return ""
 }
 
+func publicURL(t testing.TB) *url.URL {
+	t.Helper()
+	public, err := url.Parse(PublicURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return public
+}
+
 func (w *World) startMailServer() {
 	w.t.Helper()
 	box, err := mailbox.Open(w.t.TempDir())
@@ -83,10 +93,7 @@ func (w *World) deliver() {
 	if len(due) == 0 {
 		return
 	}
-	public, err := url.Parse(PublicURL)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	public := publicURL(w.t)
 	invitations, requests := w.queue(invitation.MailKind), w.queue(request.MailKind)
 	toOrganizations, aboutOrganizations := w.queue(invitation.OrganizationMailKind), w.queue(request.OrganizationMailKind)
 	invitations.Work = mail.Work(w.mails.sender, (&invitation.Mailer{DB: w.DB, PublicURL: public, Retention: retention}).Read)

@@ -8,6 +8,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/keyedhash"
+	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/request"
@@ -21,6 +22,7 @@ type Services struct {
 	Instances   *instance.Service
 	Memberships *membership.Service
 	Invitations *invitation.Service
+	Links       *link.Service
 	Requests    *request.Service
 	Rosters     *roster.Service
 	// Events is what the services announce changes to. It asks the database
@@ -50,9 +52,11 @@ func (w *World) Services() *Services {
 		Instances:   instances,
 		Memberships: &membership.Service{DB: w.DB, OnEnd: invitations.EndOf},
 		Invitations: invitations,
-		Requests:    requests,
 		Rosters:     &roster.Service{DB: w.DB, Invitations: invitations, OwnKey: ownKey},
-		Events:      feed,
+		Links: &link.Service{DB: w.DB, Invitations: invitations, PublicURL: publicURL(w.t),
+			Limits: link.Limits{ByLink: 2000, ByClient: 60, ByAddress: 5}},
+		Requests: requests,
+		Events:   feed,
 	}
 }
 

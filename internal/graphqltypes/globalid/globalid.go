@@ -22,6 +22,7 @@ const (
 	Invitation   Kind = "invitation"
 	AuditEntry   Kind = "audit"
 	Request      Kind = "request"
+	Link         Kind = "link" // to a course
 )
 
 // ID names one thing. The zero ID names nothing.
@@ -42,7 +43,7 @@ func Parse(s string) ID {
 		return ID{}
 	}
 	switch Kind(kind) {
-	case User, Organization, Space, Instance, Invitation, AuditEntry, Request:
+	case User, Organization, Space, Instance, Invitation, AuditEntry, Request, Link:
 	default:
 		return ID{}
 	}
