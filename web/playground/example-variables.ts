@@ -71,6 +71,21 @@ export const pendingInvitationsInput = (instanceName: string) => async (ask: Ask
   return { input: { invitationIds, idempotencyKey: newKey() } }
 }
 
+/** Returns the newest course link of an instance, with the token in its address. */
+export async function newestLink(ask: Ask, instanceName: string) {
+  const id = JSON.stringify(await instanceId(ask, instanceName))
+  const { instance } = await ask<{ instance: { inviteLinks: Connection<{ id: string; url: string }> } }>(
+    `{ instance(id: ${id}) { inviteLinks(first: 1) { nodes { id url } } } }`,
+  )
+  const link = instance?.inviteLinks?.nodes[0]
+  return { id: link?.id ?? '', token: link?.url?.split('#')[1] ?? '' }
+}
+
+/** Returns the input of a mutation on the newest course link of an instance. */
+export const linkInput = (instanceName: string) => async (ask: Ask) => ({
+  input: { linkId: (await newestLink(ask, instanceName)).id, idempotencyKey: newKey() },
+})
+
 /** Returns the input of a mutation on the person's first invitation. */
 export async function ownInvitationInput(ask: Ask) {
   const { viewer } = await ask<{ viewer: { invitations: Connection<{ id: string }> } }>(

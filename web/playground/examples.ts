@@ -2,7 +2,9 @@ import {
   type Ask,
   instanceId,
   instanceInput,
+  linkInput,
   newestInvitationToken,
+  newestLink,
   newKey,
   organizationId,
   organizationOfSpace,
@@ -357,6 +359,77 @@ fragment Obstacle on Obstacle {
   }
 }`,
         variables: instanceInput('Group 1'),
+      },
+    ],
+  },
+  {
+    title: 'Course links',
+    examples: [
+      {
+        title: 'Make a link for a slide',
+        as: ada,
+        query: `mutation CreateInviteLink($input: CreateInviteLinkInput!) {
+  createInviteLink(input: $input) {
+    link { id url state expiresAt maxUses }
+  }
+}`,
+        variables: async (ask) => ({
+          input: {
+            instanceId: await instanceId(ask, 'Group 1'),
+            role: 'VIEWER',
+            expiresAt: new Date(Date.now() + 30 * 86_400_000).toISOString(),
+            maxUses: 300,
+            idempotencyKey: newKey(),
+          },
+        }),
+      },
+      {
+        title: 'What anyone sees who has the link',
+        as: ada,
+        query: `query InviteLink($token: String!) {
+  inviteLink(token: $token) {
+    space { name organizationName }
+    instanceName
+    role
+    inviterName
+    allowedDomains
+    expiresAt
+  }
+}`,
+        variables: async (ask) => ({ token: (await newestLink(ask, 'Group 1')).token }),
+      },
+      {
+        title: 'Get the invitation at an address',
+        as: ada,
+        query: `mutation JoinByLink($input: JoinByLinkInput!) {
+  joinByLink(input: $input) {
+    email
+  }
+}`,
+        variables: async (ask) => ({
+          input: { token: (await newestLink(ask, 'Group 1')).token, email: 'student@playground.example' },
+        }),
+      },
+      {
+        title: 'Refresh a link, which keeps its address',
+        as: ada,
+        query: `mutation RefreshInviteLink($input: RefreshInviteLinkInput!) {
+  refreshInviteLink(input: $input) {
+    link { url state uses expiresAt }
+  }
+}`,
+        variables: linkInput('Group 1'),
+      },
+      {
+        title: 'Revoke a link',
+        as: ada,
+        query: `mutation RevokeInviteLink($input: RevokeInviteLinkInput!) {
+  revokeInviteLink(input: $input) {
+    revoked
+    link { state revokedAt }
+  }
+}`,
+        variables: linkInput('Group 1'),
       },
     ],
   },

@@ -2,6 +2,7 @@ import { MantineProvider } from '@mantine/core'
 import { Notifications } from '@mantine/notifications'
 import { BrowserRouter, Navigate, Outlet, Route, Routes, useLocation } from 'react-router'
 import { InstancePage } from './instance/instance-page'
+import { JoinPage } from './join/join-page'
 import { RequestsPage } from './requests/requests-page'
 import { repairedPath } from './review/link'
 import { ReviewPage } from './review/review-page'
@@ -21,6 +22,7 @@ export function App({ signInMethod }: { signInMethod: SignInMethod }) {
           <Shell>
             <Routes>
               <Route path="/invitation" element={<ReviewPage />} />
+              <Route path="/join" element={<JoinPage />} />
               <Route element={<SignedIn />}>
                 <Route path="/" element={<SpacesPage />} />
                 <Route path="/instance/:id" element={<InstancePage />} />

@@ -12,6 +12,7 @@ import { InviteForm } from '../invitations/invite-form'
 import { RequestForm } from '../requests/request-form'
 import { DeletedSpace } from '../spaces/deleted-space'
 import { useTitle } from '../title'
+import { CourseLink } from './course-link'
 import { RestorePanel } from './restore-panel'
 
 const InstanceQuery = graphql(`
@@ -89,12 +90,15 @@ function InvitePanel({ instance }: { instance: Instance }) {
   const { t } = useTranslation()
   if (!instance.inviting.allowed) return <InviteObstacles instance={instance} />
   return (
-    <Paper withBorder p="lg" component="section" aria-labelledby="invite">
-      <Title order={2} id="invite" mb="md">
-        {t('invite.title')}
-      </Title>
-      <InviteForm instanceId={instance.id} mode="invite" />
-    </Paper>
+    <>
+      <Paper withBorder p="lg" component="section" aria-labelledby="invite">
+        <Title order={2} id="invite" mb="md">
+          {t('invite.title')}
+        </Title>
+        <InviteForm instanceId={instance.id} mode="invite" />
+      </Paper>
+      <CourseLink instanceId={instance.id} />
+    </>
   )
 }
 

@@ -18,12 +18,16 @@ export function tokenOfHash(hash: string): string {
 
 /**
  * Returns the token of a mail's link, and whether it is the link "Never invite me
- * again": `?refuse#<token>`. A mail program may have written its # as %23.
+ * again": `?refuse#<token>`.
  */
 export function reviewedLink({ search, hash }: { search: string; hash: string }) {
+  return { token: linkToken({ search, hash }), isRefusal: /^\?refuse(\W|$)/i.test(decoded(search)) }
+}
+
+/** Returns the token of a link. A mail program may have written its # as %23. */
+export function linkToken({ search, hash }: { search: string; hash: string }): string {
   const query = decoded(search)
-  const fragment = query.includes('#') ? query.slice(query.indexOf('#')) : hash
-  return { token: tokenOfHash(fragment), isRefusal: /^\?refuse(\W|$)/i.test(query) }
+  return tokenOfHash(query.includes('#') ? query.slice(query.indexOf('#')) : hash)
 }
 
 /** Returns the id in the fragment of a link, without the marks around it. */
@@ -42,7 +46,7 @@ export function repairedPath({
   search: string
   hash: string
 }): string | undefined {
-  const [, page, rest] = /^\/(invitation|requests?)(\W.*)?$/i.exec(decoded(pathname + search)) ?? []
+  const [, page, rest] = /^\/(invitation|join|requests?)(\W.*)?$/i.exec(decoded(pathname + search)) ?? []
   if (!page) return undefined
   const fragment = rest?.includes('#') ? rest.slice(rest.indexOf('#')) : hash
   const query = rest && /\?refuse\b/i.test(rest) ? '?refuse' : ''

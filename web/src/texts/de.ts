@@ -152,6 +152,7 @@ export const de: Texts = {
     DOMAIN_HYPHEN: 'Die Domain enthält einen Bindestrich, wo keiner erlaubt ist.',
     DOMAIN_TOP_LEVEL: 'Das Ende der Domain, zum Beispiel .edu, fehlt oder ist falsch.',
     DOMAIN_LITERAL: 'Die Domain ist eine IP-Adresse. Verwenden Sie einen Namen.',
+    DOMAIN_NOT_ALLOWED: 'Der Link ist nicht für diese Domain.',
     CONTROL_CHARACTER: 'Die Adresse enthält ein unsichtbares Steuerzeichen. Tippen Sie sie von Hand ein.',
     AMBIGUOUS_CHARACTER: 'Die Adresse enthält ein Zeichen, das wie ein anderes aussieht. Tippen Sie sie von Hand ein.',
   },
@@ -400,6 +401,10 @@ export const de: Texts = {
       title: 'Die letzte Person in der Administration kann nicht gehen',
       remedy: 'Geben Sie die Rolle zuerst einer anderen Person.',
     },
+    CONFLICT_LINK_REVOKED: {
+      title: 'Der Link wurde zurückgezogen',
+      remedy: 'Niemand kann seine Adresse mehr verwenden. Erstellen Sie einen neuen Link.',
+    },
     CONFLICT_LAST_MANAGER: {
       title: 'Die letzte Person in der Leitung kann nicht gehen',
       remedy: 'Geben Sie die Rolle zuerst einer anderen Person.',
@@ -553,6 +558,60 @@ export const de: Texts = {
     incompleteLead:
       'Folgen Sie dem Link „Mich nie wieder einladen“ in der E-Mail noch einmal, oder kopieren Sie den ganzen Link.',
     support: 'Wenn das nicht hilft, schreiben Sie an',
+  },
+  link: {
+    title: 'Kurslink',
+    lead: 'Zeigen Sie ihn auf einer Folie. Wer ihn öffnet, gibt eine E-Mail-Adresse an und erhält dort die Einladung in Ihrem Namen.',
+    lastDay: 'Offen bis zum Ende des Tages',
+    maxUses: 'Anzahl der Adressen',
+    maxUsesHint:
+      'Jede Adresse zählt einmal, auch die eines Mitglieds. Aus einem Netz können Personen ohne Anmeldung in einer Stunde die Hälfte davon angeben.',
+    maxUsesBounds: 'Geben Sie eine Zahl von 1 bis 10 000 ein.',
+    make: 'Link erstellen',
+    url: 'Adresse des Links',
+    copy: 'Kopieren',
+    copied: 'Kopiert',
+    noUrl: 'Die Adresse kann nicht noch einmal gezeigt werden, gilt aber weiterhin.',
+    until: 'Offen bis',
+    uses: 'Angegebene Adressen',
+    usesOf: '{{uses}} von {{max}}',
+    refresh: 'Noch einmal so lange öffnen',
+    refreshed:
+      'Der Link ist wieder offen, so lange und für so viele Adressen wie zuvor. Seine Adresse bleibt dieselbe.',
+    revoke: 'Zurückziehen',
+    revokeLead:
+      'Niemand kann diese Adresse mehr verwenden, und sie lässt sich nicht wieder öffnen. Gesendete Einladungen bleiben.',
+    revokeConfirm: 'Ja, zurückziehen',
+    revoked: 'Der Link wurde zurückgezogen.',
+    state: {
+      OPEN: 'Der Link ist offen und lädt im Namen von {{name}} ein.',
+      REVOKED: 'Der letzte Link wurde zurückgezogen.',
+      SPACE_DELETED: 'Der Link ist nicht offen, weil der Space gelöscht ist.',
+      INSTANCE_DELETED: 'Der Link ist nicht offen, weil die Instanz gelöscht ist.',
+      EXPIRED: 'Der Link ist nicht offen: Seine Zeit ist abgelaufen.',
+      INVITER_LEFT:
+        'Der Link ist nicht offen: {{name}} darf hier nicht mehr einladen. Öffnen Sie ihn wieder, um in Ihrem Namen einzuladen.',
+      USED_UP: 'Der Link ist nicht offen: Es wurden so viele Adressen angegeben wie möglich.',
+    },
+  },
+  join: {
+    title: '{{place}} beitreten',
+    lead: '{{name}} lädt Sie ein. Geben Sie Ihre E-Mail-Adresse an, dann sendet DataHub Ihnen die Einladung.',
+    email: 'Ihre E-Mail-Adresse',
+    domains: 'Verwenden Sie eine Adresse von: {{domains}}',
+    ownInstance: 'Eine eigene',
+    until: 'Offen bis',
+    send: 'Einladung an mich senden',
+    privacy:
+      'DataHub verwendet die Adresse, um die Einladung dorthin zu senden. In der E-Mail steht, wer Sie einlädt, wie lange die Adresse gespeichert wird und wie Sie weitere Einladungen ablehnen.',
+    sent: 'Sehen Sie in Ihr Postfach',
+    sentLead: 'Eine E-Mail mit der Einladung ist unterwegs an {{email}}, falls diese Adresse eingeladen werden kann.',
+    sentBefore:
+      'Sie sind schon Mitglied, oder Sie wurden schon eingeladen? Dann gibt es keine neue E-Mail: Melden Sie sich an, oder öffnen Sie die frühere E-Mail.',
+    again: 'Andere Adresse angeben',
+    notOpen: 'Dieser Link ist nicht offen',
+    notOpenLead:
+      'Prüfen Sie, ob Sie den ganzen Link haben. Wenn ja, fragen Sie die Person, die ihn Ihnen gegeben hat: Nur sie kann sehen, warum er nicht offen ist.',
   },
   review: {
     title: '{{name}} lädt Sie zu {{place}} ein',

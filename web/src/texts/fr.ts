@@ -152,6 +152,7 @@ export const fr: Texts = {
     DOMAIN_HYPHEN: 'Le domaine contient un tiret là où il n’est pas permis.',
     DOMAIN_TOP_LEVEL: 'La fin du domaine, par exemple .edu, manque ou est fausse.',
     DOMAIN_LITERAL: 'Le domaine est une adresse IP. Utilisez un nom.',
+    DOMAIN_NOT_ALLOWED: 'Le lien n’est pas pour ce domaine.',
     CONTROL_CHARACTER: 'L’adresse contient un caractère de contrôle invisible. Saisissez-la à la main.',
     AMBIGUOUS_CHARACTER: 'L’adresse contient un caractère qui ressemble à un autre. Saisissez-la à la main.',
   },
@@ -397,6 +398,10 @@ export const fr: Texts = {
       title: 'La dernière personne chargée de l’administration ne peut pas partir',
       remedy: 'Donnez d’abord le rôle à une autre personne.',
     },
+    CONFLICT_LINK_REVOKED: {
+      title: 'Le lien a été révoqué',
+      remedy: 'Personne ne peut plus utiliser son adresse. Créez un nouveau lien.',
+    },
     CONFLICT_LAST_MANAGER: {
       title: 'La dernière personne chargée de la direction ne peut pas partir',
       remedy: 'Donnez d’abord le rôle à une autre personne.',
@@ -547,6 +552,60 @@ export const fr: Texts = {
     incompleteLead:
       'Suivez encore une fois le lien « Ne plus jamais m’inviter » dans l’e-mail, ou copiez le lien entier.',
     support: 'Si cela ne suffit pas, écrivez à',
+  },
+  link: {
+    title: 'Lien de cours',
+    lead: 'Montrez-le sur une diapositive. Quiconque l’ouvre indique une adresse e-mail et y reçoit l’invitation en votre nom.',
+    lastDay: 'Ouvert jusqu’à la fin du',
+    maxUses: 'Nombre d’adresses',
+    maxUsesHint:
+      'Chaque adresse compte une fois, même celle d’un membre. Depuis un même réseau, les personnes non connectées peuvent en indiquer la moitié en une heure.',
+    maxUsesBounds: 'Saisissez un nombre de 1 à 10 000.',
+    make: 'Créer le lien',
+    url: 'Adresse du lien',
+    copy: 'Copier',
+    copied: 'Copiée',
+    noUrl: 'L’adresse ne peut plus être affichée, mais elle fonctionne encore.',
+    until: 'Ouvert jusqu’au',
+    uses: 'Adresses indiquées',
+    usesOf: '{{uses}} sur {{max}}',
+    refresh: 'Rouvrir pour la même durée',
+    refreshed:
+      'Le lien est de nouveau ouvert, pour la même durée et le même nombre d’adresses. Son adresse ne change pas.',
+    revoke: 'Révoquer',
+    revokeLead:
+      'Plus personne ne pourra utiliser cette adresse, et elle ne pourra pas être rouverte. Les invitations envoyées restent.',
+    revokeConfirm: 'Oui, révoquer',
+    revoked: 'Le lien a été révoqué.',
+    state: {
+      OPEN: 'Le lien est ouvert et invite au nom de {{name}}.',
+      REVOKED: 'Le dernier lien a été révoqué.',
+      SPACE_DELETED: 'Le lien n’est pas ouvert, car l’espace est supprimé.',
+      INSTANCE_DELETED: 'Le lien n’est pas ouvert, car l’instance est supprimée.',
+      EXPIRED: 'Le lien n’est pas ouvert : sa durée est écoulée.',
+      INVITER_LEFT:
+        'Le lien n’est pas ouvert : {{name}} ne peut plus inviter ici. Rouvrez-le pour inviter en votre nom.',
+      USED_UP: 'Le lien n’est pas ouvert : toutes les adresses possibles ont été indiquées.',
+    },
+  },
+  join: {
+    title: 'Rejoindre {{place}}',
+    lead: '{{name}} vous invite. Indiquez votre adresse e-mail, et DataHub vous envoie l’invitation.',
+    email: 'Votre adresse e-mail',
+    domains: 'Utilisez une adresse de : {{domains}}',
+    ownInstance: 'La vôtre',
+    until: 'Ouvert jusqu’au',
+    send: 'M’envoyer l’invitation',
+    privacy:
+      'DataHub utilise l’adresse pour y envoyer l’invitation. L’e-mail indique qui vous invite, combien de temps l’adresse est conservée et comment refuser d’autres invitations.',
+    sent: 'Consultez votre boîte de réception',
+    sentLead: 'Un e-mail avec l’invitation est en route vers {{email}}, si cette adresse peut être invitée.',
+    sentBefore:
+      'Vous êtes déjà membre, ou vous avez déjà reçu une invitation ? Alors il n’y a pas de nouvel e-mail : connectez-vous, ou ouvrez l’e-mail précédent.',
+    again: 'Indiquer une autre adresse',
+    notOpen: 'Ce lien n’est pas ouvert',
+    notOpenLead:
+      'Vérifiez que vous avez le lien entier. Si c’est le cas, demandez à la personne qui vous l’a donné : elle seule peut voir pourquoi il n’est pas ouvert.',
   },
   review: {
     title: '{{name}} vous invite à {{place}}',
