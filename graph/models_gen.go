@@ -73,12 +73,19 @@ type Subscription struct {
 type ConflictReason string
 
 const (
-	// The person is the last administrator of the space, who cannot be removed and cannot leave.
+	// The person is the last administrator of the space, who cannot be removed and cannot
+	// leave. `contacts` are people who could be appointed: editors of the space's instances or,
+	// for a removal from the organization, its managers and faculty.
 	ConflictReasonLastAdministrator ConflictReason = "LAST_ADMINISTRATOR"
 	// The person is the last manager of the organization, who cannot be removed, cannot leave and keeps the role.
 	ConflictReasonLastManager ConflictReason = "LAST_MANAGER"
 	// The course link was revoked, and cannot be refreshed.
 	ConflictReasonLinkRevoked ConflictReason = "LINK_REVOKED"
+	// The person has no role of their own in the place, and sees it because of a role elsewhere,
+	// which the message names: as an administrator of the space, as a manager of the
+	// organization or, in a Distributed instance, as an editor of `instances`. `contacts` can
+	// end that role.
+	ConflictReasonRoleDerived ConflictReason = "ROLE_DERIVED"
 	// An active instance of the space has this name, and cannot be used for this: `instances` has it. Names are
 	// compared without regard to case, to spaces, and to characters that nobody sees.
 	ConflictReasonNameTaken ConflictReason = "NAME_TAKEN"
@@ -109,6 +116,7 @@ var AllConflictReason = []ConflictReason{
 	ConflictReasonLastAdministrator,
 	ConflictReasonLastManager,
 	ConflictReasonLinkRevoked,
+	ConflictReasonRoleDerived,
 	ConflictReasonNameTaken,
 	ConflictReasonNameReserved,
 	ConflictReasonNamedTwice,
@@ -124,7 +132,7 @@ var AllConflictReason = []ConflictReason{
 
 func (e ConflictReason) IsValid() bool {
 	switch e {
-	case ConflictReasonLastAdministrator, ConflictReasonLastManager, ConflictReasonLinkRevoked, ConflictReasonNameTaken, ConflictReasonNameReserved, ConflictReasonNamedTwice, ConflictReasonRemovesTooMany, ConflictReasonNotNeeded, ConflictReasonNoManager, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
+	case ConflictReasonLastAdministrator, ConflictReasonLastManager, ConflictReasonLinkRevoked, ConflictReasonRoleDerived, ConflictReasonNameTaken, ConflictReasonNameReserved, ConflictReasonNamedTwice, ConflictReasonRemovesTooMany, ConflictReasonNotNeeded, ConflictReasonNoManager, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
 		return true
 	}
 	return false

@@ -168,6 +168,7 @@ type ComplexityRoot struct {
 		Kind            func(childComplexity int) int
 		Members         func(childComplexity int, first *int, after *string) int
 		Name            func(childComplexity int) int
+		Removing        func(childComplexity int, userID globalid.ID) int
 		RestorableUntil func(childComplexity int) int
 		Restoring       func(childComplexity int) int
 		Space           func(childComplexity int) int
@@ -375,6 +376,7 @@ type ComplexityRoot struct {
 		Inviting    func(childComplexity int) int
 		Members     func(childComplexity int, first *int, after *string) int
 		Name        func(childComplexity int) int
+		Removing    func(childComplexity int, userID globalid.ID) int
 		Requests    func(childComplexity int, status *request.Status, first *int, after *string) int
 		Spaces      func(childComplexity int, first *int, after *string, state *tenant.State) int
 		ViewerRoles func(childComplexity int) int
@@ -586,6 +588,7 @@ type ComplexityRoot struct {
 		Members         func(childComplexity int, first *int, after *string) int
 		Name            func(childComplexity int) int
 		Organization    func(childComplexity int) int
+		Removing        func(childComplexity int, userID globalid.ID) int
 		Requests        func(childComplexity int, status *request.Status, first *int, after *string) int
 		RestorableUntil func(childComplexity int) int
 		Restoring       func(childComplexity int) int
@@ -1083,6 +1086,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Instance.Name(childComplexity), true
+	case "Instance.removing":
+		if e.ComplexityRoot.Instance.Removing == nil {
+			break
+		}
+
+		args, err := ec.field_Instance_removing_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Instance.Removing(childComplexity, args["userId"].(globalid.ID)), true
 	case "Instance.restorableUntil":
 		if e.ComplexityRoot.Instance.RestorableUntil == nil {
 			break
@@ -2104,6 +2118,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Organization.Name(childComplexity), true
+	case "Organization.removing":
+		if e.ComplexityRoot.Organization.Removing == nil {
+			break
+		}
+
+		args, err := ec.field_Organization_removing_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Organization.Removing(childComplexity, args["userId"].(globalid.ID)), true
 	case "Organization.requests":
 		if e.ComplexityRoot.Organization.Requests == nil {
 			break
@@ -2936,6 +2961,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Space.Organization(childComplexity), true
+	case "Space.removing":
+		if e.ComplexityRoot.Space.Removing == nil {
+			break
+		}
+
+		args, err := ec.field_Space_removing_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Space.Removing(childComplexity, args["userId"].(globalid.ID)), true
 	case "Space.requests":
 		if e.ComplexityRoot.Space.Requests == nil {
 			break
@@ -3531,9 +3567,9 @@ succeed later) and ` + "`" + `requestId` + "`" + ` (for support). Where they app
 - ` + "`" + `inputPath` + "`" + ` and ` + "`" + `index` + "`" + `: the place in the input, and in a list
 - ` + "`" + `email` + "`" + ` and ` + "`" + `suggestion` + "`" + `: the address, and the one that was probably meant
 - ` + "`" + `remedy` + "`" + `: what to do
-- ` + "`" + `contacts` + "`" + `: the people to ask, ` + "`" + `[{name, email}]` + "`" + `
+- ` + "`" + `contacts` + "`" + `: the people to ask or, of a LAST_ADMINISTRATOR, to appoint, ` + "`" + `[{name, email}]` + "`" + `
 - ` + "`" + `request` + "`" + `: the mutation that asks them
-- ` + "`" + `instances` + "`" + `: the instances for which the request would work or, of a NAME_TAKEN, the one that has the name, ` + "`" + `[{id, name}]` + "`" + `
+- ` + "`" + `instances` + "`" + `: the instances for which the request would work, of a NAME_TAKEN the one that has the name, of a ROLE_DERIVED those from which the role derives, ` + "`" + `[{id, name}]` + "`" + `
 - ` + "`" + `deletedAt` + "`" + ` and ` + "`" + `restorableUntil` + "`" + `: of a deleted instance or space
 - ` + "`" + `retryAfter` + "`" + `: when to send the request again, in seconds
 - ` + "`" + `support` + "`" + `: the address to write to
@@ -3615,12 +3651,23 @@ enum UnauthenticatedReason {
 
 "Why a request conflicts with the current state: ` + "`" + `extensions.reason` + "`" + ` of a CONFLICT."
 enum ConflictReason {
-  "The person is the last administrator of the space, who cannot be removed and cannot leave."
+  """
+  The person is the last administrator of the space, who cannot be removed and cannot
+  leave. ` + "`" + `contacts` + "`" + ` are people who could be appointed: editors of the space's instances or,
+  for a removal from the organization, its managers and faculty.
+  """
   LAST_ADMINISTRATOR
   "The person is the last manager of the organization, who cannot be removed, cannot leave and keeps the role."
   LAST_MANAGER
   "The course link was revoked, and cannot be refreshed."
   LINK_REVOKED
+  """
+  The person has no role of their own in the place, and sees it because of a role elsewhere,
+  which the message names: as an administrator of the space, as a manager of the
+  organization or, in a Distributed instance, as an editor of ` + "`" + `instances` + "`" + `. ` + "`" + `contacts` + "`" + ` can
+  end that role.
+  """
+  ROLE_DERIVED
   """
   An active instance of the space has this name, and cannot be used for this: ` + "`" + `instances` + "`" + ` has it. Names are
   compared without regard to case, to spaces, and to characters that nobody sees.
@@ -3805,6 +3852,12 @@ type Instance {
   inviting: Readiness!
   "Whether the requesting person can restore it with restoreInstance and, if not, why. For an active instance it says only whether they have the role."
   restoring: Readiness!
+  """
+  Whether the requesting person can remove a person from this instance with removeMember
+  and, if not, why and what they can do. ` + "`" + `userId` + "`" + ` is ` + "`" + `User.id` + "`" + `. It is allowed, and changes
+  nothing, where the person has no role here.
+  """
+  removing(userId: ID!): Readiness!
 }
 
 "The kind of an instance. Every space has two special instances."
@@ -4651,14 +4704,18 @@ type InviteLinkEdge {
   """
   Ends the roles of a person in one instance, in the whole space, or in the whole
   organization. Administrators remove people from instances and spaces, managers from
-  organizations. Removing them again succeeds and changes nothing.
+  organizations. Removing them again succeeds and changes nothing. Where the person has
+  no role of their own there, and still sees the place because of a role elsewhere, the
+  request is refused with ROLE_DERIVED: the message names the role, and ` + "`" + `remedy` + "`" + ` and
+  ` + "`" + `contacts` + "`" + ` say how it ends and who can end it. ` + "`" + `removing` + "`" + ` of the place says all this
+  before.
 
   Their own pending invitations there are revoked: to the instance; with ` + "`" + `spaceId` + "`" + `, to
   all instances of the space and to administer it; with ` + "`" + `organizationId` + "`" + `, to the
   organization and everything in it. They can be invited again. ` + "`" + `sentInvitations` + "`" + ` says
   what happens to the pending invitations that they sent there and may no longer send.
 
-  Errors: NOT_FOUND, FORBIDDEN, CONFLICT (LAST_ADMINISTRATOR, LAST_MANAGER).
+  Errors: NOT_FOUND, FORBIDDEN, CONFLICT (LAST_MANAGER, LAST_ADMINISTRATOR, ROLE_DERIVED).
   """
   removeMember(input: RemoveMemberInput!): RemoveMemberPayload
     @role(any: [ORGANIZATION_MANAGER, SPACE_ADMINISTRATOR], of: "input.instanceId|input.spaceId|input.organizationId")
@@ -4728,7 +4785,7 @@ enum SentInvitations {
 
 "Result of removeMember."
 type RemoveMemberPayload {
-  "Whether this request ended a role; ` + "`" + `false` + "`" + ` where the person had no role of their own there."
+  "Whether this request ended a role; ` + "`" + `false` + "`" + ` where the person had no role there."
   removed: Boolean!
   "The number of pending invitations that were revoked, those to the person and those that they sent."
   revokedInvitationCount: Int!
@@ -4867,6 +4924,12 @@ type Organization {
     @role(any: [ORGANIZATION_MANAGER], of: "id")
   "Whether the requesting person can invite people to the organization and, if not, why and what they can do."
   inviting: Readiness!
+  """
+  Whether the requesting person can remove a person from the organization and everything
+  inside with removeMember and, if not, why and what they can do. ` + "`" + `userId` + "`" + ` is ` + "`" + `User.id` + "`" + `. It
+  is allowed, and changes nothing, where the person has no role here.
+  """
+  removing(userId: ID!): Readiness!
 }
 
 "The roles that people hold in an organization."
@@ -5670,7 +5733,7 @@ type Obstacle {
   message: String!
   "What to do, in English."
   remedy: String!
-  "The people to ask."
+  "The people to ask or, of a LAST_ADMINISTRATOR, to appoint."
   contacts: [Contact!]!
   "The mutation that asks them: requestRole, requestInvitations or requestRestore; ` + "`" + `null` + "`" + ` where there is none."
   request: String
@@ -5804,6 +5867,12 @@ type Space {
   inviting: Readiness!
   "Whether the requesting person can restore the space with restoreSpace and, if not, why. For an active space it says only whether they have the role."
   restoring: Readiness!
+  """
+  Whether the requesting person can remove a person from the space and all its instances
+  with removeMember and, if not, why and what they can do. ` + "`" + `userId` + "`" + ` is ` + "`" + `User.id` + "`" + `. It is
+  allowed, and changes nothing, where the person has no role here.
+  """
+  removing(userId: ID!): Readiness!
   """
   The requests in the space, newest first; all of them, or those with one status.
   ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
@@ -6199,6 +6268,8 @@ func (ec *executionContext) childFields_Instance(ctx context.Context, field grap
 		return ec.fieldContext_Instance_inviting(ctx, field)
 	case "restoring":
 		return ec.fieldContext_Instance_restoring(ctx, field)
+	case "removing":
+		return ec.fieldContext_Instance_removing(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Instance", field.Name)
 }
@@ -6541,6 +6612,8 @@ func (ec *executionContext) childFields_Organization(ctx context.Context, field 
 		return ec.fieldContext_Organization_auditLog(ctx, field)
 	case "inviting":
 		return ec.fieldContext_Organization_inviting(ctx, field)
+	case "removing":
+		return ec.fieldContext_Organization_removing(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Organization", field.Name)
 }
@@ -6943,6 +7016,8 @@ func (ec *executionContext) childFields_Space(ctx context.Context, field graphql
 		return ec.fieldContext_Space_inviting(ctx, field)
 	case "restoring":
 		return ec.fieldContext_Space_restoring(ctx, field)
+	case "removing":
+		return ec.fieldContext_Space_removing(ctx, field)
 	case "requests":
 		return ec.fieldContext_Space_requests(ctx, field)
 	case "auditLog":

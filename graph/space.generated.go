@@ -13,6 +13,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/audit"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/plain"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
@@ -35,6 +36,7 @@ type SpaceResolver interface {
 	InviteLinks(ctx context.Context, obj *tenant.Space, first *int, after *string) (*relay.Connection[*link.Link], error)
 	Inviting(ctx context.Context, obj *tenant.Space) (*Readiness, error)
 	Restoring(ctx context.Context, obj *tenant.Space) (*Readiness, error)
+	Removing(ctx context.Context, obj *tenant.Space, userID globalid.ID) (*Readiness, error)
 	Requests(ctx context.Context, obj *tenant.Space, status *request.Status, first *int, after *string) (*relay.Connection[*request.Request], error)
 	AuditLog(ctx context.Context, obj *tenant.Space, first *int, after *string) (*relay.Connection[*audit.Entry], error)
 }
@@ -166,6 +168,20 @@ func (ec *executionContext) field_Space_members_args(ctx context.Context, rawArg
 		return nil, err
 	}
 	args["after"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Space_removing_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "userId",
+		func(ctx context.Context, v any) (globalid.ID, error) {
+			return ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["userId"] = arg0
 	return args, nil
 }
 
@@ -906,6 +922,50 @@ func (ec *executionContext) fieldContext_Space_restoring(_ context.Context, fiel
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Readiness(ctx, field)
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Space_removing(ctx context.Context, field graphql.CollectedField, obj *tenant.Space) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Space_removing(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Space().Removing(ctx, obj, fc.Args["userId"].(globalid.ID))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Readiness) graphql.Marshaler {
+			return ec.marshalNReadiness2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐReadiness(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Space_removing(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Space",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Readiness(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Space_removing_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -1853,6 +1913,12 @@ func (ec *executionContext) _Space(ctx context.Context, sel ast.SelectionSet, ob
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Space_restoring(ctx, field, obj)
+				})
+		case "removing":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Space_removing(ctx, field, obj)
 				})
 		case "requests":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,

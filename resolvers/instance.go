@@ -45,3 +45,7 @@ func (f instanceFields) Inviting(ctx context.Context, obj *tenant.Instance) (*gr
 func (f instanceFields) Restoring(ctx context.Context, obj *tenant.Instance) (*graph.Readiness, error) {
 	return readiness(access.Obstacles(ctx, f.DB, obj, access.RestoreInstance))
 }
+
+func (f instanceFields) Removing(ctx context.Context, obj *tenant.Instance, userID globalid.ID) (*graph.Readiness, error) {
+	return f.removing(ctx, obj, userID)
+}

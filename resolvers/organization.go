@@ -71,6 +71,10 @@ func (f organizationFields) Inviting(ctx context.Context, obj *tenant.Organizati
 	return readiness(f.Root.Invitations.Readiness(ctx, a, obj))
 }
 
+func (f organizationFields) Removing(ctx context.Context, obj *tenant.Organization, userID globalid.ID) (*graph.Readiness, error) {
+	return f.removing(ctx, obj, userID)
+}
+
 // ofOrganizations reads a list of an organization, together with those of the
 // organizations that were read with it.
 func ofOrganizations[T any](obj *tenant.Organization, query listQuery, read func([]globalid.ID) (map[globalid.ID]relay.List[T], error)) (relay.List[T], error) {

@@ -5,6 +5,8 @@ import (
 
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/fault"
+	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // readiness returns the readiness for a mutation that has some obstacles.
@@ -13,6 +15,15 @@ func readiness(obstacles fault.List, err error) (*graph.Readiness, error) {
 		return nil, err
 	}
 	return &graph.Readiness{Allowed: len(obstacles) == 0, Obstacles: append([]*fault.Fault{}, obstacles...)}, nil
+}
+
+// removing returns the readiness for removing a person from a place.
+func (r *Root) removing(ctx context.Context, p tenant.Place, user globalid.ID) (*graph.Readiness, error) {
+	a, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return readiness(r.Memberships.Removing(ctx, a, p, user))
 }
 
 type obstacle struct{}

@@ -63,6 +63,10 @@ func (s spaceFields) Restoring(ctx context.Context, obj *tenant.Space) (*graph.R
 	return readiness(access.Obstacles(ctx, s.DB, obj, access.RestoreSpace))
 }
 
+func (s spaceFields) Removing(ctx context.Context, obj *tenant.Space, userID globalid.ID) (*graph.Readiness, error) {
+	return s.removing(ctx, obj, userID)
+}
+
 func (s spaceFields) Requests(ctx context.Context, obj *tenant.Space, status *request.Status, first *int, after *string) (*request.Connection, error) {
 	wanted := orAny(status)
 	return connection(ctx, s.Root, first, after, requestID, func(page relay.Page) (relay.List[*request.Request], error) {

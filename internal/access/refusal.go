@@ -38,13 +38,13 @@ func forbidden(p tenant.Place, r Rule, contacts []fault.Contact) *fault.Fault {
 		holders = append(holders, p.HolderName(role))
 	}
 	need := strings.Join(holders, " or ")
-	remedy := "Ask " + namesOr(contacts, need) + " to do it for you"
+	remedy := "Ask " + fault.NamesOr(contacts, need) + " to do it for you"
 	d, inDeletedSpace := deletionOfSpace(p)
 	switch restore := r.Field == RestoreSpace.Field; {
 	case inDeletedSpace && !d.restorable && (r.InActiveSpace || restore):
 		remedy = "The space can no longer be restored. Choose another space"
 	case inDeletedSpace && r.InActiveSpace:
-		remedy = "Ask " + namesOr(contacts, need) + " to restore the space" + until(d) + ", and then to do it for you"
+		remedy = "Ask " + fault.NamesOr(contacts, need) + " to restore the space" + until(d) + ", and then to do it for you"
 	case !inDeletedSpace && roles&^Managers == Administrators && r.Request != RequestRestore.Field:
 		remedy += ", or to make you an administrator of the space"
 	}
@@ -256,12 +256,12 @@ func addRemedy(ctx context.Context, q postgres.Querier, p tenant.Place, f *fault
 		f.Request = RequestInvitations.Field
 	case f.Code == fault.RestoreWindowExpired && !administers:
 		f.Contacts, err = i.Contacts(ctx, q, Administrators)
-		f.Remedy = "Ask " + namesOr(f.Contacts, "an administrator of the space") + " for a new instance."
+		f.Remedy = "Ask " + fault.NamesOr(f.Contacts, "an administrator of the space") + " for a new instance."
 		f.Request = RequestRole.Field
 	case f.Code == fault.InstanceDeleted && i.Restorable && !restores:
 		f.Contacts, err = i.Contacts(ctx, q, RestoreInstance.Roles)
 		d, _ := deletionOf(i)
-		f.Remedy = "Ask " + namesOr(f.Contacts, "an editor of the instance or an administrator of the space") + " to restore it" + until(d) + "."
+		f.Remedy = "Ask " + fault.NamesOr(f.Contacts, "an editor of the instance or an administrator of the space") + " to restore it" + until(d) + "."
 		f.Request = RequestRestore.Field
 	case f.Code == fault.InstanceDeleted && !i.Restorable && !administers:
 		f.Contacts, err = i.Contacts(ctx, q, Administrators)
@@ -281,14 +281,14 @@ func addRemedyInSpace(ctx context.Context, q postgres.Querier, space *tenant.Spa
 			if err != nil {
 				return err
 			}
-			f.Remedy = "Ask " + namesOr(f.Contacts, "a faculty member or a manager of the organization") + " for a new space."
+			f.Remedy = "Ask " + fault.NamesOr(f.Contacts, "a faculty member or a manager of the organization") + " for a new space."
 			return addRoleToAsk(ctx, q, space.Organization, f, tenant.OrganizationFaculty)
 		}
 	case RestoreSpace.Allows(space):
 	case space.Restorable:
 		f.Contacts, err = space.Contacts(ctx, q, RestoreSpace.Roles)
 		d, _ := deletionOf(space)
-		f.Remedy = "Ask " + namesOr(f.Contacts, "an administrator of the space or a manager of the organization") + " to restore the space" + until(d) + "."
+		f.Remedy = "Ask " + fault.NamesOr(f.Contacts, "an administrator of the space or a manager of the organization") + " to restore the space" + until(d) + "."
 		f.Request = RequestRestore.Field
 	}
 	return err
@@ -299,18 +299,6 @@ func until(d deletion) string {
 }
 
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
-
-// namesOr names the people to ask or, without any, says what they would be.
-func namesOr(contacts []fault.Contact, otherwise string) string {
-	if len(contacts) == 0 {
-		return otherwise
-	}
-	names := make([]string, len(contacts))
-	for i, c := range contacts {
-		names[i] = c.String()
-	}
-	return strings.Join(names, " or ")
-}
 
 // list names instances after a colon; "" where there are none.
 func list(instances []fault.Instance) string {

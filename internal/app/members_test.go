@@ -38,6 +38,12 @@ func (p person) remove(instance, user string, more ...any) answer {
 	return p.Ask(`mutation($input: RemoveMemberInput!) { removeMember(input: $input) { removed revokedInvitationCount takenOverInvitationCount } }`, map[string]any{"input": input})
 }
 
+func (p person) removeFromOrganization(organization, user string, more ...any) answer {
+	p.world.t.Helper()
+	return p.Ask(`mutation($input: RemoveMemberInput!) { removeMember(input: $input) { removed revokedInvitationCount takenOverInvitationCount } }`,
+		map[string]any{"input": object(append(more, "userId", user, "organizationId", p.world.organization(organization))...)})
+}
+
 func (p person) createInstance(name string, more ...any) answer {
 	p.world.t.Helper()
 	return p.Ask(`mutation($input: CreateInstanceInput!) { createInstance(input: $input) { instance { id name kind state viewerRoles space { name } } } }`,

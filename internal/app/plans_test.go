@@ -165,6 +165,21 @@ func testReadsUseIndexes(t *testing.T, places int) {
 			_, err := audit.List(ctx, db, ids(space), page)
 			return err
 		},
+		"what prevents a removal": func(ctx context.Context) error {
+			for actor, place := range map[string]globalid.ID{"ada": instance, "mia": organization} {
+				a := w.User(actor)
+				places, err := tenant.FindPlaces(ctx, db, a, ids(place))
+				if err != nil {
+					return err
+				}
+				for _, user := range []tenant.User{ada, w.User("mia")} {
+					if _, err := services.Memberships.Removing(ctx, a, places[place], user.ID); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		},
 		"the backlog": func(ctx context.Context) error {
 			_, err := outbox.ReadBacklog(ctx, db)
 			return err

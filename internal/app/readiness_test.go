@@ -3,6 +3,7 @@ package app_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,7 +11,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/app"
 )
 
-const readinessFields = `allowed obstacles { code message remedy contacts { name email } request deletedAt restorableUntil retryAfter }`
+const readinessFields = `allowed obstacles { code reason message remedy contacts { name email } request deletedAt restorableUntil retryAfter }`
 
 // ready asks what stands in the way of inviting to an instance, or of restoring
 // it.
@@ -63,15 +64,28 @@ func TestReadinessPredictsTheMutation(t *testing.T) {
 		},
 		"restoring": func(p person, instance string, _ int) answer { return p.restore(instance) },
 	}
+	// Of Ada, who is the last administrator, of Mia, who has a derived role, of Ed, and of Sam
+	// without any.
+	for _, name := range []string{"Ada", "Mia", "Ed", "Sam"} {
+		user := w.user(name)
+		mutations[fmt.Sprintf("removing(userId: %q)", user)] = func(p person, instance string, _ int) answer {
+			a := p.remove(instance, user)
+			w.Exec(`insert into instance_member (instance_id, account_id, role)
+				select i.id, a.id, 'EDITOR' from instance i join space s on s.id = i.space_id, account a
+				where s.name = 'Econometrics 2026' and i.name in ('Group 1', 'Group 2', 'Group 3') and a.name = 'Ed' on conflict do nothing`)
+			return a
+		}
+	}
 	n, allowed, refused := 0, 0, map[string]int{}
 	for standing, come := range roleCases {
 		for instance, state := range instances {
-			for field, mutate := range mutations {
+			for question, mutate := range mutations {
+				field, _, _ := strings.Cut(question, "(")
 				n++
-				what := standing + ", " + field + " " + instance
+				what := standing + ", " + question + " " + instance
 				w.Exec(state, instance)
 				p := come(w, instance)
-				asked := p.ready(field, instance).OK()
+				asked := p.ready(question, instance).OK()
 				done := mutate(p, instance, n)
 				if asked.At("instance") == nil {
 					done.Refused("NOT_FOUND")
@@ -94,7 +108,7 @@ func TestReadinessPredictsTheMutation(t *testing.T) {
 					contacts = []any{}
 				}
 				got := map[string]any{"code": e.Code(), "message": e.Message, "remedy": e.Extensions["remedy"], "contacts": contacts}
-				for _, name := range []string{"request", "deletedAt", "restorableUntil", "retryAfter"} {
+				for _, name := range []string{"reason", "request", "deletedAt", "restorableUntil", "retryAfter"} {
 					got[name] = e.Extensions[name]
 				}
 				if diff := cmp.Diff(any(first), any(got)); diff != "" {
@@ -104,7 +118,7 @@ func TestReadinessPredictsTheMutation(t *testing.T) {
 		}
 	}
 	t.Logf("%d allowed, refused %v", allowed, refused)
-	for _, code := range []string{"NOT_FOUND", "FORBIDDEN", "INSTANCE_DISTRIBUTED", "INSTANCE_DELETED", "RESTORE_WINDOW_EXPIRED"} {
+	for _, code := range []string{"NOT_FOUND", "FORBIDDEN", "INSTANCE_DISTRIBUTED", "INSTANCE_DELETED", "RESTORE_WINDOW_EXPIRED", "CONFLICT"} {
 		if refused[code] == 0 {
 			t.Errorf("nobody was refused with %s", code)
 		}

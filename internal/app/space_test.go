@@ -81,6 +81,7 @@ func TestReadinessOfADeletedSpacePredictsTheMutation(t *testing.T) {
 			from account a, (select clock_timestamp() - interval '30 hours' as at) t where s.name = 'Econometrics 2026' and a.name = 'Ada'`,
 	}
 	n, refused := 0, map[string]int{}
+	ada, mia := w.user("Ada"), w.user("Mia")
 	questions := map[string]struct {
 		ask  string
 		path []any
@@ -96,6 +97,14 @@ func TestReadinessOfADeletedSpacePredictsTheMutation(t *testing.T) {
 			}},
 		"restoring an instance": {`{ instance(id: "INSTANCE") { restoring { ` + readinessFields + ` } } }`, []any{"instance", "restoring"},
 			func(p person) answer { return p.restore("Group 1") }},
+		"removing the last administrator": {`{ space(id: "SPACE") { removing(userId: "ADA") { ` + readinessFields + ` } } }`, []any{"space", "removing"},
+			func(p person) answer { return p.remove("", ada) }},
+		"removing the manager": {`{ space(id: "SPACE") { removing(userId: "MIA") { ` + readinessFields + ` } } }`, []any{"space", "removing"},
+			func(p person) answer { return p.remove("", mia) }},
+		"removing from the organization": {`{ organization(id: "ORGANIZATION") { removing(userId: "ADA") { ` + readinessFields + ` } } }`, []any{"organization", "removing"},
+			func(p person) answer { return p.removeFromOrganization("University of Example", ada) }},
+		"removing the last manager": {`{ organization(id: "ORGANIZATION") { removing(userId: "MIA") { ` + readinessFields + ` } } }`, []any{"organization", "removing"},
+			func(p person) answer { return p.removeFromOrganization("University of Example", mia) }},
 	}
 	for standing, come := range roleCases {
 		for state, statement := range states {
@@ -104,8 +113,12 @@ func TestReadinessOfADeletedSpacePredictsTheMutation(t *testing.T) {
 				what := standing + ", " + question + ", " + state
 				w.Exec(statement)
 				p := come(w, "Group 1")
-				asked := p.Ask(strings.NewReplacer("SPACE", w.space("Econometrics 2026"), "INSTANCE", w.instance("Group 1")).Replace(q.ask), nil).OK()
+				asked := p.Ask(strings.NewReplacer("SPACE", w.space("Econometrics 2026"), "INSTANCE", w.instance("Group 1"),
+					"ORGANIZATION", w.organization("University of Example"), "ADA", ada, "MIA", mia).Replace(q.ask), nil).OK()
 				done := q.do(p)
+				// A space that nobody can restore any more needs no administrator.
+				w.Exec(`insert into space_administrator (space_id, account_id) select s.id, a.id from space s, account a
+					where s.name = 'Econometrics 2026' and a.name = 'Ada' on conflict do nothing`)
 				if asked.At(q.path[0]) == nil {
 					done.Refused("NOT_FOUND")
 					continue
@@ -120,13 +133,13 @@ func TestReadinessOfADeletedSpacePredictsTheMutation(t *testing.T) {
 				}
 				first, e := obstacles[0].(map[string]any), done.Errors[0]
 				refused[e.Code()]++
-				if first["code"] != e.Code() || first["message"] != e.Message || first["remedy"] != e.Extensions["remedy"] || first["request"] != e.Extensions["request"] || first["restorableUntil"] != e.Extensions["restorableUntil"] {
+				if first["code"] != e.Code() || fmt.Sprint(first["reason"]) != fmt.Sprint(e.Extensions["reason"]) || first["message"] != e.Message || first["remedy"] != e.Extensions["remedy"] || first["request"] != e.Extensions["request"] || first["restorableUntil"] != e.Extensions["restorableUntil"] {
 					t.Errorf("%s: %v, and the mutation says %s", what, first, done.Body)
 				}
 			}
 		}
 	}
-	for _, code := range []string{"FORBIDDEN", "SPACE_DELETED", "RESTORE_WINDOW_EXPIRED"} {
+	for _, code := range []string{"FORBIDDEN", "SPACE_DELETED", "RESTORE_WINDOW_EXPIRED", "CONFLICT"} {
 		if refused[code] == 0 {
 			t.Errorf("nobody was refused with %s: %v", code, refused)
 		}

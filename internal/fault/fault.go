@@ -43,6 +43,7 @@ const (
 	LastAdministrator = "LAST_ADMINISTRATOR"
 	LastManager       = "LAST_MANAGER"
 	LinkRevoked       = "LINK_REVOKED"
+	RoleDerived       = "ROLE_DERIVED"
 	NameTaken         = "NAME_TAKEN"
 	NameReserved      = "NAME_RESERVED"
 	NamedTwice        = "NAMED_TWICE"
@@ -57,7 +58,7 @@ const (
 )
 
 // ConflictReasons are all of them.
-var ConflictReasons = []string{LastAdministrator, LastManager, LinkRevoked, NameTaken, NameReserved, NamedTwice, RemovesTooMany, NotNeeded, NoManager, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
+var ConflictReasons = []string{LastAdministrator, LastManager, LinkRevoked, RoleDerived, NameTaken, NameReserved, NamedTwice, RemovesTooMany, NotNeeded, NoManager, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
 
 // Reasons of an UNAUTHENTICATED whose token is authentic: signing in again does not
 // help.
@@ -118,6 +119,18 @@ func (c Contact) String() string {
 		return c.Name
 	}
 	return c.Name + " (" + c.Email + ")"
+}
+
+// NamesOr names people with "or" between them or, without any, says what they would be.
+func NamesOr(contacts []Contact, otherwise string) string {
+	if len(contacts) == 0 {
+		return otherwise
+	}
+	names := make([]string, len(contacts))
+	for i, c := range contacts {
+		names[i] = c.String()
+	}
+	return strings.Join(names, " or ")
 }
 
 // Reachable returns those of some people who can be written to.

@@ -122,6 +122,11 @@ func lastManagerOr(err error) error {
 	if last := pq.As(err, pqerror.CheckViolation); last == nil || last.Constraint != "organization_manager_last" {
 		return err
 	}
+	return lastManager()
+}
+
+// lastManager is the refusal to end the role of the last manager of an organization.
+func lastManager() *fault.Fault {
 	return &fault.Fault{
 		Code:    fault.Conflict,
 		Reason:  fault.LastManager,

@@ -40,6 +40,10 @@ func (s *Service) Leave(ctx context.Context, actor access.Actor, in LeaveInstanc
 			if err != nil {
 				return LeaveInstancePayload{}, err
 			}
+			// Who keeps the role of the last administrator would keep that of an editor here.
+			if err := first(obstacleOfLastAdministrator(ctx, tx, instance.Space, actor.ID)); err != nil {
+				return LeaveInstancePayload{}, err
+			}
 			left, err := endInInstance(ctx, tx, actor, instance, actor.ID, audit.MemberLeft)
 			if !left || err != nil {
 				return LeaveInstancePayload{}, err
@@ -80,6 +84,9 @@ func (s *Service) LeaveOrganization(ctx context.Context, actor access.Actor, in 
 		Do: func(ctx context.Context, tx *postgres.Tx) (payload LeaveOrganizationPayload, err error) {
 			organization, err := lockOrganization(ctx, tx, actor, in.OrganizationID, actor.ID, access.LeaveOrganization)
 			if err != nil {
+				return payload, err
+			}
+			if err := checkRemoval(ctx, tx, actor, organization, actor.ID); err != nil {
 				return payload, err
 			}
 			if payload.Left, err = endInOrganization(ctx, tx, actor, organization, actor.ID, audit.MemberLeft); err != nil {

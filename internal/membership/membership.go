@@ -65,19 +65,29 @@ func noMember() *fault.Fault {
 	return f
 }
 
-// lastAdministrator is the refusal to end the roles of the last administrator of a space.
-// Nobody is invited to a deleted one.
-func lastAdministrator(deleted bool) *fault.Fault {
+// lastAdministrator is the refusal to end the roles of the last administrator of a space,
+// with people who could be appointed. Nobody is invited to a deleted one.
+func lastAdministrator(deleted bool, candidates []fault.Contact) *fault.Fault {
 	f := &fault.Fault{
-		Code:    fault.Conflict,
-		Reason:  fault.LastAdministrator,
-		Message: "A space must have an administrator, and this is the last one. Nothing was changed.",
-		Remedy:  "Invite another administrator first, with inviteSpaceAdministrators.",
+		Code:     fault.Conflict,
+		Reason:   fault.LastAdministrator,
+		Message:  "A space must have an administrator, and this is the last one. Nothing was changed.",
+		Remedy:   "Invite another administrator first, with inviteSpaceAdministrators" + forExample(candidates) + ".",
+		Contacts: candidates,
 	}
 	if deleted {
-		f.Remedy = "The space is deleted: restore it first, with restoreSpace, and invite another administrator. They can also be removed when it can no longer be restored."
+		f.Remedy = "The space is deleted: restore it first, with restoreSpace, and invite another administrator" + forExample(candidates) +
+			". They can also be removed when it can no longer be restored."
 	}
 	return f
+}
+
+// forExample names some of the people who could be appointed; "" where there are none.
+func forExample(candidates []fault.Contact) string {
+	if len(candidates) == 0 {
+		return ""
+	}
+	return ": for example " + fault.NamesOr(candidates[:min(len(candidates), maxNamed)], "")
 }
 
 // about returns details of the trail that name the person whose role it is.

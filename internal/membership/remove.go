@@ -54,8 +54,8 @@ type RemoveMemberPayload struct {
 // Remove ends a person's roles in an instance, in a space or in an organization, and
 // with them the pending invitations that would return them. Those that the person has
 // sent, and may not send any more, are revoked or taken over. It fails with NOT_FOUND,
-// FORBIDDEN, or CONFLICT for the last administrator of a space and the last manager of
-// an organization.
+// FORBIDDEN, or CONFLICT: for the last administrator of a space, for the last manager of
+// an organization, and for a person who has no role of their own there but a derived one.
 func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMemberInput) (RemoveMemberPayload, error) {
 	user := in.UserID.As(globalid.User)
 	var place tenant.Place
@@ -72,6 +72,9 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMembe
 			return err
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) (payload RemoveMemberPayload, err error) {
+			if err := checkRemoval(ctx, tx, actor, place, user); err != nil {
+				return payload, err
+			}
 			switch place := place.(type) {
 			case *tenant.Organization:
 				payload.Removed, err = endInOrganization(ctx, tx, actor, place, user, audit.MemberRemoved)
@@ -118,20 +121,7 @@ func endInSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, space 
 }
 
 // endInInstance ends a person's role in an instance; false where they have none.
-// It fails with CONFLICT for the last administrator of the space, who would keep
-// an editor's role in the instance.
 func endInInstance(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *tenant.Instance, user globalid.ID, action audit.Action) (bool, error) {
-	var last bool
-	if err := tx.Get(ctx, &last, `
-		select coalesce(bool_and(account_id = $2), false) and not exists (
-			select from space where id = $1 and restorable_until <= clock_timestamp())
-		from space_administrator where space_id = $1`,
-		instance.Space.ID.UUID, user.UUID); err != nil {
-		return false, err
-	}
-	if last {
-		return false, lastAdministrator(instance.Space.State() == tenant.Deleted)
-	}
 	member, err := lockMember(ctx, tx, instance.ID, user)
 	if member == nil || err != nil {
 		return false, err
@@ -149,5 +139,5 @@ func lastAdministratorOr(err error, deleted bool) error {
 	if last := pq.As(err, pqerror.CheckViolation); last == nil || last.Constraint != "space_administrator_last" {
 		return err
 	}
-	return lastAdministrator(deleted)
+	return lastAdministrator(deleted, nil)
 }

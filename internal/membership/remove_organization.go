@@ -3,7 +3,6 @@ package membership
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -51,8 +50,7 @@ func lockOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, 
 }
 
 // endInOrganization ends a person's roles in an organization, its spaces and their
-// instances; false where they have none. It fails with CONFLICT for the last manager, and
-// for the last administrator of a space.
+// instances; false where they have none.
 func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor, organization *tenant.Organization, user globalid.ID, action audit.Action) (bool, error) {
 	id := organization.ID.UUID
 	// In the order in which access.Lock locks roles.
@@ -69,34 +67,20 @@ func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 		return false, lastManagerOr(err)
 	}
 	var spaces []struct {
-		ID      uuid.UUID `db:"id"`
-		Name    string    `db:"name"`
-		Last    bool      `db:"last"` // whether nobody else administrates it, and somebody must
-		Deleted bool      `db:"deleted"`
+		ID   uuid.UUID `db:"id"`
+		Name string    `db:"name"`
 	}
 	if err := tx.Select(ctx, &spaces, `
-		select s.id, s.name, s.deleted_at is not null as deleted, bool_or(r.administrator) and not exists (
-			select from space_administrator other where other.space_id = s.id and other.account_id <> $2)
-			and (s.restorable_until > clock_timestamp()) is not false as last
-		from (select space_id, true as administrator from space_administrator where account_id = $2
-		      union all
-		      select distinct space_id, false from instance_member where account_id = $2) r
+		select s.id, s.name
+		from (select space_id from space_administrator where account_id = $2 union select space_id from instance_member where account_id = $2) r
 		join space s on s.id = r.space_id
 		where s.organization_id = $1
-		group by s.id order by s.name, s.id`, id, user.UUID); err != nil {
+		order by s.name, s.id`, id, user.UUID); err != nil {
 		return false, err
 	}
-	var last []string
-	var deleted bool // one of these
 	ids := make(postgres.UUIDs, len(spaces))
 	for i, s := range spaces {
 		ids[i] = s.ID
-		if s.Last {
-			last, deleted = append(last, s.Name), deleted || s.Deleted
-		}
-	}
-	if last != nil {
-		return false, lastAdministratorOf(last, deleted)
 	}
 	if belonged == 0 && spaces == nil {
 		return false, nil
@@ -123,16 +107,11 @@ func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 }
 
 // lastAdministratorOf is the refusal to remove the last administrator of some spaces
-// from their organization.
-func lastAdministratorOf(spaces []string, deleted bool) *fault.Fault {
-	const maxNamed = 5
-	names := strings.Join(spaces[:min(len(spaces), maxNamed)], ", ")
-	if more := len(spaces) - maxNamed; more > 0 {
-		names += fmt.Sprintf(" and %d more", more)
-	}
-	f := lastAdministrator(false)
-	f.Message = fmt.Sprintf("A space must have an administrator, and this is the last one of %s. Nothing was changed.", names)
-	f.Remedy = "Appoint another administrator there first, with inviteSpaceAdministrators."
+// from their organization, with people who could be appointed.
+func lastAdministratorOf(spaces []string, deleted bool, candidates []fault.Contact) *fault.Fault {
+	f := lastAdministrator(false, candidates)
+	f.Message = fmt.Sprintf("A space must have an administrator, and this is the last one of %s. Nothing was changed.", enumerate(spaces))
+	f.Remedy = "Appoint another administrator there first, with inviteSpaceAdministrators" + forExample(candidates) + "."
 	if deleted {
 		f.Remedy += " A deleted space must be restored before, with restoreSpace."
 	}

@@ -165,7 +165,8 @@ func (s *Space) Administrators(ctx context.Context, q postgres.Querier) ([]*faul
 			select s.id as space_id, a.name, a.email
 			from unnest($1::uuid[]) as s (id)
 			cross join lateral (
-				select a.id, a.name, a.email from account a join space_administrator sa on sa.account_id = a.id
+				select a.id, a.name, a.email
+				from space_administrator sa cross join lateral (select * from account where id = sa.account_id limit 1) a
 				where sa.space_id = s.id and not `+FormerHolder+` order by a.name, a.id limit $2) a
 			order by s.id, a.name, a.id`, postgres.IDs(ids), maxAdministrators)
 		for i := range rows {

@@ -41,6 +41,25 @@ func effectiveRoles(held Roles, kind Kind, membership Roles) Roles {
 	return roles
 }
 
+// DerivedFrom returns the roles, held elsewhere, from which the person's roles in the
+// instance derive; none where the person holds a role in the instance by themselves.
+func (i *Instance) DerivedFrom() Roles {
+	if i.membership != 0 {
+		return 0
+	}
+	return bringing(i.Space.held, rolesInInstances, func(held Roles) Roles { return effectiveRoles(held, i.Kind, 0) })
+}
+
+// DerivedFrom returns the roles in the organization from which the person's roles in the
+// space derive; none where the person holds a role by themselves in the space or in any of
+// its instances.
+func (s *Space) DerivedFrom() Roles {
+	if s.held&^rolesInOrganizations != 0 {
+		return 0
+	}
+	return bringing(s.held, rolesInInstances, everywhereInSpace)
+}
+
 // The roles that are held in a kind of place.
 var (
 	rolesInOrganizations = RolesOf(RolesOf(AllRoles()...).HeldIn(globalid.Organization)...)

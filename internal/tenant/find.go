@@ -100,6 +100,7 @@ func (r *instanceRow) instance(space *Space) *Instance {
 		Kind:            r.Kind,
 		Space:           space,
 		Roles:           effectiveRoles(space.held, r.Kind, Roles(r.Membership)),
+		membership:      Roles(r.Membership),
 		DeletedAt:       r.DeletedAt,
 		RestorableUntil: r.RestorableUntil,
 		Restorable:      r.Restorable,

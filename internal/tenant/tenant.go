@@ -96,6 +96,8 @@ type Instance struct {
 	// Roles are the person's effective roles: held here, or derived from those
 	// held elsewhere in the space or in the organization.
 	Roles Roles
+	// membership are the roles that the person holds in the instance by themselves.
+	membership Roles
 
 	DeletedAt       *time.Time
 	DeletedBy       *fault.Contact

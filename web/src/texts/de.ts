@@ -409,6 +409,10 @@ export const de: Texts = {
       title: 'Die letzte Person in der Leitung kann nicht gehen',
       remedy: 'Geben Sie die Rolle zuerst einer anderen Person.',
     },
+    CONFLICT_ROLE_DERIVED: {
+      title: 'Die Rolle kommt von anderswo',
+      remedy: 'Beenden Sie sie dort, wo sie vergeben wurde: Die Meldung sagt, wo.',
+    },
     CONFLICT_NAME_TAKEN: {
       title: 'Eine Instanz des Space hat diesen Namen schon',
       remedy: 'Wählen Sie einen anderen Namen.',

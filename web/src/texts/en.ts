@@ -384,6 +384,10 @@ export const en = {
       title: 'The last manager cannot leave',
       remedy: 'Make somebody else a manager first.',
     },
+    CONFLICT_ROLE_DERIVED: {
+      title: 'The role comes from elsewhere',
+      remedy: 'End it where it was given: the message says where.',
+    },
     CONFLICT_NAME_TAKEN: { title: 'An instance of the space has this name already', remedy: 'Choose another name.' },
     CONFLICT_NAME_RESERVED: { title: 'This name is reserved', remedy: 'Choose another name.' },
     CONFLICT_NAMED_TWICE: {

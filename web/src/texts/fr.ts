@@ -406,6 +406,10 @@ export const fr: Texts = {
       title: 'La dernière personne chargée de la direction ne peut pas partir',
       remedy: 'Donnez d’abord le rôle à une autre personne.',
     },
+    CONFLICT_ROLE_DERIVED: {
+      title: 'Le rôle vient d’ailleurs',
+      remedy: 'Mettez-y fin là où il a été donné : le message dit où.',
+    },
     CONFLICT_NAME_TAKEN: { title: 'Une instance de l’espace porte déjà ce nom', remedy: 'Choisissez un autre nom.' },
     CONFLICT_NAME_RESERVED: { title: 'Ce nom est réservé', remedy: 'Choisissez un autre nom.' },
     CONFLICT_NAMED_TWICE: {
