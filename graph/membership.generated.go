@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/plain"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
@@ -19,6 +20,10 @@ import (
 )
 
 // region    ************************** generated!.gotpl **************************
+
+type FormerMemberResolver interface {
+	Reinstating(ctx context.Context, obj *membership.FormerMember) (*Readiness, error)
+}
 
 // endregion ************************** generated!.gotpl **************************
 
@@ -66,6 +71,281 @@ func (ec *executionContext) fieldContext_ChangeMemberRolePayload_previousRole(_ 
 
 func (ec *executionContext) fieldContext_ChangeMemberRolePayload_changed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ChangeMemberRolePayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) fieldContext_FormerMember_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FormerMember", field, false, false, "ID")
+}
+
+func (ec *executionContext) _FormerMember_user(ctx context.Context, field graphql.CollectedField, obj *membership.FormerMember) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FormerMember_user(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *tenant.User) graphql.Marshaler {
+			return ec.marshalNUser2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐUser(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FormerMember_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "FormerMember",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _FormerMember_roles(ctx context.Context, field graphql.CollectedField, obj *membership.FormerMember) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FormerMember_roles(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Roles(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []tenant.Role) graphql.Marshaler {
+			return ec.marshalNRole2ᚕalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋtenantᚐRoleᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FormerMember_roles(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FormerMember", field, true, false, "Role")
+}
+
+func (ec *executionContext) fieldContext_FormerMember_since(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FormerMember", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) fieldContext_FormerMember_endedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FormerMember", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _FormerMember_endedBy(ctx context.Context, field graphql.CollectedField, obj *membership.FormerMember) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FormerMember_endedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndedBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *fault.Contact) graphql.Marshaler {
+			return ec.marshalOContact2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋfaultᚐContact(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_FormerMember_endedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "FormerMember",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Contact(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) fieldContext_FormerMember_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FormerMember", field, false, false, "MembershipEndReason")
+}
+
+func (ec *executionContext) fieldContext_FormerMember_reinstatableUntil(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FormerMember", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _FormerMember_reinstating(ctx context.Context, field graphql.CollectedField, obj *membership.FormerMember) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FormerMember_reinstating(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.FormerMember().Reinstating(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Readiness) graphql.Marshaler {
+			return ec.marshalNReadiness2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋgraphᚐReadiness(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FormerMember_reinstating(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "FormerMember",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Readiness(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _FormerMemberConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *relay.Connection[*membership.FormerMember]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FormerMemberConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*membership.FormerMember) graphql.Marshaler {
+			return ec.marshalNFormerMember2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐFormerMemberᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FormerMemberConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "FormerMemberConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FormerMember(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _FormerMemberConnection_edges(ctx context.Context, field graphql.CollectedField, obj *relay.Connection[*membership.FormerMember]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FormerMemberConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*relay.Edge[*membership.FormerMember]) graphql.Marshaler {
+			return ec.marshalNFormerMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FormerMemberConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "FormerMemberConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FormerMemberEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _FormerMemberConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *relay.Connection[*membership.FormerMember]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FormerMemberConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *relay.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FormerMemberConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "FormerMemberConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) fieldContext_FormerMemberConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FormerMemberConnection", field, false, false, "Int")
+}
+
+func (ec *executionContext) fieldContext_FormerMemberEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FormerMemberEdge", field, false, false, "String")
+}
+
+func (ec *executionContext) _FormerMemberEdge_node(ctx context.Context, field graphql.CollectedField, obj *relay.Edge[*membership.FormerMember]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FormerMemberEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.FormerMember) graphql.Marshaler {
+			return ec.marshalNFormerMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐFormerMember(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FormerMemberEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "FormerMemberEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FormerMember(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _InstanceMember_user(ctx context.Context, field graphql.CollectedField, obj *membership.Member) (ret graphql.Marshaler) {
@@ -248,6 +528,14 @@ func (ec *executionContext) fieldContext_LeaveInstancePayload_left(_ context.Con
 	return graphql.NewScalarFieldContext("LeaveInstancePayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) fieldContext_ReinstateMemberPayload_reinstated(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReinstateMemberPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) fieldContext_ReinstateMemberPayload_restoredRoleCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReinstateMemberPayload", field, false, false, "Int")
+}
+
 func (ec *executionContext) fieldContext_RemoveMemberPayload_removed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RemoveMemberPayload", field, false, false, "Boolean")
 }
@@ -373,6 +661,76 @@ func (ec *executionContext) unmarshalInputLeaveInstanceInput(ctx context.Context
 func UnmarshalLeaveInstanceInput(ctx context.Context, raw any) (membership.LeaveInstanceInput, error) {
 	var out membership.LeaveInstanceInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "LeaveInstanceInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputReinstateMemberInput(ctx context.Context, obj any) (membership.ReinstateMemberInput, error) {
+	var it membership.ReinstateMemberInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"userId", "instanceId", "spaceId", "organizationId", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "userId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userId"))
+			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserID = data
+		case "instanceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("instanceId"))
+			data, err := ec.unmarshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.InstanceID = data
+		case "spaceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("spaceId"))
+			data, err := ec.unmarshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SpaceID = data
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := ec.unmarshalOID2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalReinstateMemberInput unmarshals raw into the ReinstateMemberInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalReinstateMemberInput(ctx context.Context, raw any) (membership.ReinstateMemberInput, error) {
+	var out membership.ReinstateMemberInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ReinstateMemberInput", raw, &out)
 	return out, err
 }
 
@@ -506,6 +864,239 @@ func (ec *executionContext) _ChangeMemberRolePayload(ctx context.Context, sel as
 	}
 
 	return out
+}
+
+var formerMemberImplementors = []string{"FormerMember"}
+
+func (ec *executionContext) _FormerMember(ctx context.Context, sel ast.SelectionSet, obj *membership.FormerMember) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, formerMemberImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.DeferredGroup{}
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("FormerMember")
+		case "id":
+			out.Values[i] = ec.marshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, field.Selections, obj.ID)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "user":
+			out.Values[i] = ec._FormerMember_user(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "roles":
+			out.Values[i] = ec._FormerMember_roles(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "since":
+			out.Values[i] = ec.marshalNDateTime2timeᚐTime(ctx, field.Selections, obj.Since)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "endedAt":
+			out.Values[i] = ec.marshalNDateTime2timeᚐTime(ctx, field.Selections, obj.EndedAt)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "endedBy":
+			out.Values[i] = ec._FormerMember_endedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "reason":
+			out.Values[i] = ec.marshalNMembershipEndReason2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐEndReason(ctx, field.Selections, obj.Reason)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "reinstatableUntil":
+			out.Values[i] = ec.marshalNDateTime2timeᚐTime(ctx, field.Selections, obj.KeptTill)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "reinstating":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._FormerMember_reinstating(ctx, field, obj)
+				})
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+func plainFormerMember(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[membership.FormerMember] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *membership.FormerMember) bool {
+			return plain.Value(b, graphql.MarshalString("FormerMember"))
+		}
+	case "id":
+		return func(b *bytes.Buffer, obj *membership.FormerMember) bool { obj.ID.MarshalGQL(b); return true }
+	case "user":
+		value := plain.Compile(of, field.Selections, userImplementors, plainUser)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *membership.FormerMember) bool {
+			if obj.User == nil {
+				return false
+			}
+			return value.Write(b, obj.User)
+		}
+	case "since":
+		return func(b *bytes.Buffer, obj *membership.FormerMember) bool {
+			return plain.Value(b, graphqltypes.MarshalDateTime(obj.Since))
+		}
+	case "endedAt":
+		return func(b *bytes.Buffer, obj *membership.FormerMember) bool {
+			return plain.Value(b, graphqltypes.MarshalDateTime(obj.EndedAt))
+		}
+	case "endedBy":
+		value := plain.Compile(of, field.Selections, contactImplementors, plainContact)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *membership.FormerMember) bool {
+			if obj.EndedBy == nil {
+				return plain.Null(b)
+			}
+			return value.Write(b, obj.EndedBy)
+		}
+	case "reason":
+		return func(b *bytes.Buffer, obj *membership.FormerMember) bool { obj.Reason.MarshalGQL(b); return true }
+	case "reinstatableUntil":
+		return func(b *bytes.Buffer, obj *membership.FormerMember) bool {
+			return plain.Value(b, graphqltypes.MarshalDateTime(obj.KeptTill))
+		}
+	}
+	return nil
+}
+
+var formerMemberConnectionImplementors = []string{"FormerMemberConnection"}
+
+func (ec *executionContext) _FormerMemberConnection(ctx context.Context, sel ast.SelectionSet, obj *relay.Connection[*membership.FormerMember]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, formerMemberConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.DeferredGroup{}
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("FormerMemberConnection")
+		case "nodes":
+			out.Values[i] = ec._FormerMemberConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "edges":
+			out.Values[i] = ec._FormerMemberConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._FormerMemberConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.TotalCount)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var formerMemberEdgeImplementors = []string{"FormerMemberEdge"}
+
+func (ec *executionContext) _FormerMemberEdge(ctx context.Context, sel ast.SelectionSet, obj *relay.Edge[*membership.FormerMember]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, formerMemberEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.DeferredGroup{}
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("FormerMemberEdge")
+		case "cursor":
+			out.Values[i] = ec.marshalNString2string(ctx, field.Selections, obj.Cursor)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._FormerMemberEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+func plainFormerMemberEdge(of *graphql.OperationContext, field graphql.CollectedField) plain.Writer[relay.Edge[*membership.FormerMember]] {
+	switch field.Name {
+	case "__typename":
+		return func(b *bytes.Buffer, obj *relay.Edge[*membership.FormerMember]) bool {
+			return plain.Value(b, graphql.MarshalString("FormerMemberEdge"))
+		}
+	case "cursor":
+		return func(b *bytes.Buffer, obj *relay.Edge[*membership.FormerMember]) bool {
+			return plain.Value(b, graphqltypes.MarshalString(obj.Cursor))
+		}
+	case "node":
+		value := plain.Compile(of, field.Selections, formerMemberImplementors, plainFormerMember)
+		if value == nil {
+			return nil
+		}
+		return func(b *bytes.Buffer, obj *relay.Edge[*membership.FormerMember]) bool {
+			if obj.Node == nil {
+				return false
+			}
+			return value.Write(b, obj.Node)
+		}
+	}
+	return nil
 }
 
 var instanceMemberImplementors = []string{"InstanceMember"}
@@ -722,6 +1313,44 @@ func (ec *executionContext) _LeaveInstancePayload(ctx context.Context, sel ast.S
 	return out
 }
 
+var reinstateMemberPayloadImplementors = []string{"ReinstateMemberPayload"}
+
+func (ec *executionContext) _ReinstateMemberPayload(ctx context.Context, sel ast.SelectionSet, obj *membership.ReinstateMemberPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, reinstateMemberPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.DeferredGroup{}
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ReinstateMemberPayload")
+		case "reinstated":
+			out.Values[i] = ec.marshalNBoolean2bool(ctx, field.Selections, obj.Reinstated)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "restoredRoleCount":
+			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.Restored)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var removeMemberPayloadImplementors = []string{"RemoveMemberPayload"}
 
 func (ec *executionContext) _RemoveMemberPayload(ctx context.Context, sel ast.SelectionSet, obj *membership.RemoveMemberPayload) graphql.Marshaler {
@@ -772,6 +1401,60 @@ func (ec *executionContext) _RemoveMemberPayload(ctx context.Context, sel ast.Se
 func (ec *executionContext) unmarshalNChangeMemberRoleInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐChangeMemberRoleInput(ctx context.Context, v any) (membership.ChangeMemberRoleInput, error) {
 	res, err := ec.unmarshalInputChangeMemberRoleInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFormerMember2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐFormerMemberᚄ(ctx context.Context, sel ast.SelectionSet, v []*membership.FormerMember) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, formerMemberImplementors, plainFormerMember, v); list != nil {
+		return list
+	}
+	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNFormerMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐFormerMember(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNFormerMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐFormerMember(ctx context.Context, sel ast.SelectionSet, v *membership.FormerMember) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "FormerMember!")
+		return graphql.Null
+	}
+	return ec._FormerMember(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNFormerMemberEdge2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*relay.Edge[*membership.FormerMember]) graphql.Marshaler {
+	if list := plain.List(ec.OperationContext, sel, formerMemberEdgeImplementors, plainFormerMemberEdge, v); list != nil {
+		return list
+	}
+	ret := graphqltypes.MarshalSlice(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNFormerMemberEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNFormerMemberEdge2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐEdge(ctx context.Context, sel ast.SelectionSet, v *relay.Edge[*membership.FormerMember]) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "FormerMemberEdge!")
+		return graphql.Null
+	}
+	return ec._FormerMemberEdge(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNInstanceMember2ᚕᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐMemberᚄ(ctx context.Context, sel ast.SelectionSet, v []*membership.Member) graphql.Marshaler {
@@ -833,6 +1516,21 @@ func (ec *executionContext) unmarshalNLeaveInstanceInput2alphacruncherᚗcomᚋd
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNMembershipEndReason2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐEndReason(ctx context.Context, v any) (membership.EndReason, error) {
+	var res membership.EndReason
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNMembershipEndReason2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐEndReason(ctx context.Context, sel ast.SelectionSet, v membership.EndReason) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNReinstateMemberInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐReinstateMemberInput(ctx context.Context, v any) (membership.ReinstateMemberInput, error) {
+	res, err := ec.unmarshalInputReinstateMemberInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNRemoveMemberInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemoveMemberInput(ctx context.Context, v any) (membership.RemoveMemberInput, error) {
 	res, err := ec.unmarshalInputRemoveMemberInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -843,6 +1541,13 @@ func (ec *executionContext) marshalOChangeMemberRolePayload2ᚖalphacruncherᚗc
 		return graphql.Null
 	}
 	return ec._ChangeMemberRolePayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOFormerMemberConnection2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋrelayᚐConnection(ctx context.Context, sel ast.SelectionSet, v *relay.Connection[*membership.FormerMember]) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._FormerMemberConnection(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOInstanceMember2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐMember(ctx context.Context, sel ast.SelectionSet, v *membership.Member) graphql.Marshaler {
@@ -864,6 +1569,13 @@ func (ec *executionContext) marshalOLeaveInstancePayload2ᚖalphacruncherᚗcom�
 		return graphql.Null
 	}
 	return ec._LeaveInstancePayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOReinstateMemberPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐReinstateMemberPayload(ctx context.Context, sel ast.SelectionSet, v *membership.ReinstateMemberPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ReinstateMemberPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalORemoveMemberPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐRemoveMemberPayload(ctx context.Context, sel ast.SelectionSet, v *membership.RemoveMemberPayload) graphql.Marshaler {

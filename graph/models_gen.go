@@ -86,6 +86,8 @@ const (
 	// organization or, in a Distributed instance, as an editor of `instances`. `contacts` can
 	// end that role.
 	ConflictReasonRoleDerived ConflictReason = "ROLE_DERIVED"
+	// The person has left by themselves, and is brought back by an invitation only, which they accept.
+	ConflictReasonMemberLeft ConflictReason = "MEMBER_LEFT"
 	// An active instance of the space has this name, and cannot be used for this: `instances` has it. Names are
 	// compared without regard to case, to spaces, and to characters that nobody sees.
 	ConflictReasonNameTaken ConflictReason = "NAME_TAKEN"
@@ -117,6 +119,7 @@ var AllConflictReason = []ConflictReason{
 	ConflictReasonLastManager,
 	ConflictReasonLinkRevoked,
 	ConflictReasonRoleDerived,
+	ConflictReasonMemberLeft,
 	ConflictReasonNameTaken,
 	ConflictReasonNameReserved,
 	ConflictReasonNamedTwice,
@@ -132,7 +135,7 @@ var AllConflictReason = []ConflictReason{
 
 func (e ConflictReason) IsValid() bool {
 	switch e {
-	case ConflictReasonLastAdministrator, ConflictReasonLastManager, ConflictReasonLinkRevoked, ConflictReasonRoleDerived, ConflictReasonNameTaken, ConflictReasonNameReserved, ConflictReasonNamedTwice, ConflictReasonRemovesTooMany, ConflictReasonNotNeeded, ConflictReasonNoManager, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
+	case ConflictReasonLastAdministrator, ConflictReasonLastManager, ConflictReasonLinkRevoked, ConflictReasonRoleDerived, ConflictReasonMemberLeft, ConflictReasonNameTaken, ConflictReasonNameReserved, ConflictReasonNamedTwice, ConflictReasonRemovesTooMany, ConflictReasonNotNeeded, ConflictReasonNoManager, ConflictReasonRequesterLeft, ConflictReasonRequestApproved, ConflictReasonRequestDeclined, ConflictReasonRequestWithdrawn, ConflictReasonRequestExpired:
 		return true
 	}
 	return false

@@ -32,6 +32,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
 	AuditEntry() AuditEntryResolver
+	FormerMember() FormerMemberResolver
 	Instance() InstanceResolver
 	Invitation() InvitationResolver
 	InviteLink() InviteLinkResolver
@@ -158,9 +159,34 @@ type ComplexityRoot struct {
 		Warning    func(childComplexity int) int
 	}
 
+	FormerMember struct {
+		EndedAt     func(childComplexity int) int
+		EndedBy     func(childComplexity int) int
+		ID          func(childComplexity int) int
+		KeptTill    func(childComplexity int) int
+		Reason      func(childComplexity int) int
+		Reinstating func(childComplexity int) int
+		Roles       func(childComplexity int) int
+		Since       func(childComplexity int) int
+		User        func(childComplexity int) int
+	}
+
+	FormerMemberConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	FormerMemberEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	Instance struct {
 		DeletedAt       func(childComplexity int) int
 		DeletedBy       func(childComplexity int) int
+		FormerMembers   func(childComplexity int, first *int, after *string) int
 		ID              func(childComplexity int) int
 		Invitations     func(childComplexity int, first *int, after *string, status *invitation.Status) int
 		InviteLinks     func(childComplexity int, first *int, after *string) int
@@ -344,6 +370,7 @@ type ComplexityRoot struct {
 		LeaveOrganization         func(childComplexity int, input membership.LeaveOrganizationInput) int
 		RefreshInviteLink         func(childComplexity int, input link.RefreshInviteLinkInput) int
 		RefuseInvitations         func(childComplexity int, input invitation.RefuseInvitationsInput) int
+		ReinstateMember           func(childComplexity int, input membership.ReinstateMemberInput) int
 		RemoveMember              func(childComplexity int, input membership.RemoveMemberInput) int
 		RequestInvitations        func(childComplexity int, input request.RequestInvitationsInput) int
 		RequestRestore            func(childComplexity int, input request.RequestRestoreInput) int
@@ -370,16 +397,17 @@ type ComplexityRoot struct {
 	}
 
 	Organization struct {
-		AuditLog    func(childComplexity int, first *int, after *string) int
-		ID          func(childComplexity int) int
-		Invitations func(childComplexity int, first *int, after *string, status *invitation.Status) int
-		Inviting    func(childComplexity int) int
-		Members     func(childComplexity int, first *int, after *string) int
-		Name        func(childComplexity int) int
-		Removing    func(childComplexity int, userID globalid.ID) int
-		Requests    func(childComplexity int, status *request.Status, first *int, after *string) int
-		Spaces      func(childComplexity int, first *int, after *string, state *tenant.State) int
-		ViewerRoles func(childComplexity int) int
+		AuditLog      func(childComplexity int, first *int, after *string) int
+		FormerMembers func(childComplexity int, first *int, after *string) int
+		ID            func(childComplexity int) int
+		Invitations   func(childComplexity int, first *int, after *string, status *invitation.Status) int
+		Inviting      func(childComplexity int) int
+		Members       func(childComplexity int, first *int, after *string) int
+		Name          func(childComplexity int) int
+		Removing      func(childComplexity int, userID globalid.ID) int
+		Requests      func(childComplexity int, status *request.Status, first *int, after *string) int
+		Spaces        func(childComplexity int, first *int, after *string, state *tenant.State) int
+		ViewerRoles   func(childComplexity int) int
 	}
 
 	OrganizationConnection struct {
@@ -449,6 +477,11 @@ type ComplexityRoot struct {
 
 	RefuseInvitationsPayload struct {
 		Email func(childComplexity int) int
+	}
+
+	ReinstateMemberPayload struct {
+		Reinstated func(childComplexity int) int
+		Restored   func(childComplexity int) int
 	}
 
 	RemoveMemberPayload struct {
@@ -580,6 +613,7 @@ type ComplexityRoot struct {
 		AuditLog        func(childComplexity int, first *int, after *string) int
 		DeletedAt       func(childComplexity int) int
 		DeletedBy       func(childComplexity int) int
+		FormerMembers   func(childComplexity int, first *int, after *string) int
 		ID              func(childComplexity int) int
 		Instances       func(childComplexity int, first *int, after *string, state *tenant.State) int
 		Invitations     func(childComplexity int, first *int, after *string, status *invitation.Status) int
@@ -1017,6 +1051,99 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.EmailCheck.Warning(childComplexity), true
 
+	case "FormerMember.endedAt":
+		if e.ComplexityRoot.FormerMember.EndedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMember.EndedAt(childComplexity), true
+	case "FormerMember.endedBy":
+		if e.ComplexityRoot.FormerMember.EndedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMember.EndedBy(childComplexity), true
+	case "FormerMember.id":
+		if e.ComplexityRoot.FormerMember.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMember.ID(childComplexity), true
+	case "FormerMember.reinstatableUntil":
+		if e.ComplexityRoot.FormerMember.KeptTill == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMember.KeptTill(childComplexity), true
+	case "FormerMember.reason":
+		if e.ComplexityRoot.FormerMember.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMember.Reason(childComplexity), true
+	case "FormerMember.reinstating":
+		if e.ComplexityRoot.FormerMember.Reinstating == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMember.Reinstating(childComplexity), true
+	case "FormerMember.roles":
+		if e.ComplexityRoot.FormerMember.Roles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMember.Roles(childComplexity), true
+	case "FormerMember.since":
+		if e.ComplexityRoot.FormerMember.Since == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMember.Since(childComplexity), true
+	case "FormerMember.user":
+		if e.ComplexityRoot.FormerMember.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMember.User(childComplexity), true
+
+	case "FormerMemberConnection.edges":
+		if e.ComplexityRoot.FormerMemberConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMemberConnection.Edges(childComplexity), true
+	case "FormerMemberConnection.nodes":
+		if e.ComplexityRoot.FormerMemberConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMemberConnection.Nodes(childComplexity), true
+	case "FormerMemberConnection.pageInfo":
+		if e.ComplexityRoot.FormerMemberConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMemberConnection.PageInfo(childComplexity), true
+	case "FormerMemberConnection.totalCount":
+		if e.ComplexityRoot.FormerMemberConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMemberConnection.TotalCount(childComplexity), true
+
+	case "FormerMemberEdge.cursor":
+		if e.ComplexityRoot.FormerMemberEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMemberEdge.Cursor(childComplexity), true
+	case "FormerMemberEdge.node":
+		if e.ComplexityRoot.FormerMemberEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FormerMemberEdge.Node(childComplexity), true
+
 	case "Instance.deletedAt":
 		if e.ComplexityRoot.Instance.DeletedAt == nil {
 			break
@@ -1029,6 +1156,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Instance.DeletedBy(childComplexity), true
+	case "Instance.formerMembers":
+		if e.ComplexityRoot.Instance.FormerMembers == nil {
+			break
+		}
+
+		args, err := ec.field_Instance_formerMembers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Instance.FormerMembers(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Instance.id":
 		if e.ComplexityRoot.Instance.ID == nil {
 			break
@@ -1890,6 +2028,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RefuseInvitations(childComplexity, args["input"].(invitation.RefuseInvitationsInput)), true
+	case "Mutation.reinstateMember":
+		if e.ComplexityRoot.Mutation.ReinstateMember == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_reinstateMember_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReinstateMember(childComplexity, args["input"].(membership.ReinstateMemberInput)), true
 	case "Mutation.removeMember":
 		if e.ComplexityRoot.Mutation.RemoveMember == nil {
 			break
@@ -2078,6 +2227,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Organization.AuditLog(childComplexity, args["first"].(*int), args["after"].(*string)), true
+	case "Organization.formerMembers":
+		if e.ComplexityRoot.Organization.FormerMembers == nil {
+			break
+		}
+
+		args, err := ec.field_Organization_formerMembers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Organization.FormerMembers(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Organization.id":
 		if e.ComplexityRoot.Organization.ID == nil {
 			break
@@ -2415,6 +2575,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RefuseInvitationsPayload.Email(childComplexity), true
+
+	case "ReinstateMemberPayload.reinstated":
+		if e.ComplexityRoot.ReinstateMemberPayload.Reinstated == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReinstateMemberPayload.Reinstated(childComplexity), true
+	case "ReinstateMemberPayload.restoredRoleCount":
+		if e.ComplexityRoot.ReinstateMemberPayload.Restored == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReinstateMemberPayload.Restored(childComplexity), true
 
 	case "RemoveMemberPayload.removed":
 		if e.ComplexityRoot.RemoveMemberPayload.Removed == nil {
@@ -2893,6 +3066,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Space.DeletedBy(childComplexity), true
+	case "Space.formerMembers":
+		if e.ComplexityRoot.Space.FormerMembers == nil {
+			break
+		}
+
+		args, err := ec.field_Space_formerMembers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Space.FormerMembers(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Space.id":
 		if e.ComplexityRoot.Space.ID == nil {
 			break
@@ -3287,6 +3471,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("LeaveOrganizationInput", ec.unmarshalInputLeaveOrganizationInput),
 			graphql.NewInputUnmarshaler("RefreshInviteLinkInput", ec.unmarshalInputRefreshInviteLinkInput),
 			graphql.NewInputUnmarshaler("RefuseInvitationsInput", ec.unmarshalInputRefuseInvitationsInput),
+			graphql.NewInputUnmarshaler("ReinstateMemberInput", ec.unmarshalInputReinstateMemberInput),
 			graphql.NewInputUnmarshaler("RemoveMemberInput", ec.unmarshalInputRemoveMemberInput),
 			graphql.NewInputUnmarshaler("RequestInvitationsInput", ec.unmarshalInputRequestInvitationsInput),
 			graphql.NewInputUnmarshaler("RequestRestoreInput", ec.unmarshalInputRequestRestoreInput),
@@ -3512,6 +3697,8 @@ enum AuditAction {
   MEMBER_REMOVED
   "A member left an instance."
   MEMBER_LEFT
+  "A person whose role had ended got it back: in an instance, in the whole space, or in the organization."
+  MEMBER_REINSTATED
   "A person was granted a role that they had requested, or was appointed by the operator."
   ROLE_GRANTED
   "The people of the space's instances were made those of a roster: see ` + "`" + `roster` + "`" + `."
@@ -3668,6 +3855,8 @@ enum ConflictReason {
   end that role.
   """
   ROLE_DERIVED
+  "The person has left by themselves, and is brought back by an invitation only, which they accept."
+  MEMBER_LEFT
   """
   An active instance of the space has this name, and cannot be used for this: ` + "`" + `instances` + "`" + ` has it. Names are
   compared without regard to case, to spaces, and to characters that nobody sees.
@@ -3832,6 +4021,14 @@ type Instance {
   """
   members(first: Int, after: String): InstanceMemberConnection
     @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR], of: "id")
+  """
+  The people whose own role in this instance ended in the last 90 days and who have got none
+  since, newest first. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+
+  Errors: FORBIDDEN.
+  """
+  formerMembers(first: Int, after: String): FormerMemberConnection
+    @role(any: [SPACE_ADMINISTRATOR], of: "id")
   """
   The invitations to this instance, newest first; all of them, or those with one
   status. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
@@ -4721,6 +4918,22 @@ type InviteLinkEdge {
     @role(any: [ORGANIZATION_MANAGER, SPACE_ADMINISTRATOR], of: "input.instanceId|input.spaceId|input.organizationId")
 
   """
+  Gives a person back the roles that their last removal from an instance, from the whole
+  space, or from the whole organization ended there, as they were: undoes removeMember, for
+  90 days (the operator can choose another time). A higher role that they have by now stays.
+  Their pending invitations there are revoked. They get no mail. Repeating it succeeds and
+  changes nothing.
+
+  People who left by themselves are not brought back without being asked (MEMBER_LEFT):
+  invite them. ` + "`" + `formerMembers` + "`" + ` of the place lists who can be reinstated.
+
+  Errors: NOT_FOUND (also where the person was not removed, or too long ago), FORBIDDEN,
+  SPACE_DELETED, INSTANCE_DELETED, CONFLICT (MEMBER_LEFT).
+  """
+  reinstateMember(input: ReinstateMemberInput!): ReinstateMemberPayload
+    @role(any: [ORGANIZATION_MANAGER, SPACE_ADMINISTRATOR], of: "input.instanceId|input.spaceId|input.organizationId")
+
+  """
   Ends the role of the requesting person in an instance. Roles that they have
   elsewhere, as an administrator of the space or a manager of the organization,
   stay. To stop being an administrator, call removeMember for yourself. Pending
@@ -4791,6 +5004,80 @@ type RemoveMemberPayload {
   revokedInvitationCount: Int!
   "The number of pending invitations that were taken over."
   takenOverInvitationCount: Int!
+}
+
+"Input of reinstateMember. Give one of ` + "`" + `instanceId` + "`" + `, ` + "`" + `spaceId` + "`" + ` and ` + "`" + `organizationId` + "`" + `."
+input ReinstateMemberInput {
+  "The id of the person: ` + "`" + `FormerMember.user.id` + "`" + `."
+  userId: ID!
+  "The instance: the person gets their role in it back."
+  instanceId: ID
+  "The space from which the person was removed: they get back their roles in it and in its instances."
+  spaceId: ID
+  "The organization from which the person was removed: they get back their roles in it, in its spaces and in their instances."
+  organizationId: ID
+  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
+  idempotencyKey: String
+}
+
+"Result of reinstateMember."
+type ReinstateMemberPayload {
+  "Whether this request gave a role back; ` + "`" + `false` + "`" + ` where the person had all of them."
+  reinstated: Boolean!
+  "The number of roles that the person got back."
+  restoredRoleCount: Int!
+}
+
+"A person whose roles in a place ended, and can be given back with reinstateMember."
+type FormerMember {
+  "The global id. Opaque; another one for each end of a role."
+  id: ID!
+  "The person."
+  user: User!
+  "The roles that can be given back: in this place and, of a space or an organization, inside of it."
+  roles: [Role!]!
+  "When the person got the first of these roles."
+  since: DateTime!
+  "When the roles ended."
+  endedAt: DateTime!
+  "The person who ended them; ` + "`" + `null` + "`" + ` where the time of the membership was over."
+  endedBy: Contact
+  "Why they ended."
+  reason: MembershipEndReason!
+  "The time until which the roles can be given back."
+  reinstatableUntil: DateTime!
+  "Whether the requesting person can reinstate this person with reinstateMember and, if not, why and what they can do."
+  reinstating: Readiness!
+}
+
+"Why a membership ended."
+enum MembershipEndReason {
+  "An administrator of the space or a manager of the organization removed the person."
+  REMOVED
+  "The person left by themselves."
+  LEFT
+  "The time of the membership was over."
+  EXPIRED
+}
+
+"A page of former members."
+type FormerMemberConnection {
+  "The rows of this page."
+  nodes: [FormerMember!]!
+  "The rows of this page, each with its cursor."
+  edges: [FormerMemberEdge!]!
+  "The position of this page in the list."
+  pageInfo: PageInfo!
+  "The number of rows in the whole list, 10,000 at most: where it is 10,000, there may be more."
+  totalCount: Int!
+}
+
+"One row of a page."
+type FormerMemberEdge {
+  "The position of the row, for ` + "`" + `after` + "`" + `. Opaque."
+  cursor: String!
+  "The row."
+  node: FormerMember!
 }
 
 "Input of leaveInstance."
@@ -4889,6 +5176,15 @@ type Organization {
   Errors: FORBIDDEN.
   """
   members(first: Int, after: String): OrganizationMemberConnection
+    @role(any: [ORGANIZATION_MANAGER], of: "id")
+  """
+  The people who were removed from the organization or left it in the last 90 days, newest
+  first, as long as they have not got all of their roles again. ` + "`" + `first` + "`" + ` is 20 by default and
+  100 at most.
+
+  Errors: FORBIDDEN.
+  """
+  formerMembers(first: Int, after: String): FormerMemberConnection
     @role(any: [ORGANIZATION_MANAGER], of: "id")
   """
   The invitations to the organization itself, newest first; all of them, or those
@@ -5848,6 +6144,15 @@ type Space {
   members(first: Int, after: String): SpaceMemberConnection
     @role(any: [SPACE_ADMINISTRATOR], of: "id")
   """
+  The people who were removed from the whole space in the last 90 days, newest first, as
+  long as they have not got all of their roles again. Those who lost a role in one instance
+  are in the list of that instance. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
+
+  Errors: FORBIDDEN.
+  """
+  formerMembers(first: Int, after: String): FormerMemberConnection
+    @role(any: [SPACE_ADMINISTRATOR], of: "id")
+  """
   The invitations to administer the space, newest first; all of them, or those
   with one status. ` + "`" + `first` + "`" + ` is 20 by default and 100 at most.
 
@@ -6238,6 +6543,54 @@ func (ec *executionContext) childFields_EmailCheck(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type EmailCheck", field.Name)
 }
 
+func (ec *executionContext) childFields_FormerMember(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_FormerMember_id(ctx, field)
+	case "user":
+		return ec.fieldContext_FormerMember_user(ctx, field)
+	case "roles":
+		return ec.fieldContext_FormerMember_roles(ctx, field)
+	case "since":
+		return ec.fieldContext_FormerMember_since(ctx, field)
+	case "endedAt":
+		return ec.fieldContext_FormerMember_endedAt(ctx, field)
+	case "endedBy":
+		return ec.fieldContext_FormerMember_endedBy(ctx, field)
+	case "reason":
+		return ec.fieldContext_FormerMember_reason(ctx, field)
+	case "reinstatableUntil":
+		return ec.fieldContext_FormerMember_reinstatableUntil(ctx, field)
+	case "reinstating":
+		return ec.fieldContext_FormerMember_reinstating(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FormerMember", field.Name)
+}
+
+func (ec *executionContext) childFields_FormerMemberConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_FormerMemberConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_FormerMemberConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_FormerMemberConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_FormerMemberConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FormerMemberConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_FormerMemberEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_FormerMemberEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_FormerMemberEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FormerMemberEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_Instance(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -6260,6 +6613,8 @@ func (ec *executionContext) childFields_Instance(ctx context.Context, field grap
 		return ec.fieldContext_Instance_restorableUntil(ctx, field)
 	case "members":
 		return ec.fieldContext_Instance_members(ctx, field)
+	case "formerMembers":
+		return ec.fieldContext_Instance_formerMembers(ctx, field)
 	case "invitations":
 		return ec.fieldContext_Instance_invitations(ctx, field)
 	case "inviteLinks":
@@ -6602,6 +6957,8 @@ func (ec *executionContext) childFields_Organization(ctx context.Context, field 
 		return ec.fieldContext_Organization_viewerRoles(ctx, field)
 	case "members":
 		return ec.fieldContext_Organization_members(ctx, field)
+	case "formerMembers":
+		return ec.fieldContext_Organization_formerMembers(ctx, field)
 	case "invitations":
 		return ec.fieldContext_Organization_invitations(ctx, field)
 	case "spaces":
@@ -6734,6 +7091,16 @@ func (ec *executionContext) childFields_RefuseInvitationsPayload(ctx context.Con
 		return ec.fieldContext_RefuseInvitationsPayload_email(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RefuseInvitationsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReinstateMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "reinstated":
+		return ec.fieldContext_ReinstateMemberPayload_reinstated(ctx, field)
+	case "restoredRoleCount":
+		return ec.fieldContext_ReinstateMemberPayload_restoredRoleCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReinstateMemberPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RemoveMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7008,6 +7375,8 @@ func (ec *executionContext) childFields_Space(ctx context.Context, field graphql
 		return ec.fieldContext_Space_instances(ctx, field)
 	case "members":
 		return ec.fieldContext_Space_members(ctx, field)
+	case "formerMembers":
+		return ec.fieldContext_Space_formerMembers(ctx, field)
 	case "invitations":
 		return ec.fieldContext_Space_invitations(ctx, field)
 	case "inviteLinks":

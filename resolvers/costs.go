@@ -25,6 +25,7 @@ var Costs = map[string]complexity.Field{
 	"RosterChanges.createdInstances": {Length: 250},
 	// Every edge is an object around the row, with a cursor.
 	"AuditEntryConnection.edges":         {Weight: 1},
+	"FormerMemberConnection.edges":       {Weight: 1},
 	"InstanceConnection.edges":           {Weight: 1},
 	"InstanceMemberConnection.edges":     {Weight: 1},
 	"InvitationConnection.edges":         {Weight: 1},

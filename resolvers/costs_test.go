@@ -11,7 +11,7 @@ import (
 
 // unbounded are lists without arguments that have few elements.
 var unbounded = map[string]bool{
-	"Instance.viewerRoles": true, "Space.viewerRoles": true, "Organization.viewerRoles": true, "SpaceMember.roles": true, // at most one of each role
+	"Instance.viewerRoles": true, "Space.viewerRoles": true, "Organization.viewerRoles": true, "SpaceMember.roles": true, "FormerMember.roles": true, // at most one of each role
 }
 
 func TestCostsAreOfFieldsOfTheSchema(t *testing.T) {

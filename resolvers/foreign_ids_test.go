@@ -79,6 +79,12 @@ var foreignIDs = []foreignID{
 	{at: "changeOrganizationRole input.userId", kind: globalid.User, own: true, operation: `changeOrganizationRole(input: {organizationId: "OWN_ORGANIZATION", userId: $id, role: FACULTY, idempotencyKey: $key}) { changed }`},
 	{at: "removeMember input.organizationId", kind: globalid.Organization, operation: `removeMember(input: {organizationId: $id, userId: "OWN_USER", idempotencyKey: $key}) { removed }`},
 	{at: "removeMember input.userId", kind: globalid.User, own: true, operation: `removeMember(input: {organizationId: "OWN_ORGANIZATION", userId: $id, idempotencyKey: $key}) { removed revokedInvitationCount takenOverInvitationCount }`},
+	{at: "reinstateMember input.instanceId", kind: globalid.Instance, operation: `reinstateMember(input: {instanceId: $id, userId: "OWN_USER", idempotencyKey: $key}) { reinstated }`},
+	{at: "reinstateMember input.spaceId", kind: globalid.Space, operation: `reinstateMember(input: {spaceId: $id, userId: "OWN_USER", idempotencyKey: $key}) { reinstated }`},
+	{at: "reinstateMember input.organizationId", kind: globalid.Organization, operation: `reinstateMember(input: {organizationId: $id, userId: "OWN_USER", idempotencyKey: $key}) { reinstated }`},
+	{at: "reinstateMember input.userId", kind: globalid.User, own: true, operation: `reinstateMember(input: {instanceId: "OWN_INSTANCE", userId: $id, idempotencyKey: $key}) { reinstated }`},
+	{at: "reinstateMember input.userId", kind: globalid.User, own: true, operation: `reinstateMember(input: {spaceId: "OWN_SPACE", userId: $id, idempotencyKey: $key}) { reinstated }`},
+	{at: "reinstateMember input.userId", kind: globalid.User, own: true, operation: `reinstateMember(input: {organizationId: "OWN_ORGANIZATION", userId: $id, idempotencyKey: $key}) { reinstated }`},
 	{at: "Instance.removing userId", kind: globalid.User, own: true, operation: `query($id: ID!) { instance(id: "OWN_INSTANCE") { removing(userId: $id) { allowed obstacles { message } } } }`},
 	{at: "Space.removing userId", kind: globalid.User, own: true, operation: `query($id: ID!) { space(id: "OWN_SPACE") { removing(userId: $id) { allowed obstacles { message } } } }`},
 	{at: "Organization.removing userId", kind: globalid.User, own: true, operation: `query($id: ID!) { organization(id: "OWN_ORGANIZATION") { removing(userId: $id) { allowed obstacles { message } } } }`},
@@ -177,6 +183,8 @@ func newForeignWorld(t *testing.T) *foreignWorld {
 	world.Grant(gus, tenant.InstanceViewer, away)
 	world.Grant(gus, tenant.InstanceViewer, deleted)
 	world.DeleteInstance(deleted, fay)
+	world.Exec(`insert into ended_membership (removal, account_id, instance_id, role, since, reason) values ($1, $2, $3, 'VIEWER', clock_timestamp(), 'REMOVED')`,
+		uuid.New(), fay.ID.UUID, away.UUID)
 	own := world.NewOrganization("Own")
 	world.Grant(world.User("ada"), tenant.OrganizationManager, own)
 	world.Grant(fay, tenant.OrganizationManager, organization)
@@ -211,6 +219,7 @@ func newForeignWorld(t *testing.T) *foreignWorld {
 		globalid.Invitation:   {world.Invitation("hal@else.example"), world.Invitation("ida@else.example"), world.Invitation("jan@else.example")},
 		globalid.Link:         w.ids(globalid.Link, `select id::text from invite_link order by id`),
 		globalid.Request:      w.ids(globalid.Request, `select id::text from request order by id`),
+		globalid.FormerMember: w.ids(globalid.FormerMember, `select id::text from ended_membership order by id`),
 		globalid.AuditEntry:   w.ids(globalid.AuditEntry, `select id::text from audit_log where space_name = 'Abroad' order by id limit 1`),
 	}
 	// Reading them later could wait for a lock of the test.
@@ -404,6 +413,9 @@ func TestForeignCursorsAnswerLikeUnknownOnes(t *testing.T) {
 			kind := globalid.Kind(strings.TrimPrefix(strings.TrimSuffix(strings.ToLower(node), "entry"), "invite"))
 			if slices.Contains(ofPeople, node) {
 				kind = globalid.User
+			}
+			if node == "FormerMember" {
+				kind = globalid.FormerMember
 			}
 			query := w.own.Replace(`query($after: String) ` + strings.ReplaceAll(within[name], "FIELD", field.Name+`(after: $after) { totalCount nodes { __typename } pageInfo { hasNextPage hasPreviousPage } }`))
 			if len(w.foreign[kind]) == 0 {

@@ -112,6 +112,10 @@ func (m mutation) SyncRoster(ctx context.Context, input roster.SyncRosterInput) 
 	return call(ctx, m.Rosters.Sync, input)
 }
 
+func (m mutation) ReinstateMember(ctx context.Context, input membership.ReinstateMemberInput) (*membership.ReinstateMemberPayload, error) {
+	return call(ctx, m.Memberships.Reinstate, input)
+}
+
 func (m mutation) LeaveOrganization(ctx context.Context, input membership.LeaveOrganizationInput) (*membership.LeaveOrganizationPayload, error) {
 	return call(ctx, m.Memberships.LeaveOrganization, input)
 }

@@ -26,6 +26,15 @@ func (f organizationFields) Members(ctx context.Context, obj *tenant.Organizatio
 	})
 }
 
+func (f organizationFields) FormerMembers(ctx context.Context, obj *tenant.Organization, first *int, after *string) (*membership.FormerMemberConnection, error) {
+	return connection(ctx, f.Root, first, after, formerMemberID, func(page relay.Page) (relay.List[*membership.FormerMember], error) {
+		list, err := ofOrganizations(obj, listQuery{list: "formerMembers", page: page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*membership.FormerMember], error) {
+			return f.Memberships.ListFormer(ctx, ids, page)
+		})
+		return formerMembersOf(obj, list), err
+	})
+}
+
 func (f organizationFields) Invitations(ctx context.Context, obj *tenant.Organization, first *int, after *string, status *invitation.Status) (*invitation.Connection, error) {
 	filter := invitation.Filter{Status: orAny(status), Stored: nodesHaveOnly(ctx, storedFields)}
 	return connection(ctx, f.Root, first, after, invitationID, func(page relay.Page) (relay.List[*invitation.Invitation], error) {

@@ -26,6 +26,7 @@ var cursors = map[string]globalid.Kind{
 	"InstanceConnection":           globalid.Instance,
 	"InstanceMemberConnection":     globalid.User,
 	"SpaceMemberConnection":        globalid.User,
+	"FormerMemberConnection":       globalid.FormerMember,
 	"InvitationConnection":         globalid.Invitation,
 	"InviteLinkConnection":         globalid.Link,
 	"RequestConnection":            globalid.Request,
@@ -39,6 +40,7 @@ func instanceID(i *tenant.Instance) globalid.ID                         { return
 func memberID(m *membership.Member) globalid.ID                         { return m.User.ID }
 func organizationMemberID(m *membership.OrganizationMember) globalid.ID { return m.User.ID }
 func spaceMemberID(m *membership.SpaceMember) globalid.ID               { return m.User.ID }
+func formerMemberID(m *membership.FormerMember) globalid.ID             { return m.ID }
 func invitationID(v *invitation.Invitation) globalid.ID                 { return v.ID }
 func linkID(l *link.Link) globalid.ID                                   { return l.ID }
 func requestID(r *request.Request) globalid.ID                          { return r.ID }

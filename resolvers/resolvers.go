@@ -71,6 +71,9 @@ func (r *Root) Space() graph.SpaceResolver { return spaceFields{r} }
 // Instance implements graph.ResolverRoot.
 func (r *Root) Instance() graph.InstanceResolver { return instanceFields{r} }
 
+// FormerMember implements graph.ResolverRoot.
+func (r *Root) FormerMember() graph.FormerMemberResolver { return formerMemberFields{r} }
+
 // Invitation implements graph.ResolverRoot.
 func (r *Root) Invitation() graph.InvitationResolver { return invitationFields{r} }
 

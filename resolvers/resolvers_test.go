@@ -248,6 +248,9 @@ func TestMutations(t *testing.T) {
 	a.ok("ada", `mutation { changeMemberRole(input: {instanceId: "{Group 1}", userId: "{user:vic}", role: VIEWER}) { member { role } } }`, "role")
 	a.ok("zoe@new.example", `mutation { leaveInstance(input: {instanceId: "{Group 1}"}) { left __typename } }`, "__typename")
 	a.ok("ada", `mutation { removeMember(input: {instanceId: "{Group 1}", userId: "{user:ed}"}) { removed __typename } }`, "__typename")
+	a.ok("ada", `{ instance(id: "{Group 1}") { formerMembers { totalCount nodes { id user { name } roles since endedAt endedBy { name } reason reinstatableUntil reinstating { allowed } } } } space(id: "{space}") { formerMembers { nodes { id } } } }`, "reason")
+	a.ok("ada", `mutation { reinstateMember(input: {instanceId: "{Group 1}", userId: "{user:ed}"}) { reinstated restoredRoleCount __typename } }`, "__typename")
+	a.ok("ada", `mutation { removeMember(input: {instanceId: "{Group 1}", userId: "{user:ed}"}) { removed __typename } }`, "__typename")
 	a.ok("ada", `mutation { createInstance(input: {spaceId: "{space}", name: "Group 9"}) { instance { name } } }`, "name")
 	a.ok("ada", `mutation { syncRoster(input: {spaceId: "{space}", others: REMOVE, entries: [
 		{email: "vic@uni.example", role: VIEWER, instance: {id: "{Group 1}"}},

@@ -131,6 +131,7 @@ var stateInDomain = map[string]string{
 	"createInviteLink":   "the place may be a space",
 	"refreshInviteLink":  "the place may be a space",
 	"requestRole":        "the place may be a space",
+	"reinstateMember":    "the place may be a space or an organization",
 	"requestInvitations": "it is decided as for requestRole",
 }
 

@@ -41,6 +41,15 @@ func (s spaceFields) Members(ctx context.Context, obj *tenant.Space, first *int,
 	})
 }
 
+func (s spaceFields) FormerMembers(ctx context.Context, obj *tenant.Space, first *int, after *string) (*membership.FormerMemberConnection, error) {
+	return connection(ctx, s.Root, first, after, formerMemberID, func(page relay.Page) (relay.List[*membership.FormerMember], error) {
+		list, err := ofSpaces(obj, listQuery{list: "formerMembers", page: page}, func(ids []globalid.ID) (map[globalid.ID]relay.List[*membership.FormerMember], error) {
+			return s.Memberships.ListFormer(ctx, ids, page)
+		})
+		return formerMembersOf(obj, list), err
+	})
+}
+
 func (s spaceFields) Invitations(ctx context.Context, obj *tenant.Space, first *int, after *string, status *invitation.Status) (*invitation.Connection, error) {
 	filter := invitation.Filter{Status: orAny(status), Stored: nodesHaveOnly(ctx, storedFields)}
 	return connection(ctx, s.Root, first, after, invitationID, func(page relay.Page) (relay.List[*invitation.Invitation], error) {

@@ -71,6 +71,7 @@ func TestInstancesAreRefusedByKindAndState(t *testing.T) {
 			return ""
 		},
 	}
+	expected["reinstateMember"] = expected["resendInvitations"]
 	expected["requestRole"], expected["requestInvitations"] = expected["inviteUsers"], expected["inviteUsers"]
 	expected["createInviteLink"], expected["refreshInviteLink"] = expected["inviteUsers"], expected["resendInvitations"]
 	expected["requestRestore"], expected["restoreSpace"] = expected["restoreInstance"], expected["restoreInstance"]
@@ -171,7 +172,7 @@ func TestPlacesAreRefusedByTheStateOfTheSpace(t *testing.T) {
 		}
 		var wanted, gone []fault.Code // of a space that can be restored, and of one that cannot
 		switch rule.Field {
-		case "createInstance", "deleteInstance", "inviteUsers", "inviteSpaceAdministrators", "resendInvitations", "createInviteLink", "refreshInviteLink", "syncRoster", "requestRole", "requestInvitations":
+		case "createInstance", "deleteInstance", "inviteUsers", "inviteSpaceAdministrators", "resendInvitations", "createInviteLink", "refreshInviteLink", "reinstateMember", "syncRoster", "requestRole", "requestInvitations":
 			wanted, gone = []fault.Code{fault.SpaceDeleted}, []fault.Code{fault.SpaceDeleted}
 		case "restoreSpace", "restoreInstance", "requestRestore":
 			gone = []fault.Code{fault.RestoreWindowExpired}

@@ -98,8 +98,10 @@ var (
 	ChangeOrganizationRole = Rule{Field: "changeOrganizationRole", Verb: "change roles in", Roles: Managers}
 	// A member of an organization is removed by its managers, of a space by its
 	// administrators.
-	RemoveMember  = Rule{Field: "removeMember", Verb: "remove people from", Roles: Administrators, InOrganizations: Managers}
-	LeaveInstance = Rule{Field: "leaveInstance", Verb: "leave", Roles: tenant.RolesOf(tenant.InstanceEditor, tenant.InstanceViewer)}
+	RemoveMember = Rule{Field: "removeMember", Verb: "remove people from", Roles: Administrators, InOrganizations: Managers}
+	// Who may remove people may undo it. Nobody comes back to something deleted.
+	ReinstateMember = Rule{Field: "reinstateMember", Verb: "reinstate people in", Roles: Administrators, InOrganizations: Managers, States: invitableStates, InActiveSpace: true}
+	LeaveInstance   = Rule{Field: "leaveInstance", Verb: "leave", Roles: tenant.RolesOf(tenant.InstanceEditor, tenant.InstanceViewer)}
 
 	// Roles in places alone, from before people with such a role became members, are left
 	// with leaveInstance and removeMember.
@@ -122,15 +124,18 @@ var (
 	InvitationChanged = Rule{Field: "invitationChanged", Verb: "watch the invitations to", Roles: Administrators}
 
 	InstanceMembers     = Rule{Field: "Instance.members", Verb: "list the members of", Roles: editors}
+	InstanceFormer      = Rule{Field: "Instance.formerMembers", Verb: "list the former members of", Roles: Administrators}
 	InstanceInvitations = Rule{Field: "Instance.invitations", Verb: "list the invitations to", Roles: Administrators}
 	SpaceMembers        = Rule{Field: "Space.members", Verb: "list the members of", Roles: Administrators}
 	InstanceInviteLinks = Rule{Field: "Instance.inviteLinks", Verb: "list the course links to", Roles: Administrators}
 	SpaceInviteLinks    = Rule{Field: "Space.inviteLinks", Verb: "list the course links to", Roles: Administrators}
+	SpaceFormer         = Rule{Field: "Space.formerMembers", Verb: "list the former members of", Roles: Administrators}
 	SpaceInvitations    = Rule{Field: "Space.invitations", Verb: "list the invitations to", Roles: Administrators | Managers}
 	SpaceRequests       = Rule{Field: "Space.requests", Verb: "list the requests about", Roles: Administrators}
 	SpaceAuditLog       = Rule{Field: "Space.auditLog", Verb: "read the audit log of", Roles: Administrators}
 
 	OrganizationMembers     = Rule{Field: "Organization.members", Verb: "list the members of", Roles: Managers}
+	OrganizationFormer      = Rule{Field: "Organization.formerMembers", Verb: "list the former members of", Roles: Managers}
 	OrganizationInvitations = Rule{Field: "Organization.invitations", Verb: "list the invitations to", Roles: Managers}
 	OrganizationSpaces      = Rule{Field: "Organization.spaces", Verb: "list the spaces of", Roles: Managers}
 	OrganizationRequests    = Rule{Field: "Organization.requests", Verb: "list the requests about", Roles: Managers}
@@ -144,11 +149,11 @@ var Rules = []Rule{
 	CreateInstance, DeleteInstance, RestoreInstance,
 	InviteUsers, InviteSpaceAdministrators, InviteOrganizationMembers, AcceptInvitation, DeclineInvitation, RefuseInvitations, AllowInvitations, RevokeInvitations, ResendInvitations,
 	CreateInviteLink, RefreshInviteLink, RevokeInviteLink, JoinByLink,
-	ChangeMemberRole, ChangeOrganizationRole, RemoveMember, LeaveInstance, LeaveOrganization, SyncRoster,
+	ChangeMemberRole, ChangeOrganizationRole, RemoveMember, ReinstateMember, LeaveInstance, LeaveOrganization, SyncRoster,
 	RequestRole, RequestInvitations, RequestRestore, ApproveRequest, DeclineRequest, WithdrawRequest,
 	InvitationChanged,
-	InstanceMembers, InstanceInvitations, InstanceInviteLinks, SpaceInviteLinks, SpaceMembers, SpaceInvitations, SpaceRequests, SpaceAuditLog,
-	OrganizationMembers, OrganizationInvitations, OrganizationSpaces, OrganizationRequests, OrganizationAuditLog,
+	InstanceMembers, InstanceFormer, InstanceInvitations, InstanceInviteLinks, SpaceInviteLinks, SpaceMembers, SpaceFormer, SpaceInvitations, SpaceRequests, SpaceAuditLog,
+	OrganizationMembers, OrganizationFormer, OrganizationInvitations, OrganizationSpaces, OrganizationRequests, OrganizationAuditLog,
 }
 
 var rulesByField = func() map[string]Rule {

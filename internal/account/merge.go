@@ -302,6 +302,14 @@ var mergeSteps = []mergeStep{
 	{table: "instance_member", what: "roles in instances", done: "moved",
 		query: `delete from instance_member where account_id = $1 and $2::uuid is not null`},
 
+	// Of the ends of both accounts' roles in a place, that of the kept one stays.
+	{table: "ended_membership", what: "roles that ended, of both accounts in a place", done: "forgotten", query: `
+		delete from ended_membership m where account_id = $1 and exists (select from ended_membership k where k.account_id = $2 and k.place_id = m.place_id)`},
+	{table: "ended_membership", what: "roles that ended", done: "moved",
+		query: `update ended_membership set account_id = $2 where account_id = $1`},
+	{table: "ended_membership", what: "roles of others that the person ended", done: "moved",
+		query: `update ended_membership set ended_by = $2 where ended_by = $1`},
+
 	// A person who used one key with both accounts keeps the answer of the one that is kept.
 	{table: "idempotency_key", what: "requests that are answered only once, with a key of both accounts", done: "forgotten", query: `
 		delete from idempotency_key m where account_id = $1 and exists (select from idempotency_key k where k.account_id = $2 and k.key = m.key)`},

@@ -20,6 +20,8 @@ var References = []Reference{
 	{"organization_member", "account_id", true},
 	{"space_administrator", "account_id", true},
 	{"instance_member", "account_id", true},
+	{"ended_membership", "account_id", true},
+	{"ended_membership", "ended_by", false},
 	{"space", "deleted_by", false},
 	{"instance", "deleted_by", false},
 	{"invitation", "invited_by", false},

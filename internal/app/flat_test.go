@@ -368,17 +368,23 @@ func writesOf(w *testworld.World, services *testworld.Services) map[string]func(
 			_, err = services.Memberships.Leave(ctx, w.User(email), membership.LeaveInstanceInput{InstanceID: master})
 			return err
 		},
-		"changing a role, and removing a member": func(ctx context.Context, n int) error {
+		"changing a role, removing a member, and reinstating them": func(ctx context.Context, n int) error {
 			_, err := services.Memberships.ChangeRole(ctx, ada, membership.ChangeMemberRoleInput{InstanceID: master, UserID: member(n + 5*perWrite), Role: tenant.Editor})
 			if err == nil {
 				_, err = services.Memberships.Remove(ctx, ada, membership.RemoveMemberInput{InstanceID: &master, UserID: member(n + 5*perWrite)})
 			}
+			if err == nil {
+				_, err = services.Memberships.Reinstate(ctx, ada, membership.ReinstateMemberInput{InstanceID: &master, UserID: member(n + 5*perWrite)})
+			}
 			return err
 		},
-		"changing a role in an organization, and removing a member": func(ctx context.Context, n int) error {
+		"changing a role in an organization, removing a member, and reinstating them": func(ctx context.Context, n int) error {
 			_, err := services.Memberships.ChangeOrganizationRole(ctx, mia, membership.ChangeOrganizationRoleInput{OrganizationID: organization, UserID: member(n + 8*perWrite), Role: tenant.Faculty})
 			if err == nil {
 				_, err = services.Memberships.Remove(ctx, mia, membership.RemoveMemberInput{OrganizationID: &organization, UserID: member(n + 8*perWrite)})
+			}
+			if err == nil {
+				_, err = services.Memberships.Reinstate(ctx, mia, membership.ReinstateMemberInput{OrganizationID: &organization, UserID: member(n + 8*perWrite)})
 			}
 			return err
 		},
@@ -499,6 +505,7 @@ func housekeepingOf(db *postgres.DB, services *testworld.Services) map[string]fu
 		"deleting ended invitations":    of(func(ctx context.Context) (int64, error) { return invitation.DeleteEnded(ctx, db, year) }),
 		"deleting uses of course links": of(func(ctx context.Context) (int64, error) { return link.DeleteUses(ctx, db, year) }),
 		"deleting ended course links":   of(func(ctx context.Context) (int64, error) { return link.DeleteEnded(ctx, db, year) }),
+		"forgetting former members":     of(func(ctx context.Context) (int64, error) { return membership.DeleteEnded(ctx, db, year) }),
 		"deleting resends":              of(func(ctx context.Context) (int64, error) { return invitation.DeleteOldResends(ctx, db) }),
 		"deleting mails":                of(func(ctx context.Context) (int64, error) { return outbox.DeleteFinished(ctx, db, year) }),
 		"deleting records of the trail": of(func(ctx context.Context) (int64, error) { return audit.DeleteOld(ctx, db, year) }),
@@ -552,6 +559,8 @@ func createFill(w *testworld.World) {
 			insert into address_holder (email_key, account_id) select email_key, id from account on conflict do nothing;
 			insert into instance_member (instance_id, space_id, account_id, role) select instances[2], in_space, test_id(n), 'VIEWER' from generate_series(first, most) n;
 			insert into organization_member (organization_id, account_id, role) select organization, test_id(n), 'MEMBER' from generate_series(first, most) n;
+			insert into ended_membership (removal, account_id, instance_id, role, since, ended_by, reason)
+			select test_id(n), test_id(n), instances[1], 'VIEWER', clock_timestamp(), ada, 'REMOVED' from generate_series(first, most) n;
 			insert into space (id, organization_id, name) select test_id(n), organization, n::text from generate_series(first, most) n;
 			insert into instance (id, space_id, name, kind) select test_id(n), test_id(n), n::text, 'WORKING' from generate_series(first, most) n;
 			insert into instance_member (instance_id, space_id, account_id, role) select test_id(n), test_id(n), vic, 'VIEWER' from generate_series(first, most) n;

@@ -12,6 +12,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/link"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/ratelimit"
@@ -75,6 +76,7 @@ func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service
 		{"uses of ended course links", time.Minute, after(s.InvitationRetention, link.DeleteUses), ""},
 		{"ended course links", time.Minute, after(s.InvitationRetention, link.DeleteEnded), "linksDeleted"},
 		{"ended requests", time.Minute, after(s.RequestRetention, request.DeleteEnded), "requestsDeleted"},
+		{"former members", time.Minute, after(s.FormerMemberRetention, membership.DeleteEnded), "formerMembersDeleted"},
 		{"finished mails", time.Minute, after(s.MailRetention, outbox.DeleteFinished), "mailsDeleted"},
 		{"audit log", time.Minute, after(s.AuditRetention, audit.DeleteOld), "auditRecordsDeleted"},
 	}}

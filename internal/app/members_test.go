@@ -44,6 +44,16 @@ func (p person) removeFromOrganization(organization, user string, more ...any) a
 		map[string]any{"input": object(append(more, "userId", user, "organizationId", p.world.organization(organization))...)})
 }
 
+// reinstate gives somebody their roles in an instance back, by its name, or in the space ("").
+func (p person) reinstate(instance, user string, more ...any) answer {
+	p.world.t.Helper()
+	input := object(append(more, "userId", user, "spaceId", p.world.space("Econometrics 2026"))...)
+	if instance != "" {
+		input = p.input(instance, append(more, "userId", user)...)
+	}
+	return p.Ask(`mutation($input: ReinstateMemberInput!) { reinstateMember(input: $input) { reinstated restoredRoleCount } }`, map[string]any{"input": input})
+}
+
 func (p person) createInstance(name string, more ...any) answer {
 	p.world.t.Helper()
 	return p.Ask(`mutation($input: CreateInstanceInput!) { createInstance(input: $input) { instance { id name kind state viewerRoles space { name } } } }`,
@@ -70,6 +80,68 @@ func (w *world) roles() string {
 }
 
 const asLoaded = "Ada administrator, Ed EDITOR of Group 1, Ed EDITOR of Group 2, Ed EDITOR of Group 3, Vic VIEWER of Group 1, Vic VIEWER of Group 2"
+
+// Ada removes people by mistake, finds them in the lists, and brings them back: where nothing
+// is in the way, and otherwise the list says what the mutation answers.
+func TestFormerMembersComeBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ada, ed, vic := w.as("ada"), w.user("Ed"), w.user("Vic")
+	ada.remove("Group 1", vic).OK()
+	w.as("ed").Ask(`mutation($id: ID!) { leaveInstance(input: {instanceId: $id}) { left } }`, map[string]any{"id": w.instance("Group 1")}).OK()
+	ada.remove("", ed).OK()
+	fields := `formerMembers { totalCount nodes { id user { id name } roles since endedAt endedBy { name email } reason reinstatableUntil reinstating { ` + readinessFields + ` } } }`
+	list := func(instance string) []any {
+		t.Helper()
+		if instance == "" {
+			return ada.Ask(`query($id: ID!) { space(id: $id) { `+fields+` } }`, map[string]any{"id": w.space("Econometrics 2026")}).OK().At("space", "formerMembers", "nodes").([]any)
+		}
+		return ada.Ask(`query($id: ID!) { instance(id: $id) { `+fields+` } }`, map[string]any{"id": w.instance(instance)}).OK().At("instance", "formerMembers", "nodes").([]any)
+	}
+	states := map[string]string{
+		"active":  `update instance set deleted_at = null, deleted_by = null, restorable_until = null where name = 'Group 1'`,
+		"deleted": `update instance i set deleted_at = t.at, deleted_by = a.id, restorable_until = t.at + interval '24 hours' from account a, (select clock_timestamp() as at) t where i.name = 'Group 1' and a.name = 'Ada'`,
+	}
+	for _, state := range []string{"deleted", "active"} {
+		w.Exec(states[state])
+		rows := list("Group 1")
+		if len(rows) != 2 {
+			t.Fatalf("%v", rows)
+		}
+		for _, row := range rows {
+			row := row.(map[string]any)
+			user := row["user"].(map[string]any)
+			obstacles := row["reinstating"].(map[string]any)["obstacles"].([]any)
+			done := ada.reinstate("Group 1", fmt.Sprint(user["id"]))
+			if (len(obstacles) == 0) != (len(done.Errors) == 0) {
+				t.Errorf("%s, %v: %v, and the mutation says %s", state, user["name"], obstacles, done.Body)
+				continue
+			}
+			if len(obstacles) > 0 {
+				if first, e := obstacles[0].(map[string]any), done.Errors[0]; first["code"] != e.Code() || first["message"] != e.Message || first["remedy"] != e.Extensions["remedy"] {
+					t.Errorf("%s, %v: %v, and the mutation says %s", state, user["name"], first, done.Body)
+				}
+			}
+		}
+	}
+	if got := ada.reinstate("", ed, "idempotencyKey", "k").OK(); got.At("reinstateMember", "restoredRoleCount") != 2.0 {
+		t.Errorf("%s", got.Body)
+	}
+	if got := ada.reinstate("", ed, "idempotencyKey", "k").OK(); got.At("reinstateMember", "reinstated") != true {
+		t.Errorf("again: %s", got.Body)
+	}
+	if got, want := w.roles(), strings.ReplaceAll(asLoaded, "Ed EDITOR of Group 1, ", ""); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if rows := list(""); len(rows) != 0 {
+		t.Errorf("%v", rows)
+	}
+	w.as("vic").Ask(`query($id: ID!) { instance(id: $id) { formerMembers { totalCount } } }`, map[string]any{"id": w.instance("Group 1")}).Refused("FORBIDDEN")
+	if got := ada.Ask(`query($id: ID!) { space(id: $id) { auditLog(first: 1) { nodes { action summary } } } }`, map[string]any{"id": w.space("Econometrics 2026")}).OK().
+		At("space", "auditLog", "nodes", 0, "summary"); got != "Ada reinstated Ed in Econometrics 2026." {
+		t.Errorf("%v", got)
+	}
+}
 
 func TestChangeMemberRole(t *testing.T) {
 	t.Parallel()

@@ -30,7 +30,7 @@ import (
 )
 
 // growing are the tables that get a row for what people do.
-var growing = []string{"account", "address_holder", "audit_log", "event", "idempotency_key", "instance_member", "invitation",
+var growing = []string{"account", "address_holder", "audit_log", "ended_membership", "event", "idempotency_key", "instance_member", "invitation",
 	"invitation_refusal", "invitation_resend", "invite_link", "invite_link_use", "organization_member", "outbox", "rate_limit", "request", "request_notice"}
 
 // small are the partial indexes that have few rows however large the table is. They may
@@ -164,6 +164,14 @@ func testReadsUseIndexes(t *testing.T, places int) {
 		"the trail of a space": func(ctx context.Context) error {
 			_, err := audit.List(ctx, db, ids(space), page)
 			return err
+		},
+		"the former members of places": func(ctx context.Context) error {
+			for _, place := range ids(instance, space, organization) {
+				if _, err := services.Memberships.ListFormer(ctx, ids(place), page); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		"what prevents a removal": func(ctx context.Context) error {
 			for actor, place := range map[string]globalid.ID{"ada": instance, "mia": organization} {
@@ -422,6 +430,13 @@ func grow(w *testworld.World, places int) {
 			from generate_series(1, 2000) n, lateral (select case when n % 4 = 0 then clock_timestamp() end as at) d;
 			insert into instance_member (instance_id, space_id, account_id, role)
 			select instances[n % places + 1], spaces[n % places % 500 + 1], accounts[n], 'VIEWER' from generate_series(1, 20000) n;
+			insert into ended_membership (removal, account_id, instance_id, role, since, ended_by, reason, ended_at)
+			select gen_random_uuid(), accounts[n], instances[n % places + 1], 'VIEWER', clock_timestamp(), accounts[n % 500 + 1], 'REMOVED', clock_timestamp() - n * interval '1 minute'
+			from generate_series(1, 20000) n;
+			insert into ended_membership (removal, account_id, space_id, ended_by, reason) select gen_random_uuid(), accounts[n], spaces[n % places % 500 + 1], accounts[1], 'REMOVED'
+			from generate_series(1, 10000) n;
+			insert into ended_membership (removal, account_id, organization_id, ended_by, reason) select gen_random_uuid(), accounts[n], organization, accounts[1], 'REMOVED'
+			from generate_series(1, 10000) n;
 			insert into invitation (id, instance_id, email, email_key, role, status, token_hash, invited_by, expires_at)
 			select gen_random_uuid(), instances[n % places + 1], n || '@new.example', n || '@new.example', 'VIEWER',
 			       (array['PENDING', 'ACCEPTED', 'REVOKED'])[n % 3 + 1], sha256(n::text::bytea), accounts[n % 500 + 1], clock_timestamp() + (n - 10000) * interval '1 minute'

@@ -53,6 +53,7 @@ var samples = map[string]struct{ place, operation string }{
 	"joinByLink":                {"", `mutation { joinByLink(input: {token: "x", email: "zoe@new.example"}) { email } }`},
 	"changeMemberRole":          {"Master", `mutation { changeMemberRole(input: {instanceId: "ID", userId: "USER", role: EDITOR}) { changed } }`},
 	"removeMember":              {"Master", `mutation { removeMember(input: {instanceId: "ID", userId: "USER"}) { removed } }`},
+	"reinstateMember":           {"Master", `mutation { reinstateMember(input: {instanceId: "ID", userId: "USER"}) { reinstated } }`},
 	"leaveInstance":             {"Master", `mutation { leaveInstance(input: {instanceId: "ID"}) { left } }`},
 	"requestRole":               {"Group 2", `mutation { requestRole(input: {instanceId: "ID", role: INSTANCE_EDITOR}) { created } }`},
 	"requestInvitations":        {"Group 1", `mutation { requestInvitations(input: {instanceId: "ID", role: VIEWER, emails: ["x"]}) { created } }`},
@@ -175,6 +176,7 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 		"restoreSpace":              byRole("", forbidden, forbidden, "", notFound),
 		"changeMemberRole":          byRole(notFound, notFound, notFound, forbidden, notFound), // Ada's refusal is about the member
 		"removeMember":              byRole("", notFound, notFound, forbidden, notFound),
+		"reinstateMember":           byRole(notFound, notFound, notFound, forbidden, notFound), // Ada's refusal is about the member
 		"deleteInstance":            byRole("", notFound, notFound, forbidden, notFound),
 		"restoreInstance":           byRole("", "", notFound, forbidden, notFound),
 		"createSpace":               byRole(forbidden, forbidden, forbidden, "", notFound),

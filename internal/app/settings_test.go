@@ -162,6 +162,7 @@ var bounds = []struct{ name, min, max, below, above string }{
 	{"DATAHUB_PURGE_GRACE", "0d", "3650d", "-1s", "3651d"},
 	{"DATAHUB_INVITATION_RETENTION", "2d", "3650d", "47h59m", "3651d"},
 	{"DATAHUB_REQUEST_RETENTION", "2d", "3650d", "1d", "3651d"},
+	{"DATAHUB_FORMER_MEMBER_RETENTION", "1d", "3650d", "0d", "3651d"},
 	{"DATAHUB_MAIL_RETENTION", "2d", "3650d", "0d", "3651d"},
 	{"DATAHUB_AUDIT_RETENTION", "30d", "36500d", "29d", "876000h1s"},
 }

@@ -203,7 +203,7 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 	instances.OnDelete, instances.OnRestore = requests.InstanceDeleted, requests.InstanceRestored
 	spaces.OnDelete, spaces.OnRestore = requests.SpaceDeleted, requests.SpaceRestored
 	// Pending invitations of people who are removed end with their roles.
-	memberships := &membership.Service{DB: e.db, OnEnd: invitations.EndOf}
+	memberships := &membership.Service{DB: e.db, OnEnd: invitations.EndOf, OnReinstate: invitations.EndFor, Kept: time.Duration(s.FormerMemberRetention)}
 	root := &resolvers.Root{
 		DB:          e.db,
 		Spaces:      spaces,

@@ -40,6 +40,7 @@ const (
 	MemberRoleChanged     Action = "MEMBER_ROLE_CHANGED"
 	MemberRemoved         Action = "MEMBER_REMOVED"
 	MemberLeft            Action = "MEMBER_LEFT"
+	MemberReinstated      Action = "MEMBER_REINSTATED"
 	RoleGranted           Action = "ROLE_GRANTED"
 	RosterSynced          Action = "ROSTER_SYNCED"
 	LinkCreated           Action = "LINK_CREATED"
@@ -57,7 +58,7 @@ const (
 var Actions = []Action{
 	SpaceCreated, SpaceDeleted, SpaceRestored, SpacePurged, InstanceCreated, InstanceDeleted, InstanceRestored, InstancePurged,
 	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationRevoked, InvitationTakenOver, InvitationAccepted, InvitationDeclined,
-	MemberRoleChanged, MemberRemoved, MemberLeft, RoleGranted, RosterSynced,
+	MemberRoleChanged, MemberRemoved, MemberLeft, MemberReinstated, RoleGranted, RosterSynced,
 	LinkCreated, LinkRefreshed, LinkRevoked, LinkUsed,
 	RequestMade, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired,
 }

@@ -28,6 +28,7 @@ var sentences = map[Action]string{
 	MemberRoleChanged:     "{actor} changed {user} from {previous} to {role} of {place}.",
 	MemberRemoved:         "{actor} removed {user} from {place}.",
 	MemberLeft:            "{actor} left {place}.",
+	MemberReinstated:      "{actor} reinstated {user} in {place}.",
 	RoleGranted:           "{actor} made {user} {role} of {place}.",
 	RosterSynced:          "{actor} set the roster of {place}: {changes}.",
 	LinkCreated:           "{actor} made a course link to {place}, for people to be {role}.",

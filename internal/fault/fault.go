@@ -44,6 +44,7 @@ const (
 	LastManager       = "LAST_MANAGER"
 	LinkRevoked       = "LINK_REVOKED"
 	RoleDerived       = "ROLE_DERIVED"
+	MemberLeft        = "MEMBER_LEFT"
 	NameTaken         = "NAME_TAKEN"
 	NameReserved      = "NAME_RESERVED"
 	NamedTwice        = "NAMED_TWICE"
@@ -58,7 +59,7 @@ const (
 )
 
 // ConflictReasons are all of them.
-var ConflictReasons = []string{LastAdministrator, LastManager, LinkRevoked, RoleDerived, NameTaken, NameReserved, NamedTwice, RemovesTooMany, NotNeeded, NoManager, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
+var ConflictReasons = []string{LastAdministrator, LastManager, LinkRevoked, RoleDerived, MemberLeft, NameTaken, NameReserved, NamedTwice, RemovesTooMany, NotNeeded, NoManager, RequesterLeft, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired}
 
 // Reasons of an UNAUTHENTICATED whose token is authentic: signing in again does not
 // help.

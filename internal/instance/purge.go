@@ -96,6 +96,7 @@ func Empty(ctx context.Context, tx *postgres.Tx, id uuid.UUID) (done bool, err e
 			cross join lateral (select id from outbox where subject_id = n.id limit $2) o
 			where r.instance_id = $1 limit $2))`,
 		`delete from request where id = any (array(select id from request where instance_id = $1 limit $2))`,
+		`delete from ended_membership where id = any (array(select id from ended_membership where instance_id = $1 limit $2))`,
 		`delete from instance_member where instance_id = $1 and account_id = any (array(
 			select account_id from instance_member where instance_id = $1 limit $2))`,
 	} {

@@ -46,6 +46,7 @@ func (w world) fill(id globalid.ID, invitations, requests int) {
 			select gen_random_uuid(), e, e, 'X' from (select 'r' || n || '@' || $1 || '.example' as e from generate_series(1, $2::int) n) e
 			returning id),
 		m as (insert into instance_member (instance_id, account_id, role) select $1::uuid, id, 'VIEWER' from a),
+		e as (insert into ended_membership (removal, account_id, instance_id, role, since, reason) select gen_random_uuid(), id, $1::uuid, 'VIEWER', clock_timestamp(), 'LEFT' from a),
 		r as (
 			insert into request (id, kind, space_id, space_name, instance_id, instance_name, requested_by, lasts_until, expires_at)
 			select gen_random_uuid(), 'RESTORE', i.space_id, 'S', i.id, i.name, a.id, clock_timestamp(), clock_timestamp() from a, instance i where i.id = $1::uuid
@@ -89,7 +90,7 @@ func TestPurgeRemovesEverythingInTheInstance(t *testing.T) {
 	if n := w.purge(); n != 1 || w.state(gone) != "" {
 		t.Errorf("%d purged, and it is %q", n, w.state(gone))
 	}
-	for table, want := range map[string]int{"invitation": 3, "request": 2, "request_notice": 2, "outbox": 5} {
+	for table, want := range map[string]int{"invitation": 3, "request": 2, "request_notice": 2, "outbox": 5, "ended_membership": 2} {
 		if got := w.Number(`select count(*) from ` + table); got != want {
 			t.Errorf("%d rows of %s are left, want %d", got, table, want)
 		}

@@ -14,6 +14,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // EndOf ends what the roles of a person that have ended leave behind: it revokes the
@@ -40,6 +41,23 @@ func (s *Service) EndOf(ctx context.Context, tx *postgres.Tx, actor access.Actor
 		to.id().UUID, ended.User.UUID, actor.ID.UUID)
 	return n, err
 }
+
+// EndFor revokes the pending invitations to a person in some places: an organization, spaces
+// and instances. The person has got their former roles back there. It is
+// membership.Service's OnReinstate. The transaction has locked the places exclusively.
+func (s *Service) EndFor(ctx context.Context, tx *postgres.Tx, actor access.Actor, user globalid.ID, place tenant.Place, in postgres.UUIDs) error {
+	_, err := endSelected(ctx, tx, actor, destinationOf(place), audit.InvitationRevoked, revokeForQuery, in, user.UUID)
+	return err
+}
+
+const revokeForQuery = `
+		with ended as materialized (
+			select v.id from invitation v
+			where v.status = 'PENDING' and v.email_key = (select email_key from address_holder where account_id = $2)
+			and coalesce(v.instance_id, v.space_id, v.organization_id) = any ($1::uuid[])
+			order by v.email_key, v.instance_id, v.space_id, v.organization_id for no key update of v)
+		update invitation v set status = 'REVOKED' where v.id = any (array(select id from ended))
+		returning ` + endedColumns
 
 // The queries lock in the order of insertQueries. $1 is the place, $2 the person.
 var (

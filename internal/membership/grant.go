@@ -42,7 +42,11 @@ func Grant(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place global
 	} else {
 		n, err = tx.Exec(ctx, grantQueries[place.Kind], place.UUID, account, role.Stored(), pq.StringArray(role.Lower().Stored(place.Kind)))
 	}
-	return n > 0, err
+	if n == 0 || err != nil {
+		return false, err
+	}
+	// An earlier role there is not given back any more.
+	return true, tx.Later(ctx, `delete from ended_membership where account_id = $1 and place_id = $2`, account, place.UUID)
 }
 
 // RoleIn reads the role that an account holds by itself in an instance; nil where

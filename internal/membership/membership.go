@@ -26,6 +26,12 @@ type Service struct {
 	// pending invitations to the person that would return the roles, and revokes or
 	// takes over those that the person has sent.
 	OnEnd func(context.Context, *postgres.Tx, access.Actor, EndedRoles) (EndedInvitations, error)
+	// OnReinstate is called in the transaction that gives a person roles back, with the
+	// place and the ids of all places where they have one. It revokes the pending invitations
+	// to the person there.
+	OnReinstate func(ctx context.Context, tx *postgres.Tx, actor access.Actor, user globalid.ID, place tenant.Place, in postgres.UUIDs) error
+	// Kept is how long after its end a role can be given back.
+	Kept time.Duration
 }
 
 // Member is a person with a role of their own in an instance.

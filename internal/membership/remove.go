@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"github.com/google/uuid"
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
@@ -32,17 +33,22 @@ type RemoveMemberInput struct {
 }
 
 // Validate returns what is wrong with the form of the input.
-func (in RemoveMemberInput) Validate() (faults fault.List) {
+func (in RemoveMemberInput) Validate() fault.List {
+	return append(validateOnePlace(in.InstanceID, in.SpaceID, in.OrganizationID), idempotency.ValidateKey(in.IdempotencyKey)...)
+}
+
+// validateOnePlace demands one of three ids.
+func validateOnePlace(ids ...*globalid.ID) fault.List {
 	given := 0
-	for _, id := range []*globalid.ID{in.InstanceID, in.SpaceID, in.OrganizationID} {
+	for _, id := range ids {
 		if id != nil {
 			given++
 		}
 	}
 	if given != 1 {
-		faults = append(faults, fault.Input("Give one of instanceId, spaceId and organizationId, and no others.", "input"))
+		return fault.List{fault.Input("Give one of instanceId, spaceId and organizationId, and no others.", "input")}
 	}
-	return append(faults, idempotency.ValidateKey(in.IdempotencyKey)...)
+	return nil
 }
 
 // RemoveMemberPayload is the result of removing a member.
@@ -102,14 +108,16 @@ func (s *Service) Remove(ctx context.Context, actor access.Actor, in RemoveMembe
 // they have none. The database's trigger space_administrator_last refuses to let
 // a space be without an administrator.
 func endInSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, space *tenant.Space, user globalid.ID) (bool, error) {
-	administrators, err := tx.Exec(ctx, `delete from space_administrator where space_id = $1 and account_id = $2`, space.ID.UUID, user.UUID)
+	ending := newEnding(actor, user)
+	administrators, err := ending.run(ctx, tx, endInSpaces, user, space.ID.UUID)
 	if err != nil {
 		return false, lastAdministratorOr(err, space.State() == tenant.Deleted)
 	}
-	members, err := tx.Exec(ctx, `
-		delete from instance_member m using instance i
-		where i.id = m.instance_id and i.space_id = $1 and m.account_id = $2`, space.ID.UUID, user.UUID)
+	members, err := ending.run(ctx, tx, endInside, user, space.ID.UUID)
 	if err != nil || administrators+members == 0 {
+		return false, err
+	}
+	if err := ending.mark(ctx, tx, user, uuid.NullUUID{}, space.ID.UUID); err != nil {
 		return false, err
 	}
 	person := tenant.User{ID: user}
@@ -126,7 +134,7 @@ func endInInstance(ctx context.Context, tx *postgres.Tx, actor access.Actor, ins
 	if member == nil || err != nil {
 		return false, err
 	}
-	if _, err := tx.Exec(ctx, `delete from instance_member where instance_id = $1 and account_id = $2`, instance.ID.UUID, user.UUID); err != nil {
+	if _, err := newEnding(actor, user).run(ctx, tx, endInInstances, user, instance.ID.UUID); err != nil {
 		return false, err
 	}
 	return true, audit.Write(ctx, tx, audit.Record{Action: action, Actor: actor, Target: audit.OnInstance(instance),

@@ -62,7 +62,8 @@ func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 			return false, err
 		}
 	}
-	belonged, err := tx.Exec(ctx, `delete from organization_member where organization_id = $1 and account_id = $2`, id, user.UUID)
+	ending := newEnding(actor, user)
+	belonged, err := ending.run(ctx, tx, endInOrganizations, user, id)
 	if err != nil {
 		return false, lastManagerOr(err)
 	}
@@ -85,13 +86,13 @@ func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 	if belonged == 0 && spaces == nil {
 		return false, nil
 	}
-	for _, query := range []string{
-		`delete from space_administrator where space_id = any ($1::uuid[]) and account_id = $2`,
-		`delete from instance_member where space_id = any ($1::uuid[]) and account_id = $2`,
-	} {
-		if _, err := tx.Exec(ctx, query, ids, user.UUID); err != nil {
+	for _, query := range []string{endInSpaces, endInside} {
+		if _, err := ending.run(ctx, tx, query, user, ids...); err != nil {
 			return false, lastAdministratorOr(err, false) // of a space that they have come to meanwhile
 		}
+	}
+	if err := ending.mark(ctx, tx, user, uuid.NullUUID{UUID: id, Valid: true}, ids...); err != nil {
+		return false, err
 	}
 	person := tenant.User{ID: user}
 	if err := tx.Get(ctx, &person.Name, `select name from account where id = $1`, user.UUID); err != nil {

@@ -24,6 +24,7 @@ var privileges = map[string]string{
 	"space_administrator":   "select, insert, delete, update (since)",
 	"instance":              "select, insert, update, delete",
 	"instance_member":       "select, insert, update, delete",
+	"ended_membership":      "select, insert, update, delete",
 	"invitation":            "select, insert, update, delete",
 	"invitation_past_token": "select",
 	"invite_link":           "select, insert, update, delete",

@@ -144,6 +144,16 @@ var Catalog = []Table{
 		},
 	},
 	{
+		Name: "ended_membership", About: "roles that have ended: which, when, by whom and why",
+		Purpose: "to give them back to people who were removed by mistake, or whose time was over",
+		Kept:    "`DATAHUB_FORMER_MEMBER_RETENTION` after their end; until the person gets a role there again, or the place is purged", Seen: administrators + "; managers of the organization, of removals from it",
+		Columns: []Column{
+			id("id"), id("removal"), id("organization_id"), id("space_id"), id("instance_id"), id("place_id"), word("role"), word("reason"),
+			{"account_id", AccountID, "endedRoles", RowDeleted, ""},
+			{"ended_by", AccountID, "rolesEnded", "", staysAsID},
+		},
+	},
+	{
 		Name: "space", About: "who deleted a space",
 		Purpose: "to say who deleted it, and who can restore it",
 		Kept:    "until the space is restored or purged", Seen: "people with a role in the space",

@@ -262,6 +262,9 @@ var steps = []step{
 	newStep("instance_member", "roles in instances", "ended",
 		`delete from instance_member m using PERSON where m.account_id = p.account`),
 
+	newStep("ended_membership", "roles that have ended", "forgotten",
+		`delete from ended_membership e using PERSON where e.account_id = p.account`),
+
 	newStep("outbox", "records of mails to the person", "deleted", `
 		delete from outbox where id in (
 			select o.id from outbox o join (

@@ -63,6 +63,20 @@ var sections = []section{
 		select i.id::text as key, json_build_object('instance', `+idOf("instance", "i.id")+`, 'name', i.name, 'space', s.name,
 			'role', m.role, 'since', m.since) as value
 		from PERSON join instance_member m on m.account_id = p.account join instance i on i.id = m.instance_id join space s on s.id = i.space_id`),
+	newSection("endedRoles", "roles that have ended and can be given back", `
+		select e.id::text as key, json_build_object('organization', o.name, 'space', s.name, 'instance', i.name, 'role', e.role,
+			'since', e.since, 'endedAt', e.ended_at, 'endedBy', b.name, 'reason', e.reason) as value
+		from PERSON join ended_membership e on e.account_id = p.account
+		left join account b on b.id = e.ended_by
+		left join instance i on i.id = e.instance_id left join space s on s.id = coalesce(e.space_id, i.space_id)
+		join organization o on o.id = coalesce(e.organization_id, s.organization_id)`),
+	newSection("rolesEnded", "roles of others that the person ended", `
+		select e.id::text as key, json_build_object('organization', o.name, 'space', s.name, 'instance', i.name, 'user', a.name, 'role', e.role,
+			'endedAt', e.ended_at) as value
+		from PERSON join ended_membership e on e.ended_by = p.account and e.account_id <> p.account
+		join account a on a.id = e.account_id
+		left join instance i on i.id = e.instance_id left join space s on s.id = coalesce(e.space_id, i.space_id)
+		join organization o on o.id = coalesce(e.organization_id, s.organization_id)`),
 	newSection("spacesDeleted", "spaces that the person deleted and that are not purged yet", `
 		select s.id::text as key, json_build_object('space', `+idOf("space", "s.id")+`, 'name', s.name, 'deletedAt', s.deleted_at) as value
 		from PERSON join space s on s.deleted_by = p.account`),

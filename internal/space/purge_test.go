@@ -39,6 +39,14 @@ func (w world) fill(id, in globalid.ID, n int) {
 			case when n % 2 = 0 then 'VIEWER' end, sha256(($1::uuid::text || n)::bytea), $3, clock_timestamp() from generate_series(1, $4::int) n`,
 		id.UUID, in.UUID, w.User("ada").ID.UUID, n)
 	w.Exec(`
+		with a as (
+			insert into account (id, email, email_key, name)
+			select gen_random_uuid(), e, e, 'X' from (select 'e' || n || '@' || $1::uuid || '.example' as e from generate_series(1, $3::int) n) e returning id)
+		insert into ended_membership (removal, account_id, space_id, instance_id, role, since, reason)
+		select gen_random_uuid(), a.id, case when x.inside then null else $1::uuid end, case when x.inside then $2::uuid end,
+		       case when x.inside then 'VIEWER' end, case when x.inside then clock_timestamp() end, 'REMOVED'
+		from a, (values (true), (false)) as x (inside)`, id.UUID, in.UUID, n)
+	w.Exec(`
 		insert into outbox (id, kind, subject_id, instance_id, secret, state)
 		select gen_random_uuid(), 'INVITATION', v.id, v.instance_id, 'x', 'HELD' from invitation v where v.instance_id = $2 or v.space_id = $1`, id.UUID, in.UUID)
 	w.Exec(`
@@ -94,7 +102,7 @@ func TestPurgeRemovesEverythingInTheSpace(t *testing.T) {
 	if n := w.purge(); n != 1 || w.state(gone) != "" {
 		t.Errorf("%d purged, and it is %q", n, w.state(gone))
 	}
-	for table, want := range map[string]int{"invitation": 4, "request": 8, "request_notice": 8, "outbox": 12, "space": 2, "instance": 4, "space_administrator": 2, "instance_member": 0} {
+	for table, want := range map[string]int{"invitation": 4, "request": 8, "request_notice": 8, "outbox": 12, "space": 2, "instance": 4, "space_administrator": 2, "instance_member": 0, "ended_membership": 8} {
 		if got := w.Number(`select count(*) from ` + table); got != want {
 			t.Errorf("%d rows of %s are left, want %d", got, table, want)
 		}

@@ -23,6 +23,7 @@ const (
 	AuditEntry   Kind = "audit"
 	Request      Kind = "request"
 	Link         Kind = "link" // to a course
+	FormerMember Kind = "former"
 )
 
 // ID names one thing. The zero ID names nothing.
@@ -43,7 +44,7 @@ func Parse(s string) ID {
 		return ID{}
 	}
 	switch Kind(kind) {
-	case User, Organization, Space, Instance, Invitation, AuditEntry, Request, Link:
+	case User, Organization, Space, Instance, Invitation, AuditEntry, Request, Link, FormerMember:
 	default:
 		return ID{}
 	}

@@ -413,6 +413,10 @@ export const de: Texts = {
       title: 'Die Rolle kommt von anderswo',
       remedy: 'Beenden Sie sie dort, wo sie vergeben wurde: Die Meldung sagt, wo.',
     },
+    CONFLICT_MEMBER_LEFT: {
+      title: 'Die Person ist selbst gegangen',
+      remedy: 'Laden Sie sie ein: Sie kommt zurück, wenn sie annimmt.',
+    },
     CONFLICT_NAME_TAKEN: {
       title: 'Eine Instanz des Space hat diesen Namen schon',
       remedy: 'Wählen Sie einen anderen Namen.',

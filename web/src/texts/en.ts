@@ -388,6 +388,10 @@ export const en = {
       title: 'The role comes from elsewhere',
       remedy: 'End it where it was given: the message says where.',
     },
+    CONFLICT_MEMBER_LEFT: {
+      title: 'The person left by themselves',
+      remedy: 'Invite them: they come back when they accept.',
+    },
     CONFLICT_NAME_TAKEN: { title: 'An instance of the space has this name already', remedy: 'Choose another name.' },
     CONFLICT_NAME_RESERVED: { title: 'This name is reserved', remedy: 'Choose another name.' },
     CONFLICT_NAMED_TWICE: {

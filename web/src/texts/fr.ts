@@ -410,6 +410,10 @@ export const fr: Texts = {
       title: 'Le rôle vient d’ailleurs',
       remedy: 'Mettez-y fin là où il a été donné : le message dit où.',
     },
+    CONFLICT_MEMBER_LEFT: {
+      title: 'La personne est partie d’elle-même',
+      remedy: 'Invitez-la : elle revient quand elle accepte.',
+    },
     CONFLICT_NAME_TAKEN: { title: 'Une instance de l’espace porte déjà ce nom', remedy: 'Choisissez un autre nom.' },
     CONFLICT_NAME_RESERVED: { title: 'Ce nom est réservé', remedy: 'Choisissez un autre nom.' },
     CONFLICT_NAMED_TWICE: {
