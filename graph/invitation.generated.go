@@ -457,6 +457,10 @@ func (ec *executionContext) fieldContext_Invitation_expiresAt(_ context.Context,
 	return graphql.NewScalarFieldContext("Invitation", field, false, false, "DateTime")
 }
 
+func (ec *executionContext) fieldContext_Invitation_until(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Invitation", field, false, false, "DateTime")
+}
+
 func (ec *executionContext) _Invitation_keptUntil(ctx context.Context, field graphql.CollectedField, obj *invitation.Invitation) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1335,13 +1339,20 @@ func (ec *executionContext) unmarshalInputInviteUsersInput(ctx context.Context, 
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"instanceId", "role", "emails", "message", "idempotencyKey"}
+	fieldsInOrder := [...]string{"until", "instanceId", "role", "emails", "message", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
 			continue
 		}
 		switch k {
+		case "until":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("until"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Until = data
 		case "instanceId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("instanceId"))
 			data, err := ec.unmarshalNID2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋgraphqltypesᚋglobalidᚐID(ctx, v)
@@ -1859,6 +1870,11 @@ func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "until":
+			out.Values[i] = ec.marshalODateTime2ᚖtimeᚐTime(ctx, field.Selections, obj.Until)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "keptUntil":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, true,
@@ -1984,6 +2000,13 @@ func plainInvitation(of *graphql.OperationContext, field graphql.CollectedField)
 	case "expiresAt":
 		return func(b *bytes.Buffer, obj *invitation.Invitation) bool {
 			return plain.Value(b, graphqltypes.MarshalDateTime(obj.ExpiresAt))
+		}
+	case "until":
+		return func(b *bytes.Buffer, obj *invitation.Invitation) bool {
+			if obj.Until == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalDateTime(*obj.Until))
 		}
 	}
 	return nil

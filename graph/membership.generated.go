@@ -388,6 +388,10 @@ func (ec *executionContext) fieldContext_InstanceMember_since(_ context.Context,
 	return graphql.NewScalarFieldContext("InstanceMember", field, false, false, "DateTime")
 }
 
+func (ec *executionContext) fieldContext_InstanceMember_until(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InstanceMember", field, false, false, "DateTime")
+}
+
 func (ec *executionContext) _InstanceMemberConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *relay.Connection[*membership.Member]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -563,7 +567,7 @@ func (ec *executionContext) unmarshalInputChangeMemberRoleInput(ctx context.Cont
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"instanceId", "userId", "role", "idempotencyKey"}
+	fieldsInOrder := [...]string{"instanceId", "userId", "role", "until", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -591,6 +595,13 @@ func (ec *executionContext) unmarshalInputChangeMemberRoleInput(ctx context.Cont
 				return it, err
 			}
 			it.Role = data
+		case "until":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("until"))
+			data, err := ec.unmarshalODateTime2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐEnd(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Until = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -675,7 +686,7 @@ func (ec *executionContext) unmarshalInputReinstateMemberInput(ctx context.Conte
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"userId", "instanceId", "spaceId", "organizationId", "idempotencyKey"}
+	fieldsInOrder := [...]string{"userId", "instanceId", "spaceId", "organizationId", "until", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -710,6 +721,13 @@ func (ec *executionContext) unmarshalInputReinstateMemberInput(ctx context.Conte
 				return it, err
 			}
 			it.OrganizationID = data
+		case "until":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("until"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Until = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -1125,6 +1143,11 @@ func (ec *executionContext) _InstanceMember(ctx context.Context, sel ast.Selecti
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "until":
+			out.Values[i] = ec.marshalODateTime2ᚖtimeᚐTime(ctx, field.Selections, obj.Until)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -1164,6 +1187,13 @@ func plainInstanceMember(of *graphql.OperationContext, field graphql.CollectedFi
 	case "since":
 		return func(b *bytes.Buffer, obj *membership.Member) bool {
 			return plain.Value(b, graphqltypes.MarshalDateTime(obj.Since))
+		}
+	case "until":
+		return func(b *bytes.Buffer, obj *membership.Member) bool {
+			if obj.Until == nil {
+				return plain.Null(b)
+			}
+			return plain.Value(b, graphqltypes.MarshalDateTime(*obj.Until))
 		}
 	}
 	return nil

@@ -217,6 +217,7 @@ type ComplexityRoot struct {
 	InstanceMember struct {
 		Role  func(childComplexity int) int
 		Since func(childComplexity int) int
+		Until func(childComplexity int) int
 		User  func(childComplexity int) int
 	}
 
@@ -251,6 +252,7 @@ type ComplexityRoot struct {
 		Role             func(childComplexity int) int
 		Space            func(childComplexity int) int
 		Status           func(childComplexity int) int
+		Until            func(childComplexity int) int
 	}
 
 	InvitationConnection struct {
@@ -1316,6 +1318,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InstanceMember.Since(childComplexity), true
+	case "InstanceMember.until":
+		if e.ComplexityRoot.InstanceMember.Until == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstanceMember.Until(childComplexity), true
 	case "InstanceMember.user":
 		if e.ComplexityRoot.InstanceMember.User == nil {
 			break
@@ -1469,6 +1477,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Invitation.Status(childComplexity), true
+	case "Invitation.until":
+		if e.ComplexityRoot.Invitation.Until == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.Until(childComplexity), true
 
 	case "InvitationConnection.edges":
 		if e.ComplexityRoot.InvitationConnection.Edges == nil {
@@ -3699,6 +3713,10 @@ enum AuditAction {
   MEMBER_LEFT
   "A person whose role had ended got it back: in an instance, in the whole space, or in the organization."
   MEMBER_REINSTATED
+  "The time until which a person is a member of an instance was changed."
+  MEMBER_END_CHANGED
+  "The time until which a person was a member of an instance was over."
+  MEMBER_EXPIRED
   "A person was granted a role that they had requested, or was appointed by the operator."
   ROLE_GRANTED
   "The people of the space's instances were made those of a roster: see ` + "`" + `roster` + "`" + `."
@@ -4424,6 +4442,12 @@ type InviteSpaceAdministratorsPayload {
 
 "Input of inviteUsers."
 input InviteUsersInput {
+  """
+  When the memberships end; without it, they do not. At most ten years from now. An invitation
+  cannot be accepted after that time. A pending invitation gets the new time; members keep
+  theirs.
+  """
+  until: DateTime
   "The instance. It must be active, and not the Distributed instance."
   instanceId: ID!
   "The role that the invited people get."
@@ -4504,6 +4528,8 @@ type Invitation {
   createdAt: DateTime!
   "When the invitation expires."
   expiresAt: DateTime!
+  "When the membership of those who accept it ends; ` + "`" + `null` + "`" + ` where it does not."
+  until: DateTime
   "When DataHub deletes the invitation, and the address with it, unless it is answered, revoked or resent before: the time counts from the end of the invitation."
   keptUntil: DateTime!
   "When DataHub deletes the last record of the audit log about the invitation, unless something more happens to it."
@@ -4890,7 +4916,7 @@ type InviteLinkEdge {
 `, BuiltIn: false},
 	{Name: "../schema/membership.graphqls", Input: `extend type Mutation {
   """
-  Changes the role of a member of an instance. A lower role revokes pending
+  Changes the role of a member of an instance, and until when they are one. A lower role revokes pending
   invitations of the member to a higher one there.
 
   Errors: NOT_FOUND (also where the person is not a member), FORBIDDEN.
@@ -4951,8 +4977,13 @@ input ChangeMemberRoleInput {
   instanceId: ID!
   "The id of the member: ` + "`" + `InstanceMember.user.id` + "`" + `."
   userId: ID!
-  "The new role."
+  "The new role; to change ` + "`" + `until` + "`" + ` alone, the role that the member has."
   role: InstanceRole!
+  """
+  When the membership ends, at most ten years from now. It stays as it is where this is left
+  out, and ` + "`" + `null` + "`" + ` removes it.
+  """
+  until: DateTime
   "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
@@ -4963,7 +4994,7 @@ type ChangeMemberRolePayload {
   member: InstanceMember
   "The role before this request."
   previousRole: InstanceRole!
-  "Whether this request changed the role; ` + "`" + `false` + "`" + ` where the member already had it."
+  "Whether this request changed the role or the end; ` + "`" + `false` + "`" + ` where the member already had them."
   changed: Boolean!
 }
 
@@ -5016,6 +5047,8 @@ input ReinstateMemberInput {
   spaceId: ID
   "The organization from which the person was removed: they get back their roles in it, in its spaces and in their instances."
   organizationId: ID
+  "When the roles in instances end, at most ten years from now. Without it, when they would have ended, if that is still to come, or not at all."
+  until: DateTime
   "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
   idempotencyKey: String
 }
@@ -5102,6 +5135,8 @@ type InstanceMember {
   role: InstanceRole!
   "When the person became a member."
   since: DateTime!
+  "When the membership ends; ` + "`" + `null` + "`" + ` where it does not."
+  until: DateTime
 }
 
 "A page of members."
@@ -6661,6 +6696,8 @@ func (ec *executionContext) childFields_InstanceMember(ctx context.Context, fiel
 		return ec.fieldContext_InstanceMember_role(ctx, field)
 	case "since":
 		return ec.fieldContext_InstanceMember_since(ctx, field)
+	case "until":
+		return ec.fieldContext_InstanceMember_until(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type InstanceMember", field.Name)
 }
@@ -6719,6 +6756,8 @@ func (ec *executionContext) childFields_Invitation(ctx context.Context, field gr
 		return ec.fieldContext_Invitation_createdAt(ctx, field)
 	case "expiresAt":
 		return ec.fieldContext_Invitation_expiresAt(ctx, field)
+	case "until":
+		return ec.fieldContext_Invitation_until(ctx, field)
 	case "keptUntil":
 		return ec.fieldContext_Invitation_keptUntil(ctx, field)
 	case "loggedUntil":

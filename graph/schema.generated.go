@@ -4883,6 +4883,16 @@ func (ec *executionContext) marshalOContact2ᚖalphacruncherᚗcomᚋdatahubᚑg
 	return ec._Contact(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalODateTime2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐEnd(ctx context.Context, v any) (membership.End, error) {
+	var res membership.End
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalODateTime2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋmembershipᚐEnd(ctx context.Context, sel ast.SelectionSet, v membership.End) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalODateTime2ᚖtimeᚐTime(ctx context.Context, v any) (*time.Time, error) {
 	if v == nil {
 		return nil, nil

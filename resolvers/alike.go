@@ -18,7 +18,7 @@ import (
 // those who may subscribe to their changes.
 var alikeFields = map[string][]string{
 	"InvitationEvent":    {"invitation", "change", "at"},
-	"Invitation":         {"id", "email", "role", "status", "instance", "space", "instanceName", "message", "invitedBy", "requestedBy", "createdAt", "expiresAt", "keptUntil", "loggedUntil", "delivery"},
+	"Invitation":         {"id", "email", "role", "status", "instance", "space", "instanceName", "message", "invitedBy", "requestedBy", "createdAt", "until", "expiresAt", "keptUntil", "loggedUntil", "delivery"},
 	"InvitationDelivery": {"status", "attempts", "lastAttemptAt", "nextAttemptAt", "explanation", "reply"},
 	"SpaceSummary":       {"name", "organizationName"},
 	"Contact":            {"name", "email"},

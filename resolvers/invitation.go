@@ -74,7 +74,7 @@ func (f invitationFields) Accepting(ctx context.Context, obj *invitation.Invitat
 
 // storedFields are the fields of the type Invitation that invitation.Filter.Stored has.
 var storedFields = map[string]bool{
-	"__typename": true, "id": true, "email": true, "role": true, "organizationRole": true, "status": true, "message": true, "createdAt": true, "expiresAt": true,
+	"__typename": true, "id": true, "email": true, "role": true, "organizationRole": true, "status": true, "message": true, "createdAt": true, "until": true, "expiresAt": true,
 }
 
 // invitationsTo returns invitations that know the place they are for. It copies

@@ -244,8 +244,8 @@ func TestMutations(t *testing.T) {
 	_, onSlide, _ = strings.Cut(own, "#")
 	a.ok("", `mutation { joinByLink(input: {token: "`+onSlide+`", email: "uma@new.example"}) { email } }`, "email")
 
-	a.ok("ada", `mutation { changeMemberRole(input: {instanceId: "{Group 1}", userId: "{user:vic}", role: EDITOR}) { previousRole member { role } } }`, "previousRole")
-	a.ok("ada", `mutation { changeMemberRole(input: {instanceId: "{Group 1}", userId: "{user:vic}", role: VIEWER}) { member { role } } }`, "role")
+	a.ok("ada", `mutation { changeMemberRole(input: {instanceId: "{Group 1}", userId: "{user:vic}", role: EDITOR, until: "2030-01-01T00:00:00Z"}) { previousRole member { role until } } }`, "previousRole")
+	a.ok("ada", `mutation { changeMemberRole(input: {instanceId: "{Group 1}", userId: "{user:vic}", role: VIEWER, until: null}) { member { role until } } }`, "role")
 	a.ok("zoe@new.example", `mutation { leaveInstance(input: {instanceId: "{Group 1}"}) { left __typename } }`, "__typename")
 	a.ok("ada", `mutation { removeMember(input: {instanceId: "{Group 1}", userId: "{user:ed}"}) { removed __typename } }`, "__typename")
 	a.ok("ada", `{ instance(id: "{Group 1}") { formerMembers { totalCount nodes { id user { name } roles since endedAt endedBy { name } reason reinstatableUntil reinstating { allowed } } } } space(id: "{space}") { formerMembers { nodes { id } } } }`, "reason")

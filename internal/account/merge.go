@@ -295,10 +295,12 @@ var mergeSteps = []mergeStep{
 		join instance i on i.id = f.instance_id join space s on s.id = i.space_id join account a on a.id = $2
 		where f.account_id = $1 order by i.id`,
 		query: `
-		insert into instance_member as k (instance_id, account_id, role, since)
-		select instance_id, $2::uuid, role, since from instance_member where account_id = $1 order by instance_id
-		on conflict (instance_id, account_id) do update set role = excluded.role
-		where array_position($3::text[], excluded.role) < array_position($3::text[], k.role)`},
+		insert into instance_member as k (instance_id, account_id, role, since, until)
+		select instance_id, $2::uuid, role, since, until from instance_member where account_id = $1 order by instance_id
+		on conflict (instance_id, account_id) do update
+		set role = case when array_position($3::text[], excluded.role) < array_position($3::text[], k.role) then excluded.role else k.role end,
+		    until = case when k.until is not null and excluded.until is not null then greatest(k.until, excluded.until) end
+		where array_position($3::text[], excluded.role) < array_position($3::text[], k.role) or k.until < coalesce(excluded.until, 'infinity')`},
 	{table: "instance_member", what: "roles in instances", done: "moved",
 		query: `delete from instance_member where account_id = $1 and $2::uuid is not null`},
 

@@ -39,7 +39,7 @@ type maintenanceJob struct {
 	counted string
 }
 
-func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service, s *Settings) *maintenance {
+func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service, memberships *membership.Service, s *Settings) *maintenance {
 	in := func(remove func(context.Context, postgres.Querier) (int64, error)) func(context.Context) (int64, error) {
 		return func(ctx context.Context) (int64, error) { return remove(ctx, db) }
 	}
@@ -63,6 +63,7 @@ func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service
 	}
 	return &maintenance{log, []maintenanceJob{
 		{"requests", time.Minute, requests.EndExpired, ""},
+		{"memberships", time.Minute, memberships.EndDue, "membershipsEnded"},
 		{"idempotency keys", time.Minute, in(idempotency.DeleteExpired), ""},
 		{"resends", time.Minute, in(invitation.DeleteOldResends), ""},
 		{"events", time.Minute, in(event.DeleteOld), ""},

@@ -86,7 +86,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 		{"request mails of organizations", services.organizationRequestMails.Run},
 		{"events", services.feed.Run},
 		{"merged accounts", api.accounts.Watch},
-		{"housekeeping", newMaintenance(external.db, log, services.root.Requests, &s).run},
+		{"housekeeping", newMaintenance(external.db, log, services.root.Requests, services.root.Memberships, &s).run},
 	}
 	if external.keys != nil {
 		beside = append(beside, worker{"public keys", external.keys.Run})
@@ -203,7 +203,7 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 	instances.OnDelete, instances.OnRestore = requests.InstanceDeleted, requests.InstanceRestored
 	spaces.OnDelete, spaces.OnRestore = requests.SpaceDeleted, requests.SpaceRestored
 	// Pending invitations of people who are removed end with their roles.
-	memberships := &membership.Service{DB: e.db, OnEnd: invitations.EndOf, OnReinstate: invitations.EndFor, Kept: time.Duration(s.FormerMemberRetention)}
+	memberships := &membership.Service{DB: e.db, OnEnd: invitations.EndOf, RevokeInvitations: invitations.RevokeFor, Kept: time.Duration(s.FormerMemberRetention)}
 	root := &resolvers.Root{
 		DB:          e.db,
 		Spaces:      spaces,

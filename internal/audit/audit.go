@@ -41,6 +41,8 @@ const (
 	MemberRemoved         Action = "MEMBER_REMOVED"
 	MemberLeft            Action = "MEMBER_LEFT"
 	MemberReinstated      Action = "MEMBER_REINSTATED"
+	MemberEndChanged      Action = "MEMBER_END_CHANGED"
+	MemberExpired         Action = "MEMBER_EXPIRED"
 	RoleGranted           Action = "ROLE_GRANTED"
 	RosterSynced          Action = "ROSTER_SYNCED"
 	LinkCreated           Action = "LINK_CREATED"
@@ -58,7 +60,7 @@ const (
 var Actions = []Action{
 	SpaceCreated, SpaceDeleted, SpaceRestored, SpacePurged, InstanceCreated, InstanceDeleted, InstanceRestored, InstancePurged,
 	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationRevoked, InvitationTakenOver, InvitationAccepted, InvitationDeclined,
-	MemberRoleChanged, MemberRemoved, MemberLeft, MemberReinstated, RoleGranted, RosterSynced,
+	MemberRoleChanged, MemberRemoved, MemberLeft, MemberReinstated, MemberEndChanged, MemberExpired, RoleGranted, RosterSynced,
 	LinkCreated, LinkRefreshed, LinkRevoked, LinkUsed,
 	RequestMade, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired,
 }

@@ -29,6 +29,8 @@ var sentences = map[Action]string{
 	MemberRemoved:         "{actor} removed {user} from {place}.",
 	MemberLeft:            "{actor} left {place}.",
 	MemberReinstated:      "{actor} reinstated {user} in {place}.",
+	MemberEndChanged:      "{actor} changed until when {user} is {role} of {place}.",
+	MemberExpired:         "The time of {user} as {role} of {place} was over.",
 	RoleGranted:           "{actor} made {user} {role} of {place}.",
 	RosterSynced:          "{actor} set the roster of {place}: {changes}.",
 	LinkCreated:           "{actor} made a course link to {place}, for people to be {role}.",

@@ -40,6 +40,8 @@ var summaries = []struct {
 	{MemberRoleChanged, "", "Ada changed Vic from {other role} to {role} of Group 1."},
 	{MemberRemoved, "", "Ada removed Vic from Group 1."},
 	{MemberRemoved, "", "Ada removed Vic from Econometrics."},
+	{MemberEndChanged, "", "Ada changed until when Vic is {role} of Group 1."},
+	{MemberExpired, "", "The time of Vic as {role} of Group 1 was over."},
 	{MemberReinstated, "", "Ada reinstated Vic in Group 1."},
 	{MemberReinstated, "", "Ada reinstated Vic in Econometrics."},
 	{MemberLeft, "", "Ada left Group 1."},

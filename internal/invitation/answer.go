@@ -336,7 +336,7 @@ func accept(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row) er
 	if err := endPending(ctx, tx, actor, r, Accepted, audit.InvitationAccepted); err != nil {
 		return err
 	}
-	_, err := membership.Grant(ctx, tx, actor.ID.UUID, r.placeID(), r.Role)
+	_, err := membership.GrantUntil(ctx, tx, actor.ID.UUID, r.placeID(), r.Role, r.Until)
 	return err
 }
 
@@ -347,7 +347,7 @@ func decline(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row) e
 func endPending(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row, as Status, action audit.Action) error {
 	n, err := tx.Exec(ctx, `
 		update invitation set status = $2
-		where id = $1 and status = 'PENDING' and expires_at > clock_timestamp()`, r.ID, string(as))
+		where id = $1 and status = 'PENDING' and expires_at > clock_timestamp() and (until is null or until > clock_timestamp())`, r.ID, string(as))
 	if err != nil {
 		return err
 	}

@@ -42,18 +42,18 @@ func (s *Service) EndOf(ctx context.Context, tx *postgres.Tx, actor access.Actor
 	return n, err
 }
 
-// EndFor revokes the pending invitations to a person in some places: an organization, spaces
-// and instances. The person has got their former roles back there. It is
-// membership.Service's OnReinstate. The transaction has locked the places exclusively.
-func (s *Service) EndFor(ctx context.Context, tx *postgres.Tx, actor access.Actor, user globalid.ID, place tenant.Place, in postgres.UUIDs) error {
-	_, err := endSelected(ctx, tx, actor, destinationOf(place), audit.InvitationRevoked, revokeForQuery, in, user.UUID)
+// RevokeFor revokes the pending invitations to people in some places: an organization, spaces
+// and instances. They have got their former roles back there, or these have ended. It is
+// membership.Service's RevokeInvitations. The transaction has locked the places exclusively.
+func (s *Service) RevokeFor(ctx context.Context, tx *postgres.Tx, actor access.Actor, users postgres.UUIDs, place tenant.Place, in postgres.UUIDs) error {
+	_, err := endSelected(ctx, tx, actor, destinationOf(place), audit.InvitationRevoked, revokeForQuery, in, users)
 	return err
 }
 
 const revokeForQuery = `
 		with ended as materialized (
 			select v.id from invitation v
-			where v.status = 'PENDING' and v.email_key = (select email_key from address_holder where account_id = $2)
+			where v.status = 'PENDING' and v.email_key = any (array(select email_key from address_holder where account_id = any ($2::uuid[])))
 			and coalesce(v.instance_id, v.space_id, v.organization_id) = any ($1::uuid[])
 			order by v.email_key, v.instance_id, v.space_id, v.organization_id for no key update of v)
 		update invitation v set status = 'REVOKED' where v.id = any (array(select id from ended))

@@ -23,19 +23,20 @@ type terms struct {
 	actor     access.Actor
 	requester *tenant.User // whose request the actor approved; nil: none
 	message   *string
+	until     *time.Time // of the memberships; nil: without an end
 	ttl       time.Duration
 	link      uuid.UUID     // the course link by which the person asked; uuid.Nil: none
 	caller    *access.Actor // who has given the address at the link; nil: nobody is signed in
 }
 
-// termsTable names the parameters $1 to $5 of a query: the values of terms.args.
+// termsTable names the parameters $1 to $6 of a query: the values of terms.args.
 const termsTable = `
-	(select $1::text as message, $2::uuid as invited_by, $3::uuid as requested_by, $4::float8 * interval '1 second' as ttl, $5::uuid as link_id) t`
+	(select $1::text as message, $2::uuid as invited_by, $3::uuid as requested_by, $4::float8 * interval '1 second' as ttl, $5::uuid as link_id, $6::timestamptz as until) t`
 
 // args returns the arguments of a query that reads termsTable. Those in more
-// begin with $6.
+// begin with $7.
 func (t terms) args(more ...any) []any {
-	return append([]any{t.message, t.actor.ID.UUID, t.requesterID(), t.ttl.Seconds(), uuid.NullUUID{UUID: t.link, Valid: t.link != uuid.Nil}}, more...)
+	return append([]any{t.message, t.actor.ID.UUID, t.requesterID(), t.ttl.Seconds(), uuid.NullUUID{UUID: t.link, Valid: t.link != uuid.Nil}, t.until}, more...)
 }
 
 // offer is what an address is invited to.
@@ -138,11 +139,11 @@ func tokenHash(token string) []byte {
 // addresses from a deadlock: both lock them in the same order.
 var (
 	insertQueries = byPlace(`
-		insert into invitation as v (id, PLACE, email, email_key, role, token_hash, message, invited_by, requested_by, expires_at, link_id, mail_refused)
-		select c.id, c.place_id, c.email, c.email_key, c.role, c.token_hash, t.message, t.invited_by, t.requested_by, clock_timestamp() + t.ttl, t.link_id,
+		insert into invitation as v (id, PLACE, email, email_key, role, token_hash, message, invited_by, requested_by, until, expires_at, link_id, mail_refused)
+		select c.id, c.place_id, c.email, c.email_key, c.role, c.token_hash, t.message, t.invited_by, t.requested_by, t.until, least(clock_timestamp() + t.ttl, t.until), t.link_id,
 		       ` + refusedBy(`c.refusal_hash`) + `
 		from ` + termsTable + `
-		cross join unnest($6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::bytea[], $12::bytea[])
+		cross join unnest($7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::bytea[])
 			as c (id, place_id, role, email, email_key, token_hash, refusal_hash)
 		order by c.email_key, c.place_id
 		on conflict (email_key, PLACE) where status = 'PENDING' and PLACE is not null do nothing
@@ -231,25 +232,26 @@ var replaceQuery = `
 	    message      = case when old.expired then t.message else v.message end,
 	    invited_by   = t.invited_by,
 	    requested_by = case when old.expired then t.requested_by else v.requested_by end,
-	    expires_at   = case when old.expired then clock_timestamp() + t.ttl else v.expires_at end,
+	    until        = case when old.expired then t.until else coalesce(t.until, v.until) end,
+	    expires_at   = case when old.expired then least(clock_timestamp() + t.ttl, t.until) else least(v.expires_at, t.until) end,
 	    link_id      = coalesce(t.link_id, v.link_id),
 	    mail_refused = case when old.expired then ` + refusedBy(`c.refusal_hash`) + ` else v.mail_refused end
 	from ` + termsTable + `
-	cross join (select * from unnest($6::uuid[], $7::text[], $8::uuid[], $9::text[], $10::bytea[], $11::bytea[])
+	cross join (select * from unnest($7::uuid[], $8::text[], $9::uuid[], $10::text[], $11::bytea[], $12::bytea[])
 	            as c (id, email_key, place_id, role, token_hash, refusal_hash) order by email_key, place_id) c
 	cross join lateral (select ` + roleName + ` as role, v.expires_at <= clock_timestamp() as expired
 	                    from invitation v where v.id = c.id limit 1 for no key update) old
-	where v.id = c.id and v.id = any ($6::uuid[])
+	where v.id = c.id and v.id = any ($7::uuid[])
 	returning ` + storedColumns + `, old.role as previous_role, old.expired`
 
 // replaces reports whether the pending invitation of a candidate is not left as it is. A
 // course link only renews.
 func (c *candidate) replaces(t terms) bool {
-	return c.row.Status == Expired || t.link == uuid.Nil && (c.row.Role != c.role || !c.row.InviterMay)
+	return c.row.Status == Expired || t.link == uuid.Nil && (c.row.Role != c.role || !c.row.InviterMay || t.until != nil && (c.row.Until == nil || !c.row.Until.Equal(*t.until)))
 }
 
-// replaceRows renews the candidates' expired invitations, and changes the role of
-// those that have another one. The actor becomes the inviter of these, and of those
+// replaceRows renews the candidates' expired invitations, and changes the role and the end
+// of the membership of those that have another one. The actor becomes the inviter of these, and of those
 // whose inviter may not invite any more. A course link only renews: anyone can give
 // the address of somebody else.
 func replaceRows(ctx context.Context, tx *postgres.Tx, t terms, candidates []*candidate) error {

@@ -85,6 +85,7 @@ type Invitation struct {
 	// no request.
 	RequestedBy *fault.Contact
 	CreatedAt   time.Time
+	Until       *time.Time // when the membership ends; nil: it does not
 	ExpiresAt   time.Time
 
 	Space        *SpaceSummary

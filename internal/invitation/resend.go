@@ -109,7 +109,8 @@ func (s *Service) resendTx(ctx context.Context, tx *postgres.Tx, actor access.Ac
 	return resent, ratelimit.Take(ctx, tx, charges...)
 }
 
-// lockPending locks those invitations that are pending. It locks them in the same
+// lockPending locks those invitations that are pending, and whose memberships would not be
+// over already. It locks them in the same
 // order as insertRows, which prevents deadlocks.
 func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places map[globalid.ID]tenant.Place) ([]pendingInvitation, error) {
 	var rows []struct {
@@ -119,7 +120,7 @@ func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places
 	}
 	if err := tx.Select(ctx, &rows, `
 		select id, email, email_key from invitation
-		where id = any ($1::uuid[]) and status = 'PENDING'
+		where id = any ($1::uuid[]) and status = 'PENDING' and (until is null or until > clock_timestamp())
 		order by email_key, instance_id, space_id, organization_id for no key update`, postgres.IDs(ids)); err != nil {
 		return nil, err
 	}
@@ -153,7 +154,7 @@ func (s *Service) renew(ctx context.Context, tx *postgres.Tx, actor access.Actor
 	if err := tx.Select(ctx, &refused, `
 		with renewed as (
 			update invitation v
-			set token_hash = n.token_hash, invited_by = $3, expires_at = clock_timestamp() + $4 * interval '1 second',
+			set token_hash = n.token_hash, invited_by = $3, expires_at = least(clock_timestamp() + $4 * interval '1 second', v.until),
 			    mail_refused = `+refusedBy(`n.refusal_hash`)+`
 			from unnest($1::uuid[], $2::bytea[], $5::bytea[]) as n (id, token_hash, refusal_hash)
 			where v.id = n.id and v.id = any ($1::uuid[])

@@ -49,7 +49,7 @@ func mayInvite(account string) string {
 const (
 	storedColumns = `
 		v.id, v.instance_id, v.space_id, v.organization_id as invited_organization_id, v.email, v.email_key, ` + roleName + ` as role,
-		v.message, v.invited_by, v.created_at, v.expires_at, v.ended_at, v.mail_refused, ` + status + ` as status`
+		v.message, v.invited_by, v.created_at, v.until, v.expires_at, v.ended_at, v.mail_refused, ` + status + ` as status`
 
 	// roleName is the name of the role among all roles.
 	roleName = `case when v.space_id is not null then 'SPACE_ADMINISTRATOR'
@@ -84,6 +84,7 @@ type storedRow struct {
 	Message   *string     `db:"message"`
 	InvitedBy uuid.UUID   `db:"invited_by"`
 	CreatedAt time.Time   `db:"created_at"`
+	Until     *time.Time  `db:"until"` // of the membership; nil: without an end
 	ExpiresAt time.Time   `db:"expires_at"`
 	EndedAt   *time.Time  `db:"ended_at"` // nil: it is pending, or was answered before times were stored
 	// MailRefused says that no mail is sent, because the person refused invitations.
@@ -191,6 +192,7 @@ func (r *row) invitation() *Invitation {
 		InvitedBy:        &inviter,
 		RequestedBy:      requestedBy,
 		CreatedAt:        r.CreatedAt,
+		Until:            r.Until,
 		ExpiresAt:        r.ExpiresAt,
 		Space:            &space,
 		InstanceName:     r.InstanceName,

@@ -24,6 +24,8 @@ var States = state.Machine{
 		{Name: "refuseInvitations", InDeleted: true, By: "anyone who has the mail", Changes: state.To(Declined, Pending)},
 		{Name: "revokeInvitations", InDeleted: true, By: "those who may invite there", Changes: whenEnded},
 		{Name: "removeMember", InDeleted: true, By: "those who end a role there of the invited person, or of the person who sent it", Changes: whenEnded},
+		{Name: "reinstateMember", By: "those who give the invited person a former role there back", Changes: whenEnded},
+		{Name: "end of a membership", InDeleted: true, By: "the gateway, when the invited person was a member until then", Changes: whenEnded},
 		{Name: "changeMemberRole", InDeleted: true, By: "an administrator, who gives the invited person a lower role", Changes: whenEnded},
 		{Name: "changeOrganizationRole", InDeleted: true, By: "a manager, who gives the invited person a lower role", Changes: whenEnded},
 		{Name: "deleteInstance", By: "those who can delete the instance: nobody can accept the invitation until it is restored"},

@@ -190,6 +190,16 @@ func TestStates(t *testing.T) {
 				remove(theRecipient, fromInstance), remove(theRecipient, fromSpace), remove(theRecipient, fromOrganization),
 				remove(theSender, fromOrganization), // from the space, they stay a manager, who may appoint themselves
 			},
+			"reinstateMember": {func(r *tried) error {
+				w.Exec(`insert into ended_membership (removal, account_id, instance_id, role, since, reason) values (gen_random_uuid(), $1, $2, 'VIEWER', clock_timestamp(), 'REMOVED')`,
+					r.person.ID.UUID, r.instance.UUID)
+				return second(w.Memberships.Reinstate(t.Context(), w.User("ada"), membership.ReinstateMemberInput{InstanceID: &r.instance, UserID: r.person.ID}))
+			}},
+			"end of a membership": {func(r *tried) error {
+				join(r)
+				w.Exec(`update instance_member set until = clock_timestamp() where instance_id = $1 and account_id = $2`, r.instance.UUID, r.person.ID.UUID)
+				return second(w.Memberships.EndDue(t.Context()))
+			}},
 			"changeMemberRole": {func(r *tried) error {
 				join(r)
 				return second(w.Memberships.ChangeRole(t.Context(), w.User("ada"), membership.ChangeMemberRoleInput{InstanceID: r.instance, UserID: r.person.ID, Role: tenant.Viewer}))

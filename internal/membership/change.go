@@ -12,29 +12,32 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
-// ChangeMemberRoleInput asks to give a member of an instance another role.
+// ChangeMemberRoleInput asks to give a member of an instance another role, or another end of
+// the membership.
 type ChangeMemberRoleInput struct {
 	InstanceID     globalid.ID         `json:"instanceId"`
 	UserID         globalid.ID         `json:"userId"`
 	Role           tenant.InstanceRole `json:"role"`
+	Until          End                 `json:"until,omitzero"`
 	IdempotencyKey *string             `json:"-"`
 }
 
 // Validate returns what is wrong with the form of the input.
 func (in ChangeMemberRoleInput) Validate() fault.List {
-	return idempotency.ValidateKey(in.IdempotencyKey)
+	return append(ValidateUntil(in.Until.At), idempotency.ValidateKey(in.IdempotencyKey)...)
 }
 
 // ChangeMemberRolePayload is the result of changing a member's role.
 type ChangeMemberRolePayload struct {
 	Member       *Member             `json:"-"` // nil: they have left since
 	PreviousRole tenant.InstanceRole `json:"previousRole"`
-	Changed      bool                `json:"changed"` // false: they had the role already
+	Changed      bool                `json:"changed"` // false: they had the role, and the end, already
 }
 
-// ChangeRole gives a member of an instance another role, a higher or a lower one. A
-// lower one ends the pending invitations that would return the higher one.
-// It fails with NOT_FOUND, also where the person is no member, or FORBIDDEN.
+// ChangeRole gives a member of an instance another role, a higher or a lower one, and
+// another end of the membership or none. A lower role ends the pending invitations that
+// would return the higher one. It fails with NOT_FOUND, also where the person is no member
+// or their time is over, with FORBIDDEN, or with BAD_USER_INPUT for an end that is over.
 func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, in ChangeMemberRoleInput) (ChangeMemberRolePayload, error) {
 	var instance *tenant.Instance
 	key := idempotency.Request{Actor: actor, Key: in.IdempotencyKey, Operation: access.ChangeMemberRole.Field, Input: in}
@@ -48,35 +51,46 @@ func (s *Service) ChangeRole(ctx context.Context, actor access.Actor, in ChangeM
 			return err
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) (ChangeMemberRolePayload, error) {
-			return s.changeRole(ctx, tx, actor, instance, in.UserID, in.Role)
+			if err := CheckUntil(ctx, tx, in.Until.At); err != nil {
+				return ChangeMemberRolePayload{}, err
+			}
+			return s.changeRole(ctx, tx, actor, instance, in)
 		},
 	})
 }
 
-func (s *Service) changeRole(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *tenant.Instance, user globalid.ID, role tenant.InstanceRole) (payload ChangeMemberRolePayload, err error) {
-	member, err := lockMember(ctx, tx, instance.ID, user)
+func (s *Service) changeRole(ctx context.Context, tx *postgres.Tx, actor access.Actor, instance *tenant.Instance, in ChangeMemberRoleInput) (payload ChangeMemberRolePayload, err error) {
+	member, err := lockMember(ctx, tx, instance.ID, in.UserID)
 	if err != nil {
 		return payload, err
 	}
 	if member == nil {
 		return payload, noMember()
 	}
-	previous := member.Role
-	payload = ChangeMemberRolePayload{member, previous, previous != role}
+	previous, role, until := member.Role, in.Role, member.Until
+	if in.Until.Given {
+		until = in.Until.At
+	}
+	sameEnd := until == member.Until || until != nil && member.Until != nil && until.Equal(*member.Until)
+	payload = ChangeMemberRolePayload{member, previous, previous != role || !sameEnd}
 	if !payload.Changed {
 		return payload, nil
 	}
-	member.Role = role
-	if _, err := tx.Exec(ctx, `update instance_member set role = $3 where instance_id = $1 and account_id = $2`,
-		instance.ID.UUID, user.UUID, string(role)); err != nil {
+	member.Role, member.Until = role, until
+	if _, err := tx.Exec(ctx, `update instance_member set role = $3, until = $4 where instance_id = $1 and account_id = $2`,
+		instance.ID.UUID, in.UserID.UUID, string(role), until); err != nil {
 		return payload, err
 	}
-	if err := audit.Write(ctx, tx, audit.Record{Action: audit.MemberRoleChanged, Actor: actor, Target: audit.OnInstance(instance),
-		Details: about(member.User, audit.Details{Role: &role, PreviousRole: &previous})}); err != nil {
+	record := audit.Record{Action: audit.MemberRoleChanged, Actor: actor, Target: audit.OnInstance(instance),
+		Details: about(member.User, audit.Details{Role: &role, PreviousRole: &previous})}
+	if previous == role {
+		record.Action, record.PreviousRole = audit.MemberEndChanged, nil
+	}
+	if err := audit.Write(ctx, tx, record); err != nil {
 		return payload, err
 	}
 	if previous.Role().Lower().Has(role.Role()) {
-		_, err = s.endInvitations(ctx, tx, actor, EndedRoles{User: user, Place: instance, Left: tenant.RolesOf(role.Role()) | role.Role().Lower()})
+		_, err = s.endInvitations(ctx, tx, actor, EndedRoles{User: in.UserID, Place: instance, Left: tenant.RolesOf(role.Role()) | role.Role().Lower()})
 	}
 	return payload, err
 }

@@ -67,11 +67,11 @@ func (e ending) mark(ctx context.Context, tx *postgres.Tx, user globalid.ID, org
 // The queries that end roles of account $4 in the places $5, and write them down as ended
 // by $2 for the reason $3, with the removal $1.
 var (
-	endInOrganizations = endQuery(`organization_member where organization_id = any ($5::uuid[])`, `organization_id, null::uuid, null::uuid, role, guest`)
-	endInSpaces        = endQuery(`space_administrator where space_id = any ($5::uuid[])`, `null::uuid, space_id, null::uuid, 'ADMINISTRATOR', false`)
+	endInOrganizations = endQuery(`organization_member where organization_id = any ($5::uuid[])`, `organization_id, null::uuid, null::uuid, role, guest, null::timestamptz`)
+	endInSpaces        = endQuery(`space_administrator where space_id = any ($5::uuid[])`, `null::uuid, space_id, null::uuid, 'ADMINISTRATOR', false, null::timestamptz`)
 	// endInside ends roles in instances by their spaces, endInInstances by their own ids.
-	endInside      = endQuery(`instance_member where space_id = any ($5::uuid[])`, `null::uuid, null::uuid, instance_id, role, false`)
-	endInInstances = endQuery(`instance_member where instance_id = any ($5::uuid[])`, `null::uuid, null::uuid, instance_id, role, false`)
+	endInside      = endQuery(`instance_member where space_id = any ($5::uuid[])`, `null::uuid, null::uuid, instance_id, role, false, until`)
+	endInInstances = endQuery(`instance_member where instance_id = any ($5::uuid[])`, `null::uuid, null::uuid, instance_id, role, false, until`)
 
 	// markEnded writes down that the removal was from the spaces $5 or, $6, from an
 	// organization, where no role of the person has ended in these themselves.
@@ -84,18 +84,18 @@ var (
 )
 
 // endQuery makes a query of the roles that end, and their columns organization_id,
-// space_id, instance_id, role and guest.
+// space_id, instance_id, role, guest and until.
 func endQuery(roles, columns string) string {
 	return `
 		with ended as (delete from ` + roles + ` and account_id = $4 returning *)
-		insert into ended_membership as e (removal, account_id, organization_id, space_id, instance_id, role, guest, since, ended_by, reason)
+		insert into ended_membership as e (removal, account_id, organization_id, space_id, instance_id, role, guest, until, since, ended_by, reason)
 		select $1::uuid, $4::uuid, ` + columns + `, since, $2::uuid, $3::text from ended` + endedAgain
 }
 
 // endedAgain replaces what is kept of an earlier end in the same place.
 const endedAgain = `
 		on conflict on constraint ended_membership_key do update
-		set id = excluded.id, removal = excluded.removal, role = excluded.role, guest = excluded.guest, since = excluded.since,
+		set id = excluded.id, removal = excluded.removal, role = excluded.role, guest = excluded.guest, since = excluded.since, until = excluded.until,
 		    ended_at = excluded.ended_at, ended_by = excluded.ended_by, reason = excluded.reason`
 
 // DeleteEnded forgets the roles that ended longer than a retention time ago, 1,000 at most,

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/lib/pq"
@@ -23,9 +24,13 @@ var grantQueries = map[globalid.Kind]string{
 		on conflict (organization_id, account_id) do update
 		set role = case when m.role = any ($4::text[]) then excluded.role else m.role end, guest = false
 		where m.role = any ($4::text[]) or m.guest`,
+	// An end that is still to come stays, unless there is another one: $5.
 	globalid.Instance: `
-		insert into instance_member as m (instance_id, account_id, role) values ($1, $2, $3)
-		on conflict (instance_id, account_id) do update set role = excluded.role where m.role = any ($4::text[])`,
+		insert into instance_member as m (instance_id, account_id, role, until) values ($1, $2, $3, $5::timestamptz)
+		on conflict (instance_id, account_id) do update
+		set role = excluded.role, since = case when ` + tenant.Current("m") + ` then m.since else excluded.since end,
+		    until = coalesce(excluded.until, case when ` + tenant.Current("m") + ` then m.until end)
+		where m.role = any ($4::text[]) or not ` + tenant.Current("m"),
 }
 
 // Grant gives an account a role in an organization, a space or an instance, and
@@ -33,6 +38,12 @@ var grantQueries = map[globalid.Kind]string{
 // place, and leaves the same or a higher one as it is. The caller has decided
 // that the actor may grant the role, and writes the trail.
 func Grant(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place globalid.ID, role tenant.Role) (changed bool, err error) {
+	return GrantUntil(ctx, tx, account, place, role, nil)
+}
+
+// GrantUntil is Grant of a role that ends at a time; nil: it does not end. Only roles in
+// instances end.
+func GrantUntil(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place globalid.ID, role tenant.Role, until *time.Time) (changed bool, err error) {
 	if role.HeldIn() != place.Kind {
 		return false, fmt.Errorf("membership: nobody can be %v in a place of the kind %q", role, place.Kind)
 	}
@@ -40,7 +51,11 @@ func Grant(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place global
 	if place.Kind == globalid.Space { // the row itself says that it is an administrator's
 		n, err = tx.Exec(ctx, `insert into space_administrator (space_id, account_id) values ($1, $2) on conflict do nothing`, place.UUID, account)
 	} else {
-		n, err = tx.Exec(ctx, grantQueries[place.Kind], place.UUID, account, role.Stored(), pq.StringArray(role.Lower().Stored(place.Kind)))
+		args := []any{place.UUID, account, role.Stored(), pq.StringArray(role.Lower().Stored(place.Kind))}
+		if place.Kind == globalid.Instance {
+			args = append(args, until)
+		}
+		n, err = tx.Exec(ctx, grantQueries[place.Kind], args...)
 	}
 	if n == 0 || err != nil {
 		return false, err
@@ -52,7 +67,7 @@ func Grant(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place global
 // RoleIn reads the role that an account holds by itself in an instance; nil where
 // it holds none.
 func RoleIn(ctx context.Context, q postgres.Querier, instance globalid.ID, account uuid.UUID) (*tenant.InstanceRole, error) {
-	return readRole[tenant.InstanceRole](ctx, q, `select role from instance_member where instance_id = $1 and account_id = $2`, instance.UUID, account)
+	return readRole[tenant.InstanceRole](ctx, q, `select role from instance_member m where instance_id = $1 and account_id = $2 and `+tenant.Current("m"), instance.UUID, account)
 }
 
 // RoleInOrganization reads the role that an account holds in an organization itself; nil

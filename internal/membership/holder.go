@@ -21,7 +21,8 @@ type Holder struct {
 	Administrator bool // of the space
 	// Role is the person's own in the instance; nil: they are no member.
 	Role  *tenant.InstanceRole
-	Since time.Time // when they became a member
+	Since time.Time  // when they became a member
+	Until *time.Time // when they stop being one; nil: without an end
 }
 
 // InstanceRole returns the highest role that the person has in the instance, as a member
@@ -46,7 +47,7 @@ func (h *Holder) Member() *Member {
 	if h.Role == nil {
 		return nil
 	}
-	return &Member{h.User, *h.Role, h.Since}
+	return &Member{h.User, *h.Role, h.Since, h.Until}
 }
 
 // holderRow is a membership or an administrator's role, with the person.
@@ -60,6 +61,7 @@ type holderRow struct {
 	Administrator bool                 `db:"administrator"`
 	Role          *tenant.InstanceRole `db:"role"`
 	Since         *time.Time           `db:"since"`
+	Until         *time.Time           `db:"until"`
 }
 
 func (r holderRow) holder() *Holder {
@@ -68,6 +70,7 @@ func (r holderRow) holder() *Holder {
 		User:          &tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: r.AccountID}, Name: r.Name, Email: r.Email, FormerHolder: r.Former},
 		Administrator: r.Administrator,
 		Role:          r.Role,
+		Until:         r.Until,
 	}
 	if r.InstanceID.Valid {
 		h.InstanceID = globalid.ID{Kind: globalid.Instance, UUID: r.InstanceID.UUID}
@@ -91,13 +94,14 @@ func holdersOf(rows []holderRow) []*Holder {
 func FindHolders(ctx context.Context, q postgres.Querier, space globalid.ID, instances postgres.UUIDs, emailKeys []string) ([]*Holder, error) {
 	var rows []holderRow
 	err := q.Select(ctx, &rows, `
-		select e.instance_id, e.email_key, h.account_id, a.name, a.email, false as former_holder, p.administrator is not null as administrator, m.role, m.since
+		select e.instance_id, e.email_key, h.account_id, a.name, a.email, false as former_holder, p.administrator is not null as administrator, m.role, m.since, m.until
 		from unnest($2::uuid[], $3::text[]) as e (instance_id, email_key)
 		cross join lateral (select h.account_id from address_holder h where h.email_key = e.email_key limit 1) h
 		cross join lateral (
 			select (select sa.account_id from space_administrator sa where sa.space_id = $1 and sa.account_id = h.account_id) as administrator) p
 		left join lateral (
-			select m.role, m.since from instance_member m where m.instance_id = e.instance_id and m.account_id = h.account_id limit 1) m on true
+			select m.role, m.since, m.until from instance_member m
+			where m.instance_id = e.instance_id and m.account_id = h.account_id and `+tenant.Current("m")+` limit 1) m on true
 		cross join lateral (select * from account where id = h.account_id limit 1) a
 		where m.role is not null or p.administrator is not null`,
 		space.UUID, instances, pq.StringArray(emailKeys))

@@ -15,7 +15,7 @@ import (
 
 var (
 	countInInstances = `
-		select i.id, ` + relay.CountSQL(`select from instance_member where instance_id = i.id`) + ` as n
+		select i.id, ` + relay.CountSQL(`select from instance_member m where m.instance_id = i.id and `+tenant.Current("m")) + ` as n
 		from unnest($1::uuid[]) as i (id)`
 
 	countInSpaces = `
@@ -33,7 +33,7 @@ var (
 			      from space_administrator where space_id = s.id and account_id = p.account_id
 			      union all
 			      select since, false, role
-			      from instance_member where space_id = s.id and account_id = p.account_id) h) m
+			      from instance_member im where space_id = s.id and account_id = p.account_id and ` + tenant.Current("im") + `) h) m
 		cross join lateral (select * from account where id = p.account_id limit 1) a
 		order by s.id, p.account_id`
 )
@@ -46,7 +46,7 @@ func peopleOfSpace(condition, limit string) string {
 		select account_id from (
 			(select account_id from space_administrator where space_id = s.id and ` + condition + ` order by account_id limit ` + limit + `)
 			union
-			(select distinct account_id from instance_member where space_id = s.id and ` + condition + ` order by account_id limit ` + limit + `)) people`
+			(select distinct account_id from instance_member im where space_id = s.id and ` + condition + ` and ` + tenant.Current("im") + ` order by account_id limit ` + limit + `)) people`
 }
 
 // ListInInstances reads a page of the members of each instance, in an order that
@@ -62,13 +62,13 @@ func (s *Service) ListInInstances(ctx context.Context, instances []globalid.ID, 
 		member   Member
 	}
 	rows, err := postgres.Collect(ctx, s.DB, func(r *memberRow) []any {
-		return []any{&r.instance, &r.user.ID.UUID, &r.user.Name, &r.user.Email, &r.user.FormerHolder, &r.member.Role, &r.member.Since}
+		return []any{&r.instance, &r.user.ID.UUID, &r.user.Name, &r.user.Email, &r.user.FormerHolder, &r.member.Role, &r.member.Since, &r.member.Until}
 	}, `
-		select m.instance_id, m.account_id, a.name, a.email, `+tenant.FormerHolder+`, m.role, m.since
+		select m.instance_id, m.account_id, a.name, a.email, `+tenant.FormerHolder+`, m.role, m.since, m.until
 		from unnest($1::uuid[]) as i (id)
 		cross join lateral (
-			select * from instance_member
-			where instance_id = i.id and account_id > $2 order by account_id limit $3) m
+			select * from instance_member m
+			where instance_id = i.id and account_id > $2 and `+tenant.Current("m")+` order by account_id limit $3) m
 		cross join lateral (select * from account where id = m.account_id limit 1) a
 		order by m.instance_id, m.account_id`, postgres.IDs(instances), page.After, page.Limit())
 	if err != nil {

@@ -26,10 +26,10 @@ type Service struct {
 	// pending invitations to the person that would return the roles, and revokes or
 	// takes over those that the person has sent.
 	OnEnd func(context.Context, *postgres.Tx, access.Actor, EndedRoles) (EndedInvitations, error)
-	// OnReinstate is called in the transaction that gives a person roles back, with the
-	// place and the ids of all places where they have one. It revokes the pending invitations
-	// to the person there.
-	OnReinstate func(ctx context.Context, tx *postgres.Tx, actor access.Actor, user globalid.ID, place tenant.Place, in postgres.UUIDs) error
+	// RevokeInvitations is called in the transaction that gives a person roles back, or in which the
+	// time of memberships is over, with the people, the place and the ids of all places where
+	// they have got or lost a role. It revokes the pending invitations to the people there.
+	RevokeInvitations func(ctx context.Context, tx *postgres.Tx, actor access.Actor, users postgres.UUIDs, place tenant.Place, in postgres.UUIDs) error
 	// Kept is how long after its end a role can be given back.
 	Kept time.Duration
 }
@@ -39,6 +39,7 @@ type Member struct {
 	User  *tenant.User
 	Role  tenant.InstanceRole
 	Since time.Time
+	Until *time.Time // nil: without an end
 }
 
 // lockMember reads a member of an instance, and locks their role until the end
@@ -50,17 +51,18 @@ func lockMember(ctx context.Context, tx *postgres.Tx, instance, user globalid.ID
 		Former bool                `db:"former_holder"`
 		Role   tenant.InstanceRole `db:"role"`
 		Since  time.Time           `db:"since"`
+		Until  *time.Time          `db:"until"`
 	}
 	err := tx.Get(ctx, &row, `
-		select a.name, a.email, `+tenant.FormerHolder+` as former_holder, m.role, m.since from instance_member m join account a on a.id = m.account_id
-		where m.instance_id = $1 and m.account_id = $2 for no key update of m`, instance.UUID, user.As(globalid.User).UUID)
+		select a.name, a.email, `+tenant.FormerHolder+` as former_holder, m.role, m.since, m.until from instance_member m join account a on a.id = m.account_id
+		where m.instance_id = $1 and m.account_id = $2 and `+tenant.Current("m")+` for no key update of m`, instance.UUID, user.As(globalid.User).UUID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &Member{&tenant.User{ID: user, Name: row.Name, Email: row.Email, FormerHolder: row.Former}, row.Role, row.Since}, nil
+	return &Member{&tenant.User{ID: user, Name: row.Name, Email: row.Email, FormerHolder: row.Former}, row.Role, row.Since, row.Until}, nil
 }
 
 // noMember is the refusal where a person has no role in an instance. It is the

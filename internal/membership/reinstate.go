@@ -24,12 +24,16 @@ type ReinstateMemberInput struct {
 	InstanceID     *globalid.ID `json:"instanceId"`
 	SpaceID        *globalid.ID `json:"spaceId"`
 	OrganizationID *globalid.ID `json:"organizationId"`
-	IdempotencyKey *string      `json:"-"`
+	// Until is when the roles in instances end again; nil: when they would have ended, if that
+	// is still to come.
+	Until          *time.Time `json:"until,omitempty"`
+	IdempotencyKey *string    `json:"-"`
 }
 
 // Validate returns what is wrong with the form of the input.
-func (in ReinstateMemberInput) Validate() fault.List {
-	return append(validateOnePlace(in.InstanceID, in.SpaceID, in.OrganizationID), idempotency.ValidateKey(in.IdempotencyKey)...)
+func (in ReinstateMemberInput) Validate() (faults fault.List) {
+	faults = append(validateOnePlace(in.InstanceID, in.SpaceID, in.OrganizationID), ValidateUntil(in.Until)...)
+	return append(faults, idempotency.ValidateKey(in.IdempotencyKey)...)
 }
 
 // ReinstateMemberPayload is the result of giving a person their roles back.
@@ -65,7 +69,10 @@ func (s *Service) Reinstate(ctx context.Context, actor access.Actor, in Reinstat
 			return err
 		},
 		Do: func(ctx context.Context, tx *postgres.Tx) (ReinstateMemberPayload, error) {
-			return s.reinstate(ctx, tx, actor, place, user)
+			if err := CheckUntil(ctx, tx, in.Until); err != nil {
+				return ReinstateMemberPayload{}, err
+			}
+			return s.reinstate(ctx, tx, actor, place, user, in.Until)
 		},
 	})
 }
@@ -173,7 +180,7 @@ func (s *Service) endedRoles(ctx context.Context, tx *postgres.Tx, user globalid
 	return rows, err
 }
 
-func (s *Service) reinstate(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place, user globalid.ID) (payload ReinstateMemberPayload, err error) {
+func (s *Service) reinstate(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place, user globalid.ID, until *time.Time) (payload ReinstateMemberPayload, err error) {
 	id := placeID(place)
 	rows, err := s.endedRoles(ctx, tx, user, id)
 	if err != nil {
@@ -203,7 +210,7 @@ func (s *Service) reinstate(ctx context.Context, tx *postgres.Tx, actor access.A
 	if len(rows) == 0 || person.Merged.Valid {
 		return payload, s.noFormerMember(place)
 	}
-	if payload.Restored, err = restore(ctx, tx, user, rows); err != nil || payload.Restored == 0 {
+	if payload.Restored, err = restore(ctx, tx, user, rows, until); err != nil || payload.Restored == 0 {
 		return payload, err
 	}
 	payload.Reinstated = true
@@ -213,8 +220,8 @@ func (s *Service) reinstate(ctx context.Context, tx *postgres.Tx, actor access.A
 			in = append(in, r.Place)
 		}
 	}
-	if s.OnReinstate != nil {
-		if err := s.OnReinstate(ctx, tx, actor, user, place, in); err != nil {
+	if s.RevokeInvitations != nil {
+		if err := s.RevokeInvitations(ctx, tx, actor, postgres.UUIDs{user.UUID}, place, in); err != nil {
 			return payload, err
 		}
 	}
@@ -224,7 +231,7 @@ func (s *Service) reinstate(ctx context.Context, tx *postgres.Tx, actor access.A
 // restore gives an account the roles of some rows back, and forgets the rows. It returns the
 // number of roles that the account did not have, or only a lower one. Everybody with a role
 // inside of an organization belongs to it.
-func restore(ctx context.Context, tx *postgres.Tx, user globalid.ID, rows []endedRole) (restored int, err error) {
+func restore(ctx context.Context, tx *postgres.Tx, user globalid.ID, rows []endedRole, until *time.Time) (restored int, err error) {
 	ids := make(postgres.UUIDs, len(rows))
 	for i, r := range rows {
 		ids[i] = r.ID
@@ -237,7 +244,7 @@ func restore(ctx context.Context, tx *postgres.Tx, user globalid.ID, rows []ende
 		case restoreInSpaces:
 			args = []any{ids}
 		case restoreInInstances:
-			args = []any{ids, ranked(globalid.Instance)}
+			args = []any{ids, ranked(globalid.Instance), until}
 		}
 		n, err := tx.Exec(ctx, query, args...)
 		if err != nil {
@@ -275,11 +282,11 @@ const (
 		on conflict do nothing`
 
 	restoreInInstances = `
-		insert into instance_member as m (instance_id, account_id, role, since)
-		select instance_id, account_id, role, since from ended_membership
+		insert into instance_member as m (instance_id, account_id, role, since, until)
+		select instance_id, account_id, role, since, coalesce($3::timestamptz, case when until > clock_timestamp() then until end) from ended_membership
 		where id = any ($1::uuid[]) and instance_id is not null order by instance_id
-		on conflict (instance_id, account_id) do update set role = excluded.role
-		where array_position($2::text[], excluded.role) < array_position($2::text[], m.role)`
+		on conflict (instance_id, account_id) do update set role = excluded.role, until = excluded.until
+		where array_position($2::text[], excluded.role) < array_position($2::text[], m.role) or m.until <= statement_timestamp()`
 
 	restoreBelonging = `
 		insert into organization_member (organization_id, account_id, role, guest)
@@ -346,9 +353,9 @@ func (s *Service) noFormerMember(place tenant.Place) *fault.Fault {
 // hasRole reports whether an account has a role of its own in a place, or inside of a space.
 func hasRole(ctx context.Context, q postgres.Querier, user, place globalid.ID) (has bool, err error) {
 	err = q.Get(ctx, &has, `select `+map[globalid.Kind]string{
-		globalid.Instance: postgres.Found(`instance_member where instance_id = $1 and account_id = $2`),
+		globalid.Instance: postgres.Found(`instance_member m where instance_id = $1 and account_id = $2 and ` + tenant.Current("m")),
 		globalid.Space: postgres.Found(`space_administrator where space_id = $1 and account_id = $2`) + ` or ` +
-			postgres.Found(`instance_member where space_id = $1 and account_id = $2`),
+			postgres.Found(`instance_member m where space_id = $1 and account_id = $2 and `+tenant.Current("m")),
 		globalid.Organization: postgres.Found(`organization_member where organization_id = $1 and account_id = $2`),
 	}[place.Kind], place.UUID, user.UUID)
 	return has, err

@@ -25,9 +25,9 @@ func FindOthers(ctx context.Context, q postgres.Querier, space globalid.ID, inst
 	var rows []holderRow
 	err := q.Select(ctx, &rows, `
 		select m.instance_id, coalesce(h.email_key, '') as email_key, m.account_id, a.name, a.email, h.email_key is null as former_holder,
-		       false as administrator, m.role, m.since
+		       false as administrator, m.role, m.since, m.until
 		from unnest($2::uuid[]) as i (id)
-		cross join lateral (select * from instance_member where instance_id = i.id offset 0) m
+		cross join lateral (select * from instance_member where instance_id = i.id and `+tenant.Current("instance_member")+` offset 0) m
 		cross join lateral (select * from account where id = m.account_id limit 1) a
 		left join lateral (select email_key from address_holder where account_id = m.account_id limit 1) h on true
 		where (m.instance_id, m.account_id) not in (select n.instance_id, n.account_id from unnest($3::uuid[], $4::uuid[]) as n (instance_id, account_id))
@@ -46,10 +46,10 @@ func FindFormerHolders(ctx context.Context, q postgres.Querier, instances []glob
 	}
 	var rows []holderRow
 	err := q.Select(ctx, &rows, `
-		select n.instance_id, n.email_key, a.id as account_id, a.name, a.email, true as former_holder, false as administrator, m.role, m.since
+		select n.instance_id, n.email_key, a.id as account_id, a.name, a.email, true as former_holder, false as administrator, m.role, m.since, m.until
 		from unnest($1::uuid[], $2::text[]) as n (instance_id, email_key)
 		cross join lateral (select * from account where email_key = n.email_key offset 0) a
-		cross join lateral (select role, since from instance_member where instance_id = n.instance_id and account_id = a.id limit 1) m
+		cross join lateral (select role, since, until from instance_member where instance_id = n.instance_id and account_id = a.id and `+tenant.Current("instance_member")+` limit 1) m
 		where `+tenant.FormerHolder+`
 		order by a.id`,
 		postgres.IDs(instances), pq.StringArray(emailKeys))
@@ -98,7 +98,7 @@ func idsOf(members []*Holder) (instances, accounts postgres.UUIDs) {
 func Find(ctx context.Context, q postgres.Querier, instances, accounts []globalid.ID) ([]*Holder, error) {
 	var rows []holderRow
 	err := q.Select(ctx, &rows, `
-		select m.instance_id, '' as email_key, m.account_id, a.name, a.email, `+tenant.FormerHolder+` as former_holder, false as administrator, m.role, m.since
+		select m.instance_id, '' as email_key, m.account_id, a.name, a.email, `+tenant.FormerHolder+` as former_holder, false as administrator, m.role, m.since, m.until
 		from unnest($1::uuid[], $2::uuid[]) as n (instance_id, account_id)
 		cross join lateral (select * from instance_member where instance_id = n.instance_id and account_id = n.account_id limit 1) m
 		cross join lateral (select * from account where id = m.account_id limit 1) a`,
@@ -111,7 +111,7 @@ func FindUsers(ctx context.Context, q postgres.Querier, ids []globalid.ID) (map[
 	var rows []holderRow
 	err := q.Select(ctx, &rows, `
 		select null::uuid as instance_id, '' as email_key, a.id as account_id, a.name, a.email, `+tenant.FormerHolder+` as former_holder,
-		       false as administrator, null as role, null::timestamptz as since
+		       false as administrator, null as role, null::timestamptz as since, null::timestamptz as until
 		from account a where a.id = any ($1::uuid[])`, postgres.IDs(ids))
 	users := make(map[globalid.ID]*tenant.User, len(rows))
 	for _, r := range rows {

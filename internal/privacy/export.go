@@ -61,11 +61,11 @@ var sections = []section{
 		from PERSON join space_administrator m on m.account_id = p.account join space s on s.id = m.space_id`),
 	newSection("instanceRoles", "instances that the person is a member of", `
 		select i.id::text as key, json_build_object('instance', `+idOf("instance", "i.id")+`, 'name', i.name, 'space', s.name,
-			'role', m.role, 'since', m.since) as value
+			'role', m.role, 'since', m.since, 'until', m.until) as value
 		from PERSON join instance_member m on m.account_id = p.account join instance i on i.id = m.instance_id join space s on s.id = i.space_id`),
 	newSection("endedRoles", "roles that have ended and can be given back", `
 		select e.id::text as key, json_build_object('organization', o.name, 'space', s.name, 'instance', i.name, 'role', e.role,
-			'since', e.since, 'endedAt', e.ended_at, 'endedBy', b.name, 'reason', e.reason) as value
+			'since', e.since, 'until', e.until, 'endedAt', e.ended_at, 'endedBy', b.name, 'reason', e.reason) as value
 		from PERSON join ended_membership e on e.account_id = p.account
 		left join account b on b.id = e.ended_by
 		left join instance i on i.id = e.instance_id left join space s on s.id = coalesce(e.space_id, i.space_id)
@@ -87,7 +87,7 @@ var sections = []section{
 		select v.id::text as key, json_build_object('id', `+idOf("invitation", "v.id")+`, 'email', v.email, 'emailKey', v.email_key,
 			'organization', o.name, 'space', s.name, 'instance', i.name, 'role', coalesce(v.role, 'ADMINISTRATOR'), 'status', v.status, 'message', v.message,
 			'invitedBy', a.name, 'requestedBy', q.name, 'mailRefused', v.mail_refused,
-			'createdAt', v.created_at, 'expiresAt', v.expires_at, 'endedAt', v.ended_at) as value
+			'createdAt', v.created_at, 'until', v.until, 'expiresAt', v.expires_at, 'endedAt', v.ended_at) as value
 		from PERSON join invitation v on v.email_key = p.key
 		join account a on a.id = v.invited_by left join account q on q.id = v.requested_by
 		left join instance i on i.id = v.instance_id left join space s on s.id = coalesce(v.space_id, i.space_id)
@@ -97,7 +97,7 @@ var sections = []section{
 			'organization', o.name, 'space', s.name, 'instance', i.name, 'role', coalesce(v.role, 'ADMINISTRATOR'), 'status', v.status,
 			'message', case when v.invited_by = p.account and v.requested_by is null or v.requested_by = p.account then v.message end,
 			'sent', v.invited_by = p.account, 'requested', v.requested_by is not null and v.requested_by = p.account,
-			'createdAt', v.created_at, 'expiresAt', v.expires_at, 'endedAt', v.ended_at) as value
+			'createdAt', v.created_at, 'until', v.until, 'expiresAt', v.expires_at, 'endedAt', v.ended_at) as value
 		from PERSON join invitation v on v.invited_by = p.account or v.requested_by = p.account
 		left join instance i on i.id = v.instance_id left join space s on s.id = coalesce(v.space_id, i.space_id)
 		join organization o on o.id = coalesce(v.organization_id, s.organization_id)`),

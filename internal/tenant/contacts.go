@@ -126,7 +126,7 @@ func holders(ctx context.Context, q postgres.Querier, instances []globalid.ID, r
 			select a.id, a.name, a.email, min(r.position) as position
 			from account a join (
 				select m.account_id, array_position($2::text[], m.role) as position from instance_member m
-				where m.instance_id = i.id and m.role = any ($2::text[])
+				where m.instance_id = i.id and m.role = any ($2::text[]) and `+Current("m")+`
 				union all
 				select sa.account_id, cardinality($2::text[]) + 1 from space_administrator sa
 				where $3 and sa.space_id = i.space_id) r on r.account_id = a.id

@@ -81,6 +81,13 @@ var SeesSpaces = func() (roles Roles) {
 	return roles
 }()
 
+// Current returns the SQL condition that a row of instance_member, by its alias, has not come
+// to its end. A statement that decides after waiting for a lock is a later one, so that the
+// time of its beginning is late enough.
+func Current(member string) string {
+	return `(` + member + `.until is null or ` + member + `.until > statement_timestamp())`
+}
+
 // heldColumns returns the columns of the roles that an account holds by itself in
 // space s, whose membership of the organization is om: see heldRow.
 func heldColumns(account string) string {
@@ -105,7 +112,7 @@ func rolesInInstancesOfSpace(account string) string {
 			after = " and hm.role > " + names[i-1] + ".role"
 		}
 		lookups.WriteString(`(select min(hm.role) as role from instance_member hm
-			where hm.space_id = s.id and hm.account_id = ` + account + after + `) ` + name)
+			where hm.space_id = s.id and hm.account_id = ` + account + after + ` and ` + Current("hm") + `) ` + name)
 		names = append(names, name)
 	}
 	return `(select nullif(concat_ws(',', ` + strings.Join(names, ".role, ") + `.role), '') from ` + lookups.String() + `)`
@@ -118,11 +125,11 @@ func HasRoleInInstance(account string, roles Roles) string {
 	conditions := hasRoleFromAbove(account, roles)
 	if direct := roles & rolesInInstances; direct != 0 {
 		conditions = append(conditions, postgres.Found(`instance_member hm
-			where hm.instance_id = i.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)))
+			where hm.instance_id = i.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)+` and `+Current("hm")))
 	}
 	if elsewhere := bringing(rolesInInstances, roles, inDistributed); elsewhere != 0 {
 		conditions = append(conditions, `i.kind = 'DISTRIBUTED' and `+postgres.Found(`instance_member hm
-			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+elsewhere.SQL(globalid.Instance)))
+			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+elsewhere.SQL(globalid.Instance)+` and `+Current("hm")))
 	}
 	return anyOf(conditions)
 }
@@ -136,7 +143,7 @@ func HasRoleInSpace(account string, roles Roles) string {
 	direct := roles&rolesInInstances | bringing(rolesInInstances, roles, inDistributed)
 	if direct != 0 {
 		conditions = append(conditions, postgres.Found(`instance_member hm
-			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)))
+			where hm.space_id = s.id and hm.account_id = `+account+` and hm.role in `+direct.SQL(globalid.Instance)+` and `+Current("hm")))
 	}
 	return anyOf(conditions)
 }
@@ -289,4 +296,4 @@ var effectiveRolesQuery = `
 	join instance i on i.id = p.instance_id
 	join space s on s.id = i.space_id
 	left join lateral (select om.role, om.guest from organization_member om where om.organization_id = s.organization_id and om.account_id = p.account_id limit 1) om on true
-	left join lateral (select im.role from instance_member im where im.instance_id = i.id and im.account_id = p.account_id limit 1) im on true`
+	left join lateral (select im.role from instance_member im where im.instance_id = i.id and im.account_id = p.account_id and ` + Current("im") + ` limit 1) im on true`

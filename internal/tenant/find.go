@@ -40,10 +40,10 @@ var instanceColumns = `
 
 // The limits keep PostgreSQL from reading all memberships of account $1, however many, and
 // all accounts.
-const instanceTables = `
+var instanceTables = `
 	instance i
 	left join lateral (select * from account where id = i.deleted_by limit 1) d on true
-	left join lateral (select im.role from instance_member im where im.instance_id = i.id and im.account_id = $1 limit 1) im on true`
+	left join lateral (select im.role from instance_member im where im.instance_id = i.id and im.account_id = $1 and ` + Current("im") + ` limit 1) im on true`
 
 type spaceRow struct {
 	SpaceID          uuid.UUID `db:"space_id"`
@@ -208,7 +208,7 @@ func visibleSpaces(condition string) string {
 		 where m.account_id = $1 and m.space_id > $2 order by m.space_id limit $3)
 		union
 		(select m.space_id from (
-			select distinct space_id from instance_member where account_id = $1 and space_id > $2 order by space_id) m` + meets + `
+			select distinct im.space_id from instance_member im where im.account_id = $1 and im.space_id > $2 and ` + Current("im") + ` order by im.space_id) m` + meets + `
 		 order by m.space_id limit $3)
 		union
 		(select ms.id from organization_member m cross join lateral (
@@ -448,14 +448,26 @@ func (s *Space) Instances(ctx context.Context, q postgres.Querier, viewer User, 
 	})
 }
 
-func instances(ctx context.Context, q postgres.Querier, viewer User, spaces []*Space, state State, page relay.Page) (map[*Space]relay.List[*Instance], error) {
-	// of are the spaces, each with what the viewer may know of there because of
-	// roles held elsewhere in it, and visible are the instances.
-	const of = ` unnest($2::uuid[], $3::bool[], $4::bool[]) as of (id, sees_all, sees_distributed)`
-	const visible = instanceTables + `
+var (
+	countInstances = `
+		select of.id, ` + relay.CountSQL(`select from `+visibleInstances) + ` as n from ` + spacesOfInstances
+
+	listInstances = `
+		select of.id as space_id, i.* from ` + spacesOfInstances + `
+		cross join lateral (select ` + instanceColumns + ` from ` + visibleInstances + ` and i.id > $6 order by i.id limit $7) i
+		order by of.id, i.id`
+
+	visibleInstances = instanceTables + `
 		where i.space_id = of.id
 		  and ($5 = '' or ($5 = 'DELETED') = (i.deleted_at is not null))
 		  and (of.sees_all or im.role is not null or (i.kind = 'DISTRIBUTED' and of.sees_distributed))`
+)
+
+// spacesOfInstances are the spaces, each with what the viewer may know of there because of
+// roles held elsewhere in it.
+const spacesOfInstances = ` unnest($2::uuid[], $3::bool[], $4::bool[]) as of (id, sees_all, sees_distributed)`
+
+func instances(ctx context.Context, q postgres.Querier, viewer User, spaces []*Space, state State, page relay.Page) (map[*Space]relay.List[*Instance], error) {
 	ids := make([]globalid.ID, len(spaces))
 	seesAll, seesDistributed := make([]bool, len(spaces)), make([]bool, len(spaces))
 	for i, s := range spaces {
@@ -463,8 +475,7 @@ func instances(ctx context.Context, q postgres.Querier, viewer User, spaces []*S
 	}
 	args := []any{viewer.ID.UUID, postgres.IDs(ids), pq.BoolArray(seesAll), pq.BoolArray(seesDistributed), string(state)}
 
-	totals, err := postgres.Counts(ctx, q, page.Total, `
-		select of.id, `+relay.CountSQL(`select from `+visible)+` as n from `+of, args...)
+	totals, err := postgres.Counts(ctx, q, page.Total, countInstances, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -472,10 +483,7 @@ func instances(ctx context.Context, q postgres.Querier, viewer User, spaces []*S
 		SpaceID uuid.UUID `db:"space_id"`
 		instanceRow
 	}
-	err = q.Select(ctx, &rows, `
-		select of.id as space_id, i.* from `+of+`
-		cross join lateral (select `+instanceColumns+` from `+visible+` and i.id > $6 order by i.id limit $7) i
-		order by of.id, i.id`, append(args, page.After, page.Limit())...)
+	err = q.Select(ctx, &rows, listInstances, append(args, page.After, page.Limit())...)
 	if err != nil {
 		return nil, err
 	}
@@ -552,7 +560,7 @@ func organizationsQueryOf(from, more string) string {
 			where s.organization_id = o.id and a.account_id = $1) as administers) ad
 		where (m.role is not null or ad.administers
 			or exists (select from space s where s.organization_id = o.id and exists (
-				select from instance_member im where im.space_id = s.id and im.account_id = $1 offset 0)))`
+				select from instance_member im where im.space_id = s.id and im.account_id = $1 and ` + Current("im") + ` offset 0)))`
 }
 
 // organizationViewRow is an organization with what decides whom it tells the viewer.

@@ -40,6 +40,7 @@ func TestANewRoleIsMissingEverywhere(t *testing.T) {
 		"GARDENER is missing in the enum InstanceRole of schema/",
 		"INSTANCE_GARDENER is missing in roles of web/src/roles.ts",
 		"GARDENER is missing in instanceRoles of web/src/roles.ts",
+		"GARDENER is missing in the constraint ended_membership_role of the database",
 		"GARDENER is missing in the constraint instance_member_role of the database",
 		"GARDENER is missing in the constraint invitation_role of the database",
 		"GARDENER is missing in the constraint invite_link_role of the database",

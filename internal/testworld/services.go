@@ -50,7 +50,7 @@ func (w *World) Services() *Services {
 	return &Services{
 		Spaces:      spaces,
 		Instances:   instances,
-		Memberships: &membership.Service{DB: w.DB, OnEnd: invitations.EndOf, OnReinstate: invitations.EndFor, Kept: 90 * 24 * time.Hour},
+		Memberships: &membership.Service{DB: w.DB, OnEnd: invitations.EndOf, RevokeInvitations: invitations.RevokeFor, Kept: 90 * 24 * time.Hour},
 		Invitations: invitations,
 		Rosters:     &roster.Service{DB: w.DB, Invitations: invitations, OwnKey: ownKey},
 		Links: &link.Service{DB: w.DB, Invitations: invitations, PublicURL: publicURL(w.t),
