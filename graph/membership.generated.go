@@ -540,6 +540,10 @@ func (ec *executionContext) fieldContext_ReinstateMemberPayload_restoredRoleCoun
 	return graphql.NewScalarFieldContext("ReinstateMemberPayload", field, false, false, "Int")
 }
 
+func (ec *executionContext) fieldContext_ReinstateMemberPayload_revokedInvitationCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReinstateMemberPayload", field, false, false, "Int")
+}
+
 func (ec *executionContext) fieldContext_RemoveMemberPayload_removed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RemoveMemberPayload", field, false, false, "Boolean")
 }
@@ -1361,6 +1365,11 @@ func (ec *executionContext) _ReinstateMemberPayload(ctx context.Context, sel ast
 			}
 		case "restoredRoleCount":
 			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.Restored)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "revokedInvitationCount":
+			out.Values[i] = ec.marshalNInt2int(ctx, field.Selections, obj.RevokedInvitationCount)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

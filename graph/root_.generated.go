@@ -482,8 +482,9 @@ type ComplexityRoot struct {
 	}
 
 	ReinstateMemberPayload struct {
-		Reinstated func(childComplexity int) int
-		Restored   func(childComplexity int) int
+		Reinstated             func(childComplexity int) int
+		Restored               func(childComplexity int) int
+		RevokedInvitationCount func(childComplexity int) int
 	}
 
 	RemoveMemberPayload struct {
@@ -2602,6 +2603,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ReinstateMemberPayload.Restored(childComplexity), true
+	case "ReinstateMemberPayload.revokedInvitationCount":
+		if e.ComplexityRoot.ReinstateMemberPayload.RevokedInvitationCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReinstateMemberPayload.RevokedInvitationCount(childComplexity), true
 
 	case "RemoveMemberPayload.removed":
 		if e.ComplexityRoot.RemoveMemberPayload.Removed == nil {
@@ -4946,12 +4953,14 @@ type InviteLinkEdge {
   """
   Gives a person back the roles that their last removal from an instance, from the whole
   space, or from the whole organization ended there, as they were: undoes removeMember, for
-  90 days (the operator can choose another time). A higher role that they have by now stays.
-  Their pending invitations there are revoked. They get no mail. Repeating it succeeds and
-  changes nothing.
+  90 days (the operator can choose another time). Where they have a role by now, it stays as
+  it is. Their pending invitations there are revoked, but for those to a higher role. They
+  get no mail. Repeating it succeeds and changes nothing.
 
   People who left by themselves are not brought back without being asked (MEMBER_LEFT):
-  invite them. ` + "`" + `formerMembers` + "`" + ` of the place lists who can be reinstated.
+  invite them. That is for everybody but themselves, and administrators of the space. People
+  whom a manager removed from the whole organization come back to it by a manager
+  (FORBIDDEN), or by an invitation. ` + "`" + `formerMembers` + "`" + ` of the place lists who can be reinstated.
 
   Errors: NOT_FOUND (also where the person was not removed, or too long ago), FORBIDDEN,
   SPACE_DELETED, INSTANCE_DELETED, CONFLICT (MEMBER_LEFT).
@@ -5055,19 +5064,21 @@ input ReinstateMemberInput {
 
 "Result of reinstateMember."
 type ReinstateMemberPayload {
-  "Whether this request gave a role back; ` + "`" + `false` + "`" + ` where the person had all of them."
+  "Whether this request gave a role back; ` + "`" + `false` + "`" + ` where the person has a role there and there is nothing to give back."
   reinstated: Boolean!
   "The number of roles that the person got back."
   restoredRoleCount: Int!
+  "The number of pending invitations to the person that were revoked, because they give no more than these roles."
+  revokedInvitationCount: Int!
 }
 
 "A person whose roles in a place ended, and can be given back with reinstateMember."
 type FormerMember {
   "The global id. Opaque; another one for each end of a role."
   id: ID!
-  "The person."
+  "The person. ` + "`" + `email` + "`" + ` is the address that they had when the roles ended, and empty where they have another one by now."
   user: User!
-  "The roles that can be given back: in this place and, of a space or an organization, inside of it."
+  "The roles that can be given back: in this place and, of a space or an organization, inside of it. Roles in places in which the person has a role now are left out."
   roles: [Role!]!
   "When the person got the first of these roles."
   since: DateTime!
@@ -7138,6 +7149,8 @@ func (ec *executionContext) childFields_ReinstateMemberPayload(ctx context.Conte
 		return ec.fieldContext_ReinstateMemberPayload_reinstated(ctx, field)
 	case "restoredRoleCount":
 		return ec.fieldContext_ReinstateMemberPayload_restoredRoleCount(ctx, field)
+	case "revokedInvitationCount":
+		return ec.fieldContext_ReinstateMemberPayload_revokedInvitationCount(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ReinstateMemberPayload", field.Name)
 }

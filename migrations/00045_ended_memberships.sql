@@ -25,6 +25,7 @@ create table if not exists ended_membership (
     ended_at        timestamptz not null default clock_timestamp(),
     ended_by        uuid, -- null: DataHub, because time had passed
     reason          text        not null,
+    email_hash      bytea, -- of the address at the end; null: the address is not shown
     constraint ended_membership_pkey primary key (id),
     constraint ended_membership_key unique (account_id, place_id),
     constraint ended_membership_place check (num_nonnulls(organization_id, space_id, instance_id) = 1),

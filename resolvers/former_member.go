@@ -14,7 +14,11 @@ type formerMemberFields struct{ *Root }
 var _ graph.FormerMemberResolver = formerMemberFields{}
 
 func (f formerMemberFields) Reinstating(ctx context.Context, obj *membership.FormerMember) (*graph.Readiness, error) {
-	return readiness(f.Memberships.Reinstating(ctx, obj))
+	a, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return readiness(f.Memberships.Reinstating(ctx, a, obj))
 }
 
 // formerMembersOf returns former members that know the place whose list they are in. It

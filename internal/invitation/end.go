@@ -42,19 +42,29 @@ func (s *Service) EndOf(ctx context.Context, tx *postgres.Tx, actor access.Actor
 	return n, err
 }
 
-// RevokeFor revokes the pending invitations to people in some places: an organization, spaces
-// and instances. They have got their former roles back there, or these have ended. It is
-// membership.Service's RevokeInvitations. The transaction has locked the places exclusively.
-func (s *Service) RevokeFor(ctx context.Context, tx *postgres.Tx, actor access.Actor, users postgres.UUIDs, place tenant.Place, in postgres.UUIDs) error {
-	_, err := endSelected(ctx, tx, actor, destinationOf(place), audit.InvitationRevoked, revokeForQuery, in, users)
-	return err
+// RevokeFor revokes pending invitations to people in some places: an organization, spaces and
+// instances. They have got their former roles back there, or the time of their memberships is
+// over. Invitations to a higher role stay, and those that are newer than the end of the
+// membership: somebody has decided so since. It is membership.Service's RevokeInvitations. The
+// transaction has locked the places exclusively.
+func (s *Service) RevokeFor(ctx context.Context, tx *postgres.Tx, actor access.Actor, users postgres.UUIDs, place tenant.Place, in postgres.UUIDs) (int, error) {
+	return endSelected(ctx, tx, actor, destinationOf(place), audit.InvitationRevoked, revokeForQuery, in, users,
+		pq.StringArray(tenant.RolesOf(tenant.AllRoles()...).Stored(globalid.Instance)), pq.StringArray(tenant.RolesOf(tenant.AllRoles()...).Stored(globalid.Organization)))
 }
 
-const revokeForQuery = `
+// $3 and $4 are the roles in instances and in organizations, the highest first.
+var revokeForQuery = `
 		with ended as materialized (
-			select v.id from invitation v
+			select v.id from invitation v cross join lateral (select account_id from address_holder where email_key = v.email_key limit 1) h
 			where v.status = 'PENDING' and v.email_key = any (array(select email_key from address_holder where account_id = any ($2::uuid[])))
 			and coalesce(v.instance_id, v.space_id, v.organization_id) = any ($1::uuid[])
+			and (` + postgres.Found(`space_administrator m where m.space_id = v.space_id and m.account_id = h.account_id`) + `
+				or ` + postgres.Found(`instance_member m where m.instance_id = v.instance_id and m.account_id = h.account_id and `+tenant.Current("m")+`
+					and array_position($3::text[], m.role) <= array_position($3::text[], v.role)`) + `
+				or ` + postgres.Found(`organization_member m where m.organization_id = v.organization_id and m.account_id = h.account_id
+					and array_position($4::text[], m.role) <= array_position($4::text[], v.role)`) + `
+				or ` + postgres.Found(`ended_membership e where e.account_id = h.account_id and e.place_id = v.instance_id
+					and e.reason = 'EXPIRED' and v.created_at <= e.until`) + `)
 			order by v.email_key, v.instance_id, v.space_id, v.organization_id for no key update of v)
 		update invitation v set status = 'REVOKED' where v.id = any (array(select id from ended))
 		returning ` + endedColumns

@@ -83,6 +83,9 @@ func (s *Service) changeOrganizationRole(ctx context.Context, tx *postgres.Tx, a
 	if err != nil {
 		return payload, lastManagerOr(err)
 	}
+	if err := forgetEnded(ctx, tx, user.UUID, organization.ID); err != nil {
+		return payload, err
+	}
 	if payload.Changed {
 		if err := audit.Write(ctx, tx, audit.Record{Action: audit.MemberRoleChanged, Actor: actor, Target: audit.OnOrganization(organization),
 			Details: about(member.User, audit.Details{OrganizationRole: &role, PreviousOrganizationRole: &previous})}); err != nil {

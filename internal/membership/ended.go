@@ -53,6 +53,32 @@ func newEnding(actor access.Actor, user globalid.ID) ending {
 	return e
 }
 
+// cover applies the end to earlier ends of the person's roles inside of a space or an
+// organization. Who leaves a place leaves everything inside, and is not brought back to any
+// of it without being asked. What was ended before a removal is given back by itself only,
+// and not by an older, wider undo.
+func (e ending) cover(ctx context.Context, tx *postgres.Tx, user, place globalid.ID) error {
+	query := cutOffEnded[place.Kind]
+	args := []any{e.removal, user.UUID, place.UUID}
+	if e.reason == Left {
+		query = leaveEnded[place.Kind]
+		args = append(args, e.by)
+	}
+	_, err := tx.Exec(ctx, query, args...)
+	return err
+}
+
+// forgetEnded makes sure that an earlier role of an account in a place is not given back any
+// more. The row of a space or an organization stays without its role: by it, roles inside can
+// still be given back together.
+func forgetEnded(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place globalid.ID) error {
+	query := `update ended_membership set role = null, since = null, guest = false where account_id = $1 and place_id = $2`
+	if place.Kind == globalid.Instance {
+		query = `delete from ended_membership where account_id = $1 and place_id = $2`
+	}
+	return tx.Later(ctx, query, account, place.UUID)
+}
+
 // run runs a query of endQueries, and returns the number of roles that it has ended.
 func (e ending) run(ctx context.Context, tx *postgres.Tx, query string, user globalid.ID, places ...uuid.UUID) (int64, error) {
 	return tx.Exec(ctx, query, e.removal, e.by, string(e.reason), user.UUID, postgres.UUIDs(places))
@@ -76,27 +102,59 @@ var (
 	// markEnded writes down that the removal was from the spaces $5 or, $6, from an
 	// organization, where no role of the person has ended in these themselves.
 	markEnded = `
-		insert into ended_membership as e (removal, account_id, organization_id, space_id, ended_by, reason)
-		select $1::uuid, $4::uuid, null::uuid, s.id, $2::uuid, $3::text from unnest($5::uuid[]) as s (id)
-		union all
-		select $1, $4, o.id, null, $2, $3 from (select $6::uuid) as o (id) where o.id is not null` + endedAgain + `
+		insert into ended_membership as e (removal, account_id, organization_id, space_id, ended_by, reason, email_hash)
+		select $1::uuid, $4::uuid, p.organization_id, p.space_id, $2::uuid, $3::text, ` + emailHash("$4") + `
+		from (
+			select null::uuid as organization_id, s.id as space_id from unnest($5::uuid[]) as s (id)
+			union all
+			select o.id, null from (select $6::uuid) as o (id) where o.id is not null) p` + endedAgain + `
 		where e.removal <> excluded.removal`
+
+	// The rows of account $2 inside of place $3 that are not of the removal $1. $4 is who leaves.
+	leaveEnded = coverQueries(`
+		set id = uuid_v7(clock_timestamp()), removal = $1, ended_at = clock_timestamp(), ended_by = $4, reason = 'LEFT', email_hash = ` + emailHash("$2"))
+	cutOffEnded = coverQueries(`
+		set removal = gen_random_uuid()`)
 )
+
+// coverQueries makes a query for spaces, and one for organizations.
+func coverQueries(set string) map[globalid.Kind]string {
+	query := func(condition string) string {
+		return `
+		update ended_membership` + set + `
+		where id = any (array(
+			select e.id from ended_membership e
+			left join lateral (select space_id from instance where id = e.instance_id limit 1) i on true
+			left join lateral (select organization_id from space where id = coalesce(e.space_id, i.space_id) limit 1) s on true
+			where e.account_id = $2 and e.removal <> $1 and ` + condition + ` order by e.id for update of e))`
+	}
+	return map[globalid.Kind]string{
+		globalid.Space:        query(`coalesce(e.space_id, i.space_id) = $3`),
+		globalid.Organization: query(`coalesce(e.organization_id, s.organization_id) = $3`),
+	}
+}
+
+// emailHash returns an SQL expression for what is kept of an account's address at the end of
+// a role: see newFormerQueries. account is an SQL expression.
+func emailHash(account string) string {
+	return `(select sha256(convert_to(email_key, 'UTF8')) from account where id = ` + account + `)`
+}
 
 // endQuery makes a query of the roles that end, and their columns organization_id,
 // space_id, instance_id, role, guest and until.
 func endQuery(roles, columns string) string {
 	return `
 		with ended as (delete from ` + roles + ` and account_id = $4 returning *)
-		insert into ended_membership as e (removal, account_id, organization_id, space_id, instance_id, role, guest, until, since, ended_by, reason)
-		select $1::uuid, $4::uuid, ` + columns + `, since, $2::uuid, $3::text from ended` + endedAgain
+		insert into ended_membership as e (removal, account_id, organization_id, space_id, instance_id, role, guest, until, since, ended_by, reason, email_hash)
+		select $1::uuid, $4::uuid, ` + columns + `, since, $2::uuid, $3::text, ` + emailHash("$4") + ` from ended` + endedAgain
 }
 
 // endedAgain replaces what is kept of an earlier end in the same place.
 const endedAgain = `
 		on conflict on constraint ended_membership_key do update
 		set id = excluded.id, removal = excluded.removal, role = excluded.role, guest = excluded.guest, since = excluded.since, until = excluded.until,
-		    ended_at = excluded.ended_at, ended_by = excluded.ended_by, reason = excluded.reason`
+		    ended_at = excluded.ended_at, ended_by = excluded.ended_by, reason = excluded.reason,
+		    email_hash = excluded.email_hash`
 
 // DeleteEnded forgets the roles that ended longer than a retention time ago, 1,000 at most,
 // and returns their number. Several gateways can do it at the same time.

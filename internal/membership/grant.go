@@ -60,8 +60,7 @@ func GrantUntil(ctx context.Context, tx *postgres.Tx, account uuid.UUID, place g
 	if n == 0 || err != nil {
 		return false, err
 	}
-	// An earlier role there is not given back any more.
-	return true, tx.Later(ctx, `delete from ended_membership where account_id = $1 and place_id = $2`, account, place.UUID)
+	return true, forgetEnded(ctx, tx, account, place)
 }
 
 // RoleIn reads the role that an account holds by itself in an instance; nil where

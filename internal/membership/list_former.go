@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
@@ -25,6 +26,7 @@ type FormerMember struct {
 	Reason   EndReason
 	KeptTill time.Time // until when the roles can be given back
 
+	now   standing
 	place tenant.Place
 }
 
@@ -40,40 +42,46 @@ func (m *FormerMember) At(place tenant.Place) *FormerMember {
 
 // Reinstating returns everything that prevents the actor, who has read the list, from giving
 // a former member their roles back, in the order in which Reinstate would fail with it.
-func (s *Service) Reinstating(ctx context.Context, m *FormerMember) (fault.List, error) {
-	return s.reinstatementObstacles(ctx, s.DB, m.place, m.Reason == Left)
+func (s *Service) Reinstating(ctx context.Context, actor access.Actor, m *FormerMember) (fault.List, error) {
+	return s.reinstatementObstacles(ctx, s.DB, actor, m.place, m.User.ID, m.now)
 }
 
 // formerQueries count the former members of places of each kind, and list them.
 var formerQueries = map[globalid.Kind]struct{ count, list string }{
-	globalid.Instance:     newFormerQueries("instance_id", `o.id = e.id`),
-	globalid.Space:        newFormerQueries("space_id", `(o.place_id = e.space_id or (select space_id from instance where id = o.instance_id) = e.space_id)`),
-	globalid.Organization: newFormerQueries("organization_id", `true`),
+	globalid.Instance:     newFormerQueries(globalid.Instance, "instance_id", `o.id = e.id`),
+	globalid.Space:        newFormerQueries(globalid.Space, "space_id", `(o.place_id = e.space_id or (select space_id from instance where id = o.instance_id) = e.space_id)`),
+	globalid.Organization: newFormerQueries(globalid.Organization, "organization_id", `true`),
 }
 
-// newFormerQueries makes the queries of the places that a column names. Of the roles o that
-// the removal e has ended, those count that meet a condition. $2 is how long they are kept, in
-// seconds.
-func newFormerQueries(column, condition string) (q struct{ count, list string }) {
-	ended := ` from ended_membership o where o.account_id = e.account_id and o.removal = e.removal and o.role is not null and ` + condition
+// newFormerQueries makes the queries of the places of a kind, which a column names. Of the
+// roles o that the removal e has ended, those count that meet a condition and that the person
+// has not got again. Accounts that were merged or erased by commands of an older release
+// left rows behind, and are left out. The address is shown while it is the one that the
+// person had at the end: who has no role here any more does not tell these people a new one.
+// $2 is how long the roles are kept, in seconds.
+func newFormerQueries(kind globalid.Kind, column, condition string) (q struct{ count, list string }) {
+	ended := `ended_membership o where o.account_id = e.account_id and o.removal = e.removal and ` + condition + ` and ` + restorable("o")
 	rows := `ended_membership e where e.` + column + ` = p.id and e.ended_at > clock_timestamp() - $2 * interval '1 second'
-		and (e.role is not null or ((select true` + ended + ` limit 1) is not null))`
+		and ` + postgres.Found(ended) + `
+		and ` + postgres.Found(`account a where a.id = e.account_id and a.merged_into is null and a.erased_at is null`)
 	q.count = `
 		select p.id, ` + relay.CountSQL(`select from `+rows) + ` as n
 		from unnest($1::uuid[]) as p (id)`
-	q.list = strings.ReplaceAll(`
-		select p.id as place_id, e.id, e.account_id, a.name, a.email, FORMER as former_holder, r.since, e.ended_at, e.reason,
+	q.list = `
+		select p.id as place_id, e.id, e.account_id, a.name, case when ` + emailHash("a.id") + ` = e.email_hash then a.email else '' end as email,
+		       r.since, e.ended_at, ` + strings.ReplaceAll(standingColumns[kind], "PLACE", "p.id") + `,
 		       e.ended_at + $2 * interval '1 second' as kept_till, b.name as ended_by_name, b.email as ended_by_email,
 		       r.instance_roles, r.administrator, r.organization_roles
 		from unnest($1::uuid[]) as p (id)
-		cross join lateral (select * from `+rows+` and e.id < $3 order by e.id desc limit $4) e
+		cross join lateral (select * from ` + rows + ` and e.id < $3 order by e.id desc limit $4) e
 		cross join lateral (
 			select min(o.since) as since, coalesce(bool_or(o.space_id is not null), false) as administrator,
 			       string_agg(distinct o.role, ',') filter (where o.instance_id is not null) as instance_roles,
-			       string_agg(distinct o.role, ',') filter (where o.organization_id is not null) as organization_roles`+ended+`) r
+			       string_agg(distinct o.role, ',') filter (where o.organization_id is not null) as organization_roles
+			from ` + ended + `) r
 		cross join lateral (select * from account where id = e.account_id limit 1) a
-		left join lateral (select b.name, `+tenant.HeldEmail("b")+` as email from account b where b.id = e.ended_by limit 1) b on true
-		order by p.id, e.id desc`, "FORMER", tenant.FormerHolder)
+		left join lateral (select b.name, ` + tenant.HeldEmail("b") + ` as email from account b where b.id = e.ended_by limit 1) b on true
+		order by p.id, e.id desc`
 	return q
 }
 
@@ -101,16 +109,15 @@ func (s *Service) ListFormer(ctx context.Context, places []globalid.ID, page rel
 		AccountID     uuid.UUID                `db:"account_id"`
 		Name          string                   `db:"name"`
 		Email         string                   `db:"email"`
-		Former        bool                     `db:"former_holder"`
 		Since         time.Time                `db:"since"`
 		EndedAt       time.Time                `db:"ended_at"`
-		Reason        EndReason                `db:"reason"`
 		KeptTill      time.Time                `db:"kept_till"`
 		EndedByName   *string                  `db:"ended_by_name"`
 		EndedByEmail  *string                  `db:"ended_by_email"`
 		InInstances   tenant.InstanceRoles     `db:"instance_roles"`
 		Administrator bool                     `db:"administrator"`
 		InOrg         tenant.OrganizationRoles `db:"organization_roles"`
+		standing
 	}
 	if err := s.DB.Select(ctx, &rows, queries.list, postgres.IDs(places), s.Kept.Seconds(), page.Before(), page.Limit()); err != nil {
 		return nil, err
@@ -119,12 +126,13 @@ func (s *Service) ListFormer(ctx context.Context, places []globalid.ID, page rel
 	for _, r := range rows {
 		m := &FormerMember{
 			ID:       globalid.ID{Kind: globalid.FormerMember, UUID: r.ID},
-			User:     &tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: r.AccountID}, Name: r.Name, Email: r.Email, FormerHolder: r.Former},
+			User:     &tenant.User{ID: globalid.ID{Kind: globalid.User, UUID: r.AccountID}, Name: r.Name, Email: r.Email, FormerHolder: r.FormerHolder},
 			Held:     tenant.Roles(r.InInstances) | tenant.Roles(r.InOrg),
 			Since:    r.Since,
 			EndedAt:  r.EndedAt,
 			Reason:   r.Reason,
 			KeptTill: r.KeptTill,
+			now:      r.standing,
 		}
 		if r.Administrator {
 			m.Held |= tenant.RolesOf(tenant.SpaceAdministrator)

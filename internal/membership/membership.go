@@ -28,8 +28,10 @@ type Service struct {
 	OnEnd func(context.Context, *postgres.Tx, access.Actor, EndedRoles) (EndedInvitations, error)
 	// RevokeInvitations is called in the transaction that gives a person roles back, or in which the
 	// time of memberships is over, with the people, the place and the ids of all places where
-	// they have got or lost a role. It revokes the pending invitations to the people there.
-	RevokeInvitations func(ctx context.Context, tx *postgres.Tx, actor access.Actor, users postgres.UUIDs, place tenant.Place, in postgres.UUIDs) error
+	// they have got or lost a role. It revokes the pending invitations to the people there that
+	// give no more than the role that they have, or are older than the end of their membership,
+	// and returns their number.
+	RevokeInvitations func(ctx context.Context, tx *postgres.Tx, actor access.Actor, users postgres.UUIDs, place tenant.Place, in postgres.UUIDs) (int, error)
 	// Kept is how long after its end a role can be given back.
 	Kept time.Duration
 }

@@ -3,10 +3,11 @@ package membership
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
@@ -41,13 +42,16 @@ type ReinstateMemberPayload struct {
 	Reinstated bool `json:"reinstated"` // false: they had them all
 	// Restored is the number of roles that the person has got back.
 	Restored int `json:"restoredRoleCount"`
+	// RevokedInvitationCount is the number of pending invitations that were revoked.
+	RevokedInvitationCount int `json:"revokedInvitationCount,omitempty"`
 }
 
 // Reinstate gives a person back the roles that their last removal from an instance, from a
 // space or from an organization has ended, as they were, and revokes the pending invitations
-// to them there. A higher role that they have got since stays. Nothing is done where they
-// have a role there and there is nothing to give back. It fails with NOT_FOUND, also where
-// the person has no role there that ended in the time Kept, with FORBIDDEN, SPACE_DELETED or
+// to them there that give no more. A role that they have got since stays. Nothing is done
+// where they have a role there and there is nothing to give back. It fails with NOT_FOUND,
+// also where the person has no role there that ended in the time Kept, with FORBIDDEN, also
+// where a manager has removed the person from the whole organization, with SPACE_DELETED or
 // INSTANCE_DELETED, or with CONFLICT where the person has left by themselves.
 func (s *Service) Reinstate(ctx context.Context, actor access.Actor, in ReinstateMemberInput) (ReinstateMemberPayload, error) {
 	var place tenant.Place
@@ -161,15 +165,27 @@ type endedRole struct {
 	SpaceName    *string       `db:"space_name"`
 	Instance     uuid.NullUUID `db:"instance_id"`
 	Role         *string       `db:"role"`
-	Left         bool          `db:"has_left"`
+	Restorable   bool          `db:"restorable"`
 }
 
-// endedRoles reads the roles that the last removal of a person from a place has ended there,
-// if that is not too long ago.
+// restorable returns the SQL condition that a row of ended_membership, by its alias, has a
+// role to give back: the person has none in that very place now. Whatever gave them one is
+// newer than the end.
+func restorable(row string) string {
+	held := func(role string) string {
+		return ` and not ` + postgres.Found(strings.ReplaceAll(role, "ROW", row)+` and m.account_id = `+row+`.account_id`)
+	}
+	return row + `.role is not null` + held(`organization_member m where m.organization_id = ROW.organization_id`) +
+		held(`space_administrator m where m.space_id = ROW.space_id`) +
+		held(`instance_member m where m.instance_id = ROW.instance_id and `+tenant.Current("m"))
+}
+
+// endedRoles reads what the last removal of a person from a place has ended there, if that is
+// not too long ago and there is anything to give back.
 func (s *Service) endedRoles(ctx context.Context, tx *postgres.Tx, user globalid.ID, place globalid.ID) (rows []endedRole, err error) {
 	err = tx.Select(ctx, &rows, `
 		select e.id, e.place_id, e.organization_id, coalesce(e.space_id, i.space_id) as space_id, s.name as space_name, e.instance_id, e.role,
-		       h.reason = 'LEFT' as has_left
+		       `+restorable("e")+` as restorable
 		from ended_membership h
 		join ended_membership e on e.account_id = h.account_id and e.removal = h.removal
 		left join lateral (select space_id from instance where id = e.instance_id limit 1) i on true
@@ -177,116 +193,152 @@ func (s *Service) endedRoles(ctx context.Context, tx *postgres.Tx, user globalid
 		where h.account_id = $1 and h.place_id = $2 and h.ended_at > clock_timestamp() - $3 * interval '1 second'
 		and (e.place_id = $2 or i.space_id = $2 or h.organization_id is not null)
 		order by e.id`, user.UUID, place.UUID, s.Kept.Seconds())
+	if !slices.ContainsFunc(rows, func(r endedRole) bool { return r.Restorable }) {
+		return nil, err
+	}
 	return rows, err
+}
+
+// standing is what decides whether a former member of a place comes back to it.
+type standing struct {
+	Reason       EndReason `db:"reason"`
+	FormerHolder bool      `db:"former_holder"` // invitations to the address reach somebody else
+	Administers  bool      `db:"administers"`   // the space of the place
+	Belongs      bool      `db:"belongs"`       // to the organization of the place
+	Expelled     bool      `db:"expelled"`      // a manager removed them from that organization
+}
+
+// standingColumns are the columns of standing, of row e of ended_membership and account a.
+// PLACE is the id of the place.
+var standingColumns = map[globalid.Kind]string{
+	globalid.Instance:     newStandingColumns(`(select space_id from instance where id = PLACE)`, `(select s.organization_id from instance i join space s on s.id = i.space_id where i.id = PLACE)`),
+	globalid.Space:        newStandingColumns(`PLACE`, `(select organization_id from space where id = PLACE)`),
+	globalid.Organization: newStandingColumns(`null::uuid`, `PLACE`),
+}
+
+func newStandingColumns(space, organization string) string {
+	return `e.reason, ` + tenant.FormerHolder + ` as former_holder,
+		` + postgres.Found(`space_administrator m where m.space_id = `+space+` and m.account_id = e.account_id`) + ` as administers,
+		` + postgres.Found(`organization_member m where m.organization_id = `+organization+` and m.account_id = e.account_id`) + ` as belongs,
+		` + postgres.Found(`ended_membership o where o.account_id = e.account_id and o.place_id = `+organization+` and o.reason = 'REMOVED'`) + ` as expelled`
 }
 
 func (s *Service) reinstate(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place, user globalid.ID, until *time.Time) (payload ReinstateMemberPayload, err error) {
 	id := placeID(place)
+	// A merger of the account, or its erasure, locks it, too. What they leave is read then.
+	var person []struct {
+		Name string `db:"name"`
+		Gone bool   `db:"gone"`
+	}
+	if err := tx.Select(ctx, &person, `
+		select name, merged_into is not null or erased_at is not null as gone from account where id = $1 for share`, user.UUID); err != nil {
+		return payload, err
+	}
+	if len(person) == 0 || person[0].Gone {
+		return payload, s.noFormerMember(ctx, tx, place)
+	}
 	rows, err := s.endedRoles(ctx, tx, user, id)
 	if err != nil {
 		return payload, err
 	}
 	if len(rows) == 0 {
-		belongs, err := hasRole(ctx, tx, user, id)
-		if err == nil && !belongs {
-			err = s.noFormerMember(place)
+		has, err := hasRole(ctx, tx, user, id)
+		if err == nil && !has {
+			err = s.noFormerMember(ctx, tx, place)
 		}
 		return payload, err
 	}
-	if err := first(s.reinstatementObstacles(ctx, tx, place, rows[0].Left)); err != nil {
+	var now standing
+	if err := tx.Get(ctx, &now, `
+		select `+strings.ReplaceAll(standingColumns[id.Kind], "PLACE", "$2")+`
+		from ended_membership e cross join lateral (select * from account where id = e.account_id limit 1) a
+		where e.account_id = $1 and e.place_id = $2`, user.UUID, id.UUID); err != nil {
 		return payload, err
 	}
-	// A merger of the account, or its erasure, has locked it. What they leave is read again.
-	var person struct {
-		Name   string        `db:"name"`
-		Merged uuid.NullUUID `db:"merged_into"`
-	}
-	if err := tx.Get(ctx, &person, `select name, merged_into from account where id = $1 for share`, user.UUID); err != nil {
+	if err := first(s.reinstatementObstacles(ctx, tx, actor, place, user, now)); err != nil {
 		return payload, err
 	}
-	if rows, err = s.endedRoles(ctx, tx, user, id); err != nil {
+	restored, err := restore(ctx, tx, user, rows, until)
+	if err != nil || len(restored) == 0 {
 		return payload, err
 	}
-	if len(rows) == 0 || person.Merged.Valid {
-		return payload, s.noFormerMember(place)
-	}
-	if payload.Restored, err = restore(ctx, tx, user, rows, until); err != nil || payload.Restored == 0 {
-		return payload, err
-	}
-	payload.Reinstated = true
-	var in postgres.UUIDs
-	for _, r := range rows {
-		if r.Role != nil {
-			in = append(in, r.Place)
-		}
+	payload.Reinstated, payload.Restored = true, len(restored)
+	in := make(postgres.UUIDs, len(restored))
+	for i, r := range restored {
+		in[i] = r.Place
 	}
 	if s.RevokeInvitations != nil {
-		if err := s.RevokeInvitations(ctx, tx, actor, postgres.UUIDs{user.UUID}, place, in); err != nil {
+		if payload.RevokedInvitationCount, err = s.RevokeInvitations(ctx, tx, actor, postgres.UUIDs{user.UUID}, place, in); err != nil {
 			return payload, err
 		}
 	}
-	return payload, audit.Write(ctx, tx, reinstatements(actor, place, &tenant.User{ID: user, Name: person.Name}, rows)...)
+	return payload, audit.Write(ctx, tx, reinstatements(actor, place, &tenant.User{ID: user, Name: person[0].Name}, restored)...)
 }
 
-// restore gives an account the roles of some rows back, and forgets the rows. It returns the
-// number of roles that the account did not have, or only a lower one. Everybody with a role
-// inside of an organization belongs to it.
-func restore(ctx context.Context, tx *postgres.Tx, user globalid.ID, rows []endedRole, until *time.Time) (restored int, err error) {
-	ids := make(postgres.UUIDs, len(rows))
-	for i, r := range rows {
-		ids[i] = r.ID
+// restore gives an account the roles of some rows back, and forgets the rows. It returns
+// those whose roles the account did not have. Everybody with a role inside of an organization
+// belongs to it.
+func restore(ctx context.Context, tx *postgres.Tx, user globalid.ID, rows []endedRole, until *time.Time) (restored []endedRole, err error) {
+	var ids, all postgres.UUIDs
+	for _, r := range rows {
+		all = append(all, r.ID)
+		if r.Restorable {
+			ids = append(ids, r.ID)
+		}
 	}
-	for _, query := range []string{restoreInOrganizations, restoreInSpaces, restoreInInstances} {
-		var args []any
-		switch query {
-		case restoreInOrganizations:
-			args = []any{ids, ranked(globalid.Organization)}
-		case restoreInSpaces:
-			args = []any{ids}
-		case restoreInInstances:
-			args = []any{ids, ranked(globalid.Instance), until}
+	got := map[uuid.UUID]bool{}
+	for _, q := range []struct {
+		query string
+		args  []any
+	}{
+		{restoreInOrganizations, []any{ids}},
+		{restoreInSpaces, []any{ids}},
+		{restoreInInstances, []any{ids, until}},
+	} {
+		var places []uuid.UUID
+		if err := tx.Select(ctx, &places, q.query, q.args...); err != nil {
+			return nil, err
 		}
-		n, err := tx.Exec(ctx, query, args...)
-		if err != nil {
-			return 0, err
+		for _, p := range places {
+			got[p] = true
 		}
-		restored += int(n)
 	}
 	if err := tx.Later(ctx, restoreBelonging, ids, user.UUID); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return restored, tx.Later(ctx, `delete from ended_membership where id = any ($1::uuid[])`, ids)
+	for _, r := range rows {
+		if got[r.Place] {
+			restored = append(restored, r)
+		}
+	}
+	return restored, tx.Later(ctx, `delete from ended_membership where id = any ($1::uuid[])`, all)
 }
 
-// ranked returns the roles in a kind of place as they are stored, the highest first.
-func ranked(kind globalid.Kind) pq.StringArray {
-	return pq.StringArray(tenant.RolesOf(tenant.AllRoles()...).Stored(kind))
-}
-
-// The queries that give back the roles of the rows $1 of ended_membership. $2 are the roles
-// of that kind of place, the highest first. They write in the order in which others lock.
-const (
+// The queries that give back the roles of the rows $1 of ended_membership, and return the
+// places. They write in the order in which others lock.
+var (
 	restoreInOrganizations = `
-		insert into organization_member as m (organization_id, account_id, role, since, guest)
+		insert into organization_member (organization_id, account_id, role, since, guest)
 		select organization_id, account_id, role, since, guest from ended_membership
-		where id = any ($1::uuid[]) and organization_id is not null and role is not null
-		on conflict (organization_id, account_id) do update
-		set role = case when array_position($2::text[], excluded.role) < array_position($2::text[], m.role) then excluded.role else m.role end,
-		    guest = m.guest and excluded.guest
-		where array_position($2::text[], excluded.role) < array_position($2::text[], m.role) or m.guest and not excluded.guest`
+		where id = any ($1::uuid[]) and organization_id is not null
+		on conflict do nothing
+		returning organization_id`
 
 	restoreInSpaces = `
 		insert into space_administrator (space_id, account_id, since)
 		select space_id, account_id, since from ended_membership
-		where id = any ($1::uuid[]) and space_id is not null and role is not null order by space_id
-		on conflict do nothing`
+		where id = any ($1::uuid[]) and space_id is not null order by space_id
+		on conflict do nothing
+		returning space_id`
 
+	// $2 is when the roles end.
 	restoreInInstances = `
 		insert into instance_member as m (instance_id, account_id, role, since, until)
-		select instance_id, account_id, role, since, coalesce($3::timestamptz, case when until > clock_timestamp() then until end) from ended_membership
+		select instance_id, account_id, role, since, coalesce($2::timestamptz, case when until > clock_timestamp() then until end) from ended_membership
 		where id = any ($1::uuid[]) and instance_id is not null order by instance_id
-		on conflict (instance_id, account_id) do update set role = excluded.role, until = excluded.until
-		where array_position($2::text[], excluded.role) < array_position($2::text[], m.role) or m.until <= statement_timestamp()`
+		on conflict (instance_id, account_id) do update set role = excluded.role, since = excluded.since, until = excluded.until
+		where not ` + tenant.Current("m") + `
+		returning instance_id`
 
 	restoreBelonging = `
 		insert into organization_member (organization_id, account_id, role, guest)
@@ -294,24 +346,24 @@ const (
 		from ended_membership e
 		left join lateral (select space_id from instance where id = e.instance_id limit 1) i on true
 		cross join lateral (select organization_id from space where id = coalesce(e.space_id, i.space_id) limit 1) s
-		where e.id = any ($1::uuid[]) and e.role is not null
+		where e.id = any ($1::uuid[])
 		on conflict (organization_id, account_id) do nothing`
 )
 
-// reinstatements are the records of the trail: of the place and, of an organization, also of
-// each of its spaces.
-func reinstatements(actor access.Actor, place tenant.Place, user *tenant.User, rows []endedRole) (records []audit.Record) {
+// reinstatements are the records of the trail about roles that were given back: of the place
+// and, of an organization, also of each of the spaces in which there are any.
+func reinstatements(actor access.Actor, place tenant.Place, user *tenant.User, restored []endedRole) (records []audit.Record) {
 	record := audit.Record{Action: audit.MemberReinstated, Actor: actor, Details: about(user, audit.Details{})}
 	switch place := place.(type) {
 	case *tenant.Instance:
 		record.Target = audit.OnInstance(place)
-		record.Role = new(tenant.InstanceRole(*rows[0].Role))
+		record.Role = new(tenant.InstanceRole(*restored[0].Role))
 	case *tenant.Space:
 		record.Target = audit.OnSpace(place)
 	case *tenant.Organization:
 		record.Target = audit.OnOrganization(place)
 		spaces := map[uuid.UUID]bool{}
-		for _, r := range rows {
+		for _, r := range restored {
 			if r.Space.Valid && !spaces[r.Space.UUID] {
 				spaces[r.Space.UUID] = true
 				inside := record
@@ -323,30 +375,91 @@ func reinstatements(actor access.Actor, place tenant.Place, user *tenant.User, r
 	return append(records, record)
 }
 
-// reinstatementObstacles returns the reasons why nobody can give a person roles back in a
-// place, in order: its state, and CONFLICT where the person has left by themselves.
-func (s *Service) reinstatementObstacles(ctx context.Context, q postgres.Querier, place tenant.Place, left bool) (fault.List, error) {
-	obstacles, err := access.Obstacles(ctx, q, place, access.ReinstateMember)
-	if err != nil || !left {
-		return obstacles, err
+// inviting returns the rule of inviting people to a place, and the mutations that do.
+func inviting(place tenant.Place) (access.Rule, string) {
+	switch place.(type) {
+	case *tenant.Organization:
+		return access.InviteOrganizationMembers, access.InviteOrganizationMembers.Field
+	case *tenant.Space:
+		return access.InviteSpaceAdministrators, access.InviteUsers.Field + " or " + access.InviteSpaceAdministrators.Field
 	}
-	invite := map[globalid.Kind]string{
-		globalid.Instance: "inviteUsers", globalid.Space: "inviteUsers or inviteSpaceAdministrators", globalid.Organization: "inviteOrganizationMembers",
-	}[placeID(place).Kind]
-	return append(obstacles, &fault.Fault{
+	return access.InviteUsers, access.InviteUsers.Field
+}
+
+// reinstatementObstacles returns the reasons why the actor, who reinstates people in a place,
+// cannot give a person roles back there, in order: FORBIDDEN for a person who was removed from
+// the whole organization, the state of the place, and CONFLICT where the person has left by
+// themselves. Those who left come back without being asked where they are the actor, or
+// administrate the space by now: inviting them would lead to nothing.
+func (s *Service) reinstatementObstacles(ctx context.Context, q postgres.Querier, actor access.Actor, place tenant.Place, user globalid.ID, now standing) (fault.List, error) {
+	obstacles, err := access.Obstacles(ctx, q, place, access.ReinstateMember)
+	if err != nil {
+		return nil, err
+	}
+	_, invite := inviting(place)
+	invite = "invite them, with " + invite + ": they come back when they accept."
+	if now.FormerHolder { // the address is another person's
+		invite = "ask them which address is theirs now, and " + invite
+	}
+	if organization := organizationOf(place); organization != nil && now.Expelled && !now.Belongs && now.Reason != Left && !access.ReinstateMember.Allows(organization) {
+		contacts, err := organization.Contacts(ctx, q, access.Managers)
+		if err != nil {
+			return nil, err
+		}
+		f := &fault.Fault{
+			Code:     fault.Forbidden,
+			Message:  fmt.Sprintf("The person was removed from %s as a whole. Only %s can undo that. Nothing was changed.", organization.Title(), organization.HolderName(tenant.OrganizationManager)),
+			Remedy:   "Ask " + fault.NamesOr(contacts, organization.HolderName(tenant.OrganizationManager)) + " to reinstate them in the organization first",
+			Contacts: contacts,
+		}
+		if len(obstacles) == 0 {
+			f.Remedy += ", or " + invite
+		} else {
+			f.Remedy += "."
+		}
+		return append(fault.List{f}, obstacles...), nil
+	}
+	if now.Reason != Left || actor.ID == user || now.Administers {
+		return obstacles, nil
+	}
+	f := &fault.Fault{
 		Code:    fault.Conflict,
 		Reason:  fault.MemberLeft,
 		Message: fmt.Sprintf("The person has left %s by themselves, and does not come back without being asked. Nothing was changed.", place.Title()),
-		Remedy:  "Invite them, with " + invite + ": they come back when they accept.",
-	}), nil
+		Remedy:  strings.ToUpper(invite[:1]) + invite[1:],
+	}
+	if _, whole := place.(*tenant.Organization); whole && now.Belongs {
+		f.Message = fmt.Sprintf("The person had left %s by themselves, and does not get roles inside back without being asked. Nothing was changed.", place.Title())
+		f.Remedy = "Invite them to its spaces, with inviteSpaceAdministrators, or ask the spaces' administrators to invite them."
+	}
+	return append(obstacles, f), nil
+}
+
+// organizationOf returns the organization of a space or an instance; nil of an organization.
+func organizationOf(place tenant.Place) *tenant.Organization {
+	switch p := place.(type) {
+	case *tenant.Instance:
+		return p.Space.Organization
+	case *tenant.Space:
+		return p.Organization
+	}
+	return nil
 }
 
 // noFormerMember is the refusal where a person has had no role in a place that can be given
 // back. It is the same where there is no such person.
-func (s *Service) noFormerMember(place tenant.Place) *fault.Fault {
+func (s *Service) noFormerMember(ctx context.Context, q postgres.Querier, place tenant.Place) error {
 	f := noMember()
 	f.Message = fmt.Sprintf("Nobody with this id was removed from %s in the last %d days.", place.Title(), int(s.Kept/(24*time.Hour)))
-	f.Remedy = "Check the id, or invite the person."
+	f.Remedy = "Check the id."
+	rule, invite := inviting(place)
+	obstacles, err := access.Obstacles(ctx, q, place, rule)
+	if err != nil {
+		return err
+	}
+	if len(obstacles) == 0 {
+		f.Remedy = "Check the id, or invite the person, with " + invite + "."
+	}
 	return f
 }
 

@@ -45,7 +45,7 @@ func (w world) former(actor string, place globalid.ID) (lines []string) {
 		w.t.Fatal(err)
 	}
 	for _, m := range lists[place].Nodes {
-		obstacles, err := w.service.Reinstating(w.t.Context(), m.At(places[place]))
+		obstacles, err := w.service.Reinstating(w.t.Context(), w.User(actor), m.At(places[place]))
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -80,6 +80,10 @@ func TestReinstateGivesTheRoleInAnInstanceBack(t *testing.T) {
 	w.removeFrom("ada", group1, ed, "").is(t, true)
 	w.removeFrom("ada", group1, vic, "").is(t, true)
 	w.formerAre("ada", group1, "Vic [INSTANCE_VIEWER] REMOVED by Ada", "Ed [INSTANCE_EDITOR] REMOVED by Ada")
+	lists, err := w.service.ListFormer(t.Context(), []globalid.ID{group1}, relay.Page{First: 1})
+	if err != nil || lists[group1].Nodes[0].User.Email != "vic@uni.example" {
+		t.Errorf("%+v, %v", lists[group1].Nodes[0].User, err)
+	}
 	w.formerAre("ada", w.Space(testworld.Econometrics)) // Ed is still in two instances
 
 	payload, o := w.reinstateIn("ada", group1, ed, "k")
@@ -154,7 +158,7 @@ func TestReinstateGivesAllRolesOfARemovalBack(t *testing.T) {
 	w.role("ed", other, "")
 	w.DeleteSpace(other, w.User("mia"))
 	w.formerAre("mia", organization, "Ed [ORGANIZATION_FACULTY SPACE_ADMINISTRATOR INSTANCE_EDITOR] REMOVED by Mia")
-	w.formerAre("ada", space, "Ed [INSTANCE_EDITOR] REMOVED by Mia")
+	w.formerAre("ada", space, "Ed [INSTANCE_EDITOR] REMOVED by Mia FORBIDDEN ")
 	w.formerAre("mia", other, "Ed [SPACE_ADMINISTRATOR] REMOVED by Mia SPACE_DELETED ")
 	_, o = w.reinstateIn("mia", other, ed.ID, "")
 	o.refused(t, fault.SpaceDeleted)
@@ -169,21 +173,135 @@ func TestReinstateGivesAllRolesOfARemovalBack(t *testing.T) {
 	w.role("ed", group2, "INSTANCE_EDITOR")
 	w.formerAre("mia", organization)
 
-	// An administrator gives back what is in the space alone; the person belongs to the
-	// organization then, as a guest.
+	// An administrator undoes no manager's removal from the organization, until the person
+	// belongs to it again. Then nothing comes back but what is in the space.
 	w.removeFrom("mia", organization, ed.ID, "").is(t, true)
+	for _, place := range []globalid.ID{space, group1} {
+		_, o = w.reinstateIn("ada", place, ed.ID, "")
+		if f := o.refused(t, fault.Forbidden); len(f.Contacts) != 1 || f.Contacts[0].Name != "Mia" || !strings.Contains(f.Remedy, "or invite them, with inviteUsers") {
+			t.Errorf("%+v", f)
+		}
+		w.formerAre("ada", place, "Ed [INSTANCE_EDITOR] REMOVED by Mia FORBIDDEN ")
+	}
+	w.Grant(ed, tenant.OrganizationMember, organization)
+	w.formerAre("mia", organization, "Ed [SPACE_ADMINISTRATOR INSTANCE_EDITOR] REMOVED by Mia")
 	_, o = w.reinstateIn("ada", space, ed.ID, "")
 	o.is(t, true)
-	if got := w.Text(`select role || ' ' || guest from organization_member where account_id = $1`, ed.ID.UUID); got != "MEMBER true" {
-		t.Errorf("in the organization: %s", got)
-	}
+	w.role("ed", organization, "ORGANIZATION_MEMBER")
 	w.role("ed", other, "")
 	if got := w.Text(`select actor_name || ' ' || action || ' ' || space_name from audit_log order by id desc limit 1`); got != "Ada MEMBER_REINSTATED Econometrics 2026" {
 		t.Errorf("the trail: %s", got)
 	}
-	if n := w.Number(`select count(*) from ended_membership`); n != 2 { // the organization, and the other space
-		t.Errorf("%d rows are left", n)
+
+	// What an undo gives back, and where, is said of what had not come back before.
+	w.formerAre("mia", organization, "Ed [SPACE_ADMINISTRATOR] REMOVED by Mia")
+	before := w.Number(`select max(position) from (select row_number() over (order by id) as position from audit_log) l`)
+	payload, o = w.reinstateIn("mia", organization, ed.ID, "")
+	if o.is(t, true); payload.Restored != 1 {
+		t.Errorf("%+v", payload)
 	}
+	if got := w.Text(`select string_agg(coalesce(nullif(space_name, ''), 'the organization'), ', ' order by id) from (select *, row_number() over (order by id) as position from audit_log) l where position > $1`, before); got != "Statistics, the organization" {
+		t.Errorf("the trail: %s", got)
+	}
+	w.role("ed", organization, "ORGANIZATION_MEMBER") // a manager has decided so since
+	_, o = w.reinstateIn("mia", organization, ed.ID, "")
+	o.is(t, false)
+}
+
+// Who leaves a space or an organization leaves everything inside, and a removal takes what
+// ended before out of an older, wider undo.
+func TestReinstateRespectsLaterEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	space, organization, ed, vic := w.Space(testworld.Econometrics), w.Organization(universityName), w.User("ed"), w.User("vic")
+	group1, group2, group3 := w.Instance("Group 1"), w.Instance("Group 2"), w.Instance("Group 3")
+	w.Exec(`update instance set deleted_at = null, deleted_by = null, restorable_until = null`)
+
+	// Removed from the space, and then left the organization.
+	w.Grant(ed, tenant.OrganizationMember, organization)
+	w.removeFrom("ada", space, ed.ID, "").is(t, true)
+	if payload, err := w.service.LeaveOrganization(t.Context(), ed, membership.LeaveOrganizationInput{OrganizationID: organization}); err != nil || !payload.Left {
+		t.Fatalf("%+v, %v", payload, err)
+	}
+	for actor, place := range map[string]globalid.ID{"ada": space, "mia": organization} {
+		_, o := w.reinstateIn(actor, place, ed.ID, "")
+		if f := o.refused(t, fault.Conflict); f.Reason != fault.MemberLeft {
+			t.Errorf("%+v", f)
+		}
+	}
+	_, o := w.reinstateIn("ada", group1, ed.ID, "")
+	o.refused(t, fault.Conflict)
+	w.role("ed", organization, "")
+	w.formerAre("ada", space, "Ed [INSTANCE_EDITOR] LEFT by Ed CONFLICT MEMBER_LEFT")
+
+	// The same of a space, whose second administrator removes themselves.
+	w.Grant(vic, tenant.SpaceAdministrator, space)
+	w.removeFrom("ada", group1, vic.ID, "").is(t, true)
+	w.removeFrom("vic", space, vic.ID, "").is(t, true)
+	_, o = w.reinstateIn("ada", group1, vic.ID, "")
+	o.refused(t, fault.Conflict)
+	// As an administrator again, they cannot be invited, and are not asked either.
+	w.Grant(vic, tenant.SpaceAdministrator, space)
+	w.formerAre("ada", group1, "Vic [INSTANCE_VIEWER] LEFT by Vic", "Ed [INSTANCE_EDITOR] LEFT by Ed CONFLICT MEMBER_LEFT")
+	_, o = w.reinstateIn("ada", group1, vic.ID, "")
+	o.is(t, true)
+
+	// An undo of the organization is older than the removal from the space.
+	w.Grant(ed, tenant.OrganizationMember, organization)
+	w.Grant(ed, tenant.InstanceEditor, group2)
+	w.Grant(ed, tenant.InstanceEditor, group3)
+	w.removeFrom("mia", organization, ed.ID, "").is(t, true)
+	w.Grant(ed, tenant.OrganizationMember, organization)
+	w.Grant(ed, tenant.InstanceViewer, group2)
+	w.removeFrom("ada", space, ed.ID, "").is(t, true)
+	_, o = w.reinstateIn("mia", organization, ed.ID, "")
+	o.is(t, false)
+	w.role("ed", group3, "")
+	_, o = w.reinstateIn("ada", group3, ed.ID, "")
+	o.is(t, true)
+}
+
+// Present members are no former ones, and keep what they were given since.
+func TestReinstateLeavesNewRolesAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	organization, ed, group1 := w.Organization(universityName), w.User("ed"), w.Instance("Group 1")
+	w.Exec(`update instance set deleted_at = null, deleted_by = null, restorable_until = null`)
+	w.Grant(ed, tenant.OrganizationManager, organization)
+	w.removeFrom("mia", organization, ed.ID, "").is(t, true)
+	// As a gateway of the last release accepts an invitation.
+	w.Exec(`insert into organization_member (organization_id, account_id, role, guest) values ($1, $2, 'MEMBER', true)`, organization.UUID, ed.ID.UUID)
+	w.Exec(`insert into instance_member (instance_id, account_id, role) values ($1, $2, 'VIEWER')`, group1.UUID, ed.ID.UUID)
+	w.formerAre("ada", group1)
+	w.formerAre("mia", organization, "Ed [INSTANCE_EDITOR] REMOVED by Mia")
+	if payload, err := w.service.ChangeOrganizationRole(t.Context(), w.User("mia"), membership.ChangeOrganizationRoleInput{
+		OrganizationID: organization, UserID: ed.ID, Role: tenant.Faculty}); err != nil || !payload.Changed {
+		t.Fatalf("%+v, %v", payload, err)
+	}
+	_, o := w.reinstateIn("mia", organization, ed.ID, "")
+	o.is(t, true)
+	w.role("ed", organization, "ORGANIZATION_FACULTY")
+	w.role("ed", group1, "INSTANCE_VIEWER")
+	w.role("ed", w.Instance("Group 2"), "INSTANCE_EDITOR")
+
+	// The head of a removal without a role, and without one inside, is nothing.
+	w.removeFrom("ada", w.Space(testworld.Econometrics), ed.ID, "").is(t, true)
+	for _, name := range []string{"Group 1", "Group 2", "Group 3"} {
+		_, o = w.reinstateIn("ada", w.Instance(name), ed.ID, "")
+		o.is(t, true)
+		w.removeFrom("ada", w.Instance(name), ed.ID, "").is(t, true)
+	}
+	_, o = w.reinstateIn("ada", w.Space(testworld.Econometrics), ed.ID, "")
+	o.refused(t, fault.NotFound)
+
+	// Rows that older commands leave behind.
+	for _, set := range []string{`merged_into = (select id from account where name = 'Ada')`, `merged_into = null, erased_at = clock_timestamp()`} {
+		w.Open(w.DSN).Exec(t.Context(), `update account set `+set+` where id = $1`, ed.ID.UUID)
+		w.formerAre("ada", group1)
+	}
+	_, o = w.reinstateIn("ada", group1, ed.ID, "")
+	o.refused(t, fault.NotFound)
+	w.role("ed", group1, "")
 }
 
 // People who left are asked; what ended too long ago does not come back; an invitation that
@@ -209,15 +327,18 @@ func TestReinstateRefusesWhatMustNotComeBack(t *testing.T) {
 	o.refused(t, fault.InstanceDeleted)
 	w.Exec(`update instance set deleted_at = null, deleted_by = null, restorable_until = null where id = $1`, group1.UUID)
 
-	w.removeFrom("ada", space, vic, "").is(t, true)
-	w.Exec(`insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
-		select uuid_v7(clock_timestamp()), $1, 'vic@uni.example', 'vic@uni.example', 'EDITOR', sha256('x'), id, clock_timestamp() + interval '1 day'
-		from account where name = 'Ada'`, group1.UUID)
-	_, o = w.reinstateIn("ada", space, vic, "")
-	o.is(t, true)
-	w.role("vic", group1, "INSTANCE_VIEWER")
-	if got := w.Text(`select status from invitation where email = 'vic@uni.example'`); got != "REVOKED" {
-		t.Errorf("the invitation is %s", got)
+	// An invitation to no more than the role is revoked; one to a higher role is newer, and stays.
+	for role, want := range map[string]string{"VIEWER": "REVOKED", "EDITOR": "PENDING"} {
+		w.removeFrom("ada", space, vic, "").is(t, true)
+		id := w.Text(`insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
+			select uuid_v7(clock_timestamp()), $1, 'vic@uni.example', 'vic@uni.example', $2, sha256($2::text::bytea), id, clock_timestamp() + interval '1 day'
+			from account where name = 'Ada' returning id::text`, group1.UUID, role)
+		payload, o := w.reinstateIn("ada", space, vic, "")
+		o.is(t, true)
+		w.role("vic", group1, "INSTANCE_VIEWER")
+		if got := w.Text(`select status from invitation where id = $1::uuid`, id); got != want || (payload.RevokedInvitationCount == 1) != (want == "REVOKED") {
+			t.Errorf("the invitation to be %s is %s, %+v", role, got, payload)
+		}
 	}
 
 	w.Advance(90*24*time.Hour - time.Minute)
@@ -246,6 +367,10 @@ func TestReinstateFollowsAMerger(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.formerAre("ada", group1, "Nils [INSTANCE_EDITOR] REMOVED by Ada")
+	lists, err := w.service.ListFormer(t.Context(), []globalid.ID{group1}, relay.Page{First: 1})
+	if err != nil || lists[group1].Nodes[0].User.Email != "" { // nobody there knew it
+		t.Errorf("%+v, %v", lists[group1].Nodes[0].User, err)
+	}
 	_, o := w.reinstateIn("ada", group1, ed.ID, "")
 	o.is(t, true)
 	w.role("nils@new.example", group1, "INSTANCE_EDITOR")

@@ -120,6 +120,9 @@ func endInSpace(ctx context.Context, tx *postgres.Tx, actor access.Actor, space 
 	if err := ending.mark(ctx, tx, user, uuid.NullUUID{}, space.ID.UUID); err != nil {
 		return false, err
 	}
+	if err := ending.cover(ctx, tx, user, space.ID); err != nil {
+		return false, err
+	}
 	person := tenant.User{ID: user}
 	if err := tx.Get(ctx, &person.Name, `select name from account where id = $1`, user.UUID); err != nil {
 		return false, err

@@ -94,6 +94,9 @@ func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 	if err := ending.mark(ctx, tx, user, uuid.NullUUID{UUID: id, Valid: true}, ids...); err != nil {
 		return false, err
 	}
+	if err := ending.cover(ctx, tx, user, organization.ID); err != nil {
+		return false, err
+	}
 	person := tenant.User{ID: user}
 	if err := tx.Get(ctx, &person.Name, `select name from account where id = $1`, user.UUID); err != nil {
 		return false, err

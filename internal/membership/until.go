@@ -86,7 +86,7 @@ type dueInstance struct {
 }
 
 // EndDue ends memberships whose time is over, 500 at most, of one instance, writes the trail,
-// and revokes the pending invitations to the people there. It returns their number. Their
+// and revokes the pending invitations to the people there that are older than the end. It returns their number. Their
 // roles had no effect any more: see tenant.Current. Several gateways can do it at the same
 // time. It leaves out instances that are in use at the moment.
 func (s *Service) EndDue(ctx context.Context) (n int64, err error) {
@@ -112,13 +112,13 @@ func (s *Service) EndDue(ctx context.Context) (n int64, err error) {
 
 // endDueQuery is endQuery for memberships of instance $1 whose time is over. Each can be
 // given back by itself.
-const endDueQuery = `
+var endDueQuery = `
 		with ended as (
 			delete from instance_member where instance_id = $1 and account_id = any (array(
 				select account_id from instance_member
 				where instance_id = $1 and until <= clock_timestamp() order by until limit 500)) returning *)
-		insert into ended_membership as e (removal, account_id, instance_id, role, since, until, reason)
-		select uuid_v7(clock_timestamp()), account_id, instance_id, role, since, until, 'EXPIRED' from ended` + endedAgain + `
+		insert into ended_membership as e (removal, account_id, instance_id, role, since, until, reason, email_hash)
+		select uuid_v7(clock_timestamp()), account_id, instance_id, role, since, until, 'EXPIRED', ` + emailHash("ended.account_id") + ` from ended` + endedAgain + `
 		returning account_id, role`
 
 func (s *Service) endDueIn(ctx context.Context, tx *postgres.Tx, due dueInstance) (int64, error) {
@@ -154,7 +154,7 @@ func (s *Service) endDueIn(ctx context.Context, tx *postgres.Tx, due dueInstance
 		records[i] = audit.Record{Action: audit.MemberExpired, Target: audit.OnInstance(instance), Details: about(user, audit.Details{Role: &e.Role})}
 	}
 	if s.RevokeInvitations != nil {
-		if err := s.RevokeInvitations(ctx, tx, access.Actor{}, users, instance, postgres.UUIDs{due.ID}); err != nil {
+		if _, err := s.RevokeInvitations(ctx, tx, access.Actor{}, users, instance, postgres.UUIDs{due.ID}); err != nil {
 			return 0, err
 		}
 	}

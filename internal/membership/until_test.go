@@ -103,11 +103,16 @@ func TestAMembershipEnds(t *testing.T) {
 	o.refused(t, fault.NotFound)
 	w.removeFrom("ada", group1, vic, "").is(t, false)
 
-	w.Exec(`insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, expires_at)
-		select uuid_v7(clock_timestamp()), $1, 'vic@uni.example', 'vic@uni.example', 'EDITOR', sha256('x'), id, clock_timestamp() + interval '1 day'
-		from account where name = 'Ada'`, group1.UUID)
-	if n := w.endDue(); n != 1 {
+	// An invitation from before the end is revoked. One from after it is a new decision.
+	w.Exec(`update instance_member set until = clock_timestamp() - interval '1 second' where instance_id = $1 and account_id = $2`, group1.UUID, w.User("ed").ID.UUID)
+	w.Exec(`insert into invitation (id, instance_id, email, email_key, role, token_hash, invited_by, created_at, expires_at)
+		select uuid_v7(clock_timestamp()), $1, n.email, n.email, 'EDITOR', sha256(n.email::bytea), a.id, clock_timestamp() - n.age, clock_timestamp() + interval '1 day'
+		from account a, (values ('vic@uni.example', interval '3 hours'), ('ed@uni.example', interval '0')) n (email, age) where a.name = 'Ada'`, group1.UUID)
+	if n := w.endDue(); n != 2 {
 		t.Errorf("%d ended", n)
+	}
+	if got := w.Text(`select status from invitation where email = 'ed@uni.example'`); got != "PENDING" {
+		t.Errorf("the later invitation is %s", got)
 	}
 	if n := w.endDue(); n != 0 {
 		t.Errorf("%d ended again", n)
@@ -115,8 +120,9 @@ func TestAMembershipEnds(t *testing.T) {
 	if got := w.Text(`select status from invitation where email = 'vic@uni.example'`); got != "REVOKED" {
 		t.Errorf("the invitation is %s", got)
 	}
+	w.Exec(`delete from ended_membership where account_id = $1`, w.User("ed").ID.UUID)
 	w.formerAre("ada", group1, "Vic [INSTANCE_VIEWER] EXPIRED")
-	w.trail("Ada MEMBER_END_CHANGED Vic VIEWER in Group 1", "DataHub INVITATION_REVOKED in Group 1", "DataHub MEMBER_EXPIRED Vic VIEWER in Group 1")
+	w.trail("Ada MEMBER_END_CHANGED Vic VIEWER in Group 1", "DataHub INVITATION_REVOKED in Group 1", "DataHub MEMBER_EXPIRED Vic VIEWER in Group 1", "DataHub MEMBER_EXPIRED Ed EDITOR in Group 1")
 
 	_, o = w.reinstateIn("ada", group1, vic, "")
 	o.is(t, true)

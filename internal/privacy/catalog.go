@@ -145,12 +145,13 @@ var Catalog = []Table{
 	},
 	{
 		Name: "ended_membership", About: "roles that have ended: which, when, by whom and why",
-		Purpose: "to give them back to people who were removed by mistake, or whose time was over",
-		Kept:    "`DATAHUB_FORMER_MEMBER_RETENTION` after their end; until the person gets a role there again, or the place is purged", Seen: administrators + "; managers of the organization, of removals from it",
+		Purpose: "to give them back to people who were removed by mistake, or whose time was over, and to show who left and must be invited",
+		Kept:    "`DATAHUB_FORMER_MEMBER_RETENTION` after their end; until the person gets a role in the instance again, or the place is purged", Seen: administrators + "; managers of the organization, of removals from it",
 		Columns: []Column{
 			id("id"), id("removal"), id("organization_id"), id("space_id"), id("instance_id"), id("place_id"), word("role"), word("reason"),
 			{"account_id", AccountID, "endedRoles", RowDeleted, ""},
 			{"ended_by", AccountID, "rolesEnded", "", staysAsID},
+			{"email_hash", Hash, "", RowDeleted, "it is compared with the address of the account, which is exported"},
 		},
 	},
 	{

@@ -136,19 +136,25 @@ func ownPersonOf(ctx context.Context, tx *postgres.Tx, p Person) ([]byte, error)
 	return instance.NewOwner(key, "", p.Key).Person, err
 }
 
-// lockPlaces locks the places in which the person has a role or invitations end, and the
-// person's own instances, as everybody does who changes members or ends invitations. Requests
-// that are being carried out there are waited for.
+// lockPlaces locks the places in which the person has or had a role or invitations end, and
+// the person's own instances, as everybody does who changes members or ends invitations, and
+// then the account. Requests that are being carried out there are waited for: nobody gives the
+// person a role back meanwhile.
 func lockPlaces(ctx context.Context, tx *postgres.Tx, p Person, ownPerson []byte) error {
-	return access.LockSelected(ctx, tx, access.Exclusive, `
+	if err := access.LockSelected(ctx, tx, access.Exclusive, `
 		select m.instance_id, null::uuid as space_id, null::uuid as organization_id from `+personTable+` join instance_member m on m.account_id = p.account
 		union select null, m.space_id, null from `+personTable+` join space_administrator m on m.account_id = p.account
 		union select null, null, m.organization_id from `+personTable+` join organization_member m on m.account_id = p.account and not m.guest
 		union select v.instance_id, v.space_id, v.organization_id from `+personTable+` join invitation v on v.email_key = p.key
 		union select v.instance_id, v.space_id, v.organization_id from `+personTable+` join invitation v on v.invited_by = p.account and v.status = 'PENDING'
+		union select e.instance_id, e.space_id, e.organization_id from `+personTable+` join ended_membership e on e.account_id = p.account
 		union select null, null, r.organization_id from `+personTable+` join request r on r.requested_by = p.account and r.status = 'OPEN' and r.organization_id is not null
 		union select i.id, null, null from instance i where i.own_person = $5
-		union select null, null, null from `+personTable+` where false and p.spellings is null and p.hash is null`, p.args(keyedhash.Key{}, ownPerson)...)
+		union select null, null, null from `+personTable+` where false and p.spellings is null and p.hash is null`, p.args(keyedhash.Key{}, ownPerson)...); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `select from account where id = $1 for no key update`, p.Account)
+	return err
 }
 
 // checkLast fails with a *LastError where nobody else administrates a space or

@@ -16,12 +16,15 @@ import (
 
 	"alphacruncher.com/datahub-gateway/internal/account"
 	"alphacruncher.com/datahub-gateway/internal/address"
+	"alphacruncher.com/datahub-gateway/internal/fault"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/link"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/privacy"
+	"alphacruncher.com/datahub-gateway/internal/racetest"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/space"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
@@ -454,6 +457,37 @@ func TestFormerHoldersKeepOnlyTheirAccount(t *testing.T) {
 	if tables := w.found(patName); tables != nil {
 		t.Errorf("the name is still in %v", tables)
 	}
+}
+
+// A person is erased while they get a former role back: nobody has a role under a pseudonym.
+func TestErasingRacesWithReinstating(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	group1, ada := w.Instance("Group 1"), w.User("ada")
+	var r racetest.Race
+	for n := range racetest.Trials {
+		former := w.User(fmt.Sprintf("former%d@new.example", n))
+		w.Grant(former, tenant.InstanceViewer, group1)
+		if _, err := w.Memberships.Remove(t.Context(), ada, membership.RemoveMemberInput{UserID: former.ID, InstanceID: &group1}); err != nil {
+			t.Fatal(err)
+		}
+		person := w.find(former.ID.String())
+		var reinstating, erasing error
+		r.Run(
+			func() {
+				_, reinstating = w.Memberships.Reinstate(t.Context(), ada, membership.ReinstateMemberInput{UserID: former.ID, InstanceID: &group1})
+			},
+			func() { _, erasing = privacy.Erase(t.Context(), w.owner, person, privacy.Options{}) })
+		if f := (*fault.Fault)(nil); erasing != nil || reinstating != nil && !(errors.As(reinstating, &f) && f.Code == fault.NotFound) {
+			t.Fatalf("trial %d: %v, %v", n, reinstating, erasing)
+		}
+		if roles := w.Number(`select count(*) from instance_member where account_id = $1`, former.ID.UUID) +
+			w.Number(`select count(*) from organization_member where account_id = $1`, former.ID.UUID); roles != 0 {
+			t.Fatalf("trial %d: %d roles are left, %v", n, roles, reinstating)
+		}
+		r.Record(reinstating == nil)
+	}
+	r.End(t)
 }
 
 func TestParsePerson(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
+	"alphacruncher.com/datahub-gateway/internal/tenant"
 )
 
 // The queries of the lists of the requests that people made, of those in spaces, and of
@@ -180,7 +181,7 @@ func toAnswer(before, limit string) string {
 		union
 		select r.id from instance_member m
 		cross join lateral (select r.id from request r where r.instance_id = m.instance_id and r.kind = 'RESTORE' and ` + open + `) r
-		where m.account_id = $1 and m.role = 'EDITOR'
+		where m.account_id = $1 and m.role = 'EDITOR' and ` + tenant.Current("m") + `
 		union
 		select r.id from organization_member m
 		cross join lateral (select id from space where organization_id = m.organization_id and deleted_at is not null order by id) s

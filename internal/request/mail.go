@@ -107,7 +107,7 @@ func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*n
 		       exists (select from space_administrator sa where sa.space_id = r.space_id and sa.account_id = n.account_id)
 		       or exists (select from organization_member om where om.organization_id = s.organization_id and om.account_id = n.account_id and om.role in `+tenant.SeesSpaces.SQL(globalid.Organization)+`)
 		       or exists (select from instance_member im
-		                  where im.space_id = r.space_id and im.account_id = n.account_id) end as sees_place,
+		                  where im.space_id = r.space_id and im.account_id = n.account_id and `+tenant.Current("im")+`) end as sees_place,
 		       case when r.organization_id is not null then `+tenant.TellsStaff(`n.account_id`, `r.organization_id`)+` else true end as sees_staff
 		from request_notice n join account a on a.id = n.account_id join request r on r.id = n.request_id `+tables+`
 		where n.id = any ($1::uuid[])`, ids)
