@@ -75,7 +75,8 @@ type ConflictReason string
 const (
 	// The person is the last administrator of the space, who cannot be removed and cannot
 	// leave. `contacts` are people who could be appointed: editors of the space's instances or,
-	// for a removal from the organization, its managers and faculty.
+	// where there are none and for the removal of somebody else from the organization, its
+	// managers and faculty.
 	ConflictReasonLastAdministrator ConflictReason = "LAST_ADMINISTRATOR"
 	// The person is the last manager of the organization, who cannot be removed, cannot leave and keeps the role.
 	ConflictReasonLastManager ConflictReason = "LAST_MANAGER"
@@ -83,8 +84,8 @@ const (
 	ConflictReasonLinkRevoked ConflictReason = "LINK_REVOKED"
 	// The person has no role of their own in the place, and sees it because of a role elsewhere,
 	// which the message names: as an administrator of the space, as a manager of the
-	// organization or, in a Distributed instance, as an editor of `instances`. `contacts` can
-	// end that role.
+	// organization or, in a Distributed instance, as an editor of other instances, which
+	// `extensions.instances` of the error has. `contacts` can end that role.
 	ConflictReasonRoleDerived ConflictReason = "ROLE_DERIVED"
 	// The person has left by themselves, and is brought back by an invitation only, which they accept.
 	ConflictReasonMemberLeft ConflictReason = "MEMBER_LEFT"

@@ -3866,7 +3866,8 @@ enum ConflictReason {
   """
   The person is the last administrator of the space, who cannot be removed and cannot
   leave. ` + "`" + `contacts` + "`" + ` are people who could be appointed: editors of the space's instances or,
-  for a removal from the organization, its managers and faculty.
+  where there are none and for the removal of somebody else from the organization, its
+  managers and faculty.
   """
   LAST_ADMINISTRATOR
   "The person is the last manager of the organization, who cannot be removed, cannot leave and keeps the role."
@@ -3876,8 +3877,8 @@ enum ConflictReason {
   """
   The person has no role of their own in the place, and sees it because of a role elsewhere,
   which the message names: as an administrator of the space, as a manager of the
-  organization or, in a Distributed instance, as an editor of ` + "`" + `instances` + "`" + `. ` + "`" + `contacts` + "`" + ` can
-  end that role.
+  organization or, in a Distributed instance, as an editor of other instances, which
+  ` + "`" + `extensions.instances` + "`" + ` of the error has. ` + "`" + `contacts` + "`" + ` can end that role.
   """
   ROLE_DERIVED
   "The person has left by themselves, and is brought back by an invitation only, which they accept."
@@ -4923,8 +4924,8 @@ type InviteLinkEdge {
 `, BuiltIn: false},
 	{Name: "../schema/membership.graphqls", Input: `extend type Mutation {
   """
-  Changes the role of a member of an instance, and until when they are one. A lower role revokes pending
-  invitations of the member to a higher one there.
+  Changes the role of a member of an instance, and until when they are one. A lower role
+  revokes pending invitations of the member to a higher one there.
 
   Errors: NOT_FOUND (also where the person is not a member), FORBIDDEN.
   """
@@ -4934,11 +4935,11 @@ type InviteLinkEdge {
   """
   Ends the roles of a person in one instance, in the whole space, or in the whole
   organization. Administrators remove people from instances and spaces, managers from
-  organizations. Removing them again succeeds and changes nothing. Where the person has
-  no role of their own there, and still sees the place because of a role elsewhere, the
-  request is refused with ROLE_DERIVED: the message names the role, and ` + "`" + `remedy` + "`" + ` and
-  ` + "`" + `contacts` + "`" + ` say how it ends and who can end it. ` + "`" + `removing` + "`" + ` of the place says all this
-  before.
+  organizations. Removing them again changes nothing: it succeeds with ` + "`" + `removed: false` + "`" + `, or
+  is refused with ROLE_DERIVED where they still see the place because of a role elsewhere.
+  Then the message names that role, and ` + "`" + `remedy` + "`" + ` and ` + "`" + `contacts` + "`" + ` say how it ends and who can
+  end it. A repetition with the same ` + "`" + `idempotencyKey` + "`" + ` gets the first answer. ` + "`" + `removing` + "`" + ` of
+  the place says all this before.
 
   Their own pending invitations there are revoked: to the instance; with ` + "`" + `spaceId` + "`" + `, to
   all instances of the space and to administer it; with ` + "`" + `organizationId` + "`" + `, to the

@@ -13,6 +13,11 @@ var Costs = map[string]complexity.Field{
 	"InvitationDelivery.explanation": {Weight: 2},
 	"InvitationDelivery.reply":       {Weight: 2},
 
+	// Each reads about another person, for a whole list of places.
+	"Instance.removing":     {Weight: 20},
+	"Space.removing":        {Weight: 20},
+	"Organization.removing": {Weight: 20},
+
 	"Space.administrators": {Length: 70}, // 100 at most
 
 	// 1,000 at most, most often a few. Those of the results have the length of the entries.

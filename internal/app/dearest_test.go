@@ -263,6 +263,13 @@ func dearestRequests(w *world) []dearRequest {
 		document("`members`: 100 instances, 100 people each", "ada", 100, func(n int) string {
 			return fmt.Sprintf(`{space(id:%q){instances(first:100){nodes{members(first:%d){nodes{role user{name}}}}}}}`, space, n)
 		}),
+		document("`removing`: 100 instances, several people", "ada", 40, func(n int) string {
+			fields := ""
+			for i := range n {
+				fields += fmt.Sprintf(" a%d:removing(userId:%q){allowed obstacles{message remedy contacts{name email}}}", i, fmt.Sprintf("user_%032x", i))
+			}
+			return fmt.Sprintf(`{space(id:%q){instances(first:100){nodes{%s}}}}`, space, fields)
+		}),
 		document("`members`: with edges and nodes", "ada", 100, func(n int) string {
 			return fmt.Sprintf(`{space(id:%q){instances(first:100){nodes{members(first:%d){edges{cursor node{role since user{id name email}}} nodes{role}}}}}}`, space, n)
 		}),

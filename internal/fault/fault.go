@@ -144,7 +144,7 @@ func Reachable(people ...Contact) (contacts []Contact) {
 	return contacts
 }
 
-// Instance is an instance offered in place of one that was refused.
+// Instance is an instance that an error is about, or that is offered in place of one that was refused.
 type Instance struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
@@ -161,9 +161,9 @@ type Fault struct {
 	Email           string     // the address as it was given
 	Suggestion      string     // an address that was probably meant
 	Remedy          string     // what to do, for a person
-	Contacts        []Contact  // whom to ask
+	Contacts        []Contact  // whom to ask, or to appoint
 	Request         string     // the mutation that asks them
-	Instances       []Instance // where it would work
+	Instances       []Instance // where it would work, or what is in the way
 	DeletedAt       *time.Time
 	RestorableUntil *time.Time
 	RetryAfter      time.Duration // until the same request may succeed

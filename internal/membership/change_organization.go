@@ -133,7 +133,7 @@ func lastManager() *fault.Fault {
 	return &fault.Fault{
 		Code:    fault.Conflict,
 		Reason:  fault.LastManager,
-		Message: "An organization must have a manager, and this is the last one. Nothing was changed.",
+		Message: "An organization must have a manager, and this is the last one.",
 		Remedy:  "Invite another manager first, with inviteOrganizationMembers, or make a member one, with changeOrganizationRole.",
 	}
 }

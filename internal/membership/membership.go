@@ -81,13 +81,13 @@ func lastAdministrator(deleted bool, candidates []fault.Contact) *fault.Fault {
 	f := &fault.Fault{
 		Code:     fault.Conflict,
 		Reason:   fault.LastAdministrator,
-		Message:  "A space must have an administrator, and this is the last one. Nothing was changed.",
+		Message:  "A space must have an administrator, and this is the last one.",
 		Remedy:   "Invite another administrator first, with inviteSpaceAdministrators" + forExample(candidates) + ".",
 		Contacts: candidates,
 	}
 	if deleted {
 		f.Remedy = "The space is deleted: restore it first, with restoreSpace, and invite another administrator" + forExample(candidates) +
-			". They can also be removed when it can no longer be restored."
+			". The present administrator can also be removed when it can no longer be restored."
 	}
 	return f
 }

@@ -408,7 +408,7 @@ func (s *Service) reinstatementObstacles(ctx context.Context, q postgres.Querier
 		}
 		f := &fault.Fault{
 			Code:     fault.Forbidden,
-			Message:  fmt.Sprintf("The person was removed from %s as a whole. Only %s can undo that. Nothing was changed.", organization.Title(), organization.HolderName(tenant.OrganizationManager)),
+			Message:  fmt.Sprintf("The person was removed from %s as a whole. Only %s can undo that.", organization.Title(), organization.HolderName(tenant.OrganizationManager)),
 			Remedy:   "Ask " + fault.NamesOr(contacts, organization.HolderName(tenant.OrganizationManager)) + " to reinstate them in the organization first",
 			Contacts: contacts,
 		}
@@ -425,11 +425,11 @@ func (s *Service) reinstatementObstacles(ctx context.Context, q postgres.Querier
 	f := &fault.Fault{
 		Code:    fault.Conflict,
 		Reason:  fault.MemberLeft,
-		Message: fmt.Sprintf("The person has left %s by themselves, and does not come back without being asked. Nothing was changed.", place.Title()),
+		Message: fmt.Sprintf("The person has left %s by themselves, and does not come back without being asked.", place.Title()),
 		Remedy:  strings.ToUpper(invite[:1]) + invite[1:],
 	}
 	if _, whole := place.(*tenant.Organization); whole && now.Belongs {
-		f.Message = fmt.Sprintf("The person had left %s by themselves, and does not get roles inside back without being asked. Nothing was changed.", place.Title())
+		f.Message = fmt.Sprintf("The person had left %s by themselves, and does not get roles inside back without being asked.", place.Title())
 		f.Remedy = "Invite them to its spaces, with inviteSpaceAdministrators, or ask the spaces' administrators to invite them."
 	}
 	return append(obstacles, f), nil

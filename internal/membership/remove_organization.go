@@ -110,11 +110,11 @@ func endInOrganization(ctx context.Context, tx *postgres.Tx, actor access.Actor,
 	return true, audit.Write(ctx, tx, records...)
 }
 
-// lastAdministratorOf is the refusal to remove the last administrator of some spaces
-// from their organization, with people who could be appointed.
-func lastAdministratorOf(spaces []string, deleted bool, candidates []fault.Contact) *fault.Fault {
+// lastAdministratorOf is the refusal to remove the last administrator of some spaces, which
+// it names, from their organization, with people who could be appointed.
+func lastAdministratorOf(spaces string, deleted bool, candidates []fault.Contact) *fault.Fault {
 	f := lastAdministrator(false, candidates)
-	f.Message = fmt.Sprintf("A space must have an administrator, and this is the last one of %s. Nothing was changed.", enumerate(spaces))
+	f.Message = fmt.Sprintf("A space must have an administrator, and this is the last one of %s.", spaces)
 	f.Remedy = "Appoint another administrator there first, with inviteSpaceAdministrators" + forExample(candidates) + "."
 	if deleted {
 		f.Remedy += " A deleted space must be restored before, with restoreSpace."

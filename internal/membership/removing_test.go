@@ -44,22 +44,22 @@ func TestRemoveRefusesADerivedRole(t *testing.T) {
 		want        []string // reason, what the message names, what the remedy has, contacts
 	}{
 		{"ada", group1, ada, nil, []string{
-			"LAST_ADMINISTRATOR|last one|for example Ed (ed@uni.example)|Ed",
-			"ROLE_DERIVED|an administrator of the space Econometrics 2026|When the space has another administrator: remove them from the space|Ada"}},
+			"LAST_ADMINISTRATOR|last one|for example Ed (ed@uni.example). Then remove them from the space|Ed",
+			"ROLE_DERIVED|an administrator of the space Econometrics 2026|When the space has another administrator: leave the space|Ada"}},
 		{"ada", group1, mia, nil, []string{"ROLE_DERIVED|a manager of University of Example|Ask Mia (mia@uni.example) to invite another manager, and then to change|Mia"}},
 		{"ada", space, mia, nil, []string{"ROLE_DERIVED|a manager of University of Example|to change their role in the organization|Mia"}},
-		{"ada", distributed, ed, nil, []string{"ROLE_DERIVED|an editor of Group 1, Group 2, Group 3|Remove them from there|Ada"}},
+		{"ada", distributed, ed, nil, []string{"ROLE_DERIVED|Distributed, and sees it as an editor of Group 1, Group 2, Group 3|Remove them from there, or from the whole space|Ada"}},
 		{"ada", distributed, w.User("vic").ID, nil, nil},
 		{"mia", organization, mia, nil, []string{"LAST_MANAGER|last one|inviteOrganizationMembers|"}},
 		{"mia", organization, ada, func() { w.Grant(w.User("ed"), tenant.OrganizationFaculty, organization) },
 			[]string{"LAST_ADMINISTRATOR|last one of Econometrics 2026|for example Ed (ed@uni.example) or Mia|Ed Mia"}},
 		{"ada", group1, ada, func() { w.Grant(w.User("mia"), tenant.SpaceAdministrator, space) }, []string{
-			"ROLE_DERIVED|an administrator of the space Econometrics 2026|Remove them from the space, with removeMember and its spaceId.|Ada Mia"}},
+			"ROLE_DERIVED|an administrator of the space Econometrics 2026|Leave the space, with removeMember, its spaceId and your own id.|Ada Mia"}},
 		{"ada", group1, mia, nil, []string{
 			"ROLE_DERIVED|an administrator of the space Econometrics 2026|Remove them from the space|Ada Mia",
 			"ROLE_DERIVED|a manager of University of Example|Ask Mia (mia@uni.example) to invite another manager|Mia"}},
 		{"mia", group1, mia, nil, []string{
-			"ROLE_DERIVED|an administrator of the space Econometrics 2026|Remove them from the space|Ada Mia",
+			"ROLE_DERIVED|an administrator of the space Econometrics 2026|Leave the space|Ada Mia",
 			"ROLE_DERIVED|a manager of University of Example|Invite another manager first|Mia"}},
 		{"mia", space, mia, nil, nil},
 		{"ada", space, mia, func() {
@@ -109,6 +109,11 @@ func TestRemoveRefusesADerivedRole(t *testing.T) {
 	w.removeFrom("ada", distributed, ed, "").is(t, false)
 	if left := w.removing("ada", distributed, ed); left != nil {
 		t.Errorf("%v", left)
+	}
+
+	// Without editors, the staff of the organization could be appointed.
+	if last := w.removing("ada", space, ada); len(last) != 1 || len(last[0].Contacts) != 3 || !strings.Contains(last[0].Remedy, "for example Ed (ed@uni.example) or Mia") {
+		t.Errorf("%+v", last)
 	}
 }
 
