@@ -191,7 +191,7 @@ func TestStates(t *testing.T) {
 				remove(theSender, fromOrganization), // from the space, they stay a manager, who may appoint themselves
 			},
 			"reinstateMember": {func(r *tried) error {
-				w.Exec(`insert into ended_membership (removal, account_id, instance_id, role, since, reason) values (gen_random_uuid(), $1, $2, 'VIEWER', clock_timestamp(), 'REMOVED')`,
+				w.Exec(`insert into ended_membership (removal, account_id, instance_id, role, since, reason) values (gen_random_uuid(), $1, $2, 'EDITOR', clock_timestamp(), 'REMOVED')`,
 					r.person.ID.UUID, r.instance.UUID)
 				return second(w.Memberships.Reinstate(t.Context(), w.User("ada"), membership.ReinstateMemberInput{InstanceID: &r.instance, UserID: r.person.ID}))
 			}},

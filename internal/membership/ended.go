@@ -126,7 +126,7 @@ func coverQueries(set string) map[globalid.Kind]string {
 			select e.id from ended_membership e
 			left join lateral (select space_id from instance where id = e.instance_id limit 1) i on true
 			left join lateral (select organization_id from space where id = coalesce(e.space_id, i.space_id) limit 1) s on true
-			where e.account_id = $2 and e.removal <> $1 and ` + condition + ` order by e.id for update of e))`
+			where e.account_id = $2 and e.removal <> $1 and ` + condition + ` order by e.account_id, e.place_id for update of e))`
 	}
 	return map[globalid.Kind]string{
 		globalid.Space:        query(`coalesce(e.space_id, i.space_id) = $3`),
