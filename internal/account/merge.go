@@ -312,6 +312,9 @@ var mergeSteps = []mergeStep{
 	{table: "ended_membership", what: "roles of others that the person ended", done: "moved",
 		query: `update ended_membership set ended_by = $2 where ended_by = $1`},
 
+	{table: "membership_reminder", what: "reminders of memberships that end", done: "moved",
+		query: `update membership_reminder set account_id = $2 where account_id = $1`},
+
 	// A person who used one key with both accounts keeps the answer of the one that is kept.
 	{table: "idempotency_key", what: "requests that are answered only once, with a key of both accounts", done: "forgotten", query: `
 		delete from idempotency_key m where account_id = $1 and exists (select from idempotency_key k where k.account_id = $2 and k.key = m.key)`},

@@ -30,6 +30,7 @@ var References = []Reference{
 	{"request", "requested_by", true}, // one open request of a kind for each place
 	{"request", "answered_by", false},
 	{"request_notice", "account_id", true},
+	{"membership_reminder", "account_id", false},
 	{"idempotency_key", "account_id", true},
 
 	// Without a foreign key.

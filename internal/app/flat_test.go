@@ -506,6 +506,8 @@ func housekeepingOf(db *postgres.DB, services *testworld.Services) map[string]fu
 		"deleting uses of course links": of(func(ctx context.Context) (int64, error) { return link.DeleteUses(ctx, db, year) }),
 		"deleting ended course links":   of(func(ctx context.Context) (int64, error) { return link.DeleteEnded(ctx, db, year) }),
 		"ending memberships":            of(services.Memberships.EndDue),
+		"reminding of ends":             of(services.Memberships.RemindDue),
+		"forgetting reminders":          of(func(ctx context.Context) (int64, error) { return membership.DeleteReminders(ctx, db) }),
 		"forgetting former members":     of(func(ctx context.Context) (int64, error) { return membership.DeleteEnded(ctx, db, year) }),
 		"deleting resends":              of(func(ctx context.Context) (int64, error) { return invitation.DeleteOldResends(ctx, db) }),
 		"deleting mails":                of(func(ctx context.Context) (int64, error) { return outbox.DeleteFinished(ctx, db, year) }),

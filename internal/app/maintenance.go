@@ -64,6 +64,8 @@ func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service
 	return &maintenance{log, []maintenanceJob{
 		{"requests", time.Minute, requests.EndExpired, ""},
 		{"memberships", time.Minute, memberships.EndDue, "membershipsEnded"},
+		{"reminders", time.Minute, memberships.RemindDue, "membershipsReminded"},
+		{"old reminders", time.Minute, in(membership.DeleteReminders), ""},
 		{"idempotency keys", time.Minute, in(idempotency.DeleteExpired), ""},
 		{"resends", time.Minute, in(invitation.DeleteOldResends), ""},
 		{"events", time.Minute, in(event.DeleteOld), ""},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"regexp"
 	"slices"
@@ -21,6 +22,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/request"
@@ -31,7 +33,7 @@ import (
 
 // growing are the tables that get a row for what people do.
 var growing = []string{"account", "address_holder", "audit_log", "ended_membership", "event", "idempotency_key", "instance_member", "invitation",
-	"invitation_refusal", "invitation_resend", "invite_link", "invite_link_use", "organization_member", "outbox", "rate_limit", "request", "request_notice"}
+	"invitation_refusal", "invitation_resend", "invite_link", "invite_link_use", "membership_reminder", "organization_member", "outbox", "rate_limit", "request", "request_notice"}
 
 // small are the partial indexes that have few rows however large the table is. They may
 // be read as a whole.
@@ -187,6 +189,17 @@ func testReadsUseIndexes(t *testing.T, places int) {
 				}
 			}
 			return nil
+		},
+		"whom to remind of ends": func(ctx context.Context) error {
+			if n, err := services.Memberships.RemindDue(ctx); n == 0 || err != nil {
+				return fmt.Errorf("%d are due, %w", n, err)
+			}
+			_, err := membership.DeleteReminders(ctx, db)
+			return err
+		},
+		"what reminders say": func(ctx context.Context) error {
+			_, err := (&membership.Mailer{DB: db}).Read(ctx, []outbox.Job{{Subject: uuid.New()}})
+			return err
 		},
 		"the backlog": func(ctx context.Context) error {
 			_, err := outbox.ReadBacklog(ctx, db)
@@ -428,8 +441,11 @@ func grow(w *testworld.World, places int) {
 			insert into instance (id, space_id, name, kind, deleted_at, deleted_by, restorable_until)
 			select instances[n], spaces[n % 500 + 1], n::text, 'WORKING', d.at, case when d.at is not null then accounts[1] end, d.at + interval '1 day'
 			from generate_series(1, 2000) n, lateral (select case when n % 4 = 0 then clock_timestamp() end as at) d;
-			insert into instance_member (instance_id, space_id, account_id, role)
-			select instances[n % places + 1], spaces[n % places % 500 + 1], accounts[n], 'VIEWER' from generate_series(1, 20000) n;
+			insert into instance_member (instance_id, space_id, account_id, role, until)
+			select instances[n % places + 1], spaces[n % places % 500 + 1], accounts[n], 'VIEWER', case when n % 2 = 0 then clock_timestamp() + n * interval '1 minute' end
+			from generate_series(1, 20000) n;
+			insert into membership_reminder (account_id, space_id, others, first_until, until)
+			select accounts[n], spaces[n % places % 500 + 1], false, at, at from generate_series(1, 20000) n, lateral (select clock_timestamp() + n * interval '1 minute' as at) x;
 			insert into ended_membership (removal, account_id, instance_id, role, since, ended_by, reason, ended_at)
 			select gen_random_uuid(), accounts[n], instances[n % places + 1], 'VIEWER', clock_timestamp(), accounts[n % 500 + 1], 'REMOVED', clock_timestamp() - n * interval '1 minute'
 			from generate_series(1, 20000) n;

@@ -84,6 +84,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 		{"organization invitation mails", services.organizationMails.Run},
 		{"request mails", services.requestMails.Run},
 		{"request mails of organizations", services.organizationRequestMails.Run},
+		{"reminders", services.reminderMails.Run},
 		{"events", services.feed.Run},
 		{"merged accounts", api.accounts.Watch},
 		{"housekeeping", newMaintenance(external.db, log, services.root.Requests, services.root.Memberships, &s).run},
@@ -161,6 +162,7 @@ type services struct {
 	organizationMails        *outbox.Queue
 	requestMails             *outbox.Queue
 	organizationRequestMails *outbox.Queue
+	reminderMails            *outbox.Queue
 	feed                     *event.Feed
 }
 
@@ -173,6 +175,8 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		Work: mail.Work(e.sender, (&request.Mailer{DB: e.db, PublicURL: e.public}).Read)}
 	organizationRequestMails := &outbox.Queue{DB: e.db, Log: log, Kind: request.OrganizationMailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(), Await: e.sender.Await,
 		Work: requestMails.Work}
+	reminderMails := &outbox.Queue{DB: e.db, Log: log, Kind: membership.MailKind, Observer: instruments.jobs(), Timeout: e.sender.MaxTime(), Await: e.sender.Await,
+		Work: mail.Work(e.sender, (&membership.Mailer{DB: e.db, PublicURL: e.public}).Read)}
 	feed := event.NewFeed(e.db, log, invitation.ExpiredEvents)
 	instances, spaces := &instance.Service{DB: e.db}, &space.Service{DB: e.db}
 	invitations := &invitation.Service{DB: e.db, Outbox: invitationMails, OrganizationOutbox: organizationMails, Events: feed, HashKey: e.hashKey, Retention: s.retention(), Limits: invitation.Limits{
@@ -219,7 +223,7 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		Hints:       s.introspection(),
 		Client:      func(ctx context.Context) string { return networkOf(clientIn(ctx)).String() },
 	}
-	return services{root, invitationMails, organizationMails, requestMails, organizationRequestMails, feed}
+	return services{root, invitationMails, organizationMails, requestMails, organizationRequestMails, reminderMails, feed}
 }
 
 func checkSchema(ctx context.Context, s *DatabaseSettings) error {

@@ -155,6 +155,21 @@ func TestTextsOfAllMails(t *testing.T) {
 			n.Locale, n.Message, n.Emails = language, "", []string{"kim@new.example"}
 			write("Request for one invitation: approved", compose(t, n))
 
+			for _, c := range []struct {
+				title string
+				r     mail.Reminder
+			}{
+				{"to a member", mail.Reminder{Instances: []string{"Group 1"}, Helper: ada}},
+				{"to a member of several instances", mail.Reminder{Instances: []string{"Group 1", "Group 2"}, Helper: ada}},
+				{"to a member, where nobody can be asked by mail", mail.Reminder{Instances: []string{"Group 1"}}},
+				{"to an administrator, about one person", mail.Reminder{Others: true, Instances: []string{"Group 1"}, People: []string{"Vic"}, PeopleCount: 1}},
+				{"to an administrator, about many", mail.Reminder{Others: true, Instances: []string{"Group 1", "Group 2"}, MoreInstances: 3, People: []string{"Vic", "Zoe"}, PeopleCount: 300}},
+			} {
+				c.r.ID, c.r.To, c.r.Locale = "01a20794-0000-7000-8000-000000000003", parse(t, "zoe@new.example"), language
+				c.r.Organization, c.r.Space, c.r.Role, c.r.Link, c.r.Until = "University of Example", "Econometrics 2026", tenant.InstanceEditor, link, until
+				write("Reminder of an end: "+c.title, compose(t, c.r))
+			}
+
 			file := filepath.Join("testdata", language+".txt")
 			got := texts.String()
 			if strings.ContainsAny(got, "{}") {

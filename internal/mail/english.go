@@ -118,6 +118,7 @@ var english = texts{
 			expired:  "You can ask again.",
 		},
 	},
+	reminder: englishReminder,
 	people: func(n int) string {
 		if n == 1 {
 			return "one person"

@@ -120,6 +120,7 @@ var french = texts{
 			expired:  "Vous pouvez renouveler votre demande.",
 		},
 	},
+	reminder: frenchReminder,
 	people: func(n int) string {
 		if n == 1 {
 			return "une personne"

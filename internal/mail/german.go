@@ -118,6 +118,7 @@ var german = texts{
 			expired:  "Sie können erneut anfragen.",
 		},
 	},
+	reminder: germanReminder,
 	people: func(n int) string {
 		if n == 1 {
 			return "eine Person"

@@ -51,6 +51,8 @@ type texts struct {
 	entered, enteredByLink string
 	requests               [6]requestTexts // by RequestKind
 
+	reminder reminderTexts
+
 	people   func(n int) string
 	date     func(time.Time) string
 	dateTime func(time.Time) string

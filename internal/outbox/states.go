@@ -26,7 +26,7 @@ var States = state.Machine{
 	},
 	Apart: []string{"SUPPRESSED"}, // there is no mail
 	Events: []state.Event{
-		{Name: "enqueue", By: "the transaction that invites, resends, asks or answers", Changes: state.To(stateQueued, state.None)},
+		{Name: "enqueue", By: "the transaction that invites, resends, asks, answers or reminds", Changes: state.To(stateQueued, state.None)},
 		{Name: "success", By: "the mail server, which accepts the mail", Changes: state.To(stateSent, stateQueued, stateHeld)},
 		{Name: "permanent failure", By: "the mail server, which refuses the mail for good", Changes: state.To(stateFailed, stateQueued, stateHeld)},
 		{Name: "failure", By: "the mail server, which does not accept the mail now"},

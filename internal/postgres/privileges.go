@@ -33,6 +33,7 @@ var privileges = map[string]string{
 	"invitation_refusal":    "select, insert, delete",
 	"request":               "select, insert, update, delete",
 	"request_notice":        "select, insert, delete, update (account_id)",
+	"membership_reminder":   "select, insert, delete, update (account_id)",
 	"outbox":                "select, insert, update, delete",
 	"rate_limit":            "select, insert, update, delete",
 	"rate_limit_credit":     "select, insert, update, delete",

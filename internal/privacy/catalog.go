@@ -270,6 +270,15 @@ var Catalog = []Table{
 		},
 	},
 	{
+		Name: "membership_reminder", About: "who gets a mail about memberships that are about to end",
+		Purpose: "to send these mails once",
+		Kept:    "until the memberships have ended", Seen: nobody,
+		Columns: []Column{
+			id("id"), id("space_id"),
+			{"account_id", AccountID, "mails", RowDeleted, ""},
+		},
+	},
+	{
 		Name: "audit_log", About: "who did what in a space or an organization, and to whom; names of instances, where a roster made them of the name or the address of a person",
 		Purpose: "to prove and explain changes of access",
 		Kept:    "`DATAHUB_AUDIT_RETENTION`", Seen: administrators + "; managers of the organization, about the organization itself",

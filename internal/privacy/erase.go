@@ -278,6 +278,8 @@ var steps = []step{
 				union all
 				select n.id from PERSON join request_notice n on n.account_id = p.account
 				union all
+				select n.id from PERSON join membership_reminder n on n.account_id = p.account
+				union all
 				select n.id from PERSON join request r on r.requested_by = p.account join request_notice n on n.request_id = r.id) m on m.id = o.subject_id
 			order by o.id for update of o)`),
 	newStep("invitation_past_token", "links of older mails to the person", "deleted",
@@ -297,6 +299,8 @@ var steps = []step{
 
 	newStep("request_notice", "notices about requests to the person", "deleted",
 		`delete from request_notice n using PERSON where n.account_id = p.account`),
+	newStep("membership_reminder", "reminders of memberships that end", "deleted",
+		`delete from membership_reminder n using PERSON where n.account_id = p.account`),
 	newStep("request", "requests of the person", "deleted",
 		`delete from request r using PERSON where r.requested_by = p.account`),
 	newStep("request", "answers to requests", "removed",

@@ -139,7 +139,9 @@ var sections = []section{
 			'invitation', `+idOf("invitation", "m.invitation")+`, 'request', `+idOf("request", "m.request")+`) as value
 		from (select v.id as subject, v.id as invitation, null::uuid as request from PERSON join invitation v on v.email_key = p.key
 		      union all
-		      select n.id, null, n.request_id from PERSON join request_notice n on n.account_id = p.account) m
+		      select n.id, null, n.request_id from PERSON join request_notice n on n.account_id = p.account
+		      union all
+		      select n.id, null, null from PERSON join membership_reminder n on n.account_id = p.account) m
 		join outbox o on o.subject_id = m.subject`),
 	newSection("auditRecords", "records of the trail of what the person did, or what was done to them", `
 		select l.id::text as key, json_build_object('at', l.at, 'action', l.action,

@@ -75,6 +75,11 @@ func purgePart(ctx context.Context, tx *postgres.Tx, grace time.Duration) (found
 			cross join lateral (select id from outbox where subject_id = n.id limit $2) o
 			where r.space_id = $1 limit $2))`,
 		`delete from request where id = any (array(select id from request where space_id = $1 limit $2))`,
+		`delete from outbox where id = any (array(
+			select o.id from membership_reminder r
+			cross join lateral (select id from outbox where subject_id = r.id limit $2) o
+			where r.space_id = $1 limit $2))`,
+		`delete from membership_reminder where id = any (array(select id from membership_reminder where space_id = $1 limit $2))`,
 		`delete from ended_membership where id = any (array(select id from ended_membership where space_id = $1 limit $2))`,
 	} {
 		if n, err := tx.Exec(ctx, part, s.ID, instance.PurgeBatch); n == instance.PurgeBatch || err != nil {

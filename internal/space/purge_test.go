@@ -47,6 +47,11 @@ func (w world) fill(id, in globalid.ID, n int) {
 		       case when x.inside then 'VIEWER' end, case when x.inside then clock_timestamp() end, 'REMOVED'
 		from a, (values (true), (false)) as x (inside)`, id.UUID, in.UUID, n)
 	w.Exec(`
+		with r as (
+			insert into membership_reminder (account_id, space_id, others, first_until, until)
+			select $2, $1, true, clock_timestamp(), clock_timestamp() from generate_series(1, $3::int) returning id)
+		insert into outbox (id, kind, subject_id) select gen_random_uuid(), 'MEMBERSHIP_REMINDER', id from r`, id.UUID, w.User("ada").ID.UUID, n)
+	w.Exec(`
 		insert into outbox (id, kind, subject_id, instance_id, secret, state)
 		select gen_random_uuid(), 'INVITATION', v.id, v.instance_id, 'x', 'HELD' from invitation v where v.instance_id = $2 or v.space_id = $1`, id.UUID, in.UUID)
 	w.Exec(`
@@ -102,7 +107,7 @@ func TestPurgeRemovesEverythingInTheSpace(t *testing.T) {
 	if n := w.purge(); n != 1 || w.state(gone) != "" {
 		t.Errorf("%d purged, and it is %q", n, w.state(gone))
 	}
-	for table, want := range map[string]int{"invitation": 4, "request": 8, "request_notice": 8, "outbox": 12, "space": 2, "instance": 4, "space_administrator": 2, "instance_member": 0, "ended_membership": 8} {
+	for table, want := range map[string]int{"invitation": 4, "request": 8, "request_notice": 8, "outbox": 16, "membership_reminder": 4, "space": 2, "instance": 4, "space_administrator": 2, "instance_member": 0, "ended_membership": 8} {
 		if got := w.Number(`select count(*) from ` + table); got != want {
 			t.Errorf("%d rows of %s are left, want %d", got, table, want)
 		}

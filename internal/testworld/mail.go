@@ -13,6 +13,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/request"
 )
 
@@ -100,8 +101,10 @@ func (w *World) deliver() {
 	toOrganizations.Work = invitations.Work
 	requests.Work = mail.Work(w.mails.sender, (&request.Mailer{DB: w.DB, PublicURL: public}).Read)
 	aboutOrganizations.Work = requests.Work
+	reminders := w.queue(membership.MailKind)
+	reminders.Work = mail.Work(w.mails.sender, (&membership.Mailer{DB: w.DB, PublicURL: public}).Read)
 	tried := make(attempts, len(due))
-	invitations.Observer, toOrganizations.Observer, requests.Observer, aboutOrganizations.Observer = tried, tried, tried, tried
+	invitations.Observer, toOrganizations.Observer, requests.Observer, aboutOrganizations.Observer, reminders.Observer = tried, tried, tried, tried, tried
 
 	ctx, stop := context.WithTimeout(w.t.Context(), deliveryTime)
 	var running sync.WaitGroup
@@ -109,6 +112,7 @@ func (w *World) deliver() {
 	running.Go(func() { toOrganizations.Run(ctx) })
 	running.Go(func() { requests.Run(ctx) })
 	running.Go(func() { aboutOrganizations.Run(ctx) })
+	running.Go(func() { reminders.Run(ctx) })
 	defer running.Wait()
 	defer stop()
 	open := make(map[string]bool, len(due))

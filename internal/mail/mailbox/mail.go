@@ -27,7 +27,7 @@ type Mail struct {
 
 // linkLine finds the link of the button, which is a line of its own in the text.
 // Quoted lines, which a person wrote, begin with "> ".
-var linkLine = regexp.MustCompile(`(?m)^https?://\S+/app/\S+$`)
+var linkLine = regexp.MustCompile(`(?m)^https?://\S+/app/\S*$`)
 
 // parse reads a mail (RFC 5322, MIME). It leaves out parts that are not text.
 func parse(r io.Reader) (Mail, error) {
