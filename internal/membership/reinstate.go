@@ -169,7 +169,7 @@ type endedRole struct {
 }
 
 // restorable returns the SQL condition that a row of ended_membership, by its alias, has a
-// role to give back: the person has none in that very place now. Whatever gave them one is
+// role to give back: the person has none in that very place now. What gave them one is
 // newer than the end.
 func restorable(row string) string {
 	held := func(role string) string {
@@ -226,20 +226,25 @@ func newStandingColumns(space, organization string) string {
 func (s *Service) reinstate(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place, user globalid.ID, until *time.Time) (payload ReinstateMemberPayload, err error) {
 	id := placeID(place)
 	// A merger of the account, or its erasure, locks it, too. What they leave is read then.
+	// The account of somebody who never had a role here is not locked: nobody waits for a
+	// person whom they may not know of.
 	var person []struct {
 		Name string `db:"name"`
 		Gone bool   `db:"gone"`
 	}
 	if err := tx.Select(ctx, &person, `
-		select name, merged_into is not null or erased_at is not null as gone from account where id = $1 for share`, user.UUID); err != nil {
+		select name, merged_into is not null or erased_at is not null as gone from account
+		where id = $1 and exists (select from ended_membership e where e.account_id = $1 and e.place_id = $2) for share`, user.UUID, id.UUID); err != nil {
 		return payload, err
 	}
-	if len(person) == 0 || person[0].Gone {
+	if len(person) > 0 && person[0].Gone {
 		return payload, s.noFormerMember(ctx, tx, place)
 	}
-	rows, err := s.endedRoles(ctx, tx, user, id)
-	if err != nil {
-		return payload, err
+	var rows []endedRole
+	if len(person) > 0 {
+		if rows, err = s.endedRoles(ctx, tx, user, id); err != nil {
+			return payload, err
+		}
 	}
 	if len(rows) == 0 {
 		has, err := hasRole(ctx, tx, user, id)

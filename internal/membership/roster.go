@@ -5,6 +5,7 @@ import (
 
 	"github.com/lib/pq"
 
+	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
@@ -73,17 +74,23 @@ func SetRoles(ctx context.Context, tx *postgres.Tx, members []*Holder) error {
 	return err
 }
 
-// EndAll ends memberships.
-func EndAll(ctx context.Context, tx *postgres.Tx, members []*Holder) error {
+// EndAll ends memberships of others. Each can be given back by itself: see Reinstate.
+func EndAll(ctx context.Context, tx *postgres.Tx, actor access.Actor, members []*Holder) error {
 	if len(members) == 0 {
 		return nil
 	}
 	instances, accounts := idsOf(members)
-	_, err := tx.Exec(ctx, `
-		delete from instance_member m using unnest($1::uuid[], $2::uuid[]) as n (instance_id, account_id)
-		where m.instance_id = n.instance_id and m.account_id = n.account_id and m.instance_id = any ($1::uuid[])`, instances, accounts)
+	_, err := tx.Exec(ctx, endAll, instances, accounts, actor.ID.UUID, string(Removed))
 	return err
 }
+
+var endAll = `
+	with ended as (
+		delete from instance_member m using unnest($1::uuid[], $2::uuid[]) as n (instance_id, account_id)
+		where m.instance_id = n.instance_id and m.account_id = n.account_id and m.instance_id = any ($1::uuid[])
+		returning m.*)
+	insert into ended_membership as e (removal, account_id, instance_id, role, guest, until, since, ended_by, reason, email_hash)
+	select gen_random_uuid(), account_id, instance_id, role, false, until, since, $3::uuid, $4::text, ` + emailHash("ended.account_id") + ` from ended` + endedAgain
 
 func idsOf(members []*Holder) (instances, accounts postgres.UUIDs) {
 	instances, accounts = make(postgres.UUIDs, len(members)), make(postgres.UUIDs, len(members))

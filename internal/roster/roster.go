@@ -230,7 +230,7 @@ func (c call) execute(ctx context.Context, tx *postgres.Tx, p *plan) (err error)
 	if err := membership.SetRoles(ctx, tx, p.roles); err != nil {
 		return err
 	}
-	if err := membership.EndAll(ctx, tx, p.removed); err != nil {
+	if err := membership.EndAll(ctx, tx, c.actor, p.removed); err != nil {
 		return err
 	}
 	if err := invitation.RevokeAll(ctx, tx, p.revoked); err != nil {

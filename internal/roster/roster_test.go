@@ -15,6 +15,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/keyedhash"
+	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
 	"alphacruncher.com/datahub-gateway/internal/roster"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
@@ -413,6 +414,15 @@ func TestRosterRemovesNoMoreThanItSays(t *testing.T) {
 		"removed ed@uni.example [INSTANCE_EDITOR]",
 		"removed p2@new.example [INSTANCE_VIEWER]", "removed p3@new.example [INSTANCE_VIEWER]",
 		"revoked p4@new.example REVOKED Course", "revoked p5@new.example REVOKED Course", "revoked p6@new.example REVOKED Course", "revoked p7@new.example REVOKED Course")
+	// What a roster ended can be undone, one membership at a time.
+	if undone, err := w.Services.Memberships.Reinstate(t.Context(), w.User("ada"), membership.ReinstateMemberInput{
+		UserID: w.User("p3@new.example").ID, InstanceID: new(w.Instance("Course"))}); err != nil || !undone.Reinstated {
+		t.Errorf("%+v, %v", undone, err)
+	}
+	if got := w.RoleOf(w.User("p3@new.example"), w.Instance("Course")); got != "VIEWER" {
+		t.Errorf("the role is %q after the undo", got)
+	}
+	w.Revoke(w.User("p3@new.example"), w.Instance("Course"))
 	// Four people of a small course are fine; administrators stay whatever it says.
 	w.Grant(w.User("ada"), tenant.InstanceViewer, w.Instance("Course"))
 	payload := w.must(removing(w.input("p0@new.example VIEWER joint Course")))
