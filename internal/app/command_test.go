@@ -111,7 +111,7 @@ func TestSeedCommand(t *testing.T) {
 	}
 	for range 2 {
 		command(t, "seed").succeeded(t)
-		if got, want := state(), fmt.Sprint(len(demo.People), 2, 7, 5, 2, 1); got != want {
+		if got, want := state(), fmt.Sprint(len(demo.People), 3, 9, 5, 3, 1); got != want {
 			t.Errorf("there are %s, want %s", got, want)
 		}
 	}
