@@ -419,7 +419,7 @@ func TestRosterRemovesNoMoreThanItSays(t *testing.T) {
 		UserID: w.User("p3@new.example").ID, InstanceID: new(w.Instance("Course"))}); err != nil || !undone.Reinstated {
 		t.Errorf("%+v, %v", undone, err)
 	}
-	if got := w.RoleOf(w.User("p3@new.example"), w.Instance("Course")); got != "VIEWER" {
+	if got := w.RoleOf(w.User("p3@new.example"), w.Instance("Course")); got != "INSTANCE_VIEWER" {
 		t.Errorf("the role is %q after the undo", got)
 	}
 	w.Revoke(w.User("p3@new.example"), w.Instance("Course"))
