@@ -27,6 +27,7 @@ const (
 	ChangeDelayed     Change = "DELAYED"
 	ChangeFailed      Change = "FAILED"
 	ChangeUncertain   Change = "UNCERTAIN"
+	ChangeBounced     Change = "BOUNCED"
 	ChangeAccepted    Change = "ACCEPTED"
 	ChangeDeclined    Change = "DECLINED"
 	ChangeRevoked     Change = "REVOKED"
@@ -34,7 +35,7 @@ const (
 )
 
 // Changes are all changes.
-var Changes = []Change{ChangeCreated, ChangeRoleChanged, ChangeRenewed, ChangeSent, ChangeDelayed, ChangeFailed, ChangeUncertain,
+var Changes = []Change{ChangeCreated, ChangeRoleChanged, ChangeRenewed, ChangeSent, ChangeDelayed, ChangeFailed, ChangeUncertain, ChangeBounced,
 	ChangeAccepted, ChangeDeclined, ChangeRevoked, ChangeExpired}
 
 // Event is a change of an invitation.

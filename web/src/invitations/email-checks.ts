@@ -14,6 +14,7 @@ const CheckEmails = graphql(`
       reason
       suggestion
       warning
+      bouncedAt
     }
   }
 `)

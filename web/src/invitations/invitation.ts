@@ -41,6 +41,7 @@ export const stageColors: Record<Stage, string> = {
   FAILED: 'red',
   UNCERTAIN: 'yellow',
   SUPPRESSED: 'yellow',
+  BOUNCED: 'red',
   ACCEPTED: 'green',
   DECLINED: 'gray',
   REVOKED: 'gray',

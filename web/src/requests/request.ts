@@ -21,6 +21,8 @@ export const RequestHead = graphql(`
     organizationName
     role
     message
+    invitedEmail
+    accountEmail
     createdAt
     expiresAt
     endedAt

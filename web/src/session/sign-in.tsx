@@ -1,6 +1,7 @@
 import { Alert, Anchor, Avatar, Button, Group, Paper, Stack, Text, TextInput, Title } from '@mantine/core'
 import { type ReactNode, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { PendingLink } from '../review/pending-page'
 import type { DemoPerson } from './configuration'
 import { useSession } from './session'
 
@@ -25,6 +26,7 @@ export function SignIn({ title, children }: { title?: string; children?: ReactNo
         </Button>
       )}
       {signInMethod.kind === 'none' && <Alert color="gray" title={t('signIn.none')} />}
+      <PendingLink />
     </Stack>
   )
 }
