@@ -261,10 +261,6 @@ func (ec *executionContext) fieldContext_EmailCheck_warning(_ context.Context, f
 	return graphql.NewScalarFieldContext("EmailCheck", field, false, false, "String")
 }
 
-func (ec *executionContext) fieldContext_EmailCheck_bouncedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("EmailCheck", field, false, false, "DateTime")
-}
-
 func (ec *executionContext) fieldContext_Invitation_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Invitation", field, false, false, "ID")
 }
@@ -1103,10 +1099,6 @@ func (ec *executionContext) fieldContext_RevokeResult_outcome(_ context.Context,
 	return graphql.NewScalarFieldContext("RevokeResult", field, false, false, "RevokeOutcome")
 }
 
-func (ec *executionContext) fieldContext_SendPendingInvitationsPayload_email(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SendPendingInvitationsPayload", field, false, false, "String")
-}
-
 func (ec *executionContext) fieldContext_SpaceSummary_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SpaceSummary", field, false, false, "String")
 }
@@ -1560,55 +1552,6 @@ func UnmarshalRevokeInvitationsInput(ctx context.Context, raw any) (invitation.S
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputSendPendingInvitationsInput(ctx context.Context, obj any) (invitation.SendPendingInvitationsInput, error) {
-	var it invitation.SendPendingInvitationsInput
-	if obj == nil {
-		return it, nil
-	}
-
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
-
-	fieldsInOrder := [...]string{"email", "idempotencyKey"}
-	for _, k := range fieldsInOrder {
-		v, ok := asMap[k]
-		if !ok {
-			continue
-		}
-		switch k {
-		case "email":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
-			data, err := ec.unmarshalNString2string(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.Email = data
-		case "idempotencyKey":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
-			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.IdempotencyKey = data
-		}
-	}
-	return it, nil
-}
-
-// UnmarshalSendPendingInvitationsInput unmarshals raw into the SendPendingInvitationsInput input type, using the
-// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
-// object that was not passed as a field argument.
-//
-// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
-// and the returned error says so.
-func UnmarshalSendPendingInvitationsInput(ctx context.Context, raw any) (invitation.SendPendingInvitationsInput, error) {
-	var out invitation.SendPendingInvitationsInput
-	err := graphql.UnmarshalNamedInputFromContext(ctx, "SendPendingInvitationsInput", raw, &out)
-	return out, err
-}
-
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -1777,11 +1720,6 @@ func (ec *executionContext) _EmailCheck(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "bouncedAt":
-			out.Values[i] = ec.marshalODateTime2ᚖtimeᚐTime(ctx, field.Selections, obj.BouncedAt)
-			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
-			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -1844,13 +1782,6 @@ func plainEmailCheck(of *graphql.OperationContext, field graphql.CollectedField)
 				return plain.Null(b)
 			}
 			return plain.Value(b, graphqltypes.MarshalString(*obj.Warning))
-		}
-	case "bouncedAt":
-		return func(b *bytes.Buffer, obj *invitation.EmailCheck) bool {
-			if obj.BouncedAt == nil {
-				return plain.Null(b)
-			}
-			return plain.Value(b, graphqltypes.MarshalDateTime(*obj.BouncedAt))
 		}
 	}
 	return nil
@@ -2719,39 +2650,6 @@ func plainRevokeResult(of *graphql.OperationContext, field graphql.CollectedFiel
 	return nil
 }
 
-var sendPendingInvitationsPayloadImplementors = []string{"SendPendingInvitationsPayload"}
-
-func (ec *executionContext) _SendPendingInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *invitation.SendPendingInvitationsPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, sendPendingInvitationsPayloadImplementors)
-
-	out := graphql.NewFieldSet(fields)
-	deferred := graphql.DeferredGroup{}
-	for i, field := range fields {
-		switch field.Name {
-		case "__typename":
-			out.Values[i] = graphql.MarshalString("SendPendingInvitationsPayload")
-		case "email":
-			out.Values[i] = ec.marshalNString2string(ctx, field.Selections, obj.Email)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		default:
-			panic("unknown field " + strconv.Quote(field.Name))
-		}
-	}
-	out.Dispatch(ctx)
-	if out.Invalids > 0 {
-		return graphql.Null
-	}
-
-	if n := len(deferred.Defers); n > 0 {
-		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
-		ec.ProcessDeferredGroup(deferred)
-	}
-
-	return out
-}
-
 var spaceSummaryImplementors = []string{"SpaceSummary"}
 
 func (ec *executionContext) _SpaceSummary(ctx context.Context, sel ast.SelectionSet, obj *invitation.SpaceSummary) graphql.Marshaler {
@@ -3107,11 +3005,6 @@ func (ec *executionContext) marshalNRevokeResult2ᚖalphacruncherᚗcomᚋdatahu
 	return ec._RevokeResult(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNSendPendingInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSendPendingInvitationsInput(ctx context.Context, v any) (invitation.SendPendingInvitationsInput, error) {
-	res, err := ec.unmarshalInputSendPendingInvitationsInput(ctx, v)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
 func (ec *executionContext) marshalNSpaceSummary2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSpaceSummary(ctx context.Context, sel ast.SelectionSet, v *invitation.SpaceSummary) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "SpaceSummary!")
@@ -3249,13 +3142,6 @@ func (ec *executionContext) marshalORevokeInvitationsPayload2ᚖalphacruncherᚗ
 		return graphql.Null
 	}
 	return ec._RevokeInvitationsPayload(ctx, sel, v)
-}
-
-func (ec *executionContext) marshalOSendPendingInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSendPendingInvitationsPayload(ctx context.Context, sel ast.SelectionSet, v *invitation.SendPendingInvitationsPayload) graphql.Marshaler {
-	if v == nil {
-		return graphql.Null
-	}
-	return ec._SendPendingInvitationsPayload(ctx, sel, v)
 }
 
 // endregion ***************************** type.gotpl *****************************

@@ -290,9 +290,6 @@ const (
 	// that every token is refused, even a correct one. Invitations in
 	// `viewer.invitations` can still be answered by their id.
 	RateLimitReasonTokensByPerson RateLimitReason = "TOKENS_BY_PERSON"
-	// Uses of sendPendingInvitations from one network address in an hour: 60 by default. An
-	// IPv6 address counts as its /64 network.
-	RateLimitReasonPendingByClient RateLimitReason = "PENDING_BY_CLIENT"
 	// Concurrent subscriptions of one person.
 	RateLimitReasonSubscriptionsByPerson RateLimitReason = "SUBSCRIPTIONS_BY_PERSON"
 	// Concurrent subscriptions of all people at one gateway.
@@ -321,7 +318,6 @@ var AllRateLimitReason = []RateLimitReason{
 	RateLimitReasonRequestsBySpace,
 	RateLimitReasonRequestsByPersonInOrganization,
 	RateLimitReasonTokensByPerson,
-	RateLimitReasonPendingByClient,
 	RateLimitReasonSubscriptionsByPerson,
 	RateLimitReasonSubscriptionsByGateway,
 	RateLimitReasonOperationsByPerson,
@@ -332,7 +328,7 @@ var AllRateLimitReason = []RateLimitReason{
 
 func (e RateLimitReason) IsValid() bool {
 	switch e {
-	case RateLimitReasonInvitationsByPerson, RateLimitReasonInvitationsBySpace, RateLimitReasonInvitationsByAddress, RateLimitReasonInvitationsByDomain, RateLimitReasonResendsByAddress, RateLimitReasonJoinsByLink, RateLimitReasonJoinsByClient, RateLimitReasonRequestsByPerson, RateLimitReasonRequestsBySpace, RateLimitReasonRequestsByPersonInOrganization, RateLimitReasonTokensByPerson, RateLimitReasonPendingByClient, RateLimitReasonSubscriptionsByPerson, RateLimitReasonSubscriptionsByGateway, RateLimitReasonOperationsByPerson, RateLimitReasonOperationsByConnection, RateLimitReasonOperationsByClient, RateLimitReasonOperationsWithoutAccount:
+	case RateLimitReasonInvitationsByPerson, RateLimitReasonInvitationsBySpace, RateLimitReasonInvitationsByAddress, RateLimitReasonInvitationsByDomain, RateLimitReasonResendsByAddress, RateLimitReasonJoinsByLink, RateLimitReasonJoinsByClient, RateLimitReasonRequestsByPerson, RateLimitReasonRequestsBySpace, RateLimitReasonRequestsByPersonInOrganization, RateLimitReasonTokensByPerson, RateLimitReasonSubscriptionsByPerson, RateLimitReasonSubscriptionsByGateway, RateLimitReasonOperationsByPerson, RateLimitReasonOperationsByConnection, RateLimitReasonOperationsByClient, RateLimitReasonOperationsWithoutAccount:
 		return true
 	}
 	return false

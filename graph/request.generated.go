@@ -381,14 +381,6 @@ func (ec *executionContext) fieldContext_Request_approvedEmails(ctx context.Cont
 	return fc, nil
 }
 
-func (ec *executionContext) fieldContext_Request_invitedEmail(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
-}
-
-func (ec *executionContext) fieldContext_Request_accountEmail(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
-}
-
 func (ec *executionContext) fieldContext_Request_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Request", field, false, false, "String")
 }
@@ -727,42 +719,6 @@ func (ec *executionContext) fieldContext_RequestInvitationsPayload_created(_ con
 	return graphql.NewScalarFieldContext("RequestInvitationsPayload", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _RequestReaddressingPayload_request(ctx context.Context, field graphql.CollectedField, obj *request.RequestPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RequestReaddressingPayload_request(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Request, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *request.Request) graphql.Marshaler {
-			return ec.marshalNRequest2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequest(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_RequestReaddressingPayload_request(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "RequestReaddressingPayload",
-		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_Request(ctx, field)
-		},
-	}
-	return fc, nil
-}
-
-func (ec *executionContext) fieldContext_RequestReaddressingPayload_created(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("RequestReaddressingPayload", field, false, false, "Boolean")
-}
-
 func (ec *executionContext) _RequestRestorePayload_request(ctx context.Context, field graphql.CollectedField, obj *request.RequestPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1057,62 +1013,6 @@ func (ec *executionContext) unmarshalInputRequestInvitationsInput(ctx context.Co
 func UnmarshalRequestInvitationsInput(ctx context.Context, raw any) (request.RequestInvitationsInput, error) {
 	var out request.RequestInvitationsInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "RequestInvitationsInput", raw, &out)
-	return out, err
-}
-
-func (ec *executionContext) unmarshalInputRequestReaddressingInput(ctx context.Context, obj any) (request.RequestReaddressingInput, error) {
-	var it request.RequestReaddressingInput
-	if obj == nil {
-		return it, nil
-	}
-
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
-
-	fieldsInOrder := [...]string{"token", "message", "idempotencyKey"}
-	for _, k := range fieldsInOrder {
-		v, ok := asMap[k]
-		if !ok {
-			continue
-		}
-		switch k {
-		case "token":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("token"))
-			data, err := ec.unmarshalNString2string(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.Token = data
-		case "message":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("message"))
-			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.Message = data
-		case "idempotencyKey":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
-			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.IdempotencyKey = data
-		}
-	}
-	return it, nil
-}
-
-// UnmarshalRequestReaddressingInput unmarshals raw into the RequestReaddressingInput input type, using the
-// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
-// object that was not passed as a field argument.
-//
-// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
-// and the returned error says so.
-func UnmarshalRequestReaddressingInput(ctx context.Context, raw any) (request.RequestReaddressingInput, error) {
-	var out request.RequestReaddressingInput
-	err := graphql.UnmarshalNamedInputFromContext(ctx, "RequestReaddressingInput", raw, &out)
 	return out, err
 }
 
@@ -1460,16 +1360,6 @@ func (ec *executionContext) _Request(ctx context.Context, sel ast.SelectionSet, 
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Request_approvedEmails(ctx, field, obj)
 				})
-		case "invitedEmail":
-			out.Values[i] = ec.marshalOString2ᚖstring(ctx, field.Selections, obj.InvitedEmail)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "accountEmail":
-			out.Values[i] = ec.marshalOString2ᚖstring(ctx, field.Selections, obj.AccountEmail)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "message":
 			out.Values[i] = ec.marshalOString2ᚖstring(ctx, field.Selections, obj.Message)
 			if out.Values[i] == graphql.RequiredNull {
@@ -1568,20 +1458,6 @@ func plainRequest(of *graphql.OperationContext, field graphql.CollectedField) pl
 			}
 			obj.Role.MarshalGQL(b)
 			return true
-		}
-	case "invitedEmail":
-		return func(b *bytes.Buffer, obj *request.Request) bool {
-			if obj.InvitedEmail == nil {
-				return plain.Null(b)
-			}
-			return plain.Value(b, graphqltypes.MarshalString(*obj.InvitedEmail))
-		}
-	case "accountEmail":
-		return func(b *bytes.Buffer, obj *request.Request) bool {
-			if obj.AccountEmail == nil {
-				return plain.Null(b)
-			}
-			return plain.Value(b, graphqltypes.MarshalString(*obj.AccountEmail))
 		}
 	case "message":
 		return func(b *bytes.Buffer, obj *request.Request) bool {
@@ -1787,44 +1663,6 @@ func (ec *executionContext) _RequestInvitationsPayload(ctx context.Context, sel 
 			out.Values[i] = graphql.MarshalString("RequestInvitationsPayload")
 		case "request":
 			out.Values[i] = ec._RequestInvitationsPayload_request(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "created":
-			out.Values[i] = ec.marshalNBoolean2bool(ctx, field.Selections, obj.Created)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		default:
-			panic("unknown field " + strconv.Quote(field.Name))
-		}
-	}
-	out.Dispatch(ctx)
-	if out.Invalids > 0 {
-		return graphql.Null
-	}
-
-	if n := len(deferred.Defers); n > 0 {
-		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
-		ec.ProcessDeferredGroup(deferred)
-	}
-
-	return out
-}
-
-var requestReaddressingPayloadImplementors = []string{"RequestReaddressingPayload"}
-
-func (ec *executionContext) _RequestReaddressingPayload(ctx context.Context, sel ast.SelectionSet, obj *request.RequestPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, requestReaddressingPayloadImplementors)
-
-	out := graphql.NewFieldSet(fields)
-	deferred := graphql.DeferredGroup{}
-	for i, field := range fields {
-		switch field.Name {
-		case "__typename":
-			out.Values[i] = graphql.MarshalString("RequestReaddressingPayload")
-		case "request":
-			out.Values[i] = ec._RequestReaddressingPayload_request(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -2070,11 +1908,6 @@ func (ec *executionContext) marshalNRequestKind2alphacruncherᚗcomᚋdatahubᚑ
 	return res
 }
 
-func (ec *executionContext) unmarshalNRequestReaddressingInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestReaddressingInput(ctx context.Context, v any) (request.RequestReaddressingInput, error) {
-	res, err := ec.unmarshalInputRequestReaddressingInput(ctx, v)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
 func (ec *executionContext) unmarshalNRequestRestoreInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestRestoreInput(ctx context.Context, v any) (request.RequestRestoreInput, error) {
 	res, err := ec.unmarshalInputRequestRestoreInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -2164,13 +1997,6 @@ func (ec *executionContext) marshalORequestKind2ᚖalphacruncherᚗcomᚋdatahub
 	_ = ctx
 	res := graphqltypes.MarshalString(string(*v))
 	return res
-}
-
-func (ec *executionContext) marshalORequestReaddressingPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestPayload(ctx context.Context, sel ast.SelectionSet, v *request.RequestPayload) graphql.Marshaler {
-	if v == nil {
-		return graphql.Null
-	}
-	return ec._RequestReaddressingPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalORequestRestorePayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestPayload(ctx context.Context, sel ast.SelectionSet, v *request.RequestPayload) graphql.Marshaler {

@@ -150,7 +150,6 @@ type ComplexityRoot struct {
 	}
 
 	EmailCheck struct {
-		BouncedAt  func(childComplexity int) int
 		Email      func(childComplexity int) int
 		Index      func(childComplexity int) int
 		Input      func(childComplexity int) int
@@ -376,7 +375,6 @@ type ComplexityRoot struct {
 		ReinstateMember           func(childComplexity int, input membership.ReinstateMemberInput) int
 		RemoveMember              func(childComplexity int, input membership.RemoveMemberInput) int
 		RequestInvitations        func(childComplexity int, input request.RequestInvitationsInput) int
-		RequestReaddressing       func(childComplexity int, input request.RequestReaddressingInput) int
 		RequestRestore            func(childComplexity int, input request.RequestRestoreInput) int
 		RequestRole               func(childComplexity int, input request.RequestRoleInput) int
 		ResendInvitations         func(childComplexity int, input invitation.SelectionInput) int
@@ -384,7 +382,6 @@ type ComplexityRoot struct {
 		RestoreSpace              func(childComplexity int, input space.Input) int
 		RevokeInvitations         func(childComplexity int, input invitation.SelectionInput) int
 		RevokeInviteLink          func(childComplexity int, input link.RevokeInviteLinkInput) int
-		SendPendingInvitations    func(childComplexity int, input invitation.SendPendingInvitationsInput) int
 		SyncRoster                func(childComplexity int, input roster.SyncRosterInput) int
 		WithdrawRequest           func(childComplexity int, input request.WithdrawRequestInput) int
 	}
@@ -497,7 +494,6 @@ type ComplexityRoot struct {
 	}
 
 	Request struct {
-		AccountEmail     func(childComplexity int) int
 		Answer           func(childComplexity int) int
 		AnsweredBy       func(childComplexity int) int
 		ApprovedEmails   func(childComplexity int, first *int) int
@@ -509,7 +505,6 @@ type ComplexityRoot struct {
 		ID               func(childComplexity int) int
 		Instance         func(childComplexity int) int
 		InstanceName     func(childComplexity int) int
-		InvitedEmail     func(childComplexity int) int
 		Kind             func(childComplexity int) int
 		Message          func(childComplexity int) int
 		Organization     func(childComplexity int) int
@@ -540,11 +535,6 @@ type ComplexityRoot struct {
 	}
 
 	RequestInvitationsPayload struct {
-		Created func(childComplexity int) int
-		Request func(childComplexity int) int
-	}
-
-	RequestReaddressingPayload struct {
 		Created func(childComplexity int) int
 		Request func(childComplexity int) int
 	}
@@ -619,10 +609,6 @@ type ComplexityRoot struct {
 		Outcome      func(childComplexity int) int
 		PreviousRole func(childComplexity int) int
 		Role         func(childComplexity int) int
-	}
-
-	SendPendingInvitationsPayload struct {
-		Email func(childComplexity int) int
 	}
 
 	Space struct {
@@ -1025,12 +1011,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeleteSpacePayload.Space(childComplexity), true
 
-	case "EmailCheck.bouncedAt":
-		if e.ComplexityRoot.EmailCheck.BouncedAt == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EmailCheck.BouncedAt(childComplexity), true
 	case "EmailCheck.email":
 		if e.ComplexityRoot.EmailCheck.Email == nil {
 			break
@@ -2096,17 +2076,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RequestInvitations(childComplexity, args["input"].(request.RequestInvitationsInput)), true
-	case "Mutation.requestReaddressing":
-		if e.ComplexityRoot.Mutation.RequestReaddressing == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_requestReaddressing_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.RequestReaddressing(childComplexity, args["input"].(request.RequestReaddressingInput)), true
 	case "Mutation.requestRestore":
 		if e.ComplexityRoot.Mutation.RequestRestore == nil {
 			break
@@ -2184,17 +2153,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeInviteLink(childComplexity, args["input"].(link.RevokeInviteLinkInput)), true
-	case "Mutation.sendPendingInvitations":
-		if e.ComplexityRoot.Mutation.SendPendingInvitations == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_sendPendingInvitations_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.SendPendingInvitations(childComplexity, args["input"].(invitation.SendPendingInvitationsInput)), true
 	case "Mutation.syncRoster":
 		if e.ComplexityRoot.Mutation.SyncRoster == nil {
 			break
@@ -2671,12 +2629,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RemoveMemberPayload.TakenOver(childComplexity), true
 
-	case "Request.accountEmail":
-		if e.ComplexityRoot.Request.AccountEmail == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Request.AccountEmail(childComplexity), true
 	case "Request.answer":
 		if e.ComplexityRoot.Request.Answer == nil {
 			break
@@ -2753,12 +2705,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Request.InstanceName(childComplexity), true
-	case "Request.invitedEmail":
-		if e.ComplexityRoot.Request.InvitedEmail == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Request.InvitedEmail(childComplexity), true
 	case "Request.kind":
 		if e.ComplexityRoot.Request.Kind == nil {
 			break
@@ -2883,19 +2829,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RequestInvitationsPayload.Request(childComplexity), true
-
-	case "RequestReaddressingPayload.created":
-		if e.ComplexityRoot.RequestReaddressingPayload.Created == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestReaddressingPayload.Created(childComplexity), true
-	case "RequestReaddressingPayload.request":
-		if e.ComplexityRoot.RequestReaddressingPayload.Request == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestReaddressingPayload.Request(childComplexity), true
 
 	case "RequestRestorePayload.created":
 		if e.ComplexityRoot.RequestRestorePayload.Created == nil {
@@ -3124,13 +3057,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RosterResult.Role(childComplexity), true
-
-	case "SendPendingInvitationsPayload.email":
-		if e.ComplexityRoot.SendPendingInvitationsPayload.Email == nil {
-			break
-		}
-
-		return e.ComplexityRoot.SendPendingInvitationsPayload.Email(childComplexity), true
 
 	case "Space.administrators":
 		if e.ComplexityRoot.Space.Administrators == nil {
@@ -3569,7 +3495,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("ReinstateMemberInput", ec.unmarshalInputReinstateMemberInput),
 			graphql.NewInputUnmarshaler("RemoveMemberInput", ec.unmarshalInputRemoveMemberInput),
 			graphql.NewInputUnmarshaler("RequestInvitationsInput", ec.unmarshalInputRequestInvitationsInput),
-			graphql.NewInputUnmarshaler("RequestReaddressingInput", ec.unmarshalInputRequestReaddressingInput),
 			graphql.NewInputUnmarshaler("RequestRestoreInput", ec.unmarshalInputRequestRestoreInput),
 			graphql.NewInputUnmarshaler("RequestRoleInput", ec.unmarshalInputRequestRoleInput),
 			graphql.NewInputUnmarshaler("ResendInvitationsInput", ec.unmarshalInputResendInvitationsInput),
@@ -3579,7 +3504,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("RevokeInviteLinkInput", ec.unmarshalInputRevokeInviteLinkInput),
 			graphql.NewInputUnmarshaler("RosterEntry", ec.unmarshalInputRosterEntry),
 			graphql.NewInputUnmarshaler("RosterInstance", ec.unmarshalInputRosterInstance),
-			graphql.NewInputUnmarshaler("SendPendingInvitationsInput", ec.unmarshalInputSendPendingInvitationsInput),
 			graphql.NewInputUnmarshaler("SyncRosterInput", ec.unmarshalInputSyncRosterInput),
 			graphql.NewInputUnmarshaler("WithdrawRequestInput", ec.unmarshalInputWithdrawRequestInput),
 		)
@@ -3780,10 +3704,6 @@ enum AuditAction {
   INVITATION_ROLE_CHANGED
   "Pending invitations were sent again."
   INVITATION_RESENT
-  "Pending invitations were sent again, because somebody asked for those of the address (sendPendingInvitations)."
-  INVITATION_SENT_ON_REQUEST
-  "A pending invitation was moved to another address, that of the account of the invited person: ` + "`" + `emails` + "`" + ` has the former address and the new one."
-  INVITATION_READDRESSED
   "Pending invitations were revoked."
   INVITATION_REVOKED
   "Pending invitations of a person who may no longer invite there were taken over."
@@ -4040,11 +3960,6 @@ enum RateLimitReason {
   ` + "`" + `viewer.invitations` + "`" + ` can still be answered by their id.
   """
   TOKENS_BY_PERSON
-  """
-  Uses of sendPendingInvitations from one network address in an hour: 60 by default. An
-  IPv6 address counts as its /64 network.
-  """
-  PENDING_BY_CLIENT
   "Concurrent subscriptions of one person."
   SUBSCRIPTIONS_BY_PERSON
   "Concurrent subscriptions of all people at one gateway."
@@ -4312,22 +4227,6 @@ type RestoreInstancePayload {
   allowInvitations(input: AllowInvitationsInput!): AllowInvitationsPayload @authenticated
 
   """
-  Sends the pending invitations of an address again, to this address: for somebody whose
-  mail never came or is lost. It needs no account. The answer is the same for every
-  address, whether or not there are invitations, and comes before DataHub looks for them.
-
-  Mailed are at most five, the newest that can be accepted, each with a new link; the older
-  links work as before. Who invited and until when they can be accepted do not change. An
-  invitation whose last mail is less than ten minutes old or still on its way, or was refused
-  by the mail server for good, is not mailed again, and an address that refused invitations
-  gets none. An address is mailed once in an hour, and an invitation once in eight hours
-  and three times in all, until somebody resends it. The trail of each place says it.
-
-  Errors: RATE_LIMITED (PENDING_BY_CLIENT), INVALID_EMAIL.
-  """
-  sendPendingInvitations(input: SendPendingInvitationsInput!): SendPendingInvitationsPayload @public
-
-  """
   Revokes pending invitations: all of them or, where the person may not revoke
   one, none. Managers may revoke those to the organization itself and to administer its
   spaces. Invitations that were already answered or revoked are not an error;
@@ -4344,7 +4243,6 @@ type RestoreInstancePayload {
   so takes over invitations of people who may no longer invite. Managers may resend those
   to the organization itself and to administer its spaces. An address gets one resent
   mail of a space, or of an organization itself, in ten minutes at most. Resent invitations count towards the limits of inviting.
-  They are mailed also to addresses of which mail came back.
 
   Errors: NOT_FOUND, FORBIDDEN, SPACE_DELETED, INSTANCE_DELETED, RATE_LIMITED (one
   for each address that has to wait and for each limit that is reached; nothing is
@@ -4392,8 +4290,6 @@ enum InvitationChange {
   FAILED
   "The mail is perhaps delivered: the mail server has it, and did not confirm that it accepts it."
   UNCERTAIN
-  "The mail came back, or is not sent because an earlier one did."
-  BOUNCED
   "The invited person accepted, and became a member or an administrator."
   ACCEPTED
   "The invited person declined."
@@ -4453,20 +4349,6 @@ input RefuseInvitationsInput {
 "Result of refuseInvitations."
 type RefuseInvitationsPayload {
   "The address that gets no more invitations by mail."
-  email: String!
-}
-
-"Input of sendPendingInvitations."
-input SendPendingInvitationsInput {
-  "The address, as people type or paste it."
-  email: String!
-  "Makes repetitions one: for an hour, a request with the same key and address counts once. 1 to 255 printable characters."
-  idempotencyKey: String
-}
-
-"Result of sendPendingInvitations: the same for every address."
-type SendPendingInvitationsPayload {
-  "The normalized address. Where it has pending invitations, their mails are on the way."
   email: String!
 }
 
@@ -4612,7 +4494,7 @@ type InviteResult {
 
 "The outcomes of inviting one address. None is an error."
 enum InviteOutcome {
-  "The address was invited; a mail is queued, unless the person refused invitations or mail to the address came back: see ` + "`" + `invitation.delivery` + "`" + `."
+  "The address was invited; a mail is queued, unless the person refused invitations: see ` + "`" + `invitation.delivery` + "`" + `."
   INVITED
   "An invitation with this role is already pending. No second mail is sent. Where the person who sent it may no longer invite, it is taken over."
   ALREADY_INVITED
@@ -4685,7 +4567,7 @@ type InvitationDelivery {
   English; ` + "`" + `null` + "`" + ` where nothing is wrong.
   """
   explanation: String
-  "The reply of the mail server that refused the mail or the connection at the last attempt, or that reported that the mail came back: a code and a text."
+  "The reply of the mail server that refused the mail or the connection at the last attempt: a code and a text."
   reply: String
 }
 
@@ -4707,13 +4589,6 @@ enum DeliveryStatus {
   UNCERTAIN
   "No mail is sent, because the person refused invitations to this address. The invitation is valid; the person finds it when they sign in."
   SUPPRESSED
-  """
-  The mail came back: a mail server had accepted it, and reported later that it could not
-  be delivered. Or no mail is sent, because an earlier one of the organization came back
-  in the last 90 days from an address that does not exist; resendInvitations sends it all
-  the same.
-  """
-  BOUNCED
 }
 
 "Why an invitation cannot be accepted or declined: ` + "`" + `extensions.reason` + "`" + ` of an INVITATION_NOT_USABLE."
@@ -4792,14 +4667,8 @@ type EmailCheck {
   reason: EmailReason
   "The address that was probably meant. DataHub never applies it by itself."
   suggestion: String
-  "What looks mistyped in a valid address, or that mail to it came back; ` + "`" + `null` + "`" + ` where nothing does."
+  "What looks mistyped in a valid address; ` + "`" + `null` + "`" + ` where nothing does."
   warning: String
-  """
-  When mail of an invitation to the address came back because the address does not exist,
-  in the last 90 days, in an organization in which the requesting person may invite
-  people; ` + "`" + `null` + "`" + ` where it did not. Inviting the address sends no mail: see BOUNCED.
-  """
-  bouncedAt: DateTime
 }
 
 "Why an e-mail address is not valid."
@@ -5582,26 +5451,8 @@ type OrganizationEdge {
     @role(any: [SPACE_ADMINISTRATOR, INSTANCE_EDITOR, INSTANCE_VIEWER], of: "input.spaceId|input.instanceId")
 
   """
-  Asks for an invitation at the address of the requesting person's account, where it was
-  sent to another one: somebody has the link of a mail, and is signed in with another
-  address. The administrators of the space are asked, and about an invitation to
-  administrate the space the managers of the organization, too. Approving moves the invitation: its
-  links no longer work, and a mail with a new one goes to the address of the account. The
-  request ends when the invitation is answered, revoked or expired. 
-  The requesting person is told the answer, but not who gave it.
-
-  Invitations to an organization itself cannot be moved: the inviting person can invite
-  the other address.
-
-  Errors: INVITATION_NOT_USABLE (unknown token, or an invitation that has ended;
-  OTHER_ADDRESS), CONFLICT (NOT_NEEDED: the invitation was sent to this address, the
-  person has the role, or is invited there at this address), RATE_LIMITED.
-  """
-  requestReaddressing(input: RequestReaddressingInput!): RequestReaddressingPayload @authenticated
-
-  """
   Approves a request and executes it at once: grants the role, invites the people
-  (all of them, or some), moves the invitation to another address, or restores the instance or the space. The permission and the state
+  (all of them, or some), or restores the instance or the space. The permission and the state
   are checked again, at the time of the approval. The person who made the request
   gets a mail.
 
@@ -5680,16 +5531,12 @@ type Request {
   organization: Organization
   "The name of the organization when the request was made; ` + "`" + `null` + "`" + ` for a request about a space or an instance."
   organizationName: String
-  "The requested role, or the role of the people to invite; ` + "`" + `null` + "`" + ` for a restoration or another address."
+  "The requested role, or the role of the people to invite; ` + "`" + `null` + "`" + ` for a restoration."
   role: Role
   "The addresses to invite; empty for other requests. ` + "`" + `first` + "`" + ` is 100 by default and 1,000 at most."
   emails(first: Int = 100): [String!]!
   "The addresses that the approval invited; empty for other requests. ` + "`" + `first` + "`" + ` is 100 by default and 1,000 at most."
   approvedEmails(first: Int = 100): [String!]!
-  "The address of the invitation that the person wants at another address; ` + "`" + `null` + "`" + ` for other requests."
-  invitedEmail: String
-  "The address at which the person wants the invitation, that of their account; ` + "`" + `null` + "`" + ` for other requests."
-  accountEmail: String
   "The message of the person who made the request."
   message: String
   "The person who made the request."
@@ -5720,8 +5567,6 @@ enum RequestKind {
   INVITATIONS
   "The restoration of a deleted instance or space."
   RESTORE
-  "An invitation at another address: that of the account of the person who asks."
-  ADDRESS
 }
 
 "The status of a request."
@@ -5811,24 +5656,6 @@ input RequestRestoreInput {
 
 "Result of requestRestore."
 type RequestRestorePayload {
-  "The new request, or the one that was already open."
-  request: Request!
-  "Whether this request created it; ` + "`" + `false` + "`" + ` where it was already open."
-  created: Boolean!
-}
-
-"Input of requestReaddressing."
-input RequestReaddressingInput {
-  "The token: the part after the ` + "`" + `#` + "`" + ` of the link in the mail."
-  token: String!
-  "A message for the people who answer. Plain text, 2,000 characters at most."
-  message: String
-  "Makes the request safe to repeat (see Mutation). 1 to 255 printable characters."
-  idempotencyKey: String
-}
-
-"Result of requestReaddressing."
-type RequestReaddressingPayload {
   "The new request, or the one that was already open."
   request: Request!
   "Whether this request created it; ` + "`" + `false` + "`" + ` where it was already open."
@@ -6759,8 +6586,6 @@ func (ec *executionContext) childFields_EmailCheck(ctx context.Context, field gr
 		return ec.fieldContext_EmailCheck_suggestion(ctx, field)
 	case "warning":
 		return ec.fieldContext_EmailCheck_warning(ctx, field)
-	case "bouncedAt":
-		return ec.fieldContext_EmailCheck_bouncedAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EmailCheck", field.Name)
 }
@@ -7369,10 +7194,6 @@ func (ec *executionContext) childFields_Request(ctx context.Context, field graph
 		return ec.fieldContext_Request_emails(ctx, field)
 	case "approvedEmails":
 		return ec.fieldContext_Request_approvedEmails(ctx, field)
-	case "invitedEmail":
-		return ec.fieldContext_Request_invitedEmail(ctx, field)
-	case "accountEmail":
-		return ec.fieldContext_Request_accountEmail(ctx, field)
 	case "message":
 		return ec.fieldContext_Request_message(ctx, field)
 	case "requestedBy":
@@ -7437,16 +7258,6 @@ func (ec *executionContext) childFields_RequestInvitationsPayload(ctx context.Co
 		return ec.fieldContext_RequestInvitationsPayload_created(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RequestInvitationsPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_RequestReaddressingPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "request":
-		return ec.fieldContext_RequestReaddressingPayload_request(ctx, field)
-	case "created":
-		return ec.fieldContext_RequestReaddressingPayload_created(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type RequestReaddressingPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RequestRestorePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7591,14 +7402,6 @@ func (ec *executionContext) childFields_RosterResult(ctx context.Context, field 
 		return ec.fieldContext_RosterResult_instance(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RosterResult", field.Name)
-}
-
-func (ec *executionContext) childFields_SendPendingInvitationsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "email":
-		return ec.fieldContext_SendPendingInvitationsPayload_email(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type SendPendingInvitationsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Space(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

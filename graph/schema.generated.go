@@ -41,7 +41,6 @@ type MutationResolver interface {
 	DeclineInvitation(ctx context.Context, input invitation.AnswerInput) (*invitation.DeclineInvitationPayload, error)
 	RefuseInvitations(ctx context.Context, input invitation.RefuseInvitationsInput) (*invitation.RefuseInvitationsPayload, error)
 	AllowInvitations(ctx context.Context, input invitation.AllowInvitationsInput) (*invitation.AllowInvitationsPayload, error)
-	SendPendingInvitations(ctx context.Context, input invitation.SendPendingInvitationsInput) (*invitation.SendPendingInvitationsPayload, error)
 	RevokeInvitations(ctx context.Context, input invitation.SelectionInput) (*invitation.SelectionPayload, error)
 	ResendInvitations(ctx context.Context, input invitation.SelectionInput) (*invitation.SelectionPayload, error)
 	CreateInviteLink(ctx context.Context, input link.CreateInviteLinkInput) (*link.CreateInviteLinkPayload, error)
@@ -58,7 +57,6 @@ type MutationResolver interface {
 	RequestRole(ctx context.Context, input request.RequestRoleInput) (*request.RequestPayload, error)
 	RequestInvitations(ctx context.Context, input request.RequestInvitationsInput) (*request.RequestPayload, error)
 	RequestRestore(ctx context.Context, input request.RequestRestoreInput) (*request.RequestPayload, error)
-	RequestReaddressing(ctx context.Context, input request.RequestReaddressingInput) (*request.RequestPayload, error)
 	ApproveRequest(ctx context.Context, input request.ApproveRequestInput) (*request.AnswerPayload, error)
 	DeclineRequest(ctx context.Context, input request.DeclineRequestInput) (*request.AnswerPayload, error)
 	WithdrawRequest(ctx context.Context, input request.WithdrawRequestInput) (*request.AnswerPayload, error)
@@ -474,20 +472,6 @@ func (ec *executionContext) field_Mutation_requestInvitations_args(ctx context.C
 	return args, nil
 }
 
-func (ec *executionContext) field_Mutation_requestReaddressing_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
-	var err error
-	args := map[string]any{}
-	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (request.RequestReaddressingInput, error) {
-			return ec.unmarshalNRequestReaddressingInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestReaddressingInput(ctx, v)
-		})
-	if err != nil {
-		return nil, err
-	}
-	args["input"] = arg0
-	return args, nil
-}
-
 func (ec *executionContext) field_Mutation_requestRestore_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -578,20 +562,6 @@ func (ec *executionContext) field_Mutation_revokeInviteLink_args(ctx context.Con
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (link.RevokeInviteLinkInput, error) {
 			return ec.unmarshalNRevokeInviteLinkInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋlinkᚐRevokeInviteLinkInput(ctx, v)
-		})
-	if err != nil {
-		return nil, err
-	}
-	args["input"] = arg0
-	return args, nil
-}
-
-func (ec *executionContext) field_Mutation_sendPendingInvitations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
-	var err error
-	args := map[string]any{}
-	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (invitation.SendPendingInvitationsInput, error) {
-			return ec.unmarshalNSendPendingInvitationsInput2alphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSendPendingInvitationsInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1474,63 +1444,6 @@ func (ec *executionContext) fieldContext_Mutation_allowInvitations(ctx context.C
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_allowInvitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
-		ec.Error(ctx, err)
-		return fc, err
-	}
-	return fc, nil
-}
-
-func (ec *executionContext) _Mutation_sendPendingInvitations(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Mutation_sendPendingInvitations(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().SendPendingInvitations(ctx, fc.Args["input"].(invitation.SendPendingInvitationsInput))
-		},
-		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
-			directive0 := next
-
-			directive1 := func(ctx context.Context) (any, error) {
-				if ec.Directives.Public == nil {
-					var zeroVal *invitation.SendPendingInvitationsPayload
-					return zeroVal, errors.New("directive public is not implemented")
-				}
-				return ec.Directives.Public(ctx, nil, directive0)
-			}
-
-			next = directive1
-			return next
-		},
-		func(ctx context.Context, selections ast.SelectionSet, v *invitation.SendPendingInvitationsPayload) graphql.Marshaler {
-			return ec.marshalOSendPendingInvitationsPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋinvitationᚐSendPendingInvitationsPayload(ctx, selections, v)
-		},
-		true,
-		false,
-	)
-}
-func (ec *executionContext) fieldContext_Mutation_sendPendingInvitations(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Mutation",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_SendPendingInvitationsPayload(ctx, field)
-		},
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = ec.Recover(ctx, r)
-			ec.Error(ctx, err)
-		}
-	}()
-	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = ec.field_Mutation_sendPendingInvitations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -2593,63 +2506,6 @@ func (ec *executionContext) fieldContext_Mutation_requestRestore(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_requestRestore_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
-		ec.Error(ctx, err)
-		return fc, err
-	}
-	return fc, nil
-}
-
-func (ec *executionContext) _Mutation_requestReaddressing(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Mutation_requestReaddressing(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().RequestReaddressing(ctx, fc.Args["input"].(request.RequestReaddressingInput))
-		},
-		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
-			directive0 := next
-
-			directive1 := func(ctx context.Context) (any, error) {
-				if ec.Directives.Authenticated == nil {
-					var zeroVal *request.RequestPayload
-					return zeroVal, errors.New("directive authenticated is not implemented")
-				}
-				return ec.Directives.Authenticated(ctx, nil, directive0)
-			}
-
-			next = directive1
-			return next
-		},
-		func(ctx context.Context, selections ast.SelectionSet, v *request.RequestPayload) graphql.Marshaler {
-			return ec.marshalORequestReaddressingPayload2ᚖalphacruncherᚗcomᚋdatahubᚑgatewayᚋinternalᚋrequestᚐRequestPayload(ctx, selections, v)
-		},
-		true,
-		false,
-	)
-}
-func (ec *executionContext) fieldContext_Mutation_requestReaddressing(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Mutation",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_RequestReaddressingPayload(ctx, field)
-		},
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = ec.Recover(ctx, r)
-			ec.Error(ctx, err)
-		}
-	}()
-	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = ec.field_Mutation_requestReaddressing_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -4252,13 +4108,6 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "sendPendingInvitations":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_sendPendingInvitations(ctx, field)
-			})
-			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
-			}
 		case "revokeInvitations":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_revokeInvitations(ctx, field)
@@ -4367,13 +4216,6 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "requestRestore":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_requestRestore(ctx, field)
-			})
-			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
-			}
-		case "requestReaddressing":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_requestReaddressing(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++

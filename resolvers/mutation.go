@@ -54,12 +54,6 @@ func (m mutation) RefuseInvitations(ctx context.Context, input invitation.Refuse
 	return &payload, err
 }
 
-// SendPendingInvitations needs no account; see @public.
-func (m mutation) SendPendingInvitations(ctx context.Context, input invitation.SendPendingInvitationsInput) (*invitation.SendPendingInvitationsPayload, error) {
-	payload, err := m.Invitations.SendPending(ctx, optionalActor(ctx), m.Client(ctx), input)
-	return &payload, err
-}
-
 func (m mutation) AllowInvitations(ctx context.Context, input invitation.AllowInvitationsInput) (*invitation.AllowInvitationsPayload, error) {
 	return call(ctx, m.Invitations.Allow, input)
 }
@@ -86,7 +80,7 @@ func (m mutation) RevokeInviteLink(ctx context.Context, input link.RevokeInviteL
 
 // JoinByLink needs no account; see @public.
 func (m mutation) JoinByLink(ctx context.Context, input link.JoinByLinkInput) (*link.JoinByLinkPayload, error) {
-	payload, err := m.Links.Join(ctx, link.Caller{Actor: optionalActor(ctx), Client: m.Client(ctx).String()}, input)
+	payload, err := m.Links.Join(ctx, link.Caller{Actor: optionalActor(ctx), Client: m.Client(ctx)}, input)
 	return &payload, err
 }
 
@@ -152,10 +146,6 @@ func (m mutation) RequestInvitations(ctx context.Context, input request.RequestI
 
 func (m mutation) RequestRestore(ctx context.Context, input request.RequestRestoreInput) (*request.RequestPayload, error) {
 	return call(ctx, m.Requests.RequestRestore, input)
-}
-
-func (m mutation) RequestReaddressing(ctx context.Context, input request.RequestReaddressingInput) (*request.RequestPayload, error) {
-	return call(ctx, m.Requests.RequestReaddressing, input)
 }
 
 func (m mutation) ApproveRequest(ctx context.Context, input request.ApproveRequestInput) (*request.AnswerPayload, error) {

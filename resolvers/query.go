@@ -60,5 +60,5 @@ func (q query) CheckEmails(ctx context.Context, emails []string) ([]*invitation.
 	if err != nil {
 		return nil, err
 	}
-	return q.Invitations.CheckEmails(ctx, a, emails, domains)
+	return invitation.CheckEmails(ctx, emails, domains)
 }

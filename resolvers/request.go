@@ -65,9 +65,6 @@ func (f requestFields) AnsweredBy(ctx context.Context, obj *request.Request) (*f
 }
 
 func (f requestFields) Answer(ctx context.Context, obj *request.Request) (*string, error) {
-	if obj.Kind == request.Address { // who asks for that has no role there
-		return obj.Answer, nil
-	}
 	if place, err := f.place(ctx, obj); place == nil || err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ package resolvers
 import (
 	"context"
 	"log/slog"
-	"net/netip"
 
 	"alphacruncher.com/datahub-gateway/graph"
 	"alphacruncher.com/datahub-gateway/internal/access"
@@ -32,12 +31,11 @@ type Root struct {
 	Requests    *request.Service
 	Rosters     *roster.Service
 	Colleagues  *account.Colleagues
-	Log         *slog.Logger
-	PageSize    int  // limit of the rows of a page
-	Hints       bool // whether errors suggest names of the schema
-	// Client returns what counts as one client of the one that sent the request: the
-	// address or, of IPv6, the network. The zero address where it is not known.
-	Client func(context.Context) netip.Addr
+	// Client returns what counts as one client of people who are not signed in.
+	Client   func(context.Context) string
+	Log      *slog.Logger
+	PageSize int  // limit of the rows of a page
+	Hints    bool // whether errors suggest names of the schema
 }
 
 var _ graph.ResolverRoot = (*Root)(nil)

@@ -216,7 +216,7 @@ func TestEnumsAreTheDomains(t *testing.T) {
 		"SpaceState":                texts([]tenant.State{tenant.Active, tenant.Deleted}),
 		"InstanceState":             texts([]tenant.State{tenant.Active, tenant.Deleted}),
 		"InvitationStatus":          texts([]invitation.Status{invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Revoked, invitation.Expired}),
-		"DeliveryStatus":            texts([]invitation.DeliveryStatus{invitation.Queued, invitation.Sent, invitation.Delayed, invitation.Failed, invitation.Uncertain, invitation.Suppressed, invitation.Bounced}),
+		"DeliveryStatus":            texts([]invitation.DeliveryStatus{invitation.Queued, invitation.Sent, invitation.Delayed, invitation.Failed, invitation.Uncertain, invitation.Suppressed}),
 		"InvitationChange":          texts(invitation.Changes),
 		"RevokeOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeRevoked, invitation.OutcomeAlreadyEnded}),
 		"ResendOutcome":             texts([]invitation.SelectionOutcome{invitation.OutcomeResent, invitation.OutcomeAlreadyEnded}),

@@ -84,7 +84,6 @@ var (
 	AcceptInvitation          = Rule{Field: "acceptInvitation", Verb: "accept invitations to"}
 	DeclineInvitation         = Rule{Field: "declineInvitation", Verb: "decline invitations to"}
 	RefuseInvitations         = Rule{Field: "refuseInvitations", Verb: "refuse invitations to"}
-	SendPendingInvitations    = Rule{Field: "sendPendingInvitations", Verb: "have pending invitations sent to"}
 	AllowInvitations          = Rule{Field: "allowInvitations", Verb: "allow invitations to"}
 	RevokeInvitations         = Rule{Field: "revokeInvitations", Verb: "revoke invitations to", Roles: Administrators, OutsideInstances: Managers}
 	ResendInvitations         = Rule{Field: "resendInvitations", Verb: "resend invitations to", Roles: Administrators, OutsideInstances: Managers, States: invitableStates, InActiveSpace: true}
@@ -111,13 +110,12 @@ var (
 	// Instances that a roster names are checked as by InviteUsers.
 	SyncRoster = Rule{Field: "syncRoster", Verb: "set the roster of", Roles: Administrators, InActiveSpace: true}
 
-	RequestRole         = Rule{Field: "requestRole", Verb: "ask for a role in", Roles: everybody, InOrganizations: inOrganization, Visitors: true, Kinds: invitableKinds, States: invitableStates, InActiveSpace: true}
-	RequestInvitations  = Rule{Field: "requestInvitations", Verb: "ask for invitations to", Roles: everybody, Kinds: invitableKinds, States: invitableStates, InActiveSpace: true}
-	RequestRestore      = Rule{Field: "requestRestore", Verb: "ask for the restoration of", Roles: everybody, Restorable: true, InActiveSpace: true}
-	RequestReaddressing = Rule{Field: "requestReaddressing", Verb: "ask for another address for invitations to"}
-	ApproveRequest      = Rule{Field: "approveRequest", Verb: "approve requests about"}
-	DeclineRequest      = Rule{Field: "declineRequest", Verb: "decline requests about"}
-	WithdrawRequest     = Rule{Field: "withdrawRequest", Verb: "withdraw requests about"}
+	RequestRole        = Rule{Field: "requestRole", Verb: "ask for a role in", Roles: everybody, InOrganizations: inOrganization, Visitors: true, Kinds: invitableKinds, States: invitableStates, InActiveSpace: true}
+	RequestInvitations = Rule{Field: "requestInvitations", Verb: "ask for invitations to", Roles: everybody, Kinds: invitableKinds, States: invitableStates, InActiveSpace: true}
+	RequestRestore     = Rule{Field: "requestRestore", Verb: "ask for the restoration of", Roles: everybody, Restorable: true, InActiveSpace: true}
+	ApproveRequest     = Rule{Field: "approveRequest", Verb: "approve requests about"}
+	DeclineRequest     = Rule{Field: "declineRequest", Verb: "decline requests about"}
+	WithdrawRequest    = Rule{Field: "withdrawRequest", Verb: "withdraw requests about"}
 )
 
 // The rules of subscriptions, and of fields that not everybody who sees the object
@@ -149,10 +147,10 @@ var (
 var Rules = []Rule{
 	CreateSpace, DeleteSpace, RestoreSpace,
 	CreateInstance, DeleteInstance, RestoreInstance,
-	InviteUsers, InviteSpaceAdministrators, InviteOrganizationMembers, AcceptInvitation, DeclineInvitation, RefuseInvitations, AllowInvitations, SendPendingInvitations, RevokeInvitations, ResendInvitations,
+	InviteUsers, InviteSpaceAdministrators, InviteOrganizationMembers, AcceptInvitation, DeclineInvitation, RefuseInvitations, AllowInvitations, RevokeInvitations, ResendInvitations,
 	CreateInviteLink, RefreshInviteLink, RevokeInviteLink, JoinByLink,
 	ChangeMemberRole, ChangeOrganizationRole, RemoveMember, ReinstateMember, LeaveInstance, LeaveOrganization, SyncRoster,
-	RequestRole, RequestInvitations, RequestRestore, RequestReaddressing, ApproveRequest, DeclineRequest, WithdrawRequest,
+	RequestRole, RequestInvitations, RequestRestore, ApproveRequest, DeclineRequest, WithdrawRequest,
 	InvitationChanged,
 	InstanceMembers, InstanceFormer, InstanceInvitations, InstanceInviteLinks, SpaceInviteLinks, SpaceMembers, SpaceFormer, SpaceInvitations, SpaceRequests, SpaceAuditLog,
 	OrganizationMembers, OrganizationFormer, OrganizationInvitations, OrganizationSpaces, OrganizationRequests, OrganizationAuditLog,

@@ -126,9 +126,6 @@ func withClient(ctx context.Context, client netip.Addr) context.Context {
 	return context.WithValue(ctx, clientKey{}, client)
 }
 
-// networkIn returns what counts as one client of that which sent the request of a context.
-func networkIn(ctx context.Context) netip.Addr { return networkOf(clientIn(ctx)) }
-
 // clientIn returns the address of the client that sent the request of a context.
 func clientIn(ctx context.Context) netip.Addr {
 	client, _ := ctx.Value(clientKey{}).(netip.Addr)

@@ -8,7 +8,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,7 +26,6 @@ type commands struct {
 	Seed               seedCommand               `cmd:"" help:"Load the demo world into DATABASE_URL (development only)."`
 	CreateOrganization createOrganizationCommand `cmd:"" help:"Create an organization with its first manager: the first step of an installation."`
 	CreateSpace        createSpaceCommand        `cmd:"" help:"Create a space with an administrator, and its organization where there is none."`
-	Bounce             bounceCommand             `cmd:"" help:"Read a delivery status notification (RFC 3464) from standard input, as a mail server pipes it: the mail of an invitation came back."`
 	ExportAccount      exportAccountCommand      `cmd:"" help:"Print everything that is kept about a person, as JSON."`
 	MergeAccounts      mergeAccountsCommand      `cmd:"" help:"Make two accounts of one person one. As the owner of the tables."`
 	EraseAccount       eraseAccountCommand       `cmd:"" help:"Erase what is kept about a person; the trail keeps a pseudonym. As the owner of the tables."`
@@ -45,8 +43,6 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // the command failed
 	exitUsage   = 2 // the command line or a setting is wrong
-	// exitTemporary is EX_TEMPFAIL of sysexits(3).
-	exitTemporary = 75
 )
 
 // Main runs a command line until the command is done or ctx ends, and returns the
@@ -71,16 +67,10 @@ func Main(ctx context.Context, args []string, out, err io.Writer) int {
 	}
 	if failure != nil {
 		fmt.Fprintln(err, "datahub-gateway:", oneLine(nameSettings(parser.Model, failure)))
-		if mistake := (*kong.ParseError)(nil); errors.As(failure, &mistake) && mistake.Context.Selected() != nil && mistake.Context.Selected().Name == "bounce" {
-			return exitTemporary // a mail server would throw the report away
-		}
 		return exitUsage
 	}
 	if failure := command.Run(&c.Settings); failure != nil {
 		fmt.Fprintln(err, "datahub-gateway:", oneLine(failure.Error()))
-		if errors.As(failure, new(temporaryError)) {
-			return exitTemporary
-		}
 		return exitFailure
 	}
 	return exitOK

@@ -4,9 +4,7 @@ package app_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -23,9 +21,7 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/idempotency"
 	"alphacruncher.com/datahub-gateway/internal/instance"
 	"alphacruncher.com/datahub-gateway/internal/invitation"
-	"alphacruncher.com/datahub-gateway/internal/keyedhash"
 	"alphacruncher.com/datahub-gateway/internal/link"
-	"alphacruncher.com/datahub-gateway/internal/mail/bounce"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/postgres"
@@ -360,35 +356,6 @@ func writesOf(w *testworld.World, services *testworld.Services) map[string]func(
 		"making, using and ending a course link to own instances": func(ctx context.Context, n int) error {
 			return useLink(ctx, services, ada, link.CreateInviteLinkInput{SpaceID: &space}, fmt.Sprintf("g%d@new.example", n))
 		},
-		"mailing pending invitations again": func(ctx context.Context, n int) error {
-			email := fmt.Sprintf("%d@many.example", n)
-			if _, err := services.Invitations.SendPending(ctx, nil, netip.Addr{}, invitation.SendPendingInvitationsInput{Email: email}); err != nil {
-				return err
-			}
-			var err error
-			services.Invitations.MailPending(ctx, []outbox.Job{{Secret: email}}, func(_ int, failed error) { err = failed })
-			if errors.Is(err, outbox.ErrDropped) {
-				return nil // it was mailed a short time ago
-			}
-			return err
-		},
-		"storing that a mail came back": func(ctx context.Context, n int) error {
-			email := fmt.Sprintf("f%d@new.example", n)
-			invited, err := services.Invitations.Invite(ctx, ada, invitation.InviteUsersInput{InstanceID: master, Role: tenant.Viewer, Emails: []string{email}})
-			if err != nil {
-				return err
-			}
-			var id uuid.UUID
-			err = services.Invitations.DB.Get(ctx, &id, `
-				update outbox set attempts = 1
-				where id = any (array(select id from outbox where subject_id = $1)) returning id`, invited.Results[0].InvitationID.UUID)
-			if err != nil {
-				return err
-			}
-			_, err = invitation.RecordBounce(ctx, services.Invitations.DB, keyedhash.Key{}, bounce.Report{MessageID: id.String() + "@datahub.example",
-				Recipients: []bounce.Recipient{{Final: email, Action: bounce.Failed, Status: "5.1.1"}}})
-			return err
-		},
 		"accepting an invitation, and leaving": func(ctx context.Context, n int) error {
 			email := fmt.Sprintf("e%d@new.example", n)
 			invited, err := services.Invitations.Invite(ctx, ada, invitation.InviteUsersInput{InstanceID: master, Role: tenant.Viewer, Emails: []string{email}})
@@ -542,7 +509,6 @@ func housekeepingOf(db *postgres.DB, services *testworld.Services) map[string]fu
 		"reminding of ends":             of(services.Memberships.RemindDue),
 		"forgetting reminders":          of(func(ctx context.Context) (int64, error) { return membership.DeleteReminders(ctx, db) }),
 		"forgetting former members":     of(func(ctx context.Context) (int64, error) { return membership.DeleteEnded(ctx, db, year) }),
-		"deleting bounced addresses":    of(func(ctx context.Context) (int64, error) { return invitation.DeleteOldBounces(ctx, db) }),
 		"deleting resends":              of(func(ctx context.Context) (int64, error) { return invitation.DeleteOldResends(ctx, db) }),
 		"deleting mails":                of(func(ctx context.Context) (int64, error) { return outbox.DeleteFinished(ctx, db, year) }),
 		"deleting records of the trail": of(func(ctx context.Context) (int64, error) { return audit.DeleteOld(ctx, db, year) }),

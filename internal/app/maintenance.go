@@ -68,8 +68,6 @@ func newMaintenance(db *postgres.DB, log *slog.Logger, requests *request.Service
 		{"old reminders", time.Minute, in(membership.DeleteReminders), ""},
 		{"idempotency keys", time.Minute, in(idempotency.DeleteExpired), ""},
 		{"resends", time.Minute, in(invitation.DeleteOldResends), ""},
-		{"pending invitations that were asked for", time.Minute, in(invitation.DeleteOldPending), ""},
-		{"bounced addresses", time.Minute, in(invitation.DeleteOldBounces), ""},
 		{"events", time.Minute, in(event.DeleteOld), ""},
 		{"proofs of addresses", time.Minute, in(account.DeleteOldProofs), ""},
 		{"limits", time.Minute, in(ratelimit.DeleteExpired), ""},

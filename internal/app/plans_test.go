@@ -32,7 +32,7 @@ import (
 )
 
 // growing are the tables that get a row for what people do.
-var growing = []string{"account", "address_holder", "audit_log", "bounced_address", "ended_membership", "event", "idempotency_key", "instance_member", "invitation",
+var growing = []string{"account", "address_holder", "audit_log", "ended_membership", "event", "idempotency_key", "instance_member", "invitation",
 	"invitation_refusal", "invitation_resend", "invite_link", "invite_link_use", "membership_reminder", "organization_member", "outbox", "rate_limit", "request", "request_notice"}
 
 // small are the partial indexes that have few rows however large the table is. They may
@@ -123,10 +123,6 @@ func testReadsUseIndexes(t *testing.T, places int) {
 		},
 		"the invitations that a person can accept": func(ctx context.Context) error {
 			_, err := services.Invitations.ListPendingFor(ctx, ada, page)
-			return err
-		},
-		"the addresses of which mail came back": func(ctx context.Context) error {
-			_, err := services.Invitations.BouncedAddresses(ctx, ada, []string{"zoe@new.example", "ada@uni.example"})
 			return err
 		},
 		"the requests that a person can answer": func(ctx context.Context) error {
@@ -491,7 +487,6 @@ func grow(w *testworld.World, places int) {
 			       status, case when status <> 'OPEN' then clock_timestamp() end, case when status in ('APPROVED', 'DECLINED') then accounts[n % 500 + 1] end
 			from generate_series(1, 20000) n, lateral (select (array['OPEN', 'APPROVED', 'DECLINED', 'WITHDRAWN', 'EXPIRED'])[n % 5 + 1]) x (status);
 			insert into idempotency_key (account_id, key, request_hash, response) select id, 'k', '', '[]' from unnest(accounts) id;
-			insert into bounced_address (organization_id, address_hash) select (select id from organization order by id limit 1), sha256(id::text::bytea) from unnest(accounts) id;
 			insert into invitation_refusal (address_hash) select sha256(id::text::bytea) from unnest(accounts) id;
 			insert into invitation_resend (space_id, email_key) select spaces[n % places % 500 + 1], n::text from generate_series(1, 20000) n;
 			insert into request_notice (id, request_id, account_id) select id, id, requested_by from request on conflict do nothing;

@@ -42,8 +42,6 @@ var samples = map[string]struct{ place, operation string }{
 	"createSpace":               {"organization", `mutation { createSpace(input: {organizationId: "ID", name: "New"}) { space { id } } }`},
 	"acceptInvitation":          {"invitation", `mutation { acceptInvitation(input: {invitationId: "ID"}) { invitation { id } } }`},
 	"declineInvitation":         {"invitation", `mutation { declineInvitation(input: {invitationId: "ID"}) { invitation { id } } }`},
-	"sendPendingInvitations":    {"", `mutation { sendPendingInvitations(input: {email: "zoe@new.example"}) { email } }`},
-	"requestReaddressing":       {"", `mutation { requestReaddressing(input: {token: "x"}) { created } }`},
 	"refuseInvitations":         {"", `mutation { refuseInvitations(input: {token: "x"}) { email } }`},
 	"allowInvitations":          {"", `mutation { allowInvitations(input: {}) { viewer { id } } }`},
 	"revokeInvitations":         {"invitation", `mutation { revokeInvitations(input: {invitationIds: ["ID"]}) { results { index } } }`},
@@ -163,7 +161,7 @@ func TestEveryRootFieldForEveryRole(t *testing.T) {
 	administrators := byRole("", forbidden, forbidden, forbidden, notFound)
 	anybody := byRole("", "", "", "", "")
 	want := map[string]map[string]string{
-		"viewer": anybody, "checkEmails": anybody, "requestChanged": anybody, "refuseInvitations": anybody, "sendPendingInvitations": anybody, "requestReaddressing": anybody, "allowInvitations": anybody,
+		"viewer": anybody, "checkEmails": anybody, "requestChanged": anybody, "refuseInvitations": anybody, "allowInvitations": anybody,
 		"space": byRole("", "", "", "", null), "instance": byRole("", "", "", "", null), "invitation": byRole(null, null, null, null, null), "inviteLink": byRole(null, null, null, null, null),
 		"joinByLink": byRole(notFound, notFound, notFound, notFound, notFound), "createInviteLink": administrators, "refreshInviteLink": administrators, "revokeInviteLink": administrators,
 		"inviteUsers": administrators, "createInstance": administrators,

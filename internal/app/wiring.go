@@ -85,7 +85,6 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *Gateway, err e
 		{"request mails", services.requestMails.Run},
 		{"request mails of organizations", services.organizationRequestMails.Run},
 		{"reminders", services.reminderMails.Run},
-		{"pending invitations", services.root.Invitations.PendingOutbox.Run},
 		{"events", services.feed.Run},
 		{"merged accounts", api.accounts.Watch},
 		{"housekeeping", newMaintenance(external.db, log, services.root.Requests, services.root.Memberships, &s).run},
@@ -189,11 +188,7 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		ByAddress: s.MaxAddressInvitations,
 		ByDomain:  s.MaxDomainInvitations,
 		Tokens:    s.MaxUnknownTokens,
-
-		PendingByClient:  s.MaxClientPending,
-		PendingByAddress: s.MaxAddressPending,
 	}}
-	invitations.PendingOutbox = &outbox.Queue{DB: e.db, Log: log, Kind: invitation.PendingKind, Observer: instruments.jobs(), Work: invitations.MailPending}
 	invitations.CountOutcome = func(o invitation.InviteOutcome) { instruments.metrics.Invitation(string(o)) }
 	links := &link.Service{DB: e.db, Invitations: invitations, PublicURL: e.public, HashKey: e.hashKey, Limits: link.Limits{
 		ByLink:    s.MaxLinkJoins,
@@ -226,7 +221,7 @@ func newServices(s *Settings, e external, instruments instruments, log *slog.Log
 		Log:         log,
 		PageSize:    s.MaxPageSize,
 		Hints:       s.introspection(),
-		Client:      networkIn,
+		Client:      func(ctx context.Context) string { return networkOf(clientIn(ctx)).String() },
 	}
 	return services{root, invitationMails, organizationMails, requestMails, organizationRequestMails, reminderMails, feed}
 }

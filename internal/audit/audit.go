@@ -34,35 +34,32 @@ const (
 	InvitationRoleChanged Action = "INVITATION_ROLE_CHANGED"
 	InvitationResent      Action = "INVITATION_RESENT"
 	InvitationRevoked     Action = "INVITATION_REVOKED"
-	// InvitationSentOnRequest is that of invitation.Service.SendPending.
-	InvitationReaddressed   Action = "INVITATION_READDRESSED"
-	InvitationSentOnRequest Action = "INVITATION_SENT_ON_REQUEST"
-	InvitationTakenOver     Action = "INVITATION_TAKEN_OVER"
-	InvitationAccepted      Action = "INVITATION_ACCEPTED"
-	InvitationDeclined      Action = "INVITATION_DECLINED"
-	MemberRoleChanged       Action = "MEMBER_ROLE_CHANGED"
-	MemberRemoved           Action = "MEMBER_REMOVED"
-	MemberLeft              Action = "MEMBER_LEFT"
-	MemberReinstated        Action = "MEMBER_REINSTATED"
-	MemberEndChanged        Action = "MEMBER_END_CHANGED"
-	MemberExpired           Action = "MEMBER_EXPIRED"
-	RoleGranted             Action = "ROLE_GRANTED"
-	RosterSynced            Action = "ROSTER_SYNCED"
-	LinkCreated             Action = "LINK_CREATED"
-	LinkRefreshed           Action = "LINK_REFRESHED"
-	LinkRevoked             Action = "LINK_REVOKED"
-	LinkUsed                Action = "LINK_USED"
-	RequestMade             Action = "REQUEST_MADE"
-	RequestApproved         Action = "REQUEST_APPROVED"
-	RequestDeclined         Action = "REQUEST_DECLINED"
-	RequestWithdrawn        Action = "REQUEST_WITHDRAWN"
-	RequestExpired          Action = "REQUEST_EXPIRED"
+	InvitationTakenOver   Action = "INVITATION_TAKEN_OVER"
+	InvitationAccepted    Action = "INVITATION_ACCEPTED"
+	InvitationDeclined    Action = "INVITATION_DECLINED"
+	MemberRoleChanged     Action = "MEMBER_ROLE_CHANGED"
+	MemberRemoved         Action = "MEMBER_REMOVED"
+	MemberLeft            Action = "MEMBER_LEFT"
+	MemberReinstated      Action = "MEMBER_REINSTATED"
+	MemberEndChanged      Action = "MEMBER_END_CHANGED"
+	MemberExpired         Action = "MEMBER_EXPIRED"
+	RoleGranted           Action = "ROLE_GRANTED"
+	RosterSynced          Action = "ROSTER_SYNCED"
+	LinkCreated           Action = "LINK_CREATED"
+	LinkRefreshed         Action = "LINK_REFRESHED"
+	LinkRevoked           Action = "LINK_REVOKED"
+	LinkUsed              Action = "LINK_USED"
+	RequestMade           Action = "REQUEST_MADE"
+	RequestApproved       Action = "REQUEST_APPROVED"
+	RequestDeclined       Action = "REQUEST_DECLINED"
+	RequestWithdrawn      Action = "REQUEST_WITHDRAWN"
+	RequestExpired        Action = "REQUEST_EXPIRED"
 )
 
 // Actions are all actions.
 var Actions = []Action{
 	SpaceCreated, SpaceDeleted, SpaceRestored, SpacePurged, InstanceCreated, InstanceDeleted, InstanceRestored, InstancePurged,
-	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationSentOnRequest, InvitationReaddressed, InvitationRevoked, InvitationTakenOver, InvitationAccepted, InvitationDeclined,
+	InvitationSent, InvitationRoleChanged, InvitationResent, InvitationRevoked, InvitationTakenOver, InvitationAccepted, InvitationDeclined,
 	MemberRoleChanged, MemberRemoved, MemberLeft, MemberReinstated, MemberEndChanged, MemberExpired, RoleGranted, RosterSynced,
 	LinkCreated, LinkRefreshed, LinkRevoked, LinkUsed,
 	RequestMade, RequestApproved, RequestDeclined, RequestWithdrawn, RequestExpired,

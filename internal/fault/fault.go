@@ -90,7 +90,6 @@ const (
 	RequestsBySpace                = "REQUESTS_BY_SPACE"
 	RequestsByPersonInOrganization = "REQUESTS_BY_PERSON_IN_ORGANIZATION"
 	TokensByPerson                 = "TOKENS_BY_PERSON"
-	PendingByClient                = "PENDING_BY_CLIENT"
 	SubscriptionsByPerson          = "SUBSCRIPTIONS_BY_PERSON"
 	SubscriptionsByGateway         = "SUBSCRIPTIONS_BY_GATEWAY"
 	OperationsByPerson             = "OPERATIONS_BY_PERSON"
@@ -102,7 +101,7 @@ const (
 
 // RateLimitReasons are all of them.
 var RateLimitReasons = []string{InvitationsByPerson, InvitationsBySpace, InvitationsByAddress, InvitationsByDomain, ResendsByAddress, JoinsByLink, JoinsByClient, RequestsByPerson, RequestsBySpace, RequestsByPersonInOrganization,
-	TokensByPerson, PendingByClient, SubscriptionsByPerson, SubscriptionsByGateway, OperationsByPerson, OperationsByConnection, OperationsByClient, OperationsWithoutAccount}
+	TokensByPerson, SubscriptionsByPerson, SubscriptionsByGateway, OperationsByPerson, OperationsByConnection, OperationsByClient, OperationsWithoutAccount}
 
 // Support is the address to write to when nothing else helps.
 const Support = "support@alphacruncher.com"

@@ -1,10 +1,6 @@
 package invitation
 
-import (
-	"time"
-
-	"alphacruncher.com/datahub-gateway/internal/mail"
-)
+import "time"
 
 // DeliveryStatus is the state of an invitation's mail.
 type DeliveryStatus string
@@ -18,9 +14,6 @@ const (
 	Uncertain DeliveryStatus = "UNCERTAIN" // perhaps delivered
 	// Suppressed is a mail that is not sent, because the person refused invitations.
 	Suppressed DeliveryStatus = "SUPPRESSED"
-	// Bounced is a mail that came back after a mail server had accepted it, or that is not
-	// sent because an earlier one did.
-	Bounced DeliveryStatus = "BOUNCED"
 )
 
 // Delivery is the state of an invitation's newest mail.
@@ -44,8 +37,6 @@ type mailRow struct {
 	Problem       *string    `db:"mail_problem"` // of the last attempt, without a reply
 	AttemptedAt   *time.Time `db:"mail_attempted_at"`
 	NextAttemptAt *time.Time `db:"mail_next_attempt_at"`
-	BouncedAt     *time.Time `db:"mail_bounced_at"` // nil: it did not come back
-	BounceReply   *string    `db:"mail_bounce_reply"`
 }
 
 // queuedMail is a mail that was enqueued in this transaction.
@@ -58,10 +49,6 @@ func (r mailRow) delivery() *Delivery {
 		return nil
 	}
 	d := &Delivery{Attempts: *r.Attempts, LastAttemptAt: r.AttemptedAt, Reply: r.Reply}
-	if r.BouncedAt != nil {
-		d.Status, d.Reply, d.Explanation = Bounced, r.BounceReply, r.explainBounce()
-		return d
-	}
 	switch *r.State {
 	case "SENT":
 		d.Status = Sent
@@ -85,13 +72,8 @@ func (r mailRow) delivery() *Delivery {
 		if r.held() {
 			d.Explanation, d.NextAttemptAt = new("The instance is deleted. The mail is sent when it is restored."), nil
 		}
-	case "DROPPED":
-		if r.Problem != nil && *r.Problem == mail.ProblemBounced {
-			return bouncedBefore()
-		}
-		return nil // the invitation ended before its mail was sent
 	default:
-		return nil
+		return nil // DROPPED: the invitation ended before its mail was sent
 	}
 	return d
 }
@@ -104,11 +86,4 @@ func (r mailRow) held() bool { return r.State != nil && *r.State == "HELD" }
 func suppressed() *Delivery {
 	return &Delivery{Status: Suppressed, Explanation: new("No mail is sent, because the person asked DataHub not to send invitations to this address. " +
 		"The invitation is valid: they find it when they sign in with this address. If they expect it, tell them.")}
-}
-
-// bouncedBefore returns the delivery of an invitation to an address that does not exist,
-// as an earlier mail has shown.
-func bouncedBefore() *Delivery {
-	return &Delivery{Status: Bounced, Explanation: new("No mail is sent, because the last mail to this address came back: the mail server did not know the address. " +
-		todoCheckAddress + " If the address is right, resend the invitation: DataHub sends the mail then.")}
 }

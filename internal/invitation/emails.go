@@ -3,13 +3,9 @@ package invitation
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
-	"time"
 	"unicode"
 
-	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/address"
 	"alphacruncher.com/datahub-gateway/internal/fault"
 )
@@ -120,41 +116,14 @@ type EmailCheck struct {
 	Valid      bool
 	Reason     *address.Reason // nil: valid
 	Suggestion *string
-	Warning    *string    // the address is valid, but looks mistyped, or mail to it came back
-	BouncedAt  *time.Time // when mail to it came back; nil: it did not, as far as the actor may know
+	Warning    *string // the address is valid, but looks mistyped
 }
 
 // CheckEmails checks addresses exactly as Invite does, and warns about valid ones
 // that look mistyped. It compares their domains with known ones, never with
-// people's addresses, because nobody may learn who has an account. It warns about
-// addresses of which mail came back to an organization in which the actor may invite. It
-// fails where the context ends.
-func (s *Service) CheckEmails(ctx context.Context, actor access.Actor, emails []string, known []*address.Domains) ([]*EmailCheck, error) {
-	checks, err := checkEmails(ctx, emails, known)
-	if err != nil {
-		return nil, err
-	}
-	byKey := map[string][]*EmailCheck{}
-	for _, check := range checks {
-		if check.Email != nil {
-			key := keyOf(*check.Email)
-			byKey[key] = append(byKey[key], check)
-		}
-	}
-	if len(byKey) == 0 {
-		return checks, nil
-	}
-	bounced, err := s.BouncedAddresses(ctx, actor, slices.Collect(maps.Keys(byKey)))
-	for key, at := range bounced {
-		for _, check := range byKey[key] {
-			check.BouncedAt, check.Warning = &at, new(bouncedWarning(at))
-		}
-	}
-	return checks, err
-}
-
-// checkEmails is CheckEmails without what the database knows.
-func checkEmails(ctx context.Context, emails []string, known []*address.Domains) ([]*EmailCheck, error) {
+// people's addresses, because nobody may learn who has an account. It fails where
+// the context ends.
+func CheckEmails(ctx context.Context, emails []string, known []*address.Domains) ([]*EmailCheck, error) {
 	checks := make([]*EmailCheck, len(emails))
 	for i, input := range emails {
 		if err := ctx.Err(); err != nil {

@@ -290,21 +290,6 @@ func (r mailRow) explain(goesOn string) *string {
 	return new(e.happened + " " + e.todo + " " + goesOn + said)
 }
 
-// explainBounce says why the mail came back, who has to do what, and what the mail server
-// said.
-func (r mailRow) explainBounce() *string {
-	text := "The mail came back."
-	if r.BounceReply == nil {
-		return &text
-	}
-	e := explainReply(*r.BounceReply)
-	text += " " + e.happened + " " + e.todo + " DataHub does not try again. When the cause is removed, resend the invitation."
-	if quoted := quote(*r.BounceReply); quoted != "" {
-		text += " The mail server said: “" + quoted + "”"
-	}
-	return &text
-}
-
 // maxQuote bounds the quoted words of a mail server, in bytes.
 const maxQuote = 300
 

@@ -33,6 +33,3 @@ func (s *Service) ExplainInvite(ctx context.Context, tx *postgres.Tx, actor acce
 	err = tx.Get(ctx, &account, `explain (analyze, wal, format json) `+inviteNewQuery, args...)
 	return account, err
 }
-
-// CheckEmails is what needs no database.
-var CheckEmails = checkEmails

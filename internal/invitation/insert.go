@@ -229,7 +229,6 @@ var replaceQuery = `
 	update invitation v
 	set role         = c.role,
 	    token_hash   = case when old.expired then c.token_hash else v.token_hash end,
-	    mailed_on_request = case when old.expired then 0 else v.mailed_on_request end,
 	    message      = case when old.expired then t.message else v.message end,
 	    invited_by   = t.invited_by,
 	    requested_by = case when old.expired then t.requested_by else v.requested_by end,

@@ -4,8 +4,8 @@
 // invite list, watch, resend and revoke
 // invitations.
 //
-// There is one file per use case: invite.go, answer.go, resend.go,
-// send_pending.go, revoke.go, list.go, watch.go and readiness.go. They share rows.go (the table), emails.go
+// There is one file per use case: invite.go, answer.go, resend.go, revoke.go,
+// list.go, watch.go and readiness.go. They share rows.go (the table), emails.go
 // (the addresses of a request), limits.go, mail.go and delivery.go.
 package invitation
 
@@ -36,9 +36,6 @@ type Service struct {
 	Outbox *outbox.Queue // of mails
 	// OrganizationOutbox has the mails of invitations to organizations.
 	OrganizationOutbox *outbox.Queue
-	// PendingOutbox has the addresses whose pending invitations are to be mailed again; its
-	// Work is MailPending.
-	PendingOutbox *outbox.Queue
 
 	Events *event.Feed
 	Limits Limits

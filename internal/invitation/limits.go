@@ -29,9 +29,6 @@ type Limits struct {
 	ByAddress int           // mails of an organization to an address in an hour
 	ByDomain  int           // mails of an organization to a domain in an hour
 	Tokens    int           // unknown tokens that a person tries in an hour
-
-	PendingByClient  int // times in an hour that a network address asks for pending invitations
-	PendingByAddress int // times in an hour that pending invitations of a mailbox are mailed for that
 }
 
 // ValidateEmails returns a BAD_USER_INPUT where a request has too many addresses,

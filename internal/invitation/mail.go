@@ -21,7 +21,6 @@ import (
 const (
 	MailKind             = "INVITATION"
 	OrganizationMailKind = "ORGANIZATION_INVITATION"
-	PendingKind          = "PENDING_INVITATIONS" // not a mail, but what leads to them: see SendPending
 )
 
 // Mailer composes the mails of invitations.
@@ -48,12 +47,10 @@ type mailedRow struct {
 	TokenHash []byte `db:"token_hash"`
 	Locale    string `db:"locale"`  // of the recipient
 	ByLink    bool   `db:"by_link"` // somebody asked for it at a course link
-	bounced   bool   // an earlier mail has shown that the address does not exist
 }
 
 // find reads invitations, each with the language of the account that holds the address.
-// It marks those that are not mailed because the person refused invitations meanwhile, or
-// because an earlier mail has shown that the address does not exist.
+// It marks those that are not mailed because the person refused invitations meanwhile.
 func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*mailedRow, error) {
 	var rows []mailedRow
 	err := m.DB.Select(ctx, &rows, `
@@ -66,39 +63,25 @@ func (m *Mailer) find(ctx context.Context, ids postgres.UUIDs) (map[uuid.UUID]*m
 		return nil, err
 	}
 	byID := make(map[uuid.UUID]*mailedRow, len(rows))
-	read, organizations := make(postgres.UUIDs, len(rows)), make(postgres.UUIDs, len(rows))
-	refusals, bounces := make(pq.ByteaArray, len(rows)), make(pq.ByteaArray, len(rows))
+	read, refusals := make(postgres.UUIDs, len(rows)), make(pq.ByteaArray, len(rows))
 	for i := range rows {
 		byID[rows[i].ID] = &rows[i]
-		read[i], organizations[i] = rows[i].ID, rows[i].OrganizationID
-		refusals[i], bounces[i] = refusalHash(m.HashKey, rows[i].EmailKey), bounceHash(m.HashKey, rows[i].EmailKey)
+		read[i], refusals[i] = rows[i].ID, refusalHash(m.HashKey, rows[i].EmailKey)
 	}
-	var unwanted []struct {
-		ID      uuid.UUID `db:"id"`
-		Bounced bool      `db:"bounced"`
-	}
-	err = m.DB.Select(ctx, &unwanted, `
-		with refused as (
-			update invitation v set mail_refused = true
-			from unnest($1::uuid[], $2::bytea[]) as n (id, refusal_hash)
-			where v.id = n.id and v.id = any ($1::uuid[]) and not v.mail_refused and `+refusedBy(`n.refusal_hash`)+`
-			returning v.id)
-		select id, false as bounced from refused
-		union all
-		select n.id, true from unnest($1::uuid[], $3::uuid[], $4::bytea[]) as n (id, organization_id, bounce_hash)
-		where `+bouncedIn(`n.organization_id`, `n.bounce_hash`, `$5`), read, refusals, organizations, bounces, bounceMemory.Seconds())
-	for _, u := range unwanted {
-		if u.Bounced {
-			byID[u.ID].bounced = true
-		} else {
-			byID[u.ID].MailRefused = true
-		}
+	var refused []uuid.UUID
+	err = m.DB.Select(ctx, &refused, `
+		update invitation v set mail_refused = true
+		from unnest($1::uuid[], $2::bytea[]) as n (id, refusal_hash)
+		where v.id = n.id and v.id = any ($1::uuid[]) and not v.mail_refused and `+refusedBy(`n.refusal_hash`)+`
+		returning v.id`, read, refusals)
+	for _, id := range refused {
+		byID[id].MailRefused = true
 	}
 	return byID, err
 }
 
 // compose returns the mail of a job. It fails with outbox.ErrDropped where the
-// mail's link is not valid any more, the person refused invitations or the address does not exist, and with outbox.ErrPostponed where the instance
+// mail's link is not valid any more or the person refused invitations, and with outbox.ErrPostponed where the instance
 // or the space was deleted after the job was claimed: deleting holds the job until the
 // place is restored.
 func (m *Mailer) compose(composer *mail.Composer, job outbox.Job, r *mailedRow) (mail.Message, error) {
@@ -107,8 +90,6 @@ func (m *Mailer) compose(composer *mail.Composer, job outbox.Job, r *mailedRow) 
 		return mail.Message{}, outbox.ErrDropped
 	case r.InstanceDeleted || r.SpaceDeleted:
 		return mail.Message{}, outbox.ErrPostponed
-	case r.bounced:
-		return mail.Message{}, errBouncedBefore{}
 	}
 	to, problem := address.Parse(r.Email)
 	if problem != nil {

@@ -95,8 +95,7 @@ func (s *Service) Refuse(ctx context.Context, actor *access.Actor, in RefuseInvi
 		}
 		declined, err := tx.Exec(ctx, `
 			update invitation set status = 'DECLINED'
-			where id = $1 and status = 'PENDING' and expires_at > clock_timestamp()
-			  and email_key = $2 -- since it was read, it may have been moved to another address`, r.ID, r.EmailKey)
+			where id = $1 and status = 'PENDING' and expires_at > clock_timestamp()`, r.ID)
 		if err != nil || declined == 0 {
 			return err
 		}

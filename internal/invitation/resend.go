@@ -100,15 +100,8 @@ func (s *Service) resendTx(ctx context.Context, tx *postgres.Tx, actor access.Ac
 		}
 		return nil, append(tooSoon, slices.DeleteFunc(exceeded, func(f *fault.Fault) bool { return f == nil })...)
 	}
-	renewals := make([]renewal, len(pending))
-	for i, v := range pending {
-		renewals[i] = renewal{v.id, v.key, v.to.id()}
-	}
-	resent, err := s.renew(ctx, tx, &actor.ID.UUID, renewals)
+	resent, err := s.renew(ctx, tx, actor, pending)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.forgetBounces(ctx, tx, pending); err != nil {
 		return nil, err
 	}
 	// Charge late: the counter rows stay locked until commit, and every other
@@ -144,44 +137,29 @@ func lockPending(ctx context.Context, tx *postgres.Tx, ids []globalid.ID, places
 	return pending, nil
 }
 
-// renewal is a locked invitation that gets a new link.
-type renewal struct {
-	id    globalid.ID
-	key   string      // of its address
-	place globalid.ID // where it leads
-}
-
 // renew gives invitations new links, and queues their mails, except to people who
-// refused invitations. Who resends them becomes their inviter, and they are valid for as
-// long as new ones; resentBy is nil where nobody with the right to invite does: both stay
-// then, and so do the links of before.
-func (s *Service) renew(ctx context.Context, tx *postgres.Tx, resentBy *uuid.UUID, renewals []renewal) (renewed []globalid.ID, err error) {
-	ids, hashes := make([]globalid.ID, len(renewals)), make(pq.ByteaArray, len(renewals))
-	refusals := make(pq.ByteaArray, len(renewals))
+// refused invitations.
+func (s *Service) renew(ctx context.Context, tx *postgres.Tx, actor access.Actor, pending []pendingInvitation) (renewed []globalid.ID, err error) {
+	ids, hashes := make([]globalid.ID, len(pending)), make(pq.ByteaArray, len(pending))
+	refusals := make(pq.ByteaArray, len(pending))
 	tasks := map[string][]outbox.Task{} // by the kind of mail
-	for i, v := range renewals {
+	for i, v := range pending {
 		var token string
 		token, hashes[i] = newToken()
 		ids[i], refusals[i] = v.id, refusalHash(s.HashKey, v.key)
-		task := outbox.Task{Subject: v.id.UUID, Secret: token}
-		if v.place.Kind == globalid.Instance {
-			task.Instance = v.place.UUID
-		}
-		kind := mailKind(v.place.Kind)
-		tasks[kind] = append(tasks[kind], task)
+		kind := mailKind(v.to.id().Kind)
+		tasks[kind] = append(tasks[kind], outbox.Task{Subject: v.id.UUID, Instance: v.to.instanceID().UUID, Secret: token})
 	}
 	var refused []uuid.UUID
 	if err := tx.Select(ctx, &refused, `
 		with renewed as (
 			update invitation v
-			set token_hash = n.token_hash, invited_by = coalesce($3, v.invited_by),
-			    expires_at = case when $3::uuid is null then v.expires_at else least(clock_timestamp() + $4 * interval '1 second', v.until) end,
-			    mailed_on_request = case when $3::uuid is null then v.mailed_on_request + 1 else 0 end,
+			set token_hash = n.token_hash, invited_by = $3, expires_at = least(clock_timestamp() + $4 * interval '1 second', v.until),
 			    mail_refused = `+refusedBy(`n.refusal_hash`)+`
 			from unnest($1::uuid[], $2::bytea[], $5::bytea[]) as n (id, token_hash, refusal_hash)
 			where v.id = n.id and v.id = any ($1::uuid[])
 			returning v.id, v.mail_refused)
-		select id from renewed where mail_refused`, postgres.IDs(ids), hashes, resentBy, s.Limits.TTL.Seconds(), refusals); err != nil {
+		select id from renewed where mail_refused`, postgres.IDs(ids), hashes, actor.ID.UUID, s.Limits.TTL.Seconds(), refusals); err != nil {
 		return nil, err
 	}
 	for _, kind := range slices.Sorted(maps.Keys(tasks)) {

@@ -30,7 +30,6 @@ var (
 		s.id as parent_space_id, coalesce(s.name, '') as space_name, o.id as organization_id, o.name as organization_name,
 		m.state as mail_state, m.attempts as mail_attempts, m.last_error is not null as mail_failed, m.uncertain as mail_uncertain,
 		m.reply as mail_reply, m.problem as mail_problem,
-		m.bounced_at as mail_bounced_at, m.bounce_reply as mail_bounce_reply,
 		m.attempted_at as mail_attempted_at, m.next_attempt_at as mail_next_attempt_at`
 
 	// inviterMay is the condition that the inviter may still invite there, by the
@@ -218,11 +217,7 @@ func invitationsOf(rows []row) []*Invitation {
 }
 
 var (
-	// byToken finds the older links, too, that stay valid when an invitation is mailed again
-	// because somebody asked for it: see SendPending.
-	byToken = `select ` + columns + ` from invitation v ` + tables + ` where v.id = coalesce(
-		(select id from invitation where token_hash = $1),
-		(select invitation_id from invitation_past_token where token_hash = $1 and usable))`
+	byToken     = `select ` + columns + ` from invitation v ` + tables + ` where v.token_hash = $1`
 	byID        = `select ` + columns + ` from invitation v ` + tables + ` where v.id = $1`
 	byPastToken = `select ` + columns + ` from invitation v ` + tables + ` where v.id = (select invitation_id from invitation_past_token where token_hash = $1)`
 	byIDAndKey  = byID + ` and v.email_key = $2`

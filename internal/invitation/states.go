@@ -19,7 +19,6 @@ var States = state.Machine{
 		{Name: "syncRoster without the address", By: "the same, whose roster removes the others", Changes: whenEnded},
 		{Name: "joinByLink", By: "anyone who has a course link, in the name of the person who made it", Changes: whenInvited},
 		{Name: "resendInvitations", By: "those who may invite there", Changes: state.To(Pending, Expired)},
-		{Name: "sendPendingInvitations", By: "anyone who enters the address: what can be accepted is mailed again"},
 		{Name: "acceptInvitation", By: "the invited person", Changes: state.To(Accepted, Pending)},
 		{Name: "declineInvitation", By: "the invited person", Changes: state.To(Declined, Pending)},
 		{Name: "refuseInvitations", InDeleted: true, By: "anyone who has the mail", Changes: state.To(Declined, Pending)},

@@ -12,7 +12,6 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/link"
 	"alphacruncher.com/datahub-gateway/internal/membership"
-	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/privacy"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/roster"
@@ -177,11 +176,6 @@ func TestStates(t *testing.T) {
 				return second(w.Links.Join(t.Context(), link.Caller{}, link.JoinByLinkInput{Token: token, Email: r.person.Email}))
 			}},
 			"resendInvitations": {func(r *tried) error { return second(w.Invitations.Resend(t.Context(), r.sender, selected(r))) }},
-			"sendPendingInvitations": {func(r *tried) (err error) {
-				w.Exec(`update outbox set state = 'SENT', secret = null, created_at = created_at - interval '1 hour' where subject_id = $1`, r.id.UUID)
-				w.Invitations.MailPending(t.Context(), []outbox.Job{{Secret: r.person.Email}}, func(_ int, failed error) { err = failed })
-				return err
-			}},
 			"acceptInvitation": {accept, func(r *tried) error {
 				return second(w.Invitations.Accept(t.Context(), r.person, invitation.AnswerInput{Token: &r.token}))
 			}},

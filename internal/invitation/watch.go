@@ -27,7 +27,6 @@ const (
 	ChangeDelayed     Change = "DELAYED"
 	ChangeFailed      Change = "FAILED"
 	ChangeUncertain   Change = "UNCERTAIN"
-	ChangeBounced     Change = "BOUNCED"
 	ChangeAccepted    Change = "ACCEPTED"
 	ChangeDeclined    Change = "DECLINED"
 	ChangeRevoked     Change = "REVOKED"
@@ -35,7 +34,7 @@ const (
 )
 
 // Changes are all changes.
-var Changes = []Change{ChangeCreated, ChangeRoleChanged, ChangeRenewed, ChangeSent, ChangeDelayed, ChangeFailed, ChangeUncertain, ChangeBounced,
+var Changes = []Change{ChangeCreated, ChangeRoleChanged, ChangeRenewed, ChangeSent, ChangeDelayed, ChangeFailed, ChangeUncertain,
 	ChangeAccepted, ChangeDeclined, ChangeRevoked, ChangeExpired}
 
 // Event is a change of an invitation.

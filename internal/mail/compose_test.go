@@ -32,7 +32,7 @@ var (
 	// until is in February or March, depending on the time zone.
 	until = time.Date(2026, 3, 1, 23, 30, 0, 0, time.FixedZone("NZDT", 13*60*60))
 
-	kinds  = []mail.RequestKind{mail.RoleRequest, mail.InvitationsRequest, mail.RestoreRequest, mail.SpaceRestoreRequest, mail.FacultyRequest, mail.ManagerRequest, mail.AddressRequest}
+	kinds  = []mail.RequestKind{mail.RoleRequest, mail.InvitationsRequest, mail.RestoreRequest, mail.SpaceRestoreRequest, mail.FacultyRequest, mail.ManagerRequest}
 	events = []mail.RequestEvent{mail.RequestMade, mail.RequestApproved, mail.RequestDeclined, mail.RequestExpired}
 )
 
@@ -139,7 +139,7 @@ func TestTextsOfAllMails(t *testing.T) {
 			write("Invitation: administrator of the space, at the request of another person", compose(t, i))
 
 			kindNames := map[mail.RequestKind]string{mail.RoleRequest: "a role", mail.InvitationsRequest: "invitations", mail.RestoreRequest: "the restoring of an instance", mail.SpaceRestoreRequest: "the restoring of a space",
-				mail.FacultyRequest: "the role of a faculty member", mail.ManagerRequest: "the role of a manager", mail.AddressRequest: "another address"}
+				mail.FacultyRequest: "the role of a faculty member", mail.ManagerRequest: "the role of a manager"}
 			eventNames := map[mail.RequestEvent]string{mail.RequestMade: "made", mail.RequestApproved: "approved", mail.RequestDeclined: "declined", mail.RequestExpired: "expired"}
 			for _, kind := range kinds {
 				for _, event := range events {

@@ -117,14 +117,6 @@ var english = texts{
 			approved: "You are a manager of the organization now.",
 			expired:  "You can ask again.",
 		},
-		AddressRequest: {
-			asks:     "asks you to send an invitation to another address",
-			request:  "your request for an invitation at another address",
-			deadline: "The person has the link of an invitation that was sent to the first of these addresses, and wants it at the second one. If you know that both are the same person, approve the request: the invitation then works for the second address only. The request can be answered until {until}.",
-			because:  "you are an administrator of the space",
-			approved: "The invitation was sent to the other address.",
-			expired:  "You can ask again, or ask the person who invited you.",
-		},
 	},
 	reminder: englishReminder,
 	people: func(n int) string {

@@ -119,14 +119,6 @@ var french = texts{
 			approved: "Vous dirigez désormais l’organisation.",
 			expired:  "Vous pouvez renouveler votre demande.",
 		},
-		AddressRequest: {
-			asks:     "vous demande d’envoyer une invitation à une autre adresse",
-			request:  "votre demande d’invitation à une autre adresse",
-			deadline: "La personne possède le lien d’une invitation envoyée à la première de ces adresses, et la souhaite à la seconde. Si vous savez qu’il s’agit de la même personne, approuvez la demande : l’invitation ne vaut alors plus que pour la seconde adresse. Il est possible de répondre à la demande jusqu’au {until}.",
-			because:  "vous administrez l’espace",
-			approved: "L’invitation a été envoyée à l’autre adresse.",
-			expired:  "Vous pouvez renouveler votre demande, ou vous adresser à la personne qui vous a invité.",
-		},
 	},
 	reminder: frenchReminder,
 	people: func(n int) string {

@@ -117,14 +117,6 @@ var german = texts{
 			approved: "Sie leiten die Organisation ab sofort.",
 			expired:  "Sie können erneut anfragen.",
 		},
-		AddressRequest: {
-			asks:     "bittet Sie, eine Einladung an eine andere Adresse zu senden",
-			request:  "Ihre Anfrage nach einer Einladung an eine andere Adresse",
-			deadline: "Die Person hat den Link einer Einladung, die an die erste dieser Adressen ging, und möchte sie an der zweiten. Wenn Sie wissen, dass beide dieselbe Person sind, genehmigen Sie die Anfrage: Die Einladung gilt dann nur noch für die zweite Adresse. Die Anfrage kann bis zum {until} beantwortet werden.",
-			because:  "Sie den Space administrieren",
-			approved: "Die Einladung wurde an die andere Adresse gesendet.",
-			expired:  "Sie können erneut anfragen, oder die Person fragen, die Sie eingeladen hat.",
-		},
 	},
 	reminder: germanReminder,
 	people: func(n int) string {

@@ -39,9 +39,6 @@ const (
 	ProblemNoUTF8      = "NO_SMTPUTF8"   // an address needs SMTPUTF8, and the server does not offer it
 	ProblemUnconfirmed = "NOT_CONFIRMED" // see ErrUnconfirmed
 	ProblemEarly       = "EARLY"         // the server replied before it was told the recipient
-	// ProblemBounced is that of a mail that is not sent: an earlier one has shown that the
-	// address does not exist.
-	ProblemBounced = "BOUNCED_BEFORE"
 )
 
 // failure is an error without a reply of the mail server.

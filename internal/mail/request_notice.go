@@ -19,7 +19,6 @@ const (
 	SpaceRestoreRequest             // that a deleted space be restored
 	FacultyRequest                  // for the role OrganizationFaculty
 	ManagerRequest                  // for the role OrganizationManager
-	AddressRequest                  // that an invitation be sent to another address
 )
 
 // RequestEvent is what happened to a request.
@@ -47,7 +46,7 @@ type RequestNotice struct {
 	Space        string      // "" where the request is about the organization itself
 	Instance     string      // "" where the request is about the space or the organization itself
 	Role         tenant.Role // RoleRequest, FacultyRequest, ManagerRequest: that the requester wants; InvitationsRequest: that people are invited to
-	Emails       []string    // InvitationsRequest: who is to be invited; after RequestApproved who was. AddressRequest: the invited address and the new one
+	Emails       []string    // InvitationsRequest: who is to be invited; after RequestApproved who was
 	Message      string      // RequestMade: from the requester; RequestApproved, RequestDeclined: from the answerer; may be empty
 	Link         string      // where the request can be seen and answered
 	Until        time.Time   // RequestMade: the end of the time to answer, or to restore
@@ -78,14 +77,14 @@ func (n RequestNotice) Compose() (Message, error) {
 	l := t.newLetter(s, []string{"{person}", person.Name, "{instance}", n.Instance, "{space}", n.Space, "{organization}", n.Organization}, []string{
 		"{address}", person.Email}, []string{"{until}", t.dateTime(n.Until.UTC()), "{people}", t.people(len(n.Emails))})
 	l.Facts = t.placeFacts(n.Instance, n.Space, n.Organization)
-	if n.Kind == RoleRequest || n.Kind == InvitationsRequest {
+	if n.Kind != RestoreRequest && n.Kind != SpaceRestoreRequest {
 		role, err := t.roleFact(n.Role)
 		if err != nil {
 			return Message{}, err
 		}
 		l.Facts = append(l.Facts, role)
 	}
-	if (n.Kind == InvitationsRequest || n.Kind == AddressRequest) && len(n.Emails) > 0 {
+	if n.Kind == InvitationsRequest && len(n.Emails) > 0 {
 		l.Facts = append(l.Facts, t.addressesFact(n.Emails))
 	}
 	l.Quote = withoutHidden(n.Message)

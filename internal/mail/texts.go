@@ -49,7 +49,7 @@ type texts struct {
 	notices   [4]sentences // by RequestEvent
 	// entered says in the notice of an invitation who entered the address.
 	entered, enteredByLink string
-	requests               [7]requestTexts // by RequestKind
+	requests               [6]requestTexts // by RequestKind
 
 	reminder reminderTexts
 

@@ -111,11 +111,7 @@ func outcomeOf(job Job, err error) outcome {
 	case err == nil:
 		return outcome{state: stateSent, attempted: true}
 	case errors.Is(err, ErrDropped):
-		o.state = stateDropped
-		if failed := (interface{ Problem() string })(nil); errors.As(err, &failed) {
-			o.problem = failed.Problem()
-		}
-		return o
+		return outcome{state: stateDropped, attempted: true}
 	case errors.Is(err, ErrPostponed):
 		return outcome{state: stateQueued}
 	case errors.Is(err, ErrBusy):

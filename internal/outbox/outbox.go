@@ -47,7 +47,7 @@ import (
 // other side; if it has a method Problem() string, that is stored as the name of what
 // failed.
 var (
-	// ErrDropped ends a job that has nothing left to do. Its problem is stored, too.
+	// ErrDropped ends a job that has nothing left to do.
 	ErrDropped = errors.New("outbox: nothing left to do")
 	// ErrPermanent ends a job that would fail in every attempt.
 	ErrPermanent = errors.New("outbox: will never succeed")
@@ -135,11 +135,4 @@ func Enqueue(ctx context.Context, tx *postgres.Tx, kind string, tasks []Task) er
 		select t.id, $1, t.subject_id, t.instance_id, t.secret
 		from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) as t (id, subject_id, instance_id, secret)`,
 		kind, ids, subjects, instances, secrets)
-}
-
-// EnqueueOnce writes a job with an id and a secret, about nothing, unless there is one with
-// this id. It reports whether it did.
-func EnqueueOnce(ctx context.Context, tx *postgres.Tx, kind string, id uuid.UUID, secret string) (bool, error) {
-	n, err := tx.Exec(ctx, `insert into outbox (id, kind, subject_id, secret) values ($1, $2, $3, $4) on conflict (id) do nothing`, id, kind, NewID(), secret)
-	return n > 0, err
 }

@@ -22,10 +22,9 @@ var States = state.Machine{
 		{Name: stateHeld, Shown: shownWaiting, Means: "It waits until the deleted place is restored."},
 		{Name: stateSent}, {Name: stateFailed},
 		{Name: stateUncertain, Means: "It is perhaps delivered, and is not sent again."},
-		{Name: stateDropped, Shown: []string{}, Means: "The invitation, or what the mail was about, ended before it was sent; or an earlier mail to the address came back (`BOUNCED`)."},
+		{Name: stateDropped, Shown: []string{}, Means: "The invitation, or what the mail was about, ended before it was sent."},
 	},
-	// There is no mail; and one that was sent came back, or one that is dropped would.
-	Apart: []string{"SUPPRESSED", "BOUNCED"},
+	Apart: []string{"SUPPRESSED"}, // there is no mail
 	Events: []state.Event{
 		{Name: "enqueue", By: "the transaction that invites, resends, asks, answers or reminds", Changes: state.To(stateQueued, state.None)},
 		{Name: "success", By: "the mail server, which accepts the mail", Changes: state.To(stateSent, stateQueued, stateHeld)},

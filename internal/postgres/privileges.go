@@ -31,7 +31,6 @@ var privileges = map[string]string{
 	"invite_link_use":       "select, insert, update, delete",
 	"invitation_resend":     "select, insert, update, delete",
 	"invitation_refusal":    "select, insert, delete",
-	"bounced_address":       "select, insert, update, delete",
 	"request":               "select, insert, update, delete",
 	"request_notice":        "select, insert, delete, update (account_id)",
 	"membership_reminder":   "select, insert, delete, update (account_id)",

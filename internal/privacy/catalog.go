@@ -210,7 +210,7 @@ var Catalog = []Table{
 	},
 	{
 		Name: "invitation_past_token", About: "links of invitations that were sent again with another link, as hashes",
-		Purpose: "to let people refuse further invitations with an older mail, or answer with it where strangers asked for a newer one",
+		Purpose: "to let people refuse further invitations with an older mail",
 		Kept:    "as long as the invitation", Seen: nobody,
 		Columns: []Column{
 			id("invitation_id"),
@@ -235,25 +235,15 @@ var Catalog = []Table{
 		},
 	},
 	{
-		Name: "bounced_address", About: "addresses that do not exist, as mails that came back have shown, as hashes with a key, for each organization",
-		Purpose: "to send no more mails to them by mistake, and to warn people who type them",
-		Kept:    "90 days, or until somebody resends an invitation to the address", Seen: nobody + "; managers and administrators in the organization who check or invite the address learn that mail came back",
-		Columns: []Column{
-			id("organization_id"),
-			{"address_hash", Hash, "", "", "the hash tells nothing without the address, which does not exist; it ends by itself"},
-		},
-	},
-	{
-		Name: "outbox", About: "records of mails to people: when they were sent, and what the mail server replied; that somebody asked for the pending invitations of an address",
+		Name: "outbox", About: "records of mails to people: when they were sent, and what the mail server replied",
 		Purpose: "to send each mail once, and to explain what happened to it",
 		Kept:    "`DATAHUB_MAIL_RETENTION` after the last attempt", Seen: administrators + " (the state and the reply)",
 		Columns: []Column{
 			id("id"), word("kind"), id("lease"), word("state"), word("problem"), id("instance_id"),
 			{"subject_id", ID, "mails", RowDeleted, ""},
-			{"secret", Secret, "", RowDeleted, "the secret in the mail's link, or the address that somebody asked for; it is removed when that is done"},
+			{"secret", Secret, "", RowDeleted, "the secret in the mail's link; it is removed when the mail is sent"},
 			{"last_error", FreeText, "mails", RowDeleted, ""},
 			{"reply", FreeText, "mails", RowDeleted, ""},
-			{"bounce_reply", FreeText, "mails", RowDeleted, ""},
 		},
 	},
 	{
@@ -261,7 +251,7 @@ var Catalog = []Table{
 		Purpose: "to bring what is asked for to people who can decide it",
 		Kept:    "`DATAHUB_REQUEST_RETENTION` after its end", Seen: "the person who asked; people who can answer",
 		Columns: []Column{
-			id("id"), word("kind"), id("space_id"), id("instance_id"), id("organization_id"), id("invitation_id"), place("space_name"), place("instance_name"), place("organization_name"), word("role"), word("status"),
+			id("id"), word("kind"), id("space_id"), id("instance_id"), id("organization_id"), place("space_name"), place("instance_name"), place("organization_name"), word("role"), word("status"),
 			{"requested_by", AccountID, "requestsMade", RowDeleted, ""},
 			{"emails", Email, "requestsNaming", Replaced, ""},
 			{"approved", Email, "requestsNaming", Replaced, ""},
@@ -311,7 +301,7 @@ var Catalog = []Table{
 		},
 	},
 	{
-		Name: "rate_limit", About: "how much a person did in the last hour; mails to a mailbox or a domain, and uses of a network address, as hashes with a key",
+		Name: "rate_limit", About: "how much a person did in the last hour; mails to a mailbox or a domain, as hashes with a key",
 		Purpose: "to stop abuse",
 		Kept:    "an hour", Seen: nobody,
 		Columns: []Column{

@@ -149,7 +149,6 @@ func lockPlaces(ctx context.Context, tx *postgres.Tx, p Person, ownPerson []byte
 		union select v.instance_id, v.space_id, v.organization_id from `+personTable+` join invitation v on v.invited_by = p.account and v.status = 'PENDING'
 		union select e.instance_id, e.space_id, e.organization_id from `+personTable+` join ended_membership e on e.account_id = p.account
 		union select null, null, r.organization_id from `+personTable+` join request r on r.requested_by = p.account and r.status = 'OPEN' and r.organization_id is not null
-		union select r.instance_id, case when r.instance_id is null then r.space_id end, null from `+personTable+` join request r on r.requested_by = p.account and r.status = 'OPEN' and r.space_id is not null
 		union select i.id, null, null from instance i where i.own_person = $5
 		union select null, null, null from `+personTable+` where false and p.spellings is null and p.hash is null`, p.args(keyedhash.Key{}, ownPerson)...); err != nil {
 		return err
@@ -310,10 +309,10 @@ var steps = []step{
 	// loses the address, or ends where it asks for nobody else.
 	newStep("request", "open requests of others to invite the person", "changed", `
 		update request r set emails = array(select e from unnest(r.emails) with ordinality u (e, n) where e <> all (p.spellings) order by n)
-		from PERSON where r.status = 'OPEN' and r.kind = 'INVITATIONS' and r.emails && p.spellings and not r.emails <@ p.spellings`),
-	newStep("request", "open requests of others to invite only the person, or to send their invitation elsewhere", "ended", `
+		from PERSON where r.status = 'OPEN' and r.emails && p.spellings and not r.emails <@ p.spellings`),
+	newStep("request", "open requests of others to invite only the person", "ended", `
 		update request r set status = 'EXPIRED', ended_at = clock_timestamp(), expires_at = least(r.expires_at, clock_timestamp())
-		from PERSON where r.status = 'OPEN' and (r.emails <@ p.spellings or r.kind = 'ADDRESS' and r.emails && p.spellings)`),
+		from PERSON where r.status = 'OPEN' and r.emails <@ p.spellings`),
 	newStep("request", "requests of others that name the person", "pseudonymised", `
 		update request r set emails = `+replaced("r.emails")+`, approved = case when r.approved is not null then `+replaced("r.approved")+` end
 		from PERSON where r.emails && p.spellings`),

@@ -135,7 +135,7 @@ var sections = []section{
 		from PERSON join request r on r.emails && p.spellings and r.requested_by is distinct from p.account`),
 	newSection("mails", "records of mails to the person, without their links", `
 		select o.id::text as key, json_build_object('kind', o.kind, 'state', o.state, 'attempts', o.attempts, 'createdAt', o.created_at,
-			'attemptedAt', o.attempted_at, 'lastError', o.last_error, 'reply', o.reply, 'bouncedAt', o.bounced_at, 'bounceReply', o.bounce_reply,
+			'attemptedAt', o.attempted_at, 'lastError', o.last_error, 'reply', o.reply,
 			'invitation', `+idOf("invitation", "m.invitation")+`, 'request', `+idOf("request", "m.request")+`) as value
 		from (select v.id as subject, v.id as invitation, null::uuid as request from PERSON join invitation v on v.email_key = p.key
 		      union all

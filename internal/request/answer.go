@@ -182,9 +182,7 @@ func (r *row) checkOpen() error {
 	}
 	f := &fault.Fault{Code: fault.Conflict, Remedy: "Reload the request. It can be made again if it is still needed."}
 	by := "DataHub"
-	if r.Kind == Address {
-		by = "the administrators" // who asks may not know who they are
-	} else if r.AnswererName != nil {
+	if r.AnswererName != nil {
 		by = *r.AnswererName
 		f.Contacts = fault.Reachable(fault.Contact{Name: *r.AnswererName, Email: *r.AnswererEmail})
 	}
@@ -197,9 +195,6 @@ func (r *row) checkOpen() error {
 		f.Reason, f.Message = fault.RequestWithdrawn, "The request has been withdrawn by "+r.RequesterName+"."
 	case Expired:
 		f.Reason, f.Message = fault.RequestExpired, "The time to answer the request is over."
-		if r.Kind == Address && !r.endsWithPlace() {
-			f.Message = "The request is over: the invitation has ended or was sent elsewhere, or nobody answered in time."
-		}
 		if r.endsWithPlace() {
 			switch {
 			case r.Kind != Restore:

@@ -54,10 +54,8 @@ func (s *Service) Approve(ctx context.Context, actor access.Actor, in ApproveReq
 			if err := r.checkOpen(); err != nil {
 				return nil, err
 			}
-			if r.Kind != Address { // who asks for that has no role yet
-				if err := r.checkRequester(ctx, tx); err != nil {
-					return nil, err
-				}
+			if err := r.checkRequester(ctx, tx); err != nil {
+				return nil, err
 			}
 			return s.approve(ctx, tx, actor, r, place, in)
 		},
@@ -91,9 +89,6 @@ func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Act
 	case Invitations:
 		end.approved = emails
 		results, err = s.Invitations.InviteOnBehalf(ctx, tx, actor, r.requestedInvitations(place, emails))
-	case Address:
-		end.approved = r.Emails
-		err = s.readdress(ctx, tx, actor, r, place)
 	case Restore:
 		restored, err := s.restore(ctx, tx, actor, place)
 		if err != nil {
@@ -109,14 +104,7 @@ func (s *Service) approve(ctx context.Context, tx *postgres.Tx, actor access.Act
 	if err != nil {
 		return nil, err
 	}
-	if err := s.end(ctx, tx, actor, r, end); err != nil || r.Kind != Address {
-		return results, err
-	}
-	// The invitation is at another address now: nobody can approve what others asked for.
-	_, err = tx.Exec(ctx, `
-		update request r set expires_at = t.ended, lasts_until = t.ended from (select clock_timestamp() as ended) t
-		where r.invitation_id = $1 and r.id <> $2 and r.status = 'OPEN' and r.expires_at > t.ended`, r.InvitationID, r.ID)
-	return results, err
+	return results, s.end(ctx, tx, actor, r, end)
 }
 
 // restore restores a place that the transaction has locked exclusively.
@@ -188,17 +176,6 @@ func (r *row) grantRole(ctx context.Context, tx *postgres.Tx, actor access.Actor
 		return err
 	}
 	return audit.Write(ctx, tx, record)
-}
-
-// readdress sends the invitation of the request to the address of the requester's account.
-func (s *Service) readdress(ctx context.Context, tx *postgres.Tx, actor access.Actor, r *row, place tenant.Place) error {
-	rule := access.ApproveRequest
-	rule.Kinds, rule.States, rule.InActiveSpace = access.InviteUsers.Kinds, access.InviteUsers.States, access.InviteUsers.InActiveSpace
-	if err := access.CheckState(ctx, tx, place, rule); err != nil {
-		return err
-	}
-	invitationID := globalid.ID{Kind: globalid.Invitation, UUID: r.InvitationID.UUID}
-	return s.Invitations.ReaddressTx(ctx, tx, actor, invitationID, place, r.requester(), *r.InvitedEmail, *r.AccountEmail)
 }
 
 // requestedInvitations returns what a request for invitations asks for, with some

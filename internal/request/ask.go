@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/google/uuid"
-	"github.com/lib/pq"
 
 	"alphacruncher.com/datahub-gateway/internal/access"
 	"alphacruncher.com/datahub-gateway/internal/audit"
@@ -34,8 +33,6 @@ type draft struct {
 	emails  []string
 	invalid fault.List // the addresses that are not valid; nil: all are
 	message *string
-	// invitation is what an Address request is about: it ends with this.
-	invitation *globalid.ID
 }
 
 // nobodyAsked ends the messages of refusals to make a request.
@@ -48,10 +45,21 @@ func validateMessageAndKey(l invitation.Limits, message, key *string) fault.List
 // ask makes a request, unless such a one is open (see ownQueries), and queues
 // mails to those who can answer it.
 func (s *Service) ask(ctx context.Context, actor access.Actor, d draft) (payload RequestPayload, err error) {
+	type remembered struct {
+		RequestID globalid.ID `json:"requestId"`
+		Created   bool        `json:"created"`
+	}
 	var place tenant.Place
-	read := func(ctx context.Context, tx *postgres.Tx, result *remembered) (err error) {
-		payload, err = result.read(ctx, tx)
-		return err
+	read := func(ctx context.Context, tx *postgres.Tx, result *remembered) error {
+		r, err := findRow(ctx, tx, result.RequestID.UUID)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			return access.NotFound() // purged with its instance
+		}
+		payload = RequestPayload{requestOf(r), result.Created}
+		return nil
 	}
 	_, err = idempotency.Run(ctx, s.DB, d.key, idempotency.Steps[remembered]{
 		Authorize: func(ctx context.Context, tx *postgres.Tx) (err error) {
@@ -73,7 +81,7 @@ func (s *Service) ask(ctx context.Context, actor access.Actor, d draft) (payload
 				return result, err
 			}
 			r := payload.Request.row
-			if _, err := notifyAnswerers(ctx, tx, r); err != nil {
+			if err := notifyAnswerers(ctx, tx, r); err != nil {
 				return result, err
 			}
 			return result, audit.Write(ctx, tx, r.auditRecord(audit.RequestMade, actor))
@@ -89,24 +97,6 @@ func (s *Service) ask(ctx context.Context, actor access.Actor, d draft) (payload
 func (s *Service) wake() {
 	s.Outbox.Wake()
 	s.OrganizationOutbox.Wake()
-}
-
-// remembered is what a repeated request is answered by.
-type remembered struct {
-	RequestID globalid.ID `json:"requestId"`
-	Created   bool        `json:"created"`
-}
-
-// read returns the answer, with the request as it is now.
-func (m remembered) read(ctx context.Context, tx *postgres.Tx) (RequestPayload, error) {
-	r, err := findRow(ctx, tx, m.RequestID.UUID)
-	if err != nil {
-		return RequestPayload{}, err
-	}
-	if r == nil {
-		return RequestPayload{}, access.NotFound() // purged with its instance
-	}
-	return RequestPayload{requestOf(r), m.Created}, nil
 }
 
 // checkNeeded fails where the state of the place rules out what the draft asks
@@ -162,30 +152,15 @@ func (s *Service) findOrInsert(ctx context.Context, tx *postgres.Tx, actor acces
 	if d.role != nil {
 		role = new(d.role.String())
 	}
-	if d.invitation != nil {
-		// So does one about another invitation, or for an address that is not the account's any
-		// more.
-		if _, err := tx.Exec(ctx, `
-			update request r set expires_at = t.ended, lasts_until = t.ended from (select clock_timestamp() as ended) t
-			where r.requested_by = $1 and r.kind = $2 and coalesce(r.instance_id, r.space_id) = $3 and r.status = 'OPEN' and r.expires_at > t.ended
-			  and (r.invitation_id is distinct from $4 or r.emails is distinct from $5::text[])`,
-			actor.ID.UUID, string(d.kind), about.place, d.invitation.UUID, pq.StringArray(d.emails)); err != nil {
-			return id, false, err
-		}
-	}
 	if _, err := s.endAll(ctx, tx, access.Actor{}, audit.RequestExpired, expireOwn.of(about), actor.ID.UUID, string(d.kind), about.place, role); err != nil {
 		return id, false, err
-	}
-	var invitationID uuid.NullUUID
-	if d.invitation != nil {
-		invitationID = uuid.NullUUID{UUID: d.invitation.UUID, Valid: true}
 	}
 	newID := globalid.New(globalid.Request)
 	id.Kind = globalid.Request
 	// The update of nothing locks the request that is open: it cannot end before it
 	// is read.
 	err = tx.Get(ctx, &id.UUID, insertQueries.of(about),
-		newID.UUID, actor.ID.UUID, string(d.kind), about.within, about.instance, role, nullableArray(d.emails), d.message, s.Limits.TTL.Seconds(), invitationID)
+		newID.UUID, actor.ID.UUID, string(d.kind), about.within, about.instance, role, nullableArray(d.emails), d.message, s.Limits.TTL.Seconds())
 	if err != nil || id != newID {
 		return id, false, err
 	}
@@ -207,19 +182,18 @@ func (q ownQueries) of(about subject) string {
 }
 
 // insertQueries insert request $1 of person $2, of kind $3, about space or organization
-// $4, or instance $5 of the space; $10 is the invitation that an Address request is about. Where one is open, they return its id.
+// $4, or instance $5 of the space. Where one is open, they return its id.
 var insertQueries = ownQueries{
 	inSpace: `
-		insert into request as r (id, requested_by, kind, space_id, space_name, instance_id, instance_name, role, emails, message, invitation_id, lasts_until, expires_at)
-		select $1, $2, $3, s.id, s.name, i.id, i.name, $6, $7, $8, $10, t.until, case when $3 = 'RESTORE' then coalesce(i.restorable_until, s.restorable_until) else t.until end
-		from space s left join instance i on i.id = $5, (
-			select least(clock_timestamp() + $9 * interval '1 second', (select expires_at from invitation where id = $10)) as until) t
+		insert into request as r (id, requested_by, kind, space_id, space_name, instance_id, instance_name, role, emails, message, lasts_until, expires_at)
+		select $1, $2, $3, s.id, s.name, i.id, i.name, $6, $7, $8, t.until, case when $3 = 'RESTORE' then coalesce(i.restorable_until, s.restorable_until) else t.until end
+		from space s left join instance i on i.id = $5, (select clock_timestamp() + $9 * interval '1 second' as until) t
 		where s.id = $4
 		on conflict (requested_by, kind, coalesce(instance_id, space_id)) where status = 'OPEN' do update set status = r.status
 		returning id`,
 	inOrganization: `
-		insert into request as r (id, requested_by, kind, organization_id, organization_name, instance_id, role, emails, message, invitation_id, lasts_until, expires_at)
-		select $1, $2, $3, o.id, o.name, $5, $6, $7, $8, $10, t.until, t.until
+		insert into request as r (id, requested_by, kind, organization_id, organization_name, instance_id, role, emails, message, lasts_until, expires_at)
+		select $1, $2, $3, o.id, o.name, $5, $6, $7, $8, t.until, t.until
 		from organization o, (select clock_timestamp() + $9 * interval '1 second' as until) t
 		where o.id = $4
 		on conflict (requested_by, kind, organization_id, role) where status = 'OPEN' and organization_id is not null do update set status = r.status

@@ -138,7 +138,7 @@ func changeIn(ctx context.Context, tx *postgres.Tx, space globalid.ID, query str
 // InstanceRestored approves the open requests to restore an instance, in the name
 // of the actor who has restored it, and undoes InstanceDeleted for the others.
 func (s *Service) InstanceRestored(ctx context.Context, tx *postgres.Tx, actor access.Actor, i *tenant.Instance) error {
-	if err := changeAbout(ctx, tx, i.ID, []Kind{Role, Invitations, Address}, prolongAbout); err != nil {
+	if err := changeAbout(ctx, tx, i.ID, []Kind{Role, Invitations}, prolongAbout); err != nil {
 		return err
 	}
 	for {

@@ -162,8 +162,7 @@ func (s *Service) list(ctx context.Context, of owner, ids []globalid.ID, status 
 }
 
 // The queries of the requests that account $1 can answer: those of request_answerers_2, of
-// which each place adds no more than a page. Managers do not find those about another
-// address here, for which all spaces would be read: they have a mail with the link.
+// which each place adds no more than a page.
 var (
 	countToAnswer = `select ` + relay.CountSQL(toAnswer(anyID, maxTotal))
 	listToAnswer  = `

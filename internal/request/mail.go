@@ -24,9 +24,8 @@ const (
 	OrganizationMailKind = "ORGANIZATION_REQUEST"
 )
 
-// notifyAnswerers queues mails to everybody who can answer a request, and returns their
-// number.
-func notifyAnswerers(ctx context.Context, tx *postgres.Tx, r *row) (int, error) {
+// notifyAnswerers queues mails to everybody who can answer a request.
+func notifyAnswerers(ctx context.Context, tx *postgres.Tx, r *row) error {
 	return enqueueMails(ctx, tx, `
 		insert into request_notice (id, request_id, account_id)
 		select uuid_v7(clock_timestamp()), r.id, a.account_id
@@ -37,16 +36,15 @@ func notifyAnswerers(ctx context.Context, tx *postgres.Tx, r *row) (int, error) 
 // notifyRequesters queues mails to the requesters of some requests that have ended,
 // but not to the actor, who ended them.
 func notifyRequesters(ctx context.Context, tx *postgres.Tx, actor access.Actor, ids ...uuid.UUID) error {
-	_, err := enqueueMails(ctx, tx, `
+	return enqueueMails(ctx, tx, `
 		insert into request_notice (id, request_id, account_id)
 		select uuid_v7(clock_timestamp()), id, requested_by from request
 		where id = any ($1::uuid[]) and requested_by <> $2`, postgres.UUIDs(ids), actor.ID.UUID)
-	return err
 }
 
-// enqueueMails runs a query that inserts into request_notice, queues a mail for each
-// notice, and returns their number.
-func enqueueMails(ctx context.Context, tx *postgres.Tx, query string, args ...any) (int, error) {
+// enqueueMails runs a query that inserts into request_notice, and queues a mail for each
+// notice.
+func enqueueMails(ctx context.Context, tx *postgres.Tx, query string, args ...any) error {
 	var notices []struct {
 		ID             uuid.UUID `db:"id"`
 		InOrganization bool      `db:"in_organization"`
@@ -55,7 +53,7 @@ func enqueueMails(ctx context.Context, tx *postgres.Tx, query string, args ...an
 		with n as (`+query+` returning id, request_id)
 		select n.id, r.organization_id is not null as in_organization
 		from n cross join lateral (select organization_id from request where id = n.request_id limit 1) r`, args...); err != nil {
-		return 0, err
+		return err
 	}
 	tasks := map[string][]outbox.Task{}
 	for _, n := range notices {
@@ -67,10 +65,10 @@ func enqueueMails(ctx context.Context, tx *postgres.Tx, query string, args ...an
 	}
 	for kind, of := range tasks {
 		if err := outbox.Enqueue(ctx, tx, kind, of); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return len(notices), nil
+	return nil
 }
 
 // Mailer composes the mails about requests.
@@ -136,7 +134,7 @@ func (n *notice) mailContent() (event mail.RequestEvent, message *string, err er
 		}
 		return mail.RequestMade, n.Message, nil
 	}
-	if !n.SeesPlace && (n.Kind != Address || n.Status == Approved) { // who asks for that has no role yet, and the invitation is another mail
+	if !n.SeesPlace {
 		return event, nil, outbox.ErrDropped
 	}
 	switch n.Status {
@@ -152,7 +150,7 @@ func (n *notice) mailContent() (event mail.RequestEvent, message *string, err er
 	return event, nil, fmt.Errorf("there is no mail about a request that is %s", n.Status)
 }
 
-var mailKinds = map[Kind]mail.RequestKind{Role: mail.RoleRequest, Invitations: mail.InvitationsRequest, Restore: mail.RestoreRequest, Address: mail.AddressRequest}
+var mailKinds = map[Kind]mail.RequestKind{Role: mail.RoleRequest, Invitations: mail.InvitationsRequest, Restore: mail.RestoreRequest}
 
 // compose returns the mail of a job. It fails with outbox.ErrDropped where there is
 // nothing to send any more.
@@ -205,9 +203,6 @@ func (m *Mailer) compose(job outbox.Job, n *notice) (mail.Message, error) {
 	}
 	if n.AnswererName != nil && n.SeesStaff {
 		v.Answerer = mail.Mailbox{Name: *n.AnswererName, Email: *n.AnswererEmail}
-	}
-	if n.Kind == Address && !n.SeesPlace && event == mail.RequestDeclined {
-		v.Answerer = mail.Mailbox{Name: n.OrganizationName} // a leaked link names nobody
 	}
 	if message != nil {
 		v.Message = *message

@@ -1,11 +1,9 @@
 package request_test
 
 import (
-	"strings"
 	"testing"
 
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
-	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/request"
 	"alphacruncher.com/datahub-gateway/internal/tenant"
 	"alphacruncher.com/datahub-gateway/internal/testworld"
@@ -29,8 +27,7 @@ func newWorld(t *testing.T) world {
 }
 
 // request makes a request of a kind and returns its id: to become an editor of
-// Group 1, to invite two people to Group 1, to restore Group 2, or to have an invitation to
-// Group 1 at the own address.
+// Group 1, to invite two people to Group 1, or to restore Group 2.
 func (w world) request(who string, kind request.Kind) globalid.ID {
 	w.t.Helper()
 	made, err := w.ask(who, kind)
@@ -51,12 +48,6 @@ func (w world) ask(who string, kind request.Kind) (request.RequestPayload, error
 			InstanceID: group1, Role: tenant.Viewer, Emails: []string{"zoe@new.example", "bob@new.example"}})
 	case request.Restore:
 		return w.Requests.RequestRestore(w.t.Context(), actor, request.RequestRestoreInput{InstanceID: new(w.Instance("Group 2"))})
-	case request.Address:
-		email := "other-" + strings.TrimSuffix(who, "@uni.example") + "@uni.example"
-		if _, err := w.Invitations.Invite(w.t.Context(), w.User("ada"), invitation.InviteUsersInput{InstanceID: group1, Role: tenant.Editor, Emails: []string{email}}); err != nil {
-			w.t.Fatal(err)
-		}
-		return w.Requests.RequestReaddressing(w.t.Context(), actor, request.RequestReaddressingInput{Token: w.Token(email)})
 	}
 	w.t.Fatalf("unknown kind %s", kind)
 	return request.RequestPayload{}, nil

@@ -1,6 +1,5 @@
 // Package request lets people who may not do something ask those who may: for a
-// role, for invitations, for a deleted instance or space to be restored, or for an
-// invitation at another address. Approving a
+// role, for invitations, or for a deleted instance or space to be restored. Approving a
 // request carries it out at once, with the code and under the rules for a person
 // who does it unasked.
 package request
@@ -33,11 +32,10 @@ const (
 	Role        Kind = "ROLE"
 	Invitations Kind = "INVITATIONS"
 	Restore     Kind = "RESTORE"
-	Address     Kind = "ADDRESS" // an invitation is wanted at another address
 )
 
 // Kinds are all kinds.
-var Kinds = []Kind{Role, Invitations, Restore, Address}
+var Kinds = []Kind{Role, Invitations, Restore}
 
 // answerRule returns the rule of an answer (ApproveRequest, DeclineRequest or
 // WithdrawRequest) to the request, with the roles that can answer it. The SQL function
@@ -47,9 +45,6 @@ func (r *row) answerRule(answer access.Rule) access.Rule {
 	if r.Kind == Restore {
 		restore := r.restoreRule()
 		answer.Roles, answer.Request = restore.Roles, restore.Request
-	}
-	if r.Kind == Address && r.placeID().Kind == globalid.Space {
-		answer.Roles = access.InviteSpaceAdministrators.Roles // who may have invited
 	}
 	return answer
 }
@@ -101,10 +96,6 @@ type Request struct {
 	EndedAt    *time.Time
 	AnsweredBy *fault.Contact // see AnsweredByIn
 	Answer     *string        // from the person who approved or declined
-
-	// InvitedEmail is the address of the invitation that is wanted at another one, which is
-	// AccountEmail; nil for other requests.
-	InvitedEmail, AccountEmail *string
 
 	// The names at the time of the request. InstanceName is nil where the request is
 	// about a space or an organization itself. OrganizationName is nil where it is about an

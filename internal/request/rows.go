@@ -27,8 +27,7 @@ var (
 		r.expires_at < r.lasts_until as shortened,
 		` + status + ` as status, case when ` + status + ` = 'EXPIRED' then r.expires_at else r.ended_at end as ended_at, r.answer,
 		q.name as requester_name, ` + tenant.HeldEmail("q") + ` as requester_email, w.name as answerer_name, ` + tenant.HeldEmail("w") + ` as answerer_email,
-		coalesce(r.space_name, r.organization_name) as space_name, o.id as organization_id, coalesce(r.organization_name, o.name) as organization_name, r.instance_name, r.invitation_id,
-		case when r.kind = 'ADDRESS' then r.emails[1] end as invited_email, case when r.kind = 'ADDRESS' then r.emails[2] end as account_email`
+		coalesce(r.space_name, r.organization_name) as space_name, o.id as organization_id, coalesce(r.organization_name, o.name) as organization_name, r.instance_name`
 
 	allColumns = columns + `, r.emails, r.approved`
 )
@@ -71,10 +70,6 @@ type row struct {
 	OrganizationID   uuid.UUID      `db:"organization_id"`
 	OrganizationName string         `db:"organization_name"` // current, unless InOrganization
 	InstanceName     *string        `db:"instance_name"`
-	// Of an Address request.
-	InvitationID uuid.NullUUID `db:"invitation_id"` // not valid: it was deleted since
-	InvitedEmail *string       `db:"invited_email"`
-	AccountEmail *string       `db:"account_email"`
 }
 
 func (r *row) requestID() globalid.ID { return globalid.ID{Kind: globalid.Request, UUID: r.ID} }
@@ -156,8 +151,6 @@ func (r *row) request() *Request {
 		Answer:       r.Answer,
 		SpaceName:    r.SpaceName,
 		InstanceName: r.InstanceName,
-		InvitedEmail: r.InvitedEmail,
-		AccountEmail: r.AccountEmail,
 		row:          r,
 	}
 	if r.InOrganization {

@@ -90,7 +90,7 @@ func TestAnswerersOfRequestsForSpacesAreTheSameEverywhere(t *testing.T) {
 		}
 	}
 	check("the function", w.Lines(`
-		select a.email from request r, request_answerers_2(r.kind, r.space_id, r.instance_id, r.organization_id) may join account a on a.id = may.account_id where r.id = $1`, id.UUID))
+		select a.email from request r, request_answerers_1(r.kind, r.space_id, r.instance_id) may join account a on a.id = may.account_id where r.id = $1`, id.UUID))
 	check("the events", w.Lines(`
 		select a.email from event e join account a on a.id = e.place_id
 		where e.topic = 'REQUEST' and e.change = 'CREATED' and $1 = any (e.subjects) and a.name <> 'Vic'`, id.UUID))

@@ -9,7 +9,6 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/globalid"
 	"alphacruncher.com/datahub-gateway/internal/graphqltypes/relay"
 	"alphacruncher.com/datahub-gateway/internal/instance"
-	"alphacruncher.com/datahub-gateway/internal/invitation"
 	"alphacruncher.com/datahub-gateway/internal/membership"
 	"alphacruncher.com/datahub-gateway/internal/privacy"
 	"alphacruncher.com/datahub-gateway/internal/request"
@@ -27,8 +26,6 @@ type tried struct {
 	aboutSpace      bool // it asks to restore the space, and not the instance
 	person, invitee tenant.User
 	into            tenant.User // another account of the person, of a merger
-	invitation      globalid.ID // that is wanted at another address
-	token           string      // of its mail
 }
 
 func TestStates(t *testing.T) {
@@ -56,12 +53,6 @@ func TestStates(t *testing.T) {
 		case "requestRestore", "restoreInstance":
 			r.kind = request.Restore
 			w.DeleteInstance(r.instance, ada)
-		case "requestReaddressing", "end of the invitation":
-			r.kind = request.Address
-			invited, err := w.Invitations.Invite(t.Context(), ada, invitation.InviteUsersInput{InstanceID: r.instance, Role: tenant.Editor, Emails: []string{r.invitee.Email}})
-			must(err)
-			r.invitation = invited.Results[0].InvitationID
-			r.token = w.Text(`select secret from outbox where subject_id = $1`, r.invitation.UUID)
 		case "merger":
 			r.into = w.User(fmt.Sprintf("into%d@new.example", made))
 			w.Grant(r.into, tenant.InstanceViewer, r.instance)
@@ -80,8 +71,6 @@ func TestStates(t *testing.T) {
 		case r.kind == request.Invitations:
 			_, err = w.Requests.RequestInvitations(t.Context(), actor, request.RequestInvitationsInput{
 				InstanceID: r.instance, Role: tenant.Viewer, Emails: []string{r.invitee.Email}})
-		case r.kind == request.Address:
-			_, err = w.Requests.RequestReaddressing(t.Context(), actor, request.RequestReaddressingInput{Token: r.token})
 		case r.aboutSpace:
 			_, err = w.Requests.RequestRestore(t.Context(), actor, request.RequestRestoreInput{SpaceID: &r.space})
 		default:
@@ -150,14 +139,10 @@ func TestStates(t *testing.T) {
 			return state.None
 		},
 		Events: map[string][]func(*tried) error{
-			"requestRole":         {ask},
-			"requestInvitations":  {ask},
-			"requestRestore":      {ask},
-			"requestReaddressing": {ask},
-			"end of the invitation": {func(r *tried) error {
-				return second(w.Invitations.Revoke(t.Context(), ada, invitation.SelectionInput{InvitationIDs: []globalid.ID{r.invitation}}))
-			}},
-			"approveRequest": {approve},
+			"requestRole":        {ask},
+			"requestInvitations": {ask},
+			"requestRestore":     {ask},
+			"approveRequest":     {approve},
 			"restoreInstance": {func(r *tried) error {
 				return second(w.Instances.Restore(t.Context(), ada, instance.InstanceInput{InstanceID: r.instance}))
 			}},

@@ -44,7 +44,7 @@ func TestANewRoleIsMissingEverywhere(t *testing.T) {
 		"GARDENER is missing in the constraint instance_member_role of the database",
 		"GARDENER is missing in the constraint invitation_role of the database",
 		"GARDENER is missing in the constraint invite_link_role of the database",
-		"INSTANCE_GARDENER is missing in the constraint request_of_kind_3 of the database",
+		"INSTANCE_GARDENER is missing in the constraint request_of_kind_2 of the database",
 		"INSTANCE_GARDENER is missing in the constraint request_role_1 of the database",
 	}
 	for _, language := range []string{"en", "de", "fr"} {

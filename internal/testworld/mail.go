@@ -14,7 +14,6 @@ import (
 	"alphacruncher.com/datahub-gateway/internal/mail"
 	"alphacruncher.com/datahub-gateway/internal/mail/mailbox"
 	"alphacruncher.com/datahub-gateway/internal/membership"
-	"alphacruncher.com/datahub-gateway/internal/outbox"
 	"alphacruncher.com/datahub-gateway/internal/request"
 )
 
@@ -27,9 +26,8 @@ const deliveryTime = 2 * time.Minute
 
 // mailServer takes a world's mails. It starts with the first call of Mails.
 type mailServer struct {
-	box     *mailbox.Mailbox
-	sender  *mail.Sender
-	pending func(context.Context, []outbox.Job, func(int, error)) // of the newest Services
+	box    *mailbox.Mailbox
+	sender *mail.Sender
 }
 
 // Mails delivers the mails that are due, over SMTP, and returns all that were
@@ -86,25 +84,16 @@ func (w *World) startMailServer() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.mails.box, w.mails.sender = box, sender
+	w.mails = mailServer{box, sender}
 }
 
-// deliver runs the outbox until nothing is due: looking for pending invitations makes
-// mails.
+// deliver runs the outbox until each mail that is due has been tried.
 func (w *World) deliver() {
 	w.t.Helper()
-	for {
-		due := w.Lines(`select id from outbox where state = 'QUEUED' and next_attempt_at <= clock_timestamp()`)
-		if len(due) == 0 {
-			return
-		}
-		w.try(due)
+	due := w.Lines(`select id from outbox where state = 'QUEUED' and next_attempt_at <= clock_timestamp()`)
+	if len(due) == 0 {
+		return
 	}
-}
-
-// try runs the outbox until each of some jobs has been tried.
-func (w *World) try(due []string) {
-	w.t.Helper()
 	public := publicURL(w.t)
 	invitations, requests := w.queue(invitation.MailKind), w.queue(request.MailKind)
 	toOrganizations, aboutOrganizations := w.queue(invitation.OrganizationMailKind), w.queue(request.OrganizationMailKind)
@@ -114,13 +103,8 @@ func (w *World) try(due []string) {
 	aboutOrganizations.Work = requests.Work
 	reminders := w.queue(membership.MailKind)
 	reminders.Work = mail.Work(w.mails.sender, (&membership.Mailer{DB: w.DB, PublicURL: public}).Read)
-	pending := w.queue(invitation.PendingKind)
-	if w.mails.pending == nil {
-		w.Services()
-	}
-	pending.Work = w.mails.pending
-	tried := make(attempts, 2*len(due)+100)
-	invitations.Observer, toOrganizations.Observer, requests.Observer, aboutOrganizations.Observer, reminders.Observer, pending.Observer = tried, tried, tried, tried, tried, tried
+	tried := make(attempts, len(due))
+	invitations.Observer, toOrganizations.Observer, requests.Observer, aboutOrganizations.Observer, reminders.Observer = tried, tried, tried, tried, tried
 
 	ctx, stop := context.WithTimeout(w.t.Context(), deliveryTime)
 	var running sync.WaitGroup
@@ -129,7 +113,6 @@ func (w *World) try(due []string) {
 	running.Go(func() { requests.Run(ctx) })
 	running.Go(func() { aboutOrganizations.Run(ctx) })
 	running.Go(func() { reminders.Run(ctx) })
-	running.Go(func() { pending.Run(ctx) })
 	defer running.Wait()
 	defer stop()
 	open := make(map[string]bool, len(due))

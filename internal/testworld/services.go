@@ -37,10 +37,8 @@ func (w *World) Services() *Services {
 	instances, spaces := &instance.Service{DB: w.DB}, &space.Service{DB: w.DB}
 	invitations := &invitation.Service{DB: w.DB, Outbox: w.queue(invitation.MailKind), OrganizationOutbox: w.queue(invitation.OrganizationMailKind), Events: feed, Retention: retention, Limits: invitation.Limits{
 		Emails: 1000, Message: 2000, TTL: 30 * 24 * time.Hour,
-		ByPerson: 5000, BySpace: 10_000, ByAddress: 20, ByDomain: 10_000, Tokens: 20, PendingByClient: 600, PendingByAddress: 1,
+		ByPerson: 5000, BySpace: 10_000, ByAddress: 20, ByDomain: 10_000, Tokens: 20,
 	}}
-	invitations.PendingOutbox = w.queue(invitation.PendingKind)
-	w.mails.pending = invitations.MailPending
 	requests := &request.Service{DB: w.DB, Outbox: w.queue(request.MailKind), OrganizationOutbox: w.queue(request.OrganizationMailKind), Events: feed, Invitations: invitations, Instances: instances, Spaces: spaces,
 		Limits: request.Limits{TTL: 14 * 24 * time.Hour, ByPerson: 20, BySpace: 100, ByOrganization: 1000, ByPersonInOrganization: 5}}
 	instances.OnDelete, instances.OnRestore = requests.InstanceDeleted, requests.InstanceRestored

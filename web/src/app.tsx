@@ -5,7 +5,6 @@ import { InstancePage } from './instance/instance-page'
 import { JoinPage } from './join/join-page'
 import { RequestsPage } from './requests/requests-page'
 import { repairedPath } from './review/link'
-import { PendingPage } from './review/pending-page'
 import { ReviewPage } from './review/review-page'
 import type { SignInMethod } from './session/configuration'
 import { SessionProvider, useSession } from './session/session'
@@ -24,7 +23,6 @@ export function App({ signInMethod }: { signInMethod: SignInMethod }) {
             <Routes>
               <Route path="/invitation" element={<ReviewPage />} />
               <Route path="/join" element={<JoinPage />} />
-              <Route path="/pending" element={<PendingPage />} />
               <Route element={<SignedIn />}>
                 <Route path="/" element={<SpacesPage />} />
                 <Route path="/instance/:id" element={<InstancePage />} />

@@ -1,7 +1,6 @@
 import { Button, Group, Stack, Text } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { announce } from '../focus/announcer'
-import { useFormats } from '../texts/formats'
 import classes from './address-field.module.css'
 import type { AddressStatus } from './address-status'
 
@@ -118,9 +117,7 @@ function AddressProblem({ address, status, onCorrect, onRemove }: AddressProblem
 /** Returns a function that says what is wrong with an address. */
 export function useAddressExplanation() {
   const { t } = useTranslation()
-  const { moment } = useFormats()
-  return ({ kind, reason, suggestion, retryAfter, bouncedAt, message = '' }: AddressStatus): string => {
-    if (kind === 'doubtful' && bouncedAt) return t('problems.bounced', { at: moment(bouncedAt) })
+  return ({ kind, reason, suggestion, retryAfter, message = '' }: AddressStatus): string => {
     if (kind === 'doubtful') return suggestion ? t('problems.suggestion', { suggestion }) : message
     if (reason === 'RATE_LIMITED') return t('problems.RATE_LIMITED', { count: Math.ceil((retryAfter ?? 60) / 60) })
     return reason ? t(`reason.${reason}`, { defaultValue: message || reason }) : message

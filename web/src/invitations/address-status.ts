@@ -10,8 +10,6 @@ export type AddressStatus = {
   suggestion?: string
   /** Seconds until the address can be invited. */
   retryAfter?: number
-  /** When mail to the address came back. */
-  bouncedAt?: string
   /** The gateway's explanation, in English. */
   message?: string
 }
@@ -44,10 +42,8 @@ function statusOfRefusal({ code, reason, suggestion, retryAfter, message }: Faul
   }
 }
 
-function statusOfCheck({ valid, reason, suggestion, warning, bouncedAt }: EmailCheck): AddressStatus {
+function statusOfCheck({ valid, reason, suggestion, warning }: EmailCheck): AddressStatus {
   const suggested = suggestion ?? undefined
   if (!valid) return { kind: 'bad', reason: reason ?? undefined, suggestion: suggested }
-  return warning
-    ? { kind: 'doubtful', suggestion: suggested, message: warning, bouncedAt: bouncedAt ?? undefined }
-    : { kind: 'good' }
+  return warning ? { kind: 'doubtful', suggestion: suggested, message: warning } : { kind: 'good' }
 }

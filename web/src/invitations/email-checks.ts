@@ -14,7 +14,6 @@ const CheckEmails = graphql(`
       reason
       suggestion
       warning
-      bouncedAt
     }
   }
 `)

@@ -170,15 +170,12 @@ function InvitationItem({ invitation, canResend }: { invitation: InvitationRowFr
   )
 }
 
-const problems = ['DELAYED', 'FAILED', 'UNCERTAIN', 'SUPPRESSED', 'BOUNCED'] as const
-
-const isProblem = (stage: Stage): stage is (typeof problems)[number] => problems.some((problem) => problem === stage)
-
 /** Why the e-mail has not arrived, what to do, and what the mail server said. The gateway says that in English. */
 function DeliveryProblem({ invitation, stage }: { invitation: InvitationRowFragment; stage: Stage }) {
   const { t } = useTranslation()
   const { delivery } = invitation
-  if (!delivery || !isProblem(stage)) return null
+  if (!delivery || !(stage === 'DELAYED' || stage === 'FAILED' || stage === 'UNCERTAIN' || stage === 'SUPPRESSED'))
+    return null
   return (
     <Text size="sm">
       {t(`stage.reason.${stage}`)} <span lang="en">{delivery.explanation}</span>

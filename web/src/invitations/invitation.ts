@@ -41,7 +41,6 @@ export const stageColors: Record<Stage, string> = {
   FAILED: 'red',
   UNCERTAIN: 'yellow',
   SUPPRESSED: 'yellow',
-  BOUNCED: 'red',
   ACCEPTED: 'green',
   DECLINED: 'gray',
   REVOKED: 'gray',

@@ -115,17 +115,6 @@ export function RequestCard({ request, direction, selected }: Props) {
         </Badge>
       </Group>
       <Stack gap="sm" mt="sm">
-        {request.invitedEmail && (
-          <dl className="facts">
-            <dt>{t('request.invitedEmail')}</dt>
-            <dd className="wrap-anywhere">{request.invitedEmail}</dd>
-            <dt>{t('request.accountEmail')}</dt>
-            <dd className="wrap-anywhere">{request.accountEmail}</dd>
-          </dl>
-        )}
-        {request.invitedEmail && direction === 'received' && status === 'OPEN' && (
-          <Text size="sm">{t('request.addressLead')}</Text>
-        )}
         {message && <Quote>{message}</Quote>}
         {status !== 'OPEN' && request.emails.length > 0 && (
           <Text size="sm" className="wrap-anywhere">

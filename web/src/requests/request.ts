@@ -21,8 +21,6 @@ export const RequestHead = graphql(`
     organizationName
     role
     message
-    invitedEmail
-    accountEmail
     createdAt
     expiresAt
     endedAt

@@ -12,10 +12,8 @@ import { useSession } from '../session/session'
 import { SignIn } from '../session/sign-in'
 import { useFormats } from '../texts/formats'
 import { useTitle } from '../title'
-import { AnotherAddress } from './another-address'
 import { HomeButton } from './home-button'
 import { reviewedLink } from './link'
-import { PendingLink } from './pending-page'
 import { PrivacyNotice } from './privacy-notice'
 import { Refusal } from './refusal'
 import { ResultTitle } from './result-title'
@@ -241,7 +239,6 @@ function InvitationNotFound({ isIncomplete, onSignIn }: InvitationNotFoundProps)
             {t(account ? 'review.otherAccount' : 'signIn.action')}
           </Button>
         </Group>
-        <PendingLink />
       </Stack>
     </Paper>
   )
@@ -331,9 +328,6 @@ function Review({ invitation, by, isSecond = false, onSignIn, onRefused }: Revie
               {t('review.otherAccount')}
             </Button>
           </Group>
-          {account && 'token' in by && !invitation.organizationRole && (
-            <AnotherAddress token={by.token} own={account.email || account.name} />
-          )}
         </FaultView>
       )
     const inviter = obstacle.reason === 'INVITER_LEFT' ? [] : [invitedBy]

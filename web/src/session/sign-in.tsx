@@ -1,7 +1,6 @@
 import { Alert, Anchor, Avatar, Button, Group, Paper, Stack, Text, TextInput, Title } from '@mantine/core'
 import { type ReactNode, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { PendingLink } from '../review/pending-page'
 import type { DemoPerson } from './configuration'
 import { useSession } from './session'
 
@@ -26,7 +25,6 @@ export function SignIn({ title, children }: { title?: string; children?: ReactNo
         </Button>
       )}
       {signInMethod.kind === 'none' && <Alert color="gray" title={t('signIn.none')} />}
-      <PendingLink />
     </Stack>
   )
 }

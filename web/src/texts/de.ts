@@ -131,8 +131,6 @@ export const de: Texts = {
     use: '{{suggestion}} verwenden',
     remove: 'Entfernen',
     suggestion: 'Meinten Sie {{suggestion}}? Wenn nicht, wird die Adresse so verwendet, wie Sie sie eingegeben haben.',
-    bounced:
-      'Die letzte E-Mail an diese Adresse kam am {{at}} zurück: Der Mailserver kennt sie nicht. Prüfen Sie die Adresse. Wenn Sie sie einladen, wird keine E-Mail gesendet, bis Sie die Einladung erneut senden.',
     RATE_LIMITED_one: 'Diese Adresse wurde zu oft eingeladen. Versuchen Sie es in einer Minute wieder.',
     RATE_LIMITED_other: 'Diese Adresse wurde zu oft eingeladen. Versuchen Sie es in {{count}} Minuten wieder.',
   },
@@ -206,7 +204,6 @@ export const de: Texts = {
     FAILED: 'Nicht zugestellt',
     UNCERTAIN: 'Vielleicht zugestellt',
     SUPPRESSED: 'Keine E-Mail',
-    BOUNCED: 'Zurückgekommen',
     ACCEPTED: 'Angenommen',
     DECLINED: 'Abgelehnt',
     REVOKED: 'Zurückgezogen',
@@ -216,7 +213,6 @@ export const de: Texts = {
       FAILED: 'Die E-Mail wurde nicht zugestellt.',
       UNCERTAIN: 'Die E-Mail ist vielleicht zugestellt. Der Mailserver hat es nicht bestätigt.',
       SUPPRESSED: 'Die Person möchte keine E-Mails mit Einladungen.',
-      BOUNCED: 'Die E-Mail kam zurück, oder wird nicht gesendet, weil eine frühere zurückkam.',
     },
   },
   invitations: {
@@ -492,21 +488,15 @@ export const de: Texts = {
       INVITATIONS_one: '{{name}} bittet Sie, eine Person zu {{place}} einzuladen ({{role}})',
       INVITATIONS_other: '{{name}} bittet Sie, {{count}} Personen zu {{place}} einzuladen ({{role}})',
       RESTORE: '{{name}} bittet Sie, {{place}} wiederherzustellen',
-      ADDRESS: '{{name}} möchte eine Einladung zu {{place}} an eine andere Adresse',
     },
     sent: {
       ROLE: 'Sie haben um die Rolle {{role}} in {{place}} gebeten',
       INVITATIONS_one: 'Sie haben gebeten, eine Person zu {{place}} einzuladen ({{role}})',
       INVITATIONS_other: 'Sie haben gebeten, {{count}} Personen zu {{place}} einzuladen ({{role}})',
       RESTORE: 'Sie haben um die Wiederherstellung von {{place}} gebeten',
-      ADDRESS: 'Sie haben um eine Einladung zu {{place}} an eine andere Adresse gebeten',
     },
     spaceDeleted: 'Der Space wurde gelöscht. Dies kann erst genehmigt werden, wenn er wiederhergestellt ist.',
     goToSpaces: 'Den gelöschten Space ansehen',
-    invitedEmail: 'Eingeladene Adresse',
-    accountEmail: 'Gewünscht an',
-    addressLead:
-      'Die Person hat den Link, der an die erste Adresse ging, und ist mit der zweiten angemeldet. Wenn Sie wissen, dass beide dieselbe Person sind, genehmigen Sie die Anfrage: Die Einladung gilt dann nur noch für die zweite Adresse.',
     until: 'kann bis {{at}} beantwortet werden',
     status: {
       OPEN: 'Offen',
@@ -524,7 +514,6 @@ export const de: Texts = {
       INVITATIONS_one: 'Eine Person einladen',
       INVITATIONS_other: '{{count}} Personen einladen',
       RESTORE: 'Wiederherstellen',
-      ADDRESS: 'An die andere Adresse senden',
     },
     decline: 'Ablehnen',
     withdraw: 'Anfrage zurückziehen',
@@ -632,18 +621,6 @@ export const de: Texts = {
     notOpenLead:
       'Prüfen Sie, ob Sie den ganzen Link haben. Wenn ja, fragen Sie die Person, die ihn Ihnen gegeben hat: Nur sie kann sehen, warum er nicht offen ist.',
   },
-  pending: {
-    question: 'Die E-Mail mit Ihrer Einladung ist nie angekommen?',
-    title: 'Offene Einladungen zusenden',
-    lead: 'Wenn jemand Sie eingeladen hat und die E-Mail nie ankam oder verloren ist, sendet DataHub sie noch einmal. Geben Sie die Adresse ein, mit der Sie eingeladen wurden.',
-    email: 'E-Mail-Adresse',
-    action: 'Senden',
-    done: 'Wenn Einladungen auf {{email}} warten, sind sie unterwegs',
-    doneLead: 'Die E-Mails kommen in wenigen Minuten an. Wenn Sie auch eine ältere finden: Beide Links funktionieren.',
-    doneNothing:
-      'Wenn nichts ankommt, sehen Sie im Spam-Ordner nach, versuchen Sie es mit einer anderen Ihrer Adressen, oder fragen Sie die Person, die Sie eingeladen hat, nach der Adresse. Eine E-Mail der letzten zehn Minuten wird nicht noch einmal gesendet, und keine mehr als einmal in der Stunde. Eine abgelaufene oder zurückgezogene Einladung muss neu ausgesprochen werden. Wenn Sie keine Einladungen mehr wollten, melden Sie sich an: Dort stehen alle.',
-    again: 'Eine andere Adresse versuchen',
-  },
   review: {
     title: '{{name}} lädt Sie zu {{place}} ein',
     space: 'Space',
@@ -674,15 +651,6 @@ export const de: Texts = {
       'Um anzunehmen oder abzulehnen, melden Sie sich mit dem Konto von {{email}} an. Wenn Sie noch keines haben, registrieren Sie sich mit dieser Adresse.',
     otherAddress: 'Sie wurde an {{email}} gesendet, aber Sie sind als {{own}} angemeldet.',
     otherAccount: 'Mit dem anderen Konto anmelden',
-    anotherAddress: 'Das bin ich, mit einer anderen Adresse',
-    anotherAddressLead:
-      'Bitten Sie darum, dass die Einladung an {{own}} geht, die Adresse Ihres Kontos. Die Administratoren des Space sehen beide Adressen und Ihre Nachricht. Wenn sie zustimmen, funktioniert dieser Link nicht mehr, und Sie erhalten eine E-Mail mit einem neuen.',
-    askMessage: 'Wer Sie sind (optional)',
-    ask: 'Darum bitten',
-    asked: 'Die Administratoren des Space sind gefragt',
-    askedLead:
-      'Wenn sie zustimmen, erhalten Sie eine E-Mail an {{own}}. Bis dahin funktioniert dieser Link noch mit dem anderen Konto.',
-    myRequests: 'Meine Anfragen ansehen',
     unexpected: 'Wenn Sie diese Einladung nicht erwartet haben, können Sie sie ignorieren oder nachfragen bei',
     notFound: 'Dieser Link führt zu keiner Einladung',
     notFoundLead:

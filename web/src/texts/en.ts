@@ -122,8 +122,6 @@ export const en = {
     use: 'Use {{suggestion}}',
     remove: 'Remove',
     suggestion: 'Did you mean {{suggestion}}? If not, the address is used as you typed it.',
-    bounced:
-      'The last e-mail to this address came back on {{at}}: the mail server does not know it. Check the address. If you invite it, no e-mail is sent until you resend the invitation.',
     RATE_LIMITED_one: 'This address was invited too often. Try again in one minute.',
     RATE_LIMITED_other: 'This address was invited too often. Try again in {{count}} minutes.',
   },
@@ -194,7 +192,6 @@ export const en = {
     FAILED: 'Not delivered',
     UNCERTAIN: 'Perhaps delivered',
     SUPPRESSED: 'No e-mail',
-    BOUNCED: 'Came back',
     ACCEPTED: 'Accepted',
     DECLINED: 'Declined',
     REVOKED: 'Revoked',
@@ -204,7 +201,6 @@ export const en = {
       FAILED: 'The e-mail was not delivered.',
       UNCERTAIN: 'The e-mail is perhaps delivered.',
       SUPPRESSED: 'The person does not want e-mails with invitations.',
-      BOUNCED: 'The e-mail came back, or is not sent because an earlier one did.',
     },
   },
   invitations: {
@@ -460,21 +456,15 @@ export const en = {
       INVITATIONS_one: '{{name}} asks you to invite one person to {{place}} as {{role}}',
       INVITATIONS_other: '{{name}} asks you to invite {{count}} people to {{place}} as {{role}}',
       RESTORE: '{{name}} asks you to restore {{place}}',
-      ADDRESS: '{{name}} wants an invitation to {{place}} at another address',
     },
     sent: {
       ROLE: 'You asked to become {{role}} of {{place}}',
       INVITATIONS_one: 'You asked to invite one person to {{place}} as {{role}}',
       INVITATIONS_other: 'You asked to invite {{count}} people to {{place}} as {{role}}',
       RESTORE: 'You asked to restore {{place}}',
-      ADDRESS: 'You asked for an invitation to {{place}} at another address',
     },
     spaceDeleted: 'The space was deleted. This can only be approved when the space is restored.',
     goToSpaces: 'See the deleted space',
-    invitedEmail: 'Invited address',
-    accountEmail: 'Wants it at',
-    addressLead:
-      'The person has the link that was sent to the first address, and is signed in with the second one. If you know that both are the same person, approve: the invitation then works for the second address only.',
     until: 'can be answered until {{at}}',
     status: {
       OPEN: 'Open',
@@ -492,7 +482,6 @@ export const en = {
       INVITATIONS_one: 'Invite one person',
       INVITATIONS_other: 'Invite {{count}} people',
       RESTORE: 'Restore',
-      ADDRESS: 'Send to the other address',
     },
     decline: 'Decline',
     withdraw: 'Withdraw request',
@@ -594,18 +583,6 @@ export const en = {
     notOpenLead:
       'Check that you have the whole link. If you have, ask the person who gave it to you: only they can see why it is not open.',
   },
-  pending: {
-    question: 'The e-mail with your invitation never came?',
-    title: 'Send me what is pending',
-    lead: 'If somebody has invited you and the e-mail never came or is lost, DataHub sends it again. Enter the address that you were invited with.',
-    email: 'E-mail address',
-    action: 'Send',
-    done: 'If invitations are waiting for {{email}}, they are on their way',
-    doneLead: 'The e-mails arrive within a few minutes. If you find an older one as well, either link works.',
-    doneNothing:
-      'If nothing arrives, look in your spam folder, try another address of yours, or ask the person who invited you which address they used. An e-mail that was sent in the last ten minutes is not sent again, nor more than once in an hour. An invitation that has expired or was withdrawn must be made again, and where you asked for no more invitations, sign in: all of yours are listed there.',
-    again: 'Try another address',
-  },
   review: {
     title: '{{name}} invites you to {{place}}',
     space: 'Space',
@@ -635,14 +612,6 @@ export const en = {
       'To accept or decline, sign in with the account of {{email}}. If you do not have one, sign up with this address.',
     otherAddress: 'It was sent to {{email}}, but you are signed in as {{own}}.',
     otherAccount: 'Sign in with the other account',
-    anotherAddress: 'This is me, at another address',
-    anotherAddressLead:
-      'Ask to have the invitation sent to {{own}}, the address of your account. The administrators of the space see both addresses and your message. If they agree, this link stops working and you get an e-mail with a new one.',
-    askMessage: 'Who you are (optional)',
-    ask: 'Ask for it',
-    asked: 'The administrators of the space are asked',
-    askedLead: 'If they agree, you get an e-mail at {{own}}. Until then, this link still works with the other account.',
-    myRequests: 'See my requests',
     unexpected: 'If you did not expect this invitation, you can ignore it or ask',
     notFound: 'This link does not lead to an invitation',
     notFoundLead:

@@ -131,8 +131,6 @@ export const fr: Texts = {
     use: 'Utiliser {{suggestion}}',
     remove: 'Retirer',
     suggestion: 'Vouliez-vous dire {{suggestion}} ? Sinon, l’adresse est utilisée telle que vous l’avez saisie.',
-    bounced:
-      'Le dernier e-mail à cette adresse est revenu le {{at}} : le serveur de messagerie ne la connaît pas. Vérifiez l’adresse. Si vous l’invitez, aucun e-mail n’est envoyé tant que vous ne renvoyez pas l’invitation.',
     RATE_LIMITED_one: 'Cette adresse a été invitée trop souvent. Réessayez dans une minute.',
     RATE_LIMITED_other: 'Cette adresse a été invitée trop souvent. Réessayez dans {{count}} minutes.',
   },
@@ -205,7 +203,6 @@ export const fr: Texts = {
     FAILED: 'Non remise',
     UNCERTAIN: 'Peut-être remise',
     SUPPRESSED: 'Pas d’e-mail',
-    BOUNCED: 'Revenue',
     ACCEPTED: 'Acceptée',
     DECLINED: 'Refusée',
     REVOKED: 'Révoquée',
@@ -215,7 +212,6 @@ export const fr: Texts = {
       FAILED: 'L’e-mail n’a pas été remis.',
       UNCERTAIN: 'L’e-mail est peut-être remis. Le serveur de messagerie ne l’a pas confirmé.',
       SUPPRESSED: 'La personne ne souhaite pas d’e-mails d’invitation.',
-      BOUNCED: 'L’e-mail est revenu, ou n’est pas envoyé parce qu’un e-mail précédent est revenu.',
     },
   },
   invitations: {
@@ -486,21 +482,15 @@ export const fr: Texts = {
       INVITATIONS_one: '{{name}} vous demande d’inviter une personne à {{place}} ({{role}})',
       INVITATIONS_other: '{{name}} vous demande d’inviter {{count}} personnes à {{place}} ({{role}})',
       RESTORE: '{{name}} vous demande de restaurer {{place}}',
-      ADDRESS: '{{name}} souhaite une invitation à {{place}} à une autre adresse',
     },
     sent: {
       ROLE: 'Vous avez demandé le rôle {{role}} dans {{place}}',
       INVITATIONS_one: 'Vous avez demandé d’inviter une personne à {{place}} ({{role}})',
       INVITATIONS_other: 'Vous avez demandé d’inviter {{count}} personnes à {{place}} ({{role}})',
       RESTORE: 'Vous avez demandé de restaurer {{place}}',
-      ADDRESS: 'Vous avez demandé une invitation à {{place}} à une autre adresse',
     },
     spaceDeleted: 'L’espace a été supprimé. Cette demande ne peut être approuvée que lorsqu’il est restauré.',
     goToSpaces: 'Voir l’espace supprimé',
-    invitedEmail: 'Adresse invitée',
-    accountEmail: 'Souhaitée à',
-    addressLead:
-      'La personne possède le lien envoyé à la première adresse, et est connectée avec la seconde. Si vous savez qu’il s’agit de la même personne, approuvez : l’invitation ne vaut alors plus que pour la seconde adresse.',
     until: 'réponse possible jusqu’au {{at}}',
     status: {
       OPEN: 'Ouverte',
@@ -518,7 +508,6 @@ export const fr: Texts = {
       INVITATIONS_one: 'Inviter une personne',
       INVITATIONS_other: 'Inviter {{count}} personnes',
       RESTORE: 'Restaurer',
-      ADDRESS: 'Envoyer à l’autre adresse',
     },
     decline: 'Refuser',
     withdraw: 'Retirer la demande',
@@ -626,19 +615,6 @@ export const fr: Texts = {
     notOpenLead:
       'Vérifiez que vous avez le lien entier. Si c’est le cas, demandez à la personne qui vous l’a donné : elle seule peut voir pourquoi il n’est pas ouvert.',
   },
-  pending: {
-    question: 'L’e-mail de votre invitation n’est jamais arrivé ?',
-    title: 'Recevoir mes invitations en attente',
-    lead: 'Si quelqu’un vous a invité et que l’e-mail n’est jamais arrivé ou est perdu, DataHub l’envoie de nouveau. Saisissez l’adresse à laquelle vous avez été invité.',
-    email: 'Adresse e-mail',
-    action: 'Envoyer',
-    done: 'Si des invitations attendent {{email}}, elles sont en route',
-    doneLead:
-      'Les e-mails arrivent en quelques minutes. Si vous en retrouvez un plus ancien, les deux liens fonctionnent.',
-    doneNothing:
-      'Si rien n’arrive, regardez dans le dossier des indésirables, essayez une autre de vos adresses, ou demandez à la personne qui vous a invité quelle adresse elle a utilisée. Un e-mail envoyé dans les dix dernières minutes n’est pas envoyé de nouveau, ni plus d’une fois par heure. Une invitation expirée ou retirée doit être renouvelée. Si vous avez refusé les invitations, connectez-vous : toutes les vôtres y figurent.',
-    again: 'Essayer une autre adresse',
-  },
   review: {
     title: '{{name}} vous invite à {{place}}',
     space: 'Espace',
@@ -669,15 +645,6 @@ export const fr: Texts = {
       'Pour accepter ou refuser, connectez-vous avec le compte de {{email}}. Si vous n’en avez pas encore, créez-en un avec cette adresse.',
     otherAddress: 'Elle a été envoyée à {{email}}, mais votre session est ouverte avec le compte {{own}}.',
     otherAccount: 'Se connecter avec l’autre compte',
-    anotherAddress: 'C’est moi, à une autre adresse',
-    anotherAddressLead:
-      'Demandez que l’invitation soit envoyée à {{own}}, l’adresse de votre compte. Les administrateurs de l’espace voient les deux adresses et votre message. S’ils acceptent, ce lien ne fonctionne plus et vous recevez un e-mail avec un nouveau lien.',
-    askMessage: 'Qui vous êtes (facultatif)',
-    ask: 'Demander',
-    asked: 'La demande est envoyée aux administrateurs de l’espace',
-    askedLead:
-      'S’ils acceptent, vous recevez un e-mail à {{own}}. D’ici là, ce lien fonctionne encore avec l’autre compte.',
-    myRequests: 'Voir mes demandes',
     unexpected: 'Si vous n’attendiez pas cette invitation, vous pouvez l’ignorer ou demander à',
     notFound: 'Ce lien ne mène à aucune invitation',
     notFoundLead:
