@@ -96,8 +96,8 @@ var (
 	endInOrganizations = endQuery(`organization_member where organization_id = any ($5::uuid[])`, `organization_id, null::uuid, null::uuid, role, guest, null::timestamptz`)
 	endInSpaces        = endQuery(`space_administrator where space_id = any ($5::uuid[])`, `null::uuid, space_id, null::uuid, 'ADMINISTRATOR', false, null::timestamptz`)
 	// endInside ends roles in instances by their spaces, endInInstances by their own ids.
-	endInside      = endQuery(`instance_member where space_id = any ($5::uuid[])`, `null::uuid, null::uuid, instance_id, role, false, until`)
-	endInInstances = endQuery(`instance_member where instance_id = any ($5::uuid[])`, `null::uuid, null::uuid, instance_id, role, false, until`)
+	endInside      = endQuery(`instance_member where space_id = any ($5::uuid[])`, ofInstance)
+	endInInstances = endQuery(`instance_member where instance_id = any ($5::uuid[])`, ofInstance)
 
 	// markEnded writes down that the removal was from the spaces $5 or, $6, from an
 	// organization, where no role of the person has ended in these themselves.
@@ -140,14 +140,24 @@ func emailHash(account string) string {
 	return `(select sha256(convert_to(email_key, 'UTF8')) from account where id = ` + account + `)`
 }
 
-// endQuery makes a query of the roles that end, and their columns organization_id,
-// space_id, instance_id, role, guest and until.
+// endQuery makes a query of the roles that end, and their columns: see recordEnded.
 func endQuery(roles, columns string) string {
 	return `
-		with ended as (delete from ` + roles + ` and account_id = $4 returning *)
-		insert into ended_membership as e (removal, account_id, organization_id, space_id, instance_id, role, guest, until, since, ended_by, reason, email_hash)
-		select $1::uuid, $4::uuid, ` + columns + `, since, $2::uuid, $3::text, ` + emailHash("$4") + ` from ended` + endedAgain
+		with ended as (delete from ` + roles + ` and account_id = $4 returning *)` +
+		recordEnded(`$1::uuid`, `$4::uuid`, columns, `$2::uuid`, `$3::text`)
 }
+
+// recordEnded is the end of a query that has deleted the roles in its part ended: it writes
+// them down. Each argument is an SQL expression; columns are organization_id, space_id,
+// instance_id, role, guest and until.
+func recordEnded(removal, account, columns, by, reason string) string {
+	return `
+		insert into ended_membership as e (removal, account_id, organization_id, space_id, instance_id, role, guest, until, since, ended_by, reason, email_hash)
+		select ` + removal + `, ` + account + `, ` + columns + `, since, ` + by + `, ` + reason + `, ` + emailHash(account) + ` from ended` + endedAgain
+}
+
+// ofInstance are the columns of a row of instance_member: see recordEnded.
+const ofInstance = `null::uuid, null::uuid, instance_id, role, false, until`
 
 // endedAgain replaces what is kept of an earlier end in the same place.
 const endedAgain = `

@@ -88,9 +88,8 @@ var endAll = `
 	with ended as (
 		delete from instance_member m using unnest($1::uuid[], $2::uuid[]) as n (instance_id, account_id)
 		where m.instance_id = n.instance_id and m.account_id = n.account_id and m.instance_id = any ($1::uuid[])
-		returning m.*)
-	insert into ended_membership as e (removal, account_id, instance_id, role, guest, until, since, ended_by, reason, email_hash)
-	select gen_random_uuid(), account_id, instance_id, role, false, until, since, $3::uuid, $4::text, ` + emailHash("ended.account_id") + ` from ended` + endedAgain
+		returning m.*)` +
+	recordEnded(`gen_random_uuid()`, `ended.account_id`, ofInstance, `$3::uuid`, `$4::text`)
 
 func idsOf(members []*Holder) (instances, accounts postgres.UUIDs) {
 	instances, accounts = make(postgres.UUIDs, len(members)), make(postgres.UUIDs, len(members))

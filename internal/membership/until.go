@@ -116,9 +116,8 @@ var endDueQuery = `
 		with ended as (
 			delete from instance_member where instance_id = $1 and account_id = any (array(
 				select account_id from instance_member
-				where instance_id = $1 and until <= clock_timestamp() order by until limit 500)) returning *)
-		insert into ended_membership as e (removal, account_id, instance_id, role, since, until, reason, email_hash)
-		select uuid_v7(clock_timestamp()), account_id, instance_id, role, since, until, 'EXPIRED', ` + emailHash("ended.account_id") + ` from ended` + endedAgain + `
+				where instance_id = $1 and until <= clock_timestamp() order by until limit 500)) returning *)` +
+	recordEnded(`uuid_v7(clock_timestamp())`, `ended.account_id`, ofInstance, `null::uuid`, `'EXPIRED'`) + `
 		returning account_id, role`
 
 func (s *Service) endDueIn(ctx context.Context, tx *postgres.Tx, due dueInstance) (int64, error) {
