@@ -34,6 +34,10 @@ const (
 	// takes these even where it does not know how many rows there are.
 	part = `case when v.status <> 'PENDING' then 0 when v.expired then 2 else 1 end`
 
+	// NotEnded is the SQL condition that an invitation v is pending or has expired, for a
+	// look into these indexes.
+	NotEnded = part + ` between 1 and 2`
+
 	// withDue selects the invitations that have expired, but are not marked: those of the
 	// last minute, of all places. The order and the limit have PostgreSQL read them from
 	// the index invitation_pending_expiry, whatever it knows about the times in the table.

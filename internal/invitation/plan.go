@@ -180,7 +180,7 @@ func FindOthers(ctx context.Context, q postgres.Querier, space globalid.ID, inst
 		from (
 			select v.* from unnest($2::uuid[]) as p (id)
 			cross join lateral (
-				select * from invitation v where v.instance_id = p.id and `+part+` between 1 and 2 offset 0) v
+				select * from invitation v where v.instance_id = p.id and `+NotEnded+` offset 0) v
 			where (v.instance_id, v.email_key) not in (select n.instance_id, n.email_key from unnest($3::uuid[], $4::text[]) as n (instance_id, email_key))
 			  and not `+postgres.Found(`address_holder h join space_administrator sa on sa.account_id = h.account_id
 				where h.email_key = v.email_key and sa.space_id = $1`)+`

@@ -370,7 +370,7 @@ var movedQuery = `
 		select (select email_key from account where id = o.account_id) from instance_member o where o.instance_id = s.id and o.account_id <> h.account_id
 		union all
 		select v.email_key from invitation v where v.instance_id = s.id and v.email_key <> n.email_key
-		and case when v.status <> 'PENDING' then 0 when v.expired then 2 else 1 end between 1 and 2) as others
+		and ` + invitation.NotEnded + `) as others
 	from unnest($2::bytea[], $3::text[]) with ordinality as n (pattern, email_key, i)
 	cross join lateral (select account_id from address_holder where email_key = n.email_key limit 1) h
 	cross join lateral (select instance_id, role from instance_member where account_id = h.account_id and space_id = $1 offset 0) m
@@ -425,7 +425,7 @@ var aloneQuery = `
 	and not ` + postgres.Found(`instance_member m where m.instance_id = n.id and m.account_id is distinct from h.account_id
 		and not `+postgres.Found(`space_administrator sa where sa.space_id = $1 and sa.account_id = m.account_id`)) + `
 	and not ` + postgres.Found(`invitation v where v.instance_id = n.id and v.email_key <> n.email_key
-		and case when v.status <> 'PENDING' then 0 when v.expired then 2 else 1 end between 1 and 2`)
+		and `+invitation.NotEnded)
 
 // groupInstances makes siblings of the instances that the payload has, and of no others: what
 // is selected of them is read for all siblings.
@@ -698,7 +698,7 @@ func countPeople(ctx context.Context, q postgres.Querier, instances []globalid.I
 			select v.email_key
 			from unnest($1::uuid[]) as i (id) cross join lateral (
 				select v.email_key from invitation v
-				where v.instance_id = i.id and case when v.status <> 'PENDING' then 0 when v.expired then 2 else 1 end between 1 and 2 offset 0) v) people`,
+				where v.instance_id = i.id and `+invitation.NotEnded+` offset 0) v) people`,
 		postgres.IDs(instances))
 	return n, err
 }
