@@ -97,6 +97,19 @@ func OnOrganization(o *tenant.Organization) Target {
 	return Target{Organization: Name{o.ID.UUID, o.Name}}
 }
 
+// On returns the target of what was done to a place, which must be there.
+func On(place tenant.Place) Target {
+	switch p := place.(type) {
+	case *tenant.Instance:
+		return OnInstance(p)
+	case *tenant.Space:
+		return OnSpace(p)
+	case *tenant.Organization:
+		return OnOrganization(p)
+	}
+	panic(fmt.Sprintf("audit: there is no target of %T", place))
+}
+
 // OnSpaceOfOrganization returns the target of what is in the trail of a space and of its
 // organization: that the space is there, or not any more.
 func OnSpaceOfOrganization(s *tenant.Space) Target {

@@ -133,7 +133,7 @@ func (s *Service) change(ctx context.Context, actor access.Actor, c change) (lin
 			if err := access.CheckRole(ctx, tx, found, c.rule); err != nil {
 				return err
 			}
-			place, err = access.LockAndCheckRole[tenant.Place](ctx, tx, actor, idOf(found), c.rule, access.Shared)
+			place, err = access.LockAndCheckRole[tenant.Place](ctx, tx, actor, found.PlaceID(), c.rule, access.Shared)
 			return err
 		},
 		Replay: read,
@@ -157,21 +157,13 @@ func (s *Service) change(ctx context.Context, actor access.Actor, c change) (lin
 			if err := read(ctx, tx, nil); err != nil || !changed {
 				return changed, err
 			}
-			return true, audit.Write(ctx, tx, audit.Record{Action: c.action, Actor: actor, Target: targetOf(place), Details: audit.Details{Role: &r.Role}})
+			return true, audit.Write(ctx, tx, audit.Record{Action: c.action, Actor: actor, Target: audit.On(place), Details: audit.Details{Role: &r.Role}})
 		},
 	})
 	if c.changed != nil {
 		*c.changed = changed
 	}
 	return link, err
-}
-
-func idOf(place tenant.Place) globalid.ID {
-	if i, instance := place.(*tenant.Instance); instance {
-		return i.ID
-	}
-	space, _ := place.(*tenant.Space)
-	return space.ID
 }
 
 // revoked is the refusal to refresh a link that was revoked, perhaps because the wrong

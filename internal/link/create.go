@@ -85,7 +85,7 @@ func (s *Service) Create(ctx context.Context, actor access.Actor, in CreateInvit
 			if err := read(ctx, tx, &id); err != nil {
 				return id, err
 			}
-			return id, audit.Write(ctx, tx, audit.Record{Action: audit.LinkCreated, Actor: actor, Target: targetOf(place), Details: audit.Details{Role: &in.Role}})
+			return id, audit.Write(ctx, tx, audit.Record{Action: audit.LinkCreated, Actor: actor, Target: audit.On(place), Details: audit.Details{Role: &in.Role}})
 		},
 	})
 	return payload, err
@@ -115,12 +115,4 @@ func (s *Service) find(ctx context.Context, q postgres.Querier, id globalid.ID) 
 		return nil, err
 	}
 	return s.administered(r), nil
-}
-
-func targetOf(place tenant.Place) audit.Target {
-	if i, instance := place.(*tenant.Instance); instance {
-		return audit.OnInstance(i)
-	}
-	space, _ := place.(*tenant.Space)
-	return audit.OnSpace(space)
 }

@@ -224,7 +224,7 @@ func newStandingColumns(space, organization string) string {
 }
 
 func (s *Service) reinstate(ctx context.Context, tx *postgres.Tx, actor access.Actor, place tenant.Place, user globalid.ID, until *time.Time) (payload ReinstateMemberPayload, err error) {
-	id := placeID(place)
+	id := place.PlaceID()
 	// A merger of the account, or its erasure, locks it, too. What they leave is read then.
 	// The account of somebody who never had a role here is not locked: nobody waits for a
 	// person whom they may not know of.
@@ -358,15 +358,11 @@ var (
 // reinstatements are the records of the trail about roles that were given back: of the place
 // and, of an organization, also of each of the spaces in which there are any.
 func reinstatements(actor access.Actor, place tenant.Place, user *tenant.User, restored []endedRole) (records []audit.Record) {
-	record := audit.Record{Action: audit.MemberReinstated, Actor: actor, Details: about(user, audit.Details{})}
-	switch place := place.(type) {
+	record := audit.Record{Action: audit.MemberReinstated, Actor: actor, Target: audit.On(place), Details: about(user, audit.Details{})}
+	switch place.(type) {
 	case *tenant.Instance:
-		record.Target = audit.OnInstance(place)
 		record.Role = new(tenant.InstanceRole(*restored[0].Role))
-	case *tenant.Space:
-		record.Target = audit.OnSpace(place)
 	case *tenant.Organization:
-		record.Target = audit.OnOrganization(place)
 		spaces := map[uuid.UUID]bool{}
 		for _, r := range restored {
 			if r.Space.Valid && !spaces[r.Space.UUID] {
@@ -477,17 +473,4 @@ func hasRole(ctx context.Context, q postgres.Querier, user, place globalid.ID) (
 		globalid.Organization: postgres.Found(`organization_member where organization_id = $1 and account_id = $2`),
 	}[place.Kind], place.UUID, user.UUID)
 	return has, err
-}
-
-// placeID returns the id of a place.
-func placeID(p tenant.Place) globalid.ID {
-	switch p := p.(type) {
-	case *tenant.Instance:
-		return p.ID
-	case *tenant.Space:
-		return p.ID
-	case *tenant.Organization:
-		return p.ID
-	}
-	return globalid.ID{}
 }

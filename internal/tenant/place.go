@@ -27,6 +27,8 @@ type Place interface {
 	HolderName(Role) string
 	// Title is the name as it stands in a sentence.
 	Title() string
+	// PlaceID is the global id.
+	PlaceID() globalid.ID
 }
 
 var (
@@ -46,6 +48,10 @@ func (i *Instance) EffectiveRoles() Roles     { return i.Roles }
 func (o *Organization) Title() string { return o.Name }
 func (s *Space) Title() string        { return s.Name }
 func (i *Instance) Title() string     { return i.Name }
+
+func (o *Organization) PlaceID() globalid.ID { return o.ID }
+func (s *Space) PlaceID() globalid.ID        { return s.ID }
+func (i *Instance) PlaceID() globalid.ID     { return i.ID }
 
 func (o *Organization) HolderName(r Role) string { return r.Noun() + " of " + o.Name }
 
