@@ -115,11 +115,5 @@ func TestStates(t *testing.T) {
 	}
 	statetest.Check(t, instance.States, trial)
 
-	row := trial.Row
-	trial.Row = func(from, event string) *tried {
-		r := row(from, event)
-		w.DeleteSpace(r.space, ada)
-		return r
-	}
-	statetest.Check(t, instance.States.InDeleted(), trial)
+	statetest.CheckInDeleted(t, instance.States, trial, func(r *tried) { w.DeleteSpace(r.space, ada) })
 }

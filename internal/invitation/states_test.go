@@ -246,13 +246,7 @@ func TestStates(t *testing.T) {
 	}
 	statetest.Check(t, invitation.States, trial)
 
-	row := trial.Row
-	trial.Row = func(from, event string) *tried {
-		r := row(from, event)
-		w.DeleteSpace(r.space, w.User("ada"))
-		return r
-	}
-	statetest.Check(t, invitation.States.InDeleted(), trial)
+	statetest.CheckInDeleted(t, invitation.States, trial, func(r *tried) { w.DeleteSpace(r.space, w.User("ada")) })
 }
 
 // known returns the id of an invitation, or that of none.

@@ -135,12 +135,6 @@ func TestStates(t *testing.T) {
 	}
 	statetest.Check(t, link.States, trial)
 
-	row := trial.Row
-	trial.Row = func(from, event string) *tried {
-		r := row(from, event)
-		w.DeleteSpace(r.space, ada)
-		return r
-	}
 	trial.Events["purge"] = trial.Events["purge"][:1] // an instance of a deleted space is purged with it
-	statetest.Check(t, link.States.InDeleted(), trial)
+	statetest.CheckInDeleted(t, link.States, trial, func(r *tried) { w.DeleteSpace(r.space, ada) })
 }

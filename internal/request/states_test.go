@@ -180,15 +180,11 @@ func TestStates(t *testing.T) {
 	}
 	statetest.Check(t, request.States, trial)
 
-	row := trial.Row
-	trial.Row = func(from, event string) *tried {
-		r := row(from, event)
+	statetest.CheckInDeleted(t, request.States, trial, func(r *tried) {
 		if !r.aboutSpace { // or it is deleted already
 			w.DeleteSpace(r.space, ada)
 		}
-		return r
-	}
-	statetest.Check(t, request.States.InDeleted(), trial)
+	})
 }
 
 // known returns the id of a request, or that of none.

@@ -52,3 +52,16 @@ func Check[R any](t *testing.T, m state.Machine, trial Trial[R]) {
 		}
 	}
 }
+
+// CheckInDeleted is Check for the machine while the space of the thing is deleted: remove
+// deletes the space of a row, once the row is in its state.
+func CheckInDeleted[R any](t *testing.T, m state.Machine, trial Trial[R], remove func(R)) {
+	t.Helper()
+	row := trial.Row
+	trial.Row = func(from, event string) R {
+		r := row(from, event)
+		remove(r)
+		return r
+	}
+	Check(t, m.InDeleted(), trial)
+}
