@@ -98,7 +98,7 @@ var englishReminder = reminderTexts{
 		subject: "DataHub Memberships in {place} end soon",
 		opening: "In the space {space}, memberships of instances end soon, the first on {until}. This concerns {people}.",
 		button:  "See the members",
-		closing: "Whoever is to stay longer needs a later end, which you set in the list of members. The others lose their access without your doing anything; you can bring them back afterwards. " +
+		closing: "Set a later end, in the list of members, for people who are to stay longer. The others lose their access without your doing anything; you can bring them back afterwards. " +
 			"You receive this mail because you are an administrator of the space. The members have been reminded, too.",
 	},
 	people: "People",

@@ -42,7 +42,7 @@ func validateMessageAndKey(l invitation.Limits, message, key *string) fault.List
 	return append(text.CheckMessage(message, l.Message, "input", "message"), idempotency.ValidateKey(key)...)
 }
 
-// ask makes a request, unless such a one is open (see ownQueries), and queues
+// ask makes a request, unless one like it is open (see ownQueries), and queues
 // mails to those who can answer it.
 func (s *Service) ask(ctx context.Context, actor access.Actor, d draft) (payload RequestPayload, err error) {
 	type remembered struct {

@@ -49,7 +49,7 @@ const JoinByLink = graphql(`
 /**
  * A course link, for anyone who opens it: `/join#<token>`. It needs no account. The
  * invitation is sent to the address that the person gives, and the page says the same
- * whoever it belongs to.
+ * for every address.
  */
 export function JoinPage() {
   const { t } = useTranslation()
